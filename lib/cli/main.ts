@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+// The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
+
+import { Command, CommanderError } from 'commander';
+
+const program = new Command('node-dax')
+  .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
+  .showHelpAfterError('(--help shows the usage)')
+  .exitOverride();
+
+async function main(): Promise<void> {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    console.error(`node-dax: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+void main();

@@ -1,0 +1,87 @@
+// Makes the checkout runnable: installs the dependencies, builds the addon, compiles the TypeScript.
+// Does only what is out of date. Names what is missing on the machine and the package that brings it.
+
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function fail(message) {
+  console.error(`node-dax: ${message}`);
+  process.exit(1);
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error) fail(`${command} did not start: ${error.message}`);
+  return status === 0;
+}
+
+function onPath(names) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const isExecutable = (file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return names.some((name) => folders.some((folder) => isExecutable(join(folder, name))));
+}
+
+// npm writes node_modules/.package-lock.json last, so it is there only after a complete installation.
+function dependenciesAreCurrent() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(installed)) return false;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const found = JSON.parse(readFileSync(installed, 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) => path === '' || optional || found[path]?.version === version,
+  );
+}
+
+function installDependencies() {
+  if (dependenciesAreCurrent()) return;
+  console.error('node-dax: installing dependencies');
+  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) fail('npm could not install the dependencies (see above)');
+}
+
+function nodeDirectory() {
+  const prefix = process.env.npm_config_nodedir ?? join(dirname(process.execPath), '..');
+  return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? prefix : undefined;
+}
+
+function buildAddon() {
+  const tools = [
+    ['a C++ compiler', ['c++', 'g++', 'clang++'], 'g++'],
+    ['make', ['make', 'gmake'], 'make'],
+    ['Python 3', ['python3', 'python'], 'python3'],
+  ];
+  const missing = tools.filter(([, names]) => !onPath(process.env.CXX ? [...names, process.env.CXX] : names));
+  if (missing.length > 0) {
+    const list = missing.map(([what, , debian]) => `${what} (Debian and Ubuntu: apt-get install ${debian})`).join(', ');
+    fail(`to build the addon this machine lacks ${list}`);
+  }
+  const nodedir = nodeDirectory();
+  const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  const flags = ['--loglevel=error', ...(nodedir ? [`--nodedir=${nodedir}`] : [])];
+  if (!existsSync(join(root, 'build', 'Makefile')) && !run(process.execPath, [gyp, 'configure', ...flags])) {
+    const headers =
+      "Node's headers (node_api.h) are not beside this node and could not be downloaded: " +
+      'Debian and Ubuntu: apt-get install libnode-dev, then npm config set nodedir /usr';
+    fail(nodedir ? 'node-gyp could not configure the addon (see above)' : headers);
+  }
+  if (!run(process.execPath, [gyp, 'build', ...flags])) fail('the addon did not compile (see above)');
+}
+
+function compileTypeScript() {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!run(process.execPath, [tsc, '-p', root])) fail('the TypeScript did not compile (see above)');
+}
+
+installDependencies();
+buildAddon();
+compileTypeScript();

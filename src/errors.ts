@@ -1,0 +1,91 @@
+// Owns the one error class of the package and the translation of errno values into it.
+
+import { getSystemErrorMap } from 'node:util';
+
+/** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
+export type DaxErrorReason =
+  | 'ADDON_NOT_FOUND'
+  | 'DEVDAX_PRIVATE'
+  | 'DEVICE_CLOSED'
+  | 'DEVICE_FULL'
+  | 'DEVICE_IN_USE'
+  | 'FIXED_SIZE'
+  | 'GRANULARITY_NOT_SUPPORTED'
+  | 'INVALID_FILE_TYPE'
+  | 'LENGTH_OUT_OF_RANGE'
+  | 'MEDIA_ERROR'
+  | 'NO_EXTERNAL_BUFFERS'
+  | 'NOT_DAX'
+  | 'OFFSET_OUT_OF_RANGE'
+  | 'OFFSET_UNALIGNED'
+  | 'READ_ONLY'
+  | 'SIZE_MISMATCH'
+  | 'SOURCE_EMPTY'
+  | 'USER_MEMORY';
+
+/** What a `DaxError` is made of. */
+export interface DaxErrorInit {
+  /** The errno, negative as the kernel returns it (`-22`) or by name (`'EINVAL'`). */
+  errno: number | string;
+  /** The operation that failed, named as the user called it. */
+  syscall: string;
+  /** The path of the device or file, where there is one. */
+  path?: string | undefined;
+  /** The rule that was broken. */
+  reason?: DaxErrorReason | undefined;
+  /** A sentence that says what to do. */
+  hint?: string | undefined;
+  /** The byte at which the operation stopped. */
+  position?: number | undefined;
+  cause?: unknown;
+}
+
+// libuv's map has no entry for these, or one that speaks of sockets.
+const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
+  [-35, ['EDEADLK', 'resource deadlock would occur']],
+  [-95, ['EOPNOTSUPP', 'operation not supported']],
+  [-116, ['ESTALE', 'stale file handle']],
+  [-117, ['EUCLEAN', 'structure needs cleaning']],
+  [-122, ['EDQUOT', 'disk quota exceeded']],
+  [-133, ['EHWPOISON', 'memory page has hardware error']],
+]);
+
+function describe(errno: number): readonly [code: string, text: string] {
+  return OVERRIDES.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error'];
+}
+
+/** The negative errno of a name such as `'EINVAL'`. Throws `RangeError` for a name that Linux does not have. */
+export function errnoOf(code: string): number {
+  for (const [errno, [name]] of OVERRIDES) if (name === code) return errno;
+  for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno;
+  throw new RangeError(`${code} is not the name of an errno`);
+}
+
+/**
+ * The error of every failed operation: `code` (`'EINVAL'`), `errno` (negative, as in `node:fs`), `syscall`, `path`,
+ * and, where they say more, `reason` and `position`. Wrong argument types are `TypeError` or `RangeError` instead.
+ */
+export class DaxError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly path?: string;
+  readonly reason?: DaxErrorReason;
+  readonly position?: number;
+
+  constructor(init: DaxErrorInit) {
+    const errno = typeof init.errno === 'string' ? errnoOf(init.errno) : init.errno;
+    const [code, text] = describe(errno);
+    const where = init.path === undefined ? '' : ` '${init.path}'`;
+    const at = init.position === undefined ? '' : ` at byte ${init.position}`;
+    const hint = init.hint === undefined ? '' : `: ${init.hint}`;
+    super(`${code}: ${text}, ${init.syscall}${where}${at}${hint}`, { cause: init.cause });
+    this.name = 'DaxError';
+    this.code = code;
+    this.errno = errno;
+    this.syscall = init.syscall;
+    if (init.path !== undefined) this.path = init.path;
+    if (init.reason !== undefined) this.reason = init.reason;
+    if (init.position !== undefined) this.position = init.position;
+  }
+}
