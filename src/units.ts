@@ -23,14 +23,14 @@ export function roundUp(value: number, unit: number): number {
  * Returns `value` as a number of at least 0.
  * Throws `TypeError` for anything but a number or bigint, `RangeError` for what is not a safe integer or is negative.
  */
-export function toBytes(value: Bytes, name: string): number {
+export function toBytes(value: unknown, name: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   return checkBytes(value, name);
 }
 
 function checkBytes(value: unknown, name: string): number {
   const integer = toSafeInteger(value, name);
-  if (integer < 0) throw new RangeError(`${name} must not be negative, got ${value}`);
+  if (integer < 0) throw new RangeError(`${name} must not be negative, got ${integer}`);
   return integer;
 }
 
