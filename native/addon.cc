@@ -1,0 +1,25 @@
+// Wires the addon together.
+
+#include <napi.h>
+
+#include <mutex>
+
+#include "dax_device.h"
+#include "guarded_copy.h"
+#include "sigbus.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    dax::InitializeGuards();
+    dax::InstallSigbusHandler();
+  });
+  dax::InitDaxDevice(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(node_dax, Init)

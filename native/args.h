@@ -1,0 +1,44 @@
+// Reads the arguments of native functions. src/binding.ts declares their types and src/ checks the user's
+// values, so a wrong one here is a bug of ours: it throws and nothing happens.
+#ifndef NODE_DAX_NATIVE_ARGS_H_
+#define NODE_DAX_NATIVE_ARGS_H_
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dax {
+
+// Plain Node-API without wrappers: these are on the path of a 4 KiB read that takes 100 ns in all.
+class Args {
+ public:
+  static constexpr size_t kMax = 7;
+
+  Args(napi_env env, napi_callback_info info);
+
+  bool IsUndefined(size_t index) const;
+  // Each returns false, with a TypeError pending, when the argument is not what it should be.
+  bool External(size_t index, void** pointer) const;
+  bool Bytes(size_t index, uint64_t* value) const;
+  bool Bool(size_t index, bool* value) const;
+  // The memory of a Uint8Array or Buffer from `offset` on, which must have `length` bytes.
+  bool Memory(size_t index, uint64_t offset, uint64_t length, char** memory) const;
+
+  napi_env env() const { return env_; }
+  napi_value operator[](size_t index) const { return values_[index]; }
+
+ private:
+  bool Fail(size_t index, const char* expected) const;
+
+  const napi_env env_;
+  size_t count_ = kMax;
+  napi_value values_[kMax];
+};
+
+// A count of bytes or a negative errno.
+napi_value ToResult(napi_env env, int64_t value);
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_ARGS_H_

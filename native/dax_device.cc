@@ -1,0 +1,315 @@
+#include "dax_device.h"
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "args.h"
+#include "mapping.h"
+#include "persist.h"
+#include "source.h"
+
+namespace dax {
+namespace {
+
+// What a handle points at. Used by the thread of its environment alone; copies on the pool hold the mapping,
+// not this.
+struct DaxDevice {
+  std::shared_ptr<Source> source;         // null once closed
+  std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty
+  std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
+  std::optional<Granularity> forced;
+};
+
+constexpr const char* kKindNames[] = {"devdax", "fsdax", "file", "block"};
+constexpr const char* kGranularityNames[] = {"byte", "cache_line", "page"};
+
+bool GetDevice(const Args& args, DaxDevice** device) {
+  return args.External(0, reinterpret_cast<void**>(device));
+}
+
+int CheckWritable(const DaxDevice& device) {
+  return device.source && device.source->read_only() ? -EROFS : 0;
+}
+
+// 0, -EBADF for a closed device, or -EINVAL for a range outside it: src/ has clipped or refused it before.
+int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
+  if (!device.source) return -EBADF;
+  if (!device.mapping) return length == 0 ? 0 : -EINVAL;
+  const uint64_t size = device.mapping->length();
+  return pos <= size && length <= size - pos ? 0 : -EINVAL;
+}
+
+Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
+  const Source& source = *device.source;
+  const Mapping* mapping = device.mapping.get();
+  Napi::Object facts = Napi::Object::New(env);
+  facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(source.kind())]);
+  facts["created"] = Napi::Boolean::New(env, source.created());
+  facts["size"] = Napi::Number::New(env, mapping == nullptr ? 0 : static_cast<double>(mapping->length()));
+  facts["alignment"] = Napi::Number::New(env, static_cast<double>(source.alignment()));
+  const Granularity granularity = mapping == nullptr ? Granularity::kPage : mapping->granularity();
+  facts["granularity"] = Napi::String::New(env, kGranularityNames[static_cast<int>(granularity)]);
+  facts["mapSync"] = Napi::Boolean::New(env, mapping != nullptr && mapping->map_sync());
+  facts["statxDax"] = Napi::Boolean::New(env, source.statx_dax());
+  facts["numaNode"] = Napi::Number::New(env, source.numa_node());
+  facts["persistenceDomain"] = Napi::String::New(env, source.persistence_domain());
+  if (source.resource()) facts["resource"] = Napi::Number::New(env, static_cast<double>(*source.resource()));
+  return facts;
+}
+
+// open(path, readOnly, createSize | undefined, granularity | undefined) -> { handle, ...facts } | -errno
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  SourceOptions options;
+  options.read_only = info[1].As<Napi::Boolean>().Value();
+  if (info[2].IsNumber())
+    options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
+
+  auto device = std::make_unique<DaxDevice>();
+  if (info[3].IsString()) {
+    const std::string name = info[3].As<Napi::String>().Utf8Value();
+    for (int i = 0; i < 3; i++) {
+      if (name == kGranularityNames[i]) device->forced = static_cast<Granularity>(i);
+    }
+  }
+  if (const int error = Source::Open(path.c_str(), options, &device->source))
+    return Napi::Number::New(env, error);
+  uint64_t size = 0;
+  int error = device->source->Size(&size);
+  if (error == 0 && size != 0)
+    error = Mapping::CreateShared(device->source, device->forced, &device->mapping);
+  if (error != 0) return Napi::Number::New(env, error);
+
+  Napi::Object result = Describe(env, *device);
+  result["handle"] =
+      Napi::External<DaxDevice>::New(env, device.release(), [](Napi::Env, DaxDevice* dead) { delete dead; });
+  return result;
+}
+
+// read(handle, target, offset, length, pos) -> bytes | -errno
+napi_value Read(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t offset, length, pos;
+  char* memory;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &length) ||
+      !args.Bytes(4, &pos) || !args.Memory(1, offset, length, &memory)) {
+    return nullptr;
+  }
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device->mapping->Read(memory, length, pos));
+}
+
+// write(handle, source | undefined for zeros, offset, length, pos, flush) -> bytes | -errno
+napi_value Write(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t offset, length, pos;
+  bool flush;
+  char* memory = nullptr;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &length) ||
+      !args.Bytes(4, &pos) || !args.Bool(5, &flush)) {
+    return nullptr;
+  }
+  if (!args.IsUndefined(1) && !args.Memory(1, offset, length, &memory)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  if (const int error = CheckWritable(*device)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device->mapping->Write(memory, length, pos, flush));
+}
+
+// A read or write on a thread of libuv's pool.
+class CopyWork : public Napi::AsyncWorker {
+ public:
+  struct Copy {
+    bool write;
+    char* memory;
+    uint64_t length;
+    uint64_t pos;
+    bool flush;
+  };
+
+  CopyWork(Napi::Env env, std::shared_ptr<Mapping> mapping, Napi::Object buffer, const Copy& copy)
+      : Napi::AsyncWorker(env, "node-dax:copy"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        mapping_(std::move(mapping)),
+        buffer_(Napi::Persistent(buffer)),
+        copy_(copy) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  // On a pool thread: no environment here.
+  void Execute() override {
+    moved_ = copy_.write ? mapping_->Write(copy_.memory, copy_.length, copy_.pos, copy_.flush)
+                         : mapping_->Read(copy_.memory, copy_.length, copy_.pos);
+  }
+
+  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(moved_))); }
+
+ private:
+  const Napi::Promise::Deferred deferred_;
+  const std::shared_ptr<Mapping> mapping_;
+  const Napi::ObjectReference buffer_;
+  const Copy copy_;
+  int64_t moved_ = 0;
+};
+
+// copyAsync(handle, buffer, offset, length, pos, flush, write) -> Promise<bytes | -errno>, or what kept it
+// from starting
+napi_value CopyAsync(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  CopyWork::Copy copy;
+  uint64_t offset;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &copy.length) ||
+      !args.Bytes(4, &copy.pos) || !args.Bool(5, &copy.flush) || !args.Bool(6, &copy.write) ||
+      !args.Memory(1, offset, copy.length, &copy.memory)) {
+    return nullptr;
+  }
+  if (const int error = CheckRange(*device, copy.pos, copy.length)) return ToResult(env, error);
+  if (copy.write) {
+    if (const int error = CheckWritable(*device)) return ToResult(env, error);
+  }
+  if (!device->mapping) return ToResult(env, 0);
+  auto* work = new CopyWork(env, device->mapping, Napi::Object(env, args[1]), copy);
+  const Napi::Promise promise = work->promise();
+  work->Queue();
+  return promise;
+}
+
+// flush(handle, pos, length) -> 0 | -errno
+napi_value Flush(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device->mapping->Flush(pos, length));
+}
+
+// drain(handle) -> 0 | -errno
+napi_value Drain(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  if (!device->source) return ToResult(env, -EBADF);
+  if (device->mapping) device->mapping->Drain();
+  return ToResult(env, 0);
+}
+
+// deepFlush(handle) -> 0 | -errno
+napi_value DeepFlush(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  return ToResult(env, device->source ? device->source->DeepFlush() : -EBADF);
+}
+
+// resize(handle, size) -> 0 | -errno. The old mapping lives on under the ArrayBuffers made of it.
+napi_value Resize(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t size;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &size)) return nullptr;
+  if (!device->source) return ToResult(env, -EBADF);
+  if (const int error = device->source->Truncate(size)) return ToResult(env, error);
+  std::shared_ptr<Mapping> mapping;
+  if (size != 0) {
+    if (const int error = Mapping::CreateShared(device->source, device->forced, &mapping))
+      return ToResult(env, error);
+  }
+  device->mapping = std::move(mapping);
+  device->view_mapping.reset();
+  return ToResult(env, 0);
+}
+
+// segment(handle, pos, length) -> ArrayBuffer | -errno
+napi_value Segment(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  if (!device->mapping) return ToResult(env, -EINVAL);
+  std::shared_ptr<Mapping> mapping = device->mapping;
+  if (device->source->read_only()) {
+    if (!device->view_mapping) {
+      if (const int error = Mapping::CreatePrivate(device->source, &device->view_mapping))
+        return ToResult(env, error);
+    }
+    mapping = device->view_mapping;
+    if (pos + length > mapping->length()) return ToResult(env, -EIO);
+  }
+  char* const address = mapping->address() + pos;
+  auto* const reference = new std::shared_ptr<Mapping>(std::move(mapping));
+  const napi_finalize release = [](napi_env, void*, void* hint) {
+    delete static_cast<std::shared_ptr<Mapping>*>(hint);
+  };
+  napi_value buffer = nullptr;
+  const napi_status status =
+      napi_create_external_arraybuffer(env, address, length, release, reference, &buffer);
+  if (status == napi_ok) return buffer;
+  // Runtimes with a memory cage refuse without calling the finalizer; every other failure has called it.
+  if (status == napi_no_external_buffers_allowed) {
+    delete reference;
+    return ToResult(env, -ENOTSUP);
+  }
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  return pending ? nullptr : ToResult(env, -ENOMEM);
+}
+
+// detach(arrayBuffer): every view of it has length 0 from now on.
+napi_value Detach(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  napi_detach_arraybuffer(env, args[0]);
+  return nullptr;
+}
+
+// close(handle): idempotent. Memory stays mapped until the last copy in flight and the last ArrayBuffer are
+// gone.
+napi_value Close(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  device->view_mapping.reset();
+  device->mapping.reset();
+  device->source.reset();
+  return nullptr;
+}
+
+// cpu() -> { flushInstruction, streamThreshold }
+Napi::Value Cpu(const Napi::CallbackInfo& info) {
+  const CpuOps& cpu = DetectCpu();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["flushInstruction"] = Napi::String::New(info.Env(), cpu.flush_instruction);
+  if (cpu.stream != nullptr) {
+    result["streamThreshold"] = Napi::Number::New(info.Env(), static_cast<double>(cpu.stream_threshold));
+  }
+  return result;
+}
+
+}  // namespace
+
+void InitDaxDevice(Napi::Env env, Napi::Object exports) {
+  exports["open"] = Napi::Function::New(env, Open, "open");
+  exports["cpu"] = Napi::Function::New(env, Cpu, "cpu");
+  const napi_property_descriptor functions[] = {
+      {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"write", nullptr, Write, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"segment", nullptr, Segment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"detach", nullptr, Detach, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+}
+
+}  // namespace dax

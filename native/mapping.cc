@@ -1,0 +1,131 @@
+#include "mapping.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "guarded_copy.h"
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x080000
+#endif
+
+namespace dax {
+namespace {
+
+struct Extent {
+  uint64_t length;    // the content
+  uint64_t reserved;  // rounded up to the alignment
+};
+
+int Measure(const Source& source, Extent* extent) {
+  uint64_t size = 0;
+  if (const int error = source.Size(&size)) return error;
+  if (size == 0) return -EINVAL;
+  extent->length = size;
+  extent->reserved = (size + source.alignment() - 1) / source.alignment() * source.alignment();
+  return 0;
+}
+
+// Never by wish: only a mapping that the kernel vouches for (MAP_SYNC, devdax) can do without msync.
+Granularity DetectGranularity(const Source& source, bool map_sync, const CpuOps& cpu) {
+  if (source.kind() != Kind::kDevdax && !map_sync) return Granularity::kPage;
+  if (source.persistence_domain() == "cpu_cache") return Granularity::kByte;
+  return strcmp(cpu.flush_instruction, "none") == 0 ? Granularity::kPage : Granularity::kCacheLine;
+}
+
+void MoveOut(const Transfer& transfer, size_t length) {
+  memcpy(transfer.user, transfer.device, length);
+}
+
+void MoveIn(const Transfer& transfer, size_t length) {
+  StorePlain(transfer.device, transfer.user, length);
+}
+
+void MoveInFlushed(const Transfer& transfer, size_t length) {
+  static_cast<const Persistence*>(transfer.context)->Store(transfer.device, transfer.user, length);
+}
+
+}  // namespace
+
+int Mapping::CreateShared(const std::shared_ptr<Source>& source, std::optional<Granularity> forced,
+                          std::shared_ptr<Mapping>* result) {
+  Extent extent;
+  if (const int error = Measure(*source, &extent)) return error;
+  const int protection = source->read_only() ? PROT_READ : PROT_READ | PROT_WRITE;
+  // MAP_SHARED_VALIDATE: with plain MAP_SHARED tmpfs takes MAP_SYNC without a word.
+  bool map_sync = true;
+  void* address = mmap(nullptr, extent.reserved, protection, MAP_SHARED_VALIDATE | MAP_SYNC, source->fd(), 0);
+  if (address == MAP_FAILED && (errno == EOPNOTSUPP || errno == EINVAL)) {
+    map_sync = false;
+    address = mmap(nullptr, extent.reserved, protection, MAP_SHARED, source->fd(), 0);
+  }
+  if (address == MAP_FAILED) return -errno;
+  const CpuOps& cpu = DetectCpu();
+  const Persistence persistence(forced.value_or(DetectGranularity(*source, map_sync, cpu)), cpu);
+  result->reset(new Mapping(source, static_cast<char*>(address), extent.length, extent.reserved, map_sync,
+                            persistence));
+  return 0;
+}
+
+int Mapping::CreatePrivate(const std::shared_ptr<Source>& source, std::shared_ptr<Mapping>* result) {
+  Extent extent;
+  if (const int error = Measure(*source, &extent)) return error;
+  // MAP_NORESERVE: nobody is expected to store, so no memory is set aside for copies of a large device.
+  const int flags = MAP_PRIVATE | MAP_NORESERVE;
+  void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source->fd(), 0);
+  if (address == MAP_FAILED) return -errno;
+  const Persistence persistence(Granularity::kPage, DetectCpu());
+  result->reset(
+      new Mapping(source, static_cast<char*>(address), extent.length, extent.reserved, false, persistence));
+  return 0;
+}
+
+Mapping::Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
+                 bool map_sync, Persistence persistence)
+    : source_(std::move(source)),
+      address_(address),
+      length_(length),
+      reserved_length_(reserved_length),
+      map_sync_(map_sync),
+      persistence_(persistence),
+      range_(MappedRange::Add(address, reserved_length, source_->alignment())) {}
+
+Mapping::~Mapping() {
+  range_->Remove();
+  munmap(address_, reserved_length_);
+}
+
+int64_t Mapping::Read(char* target, size_t length, uint64_t pos) const {
+  if (length == 0) return 0;
+  const size_t intact = range_->BytesBeforeLoss(pos, length);
+  if (intact == 0) return -EIO;
+  return GuardedTransfer({address_ + pos, target, intact, MoveOut, nullptr});
+}
+
+int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
+  if (length == 0) return 0;
+  const size_t intact = range_->BytesBeforeLoss(pos, length);
+  if (intact == 0) return -EIO;
+  const auto move = flush ? MoveInFlushed : MoveIn;
+  const int64_t moved =
+      GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_});
+  if (moved <= 0 || !flush) return moved;
+  if (granularity() == Granularity::kPage) {
+    if (const int error = persistence_.Flush(address_ + pos, static_cast<size_t>(moved))) return error;
+  }
+  persistence_.Drain();
+  return moved;
+}
+
+int Mapping::Flush(uint64_t pos, size_t length) const {
+  const int error = persistence_.Flush(address_ + pos, length);
+  // Asked afterwards: the flush itself may be the access that finds a page gone.
+  return range_->BytesBeforeLoss(pos, length) == length ? error : -EIO;
+}
+
+}  // namespace dax

@@ -1,0 +1,113 @@
+// Flushes, fences and non-temporal stores of x86-64.
+#include "persist.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <emmintrin.h>
+#include <stdlib.h>
+
+#include <cstring>
+
+namespace dax {
+namespace {
+
+// The instructions are written out because the compiler offers them only to code built for processors that
+// have them.
+void FlushClwb(const char* line, size_t bytes) {
+  for (const char* end = line + bytes; line < end; line += kCacheLine) {
+    asm volatile("clwb %0" : "+m"(*const_cast<volatile char*>(line)));
+  }
+}
+
+void FlushClflushopt(const char* line, size_t bytes) {
+  for (const char* end = line + bytes; line < end; line += kCacheLine) {
+    asm volatile("clflushopt %0" : "+m"(*const_cast<volatile char*>(line)));
+  }
+}
+
+void FlushClflush(const char* line, size_t bytes) {
+  for (const char* end = line + bytes; line < end; line += kCacheLine) _mm_clflush(line);
+}
+
+void Fence() {
+  _mm_sfence();
+}
+
+void StreamCopy(char* destination, const char* source, size_t bytes) {
+  auto* to = reinterpret_cast<__m128i*>(destination);
+  auto* from = reinterpret_cast<const __m128i*>(source);
+  for (size_t lines = bytes / kCacheLine; lines != 0; lines--, to += 4, from += 4) {
+    const __m128i a = _mm_loadu_si128(from);
+    const __m128i b = _mm_loadu_si128(from + 1);
+    const __m128i c = _mm_loadu_si128(from + 2);
+    const __m128i d = _mm_loadu_si128(from + 3);
+    _mm_stream_si128(to, a);
+    _mm_stream_si128(to + 1, b);
+    _mm_stream_si128(to + 2, c);
+    _mm_stream_si128(to + 3, d);
+  }
+}
+
+void StreamZero(char* destination, size_t bytes) {
+  const __m128i zero = _mm_setzero_si128();
+  auto* to = reinterpret_cast<__m128i*>(destination);
+  for (size_t lines = bytes / kCacheLine; lines != 0; lines--, to += 4) {
+    _mm_stream_si128(to, zero);
+    _mm_stream_si128(to + 1, zero);
+    _mm_stream_si128(to + 2, zero);
+    _mm_stream_si128(to + 3, zero);
+  }
+}
+
+void Stream(char* destination, const char* source, size_t bytes) {
+  if (source == nullptr) {
+    StreamZero(destination, bytes);
+  } else {
+    StreamCopy(destination, source, bytes);
+  }
+}
+
+bool IsSet(const char* variable) {
+  const char* value = getenv(variable);
+  return value != nullptr && strcmp(value, "1") == 0;
+}
+
+CpuOps Detect() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx);
+  const bool clwb = (ebx & (1u << 24)) != 0 && !IsSet("NODE_DAX_NO_CLWB");
+  const bool clflushopt = (ebx & (1u << 23)) != 0 && !IsSet("NODE_DAX_NO_CLFLUSHOPT");
+
+  CpuOps cpu = {"clflush", FlushClflush, Fence, Stream, 512};
+  if (clwb) {
+    cpu.flush_instruction = "clwb";
+    cpu.flush_lines = FlushClwb;
+  } else if (clflushopt) {
+    cpu.flush_instruction = "clflushopt";
+    cpu.flush_lines = FlushClflushopt;
+  }
+  if (IsSet("NODE_DAX_NO_MOVNT")) cpu.stream = nullptr;
+  if (const char* threshold = getenv("NODE_DAX_MOVNT_THRESHOLD"))
+    cpu.stream_threshold = strtoul(threshold, nullptr, 10);
+  return cpu;
+}
+
+}  // namespace
+
+const CpuOps* DetectX86() {
+  static const CpuOps cpu = Detect();
+  return &cpu;
+}
+
+}  // namespace dax
+
+#else
+
+namespace dax {
+const CpuOps* DetectX86() {
+  return nullptr;
+}
+}  // namespace dax
+
+#endif

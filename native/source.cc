@@ -1,0 +1,139 @@
+#include "source.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sysfs.h"
+
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+
+namespace dax {
+namespace {
+
+// Looked at before the open: opening a terminal, a tape or a pipe can have effects of its own.
+int CheckFileType(mode_t mode, dev_t device) {
+  if (S_ISREG(mode) || S_ISBLK(mode)) return 0;
+  if (S_ISDIR(mode)) return -EISDIR;
+  if (S_ISCHR(mode) && SysfsSubsystem(SysfsDirectory(DeviceClass::kChar, device)) == "dax") return 0;
+  return -ENODEV;
+}
+
+}  // namespace
+
+Source::~Source() {
+  close(fd_);
+}
+
+int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result) {
+  const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  struct stat status;
+  int fd = -1;
+  bool created = false;
+  if (stat(path, &status) == 0) {
+    if (const int error = CheckFileType(status.st_mode, status.st_rdev)) return error;
+    fd = open(path, flags);
+  } else if (errno == ENOENT && options.create_size) {
+    fd = open(path, flags | O_CREAT | O_EXCL, 0666);
+    created = fd >= 0;
+  }
+  if (fd < 0) return -errno;
+
+  std::shared_ptr<Source> source(new Source(fd, options.read_only));
+  source->created_ = created;
+  int error = options.create_size ? source->CreateSize(*options.create_size) : 0;
+  if (error == 0) error = source->Classify();
+  if (error != 0) {
+    if (created) unlink(path);
+    return error;
+  }
+  *result = std::move(source);
+  return 0;
+}
+
+int Source::Classify() {
+  struct stat status;
+  if (fstat(fd_, &status) != 0) return -errno;
+  if (const int error = CheckFileType(status.st_mode, status.st_rdev)) return error;
+  if (S_ISCHR(status.st_mode)) {
+    kind_ = Kind::kDevdax;
+    ReadDevdax(SysfsDirectory(DeviceClass::kChar, status.st_rdev));
+    return 0;
+  }
+  if (S_ISBLK(status.st_mode)) {
+    kind_ = Kind::kBlock;
+    ReadRegion(SysfsDirectory(DeviceClass::kBlock, status.st_rdev));
+    return 0;
+  }
+  struct statx extended;
+  statx_dax_ =
+      statx(fd_, "", AT_EMPTY_PATH, 0, &extended) == 0 && (extended.stx_attributes & STATX_ATTR_DAX) != 0;
+  kind_ = statx_dax_ ? Kind::kFsdax : Kind::kFile;
+  ReadRegion(SysfsDirectory(DeviceClass::kBlock, status.st_dev));
+  return 0;
+}
+
+void Source::ReadDevdax(const std::string& directory) {
+  devdax_size_ = SysfsNumber(directory, "size").value_or(0);
+  // The attribute is of Linux 5.10; 2 MiB was the default before and serves a smaller alignment too.
+  alignment_ = SysfsNumber(directory, "align").value_or(2u << 20);
+  resource_ = SysfsNumber(directory, "resource");
+  if (resource_ == 0u) resource_.reset();  // what a process without CAP_SYS_ADMIN is shown
+  ReadRegion(directory);
+}
+
+void Source::ReadRegion(const std::string& directory) {
+  const std::string disk = SysfsBackingDisk(directory);
+  const std::string numa = SysfsAncestorWith(disk, "numa_node");
+  numa_node_ = static_cast<int>(SysfsNumber(numa, "numa_node").value_or(static_cast<uint64_t>(-1)));
+  const std::string region = SysfsAncestorWith(disk, "persistence_domain");
+  persistence_domain_ = SysfsText(region, "persistence_domain").value_or("");
+  if (!region.empty()) deep_flush_ = region + "/deep_flush";
+}
+
+int Source::CreateSize(uint64_t size) const {
+  struct stat status;
+  if (fstat(fd_, &status) != 0) return -errno;
+  if (!S_ISREG(status.st_mode)) return -EEXIST;
+  const auto current = static_cast<uint64_t>(status.st_size);
+  if (current == size) return 0;
+  if (current != 0) return -EEXIST;
+  // Allocated now: a store to a hole that finds the disk full would be a SIGBUS.
+  if (fallocate(fd_, 0, 0, static_cast<off_t>(size)) == 0) return 0;
+  return errno == EOPNOTSUPP || errno == ENOSYS ? Truncate(size) : -errno;
+}
+
+int Source::Size(uint64_t* size) const {
+  if (kind_ == Kind::kDevdax) {
+    *size = devdax_size_;
+    return 0;
+  }
+  if (kind_ == Kind::kBlock) return ioctl(fd_, BLKGETSIZE64, size) == 0 ? 0 : -errno;
+  struct stat status;
+  if (fstat(fd_, &status) != 0) return -errno;
+  *size = static_cast<uint64_t>(status.st_size);
+  return 0;
+}
+
+int Source::Truncate(uint64_t size) const {
+  return ftruncate(fd_, static_cast<off_t>(size)) == 0 ? 0 : -errno;
+}
+
+int Source::DeepFlush() const {
+  if (kind_ != Kind::kDevdax) return fsync(fd_) == 0 ? 0 : -errno;
+  // A region that lists no deep_flush has nothing beyond its persistence domain to write.
+  if (deep_flush_.empty() || access(deep_flush_.c_str(), F_OK) != 0) return 0;
+  const int fd = open(deep_flush_.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  const int error = write(fd, "1", 1) == 1 ? 0 : -errno;
+  close(fd);
+  return error;
+}
+
+}  // namespace dax

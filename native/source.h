@@ -1,0 +1,78 @@
+// Opens a path once and classifies once what is behind it: devdax, fsdax, an ordinary file or a block device.
+#ifndef NODE_DAX_NATIVE_SOURCE_H_
+#define NODE_DAX_NATIVE_SOURCE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace dax {
+
+enum class Kind { kDevdax, kFsdax, kFile, kBlock };
+
+struct SourceOptions {
+  bool read_only = false;
+  // Bytes of an ordinary file to create; an existing file must be empty or have this size.
+  std::optional<uint64_t> create_size;
+};
+
+// An open device or file. It owns the descriptor; everything else was read at open and stays as it was.
+class Source {
+ public:
+  // 0, or the negative errno of what stood in the way:
+  // -EISDIR, -ENODEV (no file, block device or devdax), -EEXIST (create_size differs), or what the kernel
+  // answered.
+  static int Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result);
+
+  ~Source();
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  int fd() const { return fd_; }
+  Kind kind() const { return kind_; }
+  // This open made the file.
+  bool created() const { return created_; }
+  bool read_only() const { return read_only_; }
+  // STATX_ATTR_DAX of a file. Kernels before 5.8 do not say.
+  bool statx_dax() const { return statx_dax_; }
+  // Mappings begin and end at multiples of this: the `align` of a devdax, else the page size.
+  uint64_t alignment() const { return alignment_; }
+  // -1 where the kernel names none.
+  int numa_node() const { return numa_node_; }
+  // "memory_controller", "cpu_cache", or empty where no region says.
+  const std::string& persistence_domain() const { return persistence_domain_; }
+  // The physical address of the first byte of a devdax, where it may be read.
+  std::optional<uint64_t> resource() const { return resource_; }
+
+  // Bytes now: a file's size may change.
+  int Size(uint64_t* size) const;
+  // Sets the size of a file (ftruncate).
+  int Truncate(uint64_t size) const;
+  // Writes what the memory controller still holds: the region's `deep_flush`, else fsync.
+  int DeepFlush() const;
+
+ private:
+  Source(int fd, bool read_only) : fd_(fd), read_only_(read_only) {}
+
+  int Classify();
+  void ReadDevdax(const std::string& directory);
+  void ReadRegion(const std::string& directory);
+  int CreateSize(uint64_t size) const;
+
+  const int fd_;
+  const bool read_only_;
+  bool created_ = false;
+  Kind kind_ = Kind::kFile;
+  bool statx_dax_ = false;
+  uint64_t alignment_ = 4096;
+  int numa_node_ = -1;
+  std::string persistence_domain_;
+  std::string deep_flush_;
+  std::optional<uint64_t> resource_;
+  uint64_t devdax_size_ = 0;
+};
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_SOURCE_H_

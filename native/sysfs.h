@@ -1,0 +1,37 @@
+// Reads the attributes that the kernel shows of a device under /sys.
+#ifndef NODE_DAX_NATIVE_SYSFS_H_
+#define NODE_DAX_NATIVE_SYSFS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace dax {
+
+enum class DeviceClass { kChar, kBlock };
+
+// The real directory of a device number, or an empty string where sysfs does not show it.
+std::string SysfsDirectory(DeviceClass device_class, dev_t number);
+
+// The name of the device's subsystem ("dax", "block", "mem"), or an empty string.
+std::string SysfsSubsystem(const std::string& directory);
+
+// One attribute as text without its newline, or nothing when it is absent or unreadable.
+std::optional<std::string> SysfsText(const std::string& directory, const char* attribute);
+
+// One attribute as a number, decimal or 0x-hexadecimal.
+std::optional<uint64_t> SysfsNumber(const std::string& directory, const char* attribute);
+
+// The nearest directory, from `directory` upwards, that has the attribute: a pmem disk's region is an
+// ancestor of it.
+std::string SysfsAncestorWith(std::string directory, const char* attribute);
+
+// The directory that stands for the memory below a block device: itself, its disk for a partition, the only
+// slave of a device-mapper target. Empty when the target spreads over several devices.
+std::string SysfsBackingDisk(const std::string& directory);
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_SYSFS_H_

@@ -1,0 +1,117 @@
+// Loads the addon, on first use, and declares the types of the whole boundary to it. Nothing else loads it.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import bindings from 'bindings';
+import { DaxError } from './errors.js';
+
+/** How much must be flushed for a store to survive a power cut; see `DaxDevice.granularity`. */
+export type Granularity = 'byte' | 'cache_line' | 'page';
+
+/** What a device is: a `/dev/daxX.Y`, a file on a filesystem mounted with DAX, any other file, a block device. */
+export type DeviceKind = 'devdax' | 'fsdax' | 'file' | 'block';
+
+/** A device of the addon. It is freed when it is collected; `close` only gives its memory back earlier. */
+export interface NativeHandle {
+  readonly native: unique symbol;
+}
+
+/** What the addon finds at open. */
+export interface NativeFacts {
+  handle: NativeHandle;
+  kind: DeviceKind;
+  /** This open made the file. */
+  created: boolean;
+  size: number;
+  alignment: number;
+  granularity: Granularity;
+  mapSync: boolean;
+  statxDax: boolean;
+  /** -1 where the kernel names none. */
+  numaNode: number;
+  /** Empty where no region says. */
+  persistenceDomain: string;
+  resource?: number;
+}
+
+/** Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller. */
+export interface Addon {
+  open(
+    path: string,
+    readOnly: boolean,
+    createSize: number | undefined,
+    granularity: Granularity | undefined,
+  ): NativeFacts | number;
+  read(handle: NativeHandle, target: Uint8Array, offset: number, length: number, pos: number): number;
+  /** Writes zeros where `source` is undefined. */
+  write(
+    handle: NativeHandle,
+    source: Uint8Array | undefined,
+    offset: number,
+    length: number,
+    pos: number,
+    flush: boolean,
+  ): number;
+  copyAsync(
+    handle: NativeHandle,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    pos: number,
+    flush: boolean,
+    write: boolean,
+  ): Promise<number> | number;
+  flush(handle: NativeHandle, pos: number, length: number): number;
+  drain(handle: NativeHandle): number;
+  deepFlush(handle: NativeHandle): number;
+  resize(handle: NativeHandle, size: number): number;
+  segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
+  detach(buffer: ArrayBuffer): void;
+  close(handle: NativeHandle): void;
+  cpu(): { flushInstruction: string; streamThreshold?: number };
+}
+
+// A process runs on the C library whose loader it has mapped; a file of that name may also lie on other systems.
+function libc(): 'musl' | 'glibc' {
+  return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-') ? 'musl' : 'glibc';
+}
+
+function load(): Addon {
+  const platform = `${process.platform}-${process.arch}`;
+  if (process.platform !== 'linux') {
+    throw new DaxError({
+      errno: 'ENOTSUP',
+      syscall: 'load',
+      reason: 'ADDON_NOT_FOUND',
+      hint: `persistent memory is supported on Linux only, this is ${platform}`,
+    });
+  }
+  try {
+    const found: unknown = bindings({
+      bindings: 'node_dax.node',
+      module_root: join(__dirname, '..', '..'),
+      try: [
+        ['module_root', 'build', 'Release', 'bindings'],
+        ['module_root', 'prebuilds', platform, `node_dax.${libc()}.node`],
+      ],
+    });
+    return found as Addon;
+  } catch (cause) {
+    throw new DaxError({
+      errno: 'ENOENT',
+      syscall: 'load',
+      reason: 'ADDON_NOT_FOUND',
+      hint:
+        `there is no prebuilt addon for ${platform} with ${libc()}; ` +
+        'build it with `npx node-gyp rebuild` in the folder of node-dax (needs g++, make and python3)',
+      cause,
+    });
+  }
+}
+
+let loaded: Addon | undefined;
+
+/** The addon. Throws a `DaxError` with `reason: 'ADDON_NOT_FOUND'` where there is none for this platform. */
+export function addon(): Addon {
+  return (loaded ??= load());
+}

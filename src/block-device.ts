@@ -1,0 +1,113 @@
+// Owns the contract of a block device and the kernel's rules of direct access to one (bdev_direct_access).
+
+import type { Granularity } from './binding.js';
+import { DaxError } from './errors.js';
+import { PAGE_SIZE, SECTOR_SIZE, toSafeInteger, type Bytes } from './units.js';
+
+/** Memory of a device that can be loaded from and stored to in place. */
+export interface DirectAccess {
+  /** Bytes that lie contiguously in `window`: at most what was asked for, maybe less, so callers loop. */
+  bytes: number;
+  /** The device's own memory, no copy. Valid until the device is closed or shrinks, when it is detached. */
+  window: Uint8Array;
+  /** The page frame of the first byte, where it can be known. */
+  pfn: number | undefined;
+}
+
+/** A part of the caller's buffer, in bytes from its start. */
+export interface BufferRange {
+  /** Default 0. */
+  offset?: number | undefined;
+  /** Default: to the end of the buffer. */
+  length?: number | undefined;
+}
+
+/** How durable a write is. */
+export interface FlushOption {
+  /** `false` leaves the bytes to a later `persist`; by default they are durable when the write returns. */
+  flush?: boolean | undefined;
+}
+
+/** How a write is made. */
+export interface WriteOptions extends BufferRange, FlushOption {}
+
+/**
+ * A device in 512-byte sectors with memory that can be accessed in place. A `DaxDevice`, a partition, or one's own.
+ * Positions are bytes from the start of the device.
+ */
+export interface BlockDevice {
+  /** Bytes. */
+  readonly size: number;
+  readonly granularity: Granularity;
+  /** DA-1 … DA-8. `sector` is in 512-byte units, `size` in bytes. */
+  directAccess(sector: Bytes, size: Bytes): DirectAccess;
+  /** Bytes read: fewer at the end of the device or before a bad page, 0 at the end. */
+  readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number;
+  /** Bytes written: fewer at the end of the device. `ENOSPC` at the end. */
+  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number;
+  /** Writes zeros; bytes written. */
+  zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number;
+  /** Starts the write-back of stores to the range. */
+  flush(pos: Bytes, length: Bytes): void;
+  /** Waits for what was flushed. */
+  drain(): void;
+  /** `flush`, then `drain`. */
+  persist(pos: Bytes, length: Bytes): void;
+}
+
+/**
+ * What a driver answers for an absolute sector: how much lies contiguously from there to its end or to a gap, a multiple
+ * of the page size, and a window on at least as much of it as was asked for. It throws `DaxError` for anything else.
+ */
+export type DirectAccessOp = (sector: number, size: number) => DirectAccess;
+
+const SECTORS_PER_PAGE = PAGE_SIZE / SECTOR_SIZE;
+
+function refuse(errno: number | string, hint: string): never {
+  throw new DaxError({ errno, syscall: 'directAccess', hint });
+}
+
+function checkSize(size: Bytes): number {
+  const wanted = toSafeInteger(size, 'size');
+  return wanted < 0 ? refuse(wanted, 'the size was this errno') : wanted;
+}
+
+/**
+ * The first checks of direct access (DA-1 steps 1 and 3), for a device or partition of `sectors` sectors: throws the
+ * errno given as a negative `size`, or `ERANGE` beyond the end. Returns both as numbers.
+ */
+export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {
+  const relative = toSafeInteger(sector, 'sector');
+  const wanted = checkSize(size);
+  if (relative < 0 || relative + Math.ceil(wanted / SECTOR_SIZE) > sectors) {
+    refuse('ERANGE', `${wanted} bytes at sector ${relative} reach past the ${sectors} sectors of the device`);
+  }
+  return { sector: relative, size: wanted };
+}
+
+/**
+ * Direct access by the kernel's rules, in their order (DA-1), to a whole device of `sectors` sectors. `op` is its
+ * driver's, undefined where it has none.
+ *
+ * Throws `DaxError`: the errno given as a negative `size`; `EOPNOTSUPP` without an op; `ERANGE` beyond the end;
+ * `EINVAL` where the sector does not begin a page; `ENXIO` where the driver's answer is no multiple of a page.
+ */
+export function bdevDirectAccess(
+  op: DirectAccessOp | undefined,
+  sectors: number,
+  sector: Bytes,
+  size: Bytes,
+): DirectAccess {
+  checkSize(size);
+  if (op === undefined) return refuse('EOPNOTSUPP', 'the device has no direct access');
+  const wanted = checkSectors(sectors, sector, size);
+  if (wanted.sector % SECTORS_PER_PAGE !== 0) {
+    refuse('EINVAL', `sector ${wanted.sector} of the device must be a multiple of ${SECTORS_PER_PAGE}`);
+  }
+  const answer = op(wanted.sector, wanted.size);
+  if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${wanted.sector}`);
+  if (answer.bytes % PAGE_SIZE !== 0) refuse('ENXIO', `the driver gave ${answer.bytes} bytes, not whole pages`);
+  const bytes = Math.min(answer.bytes, wanted.size);
+  const window = answer.window.byteLength === bytes ? answer.window : answer.window.subarray(0, bytes);
+  return { bytes, window, pfn: answer.pfn };
+}

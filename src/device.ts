@@ -1,0 +1,496 @@
+// Owns DaxDevice: an open device and everything that can be done with its bytes.
+
+import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from './binding.js';
+import {
+  bdevDirectAccess,
+  type BlockDevice,
+  type BufferRange,
+  type DirectAccess,
+  type FlushOption,
+  type WriteOptions,
+} from './block-device.js';
+import { DaxError, type DaxErrorInit } from './errors.js';
+import { bufferRange, toUint8Array } from './memory.js';
+import { copyInPool } from './pool-copy.js';
+import { Segments } from './segments.js';
+import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
+
+// Below this an asynchronous copy is faster made at once than handed to another thread and back.
+const POOL_THRESHOLD = 256 * 1024;
+
+/** What was found at open, for those who want to know why. */
+export interface DeviceFacts {
+  /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, … Undefined where none is named. */
+  readonly persistenceDomain: string | undefined;
+  /** The file has STATX_ATTR_DAX. */
+  readonly statxDax: boolean;
+  /** The physical address of a devdax, where this process may know it. */
+  readonly resource: number | undefined;
+  /** `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
+  readonly flushInstruction: string;
+  /** Bytes from which on writes bypass the cache; undefined where they never do. */
+  readonly streamThreshold: number | undefined;
+}
+
+/** How an asynchronous operation may be ended early: what moved is reported; if nothing did, it rejects. */
+export interface Abortable {
+  signal?: AbortSignal | undefined;
+}
+
+type Views = readonly NodeJS.ArrayBufferView[];
+
+/**
+ * An open device, made by `open`. Positions and lengths are bytes, numbers or bigints; wrong types throw `TypeError`,
+ * values out of range `RangeError`, everything else that fails `DaxError`. Operations that moved bytes return how many;
+ * the error comes with the next call.
+ */
+export class DaxDevice implements BlockDevice {
+  /** The path it was opened by. */
+  readonly path: string;
+  readonly kind: DeviceKind;
+  /** Mappings begin and end at multiples of this many bytes. */
+  readonly alignment: number;
+  /**
+   * What makes a store durable: `byte` (nothing but order: the caches are in the persistence domain), `cache_line`
+   * (flushing the lines), `page` (msync). Decided by what the device is.
+   */
+  readonly granularity: Granularity;
+  /** Loads and stores reach the medium with no page cache between: a devdax, or a file with DAX. */
+  readonly isDax: boolean;
+  /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
+  readonly mapSync: boolean;
+  readonly readOnly: boolean;
+  /** The NUMA node of the device, undefined where none is named. */
+  readonly numaNode: number | undefined;
+  readonly facts: DeviceFacts;
+
+  readonly #handle: NativeHandle;
+  // The handle again, until `close` is called.
+  #open: NativeHandle | undefined;
+  #size: number;
+  readonly #segments: Segments;
+  #inFlight = 0;
+  #whenIdle: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+
+  /** @internal Use `open` or `openSync`. */
+  constructor(path: string, found: NativeFacts, readOnly: boolean) {
+    const { flushInstruction, streamThreshold } = addon().cpu();
+    this.path = path;
+    this.kind = found.kind;
+    this.alignment = found.alignment;
+    this.granularity = found.granularity;
+    this.isDax = found.kind === 'devdax' || found.statxDax || found.mapSync;
+    this.mapSync = found.mapSync;
+    this.readOnly = readOnly;
+    this.numaNode = found.numaNode < 0 ? undefined : found.numaNode;
+    this.facts = Object.freeze({
+      persistenceDomain: found.persistenceDomain === '' ? undefined : found.persistenceDomain,
+      statxDax: found.statxDax,
+      resource: found.resource,
+      flushInstruction,
+      streamThreshold,
+    });
+    this.#handle = found.handle;
+    this.#open = found.handle;
+    this.#size = found.size;
+    this.#segments = new Segments(found.handle, path, found.size);
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** False once `close` was called. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /**
+   * The memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. See `bdevDirectAccess` for
+   * the errors. Returns fewer bytes than asked for where a window ends: callers loop.
+   */
+  directAccess(sector: Bytes, size: Bytes): DirectAccess {
+    this.#usable('directAccess');
+    const op = (absolute: number, wanted: number): DirectAccess => {
+      const pos = absolute * SECTOR_SIZE;
+      const reach = this.#segments.reach(pos, 0);
+      const { resource } = this.facts;
+      return {
+        // The last page is mapped whole even where a file ends within it.
+        bytes: roundUp(reach, PAGE_SIZE),
+        window: this.view(pos, Math.min(wanted, reach)),
+        pfn: resource === undefined ? undefined : (resource + pos) / PAGE_SIZE,
+      };
+    };
+    return bdevDirectAccess(op, Math.floor(this.#size / SECTOR_SIZE), sector, size);
+  }
+
+  /**
+   * The device's own memory as a Uint8Array, without a copy: stores reach the device, and are durable after `persist`.
+   * Views of a read-only device are private: a stray store stays in this process. A view is detached (length 0) when the
+   * device is closed, or shrinks so that its segment reaches past the end. Up to 2 GiB from any position.
+   */
+  view(pos: Bytes = 0, length?: Bytes): Uint8Array {
+    this.#usable('view');
+    const start = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    if (this.readOnly && this.kind === 'devdax') {
+      this.#fail('view', 'EACCES', {
+        reason: 'DEVDAX_PRIVATE',
+        hint: 'a stray store through it would end the process: open the device writable, or use readSync',
+      });
+    }
+    if (bytes > this.#segments.reach(start, bytes)) {
+      throw new RangeError(`a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
+    }
+    return this.#segments.view(start, bytes);
+  }
+
+  /**
+   * Reads into `target`. Returns the bytes read: fewer at the end of the device or before a bad page, 0 at the end.
+   * Throws `EIO` with `position` where the first page is poisoned or gone.
+   */
+  readSync(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange): number {
+    this.#usable('read');
+    const buffer = toUint8Array(target, 'target');
+    const start = toBytes(pos, 'pos');
+    const { offset, length } = bufferRange(buffer, options);
+    const clipped = this.#clip(start, length);
+    if (clipped === 0) return 0;
+    const read = addon().read(this.#handle, buffer, offset, clipped, start);
+    return read < 0 ? this.#failAt('read', read, start) : read;
+  }
+
+  /**
+   * Writes from `source`. Returns the bytes written, durable for the device's granularity unless `flush: false`: fewer
+   * where the device ends. Throws `ENOSPC` at the end, `EIO` with `position` where the first page is gone.
+   */
+  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
+    this.#writable('write');
+    const buffer = toUint8Array(source, 'source');
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    const { offset, length } = bufferRange(buffer, options);
+    const clipped = this.#clipWrite('write', start, length);
+    const written = addon().write(this.#handle, buffer, offset, clipped, start, flush);
+    return written < 0 ? this.#failAt('write', written, start) : written;
+  }
+
+  /** As `readSync`. Small reads are made at once, large ones on a thread: do not transfer `target` until it settles. */
+  async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
+    options?.signal?.throwIfAborted();
+    if (isSmall(target, options)) return this.readSync(target, pos, options);
+    this.#usable('read');
+    const buffer = toUint8Array(target, 'target');
+    const start = toBytes(pos, 'pos');
+    const { offset, length } = bufferRange(buffer, options);
+    return this.#inPool('read', false, buffer, offset, this.#clip(start, length), start, options?.signal);
+  }
+
+  /** As `writeSync`. Writes that are large, or wait for msync, are made on a thread: do not transfer `source` until then. */
+  async write(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions & Abortable): Promise<number> {
+    options?.signal?.throwIfAborted();
+    const flush = toFlush(options);
+    const waits = flush && this.granularity === 'page';
+    if (!waits && isSmall(source, options)) return this.writeSync(source, pos, options);
+    this.#writable('write');
+    const buffer = toUint8Array(source, 'source');
+    const start = toBytes(pos, 'pos');
+    const { offset, length } = bufferRange(buffer, options);
+    const clipped = this.#clipWrite('write', start, length);
+    return this.#inPool('write', flush, buffer, offset, clipped, start, options?.signal);
+  }
+
+  /** Reads into several buffers, one after the other. Returns the bytes read in all. */
+  readvSync(targets: Views, pos: Bytes = 0): number {
+    this.#usable('readv');
+    const buffers = toVector(targets, 'targets');
+    const start = toBytes(pos, 'pos');
+    let moved = 0;
+    for (const buffer of buffers) {
+      const read = unlessMoved(moved, () => this.readSync(buffer, start + moved));
+      moved += read;
+      if (read < buffer.byteLength) break;
+    }
+    return moved;
+  }
+
+  /** Writes several buffers, one after the other. Returns the bytes written in all. */
+  writevSync(sources: Views, pos: Bytes = 0, options?: FlushOption): number {
+    this.#writable('writev');
+    const buffers = toVector(sources, 'sources');
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    // One msync at the end serves all buffers; cache lines are flushed best by the copy itself.
+    const flushEach = flush && this.granularity !== 'page';
+    let moved = 0;
+    for (const buffer of buffers) {
+      const written = unlessMoved(moved, () => this.writeSync(buffer, start + moved, { flush: flushEach }));
+      moved += written;
+      if (written < buffer.byteLength) break;
+    }
+    if (flush && !flushEach) this.persist(start, moved);
+    return moved;
+  }
+
+  /** As `readvSync`; see `read`. */
+  async readv(targets: Views, pos: Bytes = 0, options?: Abortable): Promise<number> {
+    this.#usable('readv');
+    const buffers = toVector(targets, 'targets');
+    const start = toBytes(pos, 'pos');
+    return this.#whileBusy(async () => {
+      let moved = 0;
+      for (const buffer of buffers) {
+        const length = this.#clip(start + moved, buffer.byteLength);
+        const read = await unlessMovedAsync(moved, () =>
+          this.#inPool('readv', false, buffer, 0, length, start + moved, options?.signal),
+        );
+        moved += read;
+        if (read < buffer.byteLength) break;
+      }
+      return moved;
+    });
+  }
+
+  /** As `writevSync`; see `write`. */
+  async writev(sources: Views, pos: Bytes = 0, options?: FlushOption & Abortable): Promise<number> {
+    this.#writable('writev');
+    const buffers = toVector(sources, 'sources');
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    return this.#whileBusy(async () => {
+      let moved = 0;
+      for (const buffer of buffers) {
+        const written = await unlessMovedAsync(moved, () => {
+          const length = this.#clipWrite('writev', start + moved, buffer.byteLength);
+          return this.#inPool('writev', flush, buffer, 0, length, start + moved, options?.signal);
+        });
+        moved += written;
+        if (written < buffer.byteLength) break;
+      }
+      return moved;
+    });
+  }
+
+  /** Writes zeros. Returns the bytes written, durable unless `flush: false`: fewer where the device ends. */
+  zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
+    this.#writable('zero');
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    const clipped = this.#clipWrite('zero', start, toBytes(length, 'length'));
+    const zeroed = addon().write(this.#handle, undefined, 0, clipped, start, flush);
+    return zeroed < 0 ? this.#failAt('zero', zeroed, start) : zeroed;
+  }
+
+  /**
+   * Starts writing back the stores to a range (libpmem2's flush): by cache lines, or by msync where the granularity is
+   * `page`. They are durable after `drain`. Throws `EIO` where a page of the range was lost.
+   */
+  flush(pos: Bytes, length: Bytes): void {
+    this.#usable('flush');
+    const start = toBytes(pos, 'pos');
+    const bytes = toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    const error = addon().flush(this.#handle, start, bytes);
+    if (error < 0) this.#failAt('flush', error, start);
+  }
+
+  /** Waits until everything flushed before is durable. */
+  drain(): void {
+    this.#usable('drain');
+    addon().drain(this.#handle);
+  }
+
+  /** `flush`, then `drain`: makes the stores to a range durable. */
+  persist(pos: Bytes, length: Bytes): void {
+    this.flush(pos, length);
+    this.drain();
+  }
+
+  /**
+   * Writes out even what the persistence domain would save at a power cut: the region's `deep_flush`, or fsync. For
+   * `page` granularity, flush the range first.
+   */
+  deepFlush(): void {
+    this.#usable('deepFlush');
+    const error = addon().deepFlush(this.#handle);
+    if (error < 0) this.#fail('deepFlush', error);
+  }
+
+  /**
+   * Sets the size of a file. Growing adds zeros; shrinking detaches the views of the segments it cuts. Throws `EINVAL`
+   * for devices, whose size is fixed, and `EBUSY` while asynchronous work is under way: `truncate` waits for it.
+   */
+  truncateSync(size: Bytes): void {
+    this.#checkTruncatable();
+    const bytes = toBytes(size, 'size');
+    if (this.#inFlight > 0) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
+    if (bytes < this.#size) this.#segments.shrink(bytes);
+    const error = addon().resize(this.#handle, bytes);
+    if (error < 0) this.#fail('truncate', error);
+    this.#size = bytes;
+    this.#segments.grow(bytes);
+  }
+
+  /** As `truncateSync`, once the work under way is done. */
+  async truncate(size: Bytes): Promise<void> {
+    this.#checkTruncatable();
+    toBytes(size, 'size');
+    while (this.#inFlight > 0) await this.#idle();
+    this.truncateSync(size);
+  }
+
+  /** Refuses new work, waits for what is under way, detaches every view and unmaps. Idempotent. Flushes nothing. */
+  close(): Promise<void> {
+    this.#open = undefined;
+    return (this.#closing ??= this.#closeWhenIdle());
+  }
+
+  /** As `close`, but without waiting: copies under way on other threads end early. */
+  closeSync(): void {
+    this.#open = undefined;
+    this.#closing ??= Promise.resolve();
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeWhenIdle(): Promise<void> {
+    while (this.#inFlight > 0) await this.#idle();
+    this.#release();
+  }
+
+  // Views go first: none may outlive the mapping that it shows.
+  #release(): void {
+    this.#segments.shrink(-1);
+    addon().close(this.#handle);
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  async #whileBusy<T>(work: () => Promise<T>): Promise<T> {
+    this.#inFlight++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#inFlight === 0) for (const wake of this.#whenIdle.splice(0)) wake();
+    }
+  }
+
+  #inPool(
+    syscall: string,
+    flush: boolean,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    pos: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const write = syscall.startsWith('write');
+    return this.#whileBusy(async () => {
+      const moved = await copyInPool({ handle: this.#handle, write, flush, buffer, offset, length, pos, signal });
+      return moved < 0 ? this.#failAt(syscall, moved, pos) : moved;
+    });
+  }
+
+  #clip(pos: number, length: number): number {
+    return Math.max(0, Math.min(length, this.#size - pos));
+  }
+
+  #clipWrite(syscall: string, pos: number, length: number): number {
+    const clipped = this.#clip(pos, length);
+    if (clipped === 0 && length > 0) {
+      this.#fail(syscall, 'ENOSPC', { reason: 'DEVICE_FULL', position: pos, hint: `the device has ${this.#size} bytes` });
+    }
+    return clipped;
+  }
+
+  #checkInside(pos: number, length: number): void {
+    if (pos + length > this.#size) {
+      throw new RangeError(`${length} bytes at ${pos} reach past the ${this.#size} bytes of the device`);
+    }
+  }
+
+  #usable(syscall: string): void {
+    if (this.#open === undefined) {
+      this.#fail(syscall, 'EBADF', { reason: 'DEVICE_CLOSED', hint: 'the device is closed' });
+    }
+  }
+
+  #writable(syscall: string): void {
+    this.#usable(syscall);
+    if (this.readOnly) {
+      this.#fail(syscall, 'EROFS', { reason: 'READ_ONLY', hint: 'it was opened with readOnly: true' });
+    }
+  }
+
+  #checkTruncatable(): void {
+    this.#writable('truncate');
+    if (this.kind === 'devdax' || this.kind === 'block') {
+      this.#fail('truncate', 'EINVAL', {
+        reason: 'FIXED_SIZE',
+        hint: 'only files can be truncated: the size of a device is set where it is made (ndctl, daxctl, modprobe)',
+      });
+    }
+  }
+
+  #fail(syscall: string, errno: number | string, more?: Omit<DaxErrorInit, 'errno' | 'syscall' | 'path'>): never {
+    throw new DaxError({ errno, syscall, path: this.path, ...more });
+  }
+
+  #failAt(syscall: string, errno: number, position: number): never {
+    const { reason, hint } = COPY_FAILURES.get(errno) ?? {};
+    this.#fail(syscall, errno, { position, reason, hint });
+  }
+}
+
+const COPY_FAILURES: ReadonlyMap<number, Pick<DaxErrorInit, 'reason' | 'hint'>> = new Map([
+  [-5, { reason: 'MEDIA_ERROR', hint: 'the page is poisoned, or the file was truncated by someone else' }],
+  [-9, { reason: 'DEVICE_CLOSED', hint: 'the device was closed' }],
+  [-14, { reason: 'USER_MEMORY', hint: 'the buffer is memory of a mapping that is itself poisoned or truncated' }],
+]);
+
+function toFlush(options: FlushOption | undefined): boolean {
+  const flush = options?.flush ?? true;
+  if (typeof flush !== 'boolean') throw new TypeError('flush must be a boolean');
+  return flush;
+}
+
+function isSmall(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): boolean {
+  return !ArrayBuffer.isView(view) || (options?.length ?? view.byteLength) <= POOL_THRESHOLD;
+}
+
+function toVector(views: unknown, name: string): Uint8Array[] {
+  if (!Array.isArray(views)) throw new TypeError(`${name} must be an array of buffers`);
+  return views.map((view, index) => toUint8Array(view, `${name}[${index}]`));
+}
+
+// Partial progress wins: a vector that moved bytes reports them, and the error comes with the next call.
+function unlessMoved(moved: number, step: () => number): number {
+  try {
+    return step();
+  } catch (error) {
+    if (moved > 0) return 0;
+    throw error;
+  }
+}
+
+async function unlessMovedAsync(moved: number, step: () => Promise<number>): Promise<number> {
+  try {
+    return await step();
+  } catch (error) {
+    if (moved > 0) return 0;
+    throw error;
+  }
+}

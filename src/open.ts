@@ -1,0 +1,116 @@
+// Owns opening: the options, what may be refused, and the errors that say what to do.
+
+import { unlinkSync } from 'node:fs';
+import { addon, type Granularity } from './binding.js';
+import { DaxDevice } from './device.js';
+import { forcedGranularity, warnOfOverrides } from './environment.js';
+import { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
+import { toBytes, type Bytes } from './units.js';
+
+/** How a device is opened. Asking for more than it gives throws; nothing is degraded. */
+export interface OpenOptions {
+  /** Default false. Views of a read-only device are private copies of what is stored to. */
+  readOnly?: boolean | undefined;
+  /** Throw `ENOTSUP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
+  requireDax?: boolean | undefined;
+  /** Throw `ENOTSUP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
+  requireGranularity?: Granularity | undefined;
+  /**
+   * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
+   * have this size; a device never takes one.
+   */
+  size?: Bytes | undefined;
+  /** Open a block device for writing even though it is mounted or in use. Default false. */
+  force?: boolean | undefined;
+}
+
+const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
+
+const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string }>> = {
+  EISDIR: { reason: 'INVALID_FILE_TYPE', hint: 'give a file in it, or a device' },
+  ENODEV: {
+    reason: 'INVALID_FILE_TYPE',
+    hint: 'only files, block devices and device-DAX character devices (/dev/daxX.Y) can be opened',
+  },
+  EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size: leave out `size` to open it as it is' },
+  EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
+  EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
+  ENOENT: { hint: 'it does not exist; give `size` to create an ordinary file' },
+};
+
+function fail(path: string, errno: number | string, more: Partial<DaxErrorInit>): never {
+  throw new DaxError({ errno, syscall: 'open', path, ...more });
+}
+
+function toFlag(value: unknown, name: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean`);
+  return value ?? false;
+}
+
+function toGranularity(value: unknown): Granularity | undefined {
+  if (value === undefined || GRANULARITIES.includes(value as Granularity)) return value as Granularity | undefined;
+  throw new TypeError(`requireGranularity must be one of ${GRANULARITIES.join(', ')}`);
+}
+
+function toSize(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const size = toBytes(value, 'size');
+  if (size === 0) throw new RangeError('size must be at least 1 byte');
+  return size;
+}
+
+/**
+ * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
+ *
+ * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
+ * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
+ * `ENOTSUP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`).
+ */
+export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
+  if (typeof path !== 'string') throw new TypeError('path must be a string');
+  if (path === '' || path.includes('\0')) throw new TypeError('path must not be empty or contain null bytes');
+  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError('options must be an object');
+  const readOnly = toFlag(options.readOnly, 'readOnly');
+  const requireDax = toFlag(options.requireDax, 'requireDax');
+  const requireGranularity = toGranularity(options.requireGranularity);
+  const size = toSize(options.size);
+  toFlag(options.force, 'force');
+  if (readOnly && size !== undefined) throw new TypeError('size creates a file, which readOnly forbids');
+
+  const forced = forcedGranularity();
+  warnOfOverrides();
+  const found = addon().open(path, readOnly, size, forced);
+  if (typeof found === 'number') {
+    const error = new DaxError({ errno: found, syscall: 'open', path });
+    fail(path, found, REFUSALS[error.code] ?? {});
+  }
+  const device = new DaxDevice(path, found, readOnly);
+  try {
+    if (device.size === 0) {
+      fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
+    }
+    if (requireDax && !device.isDax) {
+      fail(path, 'ENOTSUP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });
+    }
+    if (
+      requireGranularity !== undefined &&
+      GRANULARITIES.indexOf(device.granularity) > GRANULARITIES.indexOf(requireGranularity)
+    ) {
+      fail(path, 'ENOTSUP', {
+        reason: 'GRANULARITY_NOT_SUPPORTED',
+        hint: `its store granularity is ${device.granularity}, you require ${requireGranularity}`,
+      });
+    }
+  } catch (error) {
+    device.closeSync();
+    if (found.created) unlinkSync(path);
+    throw error;
+  }
+  return device;
+}
+
+/** As `openSync`. */
+// eslint-disable-next-line @typescript-eslint/require-await -- opening takes microseconds; errors reject
+export async function open(path: string, options: OpenOptions = {}): Promise<DaxDevice> {
+  return openSync(path, options);
+}

@@ -1,0 +1,104 @@
+// Owns partitions: a run of sectors of a block device that is a block device itself.
+
+import {
+  checkSectors,
+  type BlockDevice,
+  type BufferRange,
+  type DirectAccess,
+  type FlushOption,
+  type WriteOptions,
+} from './block-device.js';
+import type { Granularity } from './binding.js';
+import { DaxError } from './errors.js';
+import { bufferRange } from './memory.js';
+import { SECTOR_SIZE, toBytes, type Bytes } from './units.js';
+
+class Partition implements BlockDevice {
+  readonly size: number;
+  readonly granularity: Granularity;
+  readonly #device: BlockDevice;
+  readonly #startSector: number;
+  readonly #start: number;
+
+  constructor(device: BlockDevice, startSector: number, sectors: number) {
+    this.#device = device;
+    this.#startSector = startSector;
+    this.#start = startSector * SECTOR_SIZE;
+    this.size = sectors * SECTOR_SIZE;
+    this.granularity = device.granularity;
+  }
+
+  directAccess(sector: Bytes, size: Bytes): DirectAccess {
+    const wanted = checkSectors(this.size / SECTOR_SIZE, sector, size);
+    // The device checks the alignment: it is the absolute sector's (DA-3).
+    return this.#device.directAccess(this.#startSector + wanted.sector, wanted.size);
+  }
+
+  readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
+    const { offset, length } = bufferRange(target, options);
+    const from = toBytes(pos, 'pos');
+    const clipped = this.#clip(from, length);
+    return clipped === 0 ? 0 : this.#device.readSync(target, this.#start + from, { offset, length: clipped });
+  }
+
+  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
+    const { offset, length } = bufferRange(source, options);
+    const from = toBytes(pos, 'pos');
+    const clipped = this.#clip(from, length);
+    if (clipped === 0 && length > 0) this.#full('write', from);
+    return this.#device.writeSync(source, this.#start + from, { offset, length: clipped, flush: options?.flush });
+  }
+
+  zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
+    const from = toBytes(pos, 'pos');
+    const wanted = toBytes(length, 'length');
+    const clipped = this.#clip(from, wanted);
+    if (clipped === 0 && wanted > 0) this.#full('zero', from);
+    return this.#device.zeroSync(this.#start + from, clipped, options);
+  }
+
+  flush(pos: Bytes, length: Bytes): void {
+    this.#device.flush(this.#inside(pos, length), length);
+  }
+
+  drain(): void {
+    this.#device.drain();
+  }
+
+  persist(pos: Bytes, length: Bytes): void {
+    this.#device.persist(this.#inside(pos, length), length);
+  }
+
+  #clip(pos: number, length: number): number {
+    return Math.max(0, Math.min(length, this.size - pos));
+  }
+
+  #inside(pos: Bytes, length: Bytes): number {
+    const from = toBytes(pos, 'pos');
+    if (from + toBytes(length, 'length') > this.size) {
+      throw new RangeError(`${length} bytes at ${pos} reach past the ${this.size} bytes of the partition`);
+    }
+    return this.#start + from;
+  }
+
+  #full(syscall: string, position: number): never {
+    throw new DaxError({ errno: 'ENOSPC', syscall, reason: 'DEVICE_FULL', position, hint: 'this is the end of the partition' });
+  }
+}
+
+/**
+ * The `sectors` sectors of `device` that begin at `startSector`, both in units of 512 bytes, as a block device whose
+ * positions and sectors count from there. Any start is allowed, as in the kernel; direct access then works only where
+ * the absolute sector is a multiple of 8 (DA-3).
+ *
+ * Throws `RangeError` where the partition would reach past the device.
+ */
+export function partition(device: BlockDevice, startSector: Bytes, sectors: Bytes): BlockDevice {
+  const start = toBytes(startSector, 'startSector');
+  const length = toBytes(sectors, 'sectors');
+  const available = Math.floor(device.size / SECTOR_SIZE);
+  if (start + length > available) {
+    throw new RangeError(`sectors ${start} to ${start + length} reach past the ${available} sectors of the device`);
+  }
+  return new Partition(device, start, length);
+}

@@ -1,0 +1,38 @@
+// Owns large copies: chunk by chunk on a thread of the pool, so that the event loop goes on.
+
+import { addon, type NativeHandle } from './binding.js';
+
+// What one visit to the pool copies: between visits an abort is noticed and a detached buffer refused.
+const CHUNK = 8 * 1024 * 1024;
+
+/** A copy between a buffer and a device; every number is checked. */
+export interface PoolCopy {
+  handle: NativeHandle;
+  write: boolean;
+  flush: boolean;
+  buffer: Uint8Array;
+  offset: number;
+  length: number;
+  pos: number;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * Returns the bytes moved, or a negative errno if none were. Rejects with the signal's reason, or `TypeError` for a
+ * buffer that was transferred meanwhile, if nothing had moved by then.
+ */
+export async function copyInPool(copy: PoolCopy): Promise<number> {
+  const { handle, write, flush, buffer, offset, length, pos, signal } = copy;
+  let moved = 0;
+  while (moved < length) {
+    if (moved > 0 && (signal?.aborted === true || buffer.byteLength === 0)) break;
+    signal?.throwIfAborted();
+    if (buffer.byteLength === 0) throw new TypeError('the buffer was transferred while a copy was under way');
+    const chunk = Math.min(CHUNK, length - moved);
+    const result = await addon().copyAsync(handle, buffer, offset + moved, chunk, pos + moved, flush, write);
+    if (result < 0) return moved > 0 ? moved : result;
+    moved += result;
+    if (result < chunk) break;
+  }
+  return moved;
+}
