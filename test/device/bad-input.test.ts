@@ -148,7 +148,7 @@ t.test('the wrong this', async (test) => {
       if (name === 'constructor' || method === undefined) continue;
       for (const receiver of [undefined, {}, Object.create(device), part === owner ? device : part]) {
         // eslint-disable-next-line @typescript-eslint/require-await -- a synchronous throw becomes a rejection
-        const call = async () => Reflect.apply(method, receiver, [Buffer.alloc(1), 0]) as unknown;
+        const call = async () => Reflect.apply(method, receiver, [Buffer.alloc(1), 0]);
         await test.rejects(call(), TypeError, String(name));
       }
     }
