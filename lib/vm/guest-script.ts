@@ -1,6 +1,6 @@
 // Owns what runs in the guest before and after the command: the two stages of its init, as busybox shell.
 
-import { LOADING_STAGES } from './guest-modules.js';
+import { LOADING_LISTS } from './guest-modules.js';
 import { kindOf, type Nvdimm } from './nvdimm.js';
 import { shellQuote } from './shell-quote.js';
 
@@ -9,6 +9,15 @@ export const PORTS = { status: 1, stdout: 2, stderr: 3 } as const;
 
 /** Where the guest keeps its own things: a tmpfs over the host's `/run`. */
 const HOME = '/run/node-dax';
+
+// Both stages load modules: the files are at $MODULES.
+const LOAD = `
+# load LIST: each line of the list is a module and its parameters.
+load() {
+  while read -r module parameters; do
+    insmod $MODULES/$module.ko $parameters || fail "the kernel does not load its module $module"
+  done <$MODULES/$1
+}`;
 
 /** Stage one, from the initramfs: load modules, and put an overlay of the host's files in place. */
 export const STAGE_ONE = `#!/bin/busybox sh
@@ -22,22 +31,17 @@ fail() {
   poweroff -f
 }
 
-# Reads lines of a module and its parameters.
-load() {
-  while read -r module parameters; do
-    insmod /modules/$module.ko $parameters || fail "the kernel does not load its module $module"
-  done </modules/$1
-}
-
+${LOAD}
+MODULES=/node-dax/modules
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-load ${LOADING_STAGES.ports}
+load ${LOADING_LISTS.ports}
 until [ -c /dev/vport0p${PORTS.status} ] && [ -c /dev/vport0p${PORTS.stdout} ] && [ -c /dev/vport0p${PORTS.stderr} ]; do usleep 5000; done
 exec 3>/dev/vport0p${PORTS.status}
 echo init >&3
 
-load ${LOADING_STAGES.memory} &
-load ${LOADING_STAGES.root}
+load ${LOADING_LISTS.memory} &
+load ${LOADING_LISTS.root}
 mkdir /lower /upper /root
 # The host must not change what the guest reads; in return the guest may cache it.
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose root /lower || fail "cannot mount the host's files"
@@ -65,6 +69,7 @@ fail() {
   poweroff -f
 }
 
+${LOAD}
 # Runs a program quietly; its last words become the failure.
 quietly() {
   words=$("$@" </dev/null 2>&1) || fail "$* says: $(echo "$words" | tail -n 3 | tr '\\n' ' ')"
@@ -107,6 +112,7 @@ filesystem() {
     [ "$type" = $2 ] || fail "$5 carries \${type:-no filesystem}, not $2; nothing was changed"
   fi
   mkdir -p $6
+  wait_for ${HOME}/filesystems-loaded
   quietly mount -t $2 -o $3 $1 $6
 }
 
@@ -119,6 +125,8 @@ hostname node-dax-guest
 ifconfig lo 127.0.0.1
 ulimit -c 0
 ulimit -H -n 1048576
+MODULES=${HOME}/modules
+{ load ${LOADING_LISTS.filesystems} && touch ${HOME}/filesystems-loaded; } &
 . ${HOME}/plan
 wait
 echo provisioned >&3

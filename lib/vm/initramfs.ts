@@ -21,11 +21,11 @@ export interface InitramfsContents {
 export function initramfs({ busybox, lists, plan, command, shim, trailer }: InitramfsContents): Buffer {
   const modules = new Map(lists.flatMap((list) => list.modules).map(({ name, content }) => [name, content]));
   return cpio([
-    ...['bin', 'dev', 'proc', 'sys', 'modules', 'node-dax', 'node-dax/bin'].map(directory),
+    ...['bin', 'dev', 'proc', 'sys', 'node-dax', 'node-dax/bin', 'node-dax/modules'].map(directory),
     file('bin/busybox', readFileSync(busybox), 0o755),
     file('init', STAGE_ONE, 0o755),
-    ...lists.map(({ stage, text }) => file(`modules/${stage}`, text)),
-    ...[...modules].map(([name, content]) => file(`modules/${name}.ko`, content)),
+    ...lists.map(({ name, text }) => file(`node-dax/modules/${name}`, text)),
+    ...[...modules].map(([name, content]) => file(`node-dax/modules/${name}.ko`, content)),
     file('node-dax/stage-two', STAGE_TWO),
     file('node-dax/plan', plan),
     file('node-dax/command', command),
