@@ -81,8 +81,16 @@ function created(path: string, size: number): Backing {
   return {
     source: { path: partial },
     fresh: true,
-    // A link, unlike a rename, never replaces a file that came to be in the meantime.
-    keep: () => { linkSync(partial, path); },
+    keep: () => { name(partial, path); },
     release: () => { rmSync(partial, { force: true }); },
   };
+}
+
+/** Gives the file its name. A link, unlike a rename, never replaces a file that came to be in the meantime. */
+function name(partial: string, path: string): void {
+  try {
+    linkSync(partial, path);
+  } catch (error) {
+    throw new VmError(`cannot keep the NVDIMM file '${path}': ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

@@ -4,7 +4,7 @@ const NAMES = new Set([
   'PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'COLORTERM', 'TZ', 'CI', 'DEBUG',
   'FORCE_COLOR', 'NO_COLOR', 'INIT_CWD',
 ]);
-const PREFIXES = ['NODE_', 'npm_', 'LC_', 'TAP_'];
+const PREFIXES = ['NODE_', 'npm_', 'LC_'];
 
 // Channels to processes outside the guest, and devices that are not the guest's.
 const NEVER = /^(?:NODE_CHANNEL_|NODE_UNIQUE_ID$|NODE_DAX_TEST_|NODE_DAX_VM_)/;

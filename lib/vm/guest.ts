@@ -15,7 +15,7 @@ export const FIRST_INHERITED = 7;
 export const LOCK_CONFLICT = 75;
 
 const CONSOLE_BYTES = 65536;
-const CONSOLE_LINES = 25;
+const CONSOLE_LINES = 40;
 
 export interface GuestOptions {
   readonly program: string;
@@ -51,7 +51,9 @@ export class Guest extends EventEmitter<GuestEvents> {
   constructor(options: GuestOptions) {
     super();
     this.#trailer = options.trailer;
+    // A process group of its own: Ctrl-C is for this process to handle.
     this.#process = spawn(options.program, options.arguments, {
+      detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...options.inherited],
     });
     this.#stream(2).on('data', (chunk: Buffer) => { this.#errors = tail(this.#errors + chunk.toString()); });
@@ -65,12 +67,14 @@ export class Guest extends EventEmitter<GuestEvents> {
   }
 
   async #run({ stdout, stderr }: GuestOptions): Promise<number> {
-    const gone = once(this.#process, 'close').catch(() => undefined);
     const failed = new Promise<never>((_resolve, reject) => {
       this.#reject = reject;
     });
-    this.#process.on('error', this.#reject);
-    this.#process.on('exit', (code) => { this.#reject(this.#death(code)); });
+    const gone = new Promise<void>((resolve) => {
+      this.#process.on('error', (error) => { this.#reject(error); resolve(); });
+      // Not 'exit': what a dying guest printed is still handed on.
+      this.#process.on('close', (code) => { this.#reject(this.#death(code)); resolve(); });
+    });
     try {
       const output = Promise.all([this.#forward(SOCKETS.stdout, stdout), this.#forward(SOCKETS.stderr, stderr)]);
       const [status] = await Promise.race([Promise.all([this.#listen(), output]), failed]);

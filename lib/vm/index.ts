@@ -3,4 +3,4 @@
 export { EXIT_GUEST, EXIT_TIMEOUT, VmError } from './error.js';
 export { DEFAULT_NVDIMMS, NVDIMM_KINDS, parseNvdimm, type Nvdimm, type NvdimmKindName } from './nvdimm.js';
 export type { VmOptions } from './options.js';
-export { runVm } from './run.js';
+export { runVm, vmObstacle } from './run.js';

@@ -39,6 +39,17 @@ export async function runVm(options: VmOptions): Promise<number> {
   }
 }
 
+/** Why this machine cannot run the guest that `options` ask for, or `undefined` when it has all that is needed. */
+export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | undefined {
+  try {
+    requirements(settingsOf({ ...options, command: ['true'] }));
+    return undefined;
+  } catch (error) {
+    if (error instanceof VmError) return error.message;
+    throw error;
+  }
+}
+
 /** Finds the programs and the kernel, or throws one `VmError` that names all that is missing. */
 function requirements(settings: Settings): { programs: ReadonlyMap<Program, string>; kernel: Kernel } {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -121,7 +132,13 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
       stdout: settings.stdout,
       stderr: settings.stderr,
     });
-    guest.once('provisioned', () => { backings.forEach((backing) => { backing.keep(); }); });
+    guest.once('provisioned', () => {
+      try {
+        backings.forEach((backing) => { backing.keep(); });
+      } catch (error) {
+        guest.kill(error);
+      }
+    });
     return guest;
   };
   return await withFallback(settings, start);
