@@ -2,11 +2,14 @@
 // The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
 
 import { Command, CommanderError } from 'commander';
+import { vmCommand } from './vm.js';
 
 const program = new Command('node-dax')
   .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
+
+program.addCommand(vmCommand());
 
 async function main(): Promise<void> {
   try {
