@@ -2,11 +2,19 @@
 // The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
 
 import { Command, CommanderError } from 'commander';
+import { doctorCommand } from './doctor.js';
+import { listCommand } from './list.js';
 
 const program = new Command('node-dax')
   .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
+
+const commands = [
+  doctorCommand(),
+  listCommand(),
+];
+for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 
 async function main(): Promise<void> {
   try {
