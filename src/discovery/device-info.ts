@@ -17,7 +17,7 @@ export interface RegionInfo {
   dev: string;
   size: number | undefined;
   align: number | undefined;
-  availableSize: number | undefined;
+  availableSize: number;
   maxAvailableExtent: number | undefined;
   type: string | undefined;
   numaNode: number | undefined;

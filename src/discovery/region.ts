@@ -13,7 +13,8 @@ export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined 
     dev: basename(dir),
     size: tree.number(`${dir}/size`),
     align: tree.number(`${dir}/align`),
-    availableSize: tree.number(`${dir}/available_size`),
+    // Only regions with labels have the attribute; libndctl reads 0 for the others as well.
+    availableSize: tree.number(`${dir}/available_size`) ?? 0,
     maxAvailableExtent: tree.number(`${dir}/max_available_extent`),
     type: devtype.slice('nd_'.length),
     numaNode: tree.node(`${dir}/numa_node`),
