@@ -2,6 +2,8 @@
 // The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
 
 import { Command, CommanderError } from 'commander';
+import { doctorCommand } from './doctor.js';
+import { listCommand } from './list.js';
 import { vmCommand } from './vm.js';
 
 const program = new Command('node-dax')
@@ -9,7 +11,9 @@ const program = new Command('node-dax')
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
 
-program.addCommand(vmCommand());
+for (const command of [listCommand(), doctorCommand(), vmCommand()]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
 
 async function main(): Promise<void> {
   try {
