@@ -28,9 +28,9 @@ export interface DeviceUse {
 }
 
 /**
- * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and files
- * for reading only. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the content may
- * not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
+ * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and
+ * files for reading only. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the
+ * content may not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
  */
 export function deviceUse(path: string): DeviceUse {
   return useOf(look(path, 'deviceUse'), new SystemTree());
@@ -110,8 +110,8 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new DaxError({ errno: code, syscall: 'deviceUse', path, cause: error });
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new DaxError({ errno, syscall: 'deviceUse', path, cause: error });
   }
 }

@@ -54,7 +54,10 @@ function blockFinding(facts: PathFacts, tree: SystemTree): Finding {
   const device = blockNumbered(tree, facts.rdevno);
   if (device !== undefined) return diagnoseBlock(tree, device, readMounts(tree));
   const finding = notMemory('The node is there, but the kernel has no block device of this number.');
-  return { ...finding, evidence: [{ source: `/sys/dev/block/${facts.rdevno}`, value: 'absent', meaning: 'no such device' }] };
+  return {
+    ...finding,
+    evidence: [{ source: `/sys/dev/block/${facts.rdevno}`, value: 'absent', meaning: 'no such device' }],
+  };
 }
 
 function characterFinding(facts: PathFacts, tree: SystemTree): Finding {
@@ -92,8 +95,15 @@ function withoutNode(path: string, tree: SystemTree): Report | undefined {
 
 function withPermission(facts: PathFacts, finding: Finding): Finding {
   if ((facts.readable && facts.writable) || facts.type === 'directory' || finding.kind === 'other') return finding;
-  const may = facts.readable ? 'read it and not write it' : facts.writable ? 'write it and not read it' : 'neither read nor write it';
-  const evidence = [...finding.evidence, { source: 'access', value: facts.readable ? 'r' : '-', meaning: `this user may ${may}` }];
+  const may = facts.readable
+    ? 'read it and not write it'
+    : facts.writable
+      ? 'write it and not read it'
+      : 'neither read nor write it';
+  const evidence = [
+    ...finding.evidence,
+    { source: 'access', value: facts.readable ? 'r' : '-', meaning: `this user may ${may}` },
+  ];
   return {
     ...finding,
     verdict: `${finding.verdict} This user may ${may}.`,
