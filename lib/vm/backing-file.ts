@@ -90,6 +90,7 @@ function created(path: string, size: number): Backing {
 function name(partial: string, path: string): void {
   try {
     linkSync(partial, path);
+    unlinkSync(partial);
   } catch (error) {
     throw new VmError(`cannot keep the NVDIMM file '${path}': ${error instanceof Error ? error.message : String(error)}`);
   }

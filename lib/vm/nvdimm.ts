@@ -49,8 +49,8 @@ export interface Nvdimm {
   readonly file?: string;
 }
 
-/** Sizes must be multiples of this: the kernel refuses namespaces on regions that are not (`memremap_compat_align`). */
-const SIZE_UNIT = 16 * MIB;
+/** Sizes and addresses are multiples of this: the kernel refuses namespaces on regions that are not (`memremap_compat_align`). */
+export const SIZE_UNIT = 16 * MIB;
 const MAXIMUM = 1024 * GIB;
 
 /** The devices of a guest that was not asked for any. The second is region 1, hence `/dev/dax1.0`. */
