@@ -42,7 +42,7 @@ export type NvdimmKindName = keyof typeof NVDIMM_KINDS;
 
 /** One emulated NVDIMM, or one virtio-pmem device. */
 export interface Nvdimm {
-  /** Bytes the namespace is made from: a multiple of 16 MiB, up to 1 TiB. The label area comes on top. */
+  /** Bytes the namespace is made from: a multiple of 16 MiB, up to 1 TiB. */
   readonly size: number;
   readonly kind: NvdimmKindName;
   /** The file that keeps its content between runs; without one it is memory that goes with the guest. */

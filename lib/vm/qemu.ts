@@ -1,7 +1,6 @@
 // Owns the command line of QEMU.
 
 import { GIB, MIB } from './size.js';
-import { LABEL_SIZE, backingSize } from './backing-file.js';
 import { PORTS } from './guest-script.js';
 import { SIZE_UNIT, kindOf, type Nvdimm } from './nvdimm.js';
 
@@ -38,7 +37,7 @@ const KERNEL_PARAMETERS = [
 export function qemuArguments(machine: Machine): string[] {
   const { accel, memory, cpus, persistence, sockets, devices, keep } = machine;
   // Room for each device and for the gap that its alignment may leave.
-  const room = devices.reduce((sum, { nvdimm }) => sum + backingSize(nvdimm) + GIB, 0);
+  const room = devices.reduce((sum, { nvdimm }) => sum + nvdimm.size + GIB, 0);
   const maximum = Math.ceil((memory + room) / GIB);
   return [
     '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-nic', 'none',
@@ -67,13 +66,16 @@ function share(tag: string, folder: string, access: string): string[] {
   ];
 }
 
-/** An NVDIMM is found again in the guest by its slot. */
+/**
+ * An NVDIMM is found again in the guest by its slot. It has no label area: labels hold good for one slot only (the
+ * serial number that QEMU gives each slot is part of the interleave-set cookie), and a file may be given at any.
+ */
 function memoryDevice(nvdimm: Nvdimm, path: string, slot: number): string[] {
   const id = `mem${slot}`;
   const virtio = kindOf(nvdimm).mode === 'virtio';
-  const device = virtio ? `virtio-pmem-pci,memdev=${id}` : `nvdimm,memdev=${id},slot=${slot},label-size=${LABEL_SIZE}`;
+  const device = virtio ? `virtio-pmem-pci,memdev=${id}` : `nvdimm,memdev=${id},slot=${slot}`;
   return [
-    '-object', `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${backingSize(nvdimm)},align=${ADDRESS_ALIGN}`,
+    '-object', `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${nvdimm.size},align=${ADDRESS_ALIGN}`,
     '-device', device,
   ];
 }
