@@ -5,18 +5,11 @@ import { daxFlag, remount, standsOnAsynchronous, whyNotCapable } from './diagnos
 import type { PersistenceDomain } from './device-info.js';
 import type { PathFacts } from './look.js';
 import { daxOption, defaultDaxOption, type Mount, mountOf, MOUNTINFO } from './mounts.js';
+import type { OpenFacts } from './open-facts.js';
 import { domainUnder, pmemUnder } from './pmem.js';
 import { type Evidence, type Finding, granularityOf, meaningOfDomain, quoted, sentence, sized } from './report.js';
 import type { SystemTree } from './system-tree.js';
 import { PAGE_SIZE } from '../units.js';
-
-/** What only an open file tells; the native layer knows it, sysfs does not. */
-export interface OpenFacts {
-  /** `STATX_ATTR_DAX`: the kernel serves this file by DAX now. */
-  statxDax?: boolean | undefined;
-  /** A mapping with MAP_SHARED_VALIDATE and MAP_SYNC was granted. */
-  mapSync?: boolean | undefined;
-}
 
 const NO_DAX_FILESYSTEMS: Readonly<Record<string, string>> = {
   tmpfs: 'tmpfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',

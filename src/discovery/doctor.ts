@@ -4,20 +4,22 @@ import { blockNumbered } from './block.js';
 import { devdaxNamed, devdaxNumbered } from './devdax.js';
 import { diagnoseBlock } from './diagnose-block.js';
 import { diagnoseDevdax } from './diagnose-devdax.js';
-import { diagnoseFile, type OpenFacts } from './diagnose-file.js';
+import { diagnoseFile } from './diagnose-file.js';
 import { look, type PathFacts } from './look.js';
 import { readMounts } from './mounts.js';
+import { openFacts, type OpenFacts } from './open-facts.js';
 import { type Finding, quoted, type Report } from './report.js';
 import { SystemTree } from './system-tree.js';
 import { DaxError } from '../errors.js';
 
 /**
  * Why `path` is or is not DAX, from sysfs and /proc: the verdict, the evidence for it and the command that changes it.
- * Opens nothing, so `isDax` is undefined for a file whose filesystem decides by an attribute of the file (dax=inode).
+ * A file is opened for reading, because with dax=inode only the file itself tells; where that is not possible, `isDax`
+ * may be undefined.
  * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
  */
 export function doctor(path: string): Report {
-  return examine(path, new SystemTree());
+  return examine(path, new SystemTree(), openFacts(path));
 }
 
 /** `doctor()` with the /sys and /proc in `tree`, and with what is known of the path from having it open. */
