@@ -1,5 +1,6 @@
 #include "dax_device.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -39,6 +40,14 @@ int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
   if (!device.mapping) return length == 0 ? 0 : -EINVAL;
   const uint64_t size = device.mapping->length();
   return pos <= size && length <= size - pos ? 0 : -EINVAL;
+}
+
+// Ends a copy where the device ends. 0 or -EBADF.
+int ClipToDevice(const DaxDevice& device, uint64_t pos, uint64_t* length) {
+  if (!device.source) return -EBADF;
+  const uint64_t size = device.mapping ? device.mapping->length() : 0;
+  *length = pos < size ? std::min(*length, size - pos) : 0;
+  return 0;
 }
 
 Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
@@ -89,33 +98,33 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// read(handle, target, offset, length, pos) -> bytes | -errno
+// read(handle, target, pos, offset?, length?) -> bytes | -errno
 napi_value Read(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
   uint64_t offset, length, pos;
   char* memory;
-  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &length) ||
-      !args.Bytes(4, &pos) || !args.Memory(1, offset, length, &memory)) {
+  if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Part(3, &offset, &length) ||
+      !args.Memory(1, offset, &length, &memory)) {
     return nullptr;
   }
-  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  if (const int error = ClipToDevice(*device, pos, &length)) return ToResult(env, error);
   return ToResult(env, length == 0 ? 0 : device->mapping->Read(memory, length, pos));
 }
 
-// write(handle, source | undefined for zeros, offset, length, pos, flush) -> bytes | -errno
+// write(handle, source | undefined for zeros, pos, flush, offset?, length?) -> bytes | -errno
 napi_value Write(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
   uint64_t offset, length, pos;
   bool flush;
   char* memory = nullptr;
-  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &length) ||
-      !args.Bytes(4, &pos) || !args.Bool(5, &flush)) {
+  if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Bool(3, &flush) ||
+      !args.Part(4, &offset, &length)) {
     return nullptr;
   }
-  if (!args.IsUndefined(1) && !args.Memory(1, offset, length, &memory)) return nullptr;
-  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  if (!args.IsUndefined(1) && !args.Memory(1, offset, &length, &memory)) return nullptr;
+  if (const int error = ClipToDevice(*device, pos, &length)) return ToResult(env, error);
   if (const int error = CheckWritable(*device)) return ToResult(env, error);
   return ToResult(env, length == 0 ? 0 : device->mapping->Write(memory, length, pos, flush));
 }
@@ -166,14 +175,14 @@ napi_value CopyAsync(napi_env env, napi_callback_info info) {
   uint64_t offset;
   if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &copy.length) ||
       !args.Bytes(4, &copy.pos) || !args.Bool(5, &copy.flush) || !args.Bool(6, &copy.write) ||
-      !args.Memory(1, offset, copy.length, &copy.memory)) {
+      !args.Memory(1, offset, &copy.length, &copy.memory)) {
     return nullptr;
   }
-  if (const int error = CheckRange(*device, copy.pos, copy.length)) return ToResult(env, error);
+  if (const int error = ClipToDevice(*device, copy.pos, &copy.length)) return ToResult(env, error);
   if (copy.write) {
     if (const int error = CheckWritable(*device)) return ToResult(env, error);
   }
-  if (!device->mapping) return ToResult(env, 0);
+  if (copy.length == 0) return ToResult(env, 0);
   auto* work = new CopyWork(env, device->mapping, Napi::Object(env, args[1]), copy);
   const Napi::Promise promise = work->promise();
   work->Queue();
