@@ -47,16 +47,16 @@ async function timeBatch(operation: Operation, job: Job, repeats: number, from: 
 
 async function measure(driver: Driver, job: Job): Promise<Figure> {
   const operation = await driver.open(job);
-  let repeats = 1;
   let pos = 0;
-  for (let warm = 0; ;) {
+  let fastest = Infinity;
+  for (let warm = 0, repeats = 1; warm < WARM_UP_NS; ) {
     const [elapsed, end] = await timeBatch(operation, job, repeats, pos);
     pos = end;
     warm += elapsed;
-    if (warm < WARM_UP_NS) continue;
-    if (elapsed >= BATCH_NS) break;
-    repeats *= 2;
+    fastest = Math.min(fastest, elapsed / repeats);
+    if (elapsed < BATCH_NS) repeats *= 2;
   }
+  const repeats = Math.ceil(BATCH_NS / fastest);
   let gcNs = 0;
   const observer = new PerformanceObserver((list) => {
     if (driver.leavesGarbage === true) for (const { duration } of list.getEntries()) gcNs += duration * 1e6;

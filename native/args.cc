@@ -15,12 +15,6 @@ bool Args::Fail(size_t index, const char* expected) const {
   return false;
 }
 
-bool Args::IsUndefined(size_t index) const {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env_, values_[index], &type);
-  return type == napi_undefined;
-}
-
 bool Args::External(size_t index, void** pointer) const {
   if (napi_get_value_external(env_, values_[index], pointer) == napi_ok) return true;
   return Fail(index, "a handle of this addon");
@@ -37,7 +31,7 @@ bool Args::Bytes(size_t index, uint64_t* value) const {
 }
 
 bool Args::Part(size_t index, uint64_t* offset, uint64_t* length) const {
-  if (index >= count_ || IsUndefined(index)) {
+  if (index >= count_) {
     *offset = 0;
     *length = UINT64_MAX;
     return true;

@@ -112,21 +112,37 @@ napi_value Read(napi_env env, napi_callback_info info) {
   return ToResult(env, length == 0 ? 0 : device->mapping->Read(memory, length, pos));
 }
 
-// write(handle, source | undefined for zeros, pos, flush, offset?, length?) -> bytes | -errno
+// Zeros if `memory` is null.
+napi_value WriteNow(napi_env env, const DaxDevice& device, const char* memory, uint64_t length, uint64_t pos,
+                    bool flush) {
+  if (const int error = ClipToDevice(device, pos, &length)) return ToResult(env, error);
+  if (const int error = CheckWritable(device)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device.mapping->Write(memory, length, pos, flush));
+}
+
+// write(handle, source, pos, flush, offset?, length?) -> bytes | -errno
 napi_value Write(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
   uint64_t offset, length, pos;
   bool flush;
-  char* memory = nullptr;
+  char* memory;
   if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Bool(3, &flush) ||
-      !args.Part(4, &offset, &length)) {
+      !args.Part(4, &offset, &length) || !args.Memory(1, offset, &length, &memory)) {
     return nullptr;
   }
-  if (!args.IsUndefined(1) && !args.Memory(1, offset, &length, &memory)) return nullptr;
-  if (const int error = ClipToDevice(*device, pos, &length)) return ToResult(env, error);
-  if (const int error = CheckWritable(*device)) return ToResult(env, error);
-  return ToResult(env, length == 0 ? 0 : device->mapping->Write(memory, length, pos, flush));
+  return WriteNow(env, *device, memory, length, pos, flush);
+}
+
+// zero(handle, pos, length, flush) -> bytes | -errno
+napi_value Zero(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  bool flush;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length) || !args.Bool(3, &flush))
+    return nullptr;
+  return WriteNow(env, *device, nullptr, length, pos, flush);
 }
 
 // A read or write on a thread of libuv's pool.
@@ -309,6 +325,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
   const napi_property_descriptor functions[] = {
       {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"write", nullptr, Write, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -45,17 +45,17 @@ export interface Addon {
     createSize: number | undefined,
     granularity: Granularity | undefined,
   ): NativeFacts | number;
-  /** Copies the whole buffer, whose length costs more to ask for in JavaScript, where `offset` and `length` are absent. */
+  /** Without `offset` and `length` the whole buffer, whose length costs more to ask for in JavaScript; `write` too. */
   read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;
-  /** As `read`. Writes `length` zeros where `source` is undefined. */
   write(
     handle: NativeHandle,
-    source: Uint8Array | undefined,
+    source: Uint8Array,
     pos: number,
     flush: boolean,
     offset?: number,
     length?: number,
   ): number;
+  zero(handle: NativeHandle, pos: number, length: number, flush: boolean): number;
   copyAsync(
     handle: NativeHandle,
     buffer: Uint8Array,

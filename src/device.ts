@@ -12,7 +12,7 @@ import {
 import { DaxError, type DaxErrorInit } from './errors.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { copyInPool } from './pool-copy.js';
-import { Segments } from './segments.js';
+import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 // Below this an asynchronous copy is faster made at once than handed to another thread and back.
@@ -143,7 +143,7 @@ export class DaxDevice implements BlockDevice {
         hint: 'a stray store through it would end the process: open the device writable, or use readSync',
       });
     }
-    if (bytes > this.#segments.reach(start, bytes)) {
+    if (bytes > MAX_VIEW_LENGTH && bytes > this.#segments.reach(start, bytes)) {
       throw new RangeError(`a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
     }
     return this.#segments.view(start, bytes);
@@ -178,11 +178,18 @@ export class DaxDevice implements BlockDevice {
     const buffer = toPlainBytes(source, 'source');
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
-    const part = options === undefined ? undefined : bufferRange(buffer, options);
-    const written = addon().write(this.#handle, buffer, start, flush, part?.offset, part?.length);
+    let written;
+    if (options === undefined) {
+      written = addon().write(this.#handle, buffer, start, flush);
+    } else {
+      const { offset, length } = bufferRange(buffer, options);
+      written = addon().write(this.#handle, buffer, start, flush, offset, length);
+    }
     if (written > 0) return written;
     checkAttached(buffer, 'source');
-    return written < 0 ? this.#failAt('write', written, start) : this.#clipWrite('write', start, bufferRange(buffer, options).length);
+    return written < 0
+      ? this.#failAt('write', written, start)
+      : this.#clipWrite('write', start, bufferRange(buffer, options).length);
   }
 
   /** As `readSync`. Small reads are made at once, large ones on a thread: do not transfer `target` until it settles. */
@@ -287,7 +294,7 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
     const clipped = this.#clipWrite('zero', start, toBytes(length, 'length'));
-    const zeroed = addon().write(this.#handle, undefined, start, flush, 0, clipped);
+    const zeroed = addon().zero(this.#handle, start, clipped, flush);
     return zeroed < 0 ? this.#failAt('zero', zeroed, start) : zeroed;
   }
 
