@@ -33,7 +33,7 @@
       "target_name": "node_dax",
       "sources": ["native/addon.cc", "native/args.cc", "native/dax_device.cc", "<@(core_sources)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": [
         # The signal handler outlives the worker that loaded the addon: it must never be unloaded.
         "-Wl,-z,nodelete",

@@ -2,7 +2,7 @@
 
 import type { Granularity } from './binding.js';
 import { DaxError } from './errors.js';
-import { PAGE_SIZE, SECTOR_SIZE, toSafeInteger, type Bytes } from './units.js';
+import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
 
 /** Memory of a device that can be loaded from and stored to in place. */
 export interface DirectAccess {
@@ -77,9 +77,9 @@ function checkSize(size: Bytes): number {
  * errno given as a negative `size`, or `ERANGE` beyond the end. Returns both as numbers.
  */
 export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {
-  const relative = toSafeInteger(sector, 'sector');
+  const relative = toBytes(sector, 'sector');
   const wanted = checkSize(size);
-  if (relative < 0 || relative + Math.ceil(wanted / SECTOR_SIZE) > sectors) {
+  if (relative + Math.ceil(wanted / SECTOR_SIZE) > sectors) {
     refuse('ERANGE', `${wanted} bytes at sector ${relative} reach past the ${sectors} sectors of the device`);
   }
   return { sector: relative, size: wanted };

@@ -11,9 +11,9 @@ import { toBytes, type Bytes } from './units.js';
 export interface OpenOptions {
   /** Default false. Views of a read-only device are private copies of what is stored to. */
   readOnly?: boolean | undefined;
-  /** Throw `ENOTSUP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
+  /** Throw `EOPNOTSUPP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
   requireDax?: boolean | undefined;
-  /** Throw `ENOTSUP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
+  /** Throw `EOPNOTSUPP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
   requireGranularity?: Granularity | undefined;
   /**
    * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
@@ -64,7 +64,7 @@ function toSize(value: unknown): number | undefined {
  *
  * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
  * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
- * `ENOTSUP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`).
+ * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`).
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof path !== 'string') throw new TypeError('path must be a string');
@@ -90,13 +90,13 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
     }
     if (requireDax && !device.isDax) {
-      fail(path, 'ENOTSUP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });
+      fail(path, 'EOPNOTSUPP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });
     }
     if (
       requireGranularity !== undefined &&
       GRANULARITIES.indexOf(device.granularity) > GRANULARITIES.indexOf(requireGranularity)
     ) {
-      fail(path, 'ENOTSUP', {
+      fail(path, 'EOPNOTSUPP', {
         reason: 'GRANULARITY_NOT_SUPPORTED',
         hint: `its store granularity is ${device.granularity}, you require ${requireGranularity}`,
       });

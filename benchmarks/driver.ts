@@ -1,0 +1,27 @@
+// What a driver is: one way to do one job, and the promise it keeps when it says that the job is done.
+
+/** What is asked of a driver. Positions walk through the first `span` bytes of the file, block by block, and begin again. */
+export interface Job {
+  path: string;
+  blockSize: number;
+  span: number;
+}
+
+/** An operation ready to be repeated; `awaited` ones return a promise that ends them. */
+export interface Operation {
+  run: (pos: number) => unknown;
+  awaited?: boolean;
+}
+
+export interface Driver {
+  /** What is true when an operation has ended. */
+  readonly done: string;
+  /** Variables that its process needs. */
+  readonly environment?: Readonly<Record<string, string>>;
+  open: (job: Job) => Operation | Promise<Operation>;
+}
+
+/** Memory that is really there: untouched memory is one page of zeros, which never leaves the cache. */
+export function filledBuffer(bytes: number): Buffer {
+  return Buffer.alloc(bytes, 0x5a);
+}

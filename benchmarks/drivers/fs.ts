@@ -1,0 +1,51 @@
+// Drivers of node:fs on the same file.
+
+import * as fs from 'node:fs';
+import { openSync } from '../../src/index.js';
+import { filledBuffer, type Driver } from '../driver.js';
+
+const { O_RDONLY, O_RDWR, O_DIRECT } = fs.constants;
+
+export const fsReadSync: Driver = {
+  done: 'the bytes are in the buffer, copied from the page cache',
+  open({ path, blockSize }) {
+    const fd = fs.openSync(path, O_RDONLY);
+    const buffer = filledBuffer(blockSize);
+    return { run: (pos) => fs.readSync(fd, buffer, 0, blockSize, pos) };
+  },
+};
+
+export const fsReadSyncDirect: Driver = {
+  done: 'the bytes are in the buffer, read with O_DIRECT',
+  open({ path, blockSize }) {
+    const fd = fs.openSync(path, O_RDONLY | O_DIRECT);
+    // O_DIRECT wants memory aligned to a page, which Buffer does not give: a view of a device is aligned.
+    const scratch = `${path}.aligned`;
+    const buffer = openSync(scratch, { size: blockSize }).view().fill(0x5a);
+    fs.unlinkSync(scratch);
+    return { run: (pos) => fs.readSync(fd, buffer, 0, blockSize, pos) };
+  },
+};
+
+export const fileHandleRead: Driver = {
+  done: 'the promise is fulfilled, the bytes are in the buffer',
+  async open({ path, blockSize }) {
+    const handle = await fs.promises.open(path, 'r');
+    const buffer = filledBuffer(blockSize);
+    return { run: (pos) => handle.read(buffer, 0, blockSize, pos), awaited: true };
+  },
+};
+
+export const fsWriteSync: Driver = {
+  done: 'the bytes are in the page cache and fdatasync has returned',
+  open({ path, blockSize }) {
+    const fd = fs.openSync(path, O_RDWR);
+    const buffer = filledBuffer(blockSize);
+    return {
+      run: (pos) => {
+        fs.writeSync(fd, buffer, 0, blockSize, pos);
+        fs.fdatasyncSync(fd);
+      },
+    };
+  },
+};

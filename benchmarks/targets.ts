@@ -1,0 +1,67 @@
+// What is compared with what, and what is wanted of it.
+
+import type { DriverName, ProgramName } from './drivers/index.js';
+
+const KiB = 1024;
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+
+// Held by the cache of one core: a larger file measures the memory, which is the same for all.
+const CACHED = MiB / 4;
+
+/** One side of a comparison. */
+export interface Side {
+  driver: DriverName | ProgramName;
+  blockSize: number;
+  span: number;
+  /** The file's size, where it is larger than what is walked through. */
+  fileSize?: number;
+}
+
+/** `speed`: times as fast as the base, at least. `time`: the base's time, at most. `ns`: of ours alone, below. */
+export type Wanted = { speed: number } | { time: number } | { ns: number };
+
+export interface Target {
+  name: string;
+  ours: Side;
+  base?: Side;
+  /** Undefined: for information. */
+  wanted?: Wanted;
+}
+
+function versus(
+  name: string,
+  ours: DriverName,
+  base: DriverName | ProgramName,
+  blockSize: number,
+  wanted?: Wanted,
+  span = Math.max(CACHED, 2 * blockSize),
+): Target {
+  return {
+    name,
+    ours: { driver: ours, blockSize, span },
+    base: { driver: base, blockSize, span },
+    ...(wanted && { wanted }),
+  };
+}
+
+function view(fileSize: number): Side {
+  return { driver: 'dax-view', blockSize: 4 * KiB, span: CACHED, fileSize };
+}
+
+export const TARGETS: readonly Target[] = [
+  versus('readSync 4 KiB : fs.readSync', 'dax-readSync', 'fs-readSync', 4 * KiB, { speed: 3.5 }),
+  versus('readSync 4 KiB : O_DIRECT fs.readSync', 'dax-readSync', 'fs-readSync-direct', 4 * KiB, { speed: 7 }),
+  versus('readSync 4 KiB : C memcpy', 'dax-readSync', 'memcpy', 4 * KiB),
+  versus('readSync 1 MiB : C memcpy', 'dax-readSync', 'memcpy', MiB),
+  versus('await read 4 KiB : FileHandle.read', 'dax-read', 'FileHandle-read', 4 * KiB, { speed: 10 }),
+  versus('writeSync+persist 4 KiB : libpmem', 'dax-writeSync-persist', 'libpmem', 4 * KiB, { time: 1.35 }),
+  versus('writeSync+persist 64 KiB : libpmem', 'dax-writeSync-persist', 'libpmem', 64 * KiB, { time: 1.05 }),
+  versus('writeSync+persist 1 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', MiB, { time: 1.05 }),
+  versus('writeSync+persist 16 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', 16 * MiB, { time: 1.05 }),
+  versus('writeSync 4 KiB : fs.writeSync+fdatasync', 'dax-writeSync', 'fs-writeSync-fdatasync', 4 * KiB),
+  { name: 'view 4 KiB of 1 MiB', ours: view(MiB), wanted: { ns: 60 } },
+  { name: 'view 4 KiB of 1 GiB : of 1 MiB', ours: view(GiB), base: view(MiB), wanted: { time: 1.1 } },
+  { name: 'view 4 KiB of 16 GiB : of 1 MiB', ours: view(16 * GiB), base: view(MiB), wanted: { time: 1.1 } },
+  { name: 'view 4 KiB of 16 GiB', ours: view(16 * GiB), wanted: { ns: 60 } },
+];
