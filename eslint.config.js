@@ -29,7 +29,7 @@ module.exports = tseslint.config(
   },
   {
     files: ['**/*.mjs'],
-    languageOptions: { sourceType: 'module', globals: { process: 'readonly', console: 'readonly' } },
+    languageOptions: { sourceType: 'module', globals: { process: 'readonly', console: 'readonly', performance: 'readonly' } },
   },
   {
     files: ['eslint.*.js'],
