@@ -11,7 +11,7 @@ export {
   type WriteOptions,
 } from './block-device.js';
 export { DaxDevice, type Abortable, type DeviceFacts } from './device.js';
-export { type DeviceUse, deviceUse } from './discovery/device-use.js';
+export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
   BadBlocks,
   BrdInfo,

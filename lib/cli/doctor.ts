@@ -19,10 +19,20 @@ export function doctorCommand(): Command {
 }
 
 function inWords(report: Report): string {
-  const parts = [`${report.path}: ${heading(report)}`, wrap(report.verdict, WIDTH - 2).map(indent).join('\n')];
+  const parts = [
+    `${report.path}: ${heading(report)}`,
+    wrap(report.verdict, WIDTH - 2)
+      .map(indent)
+      .join('\n'),
+  ];
   if (report.evidence.length > 0) {
     const rows = report.evidence.map(({ source, value, meaning }) => [source, value, meaning]);
-    parts.push(columns(['  EVIDENCE', 'VALUE', 'MEANING'], rows.map(([first = '', ...rest]) => [indent(first), ...rest])));
+    parts.push(
+      columns(
+        ['  EVIDENCE', 'VALUE', 'MEANING'],
+        rows.map(([first = '', ...rest]) => [indent(first), ...rest]),
+      ),
+    );
   }
   if (report.fix !== undefined) parts.push(`  To change it:\n    ${report.fix}`);
   return parts.join('\n\n');

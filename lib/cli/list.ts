@@ -18,7 +18,10 @@ export function listCommand(): Command {
       const devices = list();
       if (json === true) console.log(toJson(devices));
       else if (devices.length === 0) console.error(NOTHING);
-      else console.log(columns(['KIND', 'PATH', 'SIZE', 'MODE', 'ALIGN', 'NODE', 'DAX', 'PERSISTENCE DOMAIN'], devices.map(row)));
+      else
+        console.log(
+          columns(['KIND', 'PATH', 'SIZE', 'MODE', 'ALIGN', 'NODE', 'DAX', 'PERSISTENCE DOMAIN'], devices.map(row)),
+        );
     });
 }
 
@@ -28,12 +31,30 @@ function row(device: DeviceInfo): string[] {
     case 'devdax': {
       const { path, mode, state, align, numaNode, persistenceDomain } = device;
       const dax = mode === 'devdax' && state === 'enabled' ? 'yes' : 'no';
-      return ['devdax', path, size, state === 'disabled' ? state : mode, optionalSize(align), optional(numaNode), dax, persistenceDomain];
+      return [
+        'devdax',
+        path,
+        size,
+        state === 'disabled' ? state : mode,
+        optionalSize(align),
+        optional(numaNode),
+        dax,
+        persistenceDomain,
+      ];
     }
     case 'pmem': {
       const { path, mode, align, numaNode, dax, region, persistenceDomain } = device;
       const kind = region.provider === 'virtio-pmem' ? 'virtio-pmem' : 'pmem';
-      return [kind, path, size, mode ?? '-', optionalSize(align), optional(numaNode), dax ? 'when mounted' : 'no', persistenceDomain];
+      return [
+        kind,
+        path,
+        size,
+        mode ?? '-',
+        optionalSize(align),
+        optional(numaNode),
+        dax ? 'when mounted' : 'no',
+        persistenceDomain,
+      ];
     }
     case 'brd':
       return ['brd', device.path, size, '-', '-', '-', device.dax ? 'when mounted' : 'no', '-'];

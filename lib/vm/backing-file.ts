@@ -4,16 +4,7 @@ import { closeSync, existsSync, ftruncateSync, linkSync, mkdtempSync, openSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { VmError } from './error.js';
-import { kindOf, type Nvdimm } from './nvdimm.js';
-import { MIB } from './size.js';
-
-/** Bytes of the label area, which QEMU takes from the end of the file. What is left stays aligned. */
-export const LABEL_SIZE = 2 * MIB;
-
-/** Bytes of the file behind `nvdimm`. A virtio-pmem device has no label area. */
-export function backingSize(nvdimm: Nvdimm): number {
-  return kindOf(nvdimm).mode === 'virtio' ? nvdimm.size : nvdimm.size + LABEL_SIZE;
-}
+import type { Nvdimm } from './nvdimm.js';
 
 /** What is behind one device. */
 export interface Backing {
@@ -32,7 +23,7 @@ export interface Backing {
  * guest has provisioned it: a file under that name is always whole, and what exists is never formatted.
  */
 export function openBacking(nvdimm: Nvdimm): Backing {
-  const size = backingSize(nvdimm);
+  const { size } = nvdimm;
   if (nvdimm.file === undefined) return nameless(size);
   if (existsSync(nvdimm.file)) return existing(nvdimm.file, size);
   return created(nvdimm.file, size);
@@ -60,10 +51,8 @@ export function openNameless(): number {
 function existing(path: string, size: number): Backing {
   const stat = statSync(path);
   if (!stat.isFile() || stat.size !== size) {
-    throw new VmError(
-      `'${path}' is not an NVDIMM of the size asked for: it is ${stat.isFile() ? `${stat.size} bytes` : 'no ordinary file'}, not ${size} ` +
-        '(SIZE and, except for virtio-pmem, 2 MiB of labels); give the size it was made with, or another name',
-    );
+    const what = stat.isFile() ? `${stat.size} bytes` : 'no ordinary file';
+    throw new VmError(`'${path}' is not an NVDIMM of ${size} bytes, it is ${what}: give the size it was made with, or another name`);
   }
   return { source: { path }, fresh: false, keep: () => undefined, release: () => undefined };
 }
@@ -90,6 +79,7 @@ function created(path: string, size: number): Backing {
 function name(partial: string, path: string): void {
   try {
     linkSync(partial, path);
+    unlinkSync(partial);
   } catch (error) {
     throw new VmError(`cannot keep the NVDIMM file '${path}': ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -2,10 +2,14 @@
 
 import { LOADING_LISTS } from './guest-modules.js';
 import { kindOf, type Nvdimm } from './nvdimm.js';
+import { MIB } from './size.js';
 import { shellQuote } from './shell-quote.js';
 
 /** The virtio-serial ports, by number. The guest's kernel calls them `/dev/vport0p1` and so on. */
 export const PORTS = { status: 1, stdout: 2, stderr: 3 } as const;
+
+/** Alignment of an fsdax namespace in bytes: what a page-table entry for huge pages covers. */
+const NAMESPACE_ALIGN = 2 * MIB;
 
 /** Where the guest keeps its own things: a tmpfs over the host's `/run`. */
 const HOME = '/run/node-dax';
@@ -42,19 +46,19 @@ echo init >&3
 
 load ${LOADING_LISTS.memory} &
 load ${LOADING_LISTS.root}
-mkdir /lower /upper /root
+mkdir /lower /upper /newroot
 # The host must not change what the guest reads; in return the guest may cache it.
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose root /lower || fail "cannot mount the host's files"
 mount -t tmpfs -o mode=755,size=75% upper /upper
 mkdir /upper/files /upper/work
-mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work root /root || fail "cannot mount the overlay"
-mkdir -p /root/dev /root/proc /root/sys /root/run
-mount -t tmpfs -o mode=755 run /root/run
-mkdir /root${HOME}
-cp -r /bin/busybox /node-dax/* /root${HOME}/
+mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work root /newroot || fail "cannot mount the overlay"
+mkdir -p /newroot/dev /newroot/proc /newroot/sys /newroot/run
+mount -t tmpfs -o mode=755 run /newroot/run
+mkdir /newroot${HOME}
+cp -r /bin/busybox /node-dax/* /newroot${HOME}/
 wait
-for folder in dev proc sys; do mount --move /$folder /root/$folder; done
-exec switch_root /root ${HOME}/busybox sh ${HOME}/stage-two
+for folder in dev proc sys; do mount --move /$folder /newroot/$folder; done
+exec switch_root /newroot ${HOME}/busybox sh ${HOME}/stage-two
 `;
 
 /** Stage two, from the overlay: make the devices usable, run the command, tell its exit status. */
@@ -78,24 +82,53 @@ quietly() {
 # The variable by which the command knows a device.
 provided() { echo "$1=$2" >${HOME}/provisioned/$1; }
 
+# wait_for FILE...: waits until one of the files is there.
 wait_for() {
   tries=0
-  until [ -e "$1" ]; do
+  until for file; do [ -e $file ] && break; done; do
     tries=$((tries + 1))
-    [ $tries -lt 2000 ] || fail "$1 does not appear"
+    [ $tries -lt 2000 ] || fail "there is no $1 yet"
     usleep 5000
   done
+}
+
+# regions_of SLOT...: the numbers of the regions that the NVDIMMs in these slots are, ascending. QEMU lists NVDIMMs to
+# the kernel in an order of its own; the handle of each is its slot plus one.
+regions_of() {
+  for folder in /sys/bus/nd/devices/region*; do
+    [ -e $folder/mapping0 ] || continue
+    dimm=$(cut -d, -f1 $folder/mapping0)
+    case " $* " in *" $(($(cat /sys/bus/nd/devices/$dimm/nfit/handle) - 1)) "*) echo \${folder##*/region} ;; esac
+  done | sort -n
+}
+
+# virtio_regions: the numbers of the regions that are no NVDIMMs, ascending.
+virtio_regions() {
+  for folder in /sys/bus/nd/devices/region*; do
+    [ -e $folder/mapping0 ] || echo \${folder##*/region}
+  done | sort -n
 }
 
 # namespace REGION MODE ALIGN STATE NAME: makes the namespace of a fresh NVDIMM, and checks that of any other.
 namespace() {
   folder=/sys/bus/nd/devices/namespace$1.0
   wait_for $folder
-  if [ $4 = fresh ]; then quietly $NDCTL create-namespace -f -e namespace$1.0 -m $2 -a $3; fi
+  if [ $4 = fresh ]; then
+    quietly $NDCTL create-namespace -f -e namespace$1.0 -m $2 -a $3
+  else
+    # The mode is not known before a driver has the namespace.
+    wait_for /dev/pmem$1 /dev/pmem$1s /dev/dax$1.0
+  fi
   mode=$(cat $folder/mode)
   if [ $mode = memory ]; then mode=fsdax; fi
   if [ $mode = dax ]; then mode=devdax; fi
   [ $mode = $2 ] || fail "$5 carries a namespace in mode $mode, not $2; nothing was changed"
+}
+
+# aligned REGION ALIGN NAME: checks the alignment of a device-dax.
+aligned() {
+  align=$(cat /sys/bus/nd/devices/$(cat /sys/bus/nd/devices/namespace$1.0/holder)/align)
+  [ $align = $2 ] || fail "$3 carries a device-dax aligned to $align bytes, not $2; nothing was changed"
 }
 
 # filesystem DEVICE TYPE OPTIONS STATE NAME FOLDER: makes the filesystem of a fresh device, and mounts it.
@@ -125,6 +158,7 @@ hostname node-dax-guest
 ifconfig lo 127.0.0.1
 ulimit -c 0
 ulimit -H -n 1048576
+for bus in /sys/bus/nd/devices/ndbus*; do cat $bus/wait_probe 2>/dev/null; done >/dev/null
 MODULES=${HOME}/modules
 { load ${LOADING_LISTS.filesystems} && touch ${HOME}/filesystems-loaded; } &
 . ${HOME}/plan
@@ -173,53 +207,76 @@ export function planScript(plan: GuestPlan): string {
     lines.push(`quietly mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap keep${index} ${shellQuote(folder)}`);
   });
   lines.push('provided NODE_DAX_TEST_GUEST 1', 'wait_for /dev/ram0', 'provided NODE_DAX_TEST_BRD /dev/ram0');
-  const names = deviceNames(plan.nvdimms.map(({ nvdimm }) => nvdimm));
-  plan.nvdimms.forEach(({ nvdimm, fresh }, index) => {
-    const device = names[index];
-    if (device !== undefined) lines.push(`{ ${provisioning(nvdimm, device, fresh ? 'fresh' : 'existing')}; } &`);
-  });
-  const kept = plan.nvdimms.flatMap(({ nvdimm }, index) => (nvdimm.file === undefined ? [] : [names[index]?.folder])).filter(Boolean);
-  const unmount = kept.map((folder) => `umount ${folder} || mount -o remount,ro ${folder}; `).join('');
-  lines.push(`finish() { ${plan.nvdimms.some(({ nvdimm }) => nvdimm.file !== undefined) ? `${unmount}sync` : ':'}; }`);
+  const devices = plan.nvdimms.map((device, slot) => ({ ...device, ...namesIn(plan.nvdimms, slot), slot }));
+  lines.push(...deviceGroups(devices).flatMap(groupScript));
+  const kept = devices.filter(({ nvdimm }) => nvdimm.file !== undefined);
+  const unmount = kept.flatMap(({ folder }) => (folder === undefined ? [] : [`umount ${folder} || mount -o remount,ro ${folder}; `]));
+  lines.push(`finish() { ${kept.length === 0 ? ':' : `${unmount.join('')}sync`}; }`);
   return `${lines.join('\n')}\n`;
 }
 
-/** The names of one device in the guest. */
-interface DeviceNames {
-  /** The region number, which the kernel counts from 0 in the order of the devices. */
-  readonly region: number;
+/** One device as the guest is to have it. */
+interface GuestDevice {
+  readonly nvdimm: Nvdimm;
+  readonly fresh: boolean;
+  /** Its place among the devices, and among QEMU's slots if it is an NVDIMM. */
+  readonly slot: number;
   readonly variable: string;
   /** Where the filesystem is mounted. */
   readonly folder?: string;
 }
 
-/** NVDIMMs come first among the regions, virtio-pmem devices after them. A second device of a kind gets a number. */
-function deviceNames(nvdimms: readonly Nvdimm[]): DeviceNames[] {
-  const isVirtio = (nvdimm: Nvdimm): boolean => kindOf(nvdimm).mode === 'virtio';
-  const inRegionOrder = [...nvdimms.filter((nvdimm) => !isVirtio(nvdimm)), ...nvdimms.filter(isVirtio)];
-  return nvdimms.map((nvdimm, index) => {
-    const kind = kindOf(nvdimm);
-    const earlier = nvdimms.slice(0, index).filter((other) => other.kind === nvdimm.kind).length;
-    const ordinal = earlier === 0 ? '' : String(earlier + 1);
-    return {
-      region: inRegionOrder.indexOf(nvdimm),
-      variable: ordinal === '' ? kind.variable : `${kind.variable}_${ordinal}`,
-      ...(kind.mountPoint === undefined ? {} : { folder: ordinal === '' ? kind.mountPoint : `${kind.mountPoint}-${ordinal}` }),
-    };
-  });
+/** The names of the device at `slot`. The second and later devices of a kind get a number. */
+function namesIn(devices: GuestPlan['nvdimms'], slot: number): Pick<GuestDevice, 'variable' | 'folder'> {
+  const nvdimm = devices[slot]?.nvdimm;
+  if (nvdimm === undefined) throw new RangeError(`there is no device ${slot}`);
+  const { variable, mountPoint } = kindOf(nvdimm);
+  const ordinal = devices.slice(0, slot + 1).filter((other) => other.nvdimm.kind === nvdimm.kind).length;
+  const suffix = (separator: string): string => (ordinal === 1 ? '' : `${separator}${ordinal}`);
+  return {
+    variable: `${variable}${suffix('_')}`,
+    ...(mountPoint === undefined ? {} : { folder: `${mountPoint}${suffix('-')}` }),
+  };
 }
 
-function provisioning(nvdimm: Nvdimm, { region, variable, folder }: DeviceNames, state: 'fresh' | 'existing'): string {
-  const { mode, align = 2 ** 21, filesystem } = kindOf(nvdimm);
+/**
+ * Devices that are interchangeable before they are provisioned (NVDIMMs of one size without a file) make a group, in
+ * which the order of the regions is the order that was asked for. Any other NVDIMM is alone: its content says what it is.
+ */
+function deviceGroups(devices: readonly GuestDevice[]): GuestDevice[][] {
+  const groups = new Map<string, GuestDevice[]>();
+  for (const device of devices) {
+    const { size, file } = device.nvdimm;
+    const key = isVirtio(device) ? 'virtio' : (file ?? `${size} bytes`);
+    groups.set(key, [...(groups.get(key) ?? []), device]);
+  }
+  return [...groups.values()];
+}
+
+function isVirtio({ nvdimm }: GuestDevice): boolean {
+  return kindOf(nvdimm).mode === 'virtio';
+}
+
+function groupScript(group: readonly GuestDevice[]): string[] {
+  const virtio = group.some(isVirtio);
+  const regions = virtio ? 'virtio_regions' : `regions_of ${group.map(({ slot }) => slot).join(' ')}`;
+  return [
+    `set -- $(${regions})`,
+    `[ $# = ${group.length} ] || fail "the kernel sees $# of ${group.length} devices"`,
+    ...group.map((device, index) => `{ ${provisioning(device, `\${${index + 1}}`)}; } &`),
+  ];
+}
+
+/** The steps that make one device usable. `region` is the shell's expression for its region. */
+function provisioning({ nvdimm, fresh, variable, folder }: GuestDevice, region: string): string {
+  const { mode, align = NAMESPACE_ALIGN, filesystem } = kindOf(nvdimm);
+  const state = fresh ? 'fresh' : 'existing';
   const name = shellQuote(nvdimm.file ?? `the ${nvdimm.kind} device`);
   const steps: string[] = [];
   if (mode !== 'virtio') steps.push(`namespace ${region} ${mode} ${align} ${state} ${name}`);
   if (mode === 'devdax') {
     const device = `/dev/dax${region}.0`;
-    const attribute = `/sys/bus/nd/devices/dax${region}.0/align`;
-    steps.push(`wait_for ${device}`);
-    steps.push(`[ $(cat ${attribute}) = ${align} ] || fail ${name} has an alignment of "$(cat ${attribute}), not ${align}; nothing was changed"`);
-    steps.push(`provided ${variable} ${device}`);
+    steps.push(`wait_for ${device}`, `aligned ${region} ${align} ${name}`, `provided ${variable} ${device}`);
   } else if (filesystem !== undefined && folder !== undefined) {
     // The virtio-pmem device cannot do MAP_SYNC, and the kernel mounts it with DAX all the same.
     const options = filesystem === 'ext2' ? 'dax' : 'dax=always';

@@ -42,15 +42,15 @@ export type NvdimmKindName = keyof typeof NVDIMM_KINDS;
 
 /** One emulated NVDIMM, or one virtio-pmem device. */
 export interface Nvdimm {
-  /** Bytes the namespace is made from: a multiple of 16 MiB, up to 1 TiB. The label area comes on top. */
+  /** Bytes the namespace is made from: a multiple of 16 MiB, up to 1 TiB. */
   readonly size: number;
   readonly kind: NvdimmKindName;
   /** The file that keeps its content between runs; without one it is memory that goes with the guest. */
   readonly file?: string;
 }
 
-/** Sizes must be multiples of this: the kernel refuses namespaces on regions that are not (`memremap_compat_align`). */
-const SIZE_UNIT = 16 * MIB;
+/** Sizes and addresses are multiples of this: the kernel refuses namespaces on regions that are not (`memremap_compat_align`). */
+export const SIZE_UNIT = 16 * MIB;
 const MAXIMUM = 1024 * GIB;
 
 /** The devices of a guest that was not asked for any. The second is region 1, hence `/dev/dax1.0`. */

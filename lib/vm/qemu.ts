@@ -1,9 +1,8 @@
 // Owns the command line of QEMU.
 
 import { GIB, MIB } from './size.js';
-import { LABEL_SIZE, backingSize } from './backing-file.js';
 import { PORTS } from './guest-script.js';
-import { kindOf, type Nvdimm } from './nvdimm.js';
+import { SIZE_UNIT, kindOf, type Nvdimm } from './nvdimm.js';
 
 export type Acceleration = 'kvm' | 'tcg';
 export type PersistenceDomain = 'mem-ctrl' | 'cpu';
@@ -24,8 +23,8 @@ export interface Machine {
   readonly keep: readonly string[];
 }
 
-// Addresses are given out at multiples of this, whatever sizes are mixed.
-const ADDRESS_ALIGN = 128 * MIB;
+// QEMU gives out addresses, and cuts sizes, at multiples of this. It is what the kernel wants of a region, too.
+const ADDRESS_ALIGN = SIZE_UNIT;
 
 // Quiet and quick: no boot-time self-tests, no timer calibration, no mitigations (nothing here is secret), no
 // address-space randomisation. A kernel in trouble stops at once.
@@ -37,16 +36,15 @@ const KERNEL_PARAMETERS = [
 /** The arguments of `qemu-system-x86_64`. (q35: setting up a PCI interrupt on the older pc takes the guest 0.25 s each.) */
 export function qemuArguments(machine: Machine): string[] {
   const { accel, memory, cpus, persistence, sockets, devices, keep } = machine;
-  const slots = devices.filter(({ nvdimm }) => kindOf(nvdimm).mode !== 'virtio').length;
   // Room for each device and for the gap that its alignment may leave.
-  const room = devices.reduce((sum, { nvdimm }) => sum + backingSize(nvdimm) + GIB, 0);
+  const room = devices.reduce((sum, { nvdimm }) => sum + nvdimm.size + GIB, 0);
   const maximum = Math.ceil((memory + room) / GIB);
   return [
     '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-nic', 'none',
     '-M', `q35,nvdimm=on,nvdimm-persistence=${persistence},vmport=off,dump-guest-core=off`,
     ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
     '-smp', String(cpus),
-    '-m', `${memory / MIB}M${devices.length === 0 ? '' : `,slots=${slots},maxmem=${maximum}G`}`,
+    '-m', `${memory / MIB}M${devices.length === 0 ? '' : `,slots=${devices.length},maxmem=${maximum}G`}`,
     '-kernel', machine.kernel, '-initrd', machine.initrd, '-append', KERNEL_PARAMETERS.join(' '),
     '-chardev', `socket,id=console,fd=${sockets.console}`, '-serial', 'chardev:console',
     '-device', 'virtio-serial-pci',
@@ -56,7 +54,7 @@ export function qemuArguments(machine: Machine): string[] {
     ]),
     ...share('root', '/', 'readonly=on'),
     ...keep.flatMap((folder, index) => share(`keep${index}`, folder, 'readonly=off')),
-    ...devices.flatMap(({ nvdimm, path }, index) => memoryDevice(nvdimm, path, `mem${index}`)),
+    ...devices.flatMap(({ nvdimm, path }, index) => memoryDevice(nvdimm, path, index)),
   ];
 }
 
@@ -68,10 +66,16 @@ function share(tag: string, folder: string, access: string): string[] {
   ];
 }
 
-function memoryDevice(nvdimm: Nvdimm, path: string, id: string): string[] {
-  const device = kindOf(nvdimm).mode === 'virtio' ? `virtio-pmem-pci,memdev=${id}` : `nvdimm,memdev=${id},label-size=${LABEL_SIZE}`;
+/**
+ * An NVDIMM is found again in the guest by its slot. It has no label area: labels hold good for one slot only (the
+ * serial number that QEMU gives each slot is part of the interleave-set cookie), and a file may be given at any.
+ */
+function memoryDevice(nvdimm: Nvdimm, path: string, slot: number): string[] {
+  const id = `mem${slot}`;
+  const virtio = kindOf(nvdimm).mode === 'virtio';
+  const device = virtio ? `virtio-pmem-pci,memdev=${id}` : `nvdimm,memdev=${id},slot=${slot}`;
   return [
-    '-object', `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${backingSize(nvdimm)},align=${ADDRESS_ALIGN}`,
+    '-object', `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${nvdimm.size},align=${ADDRESS_ALIGN}`,
     '-device', device,
   ];
 }

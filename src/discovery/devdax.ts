@@ -51,7 +51,9 @@ export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefi
 
 /** The device `major:minor`; undefined for other character devices. */
 export function devdaxNumbered(tree: SystemTree, devno: string): DevdaxInfo | undefined {
-  const name = tree.names('/sys/bus/dax/devices').find((entry) => tree.text(`/sys/bus/dax/devices/${entry}/dev`) === devno);
+  const name = tree
+    .names('/sys/bus/dax/devices')
+    .find((entry) => tree.text(`/sys/bus/dax/devices/${entry}/dev`) === devno);
   return name === undefined ? undefined : devdaxNamed(tree, name);
 }
 

@@ -9,28 +9,32 @@ import { readMounts, unescapeOctal } from './mounts.js';
 import { signatureOf, SIGNATURE_LENGTH } from './signatures.js';
 import { SystemTree } from './system-tree.js';
 
-/** Who uses a device. */
-export interface DeviceUse {
-  /** Anything below but the signature. */
-  inUse: boolean;
+/** Who has a device, by what /sys and /proc say. */
+export interface DeviceHolders {
   /** Where it, a partition of it or its whole disk is mounted. */
   mountpoints: string[];
   /** It, a partition of it or its whole disk is swap space. */
   swap: boolean;
   /** Devices built on it: device-mapper, md, loop, bcache. */
   holders: string[];
-  /** Another user has opened it exclusively, possibly a mount that this process cannot see. */
-  busy: boolean;
   /** A devdax device whose memory the kernel has taken (mode `system-ram`). */
   systemRam: boolean;
+}
+
+/** Who uses a device, and what it carries. */
+export interface DeviceUse extends DeviceHolders {
+  /** Anything of `DeviceHolders`, or `busy`. */
+  inUse: boolean;
+  /** Another user has opened it exclusively, possibly a mount that this process cannot see. */
+  busy: boolean;
   /** What its first bytes belong to (`signatureOf`); always undefined for devdax, which read(2) cannot read. */
   signature: string | undefined;
 }
 
 /**
- * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and files
- * for reading only. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the content may
- * not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
+ * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and
+ * files for reading only. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the
+ * content may not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
  */
 export function deviceUse(path: string): DeviceUse {
   return useOf(look(path, 'deviceUse'), new SystemTree());
@@ -38,15 +42,25 @@ export function deviceUse(path: string): DeviceUse {
 
 /** `deviceUse()` with the /sys and /proc in `tree`. */
 export function useOf(facts: PathFacts, tree: SystemTree): DeviceUse {
+  const held = holdersOf(facts, tree);
+  const { busy, signature } = contentOf(facts);
+  return { ...held, inUse: isHeld(held) || busy, busy, signature };
+}
+
+/** The part of `deviceUse` that opens nothing, so that it may be asked before every open. */
+export function holdersOf(facts: PathFacts, tree: SystemTree): DeviceHolders {
   const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;
   const related = block === undefined ? [] : relatives(tree, block);
-  const mountpoints = mountpointsOf(tree, related);
-  const swap = isSwap(tree, [facts.realPath, ...related.map(({ label }) => `/dev/${label}`)]);
-  const holders = [...related.flatMap(({ dir }) => tree.names(`${dir}/holders`)), ...loopsOver(tree, facts.realPath)];
-  const systemRam = facts.type === 'char' && devdaxNumbered(tree, facts.rdevno)?.mode === 'system-ram';
-  const { busy, signature } = contentOf(facts);
-  const inUse = mountpoints.length > 0 || swap || holders.length > 0 || busy || systemRam;
-  return { inUse, mountpoints, swap, holders, busy, systemRam, signature };
+  return {
+    mountpoints: mountpointsOf(tree, related),
+    swap: isSwap(tree, [facts.realPath, ...related.map(({ label }) => `/dev/${label}`)]),
+    holders: [...related.flatMap(({ dir }) => tree.names(`${dir}/holders`)), ...loopsOver(tree, facts.realPath)],
+    systemRam: facts.type === 'char' && devdaxNumbered(tree, facts.rdevno)?.mode === 'system-ram',
+  };
+}
+
+export function isHeld({ mountpoints, swap, holders, systemRam }: DeviceHolders): boolean {
+  return mountpoints.length > 0 || swap || holders.length > 0 || systemRam;
 }
 
 // A sibling partition is no relative: it may be mounted while this one is free.
@@ -110,8 +124,8 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new DaxError({ errno: code, syscall: 'deviceUse', path, cause: error });
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new DaxError({ errno, syscall: 'deviceUse', path, cause: error });
   }
 }

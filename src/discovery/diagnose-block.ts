@@ -4,7 +4,7 @@ import { type BlockDevice, diskOf, disksUnder } from './block.js';
 import { daxOption, type Mount, MOUNTINFO } from './mounts.js';
 import { pmemOf, pmemUnder } from './pmem.js';
 import { isAsynchronous } from './region.js';
-import { type Evidence, type Finding, quoted } from './report.js';
+import { type Evidence, type Finding, quoted, sentence } from './report.js';
 import type { PmemInfo } from './device-info.js';
 import type { SystemTree } from './system-tree.js';
 
@@ -18,11 +18,12 @@ export function diagnoseBlock(tree: SystemTree, device: BlockDevice, mounts: rea
   const evidence = [daxFlag(device)];
   if (obstacle !== undefined) {
     evidence.push(...obstacle.evidence);
-    const verdict = `${obstacle.reason} ${capitalised(PAGE_CACHE)}: a write is durable after fsync.`;
+    const verdict = `${obstacle.reason} ${sentence(PAGE_CACHE)}: a write reaches it with fsync.`;
     return { ...finding, verdict, evidence, ...fixIf(obstacle.fix) };
   }
   evidence.push(mounted(mount));
-  const verdict = `The device can do DAX, but ${PAGE_CACHE}. Use a file on a filesystem that is mounted with -o dax instead`;
+  const verdict =
+    `The device can do DAX, but ${PAGE_CACHE}. ` + 'Use a file on a filesystem that is mounted with -o dax instead';
   if (mount === undefined) {
     const directory = `/mnt/${device.name}`;
     return {
@@ -32,7 +33,8 @@ export function diagnoseBlock(tree: SystemTree, device: BlockDevice, mounts: rea
       fix: `mkdir -p ${directory} && mount -o dax=always /dev/${device.label} ${directory}`,
     };
   }
-  if (daxOption(mount) === 'always') return { ...finding, verdict: `${verdict}: one is at ${mount.mountpoint}.`, evidence };
+  if (daxOption(mount) === 'always')
+    return { ...finding, verdict: `${verdict}: one is at ${mount.mountpoint}.`, evidence };
   return { ...finding, verdict: `${verdict}; the one at ${mount.mountpoint} is not.`, evidence, fix: remount(mount) };
 }
 
@@ -50,8 +52,12 @@ export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle |
   const pmem = pmemOf(tree, disk);
   if (pmem !== undefined) return pmemObstacle(pmem);
   const { name } = disk;
-  if (/^ram\d/.test(name)) return plain('A RAM disk (brd): the driver has had no direct access since Linux 4.15.');
-  if (/^zram\d/.test(name)) return plain('A compressed RAM disk (zram): its pages have no fixed place in memory.');
+  if (/^ram\d/.test(name))
+    return plain(
+      'A RAM disk (brd), lost when the machine stops: its driver has had no direct access since Linux 4.15.',
+    );
+  if (/^zram\d/.test(name))
+    return plain('A compressed RAM disk (zram), lost when the machine stops: its pages have no fixed place in memory.');
   if (/^loop\d/.test(name)) return loopObstacle(tree, disk);
   const below = disksUnder(tree, device).filter((under) => !under.dax && under.dir !== disk.dir);
   if (below.length > 0) {
@@ -72,19 +78,24 @@ function loopObstacle(tree: SystemTree, disk: BlockDevice): Obstacle {
   const value = tree.text(`${disk.dir}/loop/backing_file`);
   return {
     reason: 'A loop device: the driver has no direct access, even over a DAX file.',
-    evidence: value === undefined ? [] : [{ source, value, meaning: 'the file behind it; mount its device, not a loop' }],
+    evidence:
+      value === undefined ? [] : [{ source, value, meaning: 'the file behind it; mount its device, not a loop' }],
   };
 }
 
 function pmemObstacle(pmem: PmemInfo): Obstacle {
   const evidence = [
-    { source: `/sys/bus/nd/devices/${pmem.dev}/mode`, value: pmem.mode ?? 'unknown', meaning: 'fsdax is the mode with DAX' },
+    {
+      source: `/sys/bus/nd/devices/${pmem.dev}/mode`,
+      value: pmem.mode ?? 'unknown',
+      meaning: 'fsdax is the mode with DAX',
+    },
   ];
   if (pmem.mode === 'sector') {
     return {
       reason:
-        'A namespace in sector mode: a translation table (BTT) makes sectors atomic and stands between the program and ' +
-        'the memory. The command that changes the mode erases the data.',
+        'A namespace in sector mode: a translation table (BTT) makes sectors atomic and stands between the program ' +
+        'and the memory. The command that changes the mode erases the data.',
       evidence,
       fix: `ndctl create-namespace -f -e ${pmem.dev} -m fsdax`,
     };
@@ -92,8 +103,8 @@ function pmemObstacle(pmem: PmemInfo): Obstacle {
   if (pmem.mode === 'raw') {
     return {
       reason:
-        'A namespace in raw mode: the kernel has no page structures for it, and does no DAX without. Mode devdax maps the ' +
-        'memory directly (fsdax: through a filesystem). The command that changes the mode erases the data.',
+        'A namespace in raw mode: the kernel has no page structures for it, and does no DAX without. Mode devdax maps ' +
+        'the memory directly (fsdax: through a filesystem). The command that changes the mode erases the data.',
       evidence,
       fix: `ndctl create-namespace -f -e ${pmem.dev} -m devdax`,
     };
@@ -125,12 +136,9 @@ function nameOfDisk(device: BlockDevice): string {
 
 function mounted(mount: Mount | undefined): Evidence {
   if (mount === undefined) return { source: MOUNTINFO, value: 'absent', meaning: 'it is not mounted' };
-  const option = daxOption(mount) ?? 'no dax option';
-  return { source: MOUNTINFO, value: `${mount.mountpoint} ${mount.fstype}`, meaning: `mounted, ${option}` };
-}
-
-function capitalised(sentence: string): string {
-  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+  const option = daxOption(mount);
+  const meaning = option === undefined ? 'mounted with no dax option' : `mounted with dax=${option}`;
+  return { source: MOUNTINFO, value: `${mount.mountpoint} ${mount.fstype}`, meaning };
 }
 
 function fixIf(fix: string | undefined): { fix?: string } {

@@ -1,7 +1,7 @@
 // Owns the diagnosis of devdax character devices.
 
 import type { DevdaxInfo } from './device-info.js';
-import { type Evidence, type Finding, granularityOf, meaningOfDomain, sized } from './report.js';
+import { type Evidence, type Finding, granularityOf, meaningOfDomain, sentence, sized } from './report.js';
 import { PAGE_SIZE } from '../units.js';
 
 export function diagnoseDevdax(device: DevdaxInfo): Finding {
@@ -13,7 +13,7 @@ export function diagnoseDevdax(device: DevdaxInfo): Finding {
     granularity: granularityOf(device.persistenceDomain),
     verdict:
       `A devdax device of ${sized(device.size)}: loads and stores reach its memory directly. ` +
-      `${alignmentNote(device.align)}${domainNote(device)}`,
+      `${alignmentNote(device.align)}${sentence(meaningOfDomain(device.persistenceDomain))}.`,
     evidence: [driver(device, 'device_dax', 'the character device can be mapped'), alignment(device), domain(device)],
   };
 }
@@ -45,11 +45,6 @@ function disabled(device: DevdaxInfo): Finding {
 function alignmentNote(align: number | undefined): string {
   if (align === undefined || align <= PAGE_SIZE) return '';
   return `Offsets and lengths of its mappings are multiples of ${sized(align)}. `;
-}
-
-function domainNote(device: DevdaxInfo): string {
-  const meaning = meaningOfDomain(device.persistenceDomain);
-  return `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.`;
 }
 
 function driver(device: DevdaxInfo, value: string, meaning: string): Evidence {

@@ -5,18 +5,11 @@ import { daxFlag, remount, standsOnAsynchronous, whyNotCapable } from './diagnos
 import type { PersistenceDomain } from './device-info.js';
 import type { PathFacts } from './look.js';
 import { daxOption, defaultDaxOption, type Mount, mountOf, MOUNTINFO } from './mounts.js';
+import type { OpenFacts } from './open-facts.js';
 import { domainUnder, pmemUnder } from './pmem.js';
-import { type Evidence, type Finding, granularityOf, meaningOfDomain, quoted, sized } from './report.js';
+import { type Evidence, type Finding, granularityOf, meaningOfDomain, quoted, sentence, sized } from './report.js';
 import type { SystemTree } from './system-tree.js';
 import { PAGE_SIZE } from '../units.js';
-
-/** What only an open file tells; the native layer knows it, sysfs does not. */
-export interface OpenFacts {
-  /** `STATX_ATTR_DAX`: the kernel serves this file by DAX now. */
-  statxDax?: boolean | undefined;
-  /** A mapping with MAP_SHARED_VALIDATE and MAP_SYNC was granted. */
-  mapSync?: boolean | undefined;
-}
 
 const NO_DAX_FILESYSTEMS: Readonly<Record<string, string>> = {
   tmpfs: 'tmpfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
@@ -75,13 +68,18 @@ function notDax(found: Found): Finding | undefined {
   if (obstacle !== undefined) {
     evidence.push(...obstacle.evidence);
     const on = `The device under ${mount.mountpoint} cannot do DAX.`;
-    const fix = obstacle.fix === undefined ? copyElsewhere(found) : `umount ${quoted(mount.mountpoint)} && ${obstacle.fix}`;
+    const fix =
+      obstacle.fix === undefined ? copyElsewhere(found) : `umount ${quoted(mount.mountpoint)} && ${obstacle.fix}`;
     return refuse(`${on} ${obstacle.reason}`, fix);
   }
   if (facts.blockSize !== PAGE_SIZE && block !== undefined) {
-    evidence.push({ source: 'statfs', value: `${facts.blockSize}`, meaning: 'bytes in a block; DAX needs whole pages' });
+    evidence.push({
+      source: 'statfs',
+      value: `${facts.blockSize}`,
+      meaning: 'bytes in a block; DAX needs whole pages',
+    });
     return refuse(
-      `The filesystem has blocks of ${sized(facts.blockSize)}; DAX needs blocks of the page size, ${sized(PAGE_SIZE)}. ` +
+      `The filesystem has blocks of ${sized(facts.blockSize)}; DAX needs the page size, ${sized(PAGE_SIZE)}. ` +
         'The command makes the filesystem anew and erases its data.',
       remake(mount),
     );
@@ -96,17 +94,22 @@ function notDax(found: Found): Finding | undefined {
 
 function withoutDax(fstype: string): string {
   const fuse = /^fuse(\.|blk|$)/.test(fstype);
-  return fuse ? 'A program serves this FUSE filesystem, and the kernel does no DAX for it.' : `The filesystem ${fstype} has no DAX.`;
+  return fuse
+    ? 'A program serves this FUSE filesystem, and the kernel does no DAX for it.'
+    : `The filesystem ${fstype} has no DAX.`;
 }
 
 function thisFileIsNot(facts: PathFacts, mount: Mount, option: string): [verdict: string, fix?: string] {
   if (option === 'always') {
     return [
-      'The filesystem is mounted with DAX, but the kernel does not serve this file by it: encrypted files, files with ' +
-        'verity, with inline data or with a data journal are left out.',
+      'The filesystem is mounted with DAX, but the kernel does not serve this file by it: encrypted files, files ' +
+        'with verity, with inline data or with a data journal are left out.',
     ];
   }
-  return ['The filesystem serves by DAX the files with the DAX attribute, and this one does not have it.', attribute(facts, mount)];
+  return [
+    'The filesystem serves by DAX the files with the DAX attribute, and this one does not have it.',
+    attribute(facts, mount),
+  ];
 }
 
 function direct(found: Found): Finding {
@@ -126,16 +129,17 @@ function direct(found: Found): Finding {
       isDax,
       granularity,
       verdict:
-        `The device can do DAX, and the filesystem does it for files with the DAX attribute (dax=inode, ` +
-        `${daxOption(mount) === undefined ? 'what no option means' : 'its option'}). Whether a file has it is known once it is open.`,
+        'The device can do DAX, and the filesystem does it for files with the DAX attribute (dax=inode' +
+        `${daxOption(mount) === undefined ? ', the default' : ''}). Whether a file has it is known once it is open.`,
       evidence,
       fix: daxOption(mount) === undefined ? remount(mount) : attribute(facts, mount),
     };
   }
   const verdict = synchronous
-    ? `${files}: loads and stores reach the memory directly, and MAP_SYNC makes them durable without fsync.`
-    : `${files}: loads and stores reach the memory directly, but the kernel refuses MAP_SYNC on ${asynchronous(block)}, so a ` +
-      'write is durable only after fsync or msync.';
+    ? `${files}: loads and stores reach the memory directly, and a mapping with MAP_SYNC needs no fsync. ` +
+      `${sentence(meaningOfDomain(domain))}.`
+    : `${files}: loads and stores reach the memory directly, but the kernel refuses MAP_SYNC ` +
+      `on ${asynchronous(block)}, so a write is durable only after fsync or msync.`;
   return { kind, isDax, granularity, verdict, evidence };
 }
 
@@ -162,10 +166,12 @@ function remake(mount: Mount): string {
 
 // Where the place can never be DAX, a copy in a place that is.
 function copyElsewhere({ tree, facts, mounts }: Found): string | undefined {
-  const there = mounts.find((mount) => daxOption(mount) === 'always' && blockNumbered(tree, mount.devno)?.dax === true);
-  if (there === undefined) return undefined;
-  const recursive = facts.type === 'directory' ? '-r ' : '';
-  return `cp ${recursive}${quoted(facts.realPath)} ${quoted(`${there.mountpoint}/`)}`;
+  if (facts.type === 'directory') return undefined;
+  const there = mounts.find((mount) => {
+    const block = daxOption(mount) === 'always' ? blockNumbered(tree, mount.devno) : undefined;
+    return block?.dax === true && !standsOnAsynchronous(tree, block);
+  });
+  return there && `cp ${quoted(facts.realPath)} ${quoted(`${there.mountpoint}/`)}`;
 }
 
 function mountEvidence(mount: Mount): Evidence {
@@ -174,7 +180,11 @@ function mountEvidence(mount: Mount): Evidence {
   if (option === 'always') return { source: MOUNTINFO, value, meaning: 'mounted with DAX for every file' };
   if (option === 'inode') return { source: MOUNTINFO, value, meaning: 'mounted with DAX for files with the attribute' };
   if (!DAX_FILESYSTEMS.includes(mount.fstype)) return { source: MOUNTINFO, value, meaning: 'a filesystem without DAX' };
-  return { source: MOUNTINFO, value, meaning: option === 'never' ? 'mounted with DAX off' : 'mounted with no dax option' };
+  return {
+    source: MOUNTINFO,
+    value,
+    meaning: option === 'never' ? 'mounted with DAX off' : 'mounted with no dax option',
+  };
 }
 
 function domainEvidence(tree: SystemTree, block: BlockDevice | undefined, domain: PersistenceDomain): Evidence {

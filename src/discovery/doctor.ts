@@ -4,20 +4,22 @@ import { blockNumbered } from './block.js';
 import { devdaxNamed, devdaxNumbered } from './devdax.js';
 import { diagnoseBlock } from './diagnose-block.js';
 import { diagnoseDevdax } from './diagnose-devdax.js';
-import { diagnoseFile, type OpenFacts } from './diagnose-file.js';
+import { diagnoseFile } from './diagnose-file.js';
 import { look, type PathFacts } from './look.js';
 import { readMounts } from './mounts.js';
+import { openFacts, type OpenFacts } from './open-facts.js';
 import { type Finding, quoted, type Report } from './report.js';
 import { SystemTree } from './system-tree.js';
 import { DaxError } from '../errors.js';
 
 /**
  * Why `path` is or is not DAX, from sysfs and /proc: the verdict, the evidence for it and the command that changes it.
- * Opens nothing, so `isDax` is undefined for a file whose filesystem decides by an attribute of the file (dax=inode).
+ * A file is opened for reading, because with dax=inode only the file itself tells; where that is not possible, `isDax`
+ * may be undefined.
  * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
  */
 export function doctor(path: string): Report {
-  return examine(path, new SystemTree());
+  return examine(path, new SystemTree(), openFacts(path));
 }
 
 /** `doctor()` with the /sys and /proc in `tree`, and with what is known of the path from having it open. */
@@ -54,7 +56,10 @@ function blockFinding(facts: PathFacts, tree: SystemTree): Finding {
   const device = blockNumbered(tree, facts.rdevno);
   if (device !== undefined) return diagnoseBlock(tree, device, readMounts(tree));
   const finding = notMemory('The node is there, but the kernel has no block device of this number.');
-  return { ...finding, evidence: [{ source: `/sys/dev/block/${facts.rdevno}`, value: 'absent', meaning: 'no such device' }] };
+  return {
+    ...finding,
+    evidence: [{ source: `/sys/dev/block/${facts.rdevno}`, value: 'absent', meaning: 'no such device' }],
+  };
 }
 
 function characterFinding(facts: PathFacts, tree: SystemTree): Finding {
@@ -92,8 +97,15 @@ function withoutNode(path: string, tree: SystemTree): Report | undefined {
 
 function withPermission(facts: PathFacts, finding: Finding): Finding {
   if ((facts.readable && facts.writable) || facts.type === 'directory' || finding.kind === 'other') return finding;
-  const may = facts.readable ? 'read it and not write it' : facts.writable ? 'write it and not read it' : 'neither read nor write it';
-  const evidence = [...finding.evidence, { source: 'access', value: facts.readable ? 'r' : '-', meaning: `this user may ${may}` }];
+  const may = facts.readable
+    ? 'read it and not write it'
+    : facts.writable
+      ? 'write it and not read it'
+      : 'neither read nor write it';
+  const evidence = [
+    ...finding.evidence,
+    { source: 'access', value: facts.readable ? 'r' : '-', meaning: `this user may ${may}` },
+  ];
   return {
     ...finding,
     verdict: `${finding.verdict} This user may ${may}.`,

@@ -21,8 +21,12 @@ export interface PathFacts {
   writable: boolean;
 }
 
-/** Throws `DaxError` for a path that does not lead to anything (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES` on the way). */
-export function look(path: string, syscall: string): PathFacts {
+/**
+ * Throws `DaxError` for a path that does not lead to anything (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES` on the way) and
+ * `TypeError` for what is no path.
+ */
+export function look(path: unknown, syscall: string): PathFacts {
+  if (typeof path !== 'string') throw new TypeError(`path must be a string, got ${typeof path}`);
   try {
     const stat = statSync(path);
     const realPath = realpathSync(path);
@@ -38,13 +42,13 @@ export function look(path: string, syscall: string): PathFacts {
       writable: allows(realPath, constants.W_OK),
     };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new DaxError({ errno: code, syscall, path, hint: hintFor(path, code), cause: error });
+    const { errno, code } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new DaxError({ errno, syscall, path, hint: hintFor(path, code), cause: error });
   }
 }
 
-function hintFor(path: string, code: string): string | undefined {
+function hintFor(path: string, code: string | undefined): string | undefined {
   if (code === 'ENOENT' && isSymbolicLink(path)) return 'the symbolic link leads nowhere';
   if (code === 'ENOENT') return 'there is nothing of this name; `node-dax list` shows the devices of this machine';
   if (code === 'EACCES') return 'this user may not search a directory on the way';

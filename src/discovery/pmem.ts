@@ -9,7 +9,12 @@ import { parseInteger, type SystemTree } from './system-tree.js';
 const NULL_UUID = '00000000-0000-0000-0000-000000000000';
 
 // The `mode` attribute of a namespace has older names than ndctl prints (libndctl's ndctl_namespace_get_mode).
-const MODES: Readonly<Record<string, PmemInfo['mode']>> = { memory: 'fsdax', safe: 'sector', raw: 'raw', dax: 'devdax' };
+const MODES: Readonly<Record<string, PmemInfo['mode']>> = {
+  memory: 'fsdax',
+  safe: 'sector',
+  raw: 'raw',
+  dax: 'devdax',
+};
 
 export function listPmem(tree: SystemTree): PmemInfo[] {
   return listDisks(tree)

@@ -5,7 +5,7 @@ import type { BadBlocks, PersistenceDomain, RegionInfo } from './device-info.js'
 import { parseInteger, type SystemTree } from './system-tree.js';
 import { SECTOR_SIZE } from '../units.js';
 
-/** The region in the sysfs directory `dir`; undefined where that is no NVDIMM region (CXL has directories of that name). */
+/** The region in the sysfs directory `dir`; undefined for others (CXL has directories of that name). */
 export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined {
   const devtype = tree.text(`${dir}/devtype`);
   if (devtype?.startsWith('nd_') !== true) return undefined;

@@ -31,7 +31,7 @@ export interface Report {
 /** What one part of a diagnosis finds; `doctor` adds the path and what the user may do. */
 export type Finding = Omit<Report, 'path'>;
 
-/** The granularity of a direct mapping, by libpmem2's rule: flushes are left out only where the platform promises it. */
+/** The granularity of a direct mapping, by libpmem2's rule: flushes are left out only on the platform's promise. */
 export function granularityOf(domain: PersistenceDomain): Granularity {
   return domain === 'cpu_cache' ? 'byte' : 'cache_line';
 }
@@ -46,6 +46,11 @@ export function meaningOfDomain(domain: PersistenceDomain): string {
     case 'unknown':
       return 'the platform does not say that flushed stores survive a power failure';
   }
+}
+
+/** `text` as the beginning of a sentence. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** `word` as one word of a shell command. */

@@ -40,8 +40,8 @@ const TABLE: readonly Row[] = [
 ];
 
 /**
- * What the first `SIGNATURE_LENGTH` bytes of a device belong to, in words; undefined when nothing is recognised, which is
- * no proof that the device is free. Fewer bytes are allowed and find less.
+ * What the first `SIGNATURE_LENGTH` bytes of a device belong to, in words; undefined when nothing is recognised, which
+ * is no proof that the device is free. Fewer bytes are allowed and find less.
  */
 export function signatureOf(bytes: Uint8Array): string | undefined {
   return TABLE.find(([, magic, ...offsets]) => offsets.some((offset) => hasMagic(bytes, magic, offset)))?.[0];

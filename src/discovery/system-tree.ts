@@ -1,4 +1,4 @@
-// Owns the reading of /sys and /proc: attributes that are missing, unreadable or malformed are undefined, never an error.
+// Owns the reading of /sys and /proc: what is missing, unreadable or malformed is undefined, never an error.
 
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -11,7 +11,7 @@ export class SystemTree {
     this.#root = root;
   }
 
-  /** The text of an attribute without the white space at its ends. sysfs answers ENXIO or EACCES for some that exist. */
+  /** The text of an attribute without the white space at its ends. Some that exist cannot be read (ENXIO, EACCES). */
   text(path: string): string | undefined {
     try {
       return readFileSync(join(this.#root, path), 'latin1').trim();

@@ -33,9 +33,21 @@ t.test('doctor', (t) => {
   const words = run('doctor', `${dir}/file`);
   t.equal(words.status, 0);
   t.match(words.stdout, /\/file: file, not DAX, granularity page\n\n {2}.*EVIDENCE +VALUE +MEANING\n/s);
-  t.ok(words.stdout.split('\n').slice(0, 3).every((line) => line.length <= 120));
+  t.ok(
+    words.stdout
+      .split('\n')
+      .slice(0, 3)
+      .every((line) => line.length <= 120),
+  );
   const json = JSON.parse(run('doctor', '--json', `${dir}/file`).stdout) as Record<string, unknown>;
-  t.match(json, { path: `${dir}/file`, kind: 'file', is_dax: false, granularity: 'page', verdict: String, evidence: Array });
+  t.match(json, {
+    path: `${dir}/file`,
+    kind: 'file',
+    is_dax: false,
+    granularity: 'page',
+    verdict: String,
+    evidence: Array,
+  });
   t.end();
 });
 

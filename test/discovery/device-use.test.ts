@@ -6,7 +6,15 @@ import { useOf } from '../../src/discovery/device-use.js';
 import { look, type PathFacts } from '../../src/discovery/look.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
-const FREE = { inUse: false, mountpoints: [], swap: false, holders: [], busy: false, systemRam: false, signature: undefined };
+const FREE = {
+  inUse: false,
+  mountpoints: [],
+  swap: false,
+  holders: [],
+  busy: false,
+  systemRam: false,
+  signature: undefined,
+};
 
 // The node of a block device cannot be made without rights, so an ordinary file stands for its content.
 function blockNode(content: string, path: string, rdevno: string): PathFacts {
@@ -18,7 +26,10 @@ t.test('files', (t) => {
   const system = new FakeSystem(`${dir}/system`);
   t.strictSame(useOf(look(`${dir}/free`, 'test'), system.tree), FREE);
   t.strictSame(useOf(look(`${dir}/pool`, 'test'), system.tree), { ...FREE, signature: 'libpmemobj pool' });
-  system.file(`${system.virtualBlock('loop3', '7:3', { bytes: 512 })}/loop/backing_file`, look(`${dir}/free`, 'test').realPath);
+  system.file(
+    `${system.virtualBlock('loop3', '7:3', { bytes: 512 })}/loop/backing_file`,
+    look(`${dir}/free`, 'test').realPath,
+  );
   t.match(useOf(look(`${dir}/free`, 'test'), system.tree), { inUse: true, holders: ['loop3'] });
   system.file('/proc/swaps', `Filename Type Size Used Priority\n${look(`${dir}/pool`, 'test').realPath} file 4 0 -2`);
   t.match(useOf(look(`${dir}/pool`, 'test'), system.tree), { inUse: true, swap: true });
@@ -32,7 +43,8 @@ t.test('block devices', (t) => {
   const disk = system.fsdax({ id: 5 }, '259:3');
   system.partition(disk, 'pmem5p1', '259:5', 4096);
   system.partition(disk, 'pmem5p2', '259:6', 4096);
-  const relatives = (name: string, devno: string) => useOf({ ...blockNode(content, `/dev/${name}`, devno), type: 'block' }, system.tree);
+  const relatives = (name: string, devno: string) =>
+    useOf({ ...blockNode(content, `/dev/${name}`, devno), type: 'block' }, system.tree);
   t.strictSame(relatives('pmem5', '259:3'), FREE);
   system.mount('259:5 / /mnt/p1 rw - xfs /dev/pmem5p1 rw');
   t.match(relatives('pmem5p1', '259:5'), { inUse: true, mountpoints: ['/mnt/p1'] });

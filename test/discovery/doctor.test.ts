@@ -92,7 +92,10 @@ t.test('permission', (t) => {
     verdict: /This user may neither read nor write it/,
     fix: 'sudo chown $(id -u) /dev/dax1.0',
   });
-  t.match(diagnose(node('/dev/dax1.0', 'char', '252:1', { writable: false }), tree).verdict, /read it and not write it/);
+  t.match(
+    diagnose(node('/dev/dax1.0', 'char', '252:1', { writable: false }), tree).verdict,
+    /read it and not write it/,
+  );
   t.match(diagnose(node('/dev/dax6.0', 'char', '252:6', facts), tree).fix, /^daxctl/, 'the mode comes first');
   t.end();
 });
@@ -116,7 +119,10 @@ t.test('block devices are page cache, each for its reason', (t) => {
     fix: 'mkdir -p /mnt/pmem0 && mount -o dax=always /dev/pmem0 /mnt/pmem0',
   });
   t.match(all.pmem3, { verdict: /raw mode.*erases/s, fix: 'ndctl create-namespace -f -e namespace3.0 -m devdax' });
-  t.match(all.pmem4s, { verdict: /sector mode.*BTT.*erases/s, fix: 'ndctl create-namespace -f -e namespace4.0 -m fsdax' });
+  t.match(all.pmem4s, {
+    verdict: /sector mode.*BTT.*erases/s,
+    fix: 'ndctl create-namespace -f -e namespace4.0 -m fsdax',
+  });
   t.match(all.pmem5p1, { evidence: [{ source: '/sys/block/pmem5/queue/dax', value: '1' }] });
   t.match(all.ram0, { verdict: /Linux 4\.15/, fix: undefined });
   t.match(all.zram0, { verdict: /zram/ });
@@ -130,7 +136,10 @@ t.test('a pmem device that is mounted', (t) => {
   const system = machine(t);
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:7 / /mnt/vp rw - ext4 /dev/pmem7 rw');
-  t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), { verdict: /one is at \/mnt\/ext4/, fix: undefined });
+  t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), {
+    verdict: /one is at \/mnt\/ext4/,
+    fix: undefined,
+  });
   t.match(diagnose(node('/dev/pmem7', 'block', '259:7'), system.tree), {
     fix: 'umount /mnt/vp && mount -o dax=always /dev/pmem7 /mnt/vp',
   });
@@ -158,7 +167,12 @@ t.test('files on filesystems with and without dax', (t) => {
   const system = machine(t);
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:5 / /mnt/xfs rw - xfs /dev/pmem5p1 rw,dax=always');
-  t.match(diagnose(file('/mnt/ext4/f', '259:0'), system.tree), { kind: 'fsdax', isDax: true, granularity: 'cache_line', fix: undefined });
+  t.match(diagnose(file('/mnt/ext4/f', '259:0'), system.tree), {
+    kind: 'fsdax',
+    isDax: true,
+    granularity: 'cache_line',
+    fix: undefined,
+  });
   t.match(diagnose(file('/mnt/xfs/f', '259:5'), system.tree), { kind: 'fsdax', isDax: true, granularity: 'byte' });
   t.match(diagnose(file('/mnt/ext4', '259:0', { type: 'directory' }), system.tree), {
     kind: 'directory',
@@ -192,10 +206,17 @@ t.test('what only an open file tells', (t) => {
   system.mount('259:3 / /mnt/inode rw - xfs /dev/pmem5 rw,dax=inode');
   const always = file('/mnt/always/f', '259:0');
   const inode = file('/mnt/inode/f', '259:3');
-  t.match(diagnose(always, system.tree, { statxDax: false }), { isDax: false, granularity: 'page', verdict: /encrypted/ });
+  t.match(diagnose(always, system.tree, { statxDax: false }), {
+    isDax: false,
+    granularity: 'page',
+    verdict: /encrypted/,
+  });
   t.match(diagnose(always, system.tree, { statxDax: true, mapSync: false }), { isDax: true, granularity: 'page' });
   t.match(diagnose(inode, system.tree, { statxDax: true, mapSync: true }), { isDax: true, granularity: 'byte' });
-  t.match(diagnose(inode, system.tree, { statxDax: false }), { isDax: false, fix: "xfs_io -c 'chattr +x' /mnt/inode/f" });
+  t.match(diagnose(inode, system.tree, { statxDax: false }), {
+    isDax: false,
+    fix: "xfs_io -c 'chattr +x' /mnt/inode/f",
+  });
   t.end();
 });
 
@@ -231,7 +252,10 @@ t.test('filesystems on devices without DAX, and without devices', (t) => {
   system.mount('0:43 / /home rw - btrfs /dev/sda rw');
   system.mount('0:44 / /fuse rw - fuse.sshfs x rw');
   const of = (path: string, devno: string) => diagnose(file(path, devno), system.tree);
-  t.match(of('/mnt/sector/f', '259:2'), { verdict: /sector mode/, fix: 'umount /mnt/sector && ndctl create-namespace -f -e namespace4.0 -m fsdax' });
+  t.match(of('/mnt/sector/f', '259:2'), {
+    verdict: /sector mode/,
+    fix: 'umount /mnt/sector && ndctl create-namespace -f -e namespace4.0 -m fsdax',
+  });
   t.match(of('/etc/passwd', '8:0'), { verdict: /under \/ cannot do DAX.*ordinary/, fix: undefined });
   t.match(of('/tmp/f', '0:40'), { kind: 'file', isDax: false, granularity: 'page', verdict: /tmpfs.*lost/ });
   t.match(of('/host/f', '0:41').verdict, /9p/);
@@ -273,7 +297,14 @@ t.test('this machine', (t) => {
   t.equal(doctor(`${dir}/plain`).kind, 'file');
   t.equal(doctor(dir).kind, 'directory');
   t.match(doctor('/dev/null'), { kind: 'other', isDax: false, evidence: [{ value: 'mem' }] });
-  t.throws(() => doctor(`${dir}/absent`), { name: 'DaxError', code: 'ENOENT', syscall: 'doctor', path: `${dir}/absent` });
+  t.throws(() => doctor(`${dir}/absent`), {
+    name: 'DaxError',
+    code: 'ENOENT',
+    syscall: 'doctor',
+    path: `${dir}/absent`,
+  });
+  t.throws(() => doctor(42 as unknown as string), TypeError);
+  t.throws(() => doctor('nul\0byte'), TypeError);
   t.throws(() => doctor(`${dir}/plain/below`), { name: 'DaxError', code: 'ENOTDIR' });
   t.end();
 });

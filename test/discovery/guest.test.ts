@@ -1,4 +1,4 @@
-// Owns the tests of discovery on real devices: list() says what ndctl and daxctl say, doctor() says what the kernel does.
+// Owns the tests of discovery on real devices: list() says what ndctl and daxctl say, doctor() what the kernel does.
 
 import t, { type Test } from 'tap';
 import { execFileSync } from 'node:child_process';
@@ -20,7 +20,10 @@ function tool(program: string, ...args: string[]): Json[] {
 /** The fields of the tool's object, from ours by the rule of `--json`; what the tool leaves out, we may say. */
 function inItsWords(ours: object, theirs: Json): Json {
   const snake = Object.fromEntries(
-    Object.entries(ours).map(([key, value]) => [key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value as unknown]),
+    Object.entries(ours).map(([key, value]) => [
+      key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value as unknown,
+    ]),
   );
   return Object.fromEntries(Object.keys(theirs).map((key) => [key, snake[key]]));
 }
@@ -69,7 +72,12 @@ t.test('devdax namespaces as `ndctl list -vN`', { skip }, (t) => {
     const ours = devdax().find((device) => device.namespace === namespace['dev']);
     t.match(
       { uuid: ours?.uuid, size: ours?.size, align: ours?.align, numa_node: ours?.numaNode },
-      { uuid: namespace['uuid'], size: namespace['size'], align: namespace['align'], numa_node: namespace['numa_node'] },
+      {
+        uuid: namespace['uuid'],
+        size: namespace['size'],
+        align: namespace['align'],
+        numa_node: namespace['numa_node'],
+      },
     );
   }
   t.end();
@@ -136,12 +144,18 @@ on('VIRTIO_PMEM', (t, directory) => {
 
 on('PMEM', (t, path) => {
   t.match(doctor(path), { kind: 'block', isDax: false, granularity: 'page', verdict: /page cache/ });
-  t.equal(pmem().some(({ blockdev }) => blockdev === basename(path)), true);
+  t.equal(
+    pmem().some(({ blockdev }) => blockdev === basename(path)),
+    true,
+  );
   t.match(deviceUse(path), { mountpoints: [], busy: false });
 });
 
 on('BRD', (t, path) => {
   t.match(doctor(path), { kind: 'block', isDax: false, granularity: 'page', verdict: /4\.15/ });
   t.equal(statSync(path).isBlockDevice(), true);
-  t.equal(list().some((device) => device.kind === 'brd' && device.path === path), true);
+  t.equal(
+    list().some((device) => device.kind === 'brd' && device.path === path),
+    true,
+  );
 });

@@ -8,7 +8,9 @@ import { listIn } from '../../src/discovery/list.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
 function only<K extends DeviceInfo['kind']>(system: FakeSystem, kind: K): Extract<DeviceInfo, { kind: K }> {
-  const found = listIn(system.tree).filter((device): device is Extract<DeviceInfo, { kind: K }> => device.kind === kind);
+  const found = listIn(system.tree).filter(
+    (device): device is Extract<DeviceInfo, { kind: K }> => device.kind === kind,
+  );
   const [device] = found;
   if (found.length !== 1 || device === undefined) throw new Error(`${found.length} devices of kind ${kind}`);
   return device;
@@ -88,7 +90,14 @@ t.test('devdax: bad blocks of the region that fall on the device', (t) => {
 t.test('devdax: memory that is no NVDIMM (CXL) has no namespace and an unknown domain', (t) => {
   const system = new FakeSystem(t.testdir());
   const device = '/sys/devices/platform/ACPI0017:00/root0/decoder0.0/region0/dax_region0/dax0.0';
-  system.files(device, { size: 1073741824, align: 2097152, dev: '252:9', resource: '0x1000000000', target_node: 1, numa_node: -1 });
+  system.files(device, {
+    size: 1073741824,
+    align: 2097152,
+    dev: '252:9',
+    resource: '0x1000000000',
+    target_node: 1,
+    numa_node: -1,
+  });
   system.files(`${device}/../dax_region`, { id: 0, size: 1073741824, align: 2097152, available_size: 0 });
   system.link(`${device}/driver`, '/sys/bus/dax/drivers/device_dax');
   system.link('/sys/bus/dax/devices/dax0.0', device);
@@ -150,7 +159,14 @@ t.test('pmem: raw, sector and virtio-pmem', (t) => {
     holder: undefined,
     dax: false,
   });
-  t.match(sector, { blockdev: 'pmem4s', mode: 'sector', sectorSize: 4096, holder: 'btt4.0', size: 267096064, dax: false });
+  t.match(sector, {
+    blockdev: 'pmem4s',
+    mode: 'sector',
+    sectorSize: 4096,
+    holder: 'btt4.0',
+    size: 267096064,
+    dax: false,
+  });
   t.match(virtio, {
     blockdev: 'pmem7',
     mode: 'fsdax',
@@ -188,7 +204,12 @@ t.test('mounts', (t) => {
   const mounts = listIn(system.tree).filter((device) => device.kind === 'mount');
   t.strictSame(
     mounts.map(({ mountpoint, fstype, dax, blockdev, size, persistenceDomain }) => [
-      mountpoint, fstype, dax, blockdev, size, persistenceDomain,
+      mountpoint,
+      fstype,
+      dax,
+      blockdev,
+      size,
+      persistenceDomain,
     ]),
     [
       ['/mnt/with space', 'ext4', 'always', 'pmem0', 262144000, 'cpu_cache'],
@@ -220,14 +241,18 @@ t.test('broken entries are left out or have undefined fields, and nothing throws
   t.end();
 });
 
-t.test('attributes that this user may not read', { skip: process.getuid?.() === 0 && 'root may read everything' }, (t) => {
-  const root = t.testdir();
-  const system = new FakeSystem(root);
-  const device = system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
-  chmodSync(join(root, device, 'resource'), 0);
-  t.match(only(system, 'devdax'), { resource: undefined });
-  t.end();
-});
+t.test(
+  'attributes that this user may not read',
+  { skip: process.getuid?.() === 0 && 'root may read everything' },
+  (t) => {
+    const root = t.testdir();
+    const system = new FakeSystem(root);
+    const device = system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
+    chmodSync(join(root, device, 'resource'), 0);
+    t.match(only(system, 'devdax'), { resource: undefined });
+    t.end();
+  },
+);
 
 t.test('a device that goes away while it is read', (t) => {
   const root = t.testdir();

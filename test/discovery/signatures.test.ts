@@ -1,4 +1,4 @@
-// Owns the tests of signatureOf(): against what the mkfs programs write, and against each row's bytes where none is here.
+// Owns the tests of signatureOf(): against what the mkfs programs write, and against the bytes of rows without one.
 
 import t from 'tap';
 import { execFileSync, spawnSync } from 'node:child_process';

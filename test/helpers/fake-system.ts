@@ -79,7 +79,11 @@ export class FakeSystem {
     this.namespace(dir, id, 'dax');
     const claim = `${dir}/dax${id}.0`;
     const resource = 0x100600000 + id * 0x10000000;
-    this.files(claim, { align: options.align, namespace: `namespace${id}.0`, uuid: `dddddddd-0000-0000-0000-00000000000${id}` });
+    this.files(claim, {
+      align: options.align,
+      namespace: `namespace${id}.0`,
+      uuid: `dddddddd-0000-0000-0000-00000000000${id}`,
+    });
     this.files(`${claim}/dax_region`, { id, size: 262144000, align: options.align });
     const device = `${claim}/dax${id}.0`;
     this.files(device, {
