@@ -29,10 +29,10 @@ module.exports = tseslint.config(
   },
   {
     files: ['**/*.mjs'],
-    languageOptions: { sourceType: 'module', globals: { process: 'readonly', console: 'readonly' } },
+    languageOptions: { sourceType: 'module', globals: { process: 'readonly', console: 'readonly', performance: 'readonly' } },
   },
   {
-    files: ['eslint.*.js'],
-    languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable', __dirname: 'readonly' } },
+    files: ['eslint.*.js', '**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: { Buffer: 'readonly', __dirname: 'readonly', process: 'readonly', console: 'readonly' } },
   },
 );
