@@ -253,6 +253,17 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   return ToResult(env, 0);
 }
 
+// physicalAddress(handle, pos) -> bytes | undefined
+napi_value PhysicalAddress(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos)) return nullptr;
+  if (!device->source) return nullptr;
+  const std::optional<uint64_t> address = device->source->PhysicalAddress(pos);
+  return address ? ToResult(env, static_cast<int64_t>(*address)) : nullptr;
+}
+
 // segment(handle, pos, length) -> ArrayBuffer | -errno
 napi_value Segment(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -342,6 +353,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"physicalAddress", nullptr, PhysicalAddress, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"segment", nullptr, Segment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"detach", nullptr, Detach, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

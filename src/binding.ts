@@ -69,6 +69,8 @@ export interface Addon {
   drain(handle: NativeHandle): number;
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
+  /** Undefined where it cannot be known. */
+  physicalAddress(handle: NativeHandle, pos: number): number | undefined;
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
   detach(buffer: ArrayBuffer): void;
   close(handle: NativeHandle): void;

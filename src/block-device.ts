@@ -11,7 +11,7 @@ export interface DirectAccess {
   /** The device's own memory, no copy. Valid until the device is closed or shrinks, when it is detached. */
   window: Uint8Array;
   /** The page frame of the first byte, where it can be known. */
-  pfn: number | undefined;
+  readonly pfn: number | undefined;
 }
 
 /** A part of the caller's buffer, in bytes from its start. */
@@ -57,7 +57,7 @@ export interface BlockDevice {
 
 /**
  * What a driver answers for an absolute sector: how much lies contiguously from there to its end or to a gap, a multiple
- * of the page size, and a window on at least as much of it as was asked for. It throws `DaxError` for anything else.
+ * of the page size, and a window on at least as much of it as was asked for, in an object of its own. It throws `DaxError` for anything else.
  */
 export type DirectAccessOp = (sector: number, size: number) => DirectAccess;
 
@@ -110,6 +110,8 @@ export function bdevDirectAccess(
   if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${wanted.sector}`);
   if (answer.bytes % PAGE_SIZE !== 0) refuse('ENXIO', `the driver gave ${answer.bytes} bytes, not whole pages`);
   const bytes = Math.min(answer.bytes, wanted.size);
-  const window = answer.window.byteLength === bytes ? answer.window : answer.window.subarray(0, bytes);
-  return { bytes, window, pfn: answer.pfn };
+  // The driver's own object, because its pfn may be a getter that costs something.
+  answer.bytes = bytes;
+  if (answer.window.byteLength !== bytes) answer.window = answer.window.subarray(0, bytes);
+  return answer;
 }

@@ -24,7 +24,7 @@ export interface DeviceFacts {
   readonly persistenceDomain: string | undefined;
   /** The file has STATX_ATTR_DAX. */
   readonly statxDax: boolean;
-  /** The physical address of a devdax, where this process may know it. */
+  /** The physical address of a devdax, or of the device below a DAX file, where this process may know it. */
   readonly resource: number | undefined;
   /** `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
   readonly flushInstruction: string;
@@ -116,12 +116,16 @@ export class DaxDevice implements BlockDevice {
     const op = (absolute: number, wanted: number): DirectAccess => {
       const pos = absolute * SECTOR_SIZE;
       const reach = this.#segments.reach(pos, 1);
-      const { resource } = this.facts;
+      const handle = this.#handle;
       return {
         // The last page is mapped whole even where a file ends within it.
         bytes: roundUp(reach, PAGE_SIZE),
         window: this.view(pos, Math.min(wanted, reach)),
-        pfn: resource === undefined ? undefined : (resource + pos) / PAGE_SIZE,
+        // Asked for only by those who want it: the filesystem must be asked where a file lies.
+        get pfn() {
+          const address = addon().physicalAddress(handle, pos);
+          return address === undefined ? undefined : address / PAGE_SIZE;
+        },
       };
     };
     return bdevDirectAccess(op, Math.floor(this.#size / SECTOR_SIZE), sector, size);
@@ -255,6 +259,7 @@ export class DaxDevice implements BlockDevice {
     const buffers = toVector(targets, 'targets');
     const start = toBytes(pos, 'pos');
     const signal = toSignal(options);
+    if (totalLength(buffers) <= POOL_THRESHOLD) return this.readvSync(buffers, start);
     return this.#whileBusy(async () => {
       let moved = 0;
       for (const buffer of buffers) {
@@ -276,6 +281,8 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
     const signal = toSignal(options);
+    const waits = flush && this.granularity === 'page';
+    if (!waits && totalLength(buffers) <= POOL_THRESHOLD) return this.writevSync(buffers, start, { flush });
     return this.#whileBusy(async () => {
       let moved = 0;
       for (const buffer of buffers) {
@@ -498,6 +505,10 @@ function isSmall(view: NodeJS.ArrayBufferView, options: BufferRange | undefined)
 function toVector(views: unknown, name: string): Uint8Array[] {
   if (!Array.isArray(views)) throw new TypeError(`${name} must be an array of buffers`);
   return views.map((view, index) => toUint8Array(view, `${name}[${index}]`));
+}
+
+function totalLength(buffers: readonly Uint8Array[]): number {
+  return buffers.reduce((total, buffer) => total + buffer.byteLength, 0);
 }
 
 // Partial progress wins: a vector that moved bytes reports them, and the error comes with the next call.
