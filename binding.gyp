@@ -1,6 +1,11 @@
 {
   "variables": {
+    # -Dsanitize=address,undefined (scripts/build.mjs --sanitize).
     "sanitize%": "",
+    # The programs that the tests run; their sources are not in the npm package.
+    "build_tests%": 0,
+    # A file for other machines: brings its C++ library along, which an old distribution lacks the symbols of.
+    "prebuilt%": 0,
     "core_sources": [
       "native/source.cc",
       "native/sysfs.cc",
@@ -28,15 +33,33 @@
       "target_name": "node_dax",
       "sources": ["native/addon.cc", "native/args.cc", "native/dax_device.cc", "<@(core_sources)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
-      # The signal handler outlives the worker that loaded the addon: it must never be unloaded.
-      "ldflags": ["-Wl,-z,nodelete"]
-    },
-    {
-      "target_name": "persist_test",
-      "type": "executable",
-      "sources": ["test/native/persist_test.cc", "native/persist.cc", "native/persist_x86_64.cc", "native/persist_aarch64.cc", "native/persist_generic.cc"],
-      "include_dirs": ["native"]
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+      "ldflags": [
+        # The signal handler outlives the worker that loaded the addon: it must never be unloaded.
+        "-Wl,-z,nodelete",
+        "-Wl,--version-script=<(module_root_dir)/native/exports.map"
+      ],
+      "conditions": [
+        ["prebuilt==1", {"ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"]}]
+      ]
     }
+  ],
+  "conditions": [
+    ["build_tests==1", {
+      "targets": [
+        {
+          "target_name": "persist_test",
+          "type": "executable",
+          "sources": [
+            "test/native/persist_test.cc",
+            "native/persist.cc",
+            "native/persist_x86_64.cc",
+            "native/persist_aarch64.cc",
+            "native/persist_generic.cc"
+          ],
+          "include_dirs": ["native"]
+        }
+      ]
+    }]
   ]
 }

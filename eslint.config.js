@@ -2,6 +2,7 @@
 
 const js = require('@eslint/js');
 const tseslint = require('typescript-eslint');
+const layers = require('./eslint.layers.js');
 
 module.exports = tseslint.config(
   { ignores: ['dist/', 'build/', 'node_modules/', '.tap/'] },
@@ -20,6 +21,7 @@ module.exports = tseslint.config(
     files: ['src/**/*.ts', 'lib/**/*.ts'],
     rules: { 'no-bitwise': 'error' },
   },
+  ...layers,
   {
     // tap's subtests return promises that the parent waits for by itself.
     files: ['test/**/*.ts'],
@@ -27,10 +29,10 @@ module.exports = tseslint.config(
   },
   {
     files: ['**/*.mjs'],
-    languageOptions: { sourceType: 'module', globals: { process: 'readonly', console: 'readonly' } },
+    languageOptions: { sourceType: 'module', globals: { process: 'readonly', console: 'readonly', performance: 'readonly' } },
   },
   {
-    files: ['eslint.config.js'],
-    languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable', __dirname: 'readonly' } },
+    files: ['eslint.*.js', '**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: { Buffer: 'readonly', __dirname: 'readonly', process: 'readonly', console: 'readonly' } },
   },
 );

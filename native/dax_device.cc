@@ -89,7 +89,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   uint64_t size = 0;
   int error = device->source->Size(&size);
   if (error == 0 && size != 0)
-    error = Mapping::CreateShared(device->source, device->forced, &device->mapping);
+    error = Mapping::CreateShared(*device->source, device->forced, &device->mapping);
   if (error != 0) return Napi::Number::New(env, error);
 
   Napi::Object result = Describe(env, *device);
@@ -145,63 +145,65 @@ napi_value Zero(napi_env env, napi_callback_info info) {
   return WriteNow(env, *device, nullptr, length, pos, flush);
 }
 
-// A read or write on a thread of libuv's pool.
-class CopyWork : public Napi::AsyncWorker {
- public:
-  struct Copy {
-    bool write;
-    char* memory;
-    uint64_t length;
-    uint64_t pos;
-    bool flush;
-  };
-
-  CopyWork(Napi::Env env, std::shared_ptr<Mapping> mapping, Napi::Object buffer, const Copy& copy)
-      : Napi::AsyncWorker(env, "node-dax:copy"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        mapping_(std::move(mapping)),
-        buffer_(Napi::Persistent(buffer)),
-        copy_(copy) {}
-
-  Napi::Promise promise() const { return deferred_.Promise(); }
-
- protected:
-  // On a pool thread: no environment here.
-  void Execute() override {
-    moved_ = copy_.write ? mapping_->Write(copy_.memory, copy_.length, copy_.pos, copy_.flush)
-                         : mapping_->Read(copy_.memory, copy_.length, copy_.pos);
-  }
-
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(moved_))); }
-
- private:
-  const Napi::Promise::Deferred deferred_;
-  const std::shared_ptr<Mapping> mapping_;
-  const Napi::ObjectReference buffer_;
-  const Copy copy_;
-  int64_t moved_ = 0;
+// A read or write on a thread of libuv's pool. Plain Node-API: when a worker is terminated its copies still
+// complete, in an environment that refuses every call, and that must not be fatal.
+struct CopyWork {
+  bool write;
+  bool flush;
+  char* memory;
+  uint64_t length;
+  uint64_t pos;
+  std::shared_ptr<Mapping> mapping;
+  int64_t moved;
+  napi_deferred deferred;
+  napi_ref buffer;  // keeps `memory` while the pool uses it
+  napi_async_work work;
 };
+
+// On a pool thread: no environment here.
+void ExecuteCopy(napi_env, void* data) {
+  auto* copy = static_cast<CopyWork*>(data);
+  copy->moved = copy->write ? copy->mapping->Write(copy->memory, copy->length, copy->pos, copy->flush)
+                            : copy->mapping->Read(copy->memory, copy->length, copy->pos);
+}
+
+void CompleteCopy(napi_env env, napi_status, void* data) {
+  const std::unique_ptr<CopyWork> copy(static_cast<CopyWork*>(data));
+  napi_value moved = nullptr;
+  if (napi_create_int64(env, copy->moved, &moved) == napi_ok)
+    napi_resolve_deferred(env, copy->deferred, moved);
+  napi_delete_reference(env, copy->buffer);
+  napi_delete_async_work(env, copy->work);
+}
 
 // copyAsync(handle, buffer, offset, length, pos, flush, write) -> Promise<bytes | -errno>, or what kept it
 // from starting
 napi_value CopyAsync(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
-  CopyWork::Copy copy;
+  auto copy = std::make_unique<CopyWork>();
   uint64_t offset;
-  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &copy.length) ||
-      !args.Bytes(4, &copy.pos) || !args.Bool(5, &copy.flush) || !args.Bool(6, &copy.write) ||
-      !args.Memory(1, offset, &copy.length, &copy.memory)) {
+  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &copy->length) ||
+      !args.Bytes(4, &copy->pos) || !args.Bool(5, &copy->flush) || !args.Bool(6, &copy->write) ||
+      !args.Memory(1, offset, &copy->length, &copy->memory)) {
     return nullptr;
   }
-  if (const int error = ClipToDevice(*device, copy.pos, &copy.length)) return ToResult(env, error);
-  if (copy.write) {
+  if (const int error = ClipToDevice(*device, copy->pos, &copy->length)) return ToResult(env, error);
+  if (copy->write) {
     if (const int error = CheckWritable(*device)) return ToResult(env, error);
   }
-  if (copy.length == 0) return ToResult(env, 0);
-  auto* work = new CopyWork(env, device->mapping, Napi::Object(env, args[1]), copy);
-  const Napi::Promise promise = work->promise();
-  work->Queue();
+  copy->mapping = device->mapping;
+  if (copy->length == 0) return ToResult(env, 0);
+  napi_value name, promise;
+  if (napi_create_string_utf8(env, "node-dax:copy", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_reference(env, args[1], 1, &copy->buffer) != napi_ok ||
+      napi_create_promise(env, &copy->deferred, &promise) != napi_ok ||
+      napi_create_async_work(env, nullptr, name, ExecuteCopy, CompleteCopy, copy.get(), &copy->work) !=
+          napi_ok ||
+      napi_queue_async_work(env, copy->work) != napi_ok) {
+    return nullptr;  // the environment is going away, and all of this with it
+  }
+  copy.release();
   return promise;
 }
 
@@ -243,7 +245,7 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   if (const int error = device->source->Truncate(size)) return ToResult(env, error);
   std::shared_ptr<Mapping> mapping;
   if (size != 0) {
-    if (const int error = Mapping::CreateShared(device->source, device->forced, &mapping))
+    if (const int error = Mapping::CreateShared(*device->source, device->forced, &mapping))
       return ToResult(env, error);
   }
   device->mapping = std::move(mapping);
@@ -262,34 +264,43 @@ napi_value Segment(napi_env env, napi_callback_info info) {
   std::shared_ptr<Mapping> mapping = device->mapping;
   if (device->source->read_only()) {
     if (!device->view_mapping) {
-      if (const int error = Mapping::CreatePrivate(device->source, &device->view_mapping))
+      if (const int error = Mapping::CreatePrivate(*device->source, &device->view_mapping))
         return ToResult(env, error);
     }
     mapping = device->view_mapping;
     if (pos + length > mapping->length()) return ToResult(env, -EIO);
   }
   char* const address = mapping->address() + pos;
-  auto* const reference = new std::shared_ptr<Mapping>(std::move(mapping));
+  auto* const lease = new std::shared_ptr<Mapping>(std::move(mapping));
   const napi_finalize release = [](napi_env, void*, void* hint) {
     delete static_cast<std::shared_ptr<Mapping>*>(hint);
   };
   napi_value buffer = nullptr;
-  const napi_status status =
-      napi_create_external_arraybuffer(env, address, length, release, reference, &buffer);
-  if (status == napi_ok) return buffer;
+  const napi_status status = napi_create_external_arraybuffer(env, address, length, release, lease, &buffer);
+  if (status == napi_ok) {
+    napi_wrap(env, buffer, lease, nullptr, nullptr, nullptr);
+    return buffer;
+  }
   // Runtimes with a memory cage refuse without calling the finalizer; every other failure has called it.
   if (status == napi_no_external_buffers_allowed) {
-    delete reference;
-    return ToResult(env, -ENOTSUP);
+    delete lease;
+    return ToResult(env, -EOPNOTSUPP);
   }
   bool pending = false;
   napi_is_exception_pending(env, &pending);
   return pending ? nullptr : ToResult(env, -ENOMEM);
 }
 
-// detach(arrayBuffer): every view of it has length 0 from now on.
+// detach(arrayBuffer): every view of it has length 0 from now on, and its hold on the mapping ends. One that
+// the user transferred is left alone: its memory is in use elsewhere.
 napi_value Detach(napi_env env, napi_callback_info info) {
   const Args args(env, info);
+  bool detached = true;
+  void* lease = nullptr;
+  if (napi_is_detached_arraybuffer(env, args[0], &detached) != napi_ok || detached) return nullptr;
+  if (napi_unwrap(env, args[0], &lease) != napi_ok) return nullptr;
+  // Taken before: detaching may already finalize the lease.
+  const std::shared_ptr<Mapping> last = std::move(*static_cast<std::shared_ptr<Mapping>*>(lease));
   napi_detach_arraybuffer(env, args[0]);
   return nullptr;
 }

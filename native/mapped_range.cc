@@ -2,14 +2,16 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
-
 namespace dax {
 namespace {
 
 std::atomic<MappedRange*> first_range{nullptr};
 
 }  // namespace
+
+size_t MappedRange::BitmapBytes() const {
+  return length_.load() / unit_ / 8 + 1;
+}
 
 MappedRange* MappedRange::Add(void* start, size_t length, size_t unit) {
   MappedRange* range = first_range.load(std::memory_order_acquire);
@@ -25,9 +27,15 @@ MappedRange* MappedRange::Add(void* start, size_t length, size_t unit) {
     }
   }
   range->unit_ = unit;
-  range->lost_count_.store(0);
-  for (std::atomic<size_t>& end : range->lost_ends_) end.store(0);
+  range->any_lost_.store(false);
   range->length_.store(length);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* const bitmap = mmap(nullptr, range->BitmapBytes(), PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (bitmap == MAP_FAILED) {
+    range->taken_.store(false);
+    return nullptr;
+  }
+  range->lost_ = static_cast<std::atomic<uint8_t>*>(bitmap);
   range->start_.store(reinterpret_cast<uintptr_t>(start), std::memory_order_release);
   return range;
 }
@@ -43,31 +51,27 @@ MappedRange* MappedRange::Find(uintptr_t address) {
 
 void MappedRange::Remove() {
   start_.store(0);
+  munmap(lost_, BitmapBytes());
   taken_.store(false, std::memory_order_release);
 }
 
 bool MappedRange::ReplaceWithZeros(uintptr_t address) {
   const uintptr_t start = start_.load();
-  const size_t offset = (address - start) / unit_ * unit_;
-  void* const page = reinterpret_cast<void*>(start + offset);
+  const size_t index = (address - start) / unit_;
+  void* const page = reinterpret_cast<void*>(start + index * unit_);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   if (mmap(page, unit_, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return false;
-  const uint32_t index = lost_count_.fetch_add(1, std::memory_order_acq_rel);
-  if (index < kMaxLosses) lost_ends_[index].store(offset + unit_, std::memory_order_release);
+  lost_[index / 8].fetch_or(static_cast<uint8_t>(1u << (index % 8)));
+  any_lost_.store(true, std::memory_order_release);
   return true;
 }
 
 size_t MappedRange::ScanLosses(size_t offset, size_t length) const {
-  const uint32_t count = lost_count_.load(std::memory_order_acquire);
-  if (count > kMaxLosses) return 0;
-  size_t before = length;
-  for (uint32_t i = 0; i < count; i++) {
-    const size_t end = lost_ends_[i].load(std::memory_order_acquire);
-    if (end <= offset) continue;
-    const size_t lost = end - unit_;
-    if (lost < offset + before) before = lost > offset ? lost - offset : 0;
+  for (size_t index = offset / unit_; index * unit_ < offset + length; index++) {
+    if ((lost_[index / 8].load() & (1u << (index % 8))) == 0) continue;
+    return index * unit_ > offset ? index * unit_ - offset : 0;
   }
-  return before;
+  return length;
 }
 
 }  // namespace dax

@@ -13,7 +13,7 @@ namespace dax {
 // handler.
 class MappedRange {
  public:
-  // Never fails: the list grows. `unit` is the smallest piece that can be mapped anew.
+  // `unit` is the smallest piece that can be mapped anew. Null when there is no memory.
   static MappedRange* Add(void* start, size_t length, size_t unit);
   // Safe in a signal handler. Null when no range holds the address.
   static MappedRange* Find(uintptr_t address);
@@ -27,22 +27,20 @@ class MappedRange {
 
   // How many of `length` bytes from `offset` come before the first lost one.
   size_t BytesBeforeLoss(size_t offset, size_t length) const {
-    return lost_count_.load(std::memory_order_acquire) == 0 ? length : ScanLosses(offset, length);
+    return any_lost_.load(std::memory_order_acquire) ? ScanLosses(offset, length) : length;
   }
 
  private:
-  // Past this many the whole range counts as lost.
-  static constexpr uint32_t kMaxLosses = 64;
-
   size_t ScanLosses(size_t offset, size_t length) const;
+  size_t BitmapBytes() const;
 
   std::atomic<bool> taken_{false};
   std::atomic<uintptr_t> start_{0};
   std::atomic<size_t> length_{0};
   size_t unit_ = 0;
-  std::atomic<uint32_t> lost_count_{0};
-  // Where each lost unit ends; 0 while the entry is being written.
-  std::atomic<size_t> lost_ends_[kMaxLosses] = {};
+  std::atomic<bool> any_lost_{false};
+  // A bit for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no memory.
+  std::atomic<uint8_t>* lost_ = nullptr;
   MappedRange* next_ = nullptr;
 };
 

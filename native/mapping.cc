@@ -52,48 +52,55 @@ void MoveInFlushed(const Transfer& transfer, size_t length) {
 
 }  // namespace
 
-int Mapping::CreateShared(const std::shared_ptr<Source>& source, std::optional<Granularity> forced,
+int Mapping::CreateShared(const Source& source, std::optional<Granularity> forced,
                           std::shared_ptr<Mapping>* result) {
   Extent extent;
-  if (const int error = Measure(*source, &extent)) return error;
-  const int protection = source->read_only() ? PROT_READ : PROT_READ | PROT_WRITE;
+  if (const int error = Measure(source, &extent)) return error;
+  const int protection = source.read_only() ? PROT_READ : PROT_READ | PROT_WRITE;
   // MAP_SHARED_VALIDATE: with plain MAP_SHARED tmpfs takes MAP_SYNC without a word.
   bool map_sync = true;
-  void* address = mmap(nullptr, extent.reserved, protection, MAP_SHARED_VALIDATE | MAP_SYNC, source->fd(), 0);
+  void* address = mmap(nullptr, extent.reserved, protection, MAP_SHARED_VALIDATE | MAP_SYNC, source.fd(), 0);
   if (address == MAP_FAILED && (errno == EOPNOTSUPP || errno == EINVAL)) {
     map_sync = false;
-    address = mmap(nullptr, extent.reserved, protection, MAP_SHARED, source->fd(), 0);
+    address = mmap(nullptr, extent.reserved, protection, MAP_SHARED, source.fd(), 0);
   }
   if (address == MAP_FAILED) return -errno;
   const CpuOps& cpu = DetectCpu();
-  const Persistence persistence(forced.value_or(DetectGranularity(*source, map_sync, cpu)), cpu);
-  result->reset(new Mapping(source, static_cast<char*>(address), extent.length, extent.reserved, map_sync,
-                            persistence));
-  return 0;
+  const Persistence persistence(forced.value_or(DetectGranularity(source, map_sync, cpu)), cpu);
+  return Adopt(source, address, extent.length, extent.reserved, map_sync, persistence, result);
 }
 
-int Mapping::CreatePrivate(const std::shared_ptr<Source>& source, std::shared_ptr<Mapping>* result) {
+int Mapping::CreatePrivate(const Source& source, std::shared_ptr<Mapping>* result) {
   Extent extent;
-  if (const int error = Measure(*source, &extent)) return error;
+  if (const int error = Measure(source, &extent)) return error;
   // MAP_NORESERVE: nobody is expected to store, so no memory is set aside for copies of a large device.
   const int flags = MAP_PRIVATE | MAP_NORESERVE;
-  void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source->fd(), 0);
+  void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source.fd(), 0);
   if (address == MAP_FAILED) return -errno;
   const Persistence persistence(Granularity::kPage, DetectCpu());
+  return Adopt(source, address, extent.length, extent.reserved, false, persistence, result);
+}
+
+int Mapping::Adopt(const Source& source, void* address, uint64_t length, uint64_t reserved_length,
+                   bool map_sync, Persistence persistence, std::shared_ptr<Mapping>* result) {
+  MappedRange* const range = MappedRange::Add(address, reserved_length, source.alignment());
+  if (range == nullptr) {
+    munmap(address, reserved_length);
+    return -ENOMEM;
+  }
   result->reset(
-      new Mapping(source, static_cast<char*>(address), extent.length, extent.reserved, false, persistence));
+      new Mapping(static_cast<char*>(address), length, reserved_length, map_sync, persistence, range));
   return 0;
 }
 
-Mapping::Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
-                 bool map_sync, Persistence persistence)
-    : source_(std::move(source)),
-      address_(address),
+Mapping::Mapping(char* address, uint64_t length, uint64_t reserved_length, bool map_sync,
+                 Persistence persistence, MappedRange* range)
+    : address_(address),
       length_(length),
       reserved_length_(reserved_length),
       map_sync_(map_sync),
       persistence_(persistence),
-      range_(MappedRange::Add(address, reserved_length, source_->alignment())) {}
+      range_(range) {}
 
 Mapping::~Mapping() {
   range_->Remove();

@@ -18,11 +18,11 @@ namespace dax {
 class Mapping {
  public:
   // Shared with the device; MAP_SYNC tried first. `forced` replaces the granularity found. 0 or -errno.
-  static int CreateShared(const std::shared_ptr<Source>& source, std::optional<Granularity> forced,
+  static int CreateShared(const Source& source, std::optional<Granularity> forced,
                           std::shared_ptr<Mapping>* result);
   // Private: stores stay in this mapping. It makes views of a read-only device that a stray store cannot
   // kill.
-  static int CreatePrivate(const std::shared_ptr<Source>& source, std::shared_ptr<Mapping>* result);
+  static int CreatePrivate(const Source& source, std::shared_ptr<Mapping>* result);
 
   ~Mapping();
   Mapping(const Mapping&) = delete;
@@ -45,10 +45,12 @@ class Mapping {
   void Drain() const { persistence_.Drain(); }
 
  private:
-  Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
-          bool map_sync, Persistence persistence);
+  // Takes over what mmap gave; unmaps it on failure.
+  static int Adopt(const Source& source, void* address, uint64_t length, uint64_t reserved_length,
+                   bool map_sync, Persistence persistence, std::shared_ptr<Mapping>* result);
+  Mapping(char* address, uint64_t length, uint64_t reserved_length, bool map_sync, Persistence persistence,
+          MappedRange* range);
 
-  const std::shared_ptr<Source> source_;
   char* const address_;
   const uint64_t length_;
   const uint64_t reserved_length_;

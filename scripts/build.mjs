@@ -1,12 +1,15 @@
 // Makes the checkout runnable: installs the dependencies, builds the addon, compiles the TypeScript.
 // Does only what is out of date. Names what is missing on the machine and the package that brings it.
+// `--sanitize=address,undefined` builds the addon with sanitizers, until the next build without.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const { sanitize } = parseArgs({ options: { sanitize: { type: 'string', default: '' } } }).values;
 
 function fail(message) {
   console.error(`node-dax: ${message}`);
@@ -54,6 +57,13 @@ function nodeDirectory() {
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? prefix : undefined;
 }
 
+// node-gyp alone, and prebuildify, leave a build folder without this file: it lacks what the tests need.
+const configured = join(root, 'build', 'configured');
+
+function isConfigured(variables) {
+  return existsSync(configured) && readFileSync(configured, 'utf8') === variables.join(' ');
+}
+
 function buildAddon() {
   const tools = [
     ['a C++ compiler', ['c++', 'g++', 'clang++'], 'g++'],
@@ -68,11 +78,15 @@ function buildAddon() {
   const nodedir = nodeDirectory();
   const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   const flags = ['--loglevel=error', ...(nodedir ? [`--nodedir=${nodedir}`] : [])];
-  if (!existsSync(join(root, 'build', 'Makefile')) && !run(process.execPath, [gyp, 'configure', ...flags])) {
-    const headers =
-      "Node's headers (node_api.h) are not beside this node and could not be downloaded: " +
-      'Debian and Ubuntu: apt-get install libnode-dev, then npm config set nodedir /usr';
-    fail(nodedir ? 'node-gyp could not configure the addon (see above)' : headers);
+  const variables = ['-Dbuild_tests=1', `-Dsanitize=${sanitize}`];
+  if (!isConfigured(variables)) {
+    if (!run(process.execPath, [gyp, 'configure', ...flags, '--', ...variables])) {
+      const headers =
+        "Node's headers (node_api.h) are not beside this node and could not be downloaded: " +
+        'Debian and Ubuntu: apt-get install libnode-dev, then npm config set nodedir /usr';
+      fail(nodedir ? 'node-gyp could not configure the addon (see above)' : headers);
+    }
+    writeFileSync(configured, variables.join(' '));
   }
   if (!run(process.execPath, [gyp, 'build', ...flags])) fail('the addon did not compile (see above)');
 }

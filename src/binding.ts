@@ -84,7 +84,7 @@ function load(): Addon {
   const platform = `${process.platform}-${process.arch}`;
   if (process.platform !== 'linux') {
     throw new DaxError({
-      errno: 'ENOTSUP',
+      errno: 'EOPNOTSUPP',
       syscall: 'load',
       reason: 'ADDON_NOT_FOUND',
       hint: `persistent memory is supported on Linux only, this is ${platform}`,

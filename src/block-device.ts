@@ -1,8 +1,8 @@
 // Owns the contract of a block device and the kernel's rules of direct access to one (bdev_direct_access).
 
 import type { Granularity } from './binding.js';
-import { DaxError } from './errors.js';
-import { PAGE_SIZE, SECTOR_SIZE, toSafeInteger, type Bytes } from './units.js';
+import { DaxError, type DaxErrorReason } from './errors.js';
+import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
 
 /** Memory of a device that can be loaded from and stored to in place. */
 export interface DirectAccess {
@@ -63,8 +63,8 @@ export type DirectAccessOp = (sector: number, size: number) => DirectAccess;
 
 const SECTORS_PER_PAGE = PAGE_SIZE / SECTOR_SIZE;
 
-function refuse(errno: number | string, hint: string): never {
-  throw new DaxError({ errno, syscall: 'directAccess', hint });
+function refuse(errno: number | string, hint: string, reason?: DaxErrorReason): never {
+  throw new DaxError({ errno, syscall: 'directAccess', reason, hint });
 }
 
 function checkSize(size: Bytes): number {
@@ -77,10 +77,11 @@ function checkSize(size: Bytes): number {
  * errno given as a negative `size`, or `ERANGE` beyond the end. Returns both as numbers.
  */
 export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {
-  const relative = toSafeInteger(sector, 'sector');
+  const relative = toBytes(sector, 'sector');
   const wanted = checkSize(size);
-  if (relative < 0 || relative + Math.ceil(wanted / SECTOR_SIZE) > sectors) {
-    refuse('ERANGE', `${wanted} bytes at sector ${relative} reach past the ${sectors} sectors of the device`);
+  if (relative + Math.ceil(wanted / SECTOR_SIZE) > sectors) {
+    const hint = `${wanted} bytes at sector ${relative} reach past the ${sectors} sectors of the device`;
+    refuse('ERANGE', hint, 'OFFSET_OUT_OF_RANGE');
   }
   return { sector: relative, size: wanted };
 }
@@ -102,7 +103,8 @@ export function bdevDirectAccess(
   if (op === undefined) return refuse('EOPNOTSUPP', 'the device has no direct access');
   const wanted = checkSectors(sectors, sector, size);
   if (wanted.sector % SECTORS_PER_PAGE !== 0) {
-    refuse('EINVAL', `sector ${wanted.sector} of the device must be a multiple of ${SECTORS_PER_PAGE}`);
+    const hint = `sector ${wanted.sector} of the device must be a multiple of ${SECTORS_PER_PAGE}`;
+    refuse('EINVAL', hint, 'OFFSET_UNALIGNED');
   }
   const answer = op(wanted.sector, wanted.size);
   if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${wanted.sector}`);

@@ -115,7 +115,7 @@ export class DaxDevice implements BlockDevice {
     this.#usable('directAccess');
     const op = (absolute: number, wanted: number): DirectAccess => {
       const pos = absolute * SECTOR_SIZE;
-      const reach = this.#segments.reach(pos, 0);
+      const reach = this.#segments.reach(pos, 1);
       const { resource } = this.facts;
       return {
         // The last page is mapped whole even where a file ends within it.
@@ -194,27 +194,27 @@ export class DaxDevice implements BlockDevice {
 
   /** As `readSync`. Small reads are made at once, large ones on a thread: do not transfer `target` until it settles. */
   async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
-    options?.signal?.throwIfAborted();
-    if (isSmall(target, options)) return this.readSync(target, pos, options);
     this.#usable('read');
+    const signal = toSignal(options);
+    if (isSmall(target, options)) return this.readSync(target, pos, options);
     const buffer = toUint8Array(target, 'target');
     const start = toBytes(pos, 'pos');
     const { offset, length } = bufferRange(buffer, options);
-    return this.#inPool('read', false, buffer, offset, this.#clip(start, length), start, options?.signal);
+    return this.#inPool('read', false, buffer, offset, this.#clip(start, length), start, signal);
   }
 
   /** As `writeSync`. Writes that are large, or wait for msync, are made on a thread: do not transfer `source` until then. */
   async write(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions & Abortable): Promise<number> {
-    options?.signal?.throwIfAborted();
+    this.#writable('write');
+    const signal = toSignal(options);
     const flush = toFlush(options);
     const waits = flush && this.granularity === 'page';
     if (!waits && isSmall(source, options)) return this.writeSync(source, pos, options);
-    this.#writable('write');
     const buffer = toUint8Array(source, 'source');
     const start = toBytes(pos, 'pos');
     const { offset, length } = bufferRange(buffer, options);
     const clipped = this.#clipWrite('write', start, length);
-    return this.#inPool('write', flush, buffer, offset, clipped, start, options?.signal);
+    return this.#inPool('write', flush, buffer, offset, clipped, start, signal);
   }
 
   /** Reads into several buffers, one after the other. Returns the bytes read in all. */
@@ -254,12 +254,13 @@ export class DaxDevice implements BlockDevice {
     this.#usable('readv');
     const buffers = toVector(targets, 'targets');
     const start = toBytes(pos, 'pos');
+    const signal = toSignal(options);
     return this.#whileBusy(async () => {
       let moved = 0;
       for (const buffer of buffers) {
         const length = this.#clip(start + moved, buffer.byteLength);
         const read = await unlessMovedAsync(moved, () =>
-          this.#inPool('readv', false, buffer, 0, length, start + moved, options?.signal),
+          this.#inPool('readv', false, buffer, 0, length, start + moved, signal),
         );
         moved += read;
         if (read < buffer.byteLength) break;
@@ -274,12 +275,13 @@ export class DaxDevice implements BlockDevice {
     const buffers = toVector(sources, 'sources');
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
+    const signal = toSignal(options);
     return this.#whileBusy(async () => {
       let moved = 0;
       for (const buffer of buffers) {
         const written = await unlessMovedAsync(moved, () => {
           const length = this.#clipWrite('writev', start + moved, buffer.byteLength);
-          return this.#inPool('writev', flush, buffer, 0, length, start + moved, options?.signal);
+          return this.#inPool('writev', flush, buffer, 0, length, start + moved, signal);
         });
         moved += written;
         if (written < buffer.byteLength) break;
@@ -475,9 +477,18 @@ const COPY_FAILURES: ReadonlyMap<number, Pick<DaxErrorInit, 'reason' | 'hint'>> 
 ]);
 
 function toFlush(options: FlushOption | undefined): boolean {
-  const flush = options?.flush ?? true;
+  const flush: unknown = options?.flush;
+  if (flush === undefined) return true;
   if (typeof flush !== 'boolean') throw new TypeError('flush must be a boolean');
   return flush;
+}
+
+function toSignal(options: Abortable | undefined): AbortSignal | undefined {
+  const signal: unknown = options?.signal;
+  if (signal === undefined) return undefined;
+  if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  signal.throwIfAborted();
+  return signal;
 }
 
 function isSmall(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): boolean {

@@ -12,7 +12,6 @@ export type DaxErrorReason =
   | 'FIXED_SIZE'
   | 'GRANULARITY_NOT_SUPPORTED'
   | 'INVALID_FILE_TYPE'
-  | 'LENGTH_OUT_OF_RANGE'
   | 'MEDIA_ERROR'
   | 'NO_EXTERNAL_BUFFERS'
   | 'NOT_DAX'

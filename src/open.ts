@@ -3,6 +3,9 @@
 import { unlinkSync } from 'node:fs';
 import { addon, type Granularity } from './binding.js';
 import { DaxDevice } from './device.js';
+import { holdersOf } from './discovery/device-use.js';
+import { look } from './discovery/look.js';
+import { SystemTree } from './discovery/system-tree.js';
 import { forcedGranularity, warnOfOverrides } from './environment.js';
 import { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 import { toBytes, type Bytes } from './units.js';
@@ -11,9 +14,9 @@ import { toBytes, type Bytes } from './units.js';
 export interface OpenOptions {
   /** Default false. Views of a read-only device are private copies of what is stored to. */
   readOnly?: boolean | undefined;
-  /** Throw `ENOTSUP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
+  /** Throw `EOPNOTSUPP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
   requireDax?: boolean | undefined;
-  /** Throw `ENOTSUP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
+  /** Throw `EOPNOTSUPP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
   requireGranularity?: Granularity | undefined;
   /**
    * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
@@ -35,6 +38,7 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
   EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size: leave out `size` to open it as it is' },
   EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
+  ENXIO: { hint: 'the device is there but cannot be opened: `node-dax doctor` tells why, and what changes it' },
   ENOENT: { hint: 'it does not exist; give `size` to create an ordinary file' },
 };
 
@@ -59,12 +63,27 @@ function toSize(value: unknown): number | undefined {
   return size;
 }
 
+// A store to a device that a filesystem is mounted from destroys that filesystem.
+function refuseHeld(path: string): void {
+  const { mountpoints, swap, holders } = holdersOf(look(path, 'open'), new SystemTree());
+  const by = [
+    ...mountpoints.map((mountpoint) => `mounted at ${mountpoint}`),
+    ...holders.map((holder) => `part of ${holder}`),
+    ...(swap ? ['swap space'] : []),
+  ];
+  if (by.length === 0) return;
+  fail(path, 'EBUSY', {
+    reason: 'DEVICE_IN_USE',
+    hint: `it is ${by.join(', ')}: open it with readOnly: true, or force: true if you know better`,
+  });
+}
+
 /**
  * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
  *
  * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
  * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
- * `ENOTSUP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`).
+ * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`).
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof path !== 'string') throw new TypeError('path must be a string');
@@ -74,7 +93,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const requireDax = toFlag(options.requireDax, 'requireDax');
   const requireGranularity = toGranularity(options.requireGranularity);
   const size = toSize(options.size);
-  toFlag(options.force, 'force');
+  const force = toFlag(options.force, 'force');
   if (readOnly && size !== undefined) throw new TypeError('size creates a file, which readOnly forbids');
 
   const forced = forcedGranularity();
@@ -86,17 +105,18 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   }
   const device = new DaxDevice(path, found, readOnly);
   try {
+    if (device.kind === 'block' && !readOnly && !force) refuseHeld(path);
     if (device.size === 0) {
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
     }
     if (requireDax && !device.isDax) {
-      fail(path, 'ENOTSUP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });
+      fail(path, 'EOPNOTSUPP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });
     }
     if (
       requireGranularity !== undefined &&
       GRANULARITIES.indexOf(device.granularity) > GRANULARITIES.indexOf(requireGranularity)
     ) {
-      fail(path, 'ENOTSUP', {
+      fail(path, 'EOPNOTSUPP', {
         reason: 'GRANULARITY_NOT_SUPPORTED',
         hint: `its store granularity is ${device.granularity}, you require ${requireGranularity}`,
       });

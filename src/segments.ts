@@ -8,7 +8,7 @@ import { DaxError } from './errors.js';
 const SEGMENT_SIZE = 4 * 1024 ** 3;
 const SEGMENT_STRIDE = SEGMENT_SIZE / 2;
 
-// ENOTSUP from the addon: a runtime with a memory cage, such as Electron's.
+// EOPNOTSUPP from the addon: a runtime with a memory cage, such as Electron's.
 const NO_EXTERNAL_BUFFERS = -95;
 
 /** The longest view that can begin anywhere, in bytes. */
@@ -44,6 +44,8 @@ export class Segments {
 
   /** The range must lie in the device and in one segment (`reach`). */
   view(pos: number, length: number): Uint8Array {
+    // An empty file has no mapping to make a segment of.
+    if (this.#size === 0) return new Uint8Array(0);
     const start = this.#start(pos, length);
     const buffer = this.#current.get(start) ?? this.#create(start);
     try {

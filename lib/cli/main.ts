@@ -2,11 +2,19 @@
 // The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
 
 import { Command, CommanderError } from 'commander';
+import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
+import { listCommand } from './list.js';
+import { vmCommand } from './vm.js';
 
 const program = new Command('node-dax')
   .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
+
+for (const command of [listCommand(), doctorCommand(), demoCommand(), vmCommand()]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
 
 async function main(): Promise<void> {
   try {

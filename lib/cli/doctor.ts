@@ -1,0 +1,62 @@
+// Owns the command `doctor`: the diagnosis of one path in plain words.
+
+import { Command } from 'commander';
+import { doctor, type Report } from 'node-dax';
+import { toJson } from './json.js';
+import { columns } from './table.js';
+
+const WIDTH = 80;
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Say why a device, file or directory is or is not DAX, and which command changes that')
+    .argument('<path>', 'the device, file or directory')
+    .option('--json', 'print JSON')
+    .action((path: string, { json }: { json?: true }) => {
+      const report = doctor(path);
+      console.log(json === true ? toJson(report) : inWords(report));
+    });
+}
+
+function inWords(report: Report): string {
+  const parts = [
+    `${report.path}: ${heading(report)}`,
+    wrap(report.verdict, WIDTH - 2)
+      .map(indent)
+      .join('\n'),
+  ];
+  if (report.evidence.length > 0) {
+    const rows = report.evidence.map(({ source, value, meaning }) => [source, value, meaning]);
+    parts.push(
+      columns(
+        ['  EVIDENCE', 'VALUE', 'MEANING'],
+        rows.map(([first = '', ...rest]) => [indent(first), ...rest]),
+      ),
+    );
+  }
+  if (report.fix !== undefined) parts.push(`  To change it:\n    ${report.fix}`);
+  return parts.join('\n\n');
+}
+
+function heading({ isDax, granularity, kind }: Report): string {
+  const answer = isDax === undefined ? 'depends on the file' : isDax ? 'DAX' : 'not DAX';
+  const unit = granularity === undefined ? '' : `, granularity ${granularity}`;
+  return `${kind}, ${answer}${unit}`;
+}
+
+function indent(line: string): string {
+  return `  ${line}`;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = '';
+    }
+    line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

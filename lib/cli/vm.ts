@@ -1,0 +1,110 @@
+// Owns the command `node-dax vm`: options to `runVm`, signals to an end of the guest, its outcome to an exit status.
+
+import { constants } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { EXIT_GUEST, EXIT_TIMEOUT, NVDIMM_KINDS, VmError, parseNvdimm, runVm, type Nvdimm, type VmOptions } from '../vm/index.js';
+import { parseSize } from '../vm/size.js';
+
+interface Flags {
+  memory?: number;
+  cpus?: number;
+  nvdimm?: Nvdimm[];
+  persistence?: 'mem-ctrl' | 'cpu';
+  accel?: 'auto' | 'kvm' | 'tcg';
+  timeout?: number;
+  kernel?: string;
+  keep?: string[];
+  env?: Record<string, string>;
+}
+
+/** The command, to be added to the program. */
+export function vmCommand(): Command {
+  return new Command('vm')
+    .description('Run a command in a QEMU guest with emulated persistent memory')
+    .usage('[options] -- COMMAND [ARGS...]')
+    .argument('<command...>', 'the command and its arguments')
+    .option('--memory <size>', 'ordinary memory (default: 2G)', checked(parseSize))
+    .option('--cpus <number>', 'processors (default: 2)', checked(parseInteger))
+    .option('--nvdimm <size:kind[:file]>', `an NVDIMM instead of the default set, in region order; kinds: ${Object.keys(NVDIMM_KINDS).join(', ')}; a file keeps the content between runs; 'none' for no NVDIMM (repeatable)`, addNvdimm)
+    .addOption(new Option('--persistence <domain>', 'persistence domain of the NVDIMMs (default: mem-ctrl)').choices(['mem-ctrl', 'cpu']))
+    .addOption(new Option('--accel <kind>', 'acceleration; auto tries KVM, then emulates (default: auto)').choices(['auto', 'kvm', 'tcg']))
+    .option('--timeout <seconds>', 'end the guest after so many seconds, boot included', checked(parseSeconds))
+    .option('--kernel <dir>', 'take the kernel from here: boot/vmlinuz-* and lib/modules/*')
+    .option('--keep <dir>', 'a folder whose changes are kept; all else that is written goes with the guest (repeatable)', append)
+    .option('--env <name[=value]>', 'an environment variable to pass or to set (repeatable)', addVariable)
+    .addHelpText('after', `
+Exit status: that of COMMAND, or ${EXIT_TIMEOUT} after a timeout, ${EXIT_GUEST} when the guest failed, 2 for wrong usage.
+The NODE_DAX_TEST_* variables name the devices in the guest: see docs/guest.md.`)
+    .showHelpAfterError('(--help shows the usage)')
+    .exitOverride()
+    .action(act);
+}
+
+async function act(words: string[], flags: Flags, command: Command): Promise<void> {
+  const { nvdimm, ...others } = flags;
+  const ending = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const end = (signal: NodeJS.Signals): void => { ending.abort(signal); };
+  signals.forEach((signal) => process.on(signal, end));
+  const options: VmOptions = {
+    ...others,
+    ...(nvdimm === undefined ? {} : { nvdimms: nvdimm }),
+    command: words,
+    signal: ending.signal,
+    onNotice: (message) => { console.error(`node-dax vm: ${message}`); },
+  };
+  try {
+    process.exitCode = await runVm(options);
+  } catch (error) {
+    if (ending.signal.aborted && error === ending.signal.reason) {
+      process.exitCode = 128 + constants.signals[ending.signal.reason as NodeJS.Signals];
+    } else if (error instanceof VmError) {
+      console.error(`node-dax vm: ${error.message}`);
+      process.exitCode = error.exitStatus;
+    } else if (error instanceof RangeError) {
+      command.error(`error: ${error.message}`, { exitCode: 2 });
+    } else {
+      throw error;
+    }
+  } finally {
+    signals.forEach((signal) => process.off(signal, end));
+  }
+}
+
+/** A commander parser of `parse`, whose `RangeError`s are wrong usage. */
+function checked<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
+}
+
+function parseInteger(text: string): number {
+  if (!/^[0-9]+$/.test(text)) throw new RangeError(`'${text}' is not a whole number`);
+  return Number(text);
+}
+
+function parseSeconds(text: string): number {
+  if (!/^[0-9]+(?:\.[0-9]+)?$/.test(text)) throw new RangeError(`'${text}' is not a number of seconds`);
+  return Number(text);
+}
+
+function addNvdimm(text: string, earlier: Nvdimm[] = []): Nvdimm[] {
+  return text === 'none' ? earlier : [...earlier, checked(parseNvdimm)(text)];
+}
+
+function append(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text];
+}
+
+function addVariable(text: string, earlier: Record<string, string> = {}): Record<string, string> {
+  const equals = text.indexOf('=');
+  const name = equals === -1 ? text : text.slice(0, equals);
+  if (name === '') throw new InvalidArgumentError(`'${text}' has no name before the '='`);
+  const value = equals === -1 ? process.env[name] : text.slice(equals + 1);
+  return value === undefined ? earlier : { ...earlier, [name]: value };
+}

@@ -1,0 +1,66 @@
+// Shows zero-copy I/O on one device, step by step, and compares reads with those of node:fs.
+
+import { openSync, type DaxDevice, type DeviceKind, type Granularity } from 'node-dax';
+import { raceReads, type Timing } from './read-race.js';
+
+const MESSAGE = 'Hello, persistent memory!';
+
+/** Bytes from the start of the device that the demonstration overwrites. */
+export const OVERWRITTEN = 4096;
+
+export interface DemoReport {
+  path: string;
+  kind: DeviceKind;
+  size: number;
+  isDax: boolean;
+  granularity: Granularity;
+  mapSync: boolean;
+  /** The message was found again after the device was opened anew. */
+  verified: boolean;
+  timings: Timing[];
+}
+
+/** Told of each step as it is done. */
+export interface DemoListener {
+  onStep(text: string): void;
+  onProgress(done: number): void;
+}
+
+function show({ kind, granularity, isDax, mapSync }: DaxDevice): string {
+  const access = isDax ? 'loads and stores reach the medium directly' : 'loads and stores go through the page cache';
+  const durable = {
+    byte: 'a store is durable as it is (eADR)',
+    cache_line: 'a store is durable once its cache line is flushed',
+    page: 'a store is durable after msync',
+  }[granularity];
+  return `${kind}: ${access}; ${durable}${mapSync ? ' (MAP_SYNC)' : ''}`;
+}
+
+function write(path: string, options: { size?: number; force: boolean }, listener: DemoListener): void {
+  using device = openSync(path, options);
+  listener.onStep(`open    ${path}, ${device.size} bytes`);
+  listener.onStep(`        ${show(device)}`);
+  device.zeroSync(0, Math.min(OVERWRITTEN, device.size));
+  const view = device.view(0, MESSAGE.length);
+  view.set(Buffer.from(MESSAGE));
+  listener.onStep(`view    stored '${MESSAGE}' in the device's own memory, no copy`);
+  device.persist(0, MESSAGE.length);
+  const { flushInstruction } = device.facts;
+  const how = { byte: 'a fence', cache_line: `${flushInstruction} and a fence`, page: 'msync' }[device.granularity];
+  listener.onStep(`persist made it durable with ${how}`);
+}
+
+/** Overwrites the first `OVERWRITTEN` bytes of the device at `path`, which is created with `size` where it is absent. */
+export function demonstrate(path: string, options: { size?: number; force: boolean }, listener: DemoListener): DemoReport {
+  write(path, options, listener);
+  using device = openSync(path, { force: options.force });
+  const found = Buffer.alloc(MESSAGE.length);
+  device.readSync(found, 0);
+  const verified = found.toString() === MESSAGE;
+  listener.onStep(`reopen  ${verified ? 'found it again' : `found '${found.toString('latin1')}' instead`}`);
+  const timings = raceReads(device, (done) => {
+    listener.onProgress(done);
+  });
+  const { kind, size, isDax, granularity, mapSync } = device;
+  return { path, kind, size, isDax, granularity, mapSync, verified, timings };
+}

@@ -1,0 +1,30 @@
+// Owns the compressions that distributions use for kernels and modules, told apart by their first bytes.
+
+import { spawnSync } from 'node:child_process';
+import { gunzipSync } from 'node:zlib';
+import { VmError } from './error.js';
+import { findProgram, missingPackages, type Program } from './programs.js';
+
+const FORMATS: readonly { magic: string; program?: Program }[] = [
+  { magic: '1f8b' },
+  { magic: 'fd377a585a00', program: 'xz' },
+  { magic: '28b52ffd', program: 'zstd' },
+];
+
+/** `data` uncompressed, or as it is when it carries no mark of a known compression. */
+export function decompress(data: Buffer): Buffer {
+  const format = FORMATS.find(({ magic }) => data.toString('hex', 0, magic.length / 2) === magic);
+  if (format === undefined) return data;
+  return format.program === undefined ? gunzipSync(data) : run(format.program, data);
+}
+
+function run(program: Program, input: Buffer): Buffer {
+  const path = findProgram(program);
+  if (path === undefined) {
+    const packages = missingPackages([program]).join(' ');
+    throw new VmError(`the kernel is compressed with ${program}, which this machine lacks: sudo apt-get install ${packages}`);
+  }
+  const { status, stdout, stderr, error } = spawnSync(path, ['-dc'], { input, maxBuffer: 2 ** 30 });
+  if (status !== 0) throw new VmError(`${program} cannot read a file of the kernel: ${error?.message ?? stderr.toString().trim()}`);
+  return stdout;
+}

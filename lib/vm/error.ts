@@ -1,0 +1,18 @@
+// Owns the errors of the guest runner and the exit statuses they stand for.
+
+/** Exit status when the command ran longer than `timeout` allows, as timeout(1) has it. */
+export const EXIT_TIMEOUT = 124;
+
+/** Exit status when the guest itself failed: it could not be started, provisioned, or died under the command. */
+export const EXIT_GUEST = 125;
+
+/** A failure of the guest, as opposed to one of the command in it. `exitStatus` is 124 for a timeout, else 125. */
+export class VmError extends Error {
+  readonly exitStatus: number;
+
+  constructor(message: string, exitStatus = EXIT_GUEST) {
+    super(message);
+    this.name = 'VmError';
+    this.exitStatus = exitStatus;
+  }
+}

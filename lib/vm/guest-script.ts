@@ -1,0 +1,300 @@
+// Owns what runs in the guest before and after the command: the two stages of its init, as busybox shell.
+
+import { LOADING_LISTS } from './guest-modules.js';
+import { kindOf, type Nvdimm } from './nvdimm.js';
+import { MIB } from './size.js';
+import { shellQuote } from './shell-quote.js';
+
+/** The virtio-serial ports, by number. The guest's kernel calls them `/dev/vport0p1` and so on. */
+export const PORTS = { status: 1, stdout: 2, stderr: 3 } as const;
+
+/** Alignment of an fsdax namespace in bytes: what a page-table entry for huge pages covers. */
+const NAMESPACE_ALIGN = 2 * MIB;
+
+/** Where the guest keeps its own things: a tmpfs over the host's `/run`. */
+const HOME = '/run/node-dax';
+
+// Both stages load modules: the files are at $MODULES.
+const LOAD = `
+# load LIST: each line of the list is a module and its parameters.
+load() {
+  while read -r module parameters; do
+    insmod $MODULES/$module.ko $parameters || fail "the kernel does not load its module $module"
+  done <$MODULES/$1
+}`;
+
+/** Stage one, from the initramfs: load modules, and put an overlay of the host's files in place. */
+export const STAGE_ONE = `#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox --install -s /bin
+PATH=/bin
+
+fail() {
+  echo "failed $*" >&3
+  sleep 60
+  poweroff -f
+}
+
+${LOAD}
+MODULES=/node-dax/modules
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+load ${LOADING_LISTS.ports}
+until [ -c /dev/vport0p${PORTS.status} ] && [ -c /dev/vport0p${PORTS.stdout} ] && [ -c /dev/vport0p${PORTS.stderr} ]; do usleep 5000; done
+exec 3>/dev/vport0p${PORTS.status}
+echo init >&3
+
+load ${LOADING_LISTS.memory} &
+load ${LOADING_LISTS.root}
+mkdir /lower /upper /newroot
+# The host must not change what the guest reads; in return the guest may cache it.
+mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose root /lower || fail "cannot mount the host's files"
+mount -t tmpfs -o mode=755,size=75% upper /upper
+mkdir /upper/files /upper/work
+mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work root /newroot || fail "cannot mount the overlay"
+mkdir -p /newroot/dev /newroot/proc /newroot/sys /newroot/run
+mount -t tmpfs -o mode=755 run /newroot/run
+mkdir /newroot${HOME}
+cp -r /bin/busybox /node-dax/* /newroot${HOME}/
+wait
+for folder in dev proc sys; do mount --move /$folder /newroot/$folder; done
+exec switch_root /newroot ${HOME}/busybox sh ${HOME}/stage-two
+`;
+
+/** Stage two, from the overlay: make the devices usable, run the command, tell its exit status. */
+export const STAGE_TWO = `
+mkdir ${HOME}/applets ${HOME}/provisioned
+${HOME}/busybox --install -s ${HOME}/applets
+PATH=${HOME}/applets
+
+fail() {
+  echo "failed $*" >&3
+  sleep 60
+  poweroff -f
+}
+
+${LOAD}
+# Runs a program quietly; its last words become the failure.
+quietly() {
+  words=$("$@" </dev/null 2>&1) || fail "$* says: $(echo "$words" | tail -n 3 | tr '\\n' ' ')"
+}
+
+# The variable by which the command knows a device.
+provided() { echo "$1=$2" >${HOME}/provisioned/$1; }
+
+# wait_for FILE...: waits until one of the files is there.
+wait_for() {
+  tries=0
+  until for file; do [ -e $file ] && break; done; do
+    tries=$((tries + 1))
+    [ $tries -lt 2000 ] || fail "there is no $1 yet"
+    usleep 5000
+  done
+}
+
+# regions_of SLOT...: the numbers of the regions that the NVDIMMs in these slots are, ascending. QEMU lists NVDIMMs to
+# the kernel in an order of its own; the handle of each is its slot plus one.
+regions_of() {
+  for folder in /sys/bus/nd/devices/region*; do
+    [ -e $folder/mapping0 ] || continue
+    dimm=$(cut -d, -f1 $folder/mapping0)
+    case " $* " in *" $(($(cat /sys/bus/nd/devices/$dimm/nfit/handle) - 1)) "*) echo \${folder##*/region} ;; esac
+  done | sort -n
+}
+
+# virtio_regions: the numbers of the regions that are no NVDIMMs, ascending.
+virtio_regions() {
+  for folder in /sys/bus/nd/devices/region*; do
+    [ -e $folder/mapping0 ] || echo \${folder##*/region}
+  done | sort -n
+}
+
+# namespace REGION MODE ALIGN STATE NAME: makes the namespace of a fresh NVDIMM, and checks that of any other.
+namespace() {
+  folder=/sys/bus/nd/devices/namespace$1.0
+  wait_for $folder
+  if [ $4 = fresh ]; then
+    quietly $NDCTL create-namespace -f -e namespace$1.0 -m $2 -a $3
+  else
+    # The mode is not known before a driver has the namespace.
+    wait_for /dev/pmem$1 /dev/pmem$1s /dev/dax$1.0
+  fi
+  mode=$(cat $folder/mode)
+  if [ $mode = memory ]; then mode=fsdax; fi
+  if [ $mode = dax ]; then mode=devdax; fi
+  [ $mode = $2 ] || fail "$5 carries a namespace in mode $mode, not $2; nothing was changed"
+}
+
+# aligned REGION ALIGN NAME: checks the alignment of a device-dax.
+aligned() {
+  align=$(cat /sys/bus/nd/devices/$(cat /sys/bus/nd/devices/namespace$1.0/holder)/align)
+  [ $align = $2 ] || fail "$3 carries a device-dax aligned to $align bytes, not $2; nothing was changed"
+}
+
+# filesystem DEVICE TYPE OPTIONS STATE NAME FOLDER: makes the filesystem of a fresh device, and mounts it.
+filesystem() {
+  wait_for $1
+  if [ $4 = fresh ]; then
+    case $2 in
+      xfs) quietly $MKFS_XFS -q -f -K -m reflink=0 $1 ;;
+      ext4) quietly $MKFS_EXT4 -q -F -b 4096 -E nodiscard $1 ;;
+      ext2) quietly $MKFS_EXT2 -q -F -b 4096 -E nodiscard $1 ;;
+    esac
+  else
+    type=$($BLKID -p -s TYPE -o value $1)
+    [ "$type" = $2 ] || fail "$5 carries \${type:-no filesystem}, not $2; nothing was changed"
+  fi
+  mkdir -p $6
+  wait_for ${HOME}/filesystems-loaded
+  quietly mount -t $2 -o $3 $1 $6
+}
+
+mkdir -p /dev/pts /dev/shm /tmp
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+for link in fd: stdin:/0 stdout:/1 stderr:/2; do ln -sf /proc/self/fd\${link#*:} /dev/\${link%:*}; done
+mount -t debugfs debug /sys/kernel/debug 2>/dev/null
+hostname node-dax-guest
+ifconfig lo 127.0.0.1
+ulimit -c 0
+ulimit -H -n 1048576
+for bus in /sys/bus/nd/devices/ndbus*; do cat $bus/wait_probe 2>/dev/null; done >/dev/null
+MODULES=${HOME}/modules
+{ load ${LOADING_LISTS.filesystems} && touch ${HOME}/filesystems-loaded; } &
+. ${HOME}/plan
+wait
+echo provisioned >&3
+
+mkfifo ${HOME}/stdout ${HOME}/stderr
+cat ${HOME}/stdout >/dev/vport0p${PORTS.stdout} 3>&- &
+out=$!
+cat ${HOME}/stderr >/dev/vport0p${PORTS.stderr} 3>&- &
+err=$!
+setsid sh ${HOME}/command </dev/null >${HOME}/stdout 2>${HOME}/stderr 3>&-
+status=$?
+
+# What the command left running may hold its output open: it has a second to end.
+tries=0
+while [ $tries -lt 100 ] && { kill -0 $out || kill -0 $err; } 2>/dev/null; do usleep 10000; tries=$((tries + 1)); done
+kill -9 -1
+wait
+cat ${HOME}/trailer >/dev/vport0p${PORTS.stdout}
+cat ${HOME}/trailer >/dev/vport0p${PORTS.stderr}
+finish
+echo "exit $status" >&3
+sleep 60
+poweroff -f
+`;
+
+/** What the init of one guest is to do. */
+export interface GuestPlan {
+  readonly nvdimms: readonly { readonly nvdimm: Nvdimm; readonly fresh: boolean }[];
+  /** Folders of the host that the guest may write to. */
+  readonly keep: readonly string[];
+  /** `lib/modules/VERSION` of the kernel on the host. */
+  readonly modulesFolder: string;
+  readonly kernelVersion: string;
+  /** Paths of the programs on the host, as `NDCTL=/usr/bin/ndctl`. */
+  readonly programs: Readonly<Record<string, string>>;
+}
+
+/** The part of stage two that differs from guest to guest. */
+export function planScript(plan: GuestPlan): string {
+  const lines = Object.entries(plan.programs).map(([name, path]) => `${name}=${shellQuote(path)}`);
+  const modules = `/lib/modules/${plan.kernelVersion}`;
+  if (plan.modulesFolder !== modules) lines.push(`mkdir -p /lib/modules; ln -s ${shellQuote(plan.modulesFolder)} ${modules}`);
+  plan.keep.forEach((folder, index) => {
+    lines.push(`quietly mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap keep${index} ${shellQuote(folder)}`);
+  });
+  lines.push('provided NODE_DAX_TEST_GUEST 1', 'wait_for /dev/ram0', 'provided NODE_DAX_TEST_BRD /dev/ram0');
+  const devices = plan.nvdimms.map((device, slot) => ({ ...device, ...namesIn(plan.nvdimms, slot), slot }));
+  lines.push(...deviceGroups(devices).flatMap(groupScript));
+  const kept = devices.filter(({ nvdimm }) => nvdimm.file !== undefined);
+  const unmount = kept.flatMap(({ folder }) => (folder === undefined ? [] : [`umount ${folder} || mount -o remount,ro ${folder}; `]));
+  lines.push(`finish() { ${kept.length === 0 ? ':' : `${unmount.join('')}sync`}; }`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** One device as the guest is to have it. */
+interface GuestDevice {
+  readonly nvdimm: Nvdimm;
+  readonly fresh: boolean;
+  /** Its place among the devices, and among QEMU's slots if it is an NVDIMM. */
+  readonly slot: number;
+  readonly variable: string;
+  /** Where the filesystem is mounted. */
+  readonly folder?: string;
+}
+
+/** The names of the device at `slot`. The second and later devices of a kind get a number. */
+function namesIn(devices: GuestPlan['nvdimms'], slot: number): Pick<GuestDevice, 'variable' | 'folder'> {
+  const nvdimm = devices[slot]?.nvdimm;
+  if (nvdimm === undefined) throw new RangeError(`there is no device ${slot}`);
+  const { variable, mountPoint } = kindOf(nvdimm);
+  const ordinal = devices.slice(0, slot + 1).filter((other) => other.nvdimm.kind === nvdimm.kind).length;
+  const suffix = (separator: string): string => (ordinal === 1 ? '' : `${separator}${ordinal}`);
+  return {
+    variable: `${variable}${suffix('_')}`,
+    ...(mountPoint === undefined ? {} : { folder: `${mountPoint}${suffix('-')}` }),
+  };
+}
+
+/**
+ * Devices that are interchangeable before they are provisioned (NVDIMMs of one size without a file) make a group, in
+ * which the order of the regions is the order that was asked for. Any other NVDIMM is alone: its content says what it is.
+ */
+function deviceGroups(devices: readonly GuestDevice[]): GuestDevice[][] {
+  const groups = new Map<string, GuestDevice[]>();
+  for (const device of devices) {
+    const { size, file } = device.nvdimm;
+    const key = isVirtio(device) ? 'virtio' : (file ?? `${size} bytes`);
+    groups.set(key, [...(groups.get(key) ?? []), device]);
+  }
+  return [...groups.values()];
+}
+
+function isVirtio({ nvdimm }: GuestDevice): boolean {
+  return kindOf(nvdimm).mode === 'virtio';
+}
+
+function groupScript(group: readonly GuestDevice[]): string[] {
+  const virtio = group.some(isVirtio);
+  const regions = virtio ? 'virtio_regions' : `regions_of ${group.map(({ slot }) => slot).join(' ')}`;
+  return [
+    `set -- $(${regions})`,
+    `[ $# = ${group.length} ] || fail "the kernel sees $# of ${group.length} devices"`,
+    ...group.map((device, index) => `{ ${provisioning(device, `\${${index + 1}}`)}; } &`),
+  ];
+}
+
+/** The steps that make one device usable. `region` is the shell's expression for its region. */
+function provisioning({ nvdimm, fresh, variable, folder }: GuestDevice, region: string): string {
+  const { mode, align = NAMESPACE_ALIGN, filesystem } = kindOf(nvdimm);
+  const state = fresh ? 'fresh' : 'existing';
+  const name = shellQuote(nvdimm.file ?? `the ${nvdimm.kind} device`);
+  const steps: string[] = [];
+  if (mode !== 'virtio') steps.push(`namespace ${region} ${mode} ${align} ${state} ${name}`);
+  if (mode === 'devdax') {
+    const device = `/dev/dax${region}.0`;
+    steps.push(`wait_for ${device}`, `aligned ${region} ${align} ${name}`, `provided ${variable} ${device}`);
+  } else if (filesystem !== undefined && folder !== undefined) {
+    // The virtio-pmem device cannot do MAP_SYNC, and the kernel mounts it with DAX all the same.
+    const options = filesystem === 'ext2' ? 'dax' : 'dax=always';
+    steps.push(`filesystem /dev/pmem${region} ${filesystem} ${options} ${state} ${name} ${folder}`, `provided ${variable} ${folder}`);
+  } else {
+    steps.push(`wait_for /dev/pmem${region}`, `provided ${variable} /dev/pmem${region}`);
+  }
+  return steps.join('; ');
+}
+
+/** The script that becomes the command. */
+export function commandScript(command: readonly string[], cwd: string, environment: Readonly<Record<string, string>>): string {
+  const words = Object.entries(environment).map(([name, value]) => shellQuote(`${name}=${value}`));
+  return (
+    `cd ${shellQuote(cwd)} || exit 126\n` +
+    `exec ${HOME}/applets/env -i ${words.join(' ')} $(cat ${HOME}/provisioned/*) ${command.map(shellQuote).join(' ')}\n`
+  );
+}
+
+/** A folder for the guest's PATH with `node-dax` in it. */
+export const SHIM_FOLDER = `${HOME}/bin`;

@@ -1,0 +1,147 @@
+// Owns one running QEMU: its sockets, what the guest's init says, and its end.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { VmError } from './error.js';
+import { TrailerFilter } from './trailer.js';
+
+/** The descriptors of QEMU: sockets to this process, then the files that it inherits. */
+export const SOCKETS = { status: 3, stdout: 4, stderr: 5, console: 6 } as const;
+export const FIRST_INHERITED = 7;
+
+/** Status of `flock` when another guest has one of the NVDIMM files. */
+export const LOCK_CONFLICT = 75;
+
+const CONSOLE_BYTES = 65536;
+const CONSOLE_LINES = 40;
+
+export interface GuestOptions {
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** Descriptors that QEMU inherits, from `FIRST_INHERITED` on. */
+  readonly inherited: readonly number[];
+  /** What ends the streams of the command. */
+  readonly trailer: Buffer;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+interface GuestEvents {
+  /** The guest's init has the status port. */
+  init: [];
+  /** Every device is ready; the command starts. */
+  provisioned: [];
+}
+
+/** A guest from start to end. Events come in the order of `GuestEvents`. */
+export class Guest extends EventEmitter<GuestEvents> {
+  /**
+   * The exit status of the command, after all its output was handed on.
+   * Rejected with `VmError` when the guest fails or dies, or with what `kill` was given. QEMU is gone by then.
+   */
+  readonly status: Promise<number>;
+  readonly #process: ChildProcess;
+  readonly #trailer: Buffer;
+  #reject: (reason: unknown) => void = () => undefined;
+  #console = '';
+  #errors = '';
+
+  constructor(options: GuestOptions) {
+    super();
+    this.#trailer = options.trailer;
+    // A process group of its own: Ctrl-C is for this process to handle.
+    this.#process = spawn(options.program, options.arguments, {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...options.inherited],
+    });
+    this.#stream(2).on('data', (chunk: Buffer) => { this.#errors = tail(this.#errors + chunk.toString()); });
+    this.#stream(SOCKETS.console).on('data', (chunk: Buffer) => { this.#console = tail(this.#console + chunk.toString()); });
+    this.status = this.#run(options);
+  }
+
+  /** Ends the guest at once: `status` is rejected with `reason`. */
+  kill(reason: unknown): void {
+    this.#reject(reason);
+  }
+
+  async #run({ stdout, stderr }: GuestOptions): Promise<number> {
+    const failed = new Promise<never>((_resolve, reject) => {
+      this.#reject = reject;
+    });
+    const gone = new Promise<void>((resolve) => {
+      this.#process.on('error', (error) => { this.#reject(error); resolve(); });
+      // Not 'exit': what a dying guest printed is still handed on.
+      this.#process.on('close', (code) => { this.#reject(this.#death(code)); resolve(); });
+    });
+    try {
+      const output = Promise.all([this.#forward(SOCKETS.stdout, stdout), this.#forward(SOCKETS.stderr, stderr)]);
+      const [status] = await Promise.race([Promise.all([this.#listen(), output]), failed]);
+      return status;
+    } finally {
+      this.#process.kill('SIGKILL');
+      for (const fd of Object.values(SOCKETS)) this.#stream(fd).destroy();
+      await gone;
+    }
+  }
+
+  #stream(fd: number): Readable {
+    return this.#process.stdio[fd] as Readable;
+  }
+
+  /** Follows the status port until the command's exit status. */
+  async #listen(): Promise<number> {
+    for await (const line of createInterface({ input: this.#stream(SOCKETS.status) })) {
+      const [, word, rest = ''] = /^(\w+) ?(.*)$/.exec(line) ?? [];
+      if (word === 'init') this.emit('init');
+      else if (word === 'provisioned') this.emit('provisioned');
+      else if (word === 'exit') return Number(rest);
+      else if (word === 'failed') throw new VmError(`the guest failed: ${rest}${this.#lastWords()}`);
+    }
+    return await new Promise<never>(() => undefined);
+  }
+
+  /** Hands the bytes of one port on to `sink`, up to the trailer. */
+  async #forward(fd: number, sink: Writable): Promise<void> {
+    const filter = new TrailerFilter(this.#trailer);
+    const broken = (error: Error): void => { this.#reject(new VmError(`the output of the guest cannot be written: ${error.message}`)); };
+    sink.on('error', broken);
+    try {
+      const ended = once(filter, 'end');
+      filter.once('trailer', () => filter.end());
+      // The filter ends at the trailer; the socket never does while QEMU runs.
+      this.#stream(fd).on('error', () => undefined).pipe(filter).pipe(sink, { end: false });
+      await ended;
+    } finally {
+      filter.unpipe(sink);
+      sink.off('error', broken);
+    }
+  }
+
+  #death(code: number | null): VmError {
+    if (code === LOCK_CONFLICT) return new VmError('another guest is using one of the NVDIMM files');
+    const panic = /Kernel panic - not syncing: (.*)/.exec(this.#console)?.[1]?.trim();
+    const how = panic === undefined ? 'the guest ended before the command did' : `the kernel of the guest panicked: ${panic}`;
+    return new VmError(`${how}${this.#lastWords()}`);
+  }
+
+  /** What QEMU said and the end of the kernel's console, for the message of a failure. */
+  #lastWords(): string {
+    const parts = [['QEMU', this.#errors], ["the guest's console", this.#console]] as const;
+    return parts
+      .map(([name, text]) => [name, text.replaceAll('\r', '').trimEnd().split('\n').slice(-CONSOLE_LINES).join('\n')] as const)
+      .filter(([, text]) => text !== '')
+      .map(([name, text]) => `\n--- ${name} ---\n${text}`)
+      .join('');
+  }
+
+  /** As `kill`, with what the guest said last. */
+  fail(message: string): void {
+    this.kill(new VmError(`${message}${this.#lastWords()}`));
+  }
+}
+
+function tail(text: string): string {
+  return text.slice(-CONSOLE_BYTES);
+}

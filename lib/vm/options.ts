@@ -1,0 +1,78 @@
+// Owns what a guest can be asked for, the defaults, and the checks that need no look at the machine.
+
+import type { Writable } from 'node:stream';
+import { DEFAULT_NVDIMMS, checkNvdimm, type Nvdimm } from './nvdimm.js';
+import type { Acceleration, PersistenceDomain } from './qemu.js';
+import { GIB, MIB, formatSize } from './size.js';
+
+export interface VmOptions {
+  /** The program, by the guest's PATH or by path, and its arguments. */
+  readonly command: readonly string[];
+  /** Bytes of ordinary memory: a multiple of 1 MiB, at least 512 MiB. 2 GiB by default. */
+  readonly memory?: number;
+  /** Processors, 1 to 64. 2 by default. */
+  readonly cpus?: number;
+  /** The persistent memory, in region order. `DEFAULT_NVDIMMS` by default. */
+  readonly nvdimms?: readonly Nvdimm[];
+  /** The persistence domain of the NVDIMMs: memory controller (ADR) or processor caches (eADR). `'mem-ctrl'` by default. */
+  readonly persistence?: PersistenceDomain;
+  /** `'auto'`, the default, tries KVM and goes on with emulation (TCG) when the guest does not come up. */
+  readonly accel?: Acceleration | 'auto';
+  /** Seconds that the whole run may take, boot included. No limit by default. */
+  readonly timeout?: number;
+  /** A folder with `boot/vmlinuz-*` and `lib/modules/*`: the only place where the kernel is looked for. */
+  readonly kernel?: string;
+  /** Folders of the host that the guest writes to. All else that it writes goes with it. */
+  readonly keep?: readonly string[];
+  /** Variables beside those that pass by themselves (`guestEnvironment`). */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where the command starts. The caller's working directory by default. */
+  readonly cwd?: string;
+  /** Where the output goes. The process's own streams by default. They are not ended. */
+  readonly stdout?: Writable;
+  readonly stderr?: Writable;
+  /** Ends the guest at once; the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told in a sentence what the caller should know and is no failure: that KVM was given up, for one. */
+  readonly onNotice?: (message: string) => void;
+}
+
+/** Options with the defaults filled in. */
+export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'keep' | 'cwd' | 'stdout' | 'stderr'>>;
+
+const MINIMUM_MEMORY = 512 * MIB;
+
+/** Fills in the defaults. Throws `RangeError` for what no machine could be made from. */
+export function settingsOf(options: VmOptions): Settings {
+  const settings: Settings = {
+    memory: 2 * GIB,
+    cpus: 2,
+    nvdimms: DEFAULT_NVDIMMS,
+    persistence: 'mem-ctrl',
+    accel: 'auto',
+    keep: [],
+    cwd: process.cwd(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    ...options,
+  };
+  const { command, memory, cpus, nvdimms, timeout } = settings;
+  if (command.length === 0 || command[0] === '') throw new RangeError('the command is empty');
+  if (command.some((word) => word.includes('\0'))) throw new RangeError('the command has a NUL character');
+  if (!Number.isSafeInteger(memory) || memory % MIB !== 0 || memory < MINIMUM_MEMORY) {
+    throw new RangeError(`the memory must be a multiple of 1M, at least ${formatSize(MINIMUM_MEMORY)}`);
+  }
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > 64) throw new RangeError('the number of processors must be from 1 to 64');
+  if (timeout !== undefined && !(timeout > 0 && timeout <= 2 ** 31 / 1000)) {
+    throw new RangeError('the timeout must be a number of seconds above 0');
+  }
+  nvdimms.forEach(checkNvdimm);
+  checkFiles(nvdimms);
+  return settings;
+}
+
+function checkFiles(nvdimms: readonly Nvdimm[]): void {
+  const files = nvdimms.flatMap(({ file }) => (file === undefined ? [] : [file]));
+  const twice = files.find((file, index) => files.indexOf(file) !== index);
+  if (twice !== undefined) throw new RangeError(`'${twice}' cannot be behind two NVDIMMs`);
+}

@@ -1,0 +1,253 @@
+// Owns a run from options to exit status: what the machine must have, the boot, the fallback, the cleaning up.
+
+import { randomBytes } from 'node:crypto';
+import { accessSync, closeSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { openBacking, openNameless, type Backing } from './backing-file.js';
+import { EXIT_TIMEOUT, VmError } from './error.js';
+import { guestEnvironment } from './environment.js';
+import { FIRST_INHERITED, Guest, LOCK_CONFLICT, SOCKETS } from './guest.js';
+import { loadingLists, requiredModules } from './guest-modules.js';
+import { SHIM_FOLDER, commandScript, planScript } from './guest-script.js';
+import { initramfs } from './initramfs.js';
+import { fastImage, findKernel, kernelRoots, type Kernel } from './kernel.js';
+import { kindOf } from './nvdimm.js';
+import { settingsOf, type Settings, type VmOptions } from './options.js';
+import { findProgram, missingPackages, type Program } from './programs.js';
+import { qemuArguments, type Acceleration } from './qemu.js';
+import { shellQuote } from './shell-quote.js';
+
+/** Milliseconds that a guest under KVM has to reach its init before KVM is given up. */
+const KVM_DEADLINE = 20_000;
+
+/** Milliseconds that any guest has until its devices are ready. */
+const BOOT_DEADLINE = 300_000;
+
+/**
+ * Runs a command in a guest and resolves to its exit status (128 + n when signal n ended it).
+ * Rejects with `VmError` when the guest, not the command, failed, with `RangeError` for options that cannot be.
+ */
+export async function runVm(options: VmOptions): Promise<number> {
+  const settings = settingsOf(options);
+  settings.signal?.throwIfAborted();
+  const { programs, kernel } = requirements(settings);
+  const resources = new Resources();
+  try {
+    return await boot(settings, programs, kernel, resources);
+  } finally {
+    resources.release();
+  }
+}
+
+/** Why this machine cannot run the guest that `options` ask for, or `undefined` when it has all that is needed. */
+export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | undefined {
+  try {
+    requirements(settingsOf({ ...options, command: ['true'] }));
+    return undefined;
+  } catch (error) {
+    if (error instanceof VmError) return error.message;
+    throw error;
+  }
+}
+
+/** Finds the programs and the kernel, or throws one `VmError` that names all that is missing. */
+function requirements(settings: Settings): { programs: ReadonlyMap<Program, string>; kernel: Kernel } {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new VmError(`the guest runs on Linux on x86-64 only, not on ${process.platform} on ${process.arch}`);
+  }
+  const needed = neededPrograms(settings);
+  const packages = missingPackages(needed);
+  const problems = packages.length === 0 ? [] : [`packages are missing: sudo apt-get install --no-install-recommends ${packages.join(' ')}`];
+  let kernel: Kernel | undefined;
+  try {
+    kernel = findKernel(kernelRoots(settings.kernel), requiredModules(settings.nvdimms));
+  } catch (error) {
+    if (!(error instanceof VmError)) throw error;
+    problems.push(error.message);
+  }
+  if (problems.length > 0 || kernel === undefined) throw new VmError(`the guest cannot run: ${problems.join('\n')}`);
+  return { programs: new Map(needed.map((program) => [program, findProgram(program) ?? program])), kernel };
+}
+
+function neededPrograms({ nvdimms }: Settings): Program[] {
+  const kinds = nvdimms.map(kindOf);
+  const filesystems = new Set(kinds.flatMap(({ filesystem }) => filesystem ?? []));
+  return [
+    'qemu-system-x86_64', 'busybox', 'setpriv', 'flock', 'blkid',
+    ...(kinds.some(({ mode }) => mode !== 'virtio') ? ['ndctl' as const] : []),
+    ...[...filesystems].map((filesystem) => `mkfs.${filesystem}` as const),
+  ];
+}
+
+/** What must be given back however the run ends. */
+class Resources {
+  readonly #releases: (() => void)[] = [];
+  readonly #atExit = (): void => { this.release(); };
+
+  constructor() {
+    process.once('exit', this.#atExit);
+  }
+
+  add(release: () => void): void {
+    this.#releases.push(release);
+  }
+
+  release(): void {
+    process.off('exit', this.#atExit);
+    for (const release of this.#releases.splice(0)) release();
+  }
+}
+
+async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, kernel: Kernel, resources: Resources): Promise<number> {
+  const backings = settings.nvdimms.map((nvdimm) => {
+    const backing = openBacking(nvdimm);
+    resources.add(() => { backing.release(); });
+    return backing;
+  });
+  const trailer = randomBytes(16);
+  const initrd = openNameless();
+  resources.add(() => { closeSync(initrd); });
+  writeFileSync(initrd, guestFiles(settings, programs, kernel, backings, trailer));
+
+  const inherited = [initrd, ...backings.flatMap(({ source }) => ('fd' in source ? [source.fd] : []))];
+  const pathOf = (fd: number): string => `/proc/self/fd/${FIRST_INHERITED + inherited.indexOf(fd)}`;
+  const devices = settings.nvdimms.flatMap((nvdimm, index) => {
+    const source = backings[index]?.source;
+    return source === undefined ? [] : [{ nvdimm, path: 'fd' in source ? pathOf(source.fd) : source.path }];
+  });
+  const start = (accel: Acceleration): Guest => {
+    const { memory, cpus, persistence } = settings;
+    const image = accel === 'tcg' ? fastImage(kernel) : kernel.image;
+    const keep = settings.keep.map((folder) => resolve(folder));
+    const machine = { accel, memory, cpus, persistence, kernel: image, initrd: pathOf(initrd), sockets: SOCKETS, devices, keep };
+    const qemu = [programs.get('qemu-system-x86_64') ?? '', ...qemuArguments(machine)];
+    // QEMU goes when this process goes, however it goes, and holds the caller's files alone.
+    const locks = backings.flatMap(({ source }) => ('path' in source ? [source.path] : []));
+    const lock = (file: string): string[] => [programs.get('flock') ?? '', '--no-fork', '--nonblock', '--conflict-exit-code', String(LOCK_CONFLICT), file];
+    const guest = new Guest({
+      program: programs.get('setpriv') ?? '',
+      arguments: ['--pdeathsig', 'KILL', '--', ...locks.flatMap(lock), ...qemu],
+      inherited,
+      trailer,
+      stdout: settings.stdout,
+      stderr: settings.stderr,
+    });
+    guest.once('provisioned', () => {
+      try {
+        backings.forEach((backing) => { backing.keep(); });
+      } catch (error) {
+        guest.kill(error);
+      }
+    });
+    return guest;
+  };
+  return await withFallback(settings, start);
+}
+
+/** Runs the guest under the acceleration asked for; `auto` judges KVM by whether the guest's init is reached. */
+async function withFallback(settings: Settings, start: (accel: Acceleration) => Guest): Promise<number> {
+  const limits = new Limits(settings);
+  try {
+    if (settings.accel !== 'auto') return await limits.watch(start(settings.accel));
+    const obstacle = kvmObstacle();
+    if (obstacle === undefined) {
+      const guest = start('kvm');
+      let alive = false as boolean;
+      guest.once('init', () => { alive = true; });
+      const deadline = setTimeout(() => { if (!alive) guest.fail(`no sign of life in ${KVM_DEADLINE / 1000} s`); }, KVM_DEADLINE);
+      try {
+        return await limits.watch(guest);
+      } catch (error) {
+        if (alive || limits.reached || !(error instanceof VmError)) throw error;
+        settings.onNotice?.(`KVM does not run the guest (${error.message.split('\n')[0] ?? ''}): going on with emulation, which is slower`);
+      } finally {
+        clearTimeout(deadline);
+      }
+    } else {
+      settings.onNotice?.(`${obstacle}: the guest is emulated, which is slower`);
+    }
+    return await limits.watch(start('tcg'));
+  } finally {
+    limits.clear();
+  }
+}
+
+function kvmObstacle(): string | undefined {
+  if (!existsSync('/dev/kvm')) return 'there is no /dev/kvm';
+  try {
+    accessSync('/dev/kvm', constants.R_OK + constants.W_OK);
+    return undefined;
+  } catch {
+    return 'you may not open /dev/kvm';
+  }
+}
+
+/** The caller's timeout and abort signal, over every guest of the run. */
+class Limits {
+  /** True once the timeout has passed or the signal has come. */
+  reached = false;
+  #guest: Guest | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #abort = (): void => {
+    this.#end((guest) => { guest.kill(this.#signal?.reason); });
+  };
+
+  constructor({ timeout, signal }: Settings) {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#abort);
+    if (timeout !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.#end((guest) => { guest.kill(new VmError(`the command did not end in ${timeout} s`, EXIT_TIMEOUT)); });
+      }, timeout * 1000);
+    }
+  }
+
+  async watch(guest: Guest): Promise<number> {
+    this.#guest = guest;
+    const late = setTimeout(() => { guest.fail(`the guest was not ready in ${BOOT_DEADLINE / 1000} s`); }, BOOT_DEADLINE);
+    guest.once('provisioned', () => { clearTimeout(late); });
+    try {
+      return await guest.status;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
+
+  #end(how: (guest: Guest) => void): void {
+    this.reached = true;
+    if (this.#guest !== undefined) how(this.#guest);
+  }
+}
+
+function guestFiles(
+  settings: Settings,
+  programs: ReadonlyMap<Program, string>,
+  kernel: Kernel,
+  backings: readonly Backing[],
+  trailer: Buffer,
+): Buffer {
+  const environment = { ...guestEnvironment(process.env), ...settings.env };
+  environment['PATH'] = `${SHIM_FOLDER}:${environment['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`;
+  const variable = (program: Program): string => program.toUpperCase().replaceAll(/\W/g, '_');
+  const main = join(__dirname, '..', 'cli', 'main.js');
+  return initramfs({
+    busybox: programs.get('busybox') ?? '',
+    lists: loadingLists(kernel.modules, settings.nvdimms),
+    plan: planScript({
+      nvdimms: settings.nvdimms.map((nvdimm, index) => ({ nvdimm, fresh: backings[index]?.fresh ?? false })),
+      keep: settings.keep.map((folder) => resolve(folder)),
+      modulesFolder: resolve(kernel.modulesFolder),
+      kernelVersion: kernel.version,
+      programs: Object.fromEntries([...programs].map(([program, path]) => [variable(program), path])),
+    }),
+    command: commandScript(settings.command, resolve(settings.cwd), environment),
+    shim: `#!/bin/sh\nexec ${shellQuote(process.execPath)} ${shellQuote(main)} "$@"\n`,
+    trailer,
+  });
+}

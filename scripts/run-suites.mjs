@@ -1,0 +1,34 @@
+// Runs test files one after the other and writes one TAP stream: `run-suites.mjs FILE…`.
+// tap's own runner does more (plugins, reporters, parallel files), which costs an emulated machine more than the tests;
+// and the suites that run here share their devices.
+
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+async function runSuite(file, number) {
+  console.log(`# Subtest: ${file}`);
+  const start = performance.now();
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => {
+    child.on('error', (error) => { resolve(error.message); });
+    child.on('close', (status, signal) => { resolve(signal ?? (status === 0 ? '' : `exit status ${status}`)); });
+  });
+  let points = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/^\s*(?:not )?ok\b|^1\.\.0 # skip/i.test(line)) points++;
+    // A version line belongs to the top of a stream alone.
+    if (!line.startsWith('TAP version')) console.log(line === '' ? '' : `    ${line}`);
+  }
+  const failure = (await ended) || (points === 0 ? 'it ran no test' : '');
+  const time = `# time=${Math.round(performance.now() - start)}ms`;
+  console.log(`${failure === '' ? 'ok' : 'not ok'} ${number} - ${file} ${time}`);
+  if (failure !== '') console.log(`  ---\n  error: ${JSON.stringify(failure)}\n  ...`);
+  return failure === '';
+}
+
+const files = process.argv.slice(2);
+console.log('TAP version 14');
+for (const [index, file] of files.entries()) {
+  if (!(await runSuite(file, index + 1))) process.exitCode = 1;
+}
+console.log(`1..${files.length}`);

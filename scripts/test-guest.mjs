@@ -1,0 +1,57 @@
+// Runs the device suites in the guest, where every kind of device is; one that is missing there is a failure.
+// A device suite lies in test/device/ or is called guest.test.ts. Arguments go to `node-dax vm`: `npm run test:guest -- --accel tcg`.
+// TAP_OUTPUT_FILE names a file for the TAP, as it does for tap.
+
+import { spawn } from 'node:child_process';
+import { createWriteStream, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import { tapResults } from './tap-results.mjs';
+
+const TIME_LIMIT = '3600';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
+  .filter((name) => /^device\/.*\.test\.js$|(?:^|\/)guest\.test\.js$/.test(name))
+  .map((name) => join('dist', 'test', name))
+  .sort();
+
+function print({ fullname, name, diag }) {
+  console.log(`\nnot ok: ${[fullname, name].filter((part, at, parts) => part && !(at === 1 && parts[0].endsWith(part))).join(' > ')}`);
+  for (const [key, value] of Object.entries(diag ?? {})) {
+    const text = typeof value === 'string' ? value : inspect(value, { depth: null });
+    console.log(`  ${key}: ${text.trimEnd().includes('\n') ? `\n${text.trimEnd()}`.replaceAll('\n', '\n    ') : text.trimEnd()}`);
+  }
+}
+
+const closed = [];
+const { parser, counts, failures } = tapResults((result, watched) => {
+  if (watched !== parser) return;
+  closed.push(result.name);
+  console.log(`${result.ok ? 'ok' : 'not ok'} ${result.name} ${Math.round(result.time / 1000)} s`);
+});
+
+const guest = spawn(
+  process.execPath,
+  [
+    join(root, 'dist', 'lib', 'cli', 'main.js'),
+    ...['vm', '--timeout', TIME_LIMIT, '--env', 'NODE_DAX_TEST_REQUIRE=1', '--env', 'TAP_TIMEOUT=600', ...process.argv.slice(2)],
+    ...['--', process.execPath, join('scripts', 'run-suites.mjs'), ...suites],
+  ],
+  { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+);
+if (process.env.TAP_OUTPUT_FILE) guest.stdout.pipe(createWriteStream(process.env.TAP_OUTPUT_FILE));
+guest.stdout.pipe(parser);
+
+const [status] = await Promise.all([
+  new Promise((resolve) => guest.on('close', resolve)),
+  new Promise((resolve) => parser.on('complete', resolve)),
+]);
+
+failures.forEach(print);
+const missing = suites.filter((suite) => !closed.some((name) => name.startsWith(suite)));
+if (missing.length > 0) console.log(`\ndid not run to their end in the guest: ${missing.join(', ')}`);
+console.log(`\nin the guest: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = status === 0 && counts.failed === 0 && counts.passed > 0 && missing.length === 0 ? 0 : 1;

@@ -1,0 +1,143 @@
+// Owns the shape of what list() returns: one type for each kind of device, named after ndctl's and daxctl's JSON.
+
+/**
+ * What the platform flushes by itself when power fails, as `ndctl list -R` prints it: `cpu_cache` (eADR: stores are
+ * durable once visible), `memory_controller` (ADR: durable once flushed from the CPU caches) or `unknown`.
+ */
+export type PersistenceDomain = 'cpu_cache' | 'memory_controller' | 'unknown';
+
+/** A range of bad blocks in units of 512 bytes from the start of the device. */
+export interface BadBlocks {
+  offset: number;
+  length: number;
+}
+
+/** An NVDIMM region, as `ndctl list -R` prints it. Sizes in bytes. */
+export interface RegionInfo {
+  dev: string;
+  size: number | undefined;
+  align: number | undefined;
+  availableSize: number;
+  maxAvailableExtent: number | undefined;
+  type: string | undefined;
+  numaNode: number | undefined;
+  targetNode: number | undefined;
+  persistenceDomain: PersistenceDomain;
+  /** The driver of its bus: `ACPI.NFIT`, `e820`, `virtio-pmem` … */
+  provider: string | undefined;
+}
+
+/** A part of a devdax device: physical addresses, `end` inclusive, as `daxctl list -M` prints it. */
+export interface DevdaxRange {
+  pageOffset: number;
+  start: number;
+  end: number;
+  size: number;
+}
+
+/** The region that a devdax device was cut from, as `daxctl list -R` prints it. Sizes in bytes. */
+export interface DaxRegion {
+  id: number | undefined;
+  size: number | undefined;
+  align: number | undefined;
+  availableSize: number | undefined;
+}
+
+/** A devdax device, as `daxctl list -DM` prints it. */
+export interface DevdaxInfo {
+  kind: 'devdax';
+  /** The character device. In mode `system-ram` it exists and cannot be opened. */
+  path: string;
+  /** Its name, `dax1.0`. */
+  chardev: string;
+  /** Bytes. */
+  size: number;
+  /** Bytes; offsets and lengths of mappings are multiples of it. */
+  align: number | undefined;
+  mode: 'devdax' | 'system-ram';
+  /** `disabled`: no driver is bound to it. */
+  state: 'enabled' | 'disabled';
+  numaNode: number | undefined;
+  targetNode: number | undefined;
+  /** The physical address; undefined without the right to read it. */
+  resource: number | undefined;
+  /** Empty without the right to read the addresses. */
+  mappings: DevdaxRange[];
+  badblocks: BadBlocks[];
+  daxregion: DaxRegion;
+  /** The namespace it is made of, and its uuid; undefined for memory that is not an NVDIMM (CXL, HMEM). */
+  namespace: string | undefined;
+  uuid: string | undefined;
+  region: RegionInfo | undefined;
+  persistenceDomain: PersistenceDomain;
+}
+
+/** A namespace with a block device, as `ndctl list -Nv` prints it; virtio-pmem is one whose region says so. */
+export interface PmemInfo {
+  kind: 'pmem';
+  /** The block device. Mapping it goes through the page cache, whatever `dax` says. */
+  path: string;
+  /** Its name, `pmem0`. */
+  blockdev: string;
+  /** The namespace, `namespace0.0`. */
+  dev: string;
+  /** Bytes. */
+  size: number;
+  mode: 'fsdax' | 'sector' | 'raw' | 'devdax' | undefined;
+  /** Where the page structures are: on the device or in memory; undefined where the mode has none. */
+  map: 'dev' | 'mem' | undefined;
+  uuid: string | undefined;
+  rawUuid: string | undefined;
+  /** Bytes. */
+  sectorSize: number;
+  /** Bytes. */
+  align: number | undefined;
+  numaNode: number | undefined;
+  targetNode: number | undefined;
+  /** The physical address; undefined without the right to read it. */
+  resource: number | undefined;
+  badblocks: BadBlocks[];
+  /** What claimed the namespace to give it its mode: `pfn0.0`, `btt0.0`. */
+  holder: string | undefined;
+  /** A filesystem on it can be mounted with DAX (`queue/dax`). */
+  dax: boolean;
+  region: RegionInfo;
+  persistenceDomain: PersistenceDomain;
+}
+
+/** A RAM disk of the brd driver. */
+export interface BrdInfo {
+  kind: 'brd';
+  path: string;
+  blockdev: string;
+  /** Bytes. */
+  size: number;
+  /** Bytes. */
+  sectorSize: number;
+  /** Only Linux before 4.15. */
+  dax: boolean;
+}
+
+/** A mounted filesystem whose files are or can be DAX. */
+export interface MountInfo {
+  kind: 'mount';
+  /** The same as `mountpoint`. */
+  path: string;
+  mountpoint: string;
+  /** What was mounted, as /proc names it. */
+  source: string;
+  fstype: string;
+  /** `always`: every file; `inode`: files with the DAX attribute (the default of ext4 and xfs); `never`. */
+  dax: DaxOption;
+  /** The block device under it; undefined for virtiofs. */
+  blockdev: string | undefined;
+  /** Bytes of that device. */
+  size: number | undefined;
+  persistenceDomain: PersistenceDomain;
+}
+
+/** The mount option `dax=`. */
+export type DaxOption = 'always' | 'inode' | 'never';
+
+/** What list() returns: tell the kinds apart by `kind`. */
+export type DeviceInfo = DevdaxInfo | PmemInfo | BrdInfo | MountInfo;

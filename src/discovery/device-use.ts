@@ -1,0 +1,131 @@
+// Owns deviceUse(): whether something else uses a device or file, so that nothing is overwritten by mistake.
+
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { DaxError } from '../errors.js';
+import { type BlockDevice, blockNumbered, diskOf, listDisks, partitionsOf } from './block.js';
+import { devdaxNumbered } from './devdax.js';
+import { look, type PathFacts } from './look.js';
+import { readMounts, unescapeOctal } from './mounts.js';
+import { signatureOf, SIGNATURE_LENGTH } from './signatures.js';
+import { SystemTree } from './system-tree.js';
+
+/** Who has a device, by what /sys and /proc say. */
+export interface DeviceHolders {
+  /** Where it, a partition of it or its whole disk is mounted. */
+  mountpoints: string[];
+  /** It, a partition of it or its whole disk is swap space. */
+  swap: boolean;
+  /** Devices built on it: device-mapper, md, loop, bcache. */
+  holders: string[];
+  /** A devdax device whose memory the kernel has taken (mode `system-ram`). */
+  systemRam: boolean;
+}
+
+/** Who uses a device, and what it carries. */
+export interface DeviceUse extends DeviceHolders {
+  /** Anything of `DeviceHolders`, or `busy`. */
+  inUse: boolean;
+  /** Another user has opened it exclusively, possibly a mount that this process cannot see. */
+  busy: boolean;
+  /** What its first bytes belong to (`signatureOf`); always undefined for devdax, which read(2) cannot read. */
+  signature: string | undefined;
+}
+
+/**
+ * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and
+ * files for reading only. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the
+ * content may not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
+ */
+export function deviceUse(path: string): DeviceUse {
+  return useOf(look(path, 'deviceUse'), new SystemTree());
+}
+
+/** `deviceUse()` with the /sys and /proc in `tree`. */
+export function useOf(facts: PathFacts, tree: SystemTree): DeviceUse {
+  const held = holdersOf(facts, tree);
+  const { busy, signature } = contentOf(facts);
+  return { ...held, inUse: isHeld(held) || busy, busy, signature };
+}
+
+/** The part of `deviceUse` that opens nothing, so that it may be asked before every open. */
+export function holdersOf(facts: PathFacts, tree: SystemTree): DeviceHolders {
+  const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;
+  const related = block === undefined ? [] : relatives(tree, block);
+  return {
+    mountpoints: mountpointsOf(tree, related),
+    swap: isSwap(tree, [facts.realPath, ...related.map(({ label }) => `/dev/${label}`)]),
+    holders: [...related.flatMap(({ dir }) => tree.names(`${dir}/holders`)), ...loopsOver(tree, facts.realPath)],
+    systemRam: facts.type === 'char' && devdaxNumbered(tree, facts.rdevno)?.mode === 'system-ram',
+  };
+}
+
+export function isHeld({ mountpoints, swap, holders, systemRam }: DeviceHolders): boolean {
+  return mountpoints.length > 0 || swap || holders.length > 0 || systemRam;
+}
+
+// A sibling partition is no relative: it may be mounted while this one is free.
+function relatives(tree: SystemTree, block: BlockDevice): BlockDevice[] {
+  return block.dir === block.diskDir ? [block, ...partitionsOf(tree, block)] : [block, diskOf(tree, block)];
+}
+
+function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[]): string[] {
+  // By number, and by source for the filesystems that make up their numbers (btrfs).
+  return readMounts(tree)
+    .filter(({ devno, source }) =>
+      devices.some((device) => device.devno === devno || `/dev/${device.label}` === source),
+    )
+    .map(({ mountpoint }) => mountpoint);
+}
+
+function isSwap(tree: SystemTree, paths: readonly string[]): boolean {
+  const lines = tree.text('/proc/swaps')?.split('\n').slice(1) ?? [];
+  return lines.some((line) => paths.includes(unescapeOctal(line.split(/\s/, 1)[0] ?? '')));
+}
+
+function loopsOver(tree: SystemTree, path: string): string[] {
+  return listDisks(tree)
+    .filter(({ dir }) => tree.text(`${dir}/loop/backing_file`) === path)
+    .map(({ name }) => name);
+}
+
+function contentOf(facts: PathFacts): { busy: boolean; signature: string | undefined } {
+  if (facts.type === 'char') return { busy: false, signature: undefined };
+  if (facts.type !== 'file' && facts.type !== 'block') {
+    throw new DaxError({ errno: 'EINVAL', syscall: 'deviceUse', path: facts.path, hint: 'give a device or a file' });
+  }
+  const busy = facts.type === 'block' && isBusy(facts.path);
+  return { busy, signature: signatureOf(attempt(facts.path, () => firstBytes(facts.path))) };
+}
+
+// O_EXCL without O_CREAT asks for a block device that nothing else claims (open(2)).
+function isBusy(path: string): boolean {
+  try {
+    attempt(path, () => {
+      closeSync(openSync(path, constants.O_RDONLY + constants.O_EXCL));
+    });
+    return false;
+  } catch (error) {
+    if (error instanceof DaxError && error.code === 'EBUSY') return true;
+    throw error;
+  }
+}
+
+function firstBytes(path: string): Uint8Array {
+  const fd = openSync(path, 'r');
+  try {
+    const bytes = new Uint8Array(SIGNATURE_LENGTH);
+    return bytes.subarray(0, readSync(fd, bytes, 0, SIGNATURE_LENGTH, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new DaxError({ errno, syscall: 'deviceUse', path, cause: error });
+  }
+}

@@ -1,0 +1,70 @@
+// Owns the diagnosis of devdax character devices.
+
+import type { DevdaxInfo } from './device-info.js';
+import { type Evidence, type Finding, granularityOf, meaningOfDomain, sentence, sized } from './report.js';
+import { PAGE_SIZE } from '../units.js';
+
+export function diagnoseDevdax(device: DevdaxInfo): Finding {
+  if (device.mode === 'system-ram') return systemRam(device);
+  if (device.state === 'disabled') return disabled(device);
+  return {
+    kind: 'devdax',
+    isDax: true,
+    granularity: granularityOf(device.persistenceDomain),
+    verdict:
+      `A devdax device of ${sized(device.size)}: loads and stores reach its memory directly. ` +
+      `${alignmentNote(device.align)}${sentence(meaningOfDomain(device.persistenceDomain))}.`,
+    evidence: [driver(device, 'device_dax', 'the character device can be mapped'), alignment(device), domain(device)],
+  };
+}
+
+function systemRam(device: DevdaxInfo): Finding {
+  return {
+    kind: 'devdax',
+    isDax: false,
+    granularity: undefined,
+    verdict:
+      'In mode system-ram: the kernel uses this memory as ordinary RAM, and the character device cannot be opened. ' +
+      'Taking the memory offline can fail while programs use it.',
+    evidence: [driver(device, 'kmem', 'the memory belongs to the page allocator')],
+    fix: `daxctl reconfigure-device --force --mode=devdax ${device.chardev}`,
+  };
+}
+
+function disabled(device: DevdaxInfo): Finding {
+  return {
+    kind: 'devdax',
+    isDax: false,
+    granularity: undefined,
+    verdict: 'No driver is bound to this device: it exists, and cannot be opened.',
+    evidence: [driver(device, 'absent', 'the device is disabled')],
+    fix: `daxctl enable-device ${device.chardev}`,
+  };
+}
+
+function alignmentNote(align: number | undefined): string {
+  if (align === undefined || align <= PAGE_SIZE) return '';
+  return `Offsets and lengths of its mappings are multiples of ${sized(align)}. `;
+}
+
+function driver(device: DevdaxInfo, value: string, meaning: string): Evidence {
+  return { source: `/sys/bus/dax/devices/${device.chardev}/driver`, value, meaning };
+}
+
+function alignment(device: DevdaxInfo): Evidence {
+  const small = device.align !== undefined && device.align <= PAGE_SIZE;
+  return {
+    source: `/sys/bus/dax/devices/${device.chardev}/align`,
+    value: String(device.align ?? 'unreadable'),
+    meaning: small ? 'any page can be mapped; large pages are not used' : 'mapped in pages of this size',
+  };
+}
+
+function domain(device: DevdaxInfo): Evidence {
+  const { region } = device;
+  return {
+    source: region === undefined ? 'no NVDIMM region' : `/sys/bus/nd/devices/${region.dev}/persistence_domain`,
+    value: device.persistenceDomain,
+    meaning: meaningOfDomain(device.persistenceDomain),
+  };
+}

@@ -1,0 +1,194 @@
+// Owns the diagnosis of files and directories: the filesystem, its device, its block size, its dax option, the file.
+
+import { type BlockDevice, blockNumbered } from './block.js';
+import { daxFlag, remount, standsOnAsynchronous, whyNotCapable } from './diagnose-block.js';
+import type { PersistenceDomain } from './device-info.js';
+import type { PathFacts } from './look.js';
+import { daxOption, defaultDaxOption, type Mount, mountOf, MOUNTINFO } from './mounts.js';
+import type { OpenFacts } from './open-facts.js';
+import { domainUnder, pmemUnder } from './pmem.js';
+import { type Evidence, type Finding, granularityOf, meaningOfDomain, quoted, sentence, sized } from './report.js';
+import type { SystemTree } from './system-tree.js';
+import { PAGE_SIZE } from '../units.js';
+
+const NO_DAX_FILESYSTEMS: Readonly<Record<string, string>> = {
+  tmpfs: 'tmpfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
+  ramfs: 'ramfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
+  devtmpfs: 'devtmpfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
+  hugetlbfs: 'hugetlbfs keeps files in ordinary memory: they are lost when the machine stops.',
+  overlay: 'An overlay refuses MAP_SYNC, even above a DAX filesystem. Use the directory underneath.',
+  '9p': 'The data of a 9p filesystem is at the host; this machine has a page cache of it.',
+  nfs: 'The data of NFS is at the server; this machine has a page cache of it.',
+  nfs4: 'The data of NFS is at the server; this machine has a page cache of it.',
+  cifs: 'The data of SMB is at the server; this machine has a page cache of it.',
+  virtiofs: 'The data of virtiofs is at the host; without its dax option this machine has a page cache of it.',
+};
+
+const DAX_FILESYSTEMS: readonly string[] = ['ext2', 'ext4', 'xfs', 'erofs', 'virtiofs'];
+
+/** The diagnosis of a file or directory; for a directory, of the files in it. */
+export function diagnoseFile(tree: SystemTree, facts: PathFacts, open: OpenFacts, mounts: readonly Mount[]): Finding {
+  const mount = mountOf(mounts, facts.realPath, facts.devno);
+  const block = mount && blockNumbered(tree, mount.devno);
+  const evidence: Evidence[] = [];
+  if (mount !== undefined) evidence.push(mountEvidence(mount));
+  if (block !== undefined) evidence.push(daxFlag(block));
+  const found = { tree, facts, open, mounts, mount, block, evidence };
+  const finding = notDax(found) ?? direct(found);
+  return facts.type === 'file' && facts.size === 0 ? emptyFile(facts, finding) : finding;
+}
+
+interface Found {
+  tree: SystemTree;
+  facts: PathFacts;
+  open: OpenFacts;
+  mounts: readonly Mount[];
+  mount: Mount | undefined;
+  block: BlockDevice | undefined;
+  evidence: Evidence[];
+}
+
+function notDax(found: Found): Finding | undefined {
+  const { tree, facts, open, mount, block, evidence } = found;
+  if (open.statxDax === true) return undefined;
+  const refuse = (verdict: string, fix?: string): Finding => {
+    const kind = facts.type === 'directory' ? 'directory' : 'file';
+    return { kind, isDax: false, granularity: 'page', verdict, evidence, ...(fix === undefined ? {} : { fix }) };
+  };
+  if (mount === undefined) return refuse('No mount of this process has the path, so its filesystem is not known.');
+
+  const { fstype } = mount;
+  const option = daxOption(mount);
+  if (block === undefined && option === undefined) {
+    return refuse(NO_DAX_FILESYSTEMS[fstype] ?? withoutDax(fstype), copyElsewhere(found));
+  }
+  if (!DAX_FILESYSTEMS.includes(fstype)) return refuse(withoutDax(fstype), copyElsewhere(found));
+
+  const obstacle = block && whyNotCapable(tree, block);
+  if (obstacle !== undefined) {
+    evidence.push(...obstacle.evidence);
+    const on = `The device under ${mount.mountpoint} cannot do DAX.`;
+    const fix =
+      obstacle.fix === undefined ? copyElsewhere(found) : `umount ${quoted(mount.mountpoint)} && ${obstacle.fix}`;
+    return refuse(`${on} ${obstacle.reason}`, fix);
+  }
+  if (facts.blockSize !== PAGE_SIZE && block !== undefined) {
+    evidence.push({
+      source: 'statfs',
+      value: `${facts.blockSize}`,
+      meaning: 'bytes in a block; DAX needs whole pages',
+    });
+    return refuse(
+      `The filesystem has blocks of ${sized(facts.blockSize)}; DAX needs the page size, ${sized(PAGE_SIZE)}. ` +
+        'The command makes the filesystem anew and erases its data.',
+      remake(mount),
+    );
+  }
+  if (option === 'never' || (option === undefined && defaultDaxOption(fstype) === 'never')) {
+    const how = option === 'never' ? 'with dax=never' : 'without -o dax';
+    return refuse(`The device can do DAX, but the filesystem is mounted ${how}.`, remount(mount));
+  }
+  if (open.statxDax === false) return refuse(...thisFileIsNot(facts, mount, option ?? 'inode'));
+  return undefined;
+}
+
+function withoutDax(fstype: string): string {
+  const fuse = /^fuse(\.|blk|$)/.test(fstype);
+  return fuse
+    ? 'A program serves this FUSE filesystem, and the kernel does no DAX for it.'
+    : `The filesystem ${fstype} has no DAX.`;
+}
+
+function thisFileIsNot(facts: PathFacts, mount: Mount, option: string): [verdict: string, fix?: string] {
+  if (option === 'always') {
+    return [
+      'The filesystem is mounted with DAX, but the kernel does not serve this file by it: encrypted files, files ' +
+        'with verity, with inline data or with a data journal are left out.',
+    ];
+  }
+  return [
+    'The filesystem serves by DAX the files with the DAX attribute, and this one does not have it.',
+    attribute(facts, mount),
+  ];
+}
+
+function direct(found: Found): Finding {
+  const { tree, facts, open, mount, block, evidence } = found;
+  const option = mount && (daxOption(mount) ?? defaultDaxOption(mount.fstype));
+  const isDax = open.statxDax ?? (option === 'always' ? true : undefined);
+  const kind = facts.type === 'directory' ? 'directory' : isDax === true ? 'fsdax' : 'file';
+  const synchronous = open.mapSync ?? (block !== undefined && !standsOnAsynchronous(tree, block));
+  const domain = block === undefined ? 'unknown' : domainUnder(tree, block);
+  evidence.push(domainEvidence(tree, block, domain));
+  const files = facts.type === 'directory' ? 'Files here are DAX' : 'The file is DAX';
+  const granularity = isDax === true && synchronous ? granularityOf(domain) : 'page';
+
+  if (isDax === undefined && mount !== undefined) {
+    return {
+      kind,
+      isDax,
+      granularity,
+      verdict:
+        'The device can do DAX, and the filesystem does it for files with the DAX attribute (dax=inode' +
+        `${daxOption(mount) === undefined ? ', the default' : ''}). Whether a file has it is known once it is open.`,
+      evidence,
+      fix: daxOption(mount) === undefined ? remount(mount) : attribute(facts, mount),
+    };
+  }
+  const verdict = synchronous
+    ? `${files}: loads and stores reach the memory directly, and a mapping with MAP_SYNC needs no fsync. ` +
+      `${sentence(meaningOfDomain(domain))}.`
+    : `${files}: loads and stores reach the memory directly, but the kernel refuses MAP_SYNC ` +
+      `on ${asynchronous(block)}, so a write is durable only after fsync or msync.`;
+  return { kind, isDax, granularity, verdict, evidence };
+}
+
+function asynchronous(block: BlockDevice | undefined): string {
+  return block === undefined ? 'a filesystem of the host' : 'virtio-pmem (the host flushes its file when asked)';
+}
+
+function emptyFile(facts: PathFacts, finding: Finding): Finding {
+  const evidence = [...finding.evidence, { source: 'stat', value: '0', meaning: 'bytes: there is nothing to map' }];
+  const verdict = `${finding.verdict} The file is empty: give it a size first.`;
+  const fix = finding.isDax === true ? `fallocate -l 64M ${quoted(facts.realPath)}` : finding.fix;
+  return { ...finding, verdict, evidence, ...(fix === undefined ? {} : { fix }) };
+}
+
+/** `xfs_io` sets the attribute on ext4 as well; on a directory, new files inherit it. */
+function attribute(facts: PathFacts, mount: Mount): string {
+  return `xfs_io ${mount.fstype === 'xfs' ? '' : '-f '}-c 'chattr +x' ${quoted(facts.realPath)}`;
+}
+
+function remake(mount: Mount): string {
+  const force = mount.fstype === 'xfs' ? '-f -b size=4096' : '-F -b 4096';
+  return `umount ${quoted(mount.mountpoint)} && mkfs.${mount.fstype} ${force} ${quoted(mount.source)}`;
+}
+
+// Where the place can never be DAX, a copy in a place that is.
+function copyElsewhere({ tree, facts, mounts }: Found): string | undefined {
+  if (facts.type === 'directory') return undefined;
+  const there = mounts.find((mount) => {
+    const block = daxOption(mount) === 'always' ? blockNumbered(tree, mount.devno) : undefined;
+    return block?.dax === true && !standsOnAsynchronous(tree, block);
+  });
+  return there && `cp ${quoted(facts.realPath)} ${quoted(`${there.mountpoint}/`)}`;
+}
+
+function mountEvidence(mount: Mount): Evidence {
+  const option = daxOption(mount);
+  const value = `${mount.source} ${mount.mountpoint} ${mount.fstype}${option === undefined ? '' : ` dax=${option}`}`;
+  if (option === 'always') return { source: MOUNTINFO, value, meaning: 'mounted with DAX for every file' };
+  if (option === 'inode') return { source: MOUNTINFO, value, meaning: 'mounted with DAX for files with the attribute' };
+  if (!DAX_FILESYSTEMS.includes(mount.fstype)) return { source: MOUNTINFO, value, meaning: 'a filesystem without DAX' };
+  return {
+    source: MOUNTINFO,
+    value,
+    meaning: option === 'never' ? 'mounted with DAX off' : 'mounted with no dax option',
+  };
+}
+
+function domainEvidence(tree: SystemTree, block: BlockDevice | undefined, domain: PersistenceDomain): Evidence {
+  const dev = block && pmemUnder(tree, block)[0]?.region.dev;
+  const source = dev === undefined ? 'no NVDIMM region' : `/sys/bus/nd/devices/${dev}/persistence_domain`;
+  return { source, value: domain, meaning: meaningOfDomain(domain) };
+}

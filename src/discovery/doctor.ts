@@ -1,0 +1,115 @@
+// Owns doctor(): what a path is, which diagnosis answers for it, and what this user may do with it.
+
+import { blockNumbered } from './block.js';
+import { devdaxNamed, devdaxNumbered } from './devdax.js';
+import { diagnoseBlock } from './diagnose-block.js';
+import { diagnoseDevdax } from './diagnose-devdax.js';
+import { diagnoseFile } from './diagnose-file.js';
+import { look, type PathFacts } from './look.js';
+import { readMounts } from './mounts.js';
+import { openFacts, type OpenFacts } from './open-facts.js';
+import { type Finding, quoted, type Report } from './report.js';
+import { SystemTree } from './system-tree.js';
+import { DaxError } from '../errors.js';
+
+/**
+ * Why `path` is or is not DAX, from sysfs and /proc: the verdict, the evidence for it and the command that changes it.
+ * A file is opened for reading, because with dax=inode only the file itself tells; where that is not possible, `isDax`
+ * may be undefined.
+ * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
+ */
+export function doctor(path: string): Report {
+  return examine(path, new SystemTree(), openFacts(path));
+}
+
+/** `doctor()` with the /sys and /proc in `tree`, and with what is known of the path from having it open. */
+export function examine(path: string, tree: SystemTree, open: OpenFacts = {}): Report {
+  try {
+    return diagnose(look(path, 'doctor'), tree, open);
+  } catch (error) {
+    const absent = error instanceof DaxError && error.code === 'ENOENT' ? withoutNode(path, tree) : undefined;
+    if (absent === undefined) throw error;
+    return absent;
+  }
+}
+
+/** The report about what stat said of a path. */
+export function diagnose(facts: PathFacts, tree: SystemTree, open: OpenFacts = {}): Report {
+  return { path: facts.path, ...withPermission(facts, find(facts, tree, open)) };
+}
+
+function find(facts: PathFacts, tree: SystemTree, open: OpenFacts): Finding {
+  switch (facts.type) {
+    case 'file':
+    case 'directory':
+      return diagnoseFile(tree, facts, open, readMounts(tree));
+    case 'block':
+      return blockFinding(facts, tree);
+    case 'char':
+      return characterFinding(facts, tree);
+    case 'other':
+      return notMemory('Neither a file nor a device: a pipe or socket has no memory to map.');
+  }
+}
+
+function blockFinding(facts: PathFacts, tree: SystemTree): Finding {
+  const device = blockNumbered(tree, facts.rdevno);
+  if (device !== undefined) return diagnoseBlock(tree, device, readMounts(tree));
+  const finding = notMemory('The node is there, but the kernel has no block device of this number.');
+  return {
+    ...finding,
+    evidence: [{ source: `/sys/dev/block/${facts.rdevno}`, value: 'absent', meaning: 'no such device' }],
+  };
+}
+
+function characterFinding(facts: PathFacts, tree: SystemTree): Finding {
+  const device = devdaxNumbered(tree, facts.rdevno);
+  if (device !== undefined) return diagnoseDevdax(device);
+  const finding = notMemory('A character device, but not a devdax one.');
+  const source = `/sys/dev/char/${facts.rdevno}/subsystem`;
+  const value = tree.resolve(source)?.split('/').at(-1) ?? 'absent';
+  return { ...finding, evidence: [{ source, value, meaning: 'the subsystem of a devdax device is dax' }] };
+}
+
+function notMemory(verdict: string): Finding {
+  return { kind: 'other', isDax: false, granularity: undefined, verdict, evidence: [] };
+}
+
+// Containers and minimal systems have devices in sysfs without their nodes in /dev.
+function withoutNode(path: string, tree: SystemTree): Report | undefined {
+  const name = /^\/dev\/(dax\d+\.\d+)$/.exec(path)?.[1];
+  const device = name === undefined ? undefined : devdaxNamed(tree, name);
+  if (device === undefined || name === undefined) return undefined;
+  const finding = diagnoseDevdax(device);
+  if (finding.isDax !== true) return { path, ...finding };
+  const dev = `/sys/bus/dax/devices/${name}/dev`;
+  const devno = tree.text(dev) ?? '';
+  return {
+    ...finding,
+    path,
+    isDax: false,
+    granularity: undefined,
+    verdict: 'The kernel has this devdax device, but /dev has no node for it.',
+    evidence: [{ source: dev, value: devno, meaning: 'the number of the missing node' }, ...finding.evidence],
+    fix: `mknod ${path} c ${devno.replace(':', ' ')}`,
+  };
+}
+
+function withPermission(facts: PathFacts, finding: Finding): Finding {
+  if ((facts.readable && facts.writable) || facts.type === 'directory' || finding.kind === 'other') return finding;
+  const may = facts.readable
+    ? 'read it and not write it'
+    : facts.writable
+      ? 'write it and not read it'
+      : 'neither read nor write it';
+  const evidence = [
+    ...finding.evidence,
+    { source: 'access', value: facts.readable ? 'r' : '-', meaning: `this user may ${may}` },
+  ];
+  return {
+    ...finding,
+    verdict: `${finding.verdict} This user may ${may}.`,
+    evidence,
+    fix: finding.fix ?? `sudo chown $(id -u) ${quoted(facts.realPath)}`,
+  };
+}

@@ -1,0 +1,60 @@
+// Owns list(): the devdax devices, pmem block devices, RAM disks and DAX mounts of this machine.
+
+import { blockNumbered, listDisks } from './block.js';
+import { listDevdax } from './devdax.js';
+import type { BrdInfo, DeviceInfo, MountInfo } from './device-info.js';
+import { daxOption, defaultDaxOption, type Mount, readMounts } from './mounts.js';
+import { domainUnder, listPmem } from './pmem.js';
+import { SystemTree } from './system-tree.js';
+
+/**
+ * Every device of this machine that node-dax opens besides ordinary files, and every mount whose files can be DAX.
+ * Reads sysfs and /proc only: no library, no process, no right beyond theirs (physical addresses are undefined without
+ * the right to read them). Never throws; an empty array on a machine without any, and on systems other than Linux.
+ */
+export function list(): DeviceInfo[] {
+  return listIn(new SystemTree());
+}
+
+/** `list()` of the /sys and /proc in `tree`. */
+export function listIn(tree: SystemTree): DeviceInfo[] {
+  return [...listDevdax(tree), ...listPmem(tree), ...listBrd(tree), ...listDaxMounts(tree)];
+}
+
+function listBrd(tree: SystemTree): BrdInfo[] {
+  return listDisks(tree)
+    .filter(({ name }) => /^ram\d+$/.test(name))
+    .map(({ name, size, sectorSize, dax }) => ({
+      kind: 'brd',
+      path: `/dev/${name}`,
+      blockdev: name,
+      size,
+      sectorSize,
+      dax,
+    }));
+}
+
+function listDaxMounts(tree: SystemTree): MountInfo[] {
+  return readMounts(tree)
+    .map((mount) => daxMount(tree, mount))
+    .filter((mount) => mount !== undefined);
+}
+
+function daxMount(tree: SystemTree, mount: Mount): MountInfo | undefined {
+  const block = blockNumbered(tree, mount.devno);
+  const option = daxOption(mount);
+  // A filesystem without a block device (virtiofs) is DAX by its option alone; with one, the device must be capable.
+  const capable = block === undefined ? option !== undefined && option !== 'never' : block.dax;
+  if (!capable) return undefined;
+  return {
+    kind: 'mount',
+    path: mount.mountpoint,
+    mountpoint: mount.mountpoint,
+    source: mount.source,
+    fstype: mount.fstype,
+    dax: option ?? defaultDaxOption(mount.fstype),
+    blockdev: block?.name,
+    size: block?.size,
+    persistenceDomain: block === undefined ? 'unknown' : domainUnder(tree, block),
+  };
+}

@@ -1,0 +1,83 @@
+// Owns what stat and access say of a path: the facts that a diagnosis starts from.
+
+import { accessSync, constants, lstatSync, realpathSync, statfsSync, statSync, type Stats } from 'node:fs';
+import { DaxError } from '../errors.js';
+
+export interface PathFacts {
+  /** As the user wrote it. */
+  path: string;
+  /** Absolute and without symbolic links. */
+  realPath: string;
+  type: 'file' | 'directory' | 'block' | 'char' | 'other';
+  /** `major:minor` of the filesystem that it lies on. */
+  devno: string;
+  /** `major:minor` of the device that it is, for `block` and `char`. */
+  rdevno: string;
+  /** Bytes; 0 for devices. */
+  size: number;
+  /** Bytes in a block of the filesystem that it lies on. */
+  blockSize: number;
+  readable: boolean;
+  writable: boolean;
+}
+
+/**
+ * Throws `DaxError` for a path that does not lead to anything (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES` on the way) and
+ * `TypeError` for what is no path.
+ */
+export function look(path: unknown, syscall: string): PathFacts {
+  if (typeof path !== 'string') throw new TypeError(`path must be a string, got ${typeof path}`);
+  try {
+    const stat = statSync(path);
+    const realPath = realpathSync(path);
+    return {
+      path,
+      realPath,
+      type: typeOf(stat),
+      devno: deviceNumber(stat.dev),
+      rdevno: deviceNumber(stat.rdev),
+      size: stat.size,
+      blockSize: statfsSync(realPath).bsize,
+      readable: allows(realPath, constants.R_OK),
+      writable: allows(realPath, constants.W_OK),
+    };
+  } catch (error) {
+    const { errno, code } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new DaxError({ errno, syscall, path, hint: hintFor(path, code), cause: error });
+  }
+}
+
+function hintFor(path: string, code: string | undefined): string | undefined {
+  if (code === 'ENOENT' && isSymbolicLink(path)) return 'the symbolic link leads nowhere';
+  if (code === 'ENOENT') return 'there is nothing of this name; `node-dax list` shows the devices of this machine';
+  if (code === 'EACCES') return 'this user may not search a directory on the way';
+  return undefined;
+}
+
+function isSymbolicLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+function typeOf(stat: Stats): PathFacts['type'] {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'directory';
+  if (stat.isBlockDevice()) return 'block';
+  return stat.isCharacterDevice() ? 'char' : 'other';
+}
+
+function allows(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// The layout of glibc's dev_t: minor bits 0-7 and 20-43, major bits 8-19 and 44-63.
+function deviceNumber(dev: number): string {
+  const minor = (dev % 0x100) + (Math.floor(dev / 0x100000) % 0x1000000) * 0x100;
+  const major = (Math.floor(dev / 0x100) % 0x1000) + Math.floor(dev / 0x100000000000) * 0x1000;
+  return `${major}:${minor}`;
+}

@@ -1,0 +1,63 @@
+// Owns NVDIMM regions: their attributes, their persistence domain and their bad blocks.
+
+import { basename, dirname } from 'node:path';
+import type { BadBlocks, PersistenceDomain, RegionInfo } from './device-info.js';
+import { parseInteger, type SystemTree } from './system-tree.js';
+import { SECTOR_SIZE } from '../units.js';
+
+/** The region in the sysfs directory `dir`; undefined for others (CXL has directories of that name). */
+export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined {
+  const devtype = tree.text(`${dir}/devtype`);
+  if (devtype?.startsWith('nd_') !== true) return undefined;
+  return {
+    dev: basename(dir),
+    size: tree.number(`${dir}/size`),
+    align: tree.number(`${dir}/align`),
+    // Only regions with labels have the attribute; libndctl reads 0 for the others as well.
+    availableSize: tree.number(`${dir}/available_size`) ?? 0,
+    maxAvailableExtent: tree.number(`${dir}/max_available_extent`),
+    type: devtype.slice('nd_'.length),
+    numaNode: tree.node(`${dir}/numa_node`),
+    targetNode: tree.node(`${dir}/target_node`),
+    persistenceDomain: persistenceDomain(tree.text(`${dir}/persistence_domain`)),
+    provider: tree.text(`${dirname(dir)}/provider`),
+  };
+}
+
+/** virtio-pmem: its host flushes when the guest calls fsync, so the kernel refuses MAP_SYNC on it. */
+export function isAsynchronous(region: RegionInfo): boolean {
+  return region.provider === 'virtio-pmem';
+}
+
+function persistenceDomain(text: string | undefined): PersistenceDomain {
+  return text === 'cpu_cache' || text === 'memory_controller' ? text : 'unknown';
+}
+
+/** The bad blocks of a region that fall on `size` bytes at physical address `resource`, relative to it. */
+export function badBlocksWithin(
+  tree: SystemTree,
+  dir: string,
+  resource: number | undefined,
+  size: number,
+): BadBlocks[] {
+  const start = tree.number(`${dir}/resource`);
+  if (start === undefined || resource === undefined) return [];
+  const first = (resource - start) / SECTOR_SIZE;
+  return badBlocks(tree, dir)
+    .map(({ offset, length }) => ({
+      offset: Math.max(offset - first, 0),
+      end: Math.min(offset + length - first, size / SECTOR_SIZE),
+    }))
+    .filter(({ offset, end }) => offset < end)
+    .map(({ offset, end }) => ({ offset, length: end - offset }));
+}
+
+/** The `badblocks` attribute of a region or block device: lines of offset and length in sectors. */
+export function badBlocks(tree: SystemTree, dir: string): BadBlocks[] {
+  const ranges: BadBlocks[] = [];
+  for (const line of tree.text(`${dir}/badblocks`)?.split('\n') ?? []) {
+    const [offset, length] = line.split(' ').map(parseInteger);
+    if (offset !== undefined && length !== undefined) ranges.push({ offset, length });
+  }
+  return ranges;
+}

@@ -1,0 +1,71 @@
+// Owns the shape of a diagnosis and the words for persistence domains.
+
+import type { Granularity } from '../binding.js';
+import type { PersistenceDomain } from './device-info.js';
+
+/** One observation that a verdict rests on. */
+export interface Evidence {
+  /** The file or call that it was read from. */
+  source: string;
+  value: string;
+  /** What the value means for DAX. */
+  meaning: string;
+}
+
+/** Why a path is or is not DAX. */
+export interface Report {
+  path: string;
+  /** As `DaxDevice.kind`, and `directory` (the answer is about the files in it) and `other`. */
+  kind: 'devdax' | 'fsdax' | 'file' | 'block' | 'directory' | 'other';
+  /** Loads and stores reach the memory without the page cache. Undefined: it depends on an attribute of the file. */
+  isDax: boolean | undefined;
+  /** What a mapping of it gives; undefined where nothing can be mapped. */
+  granularity: Granularity | undefined;
+  /** The answer in plain words. */
+  verdict: string;
+  evidence: Evidence[];
+  /** The one command that changes it, where there is one. The verdict says so when it erases data. */
+  fix?: string;
+}
+
+/** What one part of a diagnosis finds; `doctor` adds the path and what the user may do. */
+export type Finding = Omit<Report, 'path'>;
+
+/** The granularity of a direct mapping, by libpmem2's rule: flushes are left out only on the platform's promise. */
+export function granularityOf(domain: PersistenceDomain): Granularity {
+  return domain === 'cpu_cache' ? 'byte' : 'cache_line';
+}
+
+/** What a persistence domain means for the program. */
+export function meaningOfDomain(domain: PersistenceDomain): string {
+  switch (domain) {
+    case 'cpu_cache':
+      return 'the CPU caches survive a power failure (eADR): a store needs no flush';
+    case 'memory_controller':
+      return 'a store is durable once flushed from the CPU caches (ADR)';
+    case 'unknown':
+      return 'the platform does not say that flushed stores survive a power failure';
+  }
+}
+
+/** `text` as the beginning of a sentence. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** `word` as one word of a shell command. */
+export function quoted(word: string): string {
+  return /^[\w/.:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A size in the largest binary unit that divides it: `2 MiB`. */
+export function sized(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value > 0 && value % 1024 === 0 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value} ${units[unit] ?? ''}`;
+}

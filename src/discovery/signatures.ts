@@ -1,0 +1,53 @@
+// Owns the table of signatures by which a filesystem, partition table, volume or pool on a device is known.
+
+/** Bytes from the start of a device that `signatureOf` looks at. */
+export const SIGNATURE_LENGTH = 128 * 1024;
+
+type Row = readonly [name: string, magic: string, ...offsets: number[]];
+
+// Offsets and bytes follow libblkid, and for pmem ndctl (BTT and PFN info blocks) and libpmemobj (pool headers).
+// A filesystem that leaves the boot sector of a disk in place comes before the partition table there.
+const TABLE: readonly Row[] = [
+  ['xfs', 'XFSB', 0],
+  ['ext2, ext3 or ext4', '\x53\xef', 1080],
+  ['btrfs', '_BHRfS_M', 0x10040],
+  ['f2fs', '\x10\x20\xf5\xf2', 1024],
+  ['erofs', '\xe2\xe1\xf5\xe0', 1024],
+  ['squashfs', 'hsqs', 0],
+  ['bcachefs', '\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81', 4120],
+  ['bcache', '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef', 4120],
+  ['famfs', '\xff\x82\xb2\x87\0\0\0\0', 0],
+  ['iso9660', 'CD001', 32769],
+  ['ntfs', 'NTFS    ', 3],
+  ['exfat', 'EXFAT   ', 3],
+  ['vfat', 'FAT32   ', 82],
+  ['vfat', 'FAT16   ', 54],
+  ['vfat', 'FAT12   ', 54],
+  // At the end of the first page, of 4, 8, 16 or 64 KiB.
+  ['swap', 'SWAPSPACE2', 4086, 8182, 16374, 65526],
+  ['swap', 'SWAP-SPACE', 4086, 8182, 16374, 65526],
+  ['LUKS', 'LUKS\xba\xbe', 0],
+  ['LVM2', 'LABELONE', 0, 512, 1024, 1536],
+  ['Linux RAID', '\xfc\x4e\x2b\xa9', 0, 4096],
+  ['BTT (sector mode)', 'BTT_ARENA_INFO\0\0', 0, 4096],
+  ['PFN (fsdax mode)', 'NVDIMM_PFN_INFO\0', 4096],
+  ['DAX (devdax mode)', 'NVDIMM_DAX_INFO\0', 4096],
+  ['libpmemobj pool', 'PMEMOBJ\0', 0],
+  ['libpmemlog pool', 'PMEMLOG\0', 0],
+  ['libpmemblk pool', 'PMEMBLK\0', 0],
+  ['GPT', 'EFI PART', 512, 4096],
+  ['MBR', '\x55\xaa', 510],
+];
+
+/**
+ * What the first `SIGNATURE_LENGTH` bytes of a device belong to, in words; undefined when nothing is recognised, which
+ * is no proof that the device is free. Fewer bytes are allowed and find less.
+ */
+export function signatureOf(bytes: Uint8Array): string | undefined {
+  return TABLE.find(([, magic, ...offsets]) => offsets.some((offset) => hasMagic(bytes, magic, offset)))?.[0];
+}
+
+function hasMagic(bytes: Uint8Array, magic: string, offset: number): boolean {
+  for (let i = 0; i < magic.length; i++) if (bytes[offset + i] !== magic.charCodeAt(i)) return false;
+  return true;
+}

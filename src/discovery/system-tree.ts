@@ -1,0 +1,58 @@
+// Owns the reading of /sys and /proc: what is missing, unreadable or malformed is undefined, never an error.
+
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+/** /sys and /proc of this machine, or of a directory which stands for `/` in a test. */
+export class SystemTree {
+  readonly #root: string;
+
+  constructor(root = '/') {
+    this.#root = root;
+  }
+
+  /** The text of an attribute without the white space at its ends. Some that exist cannot be read (ENXIO, EACCES). */
+  text(path: string): string | undefined {
+    try {
+      return readFileSync(join(this.#root, path), 'latin1').trim();
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A decimal or `0x` attribute; undefined above 2^53-1, where a number is no longer exact. */
+  number(path: string): number | undefined {
+    return parseInteger(this.text(path));
+  }
+
+  /** A NUMA node; undefined for the -1 by which the kernel says that there is none. */
+  node(path: string): number | undefined {
+    const node = this.number(path);
+    return node === undefined || node < 0 ? undefined : node;
+  }
+
+  /** The names in a directory, `dax2.0` before `dax10.0`; none when it is absent. */
+  names(path: string): string[] {
+    try {
+      return readdirSync(join(this.#root, path)).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    } catch {
+      return [];
+    }
+  }
+
+  /** The path without symbolic links: where a device of sysfs lies among its parents. */
+  resolve(path: string): string | undefined {
+    try {
+      return `/${relative(realpathSync(this.#root), realpathSync(join(this.#root, path)))}`;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** A decimal or `0x` integer that a double holds exactly. */
+export function parseInteger(text: string | undefined): number | undefined {
+  if (text === undefined || !/^(-?\d+|0x[\da-f]+)$/i.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}

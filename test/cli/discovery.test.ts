@@ -1,0 +1,64 @@
+// Owns the tests of the commands `list` and `doctor`: exit status, streams and JSON.
+
+import t from 'tap';
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { list } from '../../src/index.js';
+
+const MAIN = resolve(__dirname, '../../lib/cli/main.js');
+
+function run(...args: string[]) {
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+}
+
+t.test('list', (t) => {
+  const { status, stdout, stderr } = run('list');
+  t.equal(status, 0);
+  if (list().length === 0) {
+    t.equal(stdout, '');
+    t.match(stderr, /has no devdax.*node-dax vm -- COMMAND.*memmap=/s);
+  } else {
+    t.match(stdout, /^KIND +PATH +SIZE/);
+    t.equal(stderr, '');
+  }
+  const json = run('list', '--json');
+  t.equal(json.status, 0);
+  t.equal((JSON.parse(json.stdout) as unknown[]).length, list().length);
+  t.equal(json.stderr, '');
+  t.end();
+});
+
+t.test('doctor', (t) => {
+  const dir = t.testdir({ file: 'text' });
+  const words = run('doctor', `${dir}/file`);
+  t.equal(words.status, 0);
+  t.match(words.stdout, /\/file: file, not DAX, granularity page\n\n {2}.*EVIDENCE +VALUE +MEANING\n/s);
+  t.ok(
+    words.stdout
+      .split('\n')
+      .slice(0, 3)
+      .every((line) => line.length <= 120),
+  );
+  const json = JSON.parse(run('doctor', '--json', `${dir}/file`).stdout) as Record<string, unknown>;
+  t.match(json, {
+    path: `${dir}/file`,
+    kind: 'file',
+    is_dax: false,
+    granularity: 'page',
+    verdict: String,
+    evidence: Array,
+  });
+  t.end();
+});
+
+t.test('failure and wrong usage', (t) => {
+  const absent = run('doctor', '/nowhere');
+  t.equal(absent.status, 1);
+  t.match(absent.stderr, /^node-dax: ENOENT.*\/nowhere/);
+  t.equal(absent.stdout, '');
+  t.equal(run('doctor').status, 2);
+  t.equal(run('doctor', '--wrong', '/').status, 2);
+  t.equal(run('list', 'surplus').status, 2);
+  t.equal(run('list', '--help').status, 0);
+  t.end();
+});

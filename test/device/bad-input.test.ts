@@ -1,0 +1,158 @@
+// Every public call with every kind of wrong argument: a typed error, nothing written, the process alive.
+
+import t from 'tap';
+import { openSync, partition, type BlockDevice, type DaxDevice } from 'node-dax';
+import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+
+type Call = (device: DaxDevice, bad: never) => unknown;
+
+const positions: [name: string, call: Call][] = [
+  ['readSync', (device, bad) => device.readSync(Buffer.alloc(8), bad)],
+  ['read', (device, bad) => device.read(Buffer.alloc(8), bad)],
+  ['read large', (device, bad) => device.read(Buffer.alloc(1 << 20), bad)],
+  ['writeSync', (device, bad) => device.writeSync(Buffer.alloc(8, 1), bad)],
+  ['write', (device, bad) => device.write(Buffer.alloc(8, 1), bad)],
+  ['write large', (device, bad) => device.write(Buffer.alloc(1 << 20, 1), bad)],
+  ['readvSync', (device, bad) => device.readvSync([Buffer.alloc(8)], bad)],
+  ['readv', (device, bad) => device.readv([Buffer.alloc(8)], bad)],
+  ['writevSync', (device, bad) => device.writevSync([Buffer.alloc(8, 1)], bad)],
+  ['writev', (device, bad) => device.writev([Buffer.alloc(8, 1)], bad)],
+  ['zeroSync pos', (device, bad) => device.zeroSync(bad, 8)],
+  ['zeroSync length', (device, bad) => device.zeroSync(0, bad)],
+  ['flush pos', (device, bad) => { device.flush(bad, 8); }],
+  ['flush length', (device, bad) => { device.flush(0, bad); }],
+  ['persist pos', (device, bad) => { device.persist(bad, 8); }],
+  ['persist length', (device, bad) => { device.persist(0, bad); }],
+  ['view pos', (device, bad) => device.view(bad, 8)],
+  ['view length', (device, bad) => device.view(0, bad)],
+  ['truncateSync', (device, bad) => { device.truncateSync(bad); }],
+  ['truncate', (device, bad) => device.truncate(bad)],
+  ['partition start', (device, bad) => partition(device, bad, 8)],
+  ['partition length', (device, bad) => partition(device, 0, bad)],
+  ['directAccess sector', (device, bad) => device.directAccess(bad, 8)],
+  ['offset', (device, bad) => device.writeSync(Buffer.alloc(8, 1), 0, { offset: bad })],
+  ['length', (device, bad) => device.writeSync(Buffer.alloc(8, 1), 0, { length: bad })],
+  ['read offset', (device, bad) => device.read(Buffer.alloc(1 << 20), 0, { offset: bad })],
+  ['read length', (device, bad) => device.read(Buffer.alloc(1 << 20), 0, { length: bad })],
+];
+
+const buffers: [name: string, call: Call][] = [
+  ['readSync', (device, bad) => device.readSync(bad, 0)],
+  ['read', (device, bad) => device.read(bad, 0)],
+  ['writeSync', (device, bad) => device.writeSync(bad, 0)],
+  ['write', (device, bad) => device.write(bad, 0)],
+  ['readvSync', (device, bad) => device.readvSync([bad], 0)],
+  ['readv', (device, bad) => device.readv([Buffer.alloc(1), bad], 0)],
+  ['writevSync', (device, bad) => device.writevSync([Buffer.alloc(1, 1), bad], 0)],
+  ['writev', (device, bad) => device.writev([bad], 0)],
+];
+
+const badNumbers: [unknown, new () => Error][] = [
+  ['1', TypeError],
+  [null, TypeError],
+  [{}, TypeError],
+  [[], TypeError],
+  [true, TypeError],
+  [Symbol('s'), TypeError],
+  [Number.NaN, RangeError],
+  [Number.POSITIVE_INFINITY, RangeError],
+  [-1, RangeError],
+  [1.5, RangeError],
+  [2 ** 53, RangeError],
+  [2n ** 53n, RangeError],
+  [2n ** 64n, RangeError],
+  [-1n, RangeError],
+];
+
+function resizable(length: number): Uint8Array {
+  const Resizable = ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer;
+  return new Uint8Array(new Resizable(length, { maxByteLength: 2 * length })).fill(1);
+}
+
+function detached(length: number): Uint8Array {
+  const view = new Uint8Array(length).fill(1);
+  structuredClone(view.buffer, { transfer: [view.buffer] });
+  return view;
+}
+
+const LARGE = 1 << 20;
+const badBuffers: [name: string, make: () => unknown][] = [
+  ['undefined', () => undefined],
+  ['null', () => null],
+  ['a string', () => 'text'],
+  ['an array', () => [1, 2, 3]],
+  ['an ArrayBuffer', () => new ArrayBuffer(8)],
+  ['an object that looks like a view', () => ({ buffer: new ArrayBuffer(8), byteOffset: 0, byteLength: 8, length: 8 })],
+  ['a proxy of a view', () => new Proxy(Buffer.alloc(8), {})],
+  ['a detached view', () => detached(8)],
+  ['a large detached view', () => detached(LARGE)],
+  ['a view of a SharedArrayBuffer', () => new Uint8Array(new SharedArrayBuffer(8)).fill(1)],
+  ['a large view of a SharedArrayBuffer', () => new Uint8Array(new SharedArrayBuffer(LARGE)).fill(1)],
+  ['a view of a resizable buffer', () => resizable(8)],
+  ['a large view of a resizable buffer', () => resizable(LARGE)],
+];
+
+// eslint-disable-next-line @typescript-eslint/require-await -- a synchronous throw becomes a rejection
+const attempt = async (call: Call, device: DaxDevice, bad: unknown) => call(device, bad as never);
+
+onEveryDevice('wrong positions, lengths and buffers on', async (test, wanted) => {
+  const device = wanted.open();
+  device.zeroSync(0, 2 * LARGE);
+  for (const [name, call] of positions) {
+    for (const [bad, error] of badNumbers) {
+      await test.rejects(attempt(call, device, bad), error, `${name} of ${String(bad)}`);
+    }
+  }
+  for (const [name, call] of buffers) {
+    for (const [what, make] of badBuffers) {
+      await test.rejects(attempt(call, device, make()), TypeError, `${name} with ${what}`);
+    }
+  }
+  const untouched = Buffer.alloc(2 * LARGE, 1);
+  device.readSync(untouched, 0);
+  test.equal(untouched.every((byte) => byte === 0), true, 'nothing was written');
+});
+
+t.test('wrong options', async (test) => {
+  const device = openSync(scratchPath(test), { size: 8192 });
+  const bytes = Buffer.alloc(8, 1);
+  for (const bad of [null, 1, 'x'] as never[]) {
+    test.throws(() => device.writeSync(bytes, 0, bad), TypeError);
+    test.throws(() => device.readSync(bytes, 0, bad), TypeError);
+    await test.rejects(device.read(bytes, 0, bad), TypeError);
+    await test.rejects(device.write(bytes, 0, bad), TypeError);
+    test.throws(() => device.writeSync(bytes, 0, { flush: bad }), TypeError);
+    test.throws(() => device.writevSync([bytes], 0, { flush: bad }), TypeError);
+    test.throws(() => device.zeroSync(0, 1, { flush: bad }), TypeError);
+    await test.rejects(device.write(bytes, 0, { flush: bad }), TypeError);
+    await test.rejects(device.read(bytes, 0, { signal: bad }), TypeError);
+    test.throws(() => device.readvSync(bad), TypeError);
+    await test.rejects(device.writev(bad), TypeError);
+  }
+  for (const range of [{ offset: 9 }, { length: 9 }, { offset: 4, length: 5 }]) {
+    test.throws(() => device.writeSync(bytes, 0, range), RangeError);
+    await test.rejects(device.read(Buffer.alloc(8), 0, range), RangeError);
+  }
+  test.equal(device.view().every((byte) => byte === 0), true);
+});
+
+t.test('the wrong this', async (test) => {
+  const device = openSync(scratchPath(test), { size: 8192 });
+  const part = partition(device, 0, 8);
+  for (const owner of [device, part] as BlockDevice[]) {
+    const prototype = Object.getPrototypeOf(owner) as object;
+    for (const name of [...Object.getOwnPropertyNames(prototype), Symbol.dispose, Symbol.asyncDispose]) {
+      const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the wrong `this` on purpose
+      const method = (descriptor?.get ?? descriptor?.value) as ((...args: unknown[]) => unknown) | undefined;
+      if (name === 'constructor' || method === undefined) continue;
+      for (const receiver of [undefined, {}, Object.create(device), part === owner ? device : part]) {
+        // eslint-disable-next-line @typescript-eslint/require-await -- a synchronous throw becomes a rejection
+        const call = async () => Reflect.apply(method, receiver, [Buffer.alloc(1), 0]);
+        await test.rejects(call(), TypeError, String(name));
+      }
+    }
+  }
+  test.equal(device.isOpen, true);
+  await device.close();
+});

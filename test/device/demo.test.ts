@@ -1,0 +1,31 @@
+import { demonstrate } from '../../lib/demo/demo.js';
+import { checkOverwritable } from '../../lib/demo/permission.js';
+import { onEveryDevice } from '../helpers/devices.js';
+
+onEveryDevice('the demonstration on', (test, wanted) => {
+  const last = wanted.open();
+  last.zeroSync(0, 128 * 1024);
+  last.writeSync(Buffer.from('kept'), 4096);
+  const steps: string[] = [];
+  const report = demonstrate(wanted.path, { force: false }, {
+    onStep: (text) => steps.push(text),
+    onProgress: () => undefined,
+  });
+  test.match(report, { path: wanted.path, kind: wanted.kind, isDax: wanted.isDax, verified: true });
+  test.equal(report.timings.length, 3);
+  test.ok((report.timings[0]?.nanoseconds ?? 0) > 0);
+  for (const { way, nanoseconds, reason } of report.timings.slice(1)) {
+    const possible = wanted.kind !== 'devdax';
+    test.equal(nanoseconds !== undefined, possible, `${way}: ${nanoseconds ?? reason ?? ''}`);
+  }
+  const kept = Buffer.alloc(4);
+  last.readSync(kept, 4096);
+  test.equal(kept.toString(), 'kept', 'only the first 4096 bytes were overwritten');
+  test.match(steps.join('\n'), /reopen {2}found it again/);
+  checkOverwritable(wanted.path);
+  last.writeSync(Buffer.from('XFSB'), 0);
+  test.throws(() => {
+    checkOverwritable(wanted.path);
+  }, { code: 'EBUSY', message: /carries xfs/ });
+  last.zeroSync(0, 4);
+});

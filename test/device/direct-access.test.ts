@@ -1,0 +1,192 @@
+// The cases of direct access (1 to 11 of the specification), on a memory device, and on every real one.
+
+import { readFileSync, openSync as openFile, readSync } from 'node:fs';
+import t from 'tap';
+import {
+  bdevDirectAccess,
+  DaxError,
+  PAGE_SIZE,
+  partition,
+  SECTOR_SIZE,
+  type BlockDevice,
+  type DirectAccess,
+  type DirectAccessOp,
+} from 'node-dax';
+import { onEveryDevice } from '../helpers/devices.js';
+
+const SECTORS = 64;
+const memory = new Uint8Array(128 * SECTOR_SIZE).fill(0xa5);
+let calls = 0;
+
+function answer(sector: number, bytes: number): DirectAccess {
+  calls++;
+  return { bytes, window: memory.subarray(sector * SECTOR_SIZE), pfn: (sector * SECTOR_SIZE) / PAGE_SIZE };
+}
+const pmem: DirectAccessOp = (sector) => answer(sector, memory.length - sector * SECTOR_SIZE);
+const brd: DirectAccessOp = (sector) => answer(sector, PAGE_SIZE);
+
+const access = (op: DirectAccessOp | undefined, sector: number, size: number) =>
+  bdevDirectAccess(op, SECTORS, sector, size);
+
+// Only direct access is asked of it.
+function blockDevice(op: DirectAccessOp, sectors: number): BlockDevice {
+  const directAccess: BlockDevice['directAccess'] = (sector, size) => bdevDirectAccess(op, sectors, sector, size);
+  return { size: sectors * SECTOR_SIZE, granularity: 'byte', directAccess } as unknown as BlockDevice;
+}
+
+t.test('1: sector 0 and sector 8', (test) => {
+  const first = access(pmem, 0, 4096);
+  test.match(first, { bytes: 4096, pfn: 0 });
+  test.equal(first.window.byteOffset, 0);
+  const second = access(pmem, 8, 4096);
+  test.equal(second.window.byteOffset, 4096);
+  test.equal(second.pfn, 1);
+  test.end();
+});
+
+t.test('2: the whole request from pmem, a page from brd', (test) => {
+  test.equal(access(pmem, 0, 16384).bytes, 16384);
+  const short = access(brd, 0, 16384);
+  test.equal(short.bytes, 4096);
+  test.equal(short.window.byteLength, 4096);
+  test.end();
+});
+
+t.test('3: a sector within a page is EINVAL', (test) => {
+  test.throws(() => access(pmem, 1, 512), { code: 'EINVAL', errno: -22 });
+  test.throws(() => access(pmem, 7, 512), { code: 'EINVAL' });
+  test.equal(access(pmem, 16, 512).bytes, 512);
+  test.end();
+});
+
+t.test('4: the end is fine, past it is ERANGE', (test) => {
+  test.equal(access(pmem, 56, 4096).bytes, 4096);
+  test.throws(() => access(pmem, 56, 4097), { code: 'ERANGE', errno: -34 });
+  test.end();
+});
+
+t.test('5: the range is checked before the alignment', (test) => {
+  test.throws(() => access(pmem, 61, 4096), { code: 'ERANGE' });
+  test.end();
+});
+
+t.test('6: partitions count from their start, alignment is absolute', (test) => {
+  const disk = blockDevice(pmem, SECTORS);
+  test.equal(partition(disk, 8, 8).directAccess(0, 4096).window.byteOffset, 4096);
+  const odd = partition(blockDevice(pmem, 128), 63, 64);
+  test.throws(() => odd.directAccess(0, 512), { code: 'EINVAL' });
+  test.equal(odd.directAccess(1, 512).window.byteOffset, 32768);
+  test.throws(() => partition(disk, 8, 8).directAccess(0, 4097), { code: 'ERANGE' });
+  test.equal(partition(partition(disk, 8, 40), 8, 8).directAccess(0, 1).window.byteOffset, 8192, 'nested');
+  test.throws(() => partition(disk, 8, 57), RangeError);
+  test.throws(() => partition(disk, -1, 1), RangeError);
+  test.end();
+});
+
+t.test('7: an errno as the size comes straight out', (test) => {
+  calls = 0;
+  test.throws(() => access(pmem, 0, -5), { code: 'EIO', errno: -5 });
+  test.throws(() => access(pmem, 10 ** 9, -5), { code: 'EIO', errno: -5 });
+  test.throws(() => partition(blockDevice(pmem, SECTORS), 8, 8).directAccess(10 ** 9, -5), { code: 'EIO', errno: -5 });
+  test.equal(calls, 0);
+  test.end();
+});
+
+t.test('8: without the op EOPNOTSUPP, even out of range', (test) => {
+  test.throws(() => access(undefined, 0, 4096), { code: 'EOPNOTSUPP', errno: -95 });
+  test.throws(() => access(undefined, 10 ** 9, 0), { code: 'EOPNOTSUPP' });
+  test.throws(() => access(undefined, 0, -5), { code: 'EIO', errno: -5 });
+  test.end();
+});
+
+t.test('9: size 0', (test) => {
+  const empty = access(pmem, 0, 0);
+  test.equal(empty.bytes, 0);
+  test.equal(empty.window.byteLength, 0);
+  test.throws(() => bdevDirectAccess(pmem, 128, 128, 0), { code: 'ERANGE' }, 'at the end of the disk');
+  test.equal(partition(blockDevice(pmem, SECTORS), 0, 8).directAccess(8, 0).bytes, 0, 'at the end of a partition');
+  test.end();
+});
+
+t.test('10: what the driver answers', (test) => {
+  const driver = (bytes: number): DirectAccessOp => {
+    return (sector) => {
+      if (bytes < 0) throw new DaxError({ errno: bytes, syscall: 'directAccess' });
+      return answer(sector, bytes);
+    };
+  };
+  test.throws(() => access(driver(0), 0, 4096), { code: 'ERANGE' });
+  test.throws(() => access(driver(100), 0, 4096), { code: 'ENXIO' });
+  test.throws(() => access(driver(-19), 0, 4096), { code: 'ENODEV' });
+  test.throws(() => access(driver(-28), 0, 4096), { code: 'ENOSPC' });
+  test.end();
+});
+
+onEveryDevice('11: direct access to', (test, wanted) => {
+  const device = wanted.open();
+  const { window, bytes } = device.directAccess(8n, 8192);
+  test.equal(bytes, 8192);
+  window.fill(0x5a);
+  const read = new Uint8Array(8192);
+  device.readSync(read, 4096);
+  test.strictSame(read, new Uint8Array(8192).fill(0x5a), 'the window is the device');
+  device.persist(4096, 8192);
+  const sectors = Math.floor(device.size / SECTOR_SIZE);
+  test.equal(device.directAccess(sectors - 8, 4096).bytes, 4096);
+  test.throws(() => device.directAccess(sectors - 8, 4097), { code: 'ERANGE' });
+  test.throws(() => device.directAccess(sectors, 0), { code: 'ERANGE' });
+  test.throws(() => device.directAccess(1, 1), { code: 'EINVAL' });
+  test.throws(() => device.directAccess(2 ** 53, 1), RangeError);
+  test.throws(() => device.directAccess('0' as unknown as number, 1), TypeError);
+  const part = partition(device, 16, 16);
+  part.directAccess(0, 4096).window[0] = 1;
+  test.equal(part.readSync(read, 0), 8192);
+  test.equal(read[0], 1);
+  test.equal(device.directAccess(16, 1).window[0], 1);
+});
+
+onEveryDevice('the pfn of', (test, wanted) => {
+  const device = wanted.open();
+  const { pfn, window } = device.directAccess(8, 4096);
+  if (wanted.kind !== 'devdax') {
+    test.equal(pfn, undefined, 'only a devdax says where it lies');
+    return;
+  }
+  test.equal(pfn, (Number(device.facts.resource) + 4096) / PAGE_SIZE);
+  // Fault the page in, then ask the kernel which frame is mapped at the start of the mapping's second page.
+  test.equal(window[0], window[0]);
+  test.equal(pfn, frameOf(device.path, 4096));
+});
+
+// The page frame that /proc/self/pagemap names for an offset of a mapped file.
+function frameOf(path: string, offset: number): number {
+  const line = readFileSync('/proc/self/maps', 'latin1')
+    .split('\n')
+    .find((entry) => entry.endsWith(` ${path}`));
+  const start = BigInt(`0x${line?.split('-')[0] ?? '0'}`) + BigInt(offset);
+  const entry = Buffer.alloc(8);
+  readSync(openFile('/proc/self/pagemap', 'r'), entry, 0, 8, (start / 4096n) * 8n);
+  return Number(entry.readBigUInt64LE() & ((1n << 55n) - 1n));
+}
+
+onEveryDevice('partitions of', (test, wanted) => {
+  const device = wanted.open();
+  device.zeroSync(0, 65536);
+  const part = partition(device, 9, 5);
+  test.equal(part.size, 2560);
+  test.equal(part.writeSync(Buffer.alloc(4000, 1), 1000), 1560, 'a write ends at the end of the partition');
+  test.throws(() => part.writeSync(Buffer.alloc(1), 2560), { code: 'ENOSPC' });
+  test.equal(part.zeroSync(2000, 100_000), 560);
+  test.equal(part.readSync(new Uint8Array(10), 2560), 0);
+  const all = Buffer.alloc(16384);
+  device.readSync(all, 0);
+  const wantedBytes = Buffer.alloc(16384);
+  wantedBytes.fill(1, 9 * 512 + 1000, 9 * 512 + 2000);
+  test.ok(all.equals(wantedBytes), 'no byte outside the partition changed');
+  part.flush(0, 2560);
+  part.drain();
+  part.persist(1, 1);
+  test.throws(() => {
+    part.persist(1, 2560);
+  }, RangeError);
+});

@@ -1,0 +1,214 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+import t from 'tap';
+import { openSync, type DaxDevice } from 'node-dax';
+import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+const MIB = 1024 * 1024;
+const CLOSED = { code: 'EBADF', reason: 'DEVICE_CLOSED' };
+
+function mappings(path: string): number {
+  return readFileSync('/proc/self/maps', 'latin1').split(path).length - 1;
+}
+
+function descriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+async function collected(path: string): Promise<number> {
+  for (let round = 0; round < 50 && mappings(path) > 0; round++) {
+    gc();
+    await delay(2);
+  }
+  return mappings(path);
+}
+
+const CALLS: [name: string, call: (device: DaxDevice) => unknown][] = [
+  ['read', (device) => device.read(Buffer.alloc(1), 0)],
+  ['read large', (device) => device.read(Buffer.alloc(MIB), 0)],
+  ['write', (device) => device.write(Buffer.alloc(1), 0)],
+  ['write large', (device) => device.write(Buffer.alloc(MIB), 0)],
+  ['readv', (device) => device.readv([Buffer.alloc(1)], 0)],
+  ['writev', (device) => device.writev([Buffer.alloc(1)], 0)],
+  ['truncate', (device) => device.truncate(1)],
+  ['readSync', (device) => device.readSync(Buffer.alloc(1), 0)],
+  ['writeSync', (device) => device.writeSync(Buffer.alloc(1), 0)],
+  ['readvSync', (device) => device.readvSync([Buffer.alloc(1)], 0)],
+  ['writevSync', (device) => device.writevSync([Buffer.alloc(1)], 0)],
+  ['zeroSync', (device) => device.zeroSync(0, 1)],
+  ['view', (device) => device.view(0, 1)],
+  ['directAccess', (device) => device.directAccess(0, 1)],
+  ['flush', (device) => { device.flush(0, 1); }],
+  ['drain', (device) => { device.drain(); }],
+  ['persist', (device) => { device.persist(0, 1); }],
+  ['deepFlush', (device) => { device.deepFlush(); }],
+  ['truncateSync', (device) => { device.truncateSync(1); }],
+];
+
+onEveryDevice('a closed device, and one that is closing:', async (test, wanted) => {
+  const device = wanted.open();
+  const reading = device.read(Buffer.alloc(2 * MIB), 0);
+  const closing = device.close();
+  test.equal(device.isOpen, false);
+  const refuse = async (state: string) => {
+    for (const [name, call] of CALLS) {
+      // eslint-disable-next-line @typescript-eslint/require-await -- a synchronous throw becomes a rejection
+      await test.rejects((async () => call(device))(), CLOSED, `${name} while ${state}`);
+    }
+  };
+  const refused = refuse('closing');
+  test.equal(await reading, 2 * MIB, 'what was under way is finished');
+  await Promise.all([closing, refused]);
+  await refuse('closed');
+  await device.close();
+  device.closeSync();
+  test.equal(mappings(wanted.path), 0);
+});
+
+onEveryDevice('using and await using', async (test, wanted) => {
+  let view: Uint8Array;
+  {
+    using device = wanted.open();
+    view = device.view(0, 1);
+    test.equal(view.byteLength, 1);
+  }
+  test.equal(view.byteLength, 0);
+  {
+    await using device = wanted.open();
+    view = device.view(0, 1);
+  }
+  test.equal(view.byteLength, 0);
+});
+
+t.test('closeSync ends copies under way early', async (test) => {
+  const device = openSync(scratchPath(test, '/dev/shm'), { size: 64 * MIB });
+  const reading = device.read(Buffer.alloc(64 * MIB), 0);
+  device.closeSync();
+  try {
+    test.ok((await reading) < 64 * MIB);
+  } catch (error) {
+    test.match(error, CLOSED);
+  }
+});
+
+t.test('devices that nobody closed leak nothing', async (test) => {
+  const path = scratchPath(test);
+  openSync(path, { size: 16_384 }).closeSync();
+  const before = descriptors();
+  (() => {
+    for (let i = 0; i < 200; i++) {
+      const device = openSync(path);
+      if (i % 2 === 0) device.view(0, 10).fill(i);
+    }
+  })();
+  test.equal(await collected(path), 0);
+  test.equal(descriptors(), before);
+});
+
+t.test('a view keeps its memory, though not its device', async (test) => {
+  const path = scratchPath(test);
+  const view = (() => openSync(path, { size: 4096 }).view())();
+  view[0] = 9;
+  for (let round = 0; round < 5; round++) {
+    gc();
+    await delay(2);
+  }
+  test.equal(view[0], 9);
+});
+
+t.test('opening and closing again and again', (test) => {
+  const path = scratchPath(test);
+  openSync(path, { size: 4096 }).closeSync();
+  const before = descriptors();
+  for (let i = 0; i < 2000; i++) {
+    const device = openSync(path);
+    if (i % 3 === 0) device.view(0, 1);
+    device.closeSync();
+  }
+  test.equal(descriptors(), before);
+  gc();
+  test.end();
+});
+
+const WORKER = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { openSync } = require('node-dax');
+  const { path, id, mode } = workerData;
+  const device = openSync(path);
+  const bytes = Buffer.alloc(1024 * 1024, id);
+  if (mode === 'once') {
+    device.writeSync(bytes, id * bytes.length);
+    device.view(id * bytes.length, 10);
+    parentPort.postMessage('done');
+  } else {
+    const loop = async () => { for (;;) await Promise.all([device.write(bytes, 0), device.read(bytes, 0), device.readSync(bytes, 0)]); };
+    loop();
+    parentPort.postMessage('busy');
+  }
+`;
+
+function spawnWorker(path: string, id: number, mode: 'once' | 'busy'): Worker {
+  return new Worker(WORKER, { eval: true, workerData: { path, id, mode } });
+}
+
+const event = (worker: Worker, name: string) =>
+  new Promise<unknown>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once(name, resolve);
+  });
+
+onEveryDevice('several workers on', async (test, wanted) => {
+  const device = wanted.open();
+  const view = device.view(0, 4 * MIB);
+  await Promise.all([0, 1, 2, 3].map((id) => event(spawnWorker(wanted.path, id, 'once'), 'exit')));
+  test.strictSame(
+    [0, 1, 2, 3].map((id) => view[id * MIB + 12_345]),
+    [0, 1, 2, 3],
+    'the views of this thread outlive the workers',
+  );
+});
+
+t.test('workers terminated in the middle of I/O', async (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const device = openSync(path, { size: 4 * MIB });
+  for (let round = 0; round < 10; round++) {
+    const worker = spawnWorker(path, 1, 'busy');
+    await event(worker, 'message');
+    await delay(round);
+    await worker.terminate();
+  }
+  device.view()[0] = 1;
+  test.equal(mappings(path), 1, 'only the mapping of this thread is left');
+  await device.close();
+});
+
+t.test('every way out of a process', (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  openSync(path, { size: 32 * MIB }).closeSync();
+  const steps = [
+    `const { openSync } = require('node-dax');`,
+    `const device = openSync(process.argv[1]);`,
+    `const view = device.view(); view[0] = 1;`,
+    `const reading = device.read(Buffer.alloc(32 << 20), 0);`,
+    `const closing = device.close();`,
+    `closing.then(() => reading);`,
+  ];
+  for (let count = 1; count <= steps.length; count++) {
+    for (const exit of ['', 'process.exit(0);']) {
+      const { status, signal, stderr } = spawnSync(
+        process.execPath,
+        ['-e', [...steps.slice(0, count), exit].join('\n'), path],
+        { encoding: 'utf8' },
+      );
+      test.strictSame({ status, signal, stderr }, { status: 0, signal: null, stderr: '' }, `${count} steps ${exit}`);
+    }
+  }
+  test.end();
+});

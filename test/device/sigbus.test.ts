@@ -1,0 +1,99 @@
+// A page that goes away under the process: copies report it, loads and stores of JavaScript survive it.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import t from 'tap';
+import { openSync } from 'node-dax';
+import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
+
+function truncateElsewhere(path: string, size: number): void {
+  execFileSync('truncate', ['-s', String(size), path]);
+}
+
+const gone = (position: number) => ({ code: 'EIO', reason: 'MEDIA_ERROR', position });
+
+onEveryDevice('a file truncated by another process:', async (test, wanted) => {
+  if (wanted.kind === 'devdax' || wanted.kind === 'block') {
+    test.pass('only files can be truncated');
+    return;
+  }
+  const device = wanted.open();
+  device.writeSync(Buffer.alloc(FILE_SIZE, 1), 0);
+  truncateElsewhere(wanted.path, 10_000);
+  const page = 12_288;
+  const target = Buffer.alloc(2 * 1024 * 1024);
+
+  test.equal(device.readSync(target, 100), page - 100, 'a read gives what lies before');
+  test.equal(await device.read(target, 100), page - 100);
+  test.throws(() => device.readSync(target, page), gone(page));
+  test.throws(() => device.readSync(Buffer.alloc(1), page + 5), gone(page + 5));
+  await test.rejects(device.read(target, page), gone(page));
+  test.equal(device.readvSync([Buffer.alloc(page), Buffer.alloc(1)], 0), page);
+  test.throws(() => device.readvSync([Buffer.alloc(1), Buffer.alloc(1)], page), gone(page));
+
+  test.equal(device.writeSync(target, 4096), page - 4096, 'a write what fits before');
+  test.equal(await device.write(target, 4096), page - 4096);
+  test.throws(() => device.writeSync(Buffer.alloc(1), page), gone(page));
+  test.throws(() => device.zeroSync(page, 1), gone(page));
+  await test.rejects(device.write(target, page), gone(page));
+});
+
+t.test('a buffer that is itself a lost page', (test) => {
+  const lost = scratchPath(test, '/dev/shm');
+  const source = openSync(lost, { size: 8192 }).view(0, 8192);
+  const device = openSync(scratchPath(test, '/dev/shm'), { size: 8192 });
+  truncateElsewhere(lost, 4096);
+  test.equal(device.writeSync(source, 0), 4096);
+  test.throws(() => device.writeSync(source, 0, { offset: 4096 }), { code: 'EFAULT', reason: 'USER_MEMORY' });
+  test.throws(() => device.readSync(source, 0, { offset: 5000 }), { code: 'EFAULT', reason: 'USER_MEMORY' });
+  device.closeSync();
+  test.end();
+});
+
+t.test('loads and stores of JavaScript', (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const device = openSync(path, { size: 300 * 4096 });
+  const view = device.view();
+  view.fill(1);
+  truncateElsewhere(path, 4096);
+  let sum = 0;
+  for (let pos = 0; pos < view.length; pos += 4096) sum += view[pos] ?? 0;
+  test.equal(sum, 1, 'pages that are gone read as zeros');
+  view[8192] = 5;
+  truncateElsewhere(path, 300 * 4096);
+  const target = Buffer.alloc(4096 * 4);
+  test.equal(device.readSync(target, 0), 4096, 'and stay lost to this device, even if the file grows again');
+  test.throws(() => device.readSync(target, 4096), gone(4096));
+  test.throws(() => device.writeSync(target, 4096), gone(4096));
+  test.throws(() => {
+    device.persist(0, 8192);
+  }, { code: 'EIO', reason: 'MEDIA_ERROR' });
+  device.persist(0, 4096);
+  const again = openSync(path);
+  test.equal(again.readSync(target, 4096), target.length, 'opening it again forgets');
+  test.equal(again.view(8192, 1)[0], 0, 'no store to a lost page reached the file');
+  device.closeSync();
+  again.closeSync();
+  test.end();
+});
+
+t.test('flushing a lost page', { skip: process.arch !== 'x64' }, (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const program = `
+    const { openSync } = require('node-dax');
+    const device = openSync(process.argv[1], { size: 8192 });
+    device.view().fill(1);
+    require('node:fs').truncateSync(process.argv[1], 4096);
+    device.persist(0, 4096);
+    try { device.persist(0, 8192); } catch (error) { console.log(error.code); }`;
+  const env = { ...process.env, NODE_DAX_FORCE_GRANULARITY: 'cache_line', NODE_NO_WARNINGS: '1' };
+  const { stdout, status } = spawnSync(process.execPath, ['-e', program, path], { env, encoding: 'utf8' });
+  test.strictSame({ stdout, status }, { stdout: 'EIO\n', status: 0 });
+  test.end();
+});
+
+t.test('a SIGBUS that is not ours ends the process as ever', (test) => {
+  const program = `require('node-dax').openSync(process.argv[1], { size: 1 }); process.kill(process.pid, 'SIGBUS'); setInterval(() => 0, 1000)`;
+  const { signal } = spawnSync(process.execPath, ['-e', program, scratchPath(test)], { timeout: 20_000 });
+  test.equal(signal, 'SIGBUS');
+  test.end();
+});

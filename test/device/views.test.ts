@@ -1,0 +1,132 @@
+import { closeSync, openSync as openFile, writeSync as writeFile } from 'node:fs';
+import t from 'tap';
+import { openSync } from 'node-dax';
+import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
+
+onEveryDevice('a view is the memory of', async (test, wanted) => {
+  const device = wanted.open();
+  device.zeroSync(0, 16384);
+  const view = device.view(4090, 100);
+  const again = device.view(4000, 200);
+  test.equal(view.byteLength, 100);
+  test.equal(view.buffer, again.buffer, 'views share one ArrayBuffer');
+  view[3] = 42;
+  test.equal(again[93], 42);
+  const read = Buffer.alloc(1);
+  device.readSync(read, 4093);
+  test.equal(read[0], 42);
+  device.writeSync(Buffer.from([43]), 4093);
+  test.equal(view[3], 43);
+  test.equal(device.view(device.size - 1, 1).byteLength, 1, 'the last byte');
+  test.equal(device.view(device.size, 0).byteLength, 0);
+  test.equal(wanted.open().view(4093, 1)[0], 43, 'another open sees it');
+  for (const [pos, length] of [
+    [device.size, 1],
+    [device.size - 1, 2],
+    [0, device.size + 1],
+    [device.size + 1, 0],
+    [2 ** 53 - 1, 1],
+  ] as const) {
+    test.throws(() => device.view(pos, length), RangeError);
+  }
+  await device.close();
+  test.equal(view.byteLength, 0, 'closing detaches');
+  test.equal(view[3], undefined);
+});
+
+t.test('a view without arguments is the whole device', (test) => {
+  const device = openSync(scratchPath(test), { size: 10_001 });
+  test.equal(device.view().byteLength, 10_001);
+  test.equal(device.view(10_000).byteLength, 1);
+  device.closeSync();
+  test.end();
+});
+
+onEveryDevice('a view shows what write(2) writes to', (test, wanted) => {
+  if (wanted.kind === 'devdax') {
+    test.pass('a devdax has no write(2)');
+    return;
+  }
+  const view = wanted.open().view(0, 4096);
+  const fd = openFile(wanted.path, 'r+');
+  writeFile(fd, Buffer.from('seen'), 0, 4, 100);
+  closeSync(fd);
+  test.equal(Buffer.from(view.subarray(100, 104)).toString(), 'seen');
+});
+
+t.test('truncate', async (test) => {
+  const path = scratchPath(test);
+  const device = openSync(path, { size: FILE_SIZE });
+  const before = device.view(0, 4096);
+  before[0] = 1;
+
+  device.truncateSync(FILE_SIZE + 12_345);
+  test.equal(device.size, FILE_SIZE + 12_345);
+  test.equal(before[0], 1, 'growing leaves views alone');
+  test.equal(device.view(FILE_SIZE, 12_345).every((byte) => byte === 0), true, 'what is new is zero');
+  before[1] = 2;
+  test.equal(device.view(1, 1)[0], 2, 'old and new views show the same memory');
+
+  await device.truncate(4097n);
+  test.equal(device.size, 4097);
+  test.equal(before.byteLength, 0, 'shrinking detaches what is cut, of both generations');
+  test.strictSame([...device.view(0, 2)], [1, 2]);
+  test.equal(device.readSync(Buffer.alloc(10), 4096), 1);
+  test.throws(() => device.view(4096, 2), RangeError);
+
+  device.view(4096, 1)[0] = 9;
+  const kept = device.view(0, 10);
+  device.truncateSync(8192);
+  device.truncateSync(5000);
+  test.equal(kept.byteLength, 10, 'a view of an older, shorter mapping that is not cut lives on');
+  test.strictSame([...device.view(4096, 4)], [9, 0, 0, 0]);
+
+  device.truncateSync(0);
+  test.equal(device.size, 0);
+  test.equal(device.readSync(Buffer.alloc(10), 0), 0);
+  test.throws(() => device.writeSync(Buffer.alloc(10), 0), { code: 'ENOSPC' });
+  test.equal(device.view(0, 0).byteLength, 0);
+  device.drain();
+  device.truncateSync(100);
+  test.equal(device.writeSync(Buffer.alloc(200, 5), 0), 100);
+  await device.close();
+  test.equal(openSync(path).size, 100);
+});
+
+t.test('truncate while reads are under way', async (test) => {
+  const device = openSync(scratchPath(test), { size: 64 * 1024 * 1024 });
+  const target = Buffer.alloc(device.size);
+  const reading = device.read(target, 0);
+  test.throws(() => {
+    device.truncateSync(10);
+  }, { code: 'EBUSY' });
+  const truncating = device.truncate(10);
+  test.equal(await reading, target.length, 'the read is whole');
+  await truncating;
+  test.equal(device.size, 10);
+  await device.close();
+});
+
+onEveryDevice('truncating', (test, wanted) => {
+  const device = wanted.open();
+  if (wanted.kind === 'file' || wanted.kind === 'fsdax') {
+    device.truncateSync(FILE_SIZE - 1);
+    test.equal(device.size, FILE_SIZE - 1);
+    return;
+  }
+  test.throws(() => {
+    device.truncateSync(4096);
+  }, { code: 'EINVAL', reason: 'FIXED_SIZE' });
+});
+
+t.test('a view that was transferred away', async (test) => {
+  const device = openSync(scratchPath(test), { size: 8192 });
+  const view = device.view(0, 10);
+  const { buffer } = view as { buffer: ArrayBuffer & { transfer?: () => ArrayBuffer } };
+  const moved = buffer.transfer?.();
+  if (moved !== undefined) new Uint8Array(moved)[0] = 7;
+  else view[0] = 7;
+  test.equal(device.view(0, 1)[0], 7, 'the next view works');
+  await device.close();
+  if (moved !== undefined) test.equal(new Uint8Array(moved)[0], 7, 'what was taken away stays mapped for its owner');
+});

@@ -1,0 +1,310 @@
+// Owns the tests of doctor(): one for each reason why something is or is not DAX.
+
+import t from 'tap';
+import { doctor } from '../../src/index.js';
+import { diagnose, examine } from '../../src/discovery/doctor.js';
+import type { PathFacts } from '../../src/discovery/look.js';
+import { FakeSystem } from '../helpers/fake-system.js';
+
+function file(path: string, devno: string, facts: Partial<PathFacts> = {}): PathFacts {
+  return {
+    path,
+    realPath: path,
+    type: 'file',
+    devno,
+    rdevno: '0:0',
+    size: 1048576,
+    blockSize: 4096,
+    readable: true,
+    writable: true,
+    ...facts,
+  };
+}
+
+function node(path: string, type: 'block' | 'char', rdevno: string, facts: Partial<PathFacts> = {}): PathFacts {
+  return file(path, '0:5', { type, rdevno, size: 0, ...facts });
+}
+
+function machine(t: { testdir: () => string }): FakeSystem {
+  const system = new FakeSystem(t.testdir());
+  system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
+  system.devdax({ id: 2, persistenceDomain: 'cpu_cache' }, { align: 2097152, driver: 'device_dax', minor: 2 });
+  system.devdax({ id: 6 }, { align: 2097152, driver: 'kmem', minor: 6 });
+  system.devdax({ id: 8 }, { align: 2097152, minor: 8 });
+  system.fsdax({ id: 0 }, '259:0');
+  system.raw({ id: 3 }, '259:1');
+  system.sector({ id: 4 }, '259:2');
+  system.partition(system.fsdax({ id: 5, persistenceDomain: 'cpu_cache' }, '259:3'), 'pmem5p1', '259:5', 104857600);
+  system.virtio(7, '259:7');
+  system.virtualBlock('ram0', '1:0', { bytes: 268435456 });
+  system.virtualBlock('zram0', '253:0', { bytes: 268435456 });
+  system.file(`${system.virtualBlock('loop0', '7:0', { bytes: 1048576 })}/loop/backing_file`, '/mnt/ext4/image');
+  system.virtualBlock('sda', '8:0', { bytes: 1073741824 });
+  system.mount('8:0 / / rw - ext4 /dev/sda rw');
+  return system;
+}
+
+t.test('devdax of 4 KiB', (t) => {
+  const report = diagnose(node('/dev/dax1.0', 'char', '252:1'), machine(t).tree);
+  t.match(report, { kind: 'devdax', isDax: true, granularity: 'cache_line', fix: undefined });
+  t.match(report.verdict, /^A devdax device of 250 MiB.*directly\. A store is durable once flushed/);
+  t.match(report.evidence, [
+    { source: '/sys/bus/dax/devices/dax1.0/driver', value: 'device_dax' },
+    { source: '/sys/bus/dax/devices/dax1.0/align', value: '4096' },
+    { source: '/sys/bus/nd/devices/region1/persistence_domain', value: 'memory_controller' },
+  ]);
+  t.end();
+});
+
+t.test('devdax of 2 MiB with eADR', (t) => {
+  const report = diagnose(node('/dev/dax2.0', 'char', '252:2'), machine(t).tree);
+  t.match(report, { isDax: true, granularity: 'byte' });
+  t.match(report.verdict, /multiples of 2 MiB.*eADR/);
+  t.end();
+});
+
+t.test('devdax in mode system-ram, and disabled', (t) => {
+  const { tree } = machine(t);
+  t.match(diagnose(node('/dev/dax6.0', 'char', '252:6'), tree), {
+    isDax: false,
+    granularity: undefined,
+    verdict: /system-ram/,
+    fix: 'daxctl reconfigure-device --force --mode=devdax dax6.0',
+  });
+  t.match(diagnose(node('/dev/dax8.0', 'char', '252:8'), tree), { isDax: false, fix: 'daxctl enable-device dax8.0' });
+  t.end();
+});
+
+t.test('devdax without a node in /dev', (t) => {
+  const { tree } = machine(t);
+  const report = examine('/dev/dax1.0', tree);
+  t.match(report, { path: '/dev/dax1.0', isDax: false, fix: 'mknod /dev/dax1.0 c 252 1' });
+  t.match(examine('/dev/dax6.0', tree), { isDax: false, verdict: /system-ram/ });
+  t.throws(() => examine('/dev/dax77.0', tree), { name: 'DaxError', code: 'ENOENT' });
+  t.end();
+});
+
+t.test('permission', (t) => {
+  const { tree } = machine(t);
+  const facts = { readable: false, writable: false };
+  t.match(diagnose(node('/dev/dax1.0', 'char', '252:1', facts), tree), {
+    isDax: true,
+    verdict: /This user may neither read nor write it/,
+    fix: 'sudo chown $(id -u) /dev/dax1.0',
+  });
+  t.match(
+    diagnose(node('/dev/dax1.0', 'char', '252:1', { writable: false }), tree).verdict,
+    /read it and not write it/,
+  );
+  t.match(diagnose(node('/dev/dax6.0', 'char', '252:6', facts), tree).fix, /^daxctl/, 'the mode comes first');
+  t.end();
+});
+
+t.test('block devices are page cache, each for its reason', (t) => {
+  const { tree } = machine(t);
+  const of = (name: string, devno: string) => diagnose(node(`/dev/${name}`, 'block', devno), tree);
+  const all = {
+    pmem0: of('pmem0', '259:0'),
+    pmem3: of('pmem3', '259:1'),
+    pmem4s: of('pmem4s', '259:2'),
+    pmem5p1: of('pmem5p1', '259:5'),
+    ram0: of('ram0', '1:0'),
+    zram0: of('zram0', '253:0'),
+    loop0: of('loop0', '7:0'),
+    sda: of('sda', '8:0'),
+  };
+  for (const report of Object.values(all)) t.match(report, { kind: 'block', isDax: false, granularity: 'page' });
+  t.match(all.pmem0, {
+    verdict: /can do DAX, but a mapping of a block device goes through the page cache/,
+    fix: 'mkdir -p /mnt/pmem0 && mount -o dax=always /dev/pmem0 /mnt/pmem0',
+  });
+  t.match(all.pmem3, { verdict: /raw mode.*erases/s, fix: 'ndctl create-namespace -f -e namespace3.0 -m devdax' });
+  t.match(all.pmem4s, {
+    verdict: /sector mode.*BTT.*erases/s,
+    fix: 'ndctl create-namespace -f -e namespace4.0 -m fsdax',
+  });
+  t.match(all.pmem5p1, { evidence: [{ source: '/sys/block/pmem5/queue/dax', value: '1' }] });
+  t.match(all.ram0, { verdict: /Linux 4\.15/, fix: undefined });
+  t.match(all.zram0, { verdict: /zram/ });
+  t.match(all.loop0, { verdict: /loop device/, evidence: [{}, { value: '/mnt/ext4/image' }] });
+  t.match(all.sda, { verdict: /ordinary block device/ });
+  t.match(of('gone', '99:1'), { kind: 'other', isDax: false });
+  t.end();
+});
+
+t.test('a pmem device that is mounted', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
+  system.mount('259:7 / /mnt/vp rw - ext4 /dev/pmem7 rw');
+  t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), {
+    verdict: /one is at \/mnt\/ext4/,
+    fix: undefined,
+  });
+  t.match(diagnose(node('/dev/pmem7', 'block', '259:7'), system.tree), {
+    fix: 'umount /mnt/vp && mount -o dax=always /dev/pmem7 /mnt/vp',
+  });
+  t.end();
+});
+
+t.test('device-mapper', (t) => {
+  const system = machine(t);
+  const good = system.virtualBlock('dm-0', '254:0', { bytes: 1048576, dax: 1 });
+  system.file(`${good}/dm/name`, 'vg-data');
+  system.link(`${good}/slaves/pmem0`, '/sys/class/block/pmem0');
+  const bad = system.virtualBlock('dm-1', '254:1', { bytes: 1048576 });
+  system.link(`${bad}/slaves/pmem0`, '/sys/class/block/pmem0');
+  system.link(`${bad}/slaves/sda`, '/sys/class/block/sda');
+  system.mount('254:0 / /mnt/lv rw - xfs /dev/mapper/vg-data rw,dax=always');
+  t.match(diagnose(file('/mnt/lv/f', '254:0'), system.tree), { isDax: true, granularity: 'cache_line' });
+  t.match(diagnose(node('/dev/dm-1', 'block', '254:1'), system.tree), {
+    verdict: /stands on sda, which cannot/,
+    evidence: [{}, { source: '/sys/block/sda/queue/dax', value: '0' }],
+  });
+  t.end();
+});
+
+t.test('files on filesystems with and without dax', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
+  system.mount('259:5 / /mnt/xfs rw - xfs /dev/pmem5p1 rw,dax=always');
+  t.match(diagnose(file('/mnt/ext4/f', '259:0'), system.tree), {
+    kind: 'fsdax',
+    isDax: true,
+    granularity: 'cache_line',
+    fix: undefined,
+  });
+  t.match(diagnose(file('/mnt/xfs/f', '259:5'), system.tree), { kind: 'fsdax', isDax: true, granularity: 'byte' });
+  t.match(diagnose(file('/mnt/ext4', '259:0', { type: 'directory' }), system.tree), {
+    kind: 'directory',
+    isDax: true,
+    verdict: /^Files here are DAX/,
+  });
+  t.end();
+});
+
+t.test('the dax option', (t) => {
+  for (const [fstype, options, isDax, fix] of [
+    ['ext4', 'rw', undefined, "umount '/mnt/a b' && mount -o dax=always /dev/pmem0 '/mnt/a b'"],
+    ['ext4', 'rw,dax=inode', undefined, "xfs_io -f -c 'chattr +x' '/mnt/a b/f'"],
+    ['xfs', 'rw,dax=inode', undefined, "xfs_io -c 'chattr +x' '/mnt/a b/f'"],
+    ['xfs', 'rw,dax=never', false, "umount '/mnt/a b' && mount -o dax=always /dev/pmem0 '/mnt/a b'"],
+    ['ext2', 'rw', false, "umount '/mnt/a b' && mount -o dax /dev/pmem0 '/mnt/a b'"],
+    ['ext2', 'rw,dax', true, undefined],
+  ] as const) {
+    const system = machine(t);
+    system.mount(`259:0 / /mnt/a\\040b rw - ${fstype} /dev/pmem0 ${options}`);
+    const report = diagnose(file('/mnt/a b/f', '259:0'), system.tree);
+    t.equal(report.isDax, isDax, `${fstype} ${options}`);
+    t.equal(report.fix, fix, `${fstype} ${options}`);
+  }
+  t.end();
+});
+
+t.test('what only an open file tells', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/always rw - ext4 /dev/pmem0 rw,dax=always');
+  system.mount('259:3 / /mnt/inode rw - xfs /dev/pmem5 rw,dax=inode');
+  const always = file('/mnt/always/f', '259:0');
+  const inode = file('/mnt/inode/f', '259:3');
+  t.match(diagnose(always, system.tree, { statxDax: false }), {
+    isDax: false,
+    granularity: 'page',
+    verdict: /encrypted/,
+  });
+  t.match(diagnose(always, system.tree, { statxDax: true, mapSync: false }), { isDax: true, granularity: 'page' });
+  t.match(diagnose(inode, system.tree, { statxDax: true, mapSync: true }), { isDax: true, granularity: 'byte' });
+  t.match(diagnose(inode, system.tree, { statxDax: false }), {
+    isDax: false,
+    fix: "xfs_io -c 'chattr +x' /mnt/inode/f",
+  });
+  t.end();
+});
+
+t.test('the block size of the filesystem', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw');
+  t.match(diagnose(file('/mnt/ext4/f', '259:0', { blockSize: 1024 }), system.tree), {
+    isDax: false,
+    verdict: /blocks of 1 KiB.*4 KiB.*erases/s,
+    fix: 'umount /mnt/ext4 && mkfs.ext4 -F -b 4096 /dev/pmem0',
+  });
+  t.end();
+});
+
+t.test('virtio-pmem', (t) => {
+  const system = machine(t);
+  system.mount('259:7 / /mnt/vp rw - ext4 /dev/pmem7 rw,dax=always');
+  t.match(diagnose(file('/mnt/vp/f', '259:7'), system.tree), {
+    kind: 'fsdax',
+    isDax: true,
+    granularity: 'page',
+    verdict: /MAP_SYNC on virtio-pmem.*fsync/,
+  });
+  t.end();
+});
+
+t.test('filesystems on devices without DAX, and without devices', (t) => {
+  const system = machine(t);
+  system.mount('259:2 / /mnt/sector rw - ext4 /dev/pmem4s rw');
+  system.mount('0:40 / /tmp rw - tmpfs tmpfs rw');
+  system.mount('0:41 / /host rw - 9p host rw');
+  system.mount('0:42 / /ov rw - overlay ov rw,upperdir=/mnt/ext4/u');
+  system.mount('0:43 / /home rw - btrfs /dev/sda rw');
+  system.mount('0:44 / /fuse rw - fuse.sshfs x rw');
+  const of = (path: string, devno: string) => diagnose(file(path, devno), system.tree);
+  t.match(of('/mnt/sector/f', '259:2'), {
+    verdict: /sector mode/,
+    fix: 'umount /mnt/sector && ndctl create-namespace -f -e namespace4.0 -m fsdax',
+  });
+  t.match(of('/etc/passwd', '8:0'), { verdict: /under \/ cannot do DAX.*ordinary/, fix: undefined });
+  t.match(of('/tmp/f', '0:40'), { kind: 'file', isDax: false, granularity: 'page', verdict: /tmpfs.*lost/ });
+  t.match(of('/host/f', '0:41').verdict, /9p/);
+  t.match(of('/ov/f', '0:42').verdict, /overlay/);
+  t.match(of('/home/f', '0:99').verdict, /btrfs has no DAX/, 'btrfs reports another device number in stat');
+  t.match(of('/fuse/f', '0:44').verdict, /FUSE/);
+  system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
+  t.equal(of('/tmp/f', '0:40').fix, 'cp /tmp/f /mnt/ext4/', 'where there is a DAX mount, a copy in it');
+  t.end();
+});
+
+t.test('the mount that a path lies on', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/a rw - ext4 /dev/pmem0 rw,dax=always');
+  system.mount('259:0 /sub /bind rw - ext4 /dev/pmem0 rw,dax=always');
+  system.mount('259:3 / /mnt/ab rw - xfs /dev/pmem5 rw,dax=never');
+  t.equal(diagnose(file('/bind/f', '259:0'), system.tree).isDax, true, 'a bind mount');
+  t.equal(diagnose(file('/mnt/ab/f', '259:3'), system.tree).isDax, false, 'not /mnt/a, whose name it begins with');
+  system.mount('0:60 / /mnt rw - tmpfs none rw');
+  t.match(diagnose(file('/mnt/a/f', '0:60'), system.tree).verdict, /tmpfs/, 'a mount over the parent hides the others');
+  system.mount('259:3 / /bind rw - xfs /dev/pmem5 rw,dax=never');
+  t.equal(diagnose(file('/bind/f', '259:3'), system.tree).isDax, false, 'the later of two on one directory');
+  t.end();
+});
+
+t.test('an empty file', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
+  t.match(diagnose(file('/mnt/ext4/f', '259:0', { size: 0 }), system.tree), {
+    isDax: true,
+    verdict: /The file is empty/,
+    fix: 'fallocate -l 64M /mnt/ext4/f',
+  });
+  t.end();
+});
+
+t.test('this machine', (t) => {
+  const dir = t.testdir({ plain: 'text' });
+  t.equal(doctor(`${dir}/plain`).kind, 'file');
+  t.equal(doctor(dir).kind, 'directory');
+  t.match(doctor('/dev/null'), { kind: 'other', isDax: false, evidence: [{ value: 'mem' }] });
+  t.throws(() => doctor(`${dir}/absent`), {
+    name: 'DaxError',
+    code: 'ENOENT',
+    syscall: 'doctor',
+    path: `${dir}/absent`,
+  });
+  t.throws(() => doctor(42 as unknown as string), TypeError);
+  t.throws(() => doctor('nul\0byte'), TypeError);
+  t.throws(() => doctor(`${dir}/plain/below`), { name: 'DaxError', code: 'ENOTDIR' });
+  t.end();
+});

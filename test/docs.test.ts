@@ -1,0 +1,65 @@
+// The documents' examples run, print what they say, and name what exists.
+
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+
+const ROOT = join(__dirname, '..', '..');
+const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name))].filter((name) =>
+  name.endsWith('.md'),
+);
+const text = (document: string) => readFileSync(join(ROOT, document), 'utf8');
+
+t.test('examples print what is written under them', (test) => {
+  let examples = 0;
+  for (const document of DOCUMENTS) {
+    for (const [, code, output] of text(document).matchAll(/```js\n(.*?)```(?:\n\n```text\n(.*?)```)?/gs)) {
+      rmSync('/dev/shm/example', { force: true });
+      const { stdout, stderr, status } = spawnSync(
+        process.execPath,
+        ['--input-type=module', '--eval', code ?? ''],
+        { cwd: ROOT, encoding: 'utf8' },
+      );
+      examples++;
+      test.strictSame({ status, stderr }, { status: 0, stderr: '' }, document);
+      if (output !== undefined) test.equal(stdout, output, document);
+    }
+  }
+  rmSync('/dev/shm/example', { force: true });
+  test.ok(examples > 0);
+  test.end();
+});
+
+t.test('links lead to files', (test) => {
+  for (const document of [...DOCUMENTS, 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md']) {
+    for (const [, link = ''] of text(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      const { status } = spawnSync('test', ['-e', join(ROOT, document, '..', link)]);
+      test.equal(status, 0, `${document}: ${link}`);
+    }
+  }
+  test.end();
+});
+
+t.test('every command that is named exists', (test) => {
+  const help = spawnSync(process.execPath, [join(ROOT, 'dist', 'lib', 'cli', 'main.js'), '--help'], { encoding: 'utf8' });
+  for (const document of DOCUMENTS) {
+    for (const [, command = ''] of text(document).matchAll(/(?:npx |`|-- )node-dax ([a-z0-9]+)/g)) {
+      test.match(help.stdout, new RegExp(`^  ${command} `, 'm'), `${document}: node-dax ${command}`);
+    }
+  }
+  test.end();
+});
+
+t.test('every reason of an error has its line', (test) => {
+  const source = readFileSync(join(ROOT, 'src', 'errors.ts'), 'utf8');
+  const union = /DaxErrorReason =\n(.*?);/s.exec(source)?.[1] ?? '';
+  const reasons = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, reason = '']) => reason);
+  const used = spawnSync('grep', ['-rhoE', "'[A-Z]+_[A-Z_]+'", join(ROOT, 'src')], { encoding: 'utf8' }).stdout;
+  test.ok(reasons.length > 10);
+  for (const reason of reasons) {
+    test.ok(text('docs/errors.md').includes(`\`${reason}\``), `docs/errors.md has ${reason}`);
+    test.ok(used.split(`'${reason}'`).length > 2, `${reason} is used`);
+  }
+  test.end();
+});

@@ -1,0 +1,97 @@
+// Owns the devices that the suites run on: files made here, and the real ones that the environment names.
+
+import { randomBytes } from 'node:crypto';
+import { unlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { openSync, type DaxDevice, type DeviceKind, type Granularity, type OpenOptions } from 'node-dax';
+
+/** Bytes of the files that tests make: no multiple of 2 MiB, so that the last huge page is partial. */
+export const FILE_SIZE = 5 * 1024 * 1024;
+
+export interface TestDevice {
+  name: string;
+  path: string;
+  kind: DeviceKind;
+  isDax: boolean;
+  granularities: readonly Granularity[];
+  /** Opens it; the test closes it at its end. */
+  open(options?: OpenOptions): DaxDevice;
+}
+
+interface Candidate {
+  name: string;
+  /** The variable that names the device, or the folder to make a file in. */
+  variable?: string;
+  folder?: string;
+  kind: DeviceKind;
+  isDax: boolean;
+  granularities: readonly Granularity[];
+}
+
+const FLUSHED: readonly Granularity[] = ['byte', 'cache_line'];
+const SYNCED: readonly Granularity[] = ['page'];
+
+const CANDIDATES: readonly Candidate[] = [
+  { name: 'an ordinary file', folder: tmpdir(), kind: 'file', isDax: false, granularities: SYNCED },
+  { name: 'a tmpfs file', folder: '/dev/shm', kind: 'file', isDax: false, granularities: SYNCED },
+  { name: 'a file on ext4 -o dax', variable: 'NODE_DAX_TEST_EXT4', kind: 'fsdax', isDax: true, granularities: FLUSHED },
+  { name: 'a file on xfs -o dax', variable: 'NODE_DAX_TEST_XFS', kind: 'fsdax', isDax: true, granularities: FLUSHED },
+  {
+    name: 'a file on virtio-pmem',
+    variable: 'NODE_DAX_TEST_VIRTIO_PMEM',
+    kind: 'fsdax',
+    isDax: true,
+    granularities: SYNCED,
+  },
+  { name: 'devdax of 4 KiB', variable: 'NODE_DAX_TEST_DEVDAX', kind: 'devdax', isDax: true, granularities: FLUSHED },
+  { name: 'devdax of 2 MiB', variable: 'NODE_DAX_TEST_DEVDAX_2M', kind: 'devdax', isDax: true, granularities: FLUSHED },
+  { name: 'raw pmem', variable: 'NODE_DAX_TEST_PMEM', kind: 'block', isDax: false, granularities: SYNCED },
+  { name: 'a RAM disk (brd)', variable: 'NODE_DAX_TEST_BRD', kind: 'block', isDax: false, granularities: SYNCED },
+];
+
+/** A path for a file that is removed when `test` ends. */
+export function scratchPath(test: Test, folder: string = tmpdir()): string {
+  const path = join(folder, `node-dax-test-${process.pid}-${randomBytes(4).toString('hex')}`);
+  test.teardown(() => {
+    try {
+      unlinkSync(path);
+    } catch {
+      // The test may have removed it, or never made it.
+    }
+  });
+  return path;
+}
+
+function prepare(test: Test, candidate: Candidate, named: string): TestDevice {
+  const isFile = candidate.kind === 'file' || candidate.kind === 'fsdax';
+  const path = isFile ? scratchPath(test, named) : named;
+  const { name, kind, isDax, granularities } = candidate;
+  if (isFile) openSync(path, { size: FILE_SIZE }).closeSync();
+  const open = (options?: OpenOptions) => {
+    const device = openSync(path, options);
+    test.teardown(() => device.close());
+    return device;
+  };
+  return { name, path, kind, isDax, granularities, open };
+}
+
+/** Runs a test on every kind of device: skipped, with the reason, where this machine has none. */
+export function onEveryDevice(title: string, run: (test: Test, device: TestDevice) => Promise<void> | void): void {
+  t.test(title, (parent) => {
+    for (const candidate of CANDIDATES) {
+      const named = candidate.folder ?? process.env[candidate.variable ?? ''];
+      if (named === undefined) {
+        const reason = `${candidate.variable ?? ''} names no device: npm run test:guest has one`;
+        if (process.env['NODE_DAX_TEST_REQUIRE'] === '1') parent.fail(`${candidate.name}: ${reason}`);
+        else parent.test(candidate.name, { skip: reason }, () => undefined);
+        continue;
+      }
+      parent.test(candidate.name, async (test) => {
+        await run(test, prepare(test, candidate, named));
+      });
+    }
+    parent.end();
+  });
+}

@@ -1,0 +1,30 @@
+// Owns repeatable randomness: every test prints the seed that NODE_DAX_TEST_SEED takes.
+
+import type { Test } from 'tap';
+
+export interface Random {
+  /** An integer from 0 to `limit - 1`. */
+  below(limit: number): number;
+  bytes(length: number): Uint8Array;
+  pick<T>(items: readonly T[]): T;
+}
+
+/** A generator (xorshift32) whose seed is printed. */
+export function seeded(test: Test): Random {
+  const given = process.env['NODE_DAX_TEST_SEED'];
+  const seed = given === undefined ? Date.now() % 0xffffffff || 1 : Number(given);
+  test.comment(`NODE_DAX_TEST_SEED=${seed}`);
+  let state = seed >>> 0;
+  const next = () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>>= 0);
+  };
+  const below = (limit: number) => next() % limit;
+  return {
+    below,
+    bytes: (length) => Uint8Array.from({ length }, () => next() & 0xff),
+    pick: (items) => items[below(items.length)] as (typeof items)[number],
+  };
+}

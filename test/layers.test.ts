@@ -1,0 +1,140 @@
+// The dependency rules fail for what they forbid: eslint.layers.js and scripts/lint-layers.mjs.
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Linter } from 'eslint';
+import t, { type Test } from 'tap';
+import tseslint from 'typescript-eslint';
+
+const root = join(__dirname, '..', '..');
+
+/** What eslint.layers.js says about a file of that name and content. */
+function importRules(filename: string, code: string): string[] {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- the configuration is CommonJS without types
+  const layers = require(join(root, 'eslint.layers.js')) as Linter.Config[];
+  const config = [{ files: ['**/*.ts'], languageOptions: { parser: tseslint.parser as Linter.Parser } }, ...layers];
+  return new Linter({ configType: 'flat' }).verify(code, config, { filename }).map(({ message }) => message);
+}
+
+t.test('arrows that are refused', (t) => {
+  const refused: [string, string, string][] = [
+    ['src knows no lib', 'src/open.ts', "import { mount } from '../lib/ext2/index.js';"],
+    ['src knows no lib, from a folder', 'src/discovery/list.ts', "export { runVm } from '../../lib/vm/index.js';"],
+    ['src does not import itself by its public name', 'src/open.ts', "import { open } from 'node-dax';"],
+    ['src/binding.ts too', 'src/binding.ts', "import { open } from '../lib/cli/main.js';"],
+    ['lib does not reach into src', 'lib/ext2/super.ts', "import { addon } from '../../src/binding.js';"],
+    ['lib does not reach into src for a type', 'lib/ext2/super.ts', "import type { Addon } from '../../src/binding.js';"],
+    ['lib does not reach into dist', 'lib/ext2/super.ts', "import { addon } from '../../dist/src/binding.js';"],
+    ['lib/cli does not reach into src', 'lib/cli/main.ts', "import { open } from '../../src/open.js';"],
+    ['nor out of lib at all', 'lib/cli/main.ts', "import { seed } from '../../test/helpers/seed.js';"],
+    ['nor from a folder', 'lib/cli/ext2/mkfs.ts', "import { seed } from '../../../test/helpers/seed.js';"],
+    ['no folder of lib imports the one beside it', 'lib/fs/index.ts', "import { mount } from '../ext2/index.js';"],
+    ['nor from a folder of its own', 'lib/fs/promises/index.ts', "import { mount } from '../../ext2/index.js';"],
+    ['the addon is loaded in one place', 'src/open.ts', "import bindings from 'bindings';"],
+    ['not in lib', 'lib/vm/run.ts', "import bindings from 'bindings';"],
+    ['not by path', 'src/open.ts', "const addon = require('../build/Release/node_dax.node');"],
+    ['not with a require made for it', 'src/open.ts', "const addon = nodeRequire('../build/Release/node_dax.node');"],
+    ['not by dlopen', 'src/open.ts', "process.dlopen(module, path);"],
+    ['not by import()', 'lib/vm/run.ts', "const addon = await import('bindings');"],
+    ['nor is src', 'lib/ext2/super.ts', "const { open } = await import('../../src/open.js');"],
+    ['nor the type of an import', 'lib/ext2/super.ts', "let device: import('../../src/device.js').DaxDevice;"],
+    ['nor by import =', 'lib/ext2/super.ts', "import device = require('../../src/device.js');"],
+  ];
+  for (const [name, filename, code] of refused) {
+    t.not(importRules(filename, code).length, 0, `${name}: ${filename}: ${code}`);
+  }
+  t.end();
+});
+
+t.test('arrows that are meant', (t) => {
+  const meant: [string, string][] = [
+    ['src/binding.ts', "import bindings from 'bindings';"],
+    ['src/open.ts', "import { addon } from './binding.js';"],
+    ['src/discovery/list.ts', "import { DaxError } from '../errors.js';"],
+    ['lib/ext2/super.ts', "import { DaxError } from 'node-dax';"],
+    ['lib/ext2/super.ts', "import { balloc } from './balloc.js';"],
+    ['lib/fs/promises/index.ts', "import { Stats } from '../stats.js';"],
+    ['lib/fs/index.ts', "import { mount } from 'node-dax/ext2';"],
+    ['lib/cli/vm.ts', "import { runVm } from '../vm/index.js';"],
+    ['lib/cli/ext2/mkfs.ts', "import { mkfs } from '../../ext2/index.js';"],
+  ];
+  for (const [filename, code] of meant) {
+    t.strictSame(importRules(filename, code), [], `${filename}: ${code}`);
+  }
+  t.end();
+});
+
+/** The violations that the script finds in a tree of these files. */
+function scriptRules(t: Test, files: Record<string, string>): { status: number | null; lines: string[] } {
+  const tree = t.testdir();
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(join(tree, dirname(name)), { recursive: true });
+    writeFileSync(join(tree, name), content);
+  }
+  const script = join(root, 'scripts', 'lint-layers.mjs');
+  const { status, stderr } = spawnSync(process.execPath, [script, tree], { encoding: 'utf8' });
+  return { status, lines: stderr.split('\n').filter((line) => line !== '') };
+}
+
+t.test('native code in the wrong file', (t) => {
+  const misplaced: [string, string][] = [
+    ['native/mapping.cc', '#include <napi.h>'],
+    ['native/source.h', '#include "node_api.h"'],
+    ['native/source.cc', '#include "dax_device.h"'],
+    ['native/guarded_copy.cc', '#include <uv.h>'],
+    ['native/dax_device.cc', 'void* p = mmap(nullptr, 1, 0, 0, fd, 0);'],
+    ['native/sigbus.cc', 'int r = ::munmap (p, 1);'],
+    ['native/direct_access.cc', 'msync(p, 1, MS_SYNC);'],
+    ['native/addon.cc', 'const char* url = "https://"; mremap(p, 1, 2, 0);'],
+    ['native/sysfs.cc', 'ioctl(fd, BLKGETSIZE64, &size);'],
+    ['native/persist.cc', '_mm_clflush(p);'],
+    ['native/persist.h', 'inline void F(char* p) { asm volatile("clwb %0" : "+m"(*p)); }'],
+    ['native/mapping.cc', 'asm volatile("\\n\\tclflushopt %0" : "+m"(*p));'],
+    ['native/persist_generic.cc', 'asm volatile("dc cvac, %0" : : "r"(p));'],
+    ['native/mapping.cc', 'asm volatile("sys #3, c7, c12, #1, %0" : : "r"(p));'],
+  ];
+  const files: Record<string, string> = {};
+  const expected = misplaced.map(([file, code]) => {
+    const text = `${files[file] ?? '/* mmap(\n */\n'}${code}\n`;
+    files[file] = text;
+    return `${file}:${text.split('\n').length - 1}`;
+  });
+  const { status, lines } = scriptRules(t, files);
+  t.equal(status, 1);
+  const places = lines.map((line) => line.split(':', 2).join(':'));
+  for (const place of expected) t.ok(places.includes(place), `${place}: ${files[place.split(':')[0] ?? ''] ?? ''}`);
+  t.equal(places.length, expected.length, lines.join('\n'));
+  t.end();
+});
+
+t.test('native code in its place', (t) => {
+  const { status, lines } = scriptRules(t, {
+    'native/dax_device.cc': '#include <napi.h>\n#include "args.h"\n// Never mmap() here.\nmapping->Unmap();\n',
+    'native/mapping.cc': '#include "source.h"\n/* clwb %0 */ mmap(nullptr, 1, 0, 0, fd, 0);\n',
+    'native/persist_x86_64.cc': 'asm volatile("clwb %0" : "+m"(*p));\n_mm_clflush(p);\n',
+    'native/persist.cc': 'const char* name = "clwb";\n',
+  });
+  t.strictSame(lines, []);
+  t.equal(status, 0);
+  t.end();
+});
+
+t.test('cycles of imports', (t) => {
+  const { status, lines } = scriptRules(t, {
+    'src/device.ts': "import { list } from './discovery/list.js';",
+    'src/discovery/list.ts': "import type { DaxDevice } from '../open.js';",
+    'src/open.ts': "export { DaxDevice } from './device.js';",
+    'src/errors.ts': "import { inspect } from 'node:util';",
+  });
+  t.equal(status, 1);
+  t.strictSame(lines, ['src/device.ts → src/discovery/list.ts → src/open.ts → src/device.ts: a cycle of imports']);
+  t.end();
+});
+
+t.test('the tree as it is', (t) => {
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'lint-layers.mjs')], { encoding: 'utf8' });
+  t.equal(stderr, '');
+  t.equal(status, 0);
+  t.end();
+});
