@@ -15,7 +15,7 @@ import { copyInPool } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
-// Below this an asynchronous copy is faster made at once than handed to another thread and back.
+// Up to this an asynchronous copy keeps the event loop no longer (25 µs) than handing it to a thread and back takes.
 const POOL_THRESHOLD = 256 * 1024;
 
 /** What was found at open, for those who want to know why. */
