@@ -16,6 +16,8 @@ export interface Operation {
 export interface Driver {
   /** What is true when an operation has ended. */
   readonly done: string;
+  /** Its garbage is part of its work: collections are added to its time. Others have few, which belong to Node's start. */
+  readonly leavesGarbage?: boolean;
   /** Variables that its process needs. */
   readonly environment?: Readonly<Record<string, string>>;
   open: (job: Job) => Operation | Promise<Operation>;

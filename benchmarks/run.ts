@@ -33,6 +33,11 @@ interface Result {
   why?: string;
 }
 
+// The garbage that an operation leaves is paid for later, maybe in another batch.
+function total(figure: Figure | undefined): number {
+  return figure ? figure.quiet + figure.gc : NaN;
+}
+
 function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number): number => sorted[Math.floor(index)] ?? NaN;
@@ -67,20 +72,17 @@ class Suite {
       ourFigures.push(await this.#trial(ours));
       if (base) baseFigures.push(await this.#trial(base));
     }
-    const measured = {
-      ...result,
-      ours: spread(ourFigures.map(({ best }) => best)),
-      gc: spread(ourFigures.map(({ gc }) => gc)),
-    };
+    const measured = { ...result, ours: spread(ourFigures.map(total)), gc: spread(ourFigures.map(({ gc }) => gc)) };
     if (!base) return { ...measured, verdict: verdict(wanted, measured.ours.median) };
     const byTime = wanted !== undefined && 'time' in wanted;
     const ratio = spread(
-      baseFigures.map(({ best }, pair) => {
-        const own = ourFigures[pair]?.best ?? NaN;
-        return byTime ? own / best : best / own;
+      ourFigures.map((figure, pair) => {
+        const own = total(figure);
+        const other = total(baseFigures[pair]);
+        return byTime ? own / other : other / own;
       }),
     );
-    const baseSpread = spread(baseFigures.map(({ best }) => best));
+    const baseSpread = spread(baseFigures.map(total));
     return { ...measured, base: baseSpread, ratio, verdict: verdict(wanted, ratio.median) };
   }
 

@@ -5,11 +5,12 @@ import { setImmediate } from 'node:timers/promises';
 import type { Driver, Job, Operation } from './driver.js';
 import { DRIVERS, type DriverName } from './drivers/index.js';
 
-/** Nanoseconds an operation. `best` is that of the batch that was disturbed least; other load can only add to it. */
+/** Nanoseconds an operation. */
 export interface Figure {
-  best: number;
+  /** Of the fastest tenth of the batches, the slowest: other load adds to a batch, and the fastest may be the clock's. */
+  quiet: number;
   median: number;
-  /** Of garbage collection: part of the others. */
+  /** Of garbage collection where the driver leaves garbage, in all batches: a quiet batch may have been without. */
   gc: number;
 }
 
@@ -18,8 +19,9 @@ export interface TrialRequest extends Job {
   driver: DriverName;
 }
 
-const BATCHES = 30;
-const BATCH_NS = 1e7;
+// Shorter than the time slices of the scheduler: on a busy machine many batches still run undisturbed.
+const BATCHES = 200;
+const BATCH_NS = 1e6;
 // Long enough for the compiler, which works on another thread and may have to wait for a processor.
 const WARM_UP_NS = 2e8;
 
@@ -45,19 +47,19 @@ async function timeBatch(operation: Operation, job: Job, repeats: number, from: 
 
 async function measure(driver: Driver, job: Job): Promise<Figure> {
   const operation = await driver.open(job);
-  let repeats = 1;
   let pos = 0;
-  for (let warm = 0; ;) {
+  let fastest = Infinity;
+  for (let warm = 0, repeats = 1; warm < WARM_UP_NS; ) {
     const [elapsed, end] = await timeBatch(operation, job, repeats, pos);
     pos = end;
     warm += elapsed;
-    const isLong = elapsed >= BATCH_NS && repeats * job.blockSize >= job.span;
-    if (isLong && warm >= WARM_UP_NS) break;
-    if (!isLong) repeats *= 2;
+    fastest = Math.min(fastest, elapsed / repeats);
+    if (elapsed < BATCH_NS) repeats *= 2;
   }
+  const repeats = Math.ceil(BATCH_NS / fastest);
   let gcNs = 0;
   const observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) gcNs += duration * 1e6;
+    if (driver.leavesGarbage === true) for (const { duration } of list.getEntries()) gcNs += duration * 1e6;
   });
   observer.observe({ entryTypes: ['gc'] });
   const figures: number[] = [];
@@ -68,8 +70,8 @@ async function measure(driver: Driver, job: Job): Promise<Figure> {
     await setImmediate(); // hands the garbage collections to the observer
   }
   figures.sort((a, b) => a - b);
-  const [best = NaN] = figures;
-  return { best, median: figures[BATCHES / 2] ?? NaN, gc: gcNs / (BATCHES * repeats) };
+  const at = (part: number): number => figures[BATCHES * part] ?? NaN;
+  return { quiet: at(0.1), median: at(0.5), gc: gcNs / (BATCHES * repeats) };
 }
 
 async function main(): Promise<void> {

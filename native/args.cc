@@ -1,5 +1,6 @@
 #include "args.h"
 
+#include <algorithm>
 #include <string>
 
 namespace dax {
@@ -14,12 +15,6 @@ bool Args::Fail(size_t index, const char* expected) const {
   return false;
 }
 
-bool Args::IsUndefined(size_t index) const {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env_, values_[index], &type);
-  return type == napi_undefined;
-}
-
 bool Args::External(size_t index, void** pointer) const {
   if (napi_get_value_external(env_, values_[index], pointer) == napi_ok) return true;
   return Fail(index, "a handle of this addon");
@@ -29,10 +24,19 @@ bool Args::Bytes(size_t index, uint64_t* value) const {
   double number = 0;
   if (napi_get_value_double(env_, values_[index], &number) == napi_ok && number >= 0 &&
       number <= 9007199254740991.0) {
-    *value = static_cast<uint64_t>(number);
+    *value = static_cast<uint64_t>(static_cast<int64_t>(number));
     return true;
   }
   return Fail(index, "a number of bytes");
+}
+
+bool Args::Part(size_t index, uint64_t* offset, uint64_t* length) const {
+  if (index >= count_) {
+    *offset = 0;
+    *length = UINT64_MAX;
+    return true;
+  }
+  return Bytes(index, offset) && Bytes(index + 1, length);
 }
 
 bool Args::Bool(size_t index, bool* value) const {
@@ -40,15 +44,15 @@ bool Args::Bool(size_t index, bool* value) const {
   return Fail(index, "a boolean");
 }
 
-bool Args::Memory(size_t index, uint64_t offset, uint64_t length, char** memory) const {
+bool Args::Memory(size_t index, uint64_t offset, uint64_t* length, char** memory) const {
   void* data = nullptr;
   size_t size = 0;
-  if (napi_get_buffer_info(env_, values_[index], &data, &size) == napi_ok && offset <= size &&
-      length <= size - offset) {
+  if (napi_get_buffer_info(env_, values_[index], &data, &size) == napi_ok && offset <= size) {
+    *length = std::min<uint64_t>(*length, size - offset);
     *memory = static_cast<char*>(data) + offset;
     return true;
   }
-  return Fail(index, "a Uint8Array with the bytes asked for");
+  return Fail(index, "a Uint8Array that reaches to the offset");
 }
 
 napi_value ToResult(napi_env env, int64_t value) {

@@ -17,13 +17,15 @@ class Args {
 
   Args(napi_env env, napi_callback_info info);
 
-  bool IsUndefined(size_t index) const;
   // Each returns false, with a TypeError pending, when the argument is not what it should be.
   bool External(size_t index, void** pointer) const;
   bool Bytes(size_t index, uint64_t* value) const;
+  // A part of a buffer, as an offset and a length: all of it where they are absent (telling `undefined` would
+  // take as long as reading a number).
+  bool Part(size_t index, uint64_t* offset, uint64_t* length) const;
   bool Bool(size_t index, bool* value) const;
-  // The memory of a Uint8Array or Buffer from `offset` on, which must have `length` bytes.
-  bool Memory(size_t index, uint64_t offset, uint64_t length, char** memory) const;
+  // The memory of a Uint8Array or Buffer from `offset` on. `length` is reduced to what there is.
+  bool Memory(size_t index, uint64_t offset, uint64_t* length, char** memory) const;
 
   napi_env env() const { return env_; }
   napi_value operator[](size_t index) const { return values_[index]; }

@@ -1,5 +1,6 @@
 #include "dax_device.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -39,6 +40,14 @@ int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
   if (!device.mapping) return length == 0 ? 0 : -EINVAL;
   const uint64_t size = device.mapping->length();
   return pos <= size && length <= size - pos ? 0 : -EINVAL;
+}
+
+// Ends a copy where the device ends. 0 or -EBADF.
+int ClipToDevice(const DaxDevice& device, uint64_t pos, uint64_t* length) {
+  if (!device.source) return -EBADF;
+  const uint64_t size = device.mapping ? device.mapping->length() : 0;
+  *length = pos < size ? std::min(*length, size - pos) : 0;
+  return 0;
 }
 
 Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
@@ -89,35 +98,51 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// read(handle, target, offset, length, pos) -> bytes | -errno
+// read(handle, target, pos, offset?, length?) -> bytes | -errno
 napi_value Read(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
   uint64_t offset, length, pos;
   char* memory;
-  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &length) ||
-      !args.Bytes(4, &pos) || !args.Memory(1, offset, length, &memory)) {
+  if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Part(3, &offset, &length) ||
+      !args.Memory(1, offset, &length, &memory)) {
     return nullptr;
   }
-  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  if (const int error = ClipToDevice(*device, pos, &length)) return ToResult(env, error);
   return ToResult(env, length == 0 ? 0 : device->mapping->Read(memory, length, pos));
 }
 
-// write(handle, source | undefined for zeros, offset, length, pos, flush) -> bytes | -errno
+// Zeros if `memory` is null.
+napi_value WriteNow(napi_env env, const DaxDevice& device, const char* memory, uint64_t length, uint64_t pos,
+                    bool flush) {
+  if (const int error = ClipToDevice(device, pos, &length)) return ToResult(env, error);
+  if (const int error = CheckWritable(device)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device.mapping->Write(memory, length, pos, flush));
+}
+
+// write(handle, source, pos, flush, offset?, length?) -> bytes | -errno
 napi_value Write(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
   uint64_t offset, length, pos;
   bool flush;
-  char* memory = nullptr;
-  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &length) ||
-      !args.Bytes(4, &pos) || !args.Bool(5, &flush)) {
+  char* memory;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Bool(3, &flush) ||
+      !args.Part(4, &offset, &length) || !args.Memory(1, offset, &length, &memory)) {
     return nullptr;
   }
-  if (!args.IsUndefined(1) && !args.Memory(1, offset, length, &memory)) return nullptr;
-  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
-  if (const int error = CheckWritable(*device)) return ToResult(env, error);
-  return ToResult(env, length == 0 ? 0 : device->mapping->Write(memory, length, pos, flush));
+  return WriteNow(env, *device, memory, length, pos, flush);
+}
+
+// zero(handle, pos, length, flush) -> bytes | -errno
+napi_value Zero(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  bool flush;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length) || !args.Bool(3, &flush))
+    return nullptr;
+  return WriteNow(env, *device, nullptr, length, pos, flush);
 }
 
 // A read or write on a thread of libuv's pool. Plain Node-API: when a worker is terminated its copies still
@@ -160,15 +185,15 @@ napi_value CopyAsync(napi_env env, napi_callback_info info) {
   uint64_t offset;
   if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &copy->length) ||
       !args.Bytes(4, &copy->pos) || !args.Bool(5, &copy->flush) || !args.Bool(6, &copy->write) ||
-      !args.Memory(1, offset, copy->length, &copy->memory)) {
+      !args.Memory(1, offset, &copy->length, &copy->memory)) {
     return nullptr;
   }
-  if (const int error = CheckRange(*device, copy->pos, copy->length)) return ToResult(env, error);
+  if (const int error = ClipToDevice(*device, copy->pos, &copy->length)) return ToResult(env, error);
   if (copy->write) {
     if (const int error = CheckWritable(*device)) return ToResult(env, error);
   }
   copy->mapping = device->mapping;
-  if (!copy->mapping) return ToResult(env, 0);
+  if (copy->length == 0) return ToResult(env, 0);
   napi_value name, promise;
   if (napi_create_string_utf8(env, "node-dax:copy", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_reference(env, args[1], 1, &copy->buffer) != napi_ok ||
@@ -311,6 +336,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
   const napi_property_descriptor functions[] = {
       {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"write", nullptr, Write, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -1,6 +1,7 @@
 #include "source.h"
 
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -75,8 +76,19 @@ int Source::Classify() {
   statx_dax_ =
       statx(fd_, "", AT_EMPTY_PATH, 0, &extended) == 0 && (extended.stx_attributes & STATX_ATTR_DAX) != 0;
   kind_ = statx_dax_ ? Kind::kFsdax : Kind::kFile;
-  ReadRegion(SysfsDirectory(DeviceClass::kBlock, status.st_dev));
+  const std::string disk = SysfsDirectory(DeviceClass::kBlock, status.st_dev);
+  ReadRegion(disk);
+  if (statx_dax_) ReadDiskResource(disk);
   return 0;
+}
+
+// A pmem disk says by its namespace where its first byte lies, a partition how far into the disk it begins.
+void Source::ReadDiskResource(const std::string& directory) {
+  const std::string disk = SysfsAncestorWith(SysfsBackingDisk(directory), "device");
+  const std::optional<uint64_t> start = SysfsNumber(directory, "start");
+  resource_ = SysfsNumber(disk, "device/resource");
+  if (resource_ == 0u || disk.empty() || SysfsBackingDisk(directory) != directory) resource_.reset();
+  if (resource_ && start) *resource_ += *start * 512;
 }
 
 void Source::ReadDevdax(const std::string& directory) {
@@ -95,6 +107,22 @@ void Source::ReadRegion(const std::string& directory) {
   const std::string region = SysfsAncestorWith(disk, "persistence_domain");
   persistence_domain_ = SysfsText(region, "persistence_domain").value_or("");
   if (!region.empty()) deep_flush_ = region + "/deep_flush";
+}
+
+std::optional<uint64_t> Source::PhysicalAddress(uint64_t pos) const {
+  if (!resource_) return std::nullopt;
+  if (kind_ == Kind::kDevdax) return *resource_ + pos;
+  // One extent behind the request, as the ioctl wants it.
+  alignas(fiemap) char memory[sizeof(fiemap) + sizeof(fiemap_extent)] = {};
+  auto* const query = reinterpret_cast<fiemap*>(memory);
+  query->fm_start = pos;
+  query->fm_length = 1;
+  query->fm_extent_count = 1;
+  if (ioctl(fd_, FS_IOC_FIEMAP, query) != 0 || query->fm_mapped_extents != 1) return std::nullopt;
+  const fiemap_extent& extent = query->fm_extents[0];
+  constexpr uint32_t kNoAddress = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED;
+  if ((extent.fe_flags & kNoAddress) != 0 || extent.fe_logical > pos) return std::nullopt;
+  return *resource_ + extent.fe_physical + (pos - extent.fe_logical);
 }
 
 int Source::CreateSize(uint64_t size) const {

@@ -42,8 +42,11 @@ class Source {
   int numa_node() const { return numa_node_; }
   // "memory_controller", "cpu_cache", or empty where no region says.
   const std::string& persistence_domain() const { return persistence_domain_; }
-  // The physical address of the first byte of a devdax, where it may be read.
+  // The physical address of the first byte of a devdax, or of the device below a DAX file, where it may be
+  // read.
   std::optional<uint64_t> resource() const { return resource_; }
+  // The physical address of the byte at `pos`, where it can be known: of a devdax, or a block of a DAX file.
+  std::optional<uint64_t> PhysicalAddress(uint64_t pos) const;
 
   // Bytes now: a file's size may change.
   int Size(uint64_t* size) const;
@@ -58,6 +61,7 @@ class Source {
   int Classify();
   void ReadDevdax(const std::string& directory);
   void ReadRegion(const std::string& directory);
+  void ReadDiskResource(const std::string& directory);
   int CreateSize(uint64_t size) const;
 
   const int fd_;

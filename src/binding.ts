@@ -34,7 +34,10 @@ export interface NativeFacts {
   resource?: number;
 }
 
-/** Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller. */
+/**
+ * Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller.
+ * Copies end at the end of the buffer and of the device: a length may be larger than both.
+ */
 export interface Addon {
   open(
     path: string,
@@ -42,16 +45,17 @@ export interface Addon {
     createSize: number | undefined,
     granularity: Granularity | undefined,
   ): NativeFacts | number;
-  read(handle: NativeHandle, target: Uint8Array, offset: number, length: number, pos: number): number;
-  /** Writes zeros where `source` is undefined. */
+  /** Without `offset` and `length` the whole buffer, whose length costs more to ask for in JavaScript; `write` too. */
+  read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;
   write(
     handle: NativeHandle,
-    source: Uint8Array | undefined,
-    offset: number,
-    length: number,
+    source: Uint8Array,
     pos: number,
     flush: boolean,
+    offset?: number,
+    length?: number,
   ): number;
+  zero(handle: NativeHandle, pos: number, length: number, flush: boolean): number;
   copyAsync(
     handle: NativeHandle,
     buffer: Uint8Array,

@@ -10,9 +10,9 @@ import {
   type WriteOptions,
 } from './block-device.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
-import { bufferRange, toUint8Array } from './memory.js';
+import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { copyInPool } from './pool-copy.js';
-import { Segments } from './segments.js';
+import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 // Below this an asynchronous copy is faster made at once than handed to another thread and back.
@@ -143,7 +143,7 @@ export class DaxDevice implements BlockDevice {
         hint: 'a stray store through it would end the process: open the device writable, or use readSync',
       });
     }
-    if (bytes > this.#segments.reach(start, bytes)) {
+    if (bytes > MAX_VIEW_LENGTH && bytes > this.#segments.reach(start, bytes)) {
       throw new RangeError(`a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
     }
     return this.#segments.view(start, bytes);
@@ -155,13 +155,18 @@ export class DaxDevice implements BlockDevice {
    */
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange): number {
     this.#usable('read');
-    const buffer = toUint8Array(target, 'target');
+    const buffer = toPlainBytes(target, 'target');
     const start = toBytes(pos, 'pos');
-    const { offset, length } = bufferRange(buffer, options);
-    const clipped = this.#clip(start, length);
-    if (clipped === 0) return 0;
-    const read = addon().read(this.#handle, buffer, offset, clipped, start);
-    return read < 0 ? this.#failAt('read', read, start) : read;
+    let read;
+    if (options === undefined) {
+      read = addon().read(this.#handle, buffer, start);
+    } else {
+      const { offset, length } = bufferRange(buffer, options);
+      read = addon().read(this.#handle, buffer, start, offset, length);
+    }
+    if (read > 0) return read;
+    checkAttached(buffer, 'target');
+    return read < 0 ? this.#failAt('read', read, start) : 0;
   }
 
   /**
@@ -170,13 +175,21 @@ export class DaxDevice implements BlockDevice {
    */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
     this.#writable('write');
-    const buffer = toUint8Array(source, 'source');
+    const buffer = toPlainBytes(source, 'source');
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
-    const { offset, length } = bufferRange(buffer, options);
-    const clipped = this.#clipWrite('write', start, length);
-    const written = addon().write(this.#handle, buffer, offset, clipped, start, flush);
-    return written < 0 ? this.#failAt('write', written, start) : written;
+    let written;
+    if (options === undefined) {
+      written = addon().write(this.#handle, buffer, start, flush);
+    } else {
+      const { offset, length } = bufferRange(buffer, options);
+      written = addon().write(this.#handle, buffer, start, flush, offset, length);
+    }
+    if (written > 0) return written;
+    checkAttached(buffer, 'source');
+    return written < 0
+      ? this.#failAt('write', written, start)
+      : this.#clipWrite('write', start, bufferRange(buffer, options).length);
   }
 
   /** As `readSync`. Small reads are made at once, large ones on a thread: do not transfer `target` until it settles. */
@@ -283,7 +296,7 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
     const clipped = this.#clipWrite('zero', start, toBytes(length, 'length'));
-    const zeroed = addon().write(this.#handle, undefined, 0, clipped, start, flush);
+    const zeroed = addon().zero(this.#handle, start, clipped, flush);
     return zeroed < 0 ? this.#failAt('zero', zeroed, start) : zeroed;
   }
 

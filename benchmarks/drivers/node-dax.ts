@@ -40,6 +40,7 @@ export const daxWriteSyncPersist: Driver = {
 
 export const daxView: Driver = {
   done: 'a Uint8Array of the block in place exists; its garbage collection is counted',
+  leavesGarbage: true,
   open({ path, blockSize }) {
     const device = openSync(path);
     return { run: (pos) => device.view(pos, blockSize) };

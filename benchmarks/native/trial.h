@@ -9,8 +9,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define BATCHES 30
-#define BATCH_NS 1e7
+#define BATCHES 200
+#define BATCH_NS 1e6
+#define WARM_UP_NS 5e7
 
 static double Now(void) {
   struct timespec now;
@@ -32,25 +33,28 @@ static int Trial(int argc, char** argv, void (*operation)(char* device, char* bu
   char* buffer = malloc(block);
   memset(buffer, 0x5a, block);
 
-  double figures[BATCHES];
   size_t pos = 0, repeats = 1;
+  double figures[BATCHES], warm = 0, fastest = 1e18;
   for (int batch = -1; batch < BATCHES;) {
     const double start = Now();
     for (size_t i = 0; i < repeats; i++) {
       operation(device + pos, buffer, block);
       pos = pos + block >= span ? 0 : pos + block;
     }
-    const double elapsed = Now() - start;
+    const double elapsed = Now() - start, each = elapsed / repeats;
     if (batch >= 0) {
-      figures[batch++] = elapsed / repeats;
-    } else if (elapsed >= BATCH_NS && repeats * block >= span) {
-      batch = 0;
-    } else {
-      repeats *= 2;
+      figures[batch++] = each;
+      continue;
     }
+    warm += elapsed;
+    if (each < fastest) fastest = each;
+    if (elapsed < BATCH_NS) repeats *= 2;
+    if (warm < WARM_UP_NS) continue;
+    repeats = BATCH_NS / fastest + 1;
+    batch = 0;
   }
   qsort(figures, BATCHES, sizeof *figures, Compare);
-  printf("{\"best\":%.2f,\"median\":%.2f,\"gc\":0}\n", figures[0], figures[BATCHES / 2]);
+  printf("{\"quiet\":%.2f,\"median\":%.2f,\"gc\":0}\n", figures[BATCHES / 10], figures[BATCHES / 2]);
   return 0;
 }
 

@@ -2,7 +2,7 @@
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { decompress } from './decompress.js';
 import { VmError } from './error.js';
 import { KernelModules } from './modules.js';
@@ -14,6 +14,8 @@ export interface Kernel {
   /** `lib/modules/VERSION`. */
   readonly modulesFolder: string;
   readonly modules: KernelModules;
+  /** How it was built, the lines of `boot/config-VERSION`; none when that file is not there. */
+  readonly config: ReadonlySet<string>;
 }
 
 /** A kernel that was found and cannot be used, and why. */
@@ -69,10 +71,16 @@ function examine(root: string, image: string, required: readonly string[]): Kern
   } catch {
     return { image, reason: 'you may not read it (Ubuntu keeps /boot for root): sudo chmod a+r, or unpack a copy as below' };
   }
-  const modules = new KernelModules(modulesFolder);
+  const config = configOf(image, version);
+  const modules = new KernelModules(modulesFolder, !config.has('# CONFIG_MODULE_SIG_FORCE is not set'));
   const missing = modules.missing(required);
   if (missing.length > 0) return { image, reason: `it lacks the modules ${missing.join(', ')}` };
-  return { version, image, modulesFolder, modules };
+  return { version, image, modulesFolder, modules, config };
+}
+
+function configOf(image: string, version: string): Set<string> {
+  const path = join(dirname(image), `config-${version}`);
+  return new Set(existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []);
 }
 
 function noKernel(roots: readonly string[], rejected: readonly Rejected[]): string {
@@ -102,13 +110,12 @@ function kernelRecipe(): string[] {
  * file, unpacked once and kept in the cache, starts at once through the PVH entry. Falls back to the image itself.
  */
 export function fastImage(kernel: Kernel): string {
+  if (!kernel.config.has('CONFIG_PVH=y')) return kernel.image;
   const { mtimeMs, size } = statSync(kernel.image);
   const folder = join(cacheFolder(), 'vmlinux');
   const path = join(folder, `${kernel.version}-${size}-${Math.floor(mtimeMs)}`);
   if (existsSync(path)) return path;
   try {
-    const config = join(kernel.image, '..', `config-${kernel.version}`);
-    if (!existsSync(config) || !/^CONFIG_PVH=y$/m.test(readFileSync(config, 'utf8'))) return kernel.image;
     const vmlinux = decompress(payload(readFileSync(kernel.image)));
     if (vmlinux.readUInt32BE(0) !== 0x7f454c46) return kernel.image;
     mkdirSync(folder, { recursive: true });
