@@ -6,6 +6,8 @@ import { Parser } from 'tap-parser';
 export function tapResults(onPoint = () => {}) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const failures = [];
+  // How many were skipped for each reason.
+  const skips = new Map();
   const parser = new Parser();
 
   const fail = (result) => {
@@ -20,8 +22,11 @@ export function tapResults(onPoint = () => {}) {
     });
     watched.on('assert', (result) => {
       const closes = result.closingTestPoint;
-      if (result.skip || result.todo) counts.skipped++;
-      else if (result.ok) counts.passed += closes ? 0 : 1;
+      if (result.skip || result.todo) {
+        const reason = String(result.skip || result.todo);
+        counts.skipped++;
+        skips.set(reason, (skips.get(reason) ?? 0) + 1);
+      } else if (result.ok) counts.passed += closes ? 0 : 1;
       // A subtest that fails although nothing in it did: it crashed, ended early, or ran out of time.
       else if (!closes || counts.failed === failedBefore) fail(result);
       onPoint(result, watched);
@@ -34,5 +39,5 @@ export function tapResults(onPoint = () => {}) {
   parser.on('complete', ({ ok, failures: [first] }) => {
     if (!ok && counts.failed === 0) fail({ fullname: 'the output', diag: { error: first?.tapError ?? 'is not complete' } });
   });
-  return { parser, counts, failures };
+  return { parser, counts, failures, skips };
 }
