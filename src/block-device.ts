@@ -31,6 +31,11 @@ export interface FlushOption {
 /** How a write is made. */
 export interface WriteOptions extends BufferRange, FlushOption {}
 
+/** How an asynchronous operation may be ended early: what moved is reported; if nothing did, it rejects. */
+export interface Abortable {
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * A device in 512-byte sectors with memory that can be accessed in place. A `DaxDevice`, a partition, or one's own.
  * Positions are bytes from the start of the device.
@@ -45,6 +50,10 @@ export interface BlockDevice {
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number;
   /** Bytes written: fewer at the end of the device. `ENOSPC` at the end. */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number;
+  /** As `readSync`, on another thread where that pays. */
+  read?(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange & Abortable): Promise<number>;
+  /** As `writeSync`, on another thread where that pays. */
+  write?(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions & Abortable): Promise<number>;
   /** Writes zeros; bytes written. */
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number;
   /** Starts the write-back of stores to the range. */

@@ -3,6 +3,7 @@
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from './binding.js';
 import {
   bdevDirectAccess,
+  type Abortable,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -30,11 +31,6 @@ export interface DeviceFacts {
   readonly flushInstruction: string;
   /** Bytes from which on writes bypass the cache; undefined where they never do. */
   readonly streamThreshold: number | undefined;
-}
-
-/** How an asynchronous operation may be ended early: what moved is reported; if nothing did, it rejects. */
-export interface Abortable {
-  signal?: AbortSignal | undefined;
 }
 
 type Views = readonly NodeJS.ArrayBufferView[];

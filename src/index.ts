@@ -3,6 +3,7 @@
 export type { DeviceKind, Granularity } from './binding.js';
 export {
   bdevDirectAccess,
+  type Abortable,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -10,7 +11,20 @@ export {
   type FlushOption,
   type WriteOptions,
 } from './block-device.js';
-export { DaxDevice, type Abortable, type DeviceFacts } from './device.js';
+export {
+  BH_BOUNDARY,
+  BH_DELAY,
+  BH_MAPPED,
+  BH_NEW,
+  BH_UNWRITTEN,
+  BH_UPTODATE,
+  BufferHead,
+  type GetBlock,
+} from './buffer-head.js';
+export { DaxFile, type DaxFileOptions } from './dax-file.js';
+export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
+export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
+export { DaxDevice, type DeviceFacts } from './device.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
   BadBlocks,
@@ -30,6 +44,9 @@ export { list } from './discovery/list.js';
 export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
+export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
+export { Inode, type EndIo, type InodeOperations, type SuperBlock } from './inode.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';
+export { RwLock } from './rw-lock.js';
 export { PAGE_SIZE, SECTOR_SIZE, type Bytes } from './units.js';

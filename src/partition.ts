@@ -2,6 +2,7 @@
 
 import {
   checkSectors,
+  type Abortable,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -47,6 +48,25 @@ class Partition implements BlockDevice {
     const clipped = this.#clip(from, length);
     if (clipped === 0 && length > 0) this.#full('write', from);
     return this.#device.writeSync(source, this.#start + from, { offset, length: clipped, flush: options?.flush });
+  }
+
+  async read(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange & Abortable): Promise<number> {
+    if (this.#device.read === undefined) return this.readSync(target, pos, options);
+    const { offset, length } = bufferRange(target, options);
+    const from = toBytes(pos, 'pos');
+    const clipped = this.#clip(from, length);
+    if (clipped === 0) return 0;
+    return this.#device.read(target, this.#start + from, { offset, length: clipped, signal: options?.signal });
+  }
+
+  async write(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions & Abortable): Promise<number> {
+    if (this.#device.write === undefined) return this.writeSync(source, pos, options);
+    const { offset, length } = bufferRange(source, options);
+    const from = toBytes(pos, 'pos');
+    const clipped = this.#clip(from, length);
+    if (clipped === 0 && length > 0) this.#full('write', from);
+    const range = { offset, length: clipped, flush: options?.flush, signal: options?.signal };
+    return this.#device.write(source, this.#start + from, range);
   }
 
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {

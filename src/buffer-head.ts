@@ -1,0 +1,76 @@
+// Owns BufferHead: what a filesystem's getBlock is asked, and what it answers.
+
+import type { BlockDevice } from './block-device.js';
+import type { Inode } from './inode.js';
+
+/** The content is known to be zeros: on a hole, that its `size` is meant (GB-5). */
+export const BH_UPTODATE = 0x1;
+/** `blocknr` and `bdev` say where the data is. */
+export const BH_MAPPED = 0x20;
+/** Just allocated: what is there is garbage, and whoever asked must zero what it does not write. */
+export const BH_NEW = 0x40;
+/** Delayed allocation, which must never reach this layer: it becomes `EIO`. */
+export const BH_DELAY = 0x200;
+/** A discontinuity follows. */
+export const BH_BOUNDARY = 0x400;
+/** Reserved and never written: reads as zeros, and `blocknr` says where. */
+export const BH_UNWRITTEN = 0x1000;
+
+/**
+ * One run of blocks of a file: the kernel's buffer_head, reduced to what DAX uses. Sizes in bytes, blocks in units of
+ * the filesystem's block size. It belongs to one call: a filesystem must not keep it (GB-13).
+ */
+export class BufferHead {
+  /** In: 0. Out: `BH_*` flags. None of them set means a hole of one block, whatever `size` says. */
+  state = 0;
+  /** In: bytes wanted. Out: bytes described, a multiple of the block size, never more than was asked for. */
+  size = 0;
+  /** The block on `bdev` where the run begins. */
+  blocknr = 0;
+  bdev: BlockDevice | undefined;
+  /** The filesystem's own, handed on to `endIo`. */
+  private: unknown;
+
+  /** Written data: mapped and not unwritten. The predicate for reads and zeroing (GB-6). */
+  get isWritten(): boolean {
+    return (this.state & (BH_MAPPED | BH_UNWRITTEN)) === BH_MAPPED;
+  }
+
+  /** Neither mapped nor unwritten. */
+  get isHole(): boolean {
+    return (this.state & (BH_MAPPED | BH_UNWRITTEN)) === 0;
+  }
+
+  /** New or unwritten: whatever is not written over must be zeroed. */
+  get isUninitialised(): boolean {
+    return (this.state & (BH_NEW | BH_UNWRITTEN)) !== 0;
+  }
+
+  get isUnwritten(): boolean {
+    return (this.state & BH_UNWRITTEN) !== 0;
+  }
+
+  /** Answers with data at `blocknr` of `bdev`; `flags` may add `BH_NEW`, `BH_UNWRITTEN`, `BH_BOUNDARY`. */
+  map(bdev: BlockDevice, blocknr: number, size: number, flags = 0): void {
+    this.state = BH_MAPPED | flags;
+    this.bdev = bdev;
+    this.blocknr = blocknr;
+    this.size = size;
+  }
+
+  /** Answers with a hole of `size` bytes, whose length is meant. */
+  mapHole(size: number): void {
+    this.state = BH_UPTODATE;
+    this.size = size;
+  }
+}
+
+/**
+ * A filesystem's answer to where the file's blocks from `iblock` on are. `create`: allocate them if they are absent;
+ * otherwise look only and change nothing. A hole is no error: leave `bh` as it is, or call `mapHole`.
+ *
+ * Returns nothing or 0; fails by throwing a `DaxError` or by returning a negative errno. It is called at any time, also
+ * from within itself's other calls, and must make exactly one caller allocate (GB-12).
+ */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
+export type GetBlock = (inode: Inode, iblock: number, bh: BufferHead, create: boolean) => number | void;

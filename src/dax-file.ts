@@ -1,0 +1,313 @@
+// Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
+
+import type { Abortable } from './block-device.js';
+import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock, type Iter } from './dax-io.js';
+import { changeSize, freePastEnd, punchRange, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { DaxError, type DaxErrorInit } from './errors.js';
+import type { Inode, InodeOperations } from './inode.js';
+import { toBytes, type Bytes } from './units.js';
+
+/** How a file was opened. */
+export interface DaxFileOptions {
+  /** Every write goes to the end (O_APPEND). */
+  append?: boolean;
+  /** Every write is followed by fsync (O_DSYNC). */
+  sync?: boolean;
+  readOnly?: boolean;
+}
+
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const SET_ID_BITS = 0o6000;
+
+/**
+ * An open file over `daxDoIo`. Reads share the inode's lock, everything that changes it holds it alone. The synchronous
+ * forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several may be open on one inode.
+ */
+export class DaxFile {
+  readonly inode: Inode;
+  readonly #operations: InodeOperations;
+  readonly #append: boolean;
+  readonly #sync: boolean;
+  readonly #readOnly: boolean;
+
+  constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
+    this.inode = inode;
+    this.#operations = operations;
+    this.#append = options.append ?? false;
+    this.#sync = (options.sync ?? false) || (inode.sb.synchronous ?? false);
+    this.#readOnly = (options.readOnly ?? false) || (inode.sb.readOnly ?? false);
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.inode.size;
+  }
+
+  /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
+  readSync(target: Iter, pos: Bytes): number {
+    const { getBlock, endIo } = this.#operations;
+    try {
+      return daxDoIo('read', this.inode, target, pos, getBlock, endIo, DIO_LOCKING);
+    } finally {
+      this.#accessed(target);
+    }
+  }
+
+  /** As `readSync`; waits for the lock. */
+  async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
+    const { getBlock, endIo } = this.#operations;
+    try {
+      return await daxDoIoAsync('read', this.inode, target, pos, getBlock, endIo, DIO_LOCKING, options?.signal);
+    } finally {
+      this.#accessed(target);
+    }
+  }
+
+  /**
+   * Writes one buffer or several at byte `pos`, or at the end if the file was opened to append. Returns the bytes
+   * written, durable; the size and the blocks' places are so after `fsync`.
+   *
+   * Throws `EROFS`, `EFBIG` at the most bytes a file can have, `ENOSPC` and whatever else getBlock or the device say.
+   */
+  writeSync(source: Iter, pos: Bytes): number {
+    const start = toBytes(pos, 'pos');
+    const length = lengthOf(source);
+    if (!this.#mayWrite(length)) return 0;
+    const { range, written } = this.#alone(() => {
+      const begun = this.#beginWrite(start, length);
+      return { range: begun, written: this.#moveSync(source, begun) };
+    });
+    this.#afterWrite(range.pos, written);
+    return written;
+  }
+
+  /** As `writeSync`; waits for the lock. */
+  async write(source: Iter, pos: Bytes, options?: Abortable): Promise<number> {
+    const start = toBytes(pos, 'pos');
+    const length = lengthOf(source);
+    if (!this.#mayWrite(length)) return 0;
+    const { range, written } = await this.#aloneAsync(async () => {
+      const begun = this.#beginWrite(start, length);
+      return { range: begun, written: await this.#move(source, begun, options?.signal) };
+    });
+    this.#afterWrite(range.pos, written);
+    return written;
+  }
+
+  /** Writes at the end of the file, wherever that is when the lock is held. */
+  appendSync(source: Iter): number {
+    return this.#appending().writeSync(source, 0);
+  }
+
+  async append(source: Iter, options?: Abortable): Promise<number> {
+    return this.#appending().write(source, 0, options);
+  }
+
+  /** Sets the size: what is cut off is gone, what is added reads as zeros. */
+  truncateSync(size: Bytes): void {
+    const bytes = this.#checkSize(size);
+    this.#alone(() => {
+      this.#checkNoDio();
+      this.#truncate(bytes);
+    });
+  }
+
+  async truncate(size: Bytes): Promise<void> {
+    const bytes = this.#checkSize(size);
+    await this.#aloneAsync(async () => {
+      await this.inode.dioWait();
+      this.#truncate(bytes);
+    });
+  }
+
+  /** Makes `length` bytes from `pos` on a hole: whole blocks are freed, the rest is zeroed. The size stays. */
+  punchHoleSync(pos: Bytes, length: Bytes): void {
+    const { from, to } = this.#checkRange(pos, length);
+    this.#alone(() => {
+      this.#checkNoDio();
+      this.#change(() => {
+        punchRange(this.inode, from, to, this.#operations);
+      });
+    });
+  }
+
+  async punchHole(pos: Bytes, length: Bytes): Promise<void> {
+    const { from, to } = this.#checkRange(pos, length);
+    await this.#aloneAsync(async () => {
+      await this.inode.dioWait();
+      this.#change(() => {
+        punchRange(this.inode, from, to, this.#operations);
+      });
+    });
+  }
+
+  /** Makes `length` bytes from `pos` on read as zeros, up to the end of the file. Frees and allocates nothing. */
+  zeroRangeSync(pos: Bytes, length: Bytes): void {
+    const { from, to } = this.#checkRange(pos, length);
+    this.#alone(() => {
+      this.#change(() => {
+        zeroRange(this.inode, from, Math.min(to, this.inode.size), this.#operations);
+      });
+    });
+  }
+
+  /** Makes the file's size, times and blocks durable; its data already is. */
+  fsync(): void {
+    this.#operations.fsync(this.inode, 0, this.inode.size);
+  }
+
+  #appending(): DaxFile {
+    return this.#append ? this : new DaxFile(this.inode, this.#operations, this.#options({ append: true }));
+  }
+
+  #options(more: DaxFileOptions): DaxFileOptions {
+    return { append: this.#append, sync: this.#sync, readOnly: this.#readOnly, ...more };
+  }
+
+  #fail(syscall: string, errno: string, more?: Partial<DaxErrorInit>): never {
+    throw new DaxError({ errno, syscall, hint: `inode ${this.inode.ino}`, ...more });
+  }
+
+  #mayWrite(length: number): boolean {
+    if (this.#readOnly) this.#fail('write', 'EROFS', { reason: 'READ_ONLY' });
+    return length > 0;
+  }
+
+  #checkRange(pos: Bytes, length: Bytes): { from: number; to: number } {
+    if (this.#readOnly) this.#fail('write', 'EROFS', { reason: 'READ_ONLY' });
+    const from = toBytes(pos, 'pos');
+    return { from, to: from + toBytes(length, 'length') };
+  }
+
+  #checkSize(size: Bytes): number {
+    const bytes = toBytes(size, 'size');
+    if (this.#readOnly) this.#fail('truncate', 'EROFS', { reason: 'READ_ONLY' });
+    if (!isRegular(this.inode.mode)) this.#fail('truncate', 'EINVAL');
+    if (bytes > this.#maxBytes) this.#fail('truncate', 'EFBIG');
+    return bytes;
+  }
+
+  get #maxBytes(): number {
+    return this.inode.sb.maxBytes ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  #checkNoDio(): void {
+    if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
+  }
+
+  #alone<T>(work: () => T): T {
+    if (!this.inode.ilock.tryExclusive()) throw wouldBlock(this.inode);
+    try {
+      return work();
+    } finally {
+      this.inode.ilock.releaseExclusive();
+    }
+  }
+
+  async #aloneAsync<T>(work: () => Promise<T>): Promise<T> {
+    await this.inode.ilock.exclusive();
+    try {
+      return await work();
+    } finally {
+      this.inode.ilock.releaseExclusive();
+    }
+  }
+
+  // IO-13 steps 1 to 3: where the write goes, and what changes whether or not it succeeds.
+  #beginWrite(pos: number, length: number): { pos: number; length: number } {
+    const { inode } = this;
+    const start = this.#append ? inode.size : pos;
+    if (start >= this.#maxBytes) this.#fail('write', 'EFBIG', { position: start });
+    // eslint-disable-next-line no-bitwise -- permission bits
+    inode.mode &= ~SET_ID_BITS;
+    inode.mtimeMs = inode.ctimeMs = Date.now();
+    this.#operations.dirty?.(inode);
+    if (start > inode.size) zeroPastEnd(inode, this.#operations);
+    return { pos: start, length: Math.min(length, this.#maxBytes - start) };
+  }
+
+  #moveSync(source: Iter, { pos, length }: { pos: number; length: number }): number {
+    const { getBlock, endIo } = this.#operations;
+    let written = 0;
+    try {
+      written = daxDoIo('write', this.inode, clipped(source, length), pos, getBlock, endIo);
+      return written;
+    } finally {
+      this.#endWrite(pos, length, written);
+    }
+  }
+
+  async #move(
+    source: Iter,
+    { pos, length }: { pos: number; length: number },
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { getBlock, endIo } = this.#operations;
+    let written = 0;
+    try {
+      written = await daxDoIoAsync('write', this.inode, clipped(source, length), pos, getBlock, endIo, 0, signal);
+      return written;
+    } finally {
+      this.#endWrite(pos, length, written);
+    }
+  }
+
+  // IO-13.7, IO-16: i_size rises after the data is there; blocks that a failed or short write left past it go.
+  #endWrite(pos: number, length: number, written: number): void {
+    const { inode } = this;
+    if (written > 0 && pos + written > inode.size) {
+      inode.size = pos + written;
+      this.#operations.dirty?.(inode);
+    }
+    if (written < length && pos + length > inode.size) freePastEnd(inode, this.#operations);
+  }
+
+  #afterWrite(pos: number, written: number): void {
+    if (this.#sync && written > 0) this.#operations.fsync(this.inode, pos, pos + written);
+  }
+
+  #truncate(size: number): void {
+    if (size === this.inode.size) return;
+    this.#change(() => {
+      changeSize(this.inode, size, this.#operations);
+    });
+  }
+
+  #change(work: () => void): void {
+    const { inode } = this;
+    work();
+    inode.mtimeMs = inode.ctimeMs = Date.now();
+    this.#operations.dirty?.(inode);
+    if (this.#sync) this.#operations.fsync(inode, 0, inode.size);
+  }
+
+  // IO-12: also when nothing was read or an error came, but not for a read of no bytes.
+  #accessed(target: Iter): void {
+    if (!this.#readOnly && lengthOf(target) > 0) this.inode.atimeMs = Date.now();
+  }
+}
+
+function isRegular(mode: number): boolean {
+  // eslint-disable-next-line no-bitwise -- the type in a mode
+  return (mode & S_IFMT) === S_IFREG;
+}
+
+function isVector(iter: Iter): iter is readonly NodeJS.ArrayBufferView[] {
+  return Array.isArray(iter);
+}
+
+function lengthOf(iter: Iter): number {
+  return isVector(iter) ? iter.reduce((sum, { byteLength }) => sum + byteLength, 0) : iter.byteLength;
+}
+
+// The first `length` bytes.
+function clipped(iter: Iter, length: number): Iter {
+  if (length >= lengthOf(iter)) return iter;
+  let left = length;
+  return (isVector(iter) ? iter : [iter]).map(({ buffer, byteOffset, byteLength }) => {
+    const bytes = Math.min(left, byteLength);
+    left -= bytes;
+    return new Uint8Array(buffer, byteOffset, bytes);
+  });
+}

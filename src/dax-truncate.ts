@@ -1,0 +1,82 @@
+// Owns changing a file's size and punching holes, in the order that lets no one see what is not the file's (TR-6 to TR-12).
+
+import { daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
+import { wouldBlock } from './dax-io.js';
+import { DaxError } from './errors.js';
+import type { Inode, InodeOperations } from './inode.js';
+import { PAGE_SIZE, roundUp } from './units.js';
+
+/** Runs `work` with `inval` held alone: no fault may look for a block while blocks go. */
+function invalidating<T>(inode: Inode, work: () => T): T {
+  if (!inode.inval.tryExclusive()) throw wouldBlock(inode);
+  try {
+    return work();
+  } finally {
+    inode.inval.releaseExclusive();
+  }
+}
+
+/** Frees what lies wholly past i_size. The cache forgets first: nobody may find a block that is no longer the file's. */
+export function freePastEnd(inode: Inode, operations: InodeOperations): void {
+  inode.extents.invalidate(Math.ceil(inode.size / inode.sb.blockSize));
+  operations.truncateBlocks(inode, inode.size);
+}
+
+/** Before i_size rises past the old end: what a mapping stored beyond it, in its page, must read as zeros (TR-8). */
+export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
+  daxTruncatePage(inode, inode.size, operations.getBlock);
+}
+
+/** What `punchHole` of a range does: whole blocks that go, and the edges that are zeroed, each within a page. */
+function zeroEdges(inode: Inode, operations: InodeOperations, from: number, to: number): void {
+  for (let pos = from; pos < to; ) {
+    const end = Math.min(to, roundUp(pos + 1, PAGE_SIZE));
+    daxZeroPageRange(inode, pos, end - pos, operations.getBlock);
+    pos = end;
+  }
+}
+
+/**
+ * Sets i_size. The caller holds `ilock` alone and has waited for I/O under way. Zeroes the tail of the page in which the
+ * file ends, lowers the size, and only then frees blocks (TR-7).
+ */
+export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
+  if (size > inode.size) {
+    zeroPastEnd(inode, operations);
+    inode.size = size;
+    return;
+  }
+  daxTruncatePage(inode, size, operations.getBlock);
+  invalidating(inode, () => {
+    inode.size = size;
+    freePastEnd(inode, operations);
+  });
+}
+
+/**
+ * Frees the whole blocks in [from, to), whose bytes then read as zeros, and zeroes the rest (TR-12). The caller holds
+ * `ilock` alone and has waited for I/O under way. The size stays.
+ */
+export function punchRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
+  if (operations.punchBlocks === undefined) {
+    throw new DaxError({ errno: 'EOPNOTSUPP', syscall: 'punchHole', hint: 'the filesystem has no punchBlocks' });
+  }
+  const { blockSize } = inode.sb;
+  const first = Math.ceil(from / blockSize);
+  const last = Math.floor(to / blockSize);
+  if (first >= last) {
+    zeroEdges(inode, operations, from, to);
+    return;
+  }
+  zeroEdges(inode, operations, from, first * blockSize);
+  zeroEdges(inode, operations, last * blockSize, to);
+  invalidating(inode, () => {
+    inode.extents.invalidate(first, last - first);
+    operations.punchBlocks?.(inode, first, last - first);
+  });
+}
+
+/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
+export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
+  zeroEdges(inode, operations, from, to);
+}

@@ -1,0 +1,93 @@
+// Owns what getBlock answered before: the extents of one inode, found in logarithmic time.
+
+import type { BlockDevice } from './block-device.js';
+
+/** What the blocks hold: nothing, data, garbage that must be initialised, or nothing in a place that is reserved. */
+export type ExtentState = 'hole' | 'written' | 'new' | 'unwritten';
+
+/** A run of blocks of a file that lie one after the other on a device, or a hole of it. */
+export interface Extent {
+  /** The first block of the file. */
+  readonly iblock: number;
+  /** Blocks. */
+  readonly count: number;
+  readonly state: ExtentState;
+  /** The block on `bdev` where it begins; meaningless for a hole. */
+  readonly blocknr: number;
+  /** Undefined for a hole. */
+  readonly bdev: BlockDevice | undefined;
+  /**
+   * Bytes from the start of the extent for which the device answered direct access: later I/O there need not ask again.
+   */
+  reach: number;
+}
+
+/** The extents of one inode, in the order of the file, none overlapping another. */
+export class ExtentCache {
+  #extents: Extent[] = [];
+  // I/O tends to go on where it was.
+  #last: Extent | undefined;
+
+  /** The extent that holds `iblock`. */
+  find(iblock: number): Extent | undefined {
+    const last = this.#last;
+    if (last !== undefined && iblock >= last.iblock && iblock < last.iblock + last.count) return last;
+    const extent = this.#extents[this.#after(iblock) - 1];
+    if (extent === undefined || iblock >= extent.iblock + extent.count) return undefined;
+    return (this.#last = extent);
+  }
+
+  /** Remembers an extent in place of whatever was known of its blocks. */
+  insert(extent: Extent): void {
+    this.invalidate(extent.iblock, extent.count);
+    this.#extents.splice(this.#after(extent.iblock), 0, extent);
+  }
+
+  /** Forgets `count` blocks from `iblock` on, by default all that follow. */
+  invalidate(iblock = 0, count = Number.POSITIVE_INFINITY): void {
+    const end = iblock + count;
+    const first = this.#firstReaching(iblock);
+    let last = first;
+    const kept: Extent[] = [];
+    for (; last < this.#extents.length; last++) {
+      const extent = this.#extents[last] as Extent;
+      if (extent.iblock >= end) break;
+      if (extent.iblock < iblock) kept.push(part(extent, extent.iblock, iblock));
+      if (extent.iblock + extent.count > end) kept.push(part(extent, end, extent.iblock + extent.count));
+    }
+    if (last > first) {
+      this.#extents.splice(first, last - first, ...kept);
+      this.#last = undefined;
+    }
+  }
+
+  // The index of the first extent that begins after `iblock`.
+  #after(iblock: number): number {
+    let low = 0;
+    let high = this.#extents.length;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((this.#extents[middle] as Extent).iblock <= iblock) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #firstReaching(iblock: number): number {
+    const index = this.#after(iblock);
+    const before = this.#extents[index - 1];
+    return before !== undefined && before.iblock + before.count > iblock ? index - 1 : index;
+  }
+}
+
+// What was known of direct access is not carried over: it counted from the start.
+function part(extent: Extent, iblock: number, end: number): Extent {
+  return {
+    iblock,
+    count: end - iblock,
+    state: extent.state,
+    blocknr: extent.blocknr + (iblock - extent.iblock),
+    bdev: extent.bdev,
+    reach: 0,
+  };
+}

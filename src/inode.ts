@@ -1,0 +1,98 @@
+// Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
+
+import type { BlockDevice } from './block-device.js';
+import type { GetBlock } from './buffer-head.js';
+import { ExtentCache } from './extent-cache.js';
+import { RwLock } from './rw-lock.js';
+import { PAGE_SIZE } from './units.js';
+
+/** What all files of a mounted filesystem have in common. */
+export interface SuperBlock {
+  /** Bytes in a block: a power of two from 512 to 4096. */
+  readonly blockSize: number;
+  /** The device that `daxClearBlocks` counts its blocks on. */
+  readonly bdev: BlockDevice;
+  /** The most bytes that a file can have (s_maxbytes). Default: 2^53 - 1. */
+  readonly maxBytes?: number;
+  /** Nothing may be stored. */
+  readonly readOnly?: boolean;
+  /** Every write is followed by fsync (mount -o sync). */
+  readonly synchronous?: boolean;
+}
+
+/**
+ * Called once at the end of an I/O, before the inode's lock is free, as the kernel does since 4.7: with the bytes moved or
+ * a negative errno, and with what the last getBlock left in `private`. It converts unwritten extents. What it throws, or
+ * a negative errno that it returns, becomes the result.
+ */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
+export type EndIo = (inode: Inode, pos: number, result: number, cookie: unknown) => number | void;
+
+/** What a filesystem does for its files. */
+export interface InodeOperations {
+  readonly getBlock: GetBlock;
+  readonly endIo?: EndIo | undefined;
+  /** Frees every block that lies wholly at or past `size` bytes, also those that only a failed write allocated. */
+  truncateBlocks(inode: Inode, size: number): void;
+  /** Frees `count` blocks from `iblock` on, which become a hole. Without it punching is `EOPNOTSUPP`. */
+  punchBlocks?(inode: Inode, iblock: number, count: number): void;
+  /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
+  fsync(inode: Inode, pos: number, end: number): void;
+  /** Size, times or mode changed, and must reach the medium at the next fsync. */
+  dirty?(inode: Inode): void;
+}
+
+/**
+ * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs.
+ */
+export class Inode {
+  readonly sb: SuperBlock;
+  readonly ino: number;
+  /** Bytes (i_size). Set it only when the inode is made: afterwards writes and truncation do. */
+  size: number;
+  /** Type and permissions, as in `fs.Stats`. */
+  mode = 0o100644;
+  /** Milliseconds since 1970. */
+  atimeMs = 0;
+  mtimeMs = 0;
+  ctimeMs = 0;
+
+  /** i_mutex: reads share it, writes and truncation do not. Outermost. */
+  readonly ilock = new RwLock();
+  /** invalidate_lock: faults share it; truncating and punching hold it alone while blocks go. */
+  readonly inval = new RwLock();
+  /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
+  readonly extents = new ExtentCache();
+
+  #dioCount = 0;
+  #whenNoDio: (() => void)[] = [];
+
+  /** Throws `RangeError` for a block size that is no power of two from 512 to 4096. */
+  constructor(sb: SuperBlock, ino: number, size = 0) {
+    if (![512, 1024, 2048, PAGE_SIZE].includes(sb.blockSize)) {
+      throw new RangeError(`the block size must be 512, 1024, 2048 or 4096, it is ${sb.blockSize}`);
+    }
+    this.sb = sb;
+    this.ino = ino;
+    this.size = size;
+  }
+
+  /** I/O under way (i_dio_count), which truncation waits for. */
+  get dioCount(): number {
+    return this.#dioCount;
+  }
+
+  dioBegin(): void {
+    this.#dioCount++;
+  }
+
+  dioEnd(): void {
+    this.#dioCount--;
+    if (this.#dioCount === 0 && this.#whenNoDio.length > 0) for (const wake of this.#whenNoDio.splice(0)) wake();
+  }
+
+  /** Resolves when no I/O is under way (inode_dio_wait). */
+  async dioWait(): Promise<void> {
+    while (this.#dioCount > 0) await new Promise<void>((resolve) => this.#whenNoDio.push(resolve));
+  }
+}

@@ -1,0 +1,82 @@
+// Owns asking a filesystem where blocks are: the cache first, then getBlock, whose every answer is checked.
+
+import { inspect } from 'node:util';
+import type { BufferHead, GetBlock } from './buffer-head.js';
+import { BH_DELAY } from './buffer-head.js';
+import { DaxError } from './errors.js';
+import type { Extent, ExtentState } from './extent-cache.js';
+import type { Inode } from './inode.js';
+
+/** The `EIO` for a filesystem that broke the contract of getBlock. */
+function violation(inode: Inode, iblock: number, what: string): DaxError {
+  return new DaxError({
+    errno: 'EIO',
+    syscall: 'getBlock',
+    hint: `inode ${inode.ino}, block ${iblock}: getBlock ${what}`,
+  });
+}
+
+/** Throws what a callback returned, if it is an errno; `name` is the callback's. */
+export function checkAnswer(answer: unknown, name: string, inode: Inode): void {
+  if (answer === undefined || answer === 0) return;
+  if (Number.isInteger(answer) && (answer as number) < 0) {
+    throw new DaxError({ errno: answer as number, syscall: name, hint: `inode ${inode.ino}` });
+  }
+  throw new DaxError({
+    errno: 'EIO',
+    syscall: name,
+    hint: `inode ${inode.ino}: ${name} must return nothing, 0 or a negative errno, not ${inspect(answer)}`,
+  });
+}
+
+function stateOf(bh: BufferHead): ExtentState {
+  if (bh.isHole) return 'hole';
+  if (bh.isUnwritten) return 'unwritten';
+  return bh.isUninitialised ? 'new' : 'written';
+}
+
+function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: number, create: boolean): void {
+  const { blockSize } = inode.sb;
+  // Nothing but a state that is not 0 says that the size is meant (GB-5).
+  if (bh.state === 0) bh.size = blockSize;
+  if (!(bh.size > 0 && bh.size <= wanted && bh.size % blockSize === 0)) {
+    throw violation(inode, iblock, `answered with ${bh.size} bytes when ${wanted} were asked for`);
+  }
+  // eslint-disable-next-line no-bitwise -- a flag
+  if ((bh.state & BH_DELAY) !== 0) throw violation(inode, iblock, 'answered with a delayed allocation');
+  if (bh.isHole) {
+    if (create) throw violation(inode, iblock, 'left a hole where it was to create');
+    return;
+  }
+  if (bh.bdev === undefined || !Number.isSafeInteger(bh.blocknr) || bh.blocknr < 0) {
+    throw violation(inode, iblock, 'named no block of a device');
+  }
+}
+
+/**
+ * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache. With `create` it is no
+ * hole. Written extents and holes are remembered; what must first be initialised is not. Throws what getBlock throws or
+ * returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-7, GB-8).
+ */
+export function mapBlocks(
+  inode: Inode,
+  iblock: number,
+  wanted: number,
+  getBlock: GetBlock,
+  create: boolean,
+  bh: BufferHead,
+): Extent {
+  const known = inode.extents.find(iblock);
+  if (known !== undefined && !(create && known.state === 'hole')) return known;
+  bh.state = 0;
+  bh.size = wanted;
+  bh.bdev = undefined;
+  checkAnswer(getBlock(inode, iblock, bh, create), 'getBlock', inode);
+  checkExtent(inode, iblock, bh, wanted, create);
+  const state = stateOf(bh);
+  const count = bh.size / inode.sb.blockSize;
+  const extent: Extent = { iblock, count, state, bdev: bh.bdev, blocknr: bh.blocknr, reach: 0 };
+  if (state === 'hole' || state === 'written') inode.extents.insert(extent);
+  else inode.extents.invalidate(iblock, count);
+  return extent;
+}
