@@ -6,16 +6,12 @@
 
 #include "dax_device.h"
 #include "guarded_copy.h"
-#include "sigbus.h"
 
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   static std::once_flag once;
-  std::call_once(once, [] {
-    dax::InitializeGuards();
-    dax::InstallSigbusHandler();
-  });
+  std::call_once(once, dax::InitializeGuards);
   dax::InitDaxDevice(env, exports);
   return exports;
 }

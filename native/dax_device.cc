@@ -5,10 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "args.h"
 #include "mapping.h"
 #include "persist.h"
+#include "sigbus.h"
 #include "source.h"
 
 namespace dax {
@@ -21,6 +23,8 @@ struct DaxDevice {
   std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty
   std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
   std::optional<Granularity> forced;
+  // Every mapping that an ArrayBuffer may show: a file has one for each of its sizes.
+  std::vector<std::weak_ptr<Mapping>> mappings;
 };
 
 constexpr const char* kKindNames[] = {"devdax", "fsdax", "file", "block"};
@@ -54,8 +58,11 @@ Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
   const Source& source = *device.source;
   const Mapping* mapping = device.mapping.get();
   Napi::Object facts = Napi::Object::New(env);
-  facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(source.kind())]);
+  // Kernels before 5.8 do not tell of a file that it is DAX, but grant MAP_SYNC to no other.
+  const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
+  facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
   facts["created"] = Napi::Boolean::New(env, source.created());
+  facts["filled"] = Napi::Boolean::New(env, source.filled());
   facts["size"] = Napi::Number::New(env, mapping == nullptr ? 0 : static_cast<double>(mapping->length()));
   facts["alignment"] = Napi::Number::New(env, static_cast<double>(source.alignment()));
   const Granularity granularity = mapping == nullptr ? Granularity::kPage : mapping->granularity();
@@ -77,6 +84,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if (info[2].IsNumber())
     options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
 
+  InstallSigbusHandler();
   auto device = std::make_unique<DaxDevice>();
   if (info[3].IsString()) {
     const std::string name = info[3].As<Napi::String>().Utf8Value();
@@ -90,7 +98,10 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   int error = device->source->Size(&size);
   if (error == 0 && size != 0)
     error = Mapping::CreateShared(*device->source, device->forced, &device->mapping);
-  if (error != 0) return Napi::Number::New(env, error);
+  if (error != 0) {
+    device->source->Undo(path.c_str());
+    return Napi::Number::New(env, error);
+  }
 
   Napi::Object result = Describe(env, *device);
   result["handle"] =
@@ -242,11 +253,16 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   uint64_t size;
   if (!GetDevice(args, &device) || !args.Bytes(1, &size)) return nullptr;
   if (!device->source) return ToResult(env, -EBADF);
+  // A new mapping would forget which pages were lost.
+  if (device->mapping && device->mapping->any_lost()) return ToResult(env, -EIO);
+  const uint64_t old_size = device->mapping ? device->mapping->length() : 0;
   if (const int error = device->source->Truncate(size)) return ToResult(env, error);
   std::shared_ptr<Mapping> mapping;
   if (size != 0) {
-    if (const int error = Mapping::CreateShared(*device->source, device->forced, &mapping))
+    if (const int error = Mapping::CreateShared(*device->source, device->forced, &mapping)) {
+      if (size > old_size) device->source->Truncate(old_size);
       return ToResult(env, error);
+    }
   }
   device->mapping = std::move(mapping);
   device->view_mapping.reset();
@@ -281,6 +297,7 @@ napi_value Segment(napi_env env, napi_callback_info info) {
     mapping = device->view_mapping;
     if (pos + length > mapping->length()) return ToResult(env, -EIO);
   }
+  device->mappings.push_back(mapping);
   char* const address = mapping->address() + pos;
   auto* const lease = new std::shared_ptr<Mapping>(std::move(mapping));
   const napi_finalize release = [](napi_env, void*, void* hint) {
@@ -289,7 +306,9 @@ napi_value Segment(napi_env env, napi_callback_info info) {
   napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(env, address, length, release, lease, &buffer);
   if (status == napi_ok) {
-    napi_wrap(env, buffer, lease, nullptr, nullptr, nullptr);
+    // A second lease goes with the object: whoever works on a detached view (fs.read, zlib) still holds that.
+    auto* const object_lease = new std::shared_ptr<Mapping>(*lease);
+    if (napi_wrap(env, buffer, object_lease, release, object_lease, nullptr) != napi_ok) delete object_lease;
     return buffer;
   }
   // Runtimes with a memory cage refuse without calling the finalizer; every other failure has called it.
@@ -302,29 +321,32 @@ napi_value Segment(napi_env env, napi_callback_info info) {
   return pending ? nullptr : ToResult(env, -ENOMEM);
 }
 
-// detach(arrayBuffer): every view of it has length 0 from now on, and its hold on the mapping ends. One that
-// the user transferred is left alone: its memory is in use elsewhere.
+// detach(arrayBuffer): every view of it has length 0 from now on.
 napi_value Detach(napi_env env, napi_callback_info info) {
   const Args args(env, info);
-  bool detached = true;
-  void* lease = nullptr;
-  if (napi_is_detached_arraybuffer(env, args[0], &detached) != napi_ok || detached) return nullptr;
-  if (napi_unwrap(env, args[0], &lease) != napi_ok) return nullptr;
-  // Taken before: detaching may already finalize the lease.
-  const std::shared_ptr<Mapping> last = std::move(*static_cast<std::shared_ptr<Mapping>*>(lease));
   napi_detach_arraybuffer(env, args[0]);
   return nullptr;
 }
 
-// close(handle): idempotent. Memory stays mapped until the last copy in flight and the last ArrayBuffer are
-// gone.
+// close(handle): idempotent. The device is given back at once; its addresses stay taken until the last
+// ArrayBuffer is collected.
 napi_value Close(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
   if (!GetDevice(args, &device)) return nullptr;
+  for (const std::weak_ptr<Mapping>& mapping : device->mappings) {
+    if (const std::shared_ptr<Mapping> alive = mapping.lock()) alive->Retire();
+  }
+  device->mappings.clear();
   device->view_mapping.reset();
   device->mapping.reset();
   device->source.reset();
+  return nullptr;
+}
+
+// guard(): puts the SIGBUS handler in front of whatever was installed since.
+napi_value GuardAgain(napi_env, napi_callback_info) {
+  InstallSigbusHandler();
   return nullptr;
 }
 
@@ -345,6 +367,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
   exports["open"] = Napi::Function::New(env, Open, "open");
   exports["cpu"] = Napi::Function::New(env, Cpu, "cpu");
   const napi_property_descriptor functions[] = {
+      {"guard", nullptr, GuardAgain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"write", nullptr, Write, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

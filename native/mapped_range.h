@@ -25,9 +25,11 @@ class MappedRange {
   // kernel refuses. Safe in a signal handler.
   bool ReplaceWithZeros(uintptr_t address);
 
+  bool any_lost() const { return any_lost_.load(std::memory_order_acquire); }
+
   // How many of `length` bytes from `offset` come before the first lost one.
   size_t BytesBeforeLoss(size_t offset, size_t length) const {
-    return any_lost_.load(std::memory_order_acquire) ? ScanLosses(offset, length) : length;
+    return any_lost() ? ScanLosses(offset, length) : length;
   }
 
  private:
@@ -35,6 +37,8 @@ class MappedRange {
   size_t BitmapBytes() const;
 
   std::atomic<bool> taken_{false};
+  // Odd while the entry is being changed: who finds it so, or changed, looks elsewhere.
+  std::atomic<uint64_t> version_{0};
   std::atomic<uintptr_t> start_{0};
   std::atomic<size_t> length_{0};
   size_t unit_ = 0;

@@ -39,7 +39,7 @@ Granularity DetectGranularity(const Source& source, bool map_sync, const CpuOps&
 }
 
 void MoveOut(const Transfer& transfer, size_t length) {
-  memcpy(transfer.user, transfer.device, length);
+  memmove(transfer.user, transfer.device, length);
 }
 
 void MoveIn(const Transfer& transfer, size_t length) {
@@ -103,15 +103,29 @@ Mapping::Mapping(char* address, uint64_t length, uint64_t reserved_length, bool 
       range_(range) {}
 
 Mapping::~Mapping() {
-  range_->Remove();
+  if (!retired_.load()) range_->Remove();
   munmap(address_, reserved_length_);
+}
+
+void Mapping::Retire() {
+  if (retired_.exchange(true)) return;
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  mmap(address_, reserved_length_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  range_->Remove();
+}
+
+int64_t Mapping::Settle(int64_t moved, uint64_t pos) const {
+  if (moved <= 0) return moved;
+  if (retired_.load()) return -EBADF;
+  const size_t intact = range_->BytesBeforeLoss(pos, static_cast<size_t>(moved));
+  return intact == 0 ? -EIO : static_cast<int64_t>(intact);
 }
 
 int64_t Mapping::Read(char* target, size_t length, uint64_t pos) const {
   if (length == 0) return 0;
   const size_t intact = range_->BytesBeforeLoss(pos, length);
   if (intact == 0) return -EIO;
-  return GuardedTransfer({address_ + pos, target, intact, MoveOut, nullptr});
+  return Settle(GuardedTransfer({address_ + pos, target, intact, MoveOut, nullptr}), pos);
 }
 
 int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
@@ -120,7 +134,7 @@ int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flu
   if (intact == 0) return -EIO;
   const auto move = flush ? MoveInFlushed : MoveIn;
   const int64_t moved =
-      GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_});
+      Settle(GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_}), pos);
   if (moved <= 0 || !flush) return moved;
   if (granularity() == Granularity::kPage) {
     if (const int error = persistence_.Flush(address_ + pos, static_cast<size_t>(moved))) return error;

@@ -2,6 +2,7 @@
 #ifndef NODE_DAX_NATIVE_MAPPING_H_
 #define NODE_DAX_NATIVE_MAPPING_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,13 @@ class Mapping {
   // Writes zeros if `source` is null. Durable on return if `flush`.
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
+  // Gives the device back at once: private zeros take the place of its memory, for those who still look at
+  // it. The address range stays until the last reference goes. Copies under way end with -EBADF.
+  void Retire();
+
+  // A page was lost since the mapping was made.
+  bool any_lost() const { return range_->any_lost(); }
+
   // 0 or -errno: -EIO when a page of the range was lost.
   int Flush(uint64_t pos, size_t length) const;
   void Drain() const { persistence_.Drain(); }
@@ -51,11 +59,15 @@ class Mapping {
   Mapping(char* address, uint64_t length, uint64_t reserved_length, bool map_sync, Persistence persistence,
           MappedRange* range);
 
+  // What a copy came to, seen again after it: pages may have been lost, or the mapping retired, meanwhile.
+  int64_t Settle(int64_t moved, uint64_t pos) const;
+
   char* const address_;
   const uint64_t length_;
   const uint64_t reserved_length_;
   const bool map_sync_;
   const Persistence persistence_;
+  std::atomic<bool> retired_{false};
   MappedRange* const range_;
 };
 

@@ -19,13 +19,18 @@ size_t BytesToLine(const char* address) {
   return (kCacheLine - reinterpret_cast<uintptr_t>(address) % kCacheLine) % kCacheLine;
 }
 
+// A user may write a view of the device to the device itself.
+bool Overlap(const char* destination, const char* source, size_t length) {
+  return source != nullptr && source < destination + length && destination < source + length;
+}
+
 }  // namespace
 
 void StorePlain(char* destination, const char* source, size_t length) {
   if (source == nullptr) {
     memset(destination, 0, length);
   } else {
-    memcpy(destination, source, length);
+    memmove(destination, source, length);
   }
 }
 
@@ -52,7 +57,8 @@ void Persistence::StoreAndFlush(char* destination, const char* source, size_t le
 
 void Persistence::Store(char* destination, const char* source, size_t length) const {
   if (granularity_ != Granularity::kCacheLine) return StorePlain(destination, source, length);
-  if (cpu_->stream == nullptr || length < cpu_->stream_threshold || length < 2 * kCacheLine) {
+  if (cpu_->stream == nullptr || length < cpu_->stream_threshold || length < 2 * kCacheLine ||
+      Overlap(destination, source, length)) {
     return StoreAndFlush(destination, source, length);
   }
   // Whole lines are streamed; the partial ones at both ends are stored and flushed.

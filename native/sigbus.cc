@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <mutex>
 
 #include "guarded_copy.h"
 #include "mapped_range.h"
@@ -50,11 +51,17 @@ void OnSigbus(int signal_number, siginfo_t* info, void* context) {
 }  // namespace
 
 void InstallSigbusHandler() {
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  struct sigaction current = {};
+  sigaction(SIGBUS, nullptr, &current);
+  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == OnSigbus) return;
+  previous_action = current;
   struct sigaction action = {};
   action.sa_sigaction = OnSigbus;
   // SA_NODEFER: a copy is left by siglongjmp, which must not leave SIGBUS blocked.
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
-  sigaction(SIGBUS, &action, &previous_action);
+  sigaction(SIGBUS, &action, nullptr);
 }
 
 }  // namespace dax

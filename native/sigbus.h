@@ -4,9 +4,10 @@
 
 namespace dax {
 
-// Once per process. From then on a SIGBUS in a guarded copy ends the copy; one in a mapping of ours (a load
-// or store of JavaScript) puts private zeros in place of the page; every other one goes to the handler that
-// was there before.
+// Before every open: whoever set another handler since, such as process.on('SIGBUS'), comes second again.
+// From then on a SIGBUS in a guarded copy ends the copy; one in a mapping of ours (a load or store of
+// JavaScript) puts private zeros in place of the page; every other one goes to the handler that was there
+// before.
 void InstallSigbusHandler();
 
 }  // namespace dax

@@ -32,6 +32,11 @@ Source::~Source() {
   close(fd_);
 }
 
+void Source::Undo(const char* path) const {
+  if (created_) unlink(path);
+  if (filled_) Truncate(0);
+}
+
 int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result) {
   const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   struct stat status;
@@ -51,7 +56,7 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   int error = options.create_size ? source->CreateSize(*options.create_size) : 0;
   if (error == 0) error = source->Classify();
   if (error != 0) {
-    if (created) unlink(path);
+    source->Undo(path);
     return error;
   }
   *result = std::move(source);
@@ -125,13 +130,14 @@ std::optional<uint64_t> Source::PhysicalAddress(uint64_t pos) const {
   return *resource_ + extent.fe_physical + (pos - extent.fe_logical);
 }
 
-int Source::CreateSize(uint64_t size) const {
+int Source::CreateSize(uint64_t size) {
   struct stat status;
   if (fstat(fd_, &status) != 0) return -errno;
   if (!S_ISREG(status.st_mode)) return -EEXIST;
   const auto current = static_cast<uint64_t>(status.st_size);
   if (current == size) return 0;
   if (current != 0) return -EEXIST;
+  filled_ = !created_;
   // Allocated now: a store to a hole that finds the disk full would be a SIGBUS.
   if (fallocate(fd_, 0, 0, static_cast<off_t>(size)) == 0) return 0;
   return errno == EOPNOTSUPP || errno == ENOSYS ? Truncate(size) : -errno;

@@ -31,8 +31,11 @@ class Source {
 
   int fd() const { return fd_; }
   Kind kind() const { return kind_; }
-  // This open made the file.
+  // This open made the file, or gave an empty one its size.
   bool created() const { return created_; }
+  bool filled() const { return filled_; }
+  // Takes either back.
+  void Undo(const char* path) const;
   bool read_only() const { return read_only_; }
   // STATX_ATTR_DAX of a file. Kernels before 5.8 do not say.
   bool statx_dax() const { return statx_dax_; }
@@ -62,11 +65,12 @@ class Source {
   void ReadDevdax(const std::string& directory);
   void ReadRegion(const std::string& directory);
   void ReadDiskResource(const std::string& directory);
-  int CreateSize(uint64_t size) const;
+  int CreateSize(uint64_t size);
 
   const int fd_;
   const bool read_only_;
   bool created_ = false;
+  bool filled_ = false;
   Kind kind_ = Kind::kFile;
   bool statx_dax_ = false;
   uint64_t alignment_ = 4096;

@@ -22,6 +22,8 @@ export interface NativeFacts {
   kind: DeviceKind;
   /** This open made the file. */
   created: boolean;
+  /** This open gave an empty file its size. */
+  filled: boolean;
   size: number;
   alignment: number;
   granularity: Granularity;
@@ -74,6 +76,8 @@ export interface Addon {
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
   detach(buffer: ArrayBuffer): void;
   close(handle: NativeHandle): void;
+  /** Puts the SIGBUS handler in front of whatever was installed since. */
+  guard(): void;
   cpu(): { flushInstruction: string; streamThreshold?: number };
 }
 
@@ -117,7 +121,16 @@ function load(): Addon {
 
 let loaded: Addon | undefined;
 
+// A listener for SIGBUS takes the signal away from the addon, and taking the listener away leaves nobody.
+function guardAgain(event: string | symbol): void {
+  if (event === 'SIGBUS') queueMicrotask(() => loaded?.guard());
+}
+
 /** The addon. Throws a `DaxError` with `reason: 'ADDON_NOT_FOUND'` where there is none for this platform. */
 export function addon(): Addon {
-  return (loaded ??= load());
+  if (loaded === undefined) {
+    loaded = load();
+    process.on('newListener', guardAgain).on('removeListener', guardAgain);
+  }
+  return loaded;
 }

@@ -245,7 +245,7 @@ export class DaxDevice implements BlockDevice {
       moved += written;
       if (written < buffer.byteLength) break;
     }
-    if (flush && !flushEach) this.persist(start, moved);
+    if (flush && !flushEach && moved > 0) this.persist(start, moved);
     return moved;
   }
 
@@ -256,15 +256,18 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const signal = toSignal(options);
     if (totalLength(buffers) <= POOL_THRESHOLD) return this.readvSync(buffers, start);
+    // Of now: a buffer that is transferred meanwhile must not let the next one take its place.
+    const lengths = buffers.map(({ byteLength }) => byteLength);
     return this.#whileBusy(async () => {
       let moved = 0;
-      for (const buffer of buffers) {
-        const length = this.#clip(start + moved, buffer.byteLength);
+      for (const [index, buffer] of buffers.entries()) {
+        const whole = lengths[index] ?? 0;
+        const length = this.#clip(start + moved, whole);
         const read = await unlessMovedAsync(moved, () =>
           this.#inPool('readv', false, buffer, 0, length, start + moved, signal),
         );
         moved += read;
-        if (read < buffer.byteLength) break;
+        if (read < whole) break;
       }
       return moved;
     });
@@ -279,15 +282,18 @@ export class DaxDevice implements BlockDevice {
     const signal = toSignal(options);
     const waits = flush && this.granularity === 'page';
     if (!waits && totalLength(buffers) <= POOL_THRESHOLD) return this.writevSync(buffers, start, { flush });
+    // Of now: a buffer that is transferred meanwhile must not let the next one take its place.
+    const lengths = buffers.map(({ byteLength }) => byteLength);
     return this.#whileBusy(async () => {
       let moved = 0;
-      for (const buffer of buffers) {
+      for (const [index, buffer] of buffers.entries()) {
+        const whole = lengths[index] ?? 0;
         const written = await unlessMovedAsync(moved, () => {
-          const length = this.#clipWrite('writev', start + moved, buffer.byteLength);
+          const length = this.#clipWrite('writev', start + moved, whole);
           return this.#inPool('writev', flush, buffer, 0, length, start + moved, signal);
         });
         moved += written;
-        if (written < buffer.byteLength) break;
+        if (written < whole) break;
       }
       return moved;
     });
@@ -347,7 +353,10 @@ export class DaxDevice implements BlockDevice {
     if (this.#inFlight > 0) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
     if (bytes < this.#size) this.#segments.shrink(bytes);
     const error = addon().resize(this.#handle, bytes);
-    if (error < 0) this.#fail('truncate', error);
+    if (error < 0) {
+      this.#segments.grow(this.#size);
+      this.#failAt('truncate', error, undefined);
+    }
     this.#size = bytes;
     this.#segments.grow(bytes);
   }
@@ -467,20 +476,22 @@ export class DaxDevice implements BlockDevice {
     throw new DaxError({ errno, syscall, path: this.path, ...more });
   }
 
-  #failAt(syscall: string, errno: number, position: number): never {
+  #failAt(syscall: string, errno: number, position: number | undefined): never {
     const { reason, hint } = COPY_FAILURES.get(errno) ?? {};
     this.#fail(syscall, errno, { position, reason, hint });
   }
 }
 
 const COPY_FAILURES: ReadonlyMap<number, Pick<DaxErrorInit, 'reason' | 'hint'>> = new Map([
-  [-5, { reason: 'MEDIA_ERROR', hint: 'the page is poisoned, or the file was truncated by someone else' }],
+  [-5, { reason: 'MEDIA_ERROR', hint: 'a page is poisoned, beyond the end that someone else gave the file, or had no room on a full filesystem; opening it again forgets' }],
   [-9, { reason: 'DEVICE_CLOSED', hint: 'the device was closed' }],
   [-14, { reason: 'USER_MEMORY', hint: 'the buffer is memory of a mapping that is itself poisoned or truncated' }],
 ]);
 
 function toFlush(options: FlushOption | undefined): boolean {
-  const flush: unknown = options?.flush;
+  if (options === undefined) return true;
+  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError('options must be an object');
+  const flush: unknown = options.flush;
   if (flush === undefined) return true;
   if (typeof flush !== 'boolean') throw new TypeError('flush must be a boolean');
   return flush;

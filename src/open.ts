@@ -1,9 +1,9 @@
 // Owns opening: the options, what may be refused, and the errors that say what to do.
 
-import { unlinkSync } from 'node:fs';
+import { statSync, truncateSync, unlinkSync } from 'node:fs';
 import { addon, type Granularity } from './binding.js';
 import { DaxDevice } from './device.js';
-import { holdersOf } from './discovery/device-use.js';
+import { holdersOf, isClaimed } from './discovery/device-use.js';
 import { look } from './discovery/look.js';
 import { SystemTree } from './discovery/system-tree.js';
 import { forcedGranularity, warnOfOverrides } from './environment.js';
@@ -35,11 +35,11 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
     reason: 'INVALID_FILE_TYPE',
     hint: 'only files, block devices and device-DAX character devices (/dev/daxX.Y) can be opened',
   },
-  EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size: leave out `size` to open it as it is' },
+  EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size, or is a symbolic link that leads nowhere: leave out `size` to open what is there' },
   EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   ENXIO: { hint: 'the device is there but cannot be opened: `node-dax doctor` tells why, and what changes it' },
-  ENOENT: { hint: 'it does not exist; give `size` to create an ordinary file' },
+  ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
 };
 
 function fail(path: string, errno: number | string, more: Partial<DaxErrorInit>): never {
@@ -63,7 +63,16 @@ function toSize(value: unknown): number | undefined {
   return size;
 }
 
-// A store to a device that a filesystem is mounted from destroys that filesystem.
+function isBlockDevice(path: string): boolean {
+  try {
+    return statSync(path).isBlockDevice();
+  } catch {
+    return false; // the open that follows says why
+  }
+}
+
+// A store to a device that a filesystem is mounted from destroys that filesystem. /proc and /sys say who has it; a mount
+// that this process cannot see is known only by the device being claimed.
 function refuseHeld(path: string): void {
   const { mountpoints, swap, holders } = holdersOf(look(path, 'open'), new SystemTree());
   const by = [
@@ -71,6 +80,7 @@ function refuseHeld(path: string): void {
     ...holders.map((holder) => `part of ${holder}`),
     ...(swap ? ['swap space'] : []),
   ];
+  if (by.length === 0 && isClaimed(path)) by.push('claimed by another program or a mount elsewhere');
   if (by.length === 0) return;
   fail(path, 'EBUSY', {
     reason: 'DEVICE_IN_USE',
@@ -98,6 +108,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
 
   const forced = forcedGranularity();
   warnOfOverrides();
+  if (!readOnly && !force && isBlockDevice(path)) refuseHeld(path);
   const found = addon().open(path, readOnly, size, forced);
   if (typeof found === 'number') {
     const error = new DaxError({ errno: found, syscall: 'open', path });
@@ -105,7 +116,6 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   }
   const device = new DaxDevice(path, found, readOnly);
   try {
-    if (device.kind === 'block' && !readOnly && !force) refuseHeld(path);
     if (device.size === 0) {
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
     }
@@ -124,13 +134,14 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   } catch (error) {
     device.closeSync();
     if (found.created) unlinkSync(path);
+    if (found.filled) truncateSync(path, 0);
     throw error;
   }
   return device;
 }
 
 /** As `openSync`. */
-// eslint-disable-next-line @typescript-eslint/require-await -- opening takes microseconds; errors reject
+// eslint-disable-next-line @typescript-eslint/require-await -- only allocating a new file takes long; errors reject
 export async function open(path: string, options: OpenOptions = {}): Promise<DaxDevice> {
   return openSync(path, options);
 }

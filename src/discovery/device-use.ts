@@ -93,20 +93,37 @@ function contentOf(facts: PathFacts): { busy: boolean; signature: string | undef
   if (facts.type !== 'file' && facts.type !== 'block') {
     throw new DaxError({ errno: 'EINVAL', syscall: 'deviceUse', path: facts.path, hint: 'give a device or a file' });
   }
-  const busy = facts.type === 'block' && isBusy(facts.path);
+  const busy = facts.type === 'block' && attempt(facts.path, () => isBusy(facts.path));
   return { busy, signature: signatureOf(attempt(facts.path, () => firstBytes(facts.path))) };
 }
 
 // O_EXCL without O_CREAT asks for a block device that nothing else claims (open(2)).
 function isBusy(path: string): boolean {
   try {
-    attempt(path, () => {
-      closeSync(openSync(path, constants.O_RDONLY + constants.O_EXCL));
-    });
+    closeSync(openSync(path, constants.O_RDONLY + constants.O_EXCL));
     return false;
   } catch (error) {
-    if (error instanceof DaxError && error.code === 'EBUSY') return true;
+    if ((error as NodeJS.ErrnoException).code === 'EBUSY') return true;
     throw error;
+  }
+}
+
+const CLAIM_ATTEMPTS = 20;
+
+/**
+ * Whether a block device stays claimed: asking claims it for a moment, which another thread that asks must not take for
+ * a mount. False where this process may not ask.
+ */
+export function isClaimed(path: string): boolean {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  try {
+    for (let attempt = 0; attempt < CLAIM_ATTEMPTS; attempt++) {
+      if (!isBusy(path)) return false;
+      Atomics.wait(clock, 0, 0, 1);
+    }
+    return true;
+  } catch {
+    return false;
   }
 }
 

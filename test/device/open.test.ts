@@ -92,7 +92,7 @@ t.test('what cannot be opened says what to do', async (test) => {
   symlinkSync(loop, loop);
   const cases: [path: string, code: string, message: RegExp][] = [
     [folder, 'EISDIR', /give a file in it/],
-    [join(folder, 'absent'), 'ENOENT', /give `size`/],
+    [join(folder, 'absent'), 'ENOENT', /`size` creates/],
     [join(folder, 'absent', 'x'), 'ENOENT', /does not exist/],
     ['/dev/null', 'ENODEV', /only files, block devices and device-DAX/],
     ['/dev/tty', 'ENODEV', /only files/],
