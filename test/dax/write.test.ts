@@ -67,6 +67,20 @@ t.test('22: three blocks in one run: one call, and only what is not written is z
   test.end();
 });
 
+t.test('a hole that a read has seen is allocated by a write, whose source stays as it is', (test) => {
+  for (const holeLen of [false, true]) {
+    const tfs = new Tfs({ holeLen });
+    const file = tfs.file(tfs.inode(16384));
+    test.ok(contents(file).equals(zeros(16384)));
+    const source = filled(5000, 'x');
+    test.equal(file.writeSync(source, 5000), 5000);
+    test.ok(source.equals(filled(5000, 'x')));
+    test.ok(contents(file).equals(Buffer.concat([zeros(5000), source, zeros(16384 - 10_000)])));
+    test.equal(tfs.freeBlocks, 4094);
+  }
+  test.end();
+});
+
 t.test('23: written blocks are not zeroed', (test) => {
   for (const driver of ['pmem', 'brd'] as const) {
     const tfs = new Tfs({ devices: [new MemoryDevice(undefined, driver)] });

@@ -54,7 +54,7 @@ export class MemoryDevice implements BlockDevice {
   readonly stores: Store[] = [];
   /** Asynchronous copies that came, parked or not. */
   asynchronous = 0;
-  /** Thrown by direct access to this page, if it is set. */
+  /** Direct access to what holds `pos` throws `code`. */
   failDirectAccessAt: { pos: number; code: string } | undefined;
   readonly #driver: Driver;
   #faults: Fault[] = [];
@@ -72,6 +72,10 @@ export class MemoryDevice implements BlockDevice {
   /** Copies stop before `pos`, and fail at it: `EIO` for a bad page of the medium, `EFAULT` for the user's memory. */
   failAt(pos: number, code: Fault['code'], length = 1): void {
     this.#faults.push({ pos, end: pos + length, code });
+  }
+
+  get isFaulty(): boolean {
+    return this.#faults.length > 0 || this.failDirectAccessAt !== undefined;
   }
 
   heal(): void {
