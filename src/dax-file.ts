@@ -4,7 +4,8 @@ import type { Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock, type Iter } from './dax-io.js';
 import { changeSize, freePastEnd, punchRange, zeroPastEnd, zeroRange } from './dax-truncate.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
-import type { Inode, InodeOperations } from './inode.js';
+import type { EndIo, Inode, InodeOperations } from './inode.js';
+import { toUint8Array } from './memory.js';
 import { toBytes, type Bytes } from './units.js';
 
 /** How a file was opened. */
@@ -30,6 +31,7 @@ export class DaxFile {
   readonly #append: boolean;
   readonly #sync: boolean;
   readonly #readOnly: boolean;
+  readonly #accessed: EndIo | undefined;
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
     this.inode = inode;
@@ -37,6 +39,7 @@ export class DaxFile {
     this.#append = options.append ?? false;
     this.#sync = (options.sync ?? false) || (inode.sb.synchronous ?? false);
     this.#readOnly = (options.readOnly ?? false) || (inode.sb.readOnly ?? false);
+    this.#accessed = this.#readOnly ? undefined : touch;
   }
 
   /** Bytes. */
@@ -46,22 +49,19 @@ export class DaxFile {
 
   /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
   readSync(target: Iter, pos: Bytes): number {
-    const { getBlock, endIo } = this.#operations;
-    try {
-      return daxDoIo('read', this.inode, target, pos, getBlock, endIo, DIO_LOCKING);
-    } finally {
-      this.#accessed(target);
-    }
+    const start = toBytes(pos, 'pos');
+    if (lengthOf(target) === 0) return 0;
+    const { getBlock } = this.#operations;
+    return daxDoIo('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
   }
 
   /** As `readSync`; waits for the lock. */
   async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
-    const { getBlock, endIo } = this.#operations;
-    try {
-      return await daxDoIoAsync('read', this.inode, target, pos, getBlock, endIo, DIO_LOCKING, options?.signal);
-    } finally {
-      this.#accessed(target);
-    }
+    const start = toBytes(pos, 'pos');
+    if (lengthOf(target) === 0) return 0;
+    const { getBlock } = this.#operations;
+    const { signal } = options ?? {};
+    return daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal);
   }
 
   /**
@@ -87,10 +87,11 @@ export class DaxFile {
     const start = toBytes(pos, 'pos');
     const length = lengthOf(source);
     if (!this.#mayWrite(length)) return 0;
+    const signal = options?.signal;
     const { range, written } = await this.#aloneAsync(async () => {
       const begun = this.#beginWrite(start, length);
-      return { range: begun, written: await this.#move(source, begun, options?.signal) };
-    });
+      return { range: begun, written: await this.#move(source, begun, signal) };
+    }, signal);
     this.#afterWrite(range.pos, written);
     return written;
   }
@@ -146,9 +147,16 @@ export class DaxFile {
   zeroRangeSync(pos: Bytes, length: Bytes): void {
     const { from, to } = this.#checkRange(pos, length);
     this.#alone(() => {
-      this.#change(() => {
-        zeroRange(this.inode, from, Math.min(to, this.inode.size), this.#operations);
-      });
+      this.#checkNoDio();
+      this.#zero(from, to);
+    });
+  }
+
+  async zeroRange(pos: Bytes, length: Bytes): Promise<void> {
+    const { from, to } = this.#checkRange(pos, length);
+    await this.#aloneAsync(async () => {
+      await this.inode.dioWait();
+      this.#zero(from, to);
     });
   }
 
@@ -205,8 +213,8 @@ export class DaxFile {
     }
   }
 
-  async #aloneAsync<T>(work: () => Promise<T>): Promise<T> {
-    await this.inode.ilock.exclusive();
+  async #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.inode.ilock.exclusive(signal);
     try {
       return await work();
     } finally {
@@ -274,6 +282,12 @@ export class DaxFile {
     });
   }
 
+  #zero(from: number, to: number): void {
+    this.#change(() => {
+      zeroRange(this.inode, from, Math.min(to, this.inode.size), this.#operations);
+    });
+  }
+
   #change(work: () => void): void {
     const { inode } = this;
     work();
@@ -281,11 +295,12 @@ export class DaxFile {
     this.#operations.dirty?.(inode);
     if (this.#sync) this.#operations.fsync(inode, 0, inode.size);
   }
+}
 
-  // IO-12: also when nothing was read or an error came, but not for a read of no bytes.
-  #accessed(target: Iter): void {
-    if (!this.#readOnly && lengthOf(target) > 0) this.inode.atimeMs = Date.now();
-  }
+// IO-12: also when nothing was read or an error came. The filesystem's own endIo is for writes: it would convert
+// unwritten blocks that a read only looked at.
+function touch(inode: Inode): void {
+  inode.atimeMs = Date.now();
 }
 
 function isRegular(mode: number): boolean {
@@ -298,7 +313,8 @@ function isVector(iter: Iter): iter is readonly NodeJS.ArrayBufferView[] {
 }
 
 function lengthOf(iter: Iter): number {
-  return isVector(iter) ? iter.reduce((sum, { byteLength }) => sum + byteLength, 0) : iter.byteLength;
+  if (!isVector(iter)) return toUint8Array(iter, 'iter').byteLength;
+  return iter.reduce((sum, view, index) => sum + toUint8Array(view, `iter[${index}]`).byteLength, 0);
 }
 
 // The first `length` bytes.

@@ -44,6 +44,8 @@ class Walk {
   // Where the extent, and the part of it that the device gave access to, end in the file.
   #extentEnd = 0;
   #windowEnd = 0;
+  // The extent is New or Unwritten, and what this write leaves of it is not zeroed yet.
+  #edgesDue = false;
   readonly #range = { offset: 0, length: 0 };
 
   begin(inode: Inode, write: boolean, iter: Iter, pos: number, getBlock: GetBlock): void {
@@ -138,10 +140,23 @@ class Walk {
    */
   zeroRest(): void {
     const extent = this.#extent;
-    if (!this.#write || extent?.bdev === undefined || !isUninitialised(extent)) return;
-    const from = Math.max(this.#pos, this.#blockStart(extent));
-    if (this.#pos >= this.#end || from >= this.#extentEnd) return;
-    extent.bdev.zeroSync(this.#devicePos(from), this.#extentEnd - from);
+    if (!this.#write || extent?.bdev === undefined || !isUninitialised(extent) || this.#pos >= this.#end) return;
+    const from = this.#edgesDue ? this.#blockStart(extent) : this.#pos;
+    if (from < this.#extentEnd) this.#zeroGood(extent.bdev, this.#devicePos(from), this.#devicePos(this.#extentEnd));
+  }
+
+  // A bad page, which cannot be read either, keeps no other from being zeroed.
+  #zeroGood(bdev: BlockDevice, pos: number, end: number): void {
+    const { blockSize } = (this.#inode as Inode).sb;
+    try {
+      bdev.zeroSync(pos, end - pos);
+    } catch (error) {
+      if (!(error instanceof DaxError)) throw error;
+      if (error.code !== 'EIO' || end - pos <= blockSize) return;
+      const middle = roundDown((pos + end) / 2, blockSize);
+      this.#zeroGood(bdev, pos, middle);
+      this.#zeroGood(bdev, middle, end);
+    }
   }
 
   #blockStart({ iblock }: Extent): number {
@@ -169,13 +184,13 @@ class Walk {
   #openWindow(): void {
     const inode = this.#inode as Inode;
     const { blockSize } = inode.sb;
-    const fresh = this.#pos >= this.#extentEnd;
-    if (fresh) {
+    if (this.#pos >= this.#extentEnd) {
       const wanted = roundUp(this.#end - this.#pos, blockSize);
       const iblock = Math.floor(this.#pos / blockSize);
       this.#extent = undefined;
       const found = mapBlocks(inode, iblock, wanted, this.#getBlock, this.#write, this.bh);
       this.#extent = found;
+      this.#edgesDue = this.#write && isUninitialised(found);
       this.#extentEnd = (found.iblock + found.count) * blockSize;
     }
     const extent = this.#extent as Extent;
@@ -184,7 +199,7 @@ class Walk {
     const within = this.#pos - this.#blockStart(extent);
     if (within >= extent.reach) this.#reach(extent, roundDown(within, blockSize));
     this.#windowEnd = this.#blockStart(extent) + extent.reach;
-    if (fresh && this.#write && isUninitialised(extent)) this.#zeroEdges(extent);
+    if (this.#edgesDue) this.#zeroEdges(extent);
   }
 
   // Asks the device how much lies contiguously from `within` bytes into the extent. Blocks smaller than a page may begin
@@ -207,6 +222,7 @@ class Walk {
     const start = this.#blockStart(extent);
     if (this.#pos > start) bdev.zeroSync(this.#devicePos(start), this.#pos - start);
     if (this.#end < this.#extentEnd) bdev.zeroSync(this.#devicePos(this.#end), this.#extentEnd - this.#end);
+    this.#edgesDue = false;
   }
 }
 
@@ -303,7 +319,7 @@ export async function daxDoIoAsync(
   const write = isWrite(rw);
   const start = toBytes(pos, 'pos');
   const locks = !write && isSet(flags, DIO_LOCKING);
-  if (locks) await inode.ilock.shared();
+  if (locks) await inode.ilock.shared(signal);
   const counts = !isSet(flags, DIO_SKIP_DIO_COUNT);
   if (counts) inode.dioBegin();
   const walk = walks.pop() ?? new Walk();
@@ -323,7 +339,9 @@ export async function daxDoIoAsync(
       }
       if (signal?.aborted === true) walk.zeroRest();
     } catch (caught) {
-      error = caught;
+      // A device rejects a copy that was aborted before it moved anything; what was moved before it counts.
+      const isAbort = signal?.aborted === true && caught === signal.reason;
+      error = isAbort && walk.moved > 0 ? undefined : caught;
       walk.zeroRest();
     }
     if (locked) inode.ilock.releaseShared();

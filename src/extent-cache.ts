@@ -60,6 +60,8 @@ export class ExtentCache {
 
   /** Forgets `count` blocks from `iblock` on, by default all that follow. */
   invalidate(iblock = 0, count = Number.POSITIVE_INFINITY): void {
+    // Nothing to forget, and nothing to cut in two.
+    if (count <= 0) return;
     const end = iblock + count;
     const first = this.#firstReaching(iblock);
     let last = first;

@@ -20,12 +20,15 @@ export class RwLock {
     return true;
   }
 
-  async shared(): Promise<void> {
-    if (!this.tryShared()) await this.#wait(true);
+  /** Rejects with the signal's reason if that comes before the lock. */
+  async shared(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (!this.tryShared()) await this.#wait(true, signal);
   }
 
-  async exclusive(): Promise<void> {
-    if (!this.tryExclusive()) await this.#wait(false);
+  async exclusive(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (!this.tryExclusive()) await this.#wait(false, signal);
   }
 
   releaseShared(): void {
@@ -42,8 +45,22 @@ export class RwLock {
     return this.#holders < 0;
   }
 
-  #wait(shared: boolean): Promise<void> {
-    return new Promise((wake) => this.#waiting.push({ shared, wake }));
+  #wait(shared: boolean, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(signal?.reason as Error);
+        // It may have been all that kept others out.
+        this.#admit();
+      };
+      const wake = () => {
+        signal?.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      const waiter = { shared, wake };
+      this.#waiting.push(waiter);
+      signal?.addEventListener('abort', giveUp, { once: true });
+    });
   }
 
   // The lock is taken on behalf of those who are woken: nobody can come between.

@@ -9,11 +9,16 @@ export interface Random {
   pick<T>(items: readonly T[]): T;
 }
 
-/** A generator (xorshift32) whose seed is printed. */
+/** A generator whose seed is printed. */
 export function seeded(test: Test): Random {
   const given = process.env['NODE_DAX_TEST_SEED'];
   const seed = given === undefined ? Date.now() % 0xffffffff || 1 : Number(given);
   test.comment(`NODE_DAX_TEST_SEED=${seed}`);
+  return randomFrom(seed);
+}
+
+/** A generator (xorshift32) of a seed that is not 0. */
+export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
     state ^= state << 13;

@@ -1,0 +1,311 @@
+// Owns the test filesystem: blocks in a map, switches for every answer that getBlock may give, and a log of what it was asked.
+
+import {
+  BH_NEW,
+  BH_UNWRITTEN,
+  DaxError,
+  DaxFile,
+  Inode,
+  type BlockDevice,
+  type BufferHead,
+  type DaxFileOptions,
+  type InodeOperations,
+  type SuperBlock,
+} from 'node-dax';
+import { MemoryDevice } from './memory-device.js';
+
+export interface TfsOptions {
+  blockSize?: number;
+  /** Default: one `MemoryDevice` of 16 MiB. Blocks are numbered through all devices. */
+  devices?: readonly BlockDevice[];
+  /** Blocks of each device that are used; default all. */
+  blocksPerDevice?: number;
+  /** New blocks are zeroed before they are told of, and are plain data. Otherwise they are New, and garbage. */
+  zeroOnAlloc?: boolean;
+  /** Holes are told with their length. */
+  holeLen?: boolean;
+  /** New blocks are unwritten until endIo. */
+  unwritten?: boolean;
+  /** Blocks that one answer describes at most. */
+  maxRun?: number;
+  maxBytes?: number;
+  synchronous?: boolean;
+  readOnly?: boolean;
+  /** Without `punchBlocks`. */
+  noPunch?: boolean;
+}
+
+interface Block {
+  /** Counted through all devices. */
+  block: number;
+  unwritten: boolean;
+}
+
+export class TfsInode extends Inode {
+  readonly blocks = new Map<number, Block>();
+}
+
+function own(inode: Inode): TfsInode {
+  if (inode instanceof TfsInode) return inode;
+  throw new TypeError('not an inode of this filesystem');
+}
+
+function memoryOf(bdev: BlockDevice): MemoryDevice {
+  if (bdev instanceof MemoryDevice) return bdev;
+  throw new TypeError('not a device made of memory');
+}
+
+export type GetBlockCall = [iblock: number, size: number, create: boolean];
+
+export class Tfs {
+  readonly sb: SuperBlock;
+  readonly devices: readonly BlockDevice[];
+  readonly options: TfsOptions;
+  /** Every call of getBlock. */
+  calls: GetBlockCall[] = [];
+  /** Every call of endIo. */
+  ends: { pos: number; result: number; cookie: unknown }[] = [];
+  /** Every call of fsync. */
+  syncs: { pos: number; end: number }[] = [];
+  /** Called before a call is answered. What it returns, if anything, is the answer. */
+  onGetBlock: ((inode: Inode, iblock: number, bh: BufferHead, create: boolean) => unknown) | undefined;
+  onEndIo: ((inode: Inode, pos: number, result: number) => unknown) | undefined;
+  onTruncateBlocks: ((inode: Inode) => void) | undefined;
+  onFsync: ((inode: Inode) => void) | undefined;
+  readonly operations: InodeOperations;
+  readonly #perDevice: number;
+  // The inode that owns a block, 0 for a free one.
+  readonly #owners: Int32Array;
+  readonly #failures = new Map<number, string>();
+  #free: number;
+  #cursor = 0;
+  #inodes = 0;
+
+  constructor(options: TfsOptions = {}) {
+    this.options = options;
+    this.devices = options.devices ?? [new MemoryDevice()];
+    const bdev = this.devices[0] as BlockDevice;
+    const { blockSize = 4096, maxBytes, synchronous, readOnly } = options;
+    this.sb = {
+      blockSize,
+      bdev,
+      ...(maxBytes !== undefined && { maxBytes }),
+      ...(synchronous !== undefined && { synchronous }),
+      ...(readOnly !== undefined && { readOnly }),
+    };
+    this.#perDevice = options.blocksPerDevice ?? Math.floor(bdev.size / blockSize);
+    this.#owners = new Int32Array(this.#perDevice * this.devices.length);
+    this.#free = this.#owners.length;
+    this.operations = {
+      getBlock: (inode, iblock, bh, create) => this.#getBlock(own(inode), iblock, bh, create),
+      endIo: (inode, pos, result, cookie) => this.#endIo(own(inode), pos, result, cookie),
+      truncateBlocks: (inode, size) => {
+        this.onTruncateBlocks?.(inode);
+        this.#release(own(inode), Math.ceil(size / blockSize), Number.POSITIVE_INFINITY);
+      },
+      ...(options.noPunch !== true && {
+        punchBlocks: (inode: Inode, iblock: number, count: number) => {
+          this.#release(own(inode), iblock, iblock + count);
+        },
+      }),
+      fsync: (inode, pos, end) => {
+        this.syncs.push({ pos, end });
+        this.onFsync?.(inode);
+      },
+    };
+  }
+
+  get freeBlocks(): number {
+    return this.#free;
+  }
+
+  get device(): MemoryDevice {
+    return memoryOf(this.sb.bdev);
+  }
+
+  inode(size = 0): TfsInode {
+    return new TfsInode(this.sb, ++this.#inodes, size);
+  }
+
+  file(inode: Inode = this.inode(), options: DaxFileOptions = {}): DaxFile {
+    return new DaxFile(inode, this.operations, options);
+  }
+
+  /** A file of written blocks that hold `bytes`; the logs are empty afterwards. */
+  fileOf(bytes: Uint8Array): DaxFile {
+    const file = this.file();
+    file.writeSync(bytes, 0);
+    this.forget(file);
+    return file;
+  }
+
+  /** Empties the logs and the cache of extents. */
+  forget(file: DaxFile): void {
+    file.inode.extents.invalidate();
+    this.calls = [];
+    this.ends = [];
+    this.syncs = [];
+    if (this.devices[0] instanceof MemoryDevice) {
+      this.device.directAccesses.length = 0;
+      this.device.stores.length = 0;
+    }
+  }
+
+  unlink(inode: Inode): void {
+    inode.extents.invalidate();
+    this.#release(own(inode), 0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Every answer about this block of a file is this errno; undefined: no longer. */
+  failOn(iblock: number, code: string | undefined): void {
+    if (code === undefined) this.#failures.delete(iblock);
+    else this.#failures.set(iblock, code);
+  }
+
+  /** Gives blocks to the file, one after the other on the device. */
+  allocate(inode: Inode, iblock: number, count: number, unwritten = false): void {
+    const start = this.#findRun(count);
+    for (let n = 0; n < count; n++) this.#take(own(inode), iblock + n, start + n, unwritten);
+  }
+
+  /** Where on its device a block of the file lies; undefined for a hole. */
+  placeOf(inode: Inode, iblock: number): { bdev: BlockDevice; pos: number; unwritten: boolean } | undefined {
+    const found = own(inode).blocks.get(iblock);
+    if (found === undefined) return undefined;
+    const { bdev, blocknr } = this.#place(found.block);
+    return { bdev, pos: blocknr * this.sb.blockSize, unwritten: found.unwritten };
+  }
+
+  /** What the medium holds for a block of the file. */
+  media(inode: Inode, iblock: number): Uint8Array {
+    const place = this.placeOf(inode, iblock);
+    if (place === undefined) throw new Error(`block ${iblock} is a hole`);
+    return memoryOf(place.bdev).memory.subarray(place.pos, place.pos + this.sb.blockSize);
+  }
+
+  /** Throws unless every block has one owner, which knows of it. */
+  check(inodes: readonly Inode[]): void {
+    let owned = 0;
+    for (const inode of inodes) {
+      for (const { block } of own(inode).blocks.values()) {
+        if (this.#owners[block] !== inode.ino) throw new Error(`block ${block} is inode ${inode.ino}'s, or is not`);
+        owned++;
+      }
+    }
+    if (owned + this.#free !== this.#owners.length) throw new Error(`${owned} owned and ${this.#free} free blocks`);
+  }
+
+  #place(block: number): { bdev: BlockDevice; blocknr: number } {
+    const bdev = this.devices[Math.floor(block / this.#perDevice)] as BlockDevice;
+    return { bdev, blocknr: block % this.#perDevice };
+  }
+
+  #getBlock(inode: TfsInode, iblock: number, bh: BufferHead, create: boolean): number | undefined {
+    this.calls.push([iblock, bh.size, create]);
+    const answer = this.onGetBlock?.(inode, iblock, bh, create);
+    if (answer !== undefined) return answer as number;
+    const failure = this.#failures.get(iblock);
+    if (failure !== undefined) throw new DaxError({ errno: failure, syscall: 'getBlock' });
+    const { blockSize } = this.sb;
+    const { maxRun = Number.POSITIVE_INFINITY, holeLen = false, zeroOnAlloc = false } = this.options;
+    const wanted = this.#limit(iblock, Math.min(bh.size / blockSize, maxRun));
+    const first = inode.blocks.get(iblock);
+    if (first === undefined && !create) {
+      if (holeLen) bh.mapHole(this.#holeAt(inode, iblock, wanted) * blockSize);
+      return undefined;
+    }
+    const count = first === undefined ? this.#create(inode, iblock, wanted) : this.#runAt(inode, iblock, wanted);
+    const { block, unwritten } = inode.blocks.get(iblock) as Block;
+    const { bdev, blocknr } = this.#place(block);
+    const isNew = first === undefined && !unwritten;
+    if (isNew && zeroOnAlloc) bdev.zeroSync(blocknr * blockSize, count * blockSize);
+    bh.map(bdev, blocknr, count * blockSize, unwritten ? BH_UNWRITTEN : isNew && !zeroOnAlloc ? BH_NEW : 0);
+    return 0;
+  }
+
+  // Blocks up to the first that is to fail.
+  #limit(iblock: number, wanted: number): number {
+    let limit = wanted;
+    for (const failing of this.#failures.keys()) if (failing > iblock) limit = Math.min(limit, failing - iblock);
+    return limit;
+  }
+
+  #holeAt({ blocks }: TfsInode, iblock: number, wanted: number): number {
+    let count = 1;
+    while (count < wanted && !blocks.has(iblock + count)) count++;
+    return count;
+  }
+
+  // Blocks from `iblock` on that lie one after the other on one device, in one state.
+  #runAt({ blocks }: TfsInode, iblock: number, wanted: number): number {
+    const first = blocks.get(iblock) as Block;
+    let count = 1;
+    for (; count < wanted; count++) {
+      const next = blocks.get(iblock + count);
+      if (next?.block !== first.block + count || next.unwritten !== first.unwritten) break;
+      if (next.block % this.#perDevice === 0) break;
+    }
+    return count;
+  }
+
+  // Where `wanted` free blocks lie together, or else the first free one.
+  #findRun(wanted: number): number {
+    if (this.#free === 0) throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
+    const { length } = this.#owners;
+    for (let tried = 0; tried < length; tried++) {
+      const start = (this.#cursor + tried) % length;
+      if (this.#owners[start] !== 0) continue;
+      this.#cursor = start;
+      if (this.#freeAt(start, wanted) === wanted) return start;
+      break;
+    }
+    return this.#cursor;
+  }
+
+  #freeAt(start: number, wanted: number): number {
+    const end = Math.min(start + wanted, (Math.floor(start / this.#perDevice) + 1) * this.#perDevice);
+    let at = start;
+    while (at < end && this.#owners[at] === 0) at++;
+    return at - start;
+  }
+
+  // Allocates as many blocks as lie together. Returns how many.
+  #create(inode: TfsInode, iblock: number, wanted: number): number {
+    const hole = this.#holeAt(inode, iblock, wanted);
+    const start = this.#findRun(hole);
+    const count = this.#freeAt(start, hole);
+    for (let n = 0; n < count; n++) this.#take(inode, iblock + n, start + n, this.options.unwritten === true);
+    this.#cursor = start + count;
+    return count;
+  }
+
+  #take(inode: TfsInode, iblock: number, block: number, unwritten: boolean): void {
+    if (this.#owners[block] !== 0 || inode.blocks.has(iblock)) throw new Error(`block ${block} is used twice`);
+    this.#owners[block] = inode.ino;
+    this.#free--;
+    inode.blocks.set(iblock, { block, unwritten });
+  }
+
+  #release(inode: TfsInode, from: number, to: number): void {
+    for (const [iblock, { block }] of inode.blocks) {
+      if (iblock < from || iblock >= to) continue;
+      if (this.#owners[block] !== inode.ino) throw new Error(`block ${block} is freed twice`);
+      this.#owners[block] = 0;
+      this.#free++;
+      inode.blocks.delete(iblock);
+    }
+  }
+
+  #endIo(inode: TfsInode, pos: number, result: number, cookie: unknown): number | undefined {
+    this.ends.push({ pos, result, cookie });
+    const answer = this.onEndIo?.(inode, pos, result);
+    if (answer !== undefined) return answer as number;
+    if (result <= 0) return undefined;
+    const last = Math.floor((pos + result - 1) / this.sb.blockSize);
+    for (let iblock = Math.floor(pos / this.sb.blockSize); iblock <= last; iblock++) {
+      const block = inode.blocks.get(iblock);
+      if (block !== undefined) block.unwritten = false;
+    }
+    return undefined;
+  }
+}
