@@ -155,8 +155,11 @@ int Source::Truncate(uint64_t size) const {
 
 int Source::DeepFlush() const {
   if (kind_ != Kind::kDevdax) return fsync(fd_) == 0 ? 0 : -errno;
-  // A region that lists no deep_flush has nothing beyond its persistence domain to write.
-  if (deep_flush_.empty() || access(deep_flush_.c_str(), F_OK) != 0) return 0;
+  // A region without the attribute, or with one that nobody may write, has nothing beyond its persistence
+  // domain.
+  struct stat status;
+  if (deep_flush_.empty() || stat(deep_flush_.c_str(), &status) != 0) return 0;
+  if ((status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0) return 0;
   const int fd = open(deep_flush_.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   const int error = write(fd, "1", 1) == 1 ? 0 : -errno;

@@ -18,11 +18,11 @@ const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
   .map((name) => join('dist', 'test', name))
   .sort();
 
-function print({ fullname, name, diag }) {
-  console.log(`\nnot ok: ${[fullname, name].filter((part, at, parts) => part && !(at === 1 && parts[0].endsWith(part))).join(' > ')}`);
+function print({ fullname, diag }) {
+  console.log(`\nnot ok: ${fullname}`);
   for (const [key, value] of Object.entries(diag ?? {})) {
-    const text = typeof value === 'string' ? value : inspect(value, { depth: null });
-    console.log(`  ${key}: ${text.trimEnd().includes('\n') ? `\n${text.trimEnd()}`.replaceAll('\n', '\n    ') : text.trimEnd()}`);
+    const text = (typeof value === 'string' ? value : inspect(value, { depth: null })).trimEnd();
+    console.log(`  ${key}: ${(text.includes('\n') ? `\n${text}` : text).replaceAll('\n', '\n    ')}`);
   }
 }
 

@@ -1,4 +1,4 @@
-// Runs the tests on an addon built with sanitizers: AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer.
+// Runs the tests on an addon built with sanitizers: AddressSanitizer and UndefinedBehaviorSanitizer.
 // Arguments go to tap: `npm run test:sanitized -- dist/test/device.test.js`.
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -21,7 +21,8 @@ if (process.exitCode === 0) {
   process.exitCode = run('node_modules/tap/dist/esm/run.mjs', ['--timeout=600', ...process.argv.slice(2)], {
     ...process.env,
     LD_PRELOAD: `${runtime('libasan.so')} ${runtime('libubsan.so')}`,
-    LSAN_OPTIONS: `suppressions=${join(root, 'test/native/lsan-suppressions.txt')}:print_suppressions=0`,
+    // SIGBUS belongs to the addon. Node frees little of its own at its end, and every allocation of the addon has Node on its stack to be suppressed by.
+    ASAN_OPTIONS: 'detect_leaks=0:handle_sigbus=0',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   });
 }

@@ -1,12 +1,12 @@
 // Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io, rules IO-1 to IO-19).
 
 import type { BlockDevice } from './block-device.js';
-import { BufferHead, type GetBlock } from './buffer-head.js';
+import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import type { Extent } from './extent-cache.js';
-import type { EndIo, Inode } from './inode.js';
+import type { EndIo, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
-import { toUint8Array } from './memory.js';
+import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { PAGE_SIZE, roundDown, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 /** A read takes the inode's lock, shared, by itself; a writer holds it already. Without it the filesystem locks. */
@@ -55,9 +55,11 @@ class Walk {
       this.#buffers = iter.map((view: unknown, index) => toUint8Array(view, `iter[${index}]`));
       total = this.#buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
     } else {
-      this.#single[0] = toUint8Array(iter, 'iter');
+      const bytes = toPlainBytes(iter, 'iter');
+      this.#single[0] = bytes;
       this.#buffers = this.#single;
-      total = this.#single[0].byteLength;
+      total = bytes.byteLength;
+      if (total === 0) checkAttached(bytes, 'iter');
     }
     this.#index = this.#offset = this.moved = 0;
     this.#start = this.#pos = this.#extentEnd = this.#windowEnd = pos;

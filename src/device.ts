@@ -343,8 +343,7 @@ export class DaxDevice implements BlockDevice {
    * for devices, whose size is fixed, and `EBUSY` while asynchronous work is under way: `truncate` waits for it.
    */
   truncateSync(size: Bytes): void {
-    this.#checkTruncatable();
-    const bytes = toBytes(size, 'size');
+    const bytes = this.#checkTruncation(size);
     if (this.#inFlight > 0) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
     if (bytes < this.#size) this.#segments.shrink(bytes);
     const error = addon().resize(this.#handle, bytes);
@@ -355,8 +354,7 @@ export class DaxDevice implements BlockDevice {
 
   /** As `truncateSync`, once the work under way is done. */
   async truncate(size: Bytes): Promise<void> {
-    this.#checkTruncatable();
-    toBytes(size, 'size');
+    this.#checkTruncation(size);
     while (this.#inFlight > 0) await this.#idle();
     this.truncateSync(size);
   }
@@ -453,14 +451,16 @@ export class DaxDevice implements BlockDevice {
     }
   }
 
-  #checkTruncatable(): void {
+  #checkTruncation(size: Bytes): number {
     this.#writable('truncate');
+    const bytes = toBytes(size, 'size');
     if (this.kind === 'devdax' || this.kind === 'block') {
       this.#fail('truncate', 'EINVAL', {
         reason: 'FIXED_SIZE',
         hint: 'only files can be truncated: the size of a device is set where it is made (ndctl, daxctl, modprobe)',
       });
     }
+    return bytes;
   }
 
   #fail(syscall: string, errno: number | string, more?: Omit<DaxErrorInit, 'errno' | 'syscall' | 'path'>): never {

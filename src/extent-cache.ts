@@ -40,7 +40,22 @@ export class ExtentCache {
   /** Remembers an extent in place of whatever was known of its blocks. */
   insert(extent: Extent): void {
     this.invalidate(extent.iblock, extent.count);
-    this.#extents.splice(this.#after(extent.iblock), 0, extent);
+    let index = this.#after(extent.iblock);
+    let count = 0;
+    let joined = extent;
+    const before = this.#extents[index - 1];
+    const after = this.#extents[index];
+    if (before !== undefined && continues(before, extent)) {
+      joined = join(before, extent);
+      index--;
+      count++;
+    }
+    if (after !== undefined && continues(joined, after)) {
+      joined = join(joined, after);
+      count++;
+    }
+    this.#extents.splice(index, count, joined);
+    this.#last = undefined;
   }
 
   /** Forgets `count` blocks from `iblock` on, by default all that follow. */
@@ -78,6 +93,17 @@ export class ExtentCache {
     const before = this.#extents[index - 1];
     return before !== undefined && before.iblock + before.count > iblock ? index - 1 : index;
   }
+}
+
+// A filesystem that answers block by block makes long runs all the same.
+function continues(first: Extent, second: Extent): boolean {
+  if (first.iblock + first.count !== second.iblock || first.state !== second.state) return false;
+  return first.state === 'hole' || (first.bdev === second.bdev && first.blocknr + first.count === second.blocknr);
+}
+
+// Access to the first part is known; the rest is asked for when it is met.
+function join(first: Extent, second: Extent): Extent {
+  return { ...first, count: first.count + second.count };
 }
 
 // What was known of direct access is not carried over: it counted from the start.

@@ -30,12 +30,12 @@ export class RwLock {
 
   releaseShared(): void {
     this.#holders--;
-    this.#admit();
+    if (this.#waiting.length > 0) this.#admit();
   }
 
   releaseExclusive(): void {
     this.#holders = 0;
-    this.#admit();
+    if (this.#waiting.length > 0) this.#admit();
   }
 
   get isHeldExclusive(): boolean {

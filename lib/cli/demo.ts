@@ -22,7 +22,7 @@ interface Options {
 function timingRows({ timings }: DemoReport): string[][] {
   const [first] = timings;
   return timings.map(({ way, nanoseconds, reason }) => {
-    if (nanoseconds === undefined) return [way, '-', `not possible here (${reason ?? 'unknown'})`];
+    if (nanoseconds === undefined) return [way, '-', `not possible here: ${reason ?? 'unknown'}`];
     const ratio = nanoseconds / (first?.nanoseconds ?? nanoseconds);
     return [way, nanoseconds.toFixed(0), ratio === 1 ? '1.0' : `${ratio.toFixed(1)} times as long`];
   });

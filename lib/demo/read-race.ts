@@ -27,14 +27,16 @@ interface Contestant {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'EINVAL' ? 'its filesystem does not take part' : (code ?? message);
 }
 
 // Opens the file and tries one read: what fails now is told in the table instead of timed.
-function fileContestant(way: string, path: string, flags: number, buffer: Uint8Array): Contestant {
+function fileContestant(way: string, device: DaxDevice, flags: number, buffer: Uint8Array): Contestant {
+  if (device.kind === 'devdax') return { way, read: undefined, reason: 'a devdax has no read(2)' };
   let fd: number | undefined;
   try {
-    const open = openFile(path, flags);
+    const open = openFile(device.path, flags);
     fd = open;
     readSync(open, buffer, 0, READ_SIZE, 0);
     return {
@@ -80,8 +82,8 @@ export function raceReads(device: DaxDevice, onProgress: (done: number) => void)
     using aligned = openSync(path, { size: READ_SIZE });
     const contestants: Contestant[] = [
       { way: 'node-dax readSync', read: (pos) => device.readSync(target, pos) },
-      fileContestant('fs.readSync', device.path, constants.O_RDONLY, target),
-      fileContestant('fs.readSync with O_DIRECT', device.path, constants.O_RDONLY + constants.O_DIRECT, aligned.view()),
+      fileContestant('fs.readSync', device, constants.O_RDONLY, target),
+      fileContestant('fs.readSync with O_DIRECT', device, constants.O_RDONLY + constants.O_DIRECT, aligned.view()),
     ];
     const rounds = contestants.map((): number[] => []);
     for (let round = 0; round <= ROUNDS; round++) {

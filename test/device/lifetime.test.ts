@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -187,28 +186,4 @@ t.test('workers terminated in the middle of I/O', async (test) => {
   device.view()[0] = 1;
   test.equal(mappings(path), 1, 'only the mapping of this thread is left');
   await device.close();
-});
-
-t.test('every way out of a process', (test) => {
-  const path = scratchPath(test, '/dev/shm');
-  openSync(path, { size: 32 * MIB }).closeSync();
-  const steps = [
-    `const { openSync } = require('node-dax');`,
-    `const device = openSync(process.argv[1]);`,
-    `const view = device.view(); view[0] = 1;`,
-    `const reading = device.read(Buffer.alloc(32 << 20), 0);`,
-    `const closing = device.close();`,
-    `closing.then(() => reading);`,
-  ];
-  for (let count = 1; count <= steps.length; count++) {
-    for (const exit of ['', 'process.exit(0);']) {
-      const { status, signal, stderr } = spawnSync(
-        process.execPath,
-        ['-e', [...steps.slice(0, count), exit].join('\n'), path],
-        { encoding: 'utf8' },
-      );
-      test.strictSame({ status, signal, stderr }, { status: 0, signal: null, stderr: '' }, `${count} steps ${exit}`);
-    }
-  }
-  test.end();
 });

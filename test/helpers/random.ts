@@ -24,7 +24,11 @@ export function seeded(test: Test): Random {
   const below = (limit: number) => next() % limit;
   return {
     below,
-    bytes: (length) => Uint8Array.from({ length }, () => next() & 0xff),
+    bytes: (length) => {
+      const words = new Uint32Array(Math.ceil(length / 4));
+      for (let i = 0; i < words.length; i++) words[i] = next();
+      return new Uint8Array(words.buffer, 0, length);
+    },
     pick: (items) => items[below(items.length)] as (typeof items)[number],
   };
 }

@@ -4,10 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { openSync } from 'node-dax';
-import { scratchPath } from '../helpers/devices.js';
+import { scratchPath } from './helpers/devices.js';
 
 t.test('every cache line that a write touches is flushed or streamed', (test) => {
-  const program = join(__dirname, '..', '..', '..', 'build', 'Release', 'persist_test');
+  const program = join(__dirname, '..', '..', 'build', 'Release', 'persist_test');
   const { stdout, stderr, status } = spawnSync(program, { encoding: 'utf8' });
   test.equal(status, 0, stderr);
   test.match(stdout, /16384 stores of data, 16384 of zeros/);

@@ -1,0 +1,108 @@
+// The search for a kernel, and the modules of one that is only unpacked.
+
+import t from 'tap';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { findKernel, kernelRoots } from '../../lib/vm/kernel.js';
+import { loadingLists, requiredModules } from '../../lib/vm/guest-modules.js';
+
+function module(depends: string, signed = false): string {
+  const body = `\x7fELF\0license=GPL\0depends=${depends}\0name=x\0`;
+  // struct module_signature: 12 bytes, the last four the length of the signature before it.
+  return signed ? `${body}SIGN${'\0'.repeat(8)}\0\0\0\x04~Module signature appended~\n` : body;
+}
+
+/** A kernel as `dpkg -x` leaves it. */
+function kernel(version: string, modules: Record<string, string | Buffer>, config = '# CONFIG_MODULE_SIG_FORCE is not set\n'): object {
+  const kernel = Object.fromEntries(Object.entries(modules).map(([name, content]) => [name, content]));
+  return {
+    boot: { [`vmlinuz-${version}`]: 'image', [`config-${version}`]: config },
+    lib: { modules: { [version]: { 'modules.builtin': 'kernel/drivers/virtio/virtio_pci.ko\n', kernel } } },
+  };
+}
+
+t.test('the newest kernel that has the modules', (t) => {
+  const root = t.testdir({
+    boot: { 'vmlinuz-6.1.0-9-amd64': '', 'vmlinuz-6.1.0-10-amd64': '', 'vmlinuz-6.1.0-11-cloud': '' },
+    lib: {
+      modules: {
+        '6.1.0-9-amd64': { 'modules.builtin': '', 'brd.ko': module('') },
+        '6.1.0-10-amd64': { 'modules.builtin': '', 'brd.ko': module('') },
+        '6.1.0-11-cloud': { 'modules.builtin': '' },
+      },
+    },
+  });
+  t.equal(findKernel([root], ['brd']).version, '6.1.0-10-amd64', '10 is after 9, and 11 lacks a module');
+  t.throws(() => findKernel([root], ['brd', '9p']), {
+    name: 'VmError',
+    exitStatus: 125,
+    message: /vmlinuz-6\.1\.0-11-cloud: it lacks the modules brd, 9p\n.*vmlinuz-6\.1\.0-10-amd64: it lacks the modules 9p\n/,
+  });
+  t.end();
+});
+
+t.test('kernels that cannot be used are told apart', (t) => {
+  const root = t.testdir({ boot: { 'vmlinuz-5': '' } });
+  t.throws(() => findKernel([root], []), { message: /vmlinuz-5: it has no lib\/modules\/5 beside it/ });
+  t.test('one that may not be read', { skip: process.getuid?.() === 0 && 'root reads everything' }, (t) => {
+    const guarded = t.testdir(kernel('6', {}) as never);
+    chmodSync(join(guarded, 'boot', 'vmlinuz-6'), 0);
+    t.throws(() => findKernel([guarded], []), { message: /you may not read it .*sudo chmod a\+r/ });
+    t.end();
+  });
+  t.end();
+});
+
+t.test('where kernels are looked for', (t) => {
+  const environment = { ...process.env };
+  t.teardown(() => { process.env = environment; });
+  process.env['XDG_CACHE_HOME'] = '/cache';
+  process.env['NODE_DAX_VM_KERNEL'] = '/named';
+  t.strictSame(kernelRoots(), ['/named', '/cache/node-dax/kernel', '/']);
+  t.strictSame(kernelRoots('/asked'), ['/asked']);
+  delete process.env['NODE_DAX_VM_KERNEL'];
+  process.env['XDG_CACHE_HOME'] = '';
+  process.env['HOME'] = '/home/someone';
+  t.strictSame(kernelRoots(), ['/home/someone/.cache/node-dax/kernel', '/']);
+  t.end();
+});
+
+t.test('modules come after what they depend on, uncompressed and unsigned', (t) => {
+  const root = t.testdir(
+    kernel('6', {
+      'libnvdimm.ko': module(''),
+      'nfit.ko': module('libnvdimm', true),
+      'nd_btt.ko': module('libnvdimm'),
+      'nd_pmem.ko.gz': gzipSync(module('libnvdimm,nd-btt')),
+      'brd.ko': module(''),
+      '9pnet.ko': module(''),
+      '9pnet_virtio.ko': module('9pnet,virtio'),
+      '9p.ko': module('9pnet'),
+      'overlay.ko': module(''),
+      'virtio.ko': module(''),
+      'virtio_console.ko': module('virtio'),
+      'hwpoison-inject.ko': module(''),
+    }) as never,
+  );
+  const nvdimms = [{ size: 2 ** 26, kind: 'pmem' as const }];
+  const { modules } = findKernel([root], requiredModules(nvdimms));
+  const lists = loadingLists(modules, nvdimms);
+  t.strictSame(lists.map(({ name, text }) => [name, text.trim().split('\n')]), [
+    ['ports', ['virtio', 'virtio_console']],
+    ['root', ['9pnet', '9pnet_virtio', '9p', 'overlay']],
+    ['memory', ['libnvdimm', 'nfit', 'nd_btt', 'nd_pmem', 'brd rd_nr=1 rd_size=262144', 'hwpoison_inject']],
+    ['filesystems', ['']],
+  ]);
+  const contents = lists.flatMap((list) => list.modules);
+  t.equal(contents.find(({ name }) => name === 'nfit')?.content.toString('latin1'), module('libnvdimm'));
+  t.equal(contents.find(({ name }) => name === 'nd_pmem')?.content.toString('latin1'), module('libnvdimm,nd-btt'));
+  t.end();
+});
+
+t.test('a kernel that wants signatures gets them', (t) => {
+  const root = t.testdir(kernel('6', { 'brd.ko': module('', true) }, 'CONFIG_MODULE_SIG_FORCE=y\n') as never);
+  const [brd] = findKernel([root], ['brd']).modules.inLoadingOrder(['brd']);
+  t.match(brd?.content.toString('latin1'), /~Module signature appended~\n$/);
+  t.end();
+});

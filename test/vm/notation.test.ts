@@ -1,0 +1,46 @@
+// Sizes and NVDIMMs as they are written on the command line.
+
+import t from 'tap';
+import { resolve } from 'node:path';
+import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, parseNvdimm } from '../../lib/vm/nvdimm.js';
+import { GIB, MIB, formatSize, parseSize } from '../../lib/vm/size.js';
+
+t.test('sizes', (t) => {
+  t.equal(parseSize('4096'), 4096);
+  t.equal(parseSize('512K'), 512 * 1024);
+  t.equal(parseSize('512m'), 512 * MIB);
+  t.equal(parseSize('2G'), 2 * GIB);
+  t.equal(parseSize('2GiB'), 2 * GIB);
+  t.equal(parseSize('1T'), 1024 * GIB);
+  for (const text of ['', '0', '-1M', '1.5G', '512 M', '512X', '0x10', '1e3', 'G', '99999999999T']) {
+    t.throws(() => parseSize(text), { name: 'RangeError', message: `'${text}' is not a size such as 512M or 2G` }, `'${text}'`);
+  }
+  for (const bytes of [1, 1000, 4096, 512 * MIB, 3 * GIB, 1024 * GIB]) t.equal(parseSize(formatSize(bytes)), bytes);
+  t.end();
+});
+
+t.test('NVDIMMs', (t) => {
+  t.strictSame(parseNvdimm('512M:devdax'), { size: 512 * MIB, kind: 'devdax' });
+  t.strictSame(parseNvdimm('1G:fsdax-xfs:a.img'), { size: GIB, kind: 'fsdax-xfs', file: resolve('a.img') });
+  t.strictSame(parseNvdimm('64M:pmem:/a:b').file, '/a:b', 'a file name may have colons');
+  t.throws(() => parseNvdimm('512M'), { name: 'RangeError', message: /^'' is not a kind of NVDIMM: .*devdax-2m.*virtio-pmem/ });
+  t.throws(() => parseNvdimm('512M:toString'), { message: /^'toString' is not a kind/ });
+  t.throws(() => parseNvdimm('512M:pmem:'), { message: /ends where a file name is expected/ });
+  t.throws(() => parseNvdimm('big:pmem'), { message: /'big' is not a size/ });
+  t.throws(() => parseNvdimm('100M:pmem'), { message: /multiple of 16M/ });
+  t.throws(() => parseNvdimm('16M:pmem'), { message: /from 32M to 1T/ });
+  t.throws(() => parseNvdimm('304M:fsdax-xfs'), { message: /from 320M/ });
+  t.throws(() => parseNvdimm('2T:pmem'), { message: /to 1T/ });
+  t.throws(() => { checkNvdimm({ size: NaN, kind: 'pmem' }); }, RangeError);
+  t.end();
+});
+
+t.test('the default set has every kind but ext2, and the 4 KiB device-dax in region 1', (t) => {
+  DEFAULT_NVDIMMS.forEach(checkNvdimm);
+  const kinds = DEFAULT_NVDIMMS.map(({ kind }) => kind);
+  t.equal(kinds[1], 'devdax');
+  t.strictSame(new Set([...kinds, 'fsdax-ext2']), new Set(Object.keys(NVDIMM_KINDS)));
+  const sizes = new Set(DEFAULT_NVDIMMS.filter(({ kind }) => kind !== 'virtio-pmem').map(({ size }) => size));
+  t.equal(sizes.size, 1, 'one size: only then is the order of the regions the order of the set');
+  t.end();
+});

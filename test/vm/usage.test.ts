@@ -1,0 +1,57 @@
+// The command line of `node-dax vm`: what it refuses, with which words and exit status, before anything is started.
+
+import t from 'tap';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
+
+function vm(words: string[], env: NodeJS.ProcessEnv = process.env): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [MAIN, 'vm', ...words], { env, encoding: 'utf8', timeout: 60_000 });
+}
+
+t.test('wrong usage is exit status 2 and a sentence', (t) => {
+  const wrong: [string[], RegExp][] = [
+    [[], /missing required argument 'command'/],
+    [['--memory', 'lots', '--', 'true'], /--memory.*'lots' is not a size such as 512M or 2G/],
+    [['--memory', '100M', '--', 'true'], /at least 512M/],
+    [['--cpus', 'two', '--', 'true'], /'two' is not a whole number/],
+    [['--cpus', '0', '--', 'true'], /from 1 to 64/],
+    [['--nvdimm', '512M:floppy', '--', 'true'], /'floppy' is not a kind of NVDIMM/],
+    [['--nvdimm', '12:pmem', '--', 'true'], /multiple of 16M/],
+    [['--nvdimm', '64M:pmem:same', '--nvdimm', '64M:devdax:./same', '--', 'true'], /same' cannot be behind two NVDIMMs/],
+    [['--persistence', 'always', '--', 'true'], /--persistence.*mem-ctrl, cpu/],
+    [['--accel', 'warp', '--', 'true'], /--accel.*auto, kvm, tcg/],
+    [['--timeout', 'soon', '--', 'true'], /'soon' is not a number of seconds/],
+    [['--timeout', '0', '--', 'true'], /above 0/],
+    [['--env', '=x', '--', 'true'], /no name before the '='/],
+    [['--', ''], /the command is empty/],
+    [['ls', '-l'], /unknown option '-l'/],
+  ];
+  for (const [words, message] of wrong) {
+    const { status, stdout, stderr } = vm(words);
+    t.match({ status, stdout }, { status: 2, stdout: '' }, words.join(' '));
+    t.match(stderr, message);
+  }
+  t.end();
+});
+
+t.test('all that is missing is named at once, with the command that brings it', { skip: process.arch !== 'x64' && 'x86-64 only' }, (t) => {
+  const empty = t.testdir({});
+  const { status, stderr } = vm(['--kernel', empty, '--', 'true'], { PATH: '', HOME: empty });
+  t.equal(status, 125);
+  t.match(stderr, 'sudo apt-get install --no-install-recommends qemu-system-x86 busybox-static util-linux ndctl e2fsprogs xfsprogs');
+  t.match(stderr, `no kernel for the guest in ${empty}`);
+  t.match(stderr, /apt-get download .*linux-image-/);
+  t.match(stderr, new RegExp(`dpkg -x "\\$deb" ${empty}/.cache/node-dax/kernel`));
+  const few = vm(['--kernel', empty, '--nvdimm', '64M:fsdax-ext4', '--', 'true'], { PATH: '', HOME: empty });
+  t.notMatch(few.stderr, 'xfsprogs', 'what the devices asked for do not need is not asked for');
+  t.end();
+});
+
+t.test('--help names the exit statuses', (t) => {
+  const { status, stdout } = vm(['--help']);
+  t.equal(status, 0);
+  t.match(stdout, /124 after a timeout, 125 when the guest failed/);
+  t.end();
+});
