@@ -47,6 +47,11 @@ const FILES = {
 // What a consumer writes; `lib` has no esnext.disposable, which a plain project does not name.
 const TYPED = `
 import { DaxDevice, DaxError, open, openSync, type DeviceKind, type OpenOptions } from 'node-dax';
+import { checkFilesystem, format, type MakeFilesystem } from 'node-dax/testkit';
+
+export async function check(make: MakeFilesystem): Promise<string> {
+  return format(await checkFilesystem(make, { seed: 1 }));
+}
 
 export async function use(path: string): Promise<number> {
   const options: OpenOptions = { requireGranularity: 'cache_line', size: 4096n };
@@ -100,6 +105,7 @@ t.test('what is in it', (t) => {
   const allowed = [
     /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/,
     /^docs\/[\w/-]+\.(?:md|svg|png)$/,
+    /^docs\/examples\/[\w-]+\.ts$/,
     /^native\/\w+\.(?:cc|h|map)$/,
     /^(?:src|lib)\/[\w/-]+\.ts$/,
     /^dist\/(?:src|lib)\/[\w/-]+\.(?:d\.ts|js|js\.map)$/,

@@ -1,0 +1,100 @@
+// Owns the run of the whole kit: the random run, every probe on a filesystem of its own, and what the witness saw.
+
+import type { MakeFilesystem } from './contract.js';
+import { Failure } from './failure.js';
+import { fsx } from './fsx.js';
+import type { Probe } from './probe.js';
+import { BLOCK_PROBES } from './probe-blocks.js';
+import { DURABLE_PROBES } from './probe-durable.js';
+import { PARKING_PROBES } from './probe-parking.js';
+import { STALE_PROBES } from './probe-stale.js';
+import type { Check, Report } from './report.js';
+import { Session } from './session.js';
+import { WITNESSED } from './witness.js';
+
+export interface CheckOptions {
+  /** Chooses the random operations. Default: another every time; the report tells it. */
+  seed?: number;
+  /** How many random operations. Default 2000. */
+  operations?: number;
+  /** Bytes of the device, a multiple of 4096, at least 2 MiB. Default 4 MiB. */
+  blockDeviceSize?: number;
+}
+
+const PROBES = [...BLOCK_PROBES, ...STALE_PROBES, ...PARKING_PROBES, ...DURABLE_PROBES];
+const MIN_SIZE = 2 * 1024 * 1024;
+
+/** What broke a rule that the witness watches, and where. */
+interface Seen {
+  readonly detail: string;
+  readonly seed?: number;
+  readonly sequence?: string;
+}
+
+async function runProbe(probe: Probe, make: MakeFilesystem, size: number, seen: Map<string, Seen>): Promise<Check[]> {
+  const { rule, title } = probe;
+  const passed: Check = { rule, title, status: 'passed', ok: true };
+  let session: Session | undefined;
+  let result: Check;
+  try {
+    session = Session.begin(make, size);
+    const reason = await probe.run(session);
+    result = reason === undefined ? passed : { ...passed, status: 'skipped', detail: reason };
+  } catch (error) {
+    const found = error instanceof Failure ? error : new Failure(rule, String(error));
+    result = { rule: found.rule, title, status: 'failed', ok: false, detail: found.message };
+  }
+  const failures = [...(session?.witness.failures.values() ?? [])];
+  for (const { rule: broken, message } of failures) {
+    if (!seen.has(broken)) seen.set(broken, { detail: `${message}, in: ${title}` });
+  }
+  const [first] = failures;
+  // It failed of something that has a check of its own.
+  if (first !== undefined && !result.ok) {
+    return [{ ...passed, status: 'skipped', detail: `${first.rule} was broken meanwhile (${result.detail ?? ''})` }];
+  }
+  return [result];
+}
+
+function runFsx(make: MakeFilesystem, size: number, seed: number, operations: number, seen: Map<string, Seen>): Check {
+  const check: Check = {
+    rule: 'fsx',
+    title: `${operations} random operations give what a byte array gives`,
+    status: 'passed',
+    ok: true,
+  };
+  const found = fsx(make, size, seed, operations);
+  if (found === undefined) return check;
+  const { failure, sequence } = found;
+  if (WITNESSED.some(([rule]) => rule === failure.rule)) {
+    seen.set(failure.rule, { detail: failure.message, seed, sequence });
+    return { ...check, status: 'skipped', detail: `${failure.rule} was broken meanwhile` };
+  }
+  return { ...check, rule: failure.rule, status: 'failed', ok: false, detail: failure.message, seed, sequence };
+}
+
+/**
+ * Runs the kit against filesystems that `make` puts on devices of the kit's own. Resolves with what it found and does
+ * not reject for a filesystem's mistakes.
+ *
+ * Throws `RangeError` for a device too small.
+ */
+export async function checkFilesystem(make: MakeFilesystem, options: CheckOptions = {}): Promise<Report> {
+  const seed = options.seed ?? Date.now() % 1_000_000_000;
+  const size = options.blockDeviceSize ?? 2 * MIN_SIZE;
+  if (size < MIN_SIZE || size % 4096 !== 0) {
+    throw new RangeError(`blockDeviceSize must be a multiple of 4096 and at least ${MIN_SIZE}, it is ${size}`);
+  }
+  const seen = new Map<string, Seen>();
+  const checks: Check[] = [runFsx(make, size, seed, options.operations ?? 2000, seen)];
+  const unmapped = 'this version of node-dax does not map files';
+  checks.push({ rule: 'fsx', title: 'mapread and mapwrite', status: 'skipped', ok: true, detail: unmapped });
+  for (const probe of PROBES) checks.push(...(await runProbe(probe, make, size, seen)));
+  const witnessed = WITNESSED.map(([rule, title]): Check => {
+    const found = seen.get(rule);
+    const status = found === undefined ? 'passed' : 'failed';
+    return { rule, title, status, ok: found === undefined, ...found };
+  });
+  checks.splice(2, 0, ...witnessed);
+  return { ok: checks.every(({ ok }) => ok), seed, checks };
+}

@@ -1,0 +1,34 @@
+// Owns what a probe is: one rule, tried on a filesystem of its own.
+
+import { DaxError } from 'node-dax';
+import { Failure } from './failure.js';
+import type { Session } from './session.js';
+
+/** Throw `Failure` for what is wrong; return why it could not be tried. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most can be tried
+export type Outcome = string | void;
+
+export interface Probe {
+  readonly rule: string;
+  readonly title: string;
+  run(session: Session): Outcome | Promise<Outcome>;
+}
+
+/** Fails `rule` unless `condition`. */
+export function expect(rule: string, condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Failure(rule, message);
+}
+
+/** The `code` of the `DaxError` that `work` throws; none if it does not throw. */
+export function codeOf(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DaxError) return error.code;
+    throw error;
+  }
+}
+
+/** Bytes in a page, which truncation zeroes to the end of. */
+export const PAGE = 4096;

@@ -1,0 +1,41 @@
+// Owns what the kit reports, and how that is printed.
+
+/** One rule that was looked at. */
+export interface Check {
+  /** The rule's id, such as `TR-8`. Several checks may have the same. */
+  readonly rule: string;
+  /** What must hold. */
+  readonly title: string;
+  readonly status: 'passed' | 'failed' | 'skipped';
+  /** Not failed. */
+  readonly ok: boolean;
+  /** What was seen, or why the check was skipped. */
+  readonly detail?: string;
+  /** Where random operations found it: the seed, and the shortest sequence that still fails, one operation a line. */
+  readonly seed?: number;
+  readonly sequence?: string;
+}
+
+export interface Report {
+  /** No check failed. */
+  readonly ok: boolean;
+  /** Give it to `checkFilesystem` to run the same again. */
+  readonly seed: number;
+  readonly checks: readonly Check[];
+}
+
+const MARKS = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' } as const;
+
+function lines({ rule, title, status, detail, seed, sequence }: Check): string[] {
+  const head = `${MARKS[status]} ${rule.padEnd(6)} ${title}`;
+  const more = detail === undefined ? [] : detail.split('\n');
+  if (sequence !== undefined) more.push(`seed ${String(seed)}:`, ...sequence.split('\n').map((line) => `  ${line}`));
+  return [head, ...more.map((line) => `            ${line}`)];
+}
+
+/** The report as text: a line for each check, under it what was seen, and the counts at the end. */
+export function format(report: Report): string {
+  const count = (wanted: Check['status']) => report.checks.filter(({ status }) => status === wanted).length;
+  const summary = `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped, seed ${report.seed}`;
+  return [...report.checks.flatMap(lines), summary, ''].join('\n');
+}

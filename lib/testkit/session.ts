@@ -1,0 +1,95 @@
+// Owns one filesystem under test with its device and its witness, and the files that a check has open.
+
+import { DaxFile, type Inode } from 'node-dax';
+import type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from './contract.js';
+import { Failure } from './failure.js';
+import { GARBAGE, RecordingDevice } from './recording-device.js';
+import { Witness } from './witness.js';
+
+/** A file that a check has open. */
+export interface OpenFile {
+  readonly name: string;
+  readonly inode: Inode;
+  readonly file: FileUnderTest;
+}
+
+export class Session {
+  readonly device: RecordingDevice;
+  readonly fs: FilesystemUnderTest;
+  readonly witness: Witness;
+
+  constructor(fs: FilesystemUnderTest, device: RecordingDevice) {
+    this.device = device;
+    this.fs = fs;
+    this.witness = new Witness(fs, device);
+  }
+
+  /** A new filesystem on a new medium of `size` bytes. */
+  static begin(make: MakeFilesystem, size: number): Session {
+    const device = new RecordingDevice(size);
+    return new Session(make(device), device);
+  }
+
+  create(name: string): OpenFile {
+    const inode = this.fs.create(name);
+    this.witness.begin(inode);
+    return this.#open(name, inode);
+  }
+
+  unlink({ name, inode }: OpenFile): void {
+    this.fs.unlink(name);
+    this.witness.end(inode);
+  }
+
+  /** Whether files can be found again after a power cut. */
+  get canMount(): boolean {
+    return this.fs.mount !== undefined && this.fs.lookup !== undefined;
+  }
+
+  /** The filesystem as it is mounted after the power was cut now. */
+  afterPowerCut(): Session {
+    const device = this.device.afterPowerCut();
+    const fs = this.fs.mount?.(device);
+    if (fs === undefined) throw new Failure('mount', 'there is nothing to mount with');
+    return new Session(fs, device);
+  }
+
+  /** A file that was there before. */
+  find(name: string): OpenFile {
+    const inode = this.fs.lookup?.(name);
+    if (inode === undefined) throw new Failure('IO-10', `${name} was synced, and is gone after the power cut`);
+    this.witness.begin(inode, true);
+    return this.#open(name, inode);
+  }
+
+  #open(name: string, inode: Inode): OpenFile {
+    const { operations } = this.witness;
+    return { name, inode, file: this.fs.open?.(inode, operations) ?? new DaxFile(inode, operations) };
+  }
+}
+
+/** The whole content. */
+export function contentOf(file: FileUnderTest): Uint8Array {
+  const content = new Uint8Array(file.size);
+  const bytes = file.readSync(content, 0);
+  return content.subarray(0, bytes);
+}
+
+/** Fails `rule` unless the file is `expected`, and says where it is not. */
+export function expectContent(rule: string, name: string, actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) === 0) return;
+  const at = expected.findIndex((byte, pos) => actual[pos] !== byte);
+  if (actual.byteLength !== expected.byteLength) {
+    throw new Failure(rule, `${name} has ${actual.byteLength} bytes instead of ${expected.byteLength}`);
+  }
+  const [is, should] = [actual[at] ?? 0, expected[at] ?? 0];
+  const what = is === GARBAGE ? ', what the medium held before' : '';
+  throw new Failure(rule, `${name} reads ${is} at byte ${at}${what}, instead of ${should}`);
+}
+
+/** `length` bytes, none of them 0 or garbage, which tell `fill` and their place. */
+export function bytesOf(fill: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = 1 + ((fill * 31 + i) % 157);
+  return bytes;
+}

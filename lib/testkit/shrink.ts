@@ -1,0 +1,24 @@
+// Owns the search for the shortest part of a failing sequence that still fails.
+
+/**
+ * Leaves out ever smaller pieces of `sequence` for as long as `fails` says that the rest still does, and at most `tries`
+ * times. What is returned fails; no single step of it can be left out, unless the tries ran out.
+ */
+export function shrink<T>(sequence: readonly T[], fails: (part: readonly T[]) => boolean, tries = 600): readonly T[] {
+  let left = sequence;
+  let budget = tries;
+  for (let size = Math.ceil(left.length / 2); size >= 1 && budget > 0; ) {
+    let shorter = false;
+    for (let from = left.length - size; from > -size && budget > 0; from -= size) {
+      const part = [...left.slice(0, Math.max(0, from)), ...left.slice(from + size)];
+      budget--;
+      if (part.length < left.length && fails(part)) {
+        left = part;
+        shorter = true;
+      }
+    }
+    if (size === 1 && !shorter) break;
+    if (!shorter || size > left.length) size = Math.max(1, Math.floor(size / 2));
+  }
+  return left;
+}

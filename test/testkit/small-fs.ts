@@ -1,0 +1,286 @@
+// Owns a little filesystem, correct unless it is told to break a rule: what the kit is tested with.
+
+import {
+  BH_DELAY,
+  BH_MAPPED,
+  BH_NEW,
+  BH_UNWRITTEN,
+  DaxError,
+  DaxFile,
+  daxClearBlocks,
+  Inode,
+  type BlockDevice,
+  type BufferHead,
+  type Bytes,
+  type InodeOperations,
+} from 'node-dax';
+import type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from 'node-dax/testkit';
+
+/** One rule each. */
+export type Fault =
+  | 'reports new blocks as written and does not zero them'
+  | 'answers from a cache that truncation does not clear'
+  | 'frees blocks and keeps the pointers to them'
+  | 'frees blocks before the size is lowered'
+  | 'grows i_size in getBlock'
+  | 'grows i_size in endIo'
+  | 'gives a block to two files'
+  | 'leaves a hole on create'
+  | 'grows the size of the answer'
+  | 'answers with a run that is not contiguous'
+  | 'returns the number of blocks'
+  | 'fails a lookup of a hole with ENODATA'
+  | 'delays allocation'
+  | 'says New of a block again'
+  | 'leaks blocks when there is no room'
+  | 'leaks blocks in truncation'
+  | 'frees the block that holds the tail'
+  | 'frees the blocks at the edges of a punched hole'
+  | 'does not convert unwritten blocks'
+  | 'returns a positive errno'
+  | 'throws what is no DaxError'
+  | 'allocates on lookup'
+  | 'truncates without the lock'
+  | 'truncates without zeroing the tail'
+  | 'extends without zeroing what is past the end'
+  | 'loses the last byte of a vector';
+
+export interface SmallFsOptions {
+  blockSize?: number;
+  /** What it does about the content of new blocks. */
+  initialises?: 'zeroes' | 'tells New' | 'tells Unwritten';
+  fault?: Fault;
+  /** Has no punchBlocks. */
+  cannotPunch?: boolean;
+}
+
+interface Block {
+  blocknr: number;
+  unwritten: boolean;
+}
+
+class SmallInode extends Inode {
+  readonly blocks = new Map<number, Block>();
+  lastLookup: { iblock: number; blocknr: number } | undefined;
+}
+
+function own(inode: Inode): SmallInode {
+  if (!(inode instanceof SmallInode)) throw new TypeError('not an inode of this filesystem');
+  return inode;
+}
+
+const ENOSPC = 28;
+
+export class SmallFs implements FilesystemUnderTest {
+  readonly operations: InodeOperations;
+  readonly #device: BlockDevice;
+  readonly #options: SmallFsOptions;
+  readonly #sb;
+  readonly #free: number[];
+  readonly #files = new Map<string, SmallInode>();
+  #nextIno = 1;
+
+  constructor(device: BlockDevice, options: SmallFsOptions = {}) {
+    this.#device = device;
+    this.#options = options;
+    this.#sb = { blockSize: options.blockSize ?? 4096, bdev: device };
+    this.#free = Array.from({ length: device.size / this.#sb.blockSize - 8 }, (_, index) => index + 8);
+    this.operations = {
+      getBlock: (inode, iblock, bh, create) => this.#getBlock(own(inode), iblock, bh, create),
+      endIo: (inode, pos, result, cookie) => {
+        this.#endIo(own(inode), pos, result, cookie);
+      },
+      truncateBlocks: (inode, size) => {
+        this.#truncateBlocks(own(inode), size);
+      },
+      fsync: () => undefined,
+      ...(!options.cannotPunch && {
+        punchBlocks: (inode: Inode, iblock: number, count: number) => {
+          const more = this.#has('frees the blocks at the edges of a punched hole') ? 1 : 0;
+          this.#release(own(inode), iblock - more, iblock + count + more);
+        },
+      }),
+    };
+    if (this.#opensItself()) this.open = (inode, operations) => new OddFile(inode, operations, options.fault);
+  }
+
+  open?: (inode: Inode, operations: InodeOperations) => FileUnderTest;
+
+  create(name: string): Inode {
+    const inode = new SmallInode(this.#sb, this.#nextIno++);
+    this.#files.set(name, inode);
+    return inode;
+  }
+
+  unlink(name: string): void {
+    const inode = this.#files.get(name) as SmallInode;
+    this.#release(inode, 0, Number.POSITIVE_INFINITY);
+    this.#files.delete(name);
+  }
+
+  freeBlocks(): number {
+    return this.#free.length;
+  }
+
+  #has(fault: Fault): boolean {
+    return this.#options.fault === fault;
+  }
+
+  #opensItself(): boolean {
+    return /^(?:frees blocks before|truncates without|extends without|loses)/.test(this.#options.fault ?? '');
+  }
+
+  #getBlock(inode: SmallInode, iblock: number, bh: BufferHead, create: boolean): number {
+    const { blockSize } = this.#sb;
+    const wanted = bh.size;
+    if (this.#has('answers from a cache that truncation does not clear') && !create) {
+      const last = inode.lastLookup;
+      if (last?.iblock === iblock) {
+        bh.map(this.#device, last.blocknr, blockSize);
+        return 0;
+      }
+    }
+    // Blocks that this call allocates.
+    let fresh = 0;
+    if (!inode.blocks.has(iblock) && (create || this.#has('allocates on lookup'))) {
+      if (this.#has('leaves a hole on create')) return 0;
+      fresh = this.#allocate(inode, iblock, wanted / blockSize);
+      if (fresh === 0) return ENOSPC;
+    }
+    const first = inode.blocks.get(iblock);
+    if (first === undefined) {
+      if (this.#has('fails a lookup of a hole with ENODATA')) return -61;
+      bh.mapHole(this.#holeLength(inode, iblock, wanted / blockSize) * blockSize);
+      return 0;
+    }
+    const grown = this.#has('grows the size of the answer') ? wanted + blockSize : 0;
+    const size = grown || this.#runLength(inode, iblock, fresh || wanted / blockSize) * blockSize;
+    bh.map(this.#device, first.blocknr, size);
+    const says = first.unwritten ? BH_UNWRITTEN : 0;
+    const isNew = this.#options.initialises === 'tells New' && fresh > 0;
+    bh.state = BH_MAPPED | says | (isNew || (create && this.#has('says New of a block again')) ? BH_NEW : 0);
+    if (this.#has('delays allocation') && fresh > 0) bh.state |= BH_DELAY;
+    if (create && first.unwritten) bh.private = inode;
+    if (create && this.#has('grows i_size in getBlock')) inode.size = Math.max(inode.size, iblock * blockSize + size);
+    inode.lastLookup = { iblock, blocknr: first.blocknr };
+    return this.#has('returns the number of blocks') ? size / blockSize : 0;
+  }
+
+  // One run, as long as there is room for it. Returns its blocks.
+  #allocate(inode: SmallInode, iblock: number, wanted: number): number {
+    const { blockSize } = this.#sb;
+    const { initialises = 'zeroes' } = this.#options;
+    if (this.#has('leaks blocks when there is no room') && this.#free.length < wanted) this.#free.length = 0;
+    if (this.#free.length === 0) {
+      if (this.#has('throws what is no DaxError')) throw new Error('no room');
+      if (this.#has('returns a positive errno')) return 0;
+      throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
+    }
+    const first = this.#free[0] as number;
+    let i = 0;
+    for (; i < wanted && this.#free[0] === first + i && !inode.blocks.has(iblock + i); i++) {
+      const blocknr = this.#free.shift() as number;
+      const other = [...this.#files.values()].find((file) => file !== inode && file.blocks.has(iblock));
+      if (this.#has('gives a block to two files') && other !== undefined) {
+        inode.blocks.set(iblock, other.blocks.get(iblock) as Block);
+        return 1;
+      }
+      inode.blocks.set(iblock + i, { blocknr, unwritten: initialises === 'tells Unwritten' });
+      const forgets = this.#has('reports new blocks as written and does not zero them');
+      if (initialises === 'zeroes' && !forgets) daxClearBlocks(inode, blocknr, blockSize);
+    }
+    return i;
+  }
+
+  #holeLength(inode: SmallInode, iblock: number, wanted: number): number {
+    let count = 1;
+    while (count < wanted && !inode.blocks.has(iblock + count)) count++;
+    return count;
+  }
+
+  #runLength(inode: SmallInode, iblock: number, wanted: number): number {
+    const first = inode.blocks.get(iblock) as Block;
+    let count = 1;
+    for (; count < wanted; count++) {
+      const next = inode.blocks.get(iblock + count);
+      const follows = this.#has('answers with a run that is not contiguous') || next?.blocknr === first.blocknr + count;
+      if (next === undefined || !follows || next.unwritten !== first.unwritten) break;
+    }
+    return count;
+  }
+
+  #endIo(inode: SmallInode, pos: number, result: number, cookie: unknown): void {
+    const { blockSize } = this.#sb;
+    if (result > 0 && this.#has('grows i_size in endIo')) inode.size = Math.max(inode.size, pos + result);
+    if (cookie !== inode || this.#has('does not convert unwritten blocks')) return;
+    for (let iblock = Math.floor(pos / blockSize); iblock * blockSize < pos + result; iblock++) {
+      const block = inode.blocks.get(iblock);
+      if (block !== undefined) block.unwritten = false;
+    }
+  }
+
+  #truncateBlocks(inode: SmallInode, size: number): void {
+    const { blockSize } = this.#sb;
+    const tail = this.#has('frees the block that holds the tail');
+    const first = tail ? Math.floor(size / blockSize) : Math.ceil(size / blockSize);
+    if (!this.#has('answers from a cache that truncation does not clear')) inode.lastLookup = undefined;
+    this.#release(inode, first, Number.POSITIVE_INFINITY, this.#has('leaks blocks in truncation'));
+  }
+
+  #release(inode: SmallInode, first: number, end: number, leaks = false): void {
+    for (const [iblock, { blocknr }] of [...inode.blocks]) {
+      if (iblock < first || iblock >= end) continue;
+      // The last to go is the first to come.
+      if (!leaks) this.#free.unshift(blocknr);
+      if (!this.#has('frees blocks and keeps the pointers to them')) inode.blocks.delete(iblock);
+    }
+  }
+}
+
+/** A file object of its author's own, for the mistakes that `DaxFile` does not let one make. */
+class OddFile extends DaxFile {
+  readonly #operations: InodeOperations;
+  readonly #fault: Fault | undefined;
+
+  constructor(inode: Inode, operations: InodeOperations, fault: Fault | undefined) {
+    super(inode, operations);
+    this.#operations = operations;
+    this.#fault = fault;
+  }
+
+  override truncateSync(size: Bytes): void {
+    const bytes = Number(size);
+    const { inode } = this;
+    if (this.#fault?.startsWith('extends') && bytes > inode.size && inode.ilock.tryExclusive()) {
+      inode.size = bytes;
+      inode.ilock.releaseExclusive();
+    } else if (this.#fault?.startsWith('truncates') && bytes < inode.size) {
+      const locks = this.#fault === 'truncates without zeroing the tail';
+      if (locks && !inode.ilock.tryExclusive()) throw new DaxError({ errno: 'EAGAIN', syscall: 'truncate' });
+      inode.size = bytes;
+      inode.extents.invalidate();
+      this.#operations.truncateBlocks(inode, bytes);
+      if (locks) inode.ilock.releaseExclusive();
+    } else if (this.#fault?.startsWith('frees') && bytes < inode.size && inode.ilock.tryExclusive()) {
+      inode.extents.invalidate();
+      this.#operations.truncateBlocks(inode, bytes);
+      inode.size = bytes;
+      inode.ilock.releaseExclusive();
+    } else {
+      super.truncateSync(bytes);
+    }
+  }
+
+  override writeSync(...[source, pos]: Parameters<DaxFile['writeSync']>): number {
+    if (this.#fault !== 'loses the last byte of a vector' || !Array.isArray(source)) return super.writeSync(source, pos);
+    const vector = source as Uint8Array[];
+    const last = vector.findLastIndex(({ byteLength }) => byteLength > 0);
+    const lost = vector.map((bytes, index) => (index === last ? Uint8Array.from(bytes).fill(0, -1) : bytes));
+    return super.writeSync(lost, pos);
+  }
+}
+
+/** Makes them for the kit. */
+export function smallFs(options: SmallFsOptions = {}): MakeFilesystem {
+  return (device) => new SmallFs(device, options);
+}

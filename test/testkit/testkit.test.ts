@@ -1,0 +1,107 @@
+// The test kit passes filesystems that are right, and says of each that is not which rule it breaks.
+
+import { checkFilesystem, format, GARBAGE, RecordingDevice, type Report } from 'node-dax/testkit';
+import t from 'tap';
+import { smallFs, type Fault, type SmallFsOptions } from './small-fs.js';
+
+const failed = (report: Report) => [...new Set(report.checks.filter(({ ok }) => !ok).map(({ rule }) => rule))];
+
+t.test('a filesystem that is right', async (t) => {
+  const variants: SmallFsOptions[] = [
+    {},
+    { initialises: 'tells New' },
+    { initialises: 'tells Unwritten' },
+    { blockSize: 512 },
+    { blockSize: 1024, initialises: 'tells New' },
+    { blockSize: 2048, initialises: 'tells Unwritten' },
+  ];
+  for (const [seed, variant] of variants.entries()) {
+    const report = await checkFilesystem(smallFs(variant), { seed, operations: 600 });
+    t.ok(report.ok, JSON.stringify(variant), { report: format(report) });
+    t.strictSame(failed(report), []);
+  }
+});
+
+t.test('what cannot be tried is said', async (t) => {
+  const report = await checkFilesystem(smallFs({ cannotPunch: true }), { seed: 1, operations: 200 });
+  const skipped = report.checks.filter(({ status }) => status === 'skipped').map(({ rule, title }) => `${rule} ${title}`);
+  t.ok(report.ok);
+  t.match(skipped, [/^fsx mapread/, /^TR-12 /, /^IO-10 /, /^TR-10 /]);
+  t.match(format(report), /\nskip fsx .*\n +this version of node-dax does not map files\n/);
+});
+
+const FAULTS: [fault: Fault, rules: string[], options?: SmallFsOptions][] = [
+  ['reports new blocks as written and does not zero them', ['GB-6']],
+  ['answers from a cache that truncation does not clear', ['TR-7']],
+  ['frees blocks and keeps the pointers to them', ['TR-7']],
+  ['frees blocks before the size is lowered', ['TR-7']],
+  ['grows i_size in getBlock', ['IO-13']],
+  ['grows i_size in endIo', ['IO-13']],
+  ['gives a block to two files', ['GB-12']],
+  ['leaves a hole on create', ['GB-7']],
+  ['grows the size of the answer', ['GB-3']],
+  // The run reaches blocks that are another's.
+  ['answers with a run that is not contiguous', ['GB-12', 'GB-3']],
+  ['returns the number of blocks', ['GB-4']],
+  ['fails a lookup of a hole with ENODATA', ['GB-4']],
+  ['delays allocation', ['GB-8']],
+  ['says New of a block again', ['GB-12']],
+  ['leaks blocks when there is no room', ['IO-16']],
+  ['leaks blocks in truncation', ['TR-6']],
+  ['frees the block that holds the tail', ['TR-6']],
+  ['frees the blocks at the edges of a punched hole', ['TR-12']],
+  ['does not convert unwritten blocks', ['IO-14'], { initialises: 'tells Unwritten' }],
+  ['returns a positive errno', ['GB-10']],
+  ['throws what is no DaxError', ['GB-10']],
+  // When the kit looks at what was freed, it is there again.
+  ['allocates on lookup', ['GB-2', 'TR-7']],
+  // Nor does it wait for reads.
+  ['truncates without the lock', ['LK-4', 'TR-6']],
+  ['truncates without zeroing the tail', ['TR-9']],
+  ['extends without zeroing what is past the end', ['TR-8']],
+  ['loses the last byte of a vector', ['fsx']],
+];
+
+t.test('a filesystem that breaks a rule', async (t) => {
+  for (const [fault, rules, options] of FAULTS) {
+    const report = await checkFilesystem(smallFs({ ...options, fault }), { seed: 7, operations: 600 });
+    t.notOk(report.ok, fault);
+    t.strictSame(failed(report), rules, fault, { report: format(report) });
+  }
+});
+
+t.test('what random operations find is told with the seed and the shortest sequence', async (t) => {
+  const make = smallFs({ fault: 'frees the block that holds the tail' });
+  const report = await checkFilesystem(make, { seed: 7, operations: 600 });
+  const found = report.checks.find(({ rule, ok }) => rule === 'TR-6' && !ok);
+  t.equal(found?.seed, 7);
+  t.match(found?.sequence, /^\w+ \d+ at \d+ of ([ab])\ntruncate \1 to \d+$/, 'a write and a truncation');
+  const again = await checkFilesystem(make, { seed: 7, operations: 600 });
+  t.strictSame(again, report, 'and the seed gives the same again');
+  t.match(format(report), /\nFAIL TR-6 .*\n.*freed block.*\n +seed 7:\n +write.*\n +truncate /);
+});
+
+t.test('the device that it runs them on', (t) => {
+  const device = new RecordingDevice(16384);
+  const content = Buffer.alloc(4096);
+  device.readSync(content, 8192);
+  t.ok(content.every((byte) => byte === GARBAGE), 'begins as garbage');
+  device.writeSync(Buffer.from('kept'), 100);
+  device.writeSync(Buffer.from('lost'), 200, { flush: false });
+  t.strictSame(device.events, [
+    { kind: 'store', pos: 100, length: 4 },
+    { kind: 'flush', pos: 100, length: 4 },
+    { kind: 'fence', pos: 0, length: 0 },
+    { kind: 'store', pos: 200, length: 4 },
+  ]);
+  t.equal(Buffer.from(device.directAccess(0, 4096).window.subarray(200, 204)).toString(), 'lost');
+  const later = device.afterPowerCut();
+  later.readSync(content, 0);
+  t.equal(content.toString('latin1', 100, 104), 'kept');
+  t.equal(content[200], GARBAGE, 'what was not flushed is lost with the power');
+  t.end();
+});
+
+t.test('a device that is too small', async (t) => {
+  await t.rejects(checkFilesystem(smallFs(), { blockDeviceSize: 4096 }), RangeError);
+});
