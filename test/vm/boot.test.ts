@@ -1,0 +1,194 @@
+// Real guests: few of them, each asked for as much as it can tell.
+
+import t from 'tap';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runVm, vmObstacle, type VmOptions } from '../../lib/vm/index.js';
+import { MIB } from '../../lib/vm/size.js';
+
+// A guest takes seconds, and minutes where it is emulated on a machine that has other things to do.
+t.setTimeout(1_200_000);
+
+const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
+const CI = process.env['CI'] !== undefined && process.env['CI'] !== '';
+
+// What is run in the guest must not report to the tap of the host.
+for (const name of Object.keys(process.env)) if (/^(?:NODE_OPTIONS|_?TAP)/.test(name)) delete process.env[name];
+
+class Sink extends Writable {
+  readonly #chunks: Buffer[] = [];
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#chunks.push(chunk);
+    done();
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+async function run(options: VmOptions): Promise<{ status: number; stdout: Buffer; stderr: Buffer }> {
+  const [stdout, stderr] = [new Sink(), new Sink()];
+  const status = await runVm({ ...options, stdout, stderr });
+  return { status, stdout: stdout.bytes(), stderr: stderr.bytes() };
+}
+
+/** The command that runs `main` in the guest. */
+function node(main: (fs: typeof import('node:fs'), sysfs: (path: string) => string) => void): string[] {
+  const sysfs = `(path) => fs.readFileSync('/sys/bus/nd/devices/' + path, 'utf8').trim()`;
+  return [process.execPath, '-e', `const fs = require('node:fs'); (${main.toString()})(fs, ${sysfs})`];
+}
+
+const obstacle = vmObstacle();
+if (obstacle !== undefined && CI) t.fail(`no guest on a CI machine: ${obstacle}`);
+const skip = obstacle !== undefined && `no guest on this machine: ${obstacle}`;
+
+t.test('the default guest', { skip }, async (t) => {
+  const cwd = t.testdir({ 'host.txt': 'from the host' });
+  const command = node((fs, sysfs) => {
+    const { NODE_DAX_TEST_DEVDAX: devdax = '', NODE_DAX_TEST_DEVDAX_2M: devdax2m = '', NODE_DAX_TEST_PMEM: pmem = '' } = process.env;
+    const align = (device: string): string => {
+      const region = /dax([0-9]+)/.exec(device)?.[1] ?? '';
+      return sysfs(`${sysfs(`namespace${region}.0/holder`)}/align`);
+    };
+    const bytes = Buffer.from(Uint8Array.from({ length: 256 * 1024 }, (_byte, index) => index % 256));
+    fs.writeSync(2, Buffer.from(bytes).reverse());
+    fs.writeSync(1, bytes);
+    fs.writeSync(1, JSON.stringify({
+      cwd: process.cwd(),
+      host: fs.readFileSync('host.txt', 'utf8'),
+      variables: Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('NODE_DAX_TEST_'))),
+      given: process.env['GIVEN'],
+      dax: [align(devdax), align(devdax2m)],
+      characters: [devdax, devdax2m].every((path) => fs.statSync(path).isCharacterDevice()),
+      blocks: [pmem, process.env['NODE_DAX_TEST_BRD'] ?? ''].every((path) => fs.statSync(path).isBlockDevice()),
+      domain: sysfs('region1/persistence_domain'),
+      mounts: fs.readFileSync('/proc/mounts', 'utf8').split('\n').filter((line) => line.includes(' /mnt/')),
+      tmpfs: ['/dev/shm', '/run'].map((path) => fs.statfsSync(path).type),
+      year: new Date().getUTCFullYear(),
+      shim: fs.readFileSync((process.env['PATH'] ?? '').split(':')[0] + '/node-dax', 'utf8'),
+      input: fs.readFileSync(0).length,
+    }));
+    fs.writeFileSync('guest.txt', 'goes with the guest');
+    process.exit(7);
+  });
+  const { status, stdout, stderr } = await run({ command, cwd, persistence: 'cpu', env: { GIVEN: "it's given" } });
+  const bytes = Buffer.from(Uint8Array.from({ length: 256 * 1024 }, (_byte, index) => index % 256));
+  t.equal(status, 7);
+  t.ok(stdout.subarray(0, bytes.length).equals(bytes), 'every byte of stdout');
+  t.ok(stderr.equals(Buffer.from(bytes).reverse()), 'every byte of stderr, and nothing else');
+  const seen = JSON.parse(stdout.toString('utf8', bytes.length)) as Record<string, unknown>;
+  t.match(seen, {
+    cwd,
+    host: 'from the host',
+    given: "it's given",
+    dax: ['4096', String(2 * MIB)],
+    characters: true,
+    blocks: true,
+    domain: 'cpu_cache',
+    tmpfs: [0x01021994, 0x01021994],
+    year: new Date().getUTCFullYear(),
+    shim: MAIN,
+    input: 0,
+  });
+  t.strictSame(seen['variables'], {
+    NODE_DAX_TEST_GUEST: '1',
+    NODE_DAX_TEST_EXT4: '/mnt/ext4',
+    NODE_DAX_TEST_DEVDAX: '/dev/dax1.0',
+    NODE_DAX_TEST_DEVDAX_2M: '/dev/dax2.0',
+    NODE_DAX_TEST_XFS: '/mnt/xfs',
+    NODE_DAX_TEST_PMEM: '/dev/pmem4',
+    NODE_DAX_TEST_VIRTIO_PMEM: '/mnt/virtio-pmem',
+    NODE_DAX_TEST_BRD: '/dev/ram0',
+  });
+  const mounts = (seen['mounts'] as string[]).sort();
+  t.match(mounts, [/ \/mnt\/ext4 ext4 .*dax=always/, / \/mnt\/virtio-pmem ext4 .*dax=always/, / \/mnt\/xfs xfs .*dax=always/]);
+  t.strictSame(readdirSync(cwd), ['host.txt'], 'the host has none of what the guest wrote');
+});
+
+t.test('what one guest writes to a file, another reads', { skip }, async (t) => {
+  const folder = t.testdir({ kept: {} });
+  const dax = { size: 32 * MIB, kind: 'devdax' as const, file: join(folder, 'dax') };
+  const ext4 = { size: 64 * MIB, kind: 'fsdax-ext4' as const, file: join(folder, 'ext4') };
+  // A program that maps: devices of this kind have neither read nor write.
+  const python = 'import mmap, os, sys; m = mmap.mmap(os.open(os.environ["NODE_DAX_TEST_DEVDAX"], os.O_RDWR), 4096)';
+  const maps = existsSync('/usr/bin/python3');
+  const first = await run({
+    command: ['sh', '-ec', `echo kept >$NODE_DAX_TEST_EXT4/file; blkid -p -s UUID -o value /dev/pmem*; echo out >kept/file\n${maps ? `/usr/bin/python3 -c '${python}; m[0:4] = b"dax!"'` : ''}`],
+    nvdimms: [dax, ext4, { size: 64 * MIB, kind: 'fsdax-ext2' }],
+    keep: [join(folder, 'kept')],
+    cwd: folder,
+  });
+  t.equal(first.status, 0, first.stderr.toString());
+  t.strictSame(readdirSync(folder).sort(), ['dax', 'ext4', 'kept'], 'nothing else is left');
+  t.equal(readFileSync(join(folder, 'kept', 'file'), 'utf8'), 'out\n', 'a folder that is kept');
+
+  // In another order, hence in other slots and regions.
+  const second = await run({
+    command: ['sh', '-ec', `cat $NODE_DAX_TEST_EXT4/file; blkid -p -s UUID -o value /dev/pmem*\n${maps ? `/usr/bin/python3 -c '${python}; print(m[0:4])'` : ''}`],
+    nvdimms: [ext4, dax],
+  });
+  t.equal(second.status, 0, second.stderr.toString());
+  const [content, id, mapped] = second.stdout.toString().split('\n');
+  t.equal(content, 'kept');
+  t.ok(id !== undefined && first.stdout.toString().split('\n').includes(id), 'it is the filesystem that the first guest made');
+  if (maps) t.equal(mapped, "b'dax!'");
+  else t.skip('no python3 to map the device-dax with');
+
+  await t.rejects(runVm({ command: ['true'], nvdimms: [{ ...ext4, kind: 'fsdax-ext2' }] }), {
+    name: 'VmError',
+    exitStatus: 125,
+    message: new RegExp(`^the guest failed: ${ext4.file} carries ext4, not ext2; nothing was changed`),
+  });
+});
+
+t.test('a guest that dies, and one that is in use', { skip }, async (t) => {
+  const folder = t.testdir({});
+  const nvdimms = [{ size: 32 * MIB, kind: 'pmem' as const, file: join(folder, 'pmem') }];
+  const stdout = new Sink();
+  let other: Promise<unknown> | undefined;
+  const watched = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      // By now the file has its name, and the first guest holds it.
+      other ??= runVm({ command: ['true'], nvdimms }).catch((error: unknown) => error);
+      stdout.write(chunk);
+      done();
+    },
+  });
+  await t.rejects(runVm({ command: ['sh', '-c', 'echo last words; sleep 2; echo c >/proc/sysrq-trigger; sleep 60'], nvdimms, stdout: watched }), {
+    name: 'VmError',
+    exitStatus: 125,
+    message: /^the kernel of the guest panicked: sysrq triggered crash\n--- the guest's console ---\n/,
+  });
+  t.equal(stdout.bytes().toString(), 'last words\n');
+  t.match(await other, { name: 'VmError', message: 'another guest is using one of the NVDIMM files' });
+});
+
+t.test('timeouts and signals end the guest', { skip }, async (t) => {
+  await t.rejects(runVm({ command: ['sleep', '600'], nvdimms: [], timeout: 1 }), { exitStatus: 124, message: 'the command did not end in 1 s' });
+  const aborted = runVm({ command: ['true'], signal: AbortSignal.abort('enough') }).catch((reason: unknown) => reason);
+  t.equal(await aborted, 'enough');
+  const child = spawn(process.execPath, [MAIN, 'vm', '--nvdimm', 'none', '--', 'sh', '-c', 'echo started; sleep 600'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  const qemu = children(child.pid ?? 0);
+  t.equal(qemu.length, 1);
+  child.kill('SIGTERM');
+  t.strictSame(await once(child, 'exit'), [143, null]);
+  await sleep(100);
+  t.strictSame(qemu.filter((pid) => existsSync(`/proc/${pid}`)), [], 'QEMU is gone');
+});
+
+t.test('the command can be missing', { skip }, async (t) => {
+  const { status, stderr } = await run({ command: ['no-such-program'], nvdimms: [], memory: 512 * MIB });
+  t.equal(status, 127);
+  t.match(stderr.toString(), 'no-such-program');
+});
+
+function children(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+}
