@@ -1,7 +1,6 @@
 // Owns BufferHead: what a filesystem's getBlock is asked, and what it answers.
 
 import type { BlockDevice } from './block-device.js';
-import type { Inode } from './inode.js';
 
 /** The content is known to be zeros: on a hole, that its `size` is meant (GB-5). */
 export const BH_UPTODATE = 0x1;
@@ -64,13 +63,3 @@ export class BufferHead {
     this.size = size;
   }
 }
-
-/**
- * A filesystem's answer to where the file's blocks from `iblock` on are. `create`: allocate them if they are absent;
- * otherwise look only and change nothing. A hole is no error: leave `bh` as it is, or call `mapHole`.
- *
- * Returns nothing or 0; fails by throwing a `DaxError` or by returning a negative errno. It is called at any time, also
- * from within itself's other calls, and must make exactly one caller allocate (GB-12).
- */
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
-export type GetBlock = (inode: Inode, iblock: number, bh: BufferHead, create: boolean) => number | void;

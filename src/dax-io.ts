@@ -1,10 +1,10 @@
 // Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io, rules IO-1 to IO-19).
 
 import type { BlockDevice } from './block-device.js';
-import { BufferHead, type GetBlock } from './buffer-head.js';
+import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import type { Extent } from './extent-cache.js';
-import type { EndIo, Inode } from './inode.js';
+import type { EndIo, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { toUint8Array } from './memory.js';
 import { PAGE_SIZE, roundDown, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';

@@ -1,8 +1,8 @@
 // Owns zeroing: part of a page of a file, the tail of its last page, and blocks that no file has yet.
 
 import type { BlockDevice } from './block-device.js';
-import { BufferHead, type GetBlock } from './buffer-head.js';
-import type { Inode } from './inode.js';
+import { BufferHead } from './buffer-head.js';
+import type { GetBlock, Inode } from './inode.js';
 import { mapBlocks } from './map-blocks.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 

@@ -19,7 +19,6 @@ export {
   BH_UNWRITTEN,
   BH_UPTODATE,
   BufferHead,
-  type GetBlock,
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
 export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
@@ -45,7 +44,7 @@ export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
-export { Inode, type EndIo, type InodeOperations, type SuperBlock } from './inode.js';
+export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';
 export { RwLock } from './rw-lock.js';

@@ -1,7 +1,7 @@
 // Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
 
 import type { BlockDevice } from './block-device.js';
-import type { GetBlock } from './buffer-head.js';
+import type { BufferHead } from './buffer-head.js';
 import { ExtentCache } from './extent-cache.js';
 import { RwLock } from './rw-lock.js';
 import { PAGE_SIZE } from './units.js';
@@ -19,6 +19,16 @@ export interface SuperBlock {
   /** Every write is followed by fsync (mount -o sync). */
   readonly synchronous?: boolean;
 }
+
+/**
+ * A filesystem's answer to where the file's blocks from `iblock` on are. `create`: allocate them if they are absent;
+ * otherwise look only and change nothing. A hole is no error: leave `bh` as it is, or call `mapHole`.
+ *
+ * Returns nothing or 0; fails by throwing a `DaxError` or by returning a negative errno. It is called at any time, also
+ * from within itself's other calls, and must make exactly one caller allocate (GB-12).
+ */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
+export type GetBlock = (inode: Inode, iblock: number, bh: BufferHead, create: boolean) => number | void;
 
 /**
  * Called once at the end of an I/O, before the inode's lock is free, as the kernel does since 4.7: with the bytes moved or

@@ -1,11 +1,11 @@
 // Owns asking a filesystem where blocks are: the cache first, then getBlock, whose every answer is checked.
 
 import { inspect } from 'node:util';
-import type { BufferHead, GetBlock } from './buffer-head.js';
+import type { BufferHead } from './buffer-head.js';
 import { BH_DELAY } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import type { Extent, ExtentState } from './extent-cache.js';
-import type { Inode } from './inode.js';
+import type { GetBlock, Inode } from './inode.js';
 
 /** The `EIO` for a filesystem that broke the contract of getBlock. */
 function violation(inode: Inode, iblock: number, what: string): DaxError {
