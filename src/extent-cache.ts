@@ -24,7 +24,9 @@ export interface Extent {
 
 /** The extents of one inode, in the order of the file, none overlapping another. */
 export class ExtentCache {
-  #extents: Extent[] = [];
+  readonly #extents: Extent[] = [];
+  // Where each of them begins. A search that looked into the extents would wait for memory at every step.
+  readonly #starts: number[] = [];
   // I/O tends to go on where it was.
   #last: Extent | undefined;
 
@@ -41,20 +43,21 @@ export class ExtentCache {
   insert(extent: Extent): void {
     this.invalidate(extent.iblock, extent.count);
     let index = this.#after(extent.iblock);
-    let count = 0;
+    let replaced = 0;
     let joined = extent;
     const before = this.#extents[index - 1];
     const after = this.#extents[index];
     if (before !== undefined && continues(before, extent)) {
       joined = join(before, extent);
       index--;
-      count++;
+      replaced++;
     }
     if (after !== undefined && continues(joined, after)) {
       joined = join(joined, after);
-      count++;
+      replaced++;
     }
-    this.#extents.splice(index, count, joined);
+    this.#extents.splice(index, replaced, joined);
+    this.#starts.splice(index, replaced, joined.iblock);
     this.#last = undefined;
   }
 
@@ -74,17 +77,20 @@ export class ExtentCache {
     }
     if (last > first) {
       this.#extents.splice(first, last - first, ...kept);
+      this.#starts.splice(first, last - first, ...kept.map((extent) => extent.iblock));
       this.#last = undefined;
     }
   }
 
   // The index of the first extent that begins after `iblock`.
   #after(iblock: number): number {
+    const starts = this.#starts;
     let low = 0;
-    let high = this.#extents.length;
+    let high = starts.length;
     while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if ((this.#extents[middle] as Extent).iblock <= iblock) low = middle + 1;
+      // eslint-disable-next-line no-bitwise -- an index, halved in a third of the time
+      const middle = (low + high) >>> 1;
+      if ((starts[middle] as number) <= iblock) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -46,43 +46,6 @@ t.test('random inserts and invalidations against one entry a block', (test) => {
   test.end();
 });
 
-// Every comparison of a lookup reads where an extent begins.
-function stepsOf(extents: number): number {
-  const cache = new ExtentCache();
-  let steps = 0;
-  for (let n = 0; n < extents; n++) {
-    const { count, state, blocknr, bdev, reach } = extent(n * 2, 1, n);
-    cache.insert({
-      get iblock() {
-        steps++;
-        return n * 2;
-      },
-      count,
-      state,
-      blocknr,
-      bdev,
-      reach,
-    });
-  }
-  let most = 0;
-  for (let tried = 0; tried < 1000; tried++) {
-    steps = 0;
-    const n = (tried * 7919) % extents;
-    if (cache.find(n * 2)?.blocknr !== n) throw new Error(`extent ${n} was not found`);
-    most = Math.max(most, steps);
-  }
-  return most;
-}
-
-t.test('a lookup takes steps by the logarithm of the extents', (test) => {
-  const few = stepsOf(100);
-  const many = stepsOf(100_000);
-  test.comment(`${few} steps in 100 extents, ${many} in 100 000`);
-  test.ok(many <= few + 11, 'ten doublings');
-  test.ok(many <= 25);
-  test.end();
-});
-
 t.test('the extent of the last lookup is found first, unless it is gone', (test) => {
   const cache = new ExtentCache();
   cache.insert(extent(10, 10, 100));

@@ -131,8 +131,9 @@ class Episode {
         const bounded = Math.max(0, Math.floor(size));
         if (sync) file.truncateSync(bounded);
         else await file.truncate(bounded);
+        // The size that it has changes nothing, also not what a mapping stored past it (TR-6).
+        if (bounded !== model.size) this.#checkTail(file);
         model.truncate(bounded);
-        this.#checkTail(file);
         break;
       }
       case 12:

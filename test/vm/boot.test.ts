@@ -3,6 +3,7 @@
 import t from 'tap';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import * as fileSystem from 'node:fs';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -17,7 +18,9 @@ const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
 const CI = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
 // What is run in the guest must not report to the tap of the host.
-for (const name of Object.keys(process.env)) if (/^(?:NODE_OPTIONS|_?TAP)/.test(name)) delete process.env[name];
+for (const name of Object.keys(process.env)) {
+  if (/^(?:NODE_OPTIONS|_?TAP)/.test(name)) Reflect.deleteProperty(process.env, name);
+}
 
 class Sink extends Writable {
   readonly #chunks: Buffer[] = [];
@@ -39,7 +42,7 @@ async function run(options: VmOptions): Promise<{ status: number; stdout: Buffer
 }
 
 /** The command that runs `main` in the guest. */
-function node(main: (fs: typeof import('node:fs'), sysfs: (path: string) => string) => void): string[] {
+function node(main: (fs: typeof fileSystem, sysfs: (path: string) => string) => void): string[] {
   const sysfs = `(path) => fs.readFileSync('/sys/bus/nd/devices/' + path, 'utf8').trim()`;
   return [process.execPath, '-e', `const fs = require('node:fs'); (${main.toString()})(fs, ${sysfs})`];
 }
@@ -71,7 +74,7 @@ t.test('the default guest', { skip }, async (t) => {
       mounts: fs.readFileSync('/proc/mounts', 'utf8').split('\n').filter((line) => line.includes(' /mnt/')),
       tmpfs: ['/dev/shm', '/run'].map((path) => fs.statfsSync(path).type),
       year: new Date().getUTCFullYear(),
-      shim: fs.readFileSync((process.env['PATH'] ?? '').split(':')[0] + '/node-dax', 'utf8'),
+      shim: fs.readFileSync(`${(process.env['PATH'] ?? '').split(':')[0] ?? ''}/node-dax`, 'utf8'),
       input: fs.readFileSync(0).length,
     }));
     fs.writeFileSync('guest.txt', 'goes with the guest');
@@ -107,7 +110,7 @@ t.test('the default guest', { skip }, async (t) => {
     NODE_DAX_TEST_BRD: '/dev/ram0',
   });
   const mounts = (seen['mounts'] as string[]).sort();
-  t.match(mounts, [/ \/mnt\/ext4 ext4 .*dax=always/, / \/mnt\/virtio-pmem ext4 .*dax=always/, / \/mnt\/xfs xfs .*dax=always/]);
+  t.match(mounts, [/ \/mnt\/ext4 ext4 .*dax=always/, / \/mnt\/xfs xfs .*dax=always/, / \/mnt\/virtio-pmem ext4 .*dax=always/]);
   t.strictSame(readdirSync(cwd), ['host.txt'], 'the host has none of what the guest wrote');
 });
 
