@@ -1,14 +1,17 @@
 // Owns a block device made of memory: no file, no privileges, and it fails, falls short and waits when it is told to.
+// Where NODE_DAX_TEST_BACKING names a device, the memory is a part of that one, and copies are its own.
 
 import {
   bdevDirectAccess,
   DaxError,
+  openSync,
   PAGE_SIZE,
   SECTOR_SIZE,
   type Abortable,
   type BlockDevice,
   type BufferRange,
   type Bytes,
+  type DaxDevice,
   type DirectAccess,
   type FlushOption,
   type WriteOptions,
@@ -47,6 +50,25 @@ interface Waiting {
   resumed: Promise<void>;
 }
 
+interface Backing {
+  device: DaxDevice;
+  /** Where the memory begins on it. */
+  base: number;
+}
+
+const backingPath = process.env['NODE_DAX_TEST_BACKING'];
+const shared = backingPath === undefined ? undefined : openSync(backingPath);
+let next = 0;
+
+// One after the other, and from the start again: a test is done with its devices when that comes round.
+function takeBacking(size: number): Backing | undefined {
+  if (shared === undefined) return undefined;
+  if (next + size > shared.size) next = 0;
+  const base = next;
+  next += Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+  return { device: shared, base };
+}
+
 export class MemoryDevice implements BlockDevice {
   readonly memory: Uint8Array;
   readonly granularity = 'byte';
@@ -57,11 +79,14 @@ export class MemoryDevice implements BlockDevice {
   /** Direct access to what holds `pos` throws `code`. */
   failDirectAccessAt: { pos: number; code: string } | undefined;
   readonly #driver: Driver;
+  readonly #backing: Backing | undefined;
   #faults: Fault[] = [];
   readonly #waiting: Waiting[] = [];
 
   constructor(size = 16 * 1024 * 1024, driver: Driver = 'pmem') {
-    this.memory = new Uint8Array(size).fill(GARBAGE);
+    this.#backing = takeBacking(size);
+    this.memory = this.#backing?.device.view(this.#backing.base, size) ?? new Uint8Array(size);
+    this.memory.fill(GARBAGE);
     this.#driver = driver;
   }
 
@@ -109,7 +134,8 @@ export class MemoryDevice implements BlockDevice {
     const bytes = part(target, options);
     const from = Number(pos);
     const length = this.#reach('read', from, bytes.length);
-    bytes.set(this.memory.subarray(from, from + length));
+    if (this.#backing === undefined) bytes.set(this.memory.subarray(from, from + length));
+    else this.#backing.device.readSync(bytes, this.#backing.base + from, { length });
     return length;
   }
 
@@ -117,7 +143,8 @@ export class MemoryDevice implements BlockDevice {
     const bytes = part(source, options);
     const from = Number(pos);
     const length = this.#reach('write', from, bytes.length);
-    this.memory.set(bytes.subarray(0, length), from);
+    if (this.#backing === undefined) this.memory.set(bytes.subarray(0, length), from);
+    else this.#backing.device.writeSync(bytes, this.#backing.base + from, { length, flush: options?.flush });
     this.stores.push({ kind: 'write', pos: from, length, flush: options?.flush ?? true });
     return length;
   }
@@ -135,7 +162,8 @@ export class MemoryDevice implements BlockDevice {
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
     const from = Number(pos);
     const zeroed = this.#reach('zero', from, Number(length));
-    this.memory.fill(0, from, from + zeroed);
+    if (this.#backing === undefined) this.memory.fill(0, from, from + zeroed);
+    else this.#backing.device.zeroSync(this.#backing.base + from, zeroed, options);
     this.stores.push({ kind: 'zero', pos: from, length: zeroed, flush: options?.flush ?? true });
     // As a device does that met a bad page on the way.
     return zeroed < Number(length) ? this.#reach('zero', from + zeroed, Number(length) - zeroed) : zeroed;

@@ -1,0 +1,112 @@
+// The same random operations on a DaxFile and on a file of the kernel's: ext4 or xfs with DAX in the guest, whatever lies
+// under the temporary folder elsewhere. Every count, size and byte must be the same.
+
+import { execFileSync } from 'node:child_process';
+import { closeSync, fstatSync, ftruncateSync, openSync as openFile, readSync, readvSync, writeSync, writevSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { partition, type DaxFile } from 'node-dax';
+import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { seeded, type Random } from '../helpers/random.js';
+import { Tfs } from '../helpers/tfs.js';
+
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_KERNEL_OPERATIONS'] ?? 1000);
+const LARGEST = 200_000;
+
+interface Pair {
+  file: DaxFile;
+  fd: number;
+  path: string;
+}
+
+/** Does one thing to both and returns what each answered. */
+type Operation = (pair: Pair, random: Random) => [ours: unknown, kernel: unknown];
+
+function buffers(random: Random): Uint8Array[] {
+  return Array.from({ length: random.below(5) }, () => random.bytes(random.below(9000)));
+}
+
+const OPERATION_TABLE: readonly Operation[] = [
+  ({ file, fd }, random) => {
+    const bytes = random.bytes(random.below(20_000));
+    const pos = random.below(LARGEST);
+    return [file.writeSync(bytes, pos), writeSync(fd, bytes, 0, bytes.length, pos)];
+  },
+  ({ file, fd }, random) => {
+    const parts = buffers(random);
+    const pos = random.below(LARGEST);
+    return [file.writeSync(parts, pos), parts.length === 0 ? 0 : writevSync(fd, parts, pos)];
+  },
+  ({ file, fd }, random) => {
+    const length = random.below(30_000);
+    const pos = random.below(LARGEST);
+    const ours = Buffer.alloc(length, 1);
+    const kernel = Buffer.alloc(length, 1);
+    const counts = [file.readSync(ours, pos), readSync(fd, kernel, 0, length, pos)];
+    return [[counts[0], ours], [counts[1], kernel]];
+  },
+  ({ file, fd }, random) => {
+    const lengths = Array.from({ length: 1 + random.below(4) }, () => random.below(5000));
+    const pos = random.below(LARGEST);
+    const ours = lengths.map((length) => Buffer.alloc(length, 1));
+    const kernel = lengths.map((length) => Buffer.alloc(length, 1));
+    const counts = [file.readSync(ours, pos), readvSync(fd, kernel, pos)];
+    return [[counts[0], ...ours], [counts[1], ...kernel]];
+  },
+  ({ file, fd }, random) => {
+    const size = random.below(LARGEST);
+    file.truncateSync(size);
+    ftruncateSync(fd, size);
+    return [file.size, fstatSync(fd).size];
+  },
+  ({ file, fd }, random) => {
+    const bytes = random.bytes(random.below(3000));
+    return [file.appendSync(bytes), writeSync(fd, bytes, 0, bytes.length, fstatSync(fd).size)];
+  },
+];
+
+const punch: Operation = ({ file, path }, random) => {
+  const pos = random.below(LARGEST);
+  const length = 1 + random.below(30_000);
+  file.punchHoleSync(pos, length);
+  execFileSync('fallocate', ['--punch-hole', '--offset', String(pos), '--length', String(length), path]);
+  return [0, 0];
+};
+
+// A process for each punch: rare, so that a run stays short.
+const PUNCH_EVERY = 150;
+
+onEveryDevice('a DaxFile does what a file of the kernel does, on', (test, wanted) => {
+  const device = wanted.open();
+  const random = seeded(test);
+  const blockSize = random.pick([512, 1024, 2048, 4096]);
+  const [zeroOnAlloc, holeLen, unwritten] = [0, 0, 0].map(() => random.below(2) === 0) as [boolean, boolean, boolean];
+  const tfs = new Tfs({
+    devices: [partition(device, 0, Math.floor(Math.min(device.size, 4 * 1024 * 1024) / 512))],
+    blockSize,
+    zeroOnAlloc,
+    holeLen,
+    unwritten: unwritten && !zeroOnAlloc,
+    maxRun: 1 + random.below(64),
+  });
+  const path = scratchPath(test, process.env['NODE_DAX_TEST_EXT4']);
+  const fd = openFile(path, 'wx+');
+  test.teardown(() => {
+    closeSync(fd);
+  });
+  const pair = { file: tfs.file(), fd, path };
+  let differences = 0;
+  for (let step = 0; step < OPERATIONS && differences === 0; step++) {
+    const operation = step % PUNCH_EVERY === PUNCH_EVERY - 1 ? punch : random.pick(OPERATION_TABLE);
+    const [ours, kernel] = operation(pair, random);
+    const same = isDeepStrictEqual(ours, kernel) && pair.file.size === fstatSync(fd).size;
+    if (!same) {
+      differences++;
+      test.fail(`step ${step}, operation ${OPERATION_TABLE.indexOf(operation)}, blocks of ${blockSize}`);
+    }
+  }
+  const ours = Buffer.alloc(pair.file.size);
+  const kernel = Buffer.alloc(pair.file.size);
+  pair.file.readSync(ours, 0);
+  readSync(fd, kernel, 0, kernel.length, 0);
+  test.ok(ours.equals(kernel), `${OPERATIONS} operations, ${differences} differences`);
+});
