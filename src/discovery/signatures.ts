@@ -1,5 +1,7 @@
 // Owns the table of signatures by which a filesystem, partition table, volume or pool on a device is known.
 
+import { types } from 'node:util';
+
 /** Bytes from the start of a device that `signatureOf` looks at. */
 export const SIGNATURE_LENGTH = 128 * 1024;
 
@@ -44,6 +46,7 @@ const TABLE: readonly Row[] = [
  * is no proof that the device is free. Fewer bytes are allowed and find less.
  */
 export function signatureOf(bytes: Uint8Array): string | undefined {
+  if (!types.isUint8Array(bytes)) throw new TypeError('bytes must be a Uint8Array');
   return TABLE.find(([, magic, ...offsets]) => offsets.some((offset) => hasMagic(bytes, magic, offset)))?.[0];
 }
 
