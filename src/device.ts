@@ -14,6 +14,7 @@ import { DaxError, type DaxErrorInit } from './errors.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { copyInPool } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
+import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 // Up to this an asynchronous copy keeps the event loop no longer (25 µs) than handing it to a thread and back takes.
@@ -222,13 +223,7 @@ export class DaxDevice implements BlockDevice {
     this.#usable('readv');
     const buffers = toVector(targets, 'targets');
     const start = toBytes(pos, 'pos');
-    let moved = 0;
-    for (const buffer of buffers) {
-      const read = unlessMoved(moved, () => this.readSync(buffer, start + moved));
-      moved += read;
-      if (read < buffer.byteLength) break;
-    }
-    return moved;
+    return moveEachSync(buffers, (buffer, moved) => this.readSync(buffer, start + moved));
   }
 
   /** Writes several buffers, one after the other. Returns the bytes written in all. */
@@ -239,12 +234,7 @@ export class DaxDevice implements BlockDevice {
     const flush = toFlush(options);
     // One msync at the end serves all buffers; cache lines are flushed best by the copy itself.
     const flushEach = flush && this.granularity !== 'page';
-    let moved = 0;
-    for (const buffer of buffers) {
-      const written = unlessMoved(moved, () => this.writeSync(buffer, start + moved, { flush: flushEach }));
-      moved += written;
-      if (written < buffer.byteLength) break;
-    }
+    const moved = moveEachSync(buffers, (buffer, before) => this.writeSync(buffer, start + before, { flush: flushEach }));
     if (flush && !flushEach && moved > 0) this.persist(start, moved);
     return moved;
   }
@@ -256,21 +246,11 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const signal = toSignal(options);
     if (totalLength(buffers) <= POOL_THRESHOLD) return this.readvSync(buffers, start);
-    // Of now: a buffer that is transferred meanwhile must not let the next one take its place.
-    const lengths = buffers.map(({ byteLength }) => byteLength);
-    return this.#whileBusy(async () => {
-      let moved = 0;
-      for (const [index, buffer] of buffers.entries()) {
-        const whole = lengths[index] ?? 0;
-        const length = this.#clip(start + moved, whole);
-        const read = await unlessMovedAsync(moved, () =>
-          this.#inPool('readv', false, buffer, 0, length, start + moved, signal),
-        );
-        moved += read;
-        if (read < whole) break;
-      }
-      return moved;
-    });
+    return this.#whileBusy(() =>
+      moveEach(buffers, (buffer, length, moved) =>
+        this.#inPool('readv', false, buffer, 0, this.#clip(start + moved, length), start + moved, signal),
+      ),
+    );
   }
 
   /** As `writevSync`; see `write`. */
@@ -282,21 +262,12 @@ export class DaxDevice implements BlockDevice {
     const signal = toSignal(options);
     const waits = flush && this.granularity === 'page';
     if (!waits && totalLength(buffers) <= POOL_THRESHOLD) return this.writevSync(buffers, start, { flush });
-    // Of now: a buffer that is transferred meanwhile must not let the next one take its place.
-    const lengths = buffers.map(({ byteLength }) => byteLength);
-    return this.#whileBusy(async () => {
-      let moved = 0;
-      for (const [index, buffer] of buffers.entries()) {
-        const whole = lengths[index] ?? 0;
-        const written = await unlessMovedAsync(moved, () => {
-          const length = this.#clipWrite('writev', start + moved, whole);
-          return this.#inPool('writev', flush, buffer, 0, length, start + moved, signal);
-        });
-        moved += written;
-        if (written < whole) break;
-      }
-      return moved;
-    });
+    return this.#whileBusy(() =>
+      moveEach(buffers, async (buffer, length, moved) => {
+        const clipped = this.#clipWrite('writev', start + moved, length);
+        return this.#inPool('writev', flush, buffer, 0, clipped, start + moved, signal);
+      }),
+    );
   }
 
   /** Writes zeros. Returns the bytes written, durable unless `flush: false`: fewer where the device ends. */
@@ -507,32 +478,4 @@ function toSignal(options: Abortable | undefined): AbortSignal | undefined {
 
 function isSmall(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): boolean {
   return !ArrayBuffer.isView(view) || (options?.length ?? view.byteLength) <= POOL_THRESHOLD;
-}
-
-function toVector(views: unknown, name: string): Uint8Array[] {
-  if (!Array.isArray(views)) throw new TypeError(`${name} must be an array of buffers`);
-  return views.map((view, index) => toUint8Array(view, `${name}[${index}]`));
-}
-
-function totalLength(buffers: readonly Uint8Array[]): number {
-  return buffers.reduce((total, buffer) => total + buffer.byteLength, 0);
-}
-
-// Partial progress wins: a vector that moved bytes reports them, and the error comes with the next call.
-function unlessMoved(moved: number, step: () => number): number {
-  try {
-    return step();
-  } catch (error) {
-    if (moved > 0) return 0;
-    throw error;
-  }
-}
-
-async function unlessMovedAsync(moved: number, step: () => Promise<number>): Promise<number> {
-  try {
-    return await step();
-  } catch (error) {
-    if (moved > 0) return 0;
-    throw error;
-  }
 }
