@@ -19,9 +19,7 @@ const MAIN = join(ROOT, 'dist', 'lib', 'cli', 'main.js');
 const CI = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
 // What is run in the guest must not report to the tap of the host.
-for (const name of Object.keys(process.env)) {
-  if (/^(?:NODE_OPTIONS|_?TAP)/.test(name)) Reflect.deleteProperty(process.env, name);
-}
+delete process.env['NODE_OPTIONS'];
 
 class Sink extends Writable {
   readonly #chunks: Buffer[] = [];
