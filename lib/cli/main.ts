@@ -29,4 +29,10 @@ async function main(): Promise<void> {
   }
 }
 
+// Whoever reads the output may stop early: `node-dax list | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 void main();

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { decompress } from './decompress.js';
 import { VmError } from './error.js';
 import { KernelModules } from './modules.js';
+import { shellQuote } from './shell-quote.js';
 
 /** A kernel image with its modules. */
 export interface Kernel {
@@ -95,13 +96,12 @@ function noKernel(roots: readonly string[], rejected: readonly Rejected[]): stri
 function kernelRecipe(): string[] {
   const folder = join(cacheFolder(), 'kernel');
   const ubuntu = existsSync('/etc/os-release') && /^ID(?:_LIKE)?=.*ubuntu/m.test(readFileSync('/etc/os-release', 'utf8'));
-  // Each meta package only depends on the package of the current version.
-  const packages = ubuntu
-    ? `$(apt-cache depends linux-image-generic | sed -n 's/.*Depends: \\(linux-.*[0-9].*-generic\\)$/\\1/p')`
-    : `$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: //p')`;
+  // The meta package depends on the package of the current version. Ubuntu has the modules in packages of their own.
+  const meta = ubuntu ? 'linux-image-generic' : 'linux-image-amd64';
+  const packages = (ubuntu ? ['image', 'modules', 'modules-extra'] : ['image']).map((part) => `linux-${part}-$V`).join(' ');
   return [
-    `cd "$(mktemp -d)" && apt-get download ${packages}`,
-    `for deb in linux-*.deb; do dpkg -x "$deb" ${folder}; done`,
+    `V=$(apt-cache depends ${meta} | sed -n 's/.*Depends: linux-image-//p' | head -n 1)`,
+    `cd "$(mktemp -d)" && apt-get download ${packages} && for deb in *.deb; do dpkg -x "$deb" ${shellQuote(folder)}; done`,
   ];
 }
 
