@@ -68,9 +68,9 @@ export class Inode {
   ctimeMs = 0;
 
   /** i_mutex: reads share it, writes and truncation do not. Outermost. */
-  readonly ilock = new RwLock();
+  readonly ilock = new RwLock('ilock');
   /** invalidate_lock: faults share it; truncating and punching hold it alone while blocks go. */
-  readonly inval = new RwLock();
+  readonly inval = new RwLock('inval');
   /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
   readonly extents = new ExtentCache();
 

@@ -55,6 +55,16 @@ function memoryOf(bdev: BlockDevice): MemoryDevice {
   throw new TypeError('not a device made of memory');
 }
 
+/** No lock of the inode is held, and no I/O counted. */
+export function isFree({ ilock, inval, dioCount }: Inode): boolean {
+  const isLocked = [ilock, inval].some((lock) => {
+    if (!lock.tryExclusive()) return true;
+    lock.releaseExclusive();
+    return false;
+  });
+  return !isLocked && dioCount === 0;
+}
+
 export type GetBlockCall = [iblock: number, size: number, create: boolean];
 
 export class Tfs {
