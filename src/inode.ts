@@ -18,6 +18,11 @@ export interface SuperBlock {
   readonly readOnly?: boolean;
   /** Every write is followed by fsync (mount -o sync). */
   readonly synchronous?: boolean;
+  /**
+   * The filesystem zeroes blocks before its getBlock answers with them, as the kernel asks since 4.7: new or unwritten
+   * ones in a page that the file has already are refused with `EIO`. Without it they are zeroed for the filesystem.
+   */
+  readonly strictInit?: boolean;
 }
 
 /**

@@ -1,6 +1,7 @@
 import t from 'tap';
 import {
   BH_BOUNDARY,
+  BH_NEW,
   BH_UNWRITTEN,
   daxDoIo,
   daxDoIoAsync,
@@ -228,6 +229,27 @@ t.test('GB-5: any state bit makes the length of a hole count', (test) => {
     test.ok(read.equals(zeros(8192)));
     test.equal(tfs.calls.length, calls);
   }
+  test.end();
+});
+
+t.test('GB-6: New in answer to a lookup is against the contract: it would show garbage', (test) => {
+  const tfs = new Tfs();
+  const file = tfs.fileOf(filled(4096, 'a'));
+  tfs.onGetBlock = (_inode, _iblock, bh) => {
+    bh.map(tfs.device, 1000, 4096, BH_NEW);
+    return 0;
+  };
+  const target = zeros(10);
+  test.throws(() => file.readSync(target, 0), { code: 'EIO', syscall: 'getBlock' });
+  test.ok(target.equals(zeros(10)));
+  test.throws(() => { file.truncateSync(100); }, { code: 'EIO' });
+  test.equal(file.size, 4096);
+  tfs.onGetBlock = (_inode, _iblock, bh) => {
+    bh.map(tfs.device, 1000, 4096, BH_NEW | BH_UNWRITTEN);
+    return 0;
+  };
+  test.equal(file.readSync(target, 0), 10, 'unwritten ones are zeros, new or not');
+  test.ok(target.equals(zeros(10)));
   test.end();
 });
 

@@ -165,6 +165,53 @@ t.test('19: a write answered with a hole', (test) => {
   test.end();
 });
 
+t.test('GB-11: strictInit refuses what is not initialised within the file', async (test) => {
+  const refused = { code: 'EIO', reason: 'UNINITIALISED_EXTENT', syscall: 'getBlock' };
+  for (const unwritten of [false, true]) {
+    for (const blockSize of [4096, 1024]) {
+      const tfs = new Tfs({ strictInit: true, unwritten, blockSize });
+      const file = tfs.file();
+      test.equal(file.writeSync(filled(4096, 'a'), 0), 4096, 'wholly beyond the end it is taken');
+      test.equal(file.appendSync(filled(9000, 'a')), 9000);
+      const { size } = file;
+      test.ok(contents(file).equals(filled(size, 'a')));
+      file.punchHoleSync(4096, 4096);
+      for (const pos of [4096, 5000, 8191]) {
+        test.throws(() => file.writeSync(filled(20_000, 'b'), pos), refused, `at ${pos}`);
+        test.ok(contents(file).equals(filled(size, 'a').fill(0, 4096, 8192)), 'nothing moved, nothing old is there');
+        file.punchHoleSync(4096, 4096);
+        await test.rejects(file.write(filled(10, 'b'), pos), refused);
+        file.punchHoleSync(4096, 4096);
+      }
+      test.equal(file.size, size);
+      test.ok(contents(file).equals(filled(size, 'a').fill(0, 4096, 8192)));
+      test.equal(file.writeSync(filled(100, 'b'), 3), 100, 'what is written already is not asked about');
+      test.ok(isFree(file.inode));
+    }
+  }
+});
+
+t.test('GB-11: strictInit goes by pages, which is what a fault maps', (test) => {
+  const tfs = new Tfs({ strictInit: true, blockSize: 512 });
+  const file = tfs.fileOf(filled(600, 'a'));
+  test.throws(() => file.writeSync(filled(10, 'b'), 2048), { code: 'EIO', reason: 'UNINITIALISED_EXTENT' }, 'in the page of the end');
+  test.equal(file.size, 600);
+  test.equal(file.writeSync(filled(10, 'b'), 4096), 10, 'in the next');
+  test.end();
+});
+
+t.test('GB-11: strictInit takes zeroed blocks, and unwritten ones for reading', (test) => {
+  const tfs = new Tfs({ strictInit: true, zeroOnAlloc: true });
+  const file = tfs.fileOf(filled(4096, 'a'));
+  file.truncateSync(16384);
+  test.equal(file.writeSync(filled(10, 'b'), 9000), 10);
+  tfs.allocate(file.inode, 3, 1, true);
+  test.equal(file.readSync(zeros(4096), 12288), 4096);
+  const expected = filled(16384, 0).fill('a', 0, 4096).fill('b', 9000, 9010);
+  test.ok(contents(file).equals(expected));
+  test.end();
+});
+
 t.test('27: memory of the user that is not there', (test) => {
   const tfs = new Tfs();
   const file = tfs.file();

@@ -31,6 +31,7 @@ export interface TfsOptions {
   maxBytes?: number;
   synchronous?: boolean;
   readOnly?: boolean;
+  strictInit?: boolean;
   /** Without `punchBlocks`. */
   noPunch?: boolean;
 }
@@ -95,13 +96,14 @@ export class Tfs {
     this.options = options;
     this.devices = options.devices ?? [new MemoryDevice()];
     const bdev = this.devices[0] as BlockDevice;
-    const { blockSize = 4096, maxBytes, synchronous, readOnly } = options;
+    const { blockSize = 4096, maxBytes, synchronous, readOnly, strictInit } = options;
     this.sb = {
       blockSize,
       bdev,
       ...(maxBytes !== undefined && { maxBytes }),
       ...(synchronous !== undefined && { synchronous }),
       ...(readOnly !== undefined && { readOnly }),
+      ...(strictInit !== undefined && { strictInit }),
     };
     this.#perDevice = options.blocksPerDevice ?? Math.floor(bdev.size / blockSize);
     this.#owners = new Int32Array(this.#perDevice * this.devices.length);
