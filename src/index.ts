@@ -45,6 +45,7 @@ export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
 export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
+export { asOperation, type LockRank } from './lock-order.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';
 export { RwLock } from './rw-lock.js';
