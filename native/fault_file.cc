@@ -341,14 +341,15 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
 
 int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {
   if (abandoned_) return -ESTALE;
+  const bool storing = event.write && region.shape().shared;
   // U-9: who would have to answer is the one who waits.
   if (event.thread == owner_->thread()) return -EDEADLK;
   const auto known = questions_.find({region.id(), page});
-  if (known != questions_.end() && (known->second.write || !event.write)) return -EINPROGRESS;
+  if (known != questions_.end() && (known->second.write || !storing)) return -EINPROGRESS;
   Count(region.stats().asked);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  questions_[{region.id(), page}] = {event.write, deadline};
-  if (owner_->Ask(id_, region.id(), page, event.write, event.write_protected)) return -EINPROGRESS;
+  questions_[{region.id(), page}] = {storing, deadline};
+  if (owner_->Ask(id_, region.id(), page, storing, event.write_protected)) return -EINPROGRESS;
   questions_.erase({region.id(), page});
   return -ESTALE;
 }

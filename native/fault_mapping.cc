@@ -46,7 +46,10 @@ FileDirectory& Directory() {
 
 struct FileHandle {
   std::shared_ptr<FaultFile> file;
-  ~FileHandle() { Directory().Remove(file->id()); }
+  ~FileHandle() {
+    Directory().Remove(file->id());
+    file->Abandon();
+  }
 };
 
 struct RegionHandle {
@@ -253,6 +256,15 @@ napi_value PersistRegion(napi_env env, napi_callback_info info) {
   return ToResult(env, handle->file->Persist(*handle->region, offset, length));
 }
 
+// regionPrefault(region, length) -> bytes touched before the first that cannot be had
+napi_value PrefaultRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &length)) return nullptr;
+  return ToResult(env, handle->region->Prefault(length));
+}
+
 // regionInfo(region) -> { start, end, minor, major, asked, hole, mkwrite, refused, nanoseconds }: addresses
 // as hex
 napi_value RegionInfo(napi_env env, napi_callback_info info) {
@@ -298,7 +310,7 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"faultForgive", Forgive},      {"faultFreeze", Freeze},
       {"regionOpen", OpenRegion},     {"regionInstall", InstallRegion},
       {"regionBuffer", RegionBuffer}, {"regionPersist", PersistRegion},
-      {"regionInfo", RegionInfo},     {"regionClose", CloseRegion},
+      {"regionPrefault", PrefaultRegion}, {"regionInfo", RegionInfo},     {"regionClose", CloseRegion},
   };
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <iterator>
 
+#include "guarded_copy.h"
 #include "userfault.h"
 #include "vma_budget.h"
 
@@ -347,6 +348,24 @@ bool FaultRegion::Renew(char* address, size_t length) const {
   }
   munmap(fresh, length);
   return false;
+}
+
+int64_t FaultRegion::Prefault(size_t length) const {
+  const auto touch = [](const Transfer& transfer, size_t bytes) {
+    const size_t step = 4096;
+    for (size_t offset = 0; offset < bytes; offset += step) {
+      char* const byte = transfer.device + offset;
+      // A store that changes nothing, whoever stores there meanwhile.
+      if (transfer.context != nullptr) {
+        __atomic_fetch_or(byte, 0, __ATOMIC_RELAXED);
+      } else {
+        *static_cast<volatile char*>(byte);
+      }
+    }
+  };
+  const void* const stores = shape_.writable ? this : nullptr;
+  const int64_t reached = GuardedTransfer({address_, nullptr, length, touch, stores});
+  return reached < 0 ? 0 : reached;
 }
 
 void FaultRegion::Retire() {

@@ -22,8 +22,15 @@ export interface Extent {
   reach: number;
 }
 
+/** Whoever must see what the cache learns and forgets: the mappings of the file. */
+export interface ExtentWatcher {
+  inserted(extent: Extent): void;
+  invalidated(iblock: number, count: number): void;
+}
+
 /** The extents of one inode, in the order of the file, none overlapping another. */
 export class ExtentCache {
+  watcher: ExtentWatcher | undefined;
   readonly #extents: Extent[] = [];
   // Where each of them begins. A search that looked into the extents would wait for memory at every step.
   readonly #starts: number[] = [];
@@ -41,7 +48,7 @@ export class ExtentCache {
 
   /** Remembers an extent in place of whatever was known of its blocks. */
   insert(extent: Extent): void {
-    this.invalidate(extent.iblock, extent.count);
+    this.forget(extent.iblock, extent.count);
     let index = this.#after(extent.iblock);
     let replaced = 0;
     let joined = extent;
@@ -59,10 +66,20 @@ export class ExtentCache {
     this.#extents.splice(index, replaced, joined);
     this.#starts.splice(index, replaced, joined.iblock);
     this.#last = undefined;
+    this.watcher?.inserted(extent);
   }
 
-  /** Forgets `count` blocks from `iblock` on, by default all that follow. */
+  /**
+   * Forgets `count` blocks from `iblock` on, by default all that follow: they are about to go, or to lie elsewhere. No
+   * mapping shows them any more when this returns.
+   */
   invalidate(iblock = 0, count = Number.POSITIVE_INFINITY): void {
+    this.forget(iblock, count);
+    if (count > 0) this.watcher?.invalidated(iblock, count);
+  }
+
+  /** As `invalidate`, but for the cache alone: what mappings show of the blocks is right for the time being. */
+  forget(iblock: number, count: number): void {
     // Nothing to forget, and nothing to cut in two.
     if (count <= 0) return;
     const end = iblock + count;

@@ -91,6 +91,6 @@ export function mapBlocks(
   const count = bh.size / inode.sb.blockSize;
   const extent: Extent = { iblock, count, state, bdev: bh.bdev, blocknr: bh.blocknr, reach: 0 };
   if (state === 'hole' || state === 'written') inode.extents.insert(extent);
-  else inode.extents.invalidate(iblock, count);
+  else inode.extents.forget(iblock, count);
   return extent;
 }
