@@ -303,14 +303,23 @@ napi_value CloseRegion(napi_env env, napi_callback_info info) {
 
 void InitFaultMapping(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, napi_callback> functions[] = {
-      {"faultConnect", Connect},      {"faultFile", MakeFile},
-      {"faultSetSize", SetSize},      {"faultKnow", Know},
-      {"faultKnowHole", KnowHole},    {"faultForget", Forget},
-      {"faultAnswer", Answer},        {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},      {"faultFreeze", Freeze},
-      {"regionOpen", OpenRegion},     {"regionInstall", InstallRegion},
-      {"regionBuffer", RegionBuffer}, {"regionPersist", PersistRegion},
-      {"regionPrefault", PrefaultRegion}, {"regionInfo", RegionInfo},     {"regionClose", CloseRegion},
+      {"faultConnect", Connect},
+      {"faultFile", MakeFile},
+      {"faultSetSize", SetSize},
+      {"faultKnow", Know},
+      {"faultKnowHole", KnowHole},
+      {"faultForget", Forget},
+      {"faultAnswer", Answer},
+      {"faultAnswerCopy", AnswerCopy},
+      {"faultForgive", Forgive},
+      {"faultFreeze", Freeze},
+      {"regionOpen", OpenRegion},
+      {"regionInstall", InstallRegion},
+      {"regionBuffer", RegionBuffer},
+      {"regionPersist", PersistRegion},
+      {"regionPrefault", PrefaultRegion},
+      {"regionInfo", RegionInfo},
+      {"regionClose", CloseRegion},
   };
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;

@@ -150,15 +150,18 @@ export class DaxMapping extends EventEmitter {
     if (!this.#isMapped) throw new DaxError({ errno: 'EBADF', syscall: 'mmap', hint: 'it was unmapped' });
     const length = this.#reach();
     if (this.#buffer?.byteLength === length && length > 0) return this.#buffer;
-    if (this.#owner !== undefined) {
-      this.#owner.resolve();
-      // Installed now, so that no touch of this thread can fail later.
-      this.#install();
-    }
+    this.prepare();
     const buffer = addon().regionBuffer(this.#region, length);
     if (typeof buffer === 'number') throw mapFailure(buffer);
     this.#buffer = buffer;
     return buffer;
+  }
+
+  /** @internal Whatever a touch of the owner's thread could fail for is met, and thrown, here. */
+  prepare(): void {
+    if (this.#owner === undefined) return;
+    this.#owner.resolve();
+    this.#install();
   }
 
   /**

@@ -35,10 +35,10 @@ function fail(inode: Inode, errno: string, more: Partial<DaxErrorInit>): never {
   throw new DaxError({ errno, syscall: 'mmap', ...more, hint: `inode ${inode.ino}: ${more.hint ?? ''}` });
 }
 
-function oneOf<T>(value: T | undefined, name: string, allowed: readonly T[]): T {
-  const chosen = value ?? (allowed[0] as T);
-  if (!allowed.includes(chosen)) throw new TypeError(`${name} must be one of ${allowed.join(', ')}`);
-  return chosen;
+function oneOf<T>(value: T | undefined, name: string, fallback: T, other: T): T {
+  const chosen = value ?? fallback;
+  if (chosen === fallback || chosen === other) return chosen;
+  throw new TypeError(`${name} must be ${String(fallback)} or ${String(other)}, got ${String(chosen)}`);
 }
 
 /** Bytes in a page of mappings of files on `bdev`. */
@@ -83,9 +83,9 @@ export function daxMmap(
   getBlock: GetBlock,
   operations: FaultOperations = {},
 ): DaxMapping {
-  const prot = oneOf(options.prot, 'prot', [PROT_READ + PROT_WRITE, PROT_READ]);
-  const flags = oneOf(options.flags, 'flags', [MAP_SHARED, MAP_PRIVATE]);
-  const onSigbus = oneOf(options.onSigbus, 'onSigbus', ['survive', 'kill'] as const);
+  const prot = oneOf(options.prot, 'prot', PROT_READ + PROT_WRITE, PROT_READ);
+  const flags = oneOf(options.flags, 'flags', MAP_SHARED, MAP_PRIVATE);
+  const onSigbus = oneOf<'survive' | 'kill'>(options.onSigbus, 'onSigbus', 'survive', 'kill');
   const pos = toBytes(options.pos ?? 0, 'pos');
   const length = options.length === undefined ? Math.max(0, inode.size - pos) : toBytes(options.length, 'length');
   if (length === 0) fail(inode, 'EINVAL', { hint: 'nothing to map: the file ends there' });
@@ -124,7 +124,7 @@ export function daxMmap(
   });
   try {
     // Throws now what it would throw later.
-    void mapping.buffer;
+    mapping.prepare();
   } catch (error) {
     mapping.unmap();
     throw error;
