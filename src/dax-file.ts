@@ -3,7 +3,10 @@
 import type { Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock, type Iter } from './dax-io.js';
 import { changeSize, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { MAP_SHARED, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
+import { daxMmap, type MmapOptions } from './dax-mmap.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
+import { freezeGate } from './freeze.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
 import { asOperation } from './lock-order.js';
 import { toUint8Array } from './memory.js';
@@ -161,6 +164,17 @@ export class DaxFile {
     });
   }
 
+  /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
+  mmap(options: MmapOptions = {}): DaxMapping {
+    const flags = options.flags ?? MAP_SHARED;
+    if (this.#readOnly && flags === MAP_SHARED && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
+      this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
+    }
+    const mapping = daxMmap(this.inode, options, this.#operations.getBlock, this.#operations);
+    if (!this.#readOnly) touch(this.inode);
+    return mapping;
+  }
+
   /** Makes the file's size, times and blocks durable; its data already is. */
   fsync(): void {
     this.#operations.fsync(this.inode, 0, this.inode.size);
@@ -205,22 +219,35 @@ export class DaxFile {
     if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
   }
 
+  // What changes the file: not while the filesystem is frozen, and alone.
   #alone<T>(work: () => T): T {
-    if (!this.inode.ilock.tryExclusive()) throw wouldBlock(this.inode);
+    const { writers } = freezeGate(this.inode.sb);
+    if (!writers.tryShared()) throw wouldBlock(this.inode);
     try {
-      return work();
+      if (!this.inode.ilock.tryExclusive()) throw wouldBlock(this.inode);
+      try {
+        return work();
+      } finally {
+        this.inode.ilock.releaseExclusive();
+      }
     } finally {
-      this.inode.ilock.releaseExclusive();
+      writers.releaseShared();
     }
   }
 
   #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     return asOperation(async () => {
-      await this.inode.ilock.exclusive(signal);
+      const { writers } = freezeGate(this.inode.sb);
+      await writers.shared(signal);
       try {
-        return await work();
+        await this.inode.ilock.exclusive(signal);
+        try {
+          return await work();
+        } finally {
+          this.inode.ilock.releaseExclusive();
+        }
       } finally {
-        this.inode.ilock.releaseExclusive();
+        writers.releaseShared();
       }
     });
   }

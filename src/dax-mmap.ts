@@ -46,15 +46,6 @@ function pageSizeOf(bdev: BlockDevice): number {
   return Math.max(PAGE_SIZE, backingOf(bdev, 0, PAGE_SIZE).device.alignment);
 }
 
-function addressSpaceOf(inode: Inode, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
-  const known = inode.addressSpace;
-  if (known === undefined) {
-    return (inode.addressSpace = new AddressSpace(inode, pageSizeOf(inode.sb.bdev), getBlock, operations));
-  }
-  known.use(getBlock, operations);
-  return known;
-}
-
 // Where the first page lies modulo 2 MiB: addresses that follow it can have huge pages.
 function phaseOf(inode: Inode, pos: number, getBlock: GetBlock): number {
   const { blockSize } = inode.sb;
@@ -103,7 +94,7 @@ export function daxMmap(
   if (flags === MAP_PRIVATE && device.kind === 'devdax') {
     fail(inode, 'EINVAL', { reason: 'DEVDAX_PRIVATE', hint: 'a devdax can only be mapped shared' });
   }
-  const space = addressSpaceOf(inode, getBlock, operations);
+  const space = AddressSpace.of(inode, pageSizeOf(inode.sb.bdev), getBlock, operations);
   const { pageSize } = space;
   if (pos % pageSize !== 0) {
     fail(inode, 'EINVAL', { reason: 'OFFSET_UNALIGNED', hint: `pos must be a multiple of ${pageSize}, it is ${pos}` });

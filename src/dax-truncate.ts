@@ -30,14 +30,14 @@ export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
 // To the end of the page that is mapped: a device may map more than 4096 bytes at once.
 function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
   daxTruncatePage(inode, from, operations.getBlock);
-  const mapped = inode.addressSpace?.pageSize ?? PAGE_SIZE;
+  const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
   if (mapped > PAGE_SIZE) zeroEdges(inode, operations, roundUp(from, PAGE_SIZE), roundUp(from, mapped));
 }
 
 /** Sets i_size, for every mapping too: what lies past it is gone from them when this returns. */
 export function setSize(inode: Inode, size: number): void {
   inode.size = size;
-  inode.addressSpace?.resized();
+  inode.mappings?.resized();
 }
 
 /** What `punchHole` of a range does: whole blocks that go, and the edges that are zeroed, each within a page. */

@@ -5,6 +5,7 @@ export {
   bdevDirectAccess,
   type Abortable,
   type Backing,
+  type MappableDevice,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -72,7 +73,7 @@ export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
-export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
+export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
 export { asOperation, type LockRank } from './lock-order.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';
