@@ -27,8 +27,8 @@ export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
   daxTruncatePage(inode, inode.size, operations.getBlock);
 }
 
-/** What `punchHole` of a range does: whole blocks that go, and the edges that are zeroed, each within a page. */
-function zeroEdges(inode: Inode, operations: InodeOperations, from: number, to: number): void {
+/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
+export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
   for (let pos = from; pos < to; ) {
     const end = Math.min(to, roundUp(pos + 1, PAGE_SIZE));
     daxZeroPageRange(inode, pos, end - pos, operations.getBlock);
@@ -65,18 +65,13 @@ export function punchRange(inode: Inode, from: number, to: number, operations: I
   const first = Math.ceil(from / blockSize);
   const last = Math.floor(to / blockSize);
   if (first >= last) {
-    zeroEdges(inode, operations, from, to);
+    zeroRange(inode, from, to, operations);
     return;
   }
-  zeroEdges(inode, operations, from, first * blockSize);
-  zeroEdges(inode, operations, last * blockSize, to);
+  zeroRange(inode, from, first * blockSize, operations);
+  zeroRange(inode, last * blockSize, to, operations);
   invalidating(inode, () => {
     inode.extents.invalidate(first, last - first);
     operations.punchBlocks?.(inode, first, last - first);
   });
-}
-
-/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
-export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
-  zeroEdges(inode, operations, from, to);
 }
