@@ -123,6 +123,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
     addon().faultSetSize(this.#file, size);
+    // Nobody will ask for what is there from now on.
+    if (mode === 'none') this.refresh(0, size);
   }
 
   /** An extent of the file is known: it is seen through every mapping from now on. */

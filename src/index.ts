@@ -23,7 +23,8 @@ export {
   BufferHead,
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
-export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
+export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
+export type { Iter } from './dax-walk.js';
 export {
   daxFault,
   daxMkwrite,

@@ -22,7 +22,7 @@ const mapping = daxMmap(inode, { length: BLOCK }, (_inode, iblock, bh) => {
 for (let iblock = 0; iblock < blocks; ) {
   const blocknr = backwards ? blocks - 1 - iblock : iblock;
   const count = backwards ? 1 : blocks;
-  inode.extents.insert({ iblock, count, state: 'written', bdev: device, blocknr, reach: 0 });
+  inode.extents.insert({ iblock, count, state: 'written', bdev: device, blocknr, isAccessible: false });
   iblock += count;
 }
 parentPort?.postMessage({ ...mapping.handle, length: blocks * BLOCK });

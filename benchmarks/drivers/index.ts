@@ -1,6 +1,8 @@
 // Every driver by name. Those of node run in trial.ts, those of C are programs in benchmarks/native.
 
 import type { Driver } from '../driver.js';
+import { daxDoIoRead } from './dax-do-io.js';
+import { extentsDaxDoIo, extentsFind } from './extents.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
@@ -11,6 +13,11 @@ export const DRIVERS = {
   'dax-writeSync': daxWriteSync,
   'dax-writeSync-persist': daxWriteSyncPersist,
   'dax-view': daxView,
+  'daxDoIo-read': daxDoIoRead,
+  'find-1': extentsFind(1),
+  'find-100000': extentsFind(100_000),
+  'daxDoIo-1': extentsDaxDoIo(1),
+  'daxDoIo-100000': extentsDaxDoIo(100_000),
   'fs-readSync': fsReadSync,
   'fs-readSync-direct': fsReadSyncDirect,
   'fs-writeSync-fdatasync': fsWriteSync,
