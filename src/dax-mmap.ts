@@ -25,6 +25,11 @@ export interface MmapOptions {
   /** `false`: holes below a writable shared mapping are refused, with reason `HOLE`, instead of allocated. Default true. */
   allocate?: boolean | undefined;
   /**
+   * `false`: nothing is resolved before this thread takes `buffer`, for mappings that are only for others to attach to,
+   * whose stores then allocate page by page. Default true.
+   */
+  populate?: boolean | undefined;
+  /**
    * What a touch comes to that cannot be served. `survive` (default): zeros, and an `'error'` event. `kill`: the signal
    * that the kernel would send, which ends the process.
    */
@@ -115,7 +120,7 @@ export function daxMmap(
   });
   try {
     // Throws now what it would throw later.
-    mapping.prepare();
+    if (options.populate ?? true) mapping.prepare();
   } catch (error) {
     mapping.unmap();
     throw error;
