@@ -271,7 +271,7 @@ function unaligned(pos: number, pageSize: number): DaxError {
   return new DaxError({
     errno: 'EINVAL',
     syscall: 'mmap',
-    reason: 'ALIGNMENT',
+    reason: 'UNALIGNED_EXTENT',
     position: pos,
     hint:
       `the device maps ${pageSize} bytes at a time, and the file's block does not begin at a multiple of that: ` +

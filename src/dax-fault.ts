@@ -94,7 +94,7 @@ function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
   return new DaxError({
     errno: 'EIO',
     syscall: 'fault',
-    reason: 'ALIGNMENT',
+    reason: 'UNALIGNED_EXTENT',
     position: pgoff * vma.pageSize,
     hint:
       vma.pageSize > vma.inode.sb.blockSize
@@ -319,7 +319,7 @@ export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getB
           throw new DaxError({
             errno: 'EOPNOTSUPP',
             syscall: 'mmap',
-            reason: 'HOLE',
+            reason: 'HOLE_NOT_ALLOCATED',
             position,
             hint: 'there is a hole, and `allocate` is false: a store there could not be resolved on this thread',
           });

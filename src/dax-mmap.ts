@@ -22,7 +22,7 @@ export interface MmapOptions {
   prot?: number | undefined;
   /** `MAP_SHARED`: stores reach the file. `MAP_PRIVATE`: they stay in this mapping. Default shared. */
   flags?: number | undefined;
-  /** `false`: holes below a writable shared mapping are refused, with reason `HOLE`, instead of allocated. Default true. */
+  /** `false`: holes below a writable shared mapping are refused, with reason `HOLE_NOT_ALLOCATED`, instead of allocated. Default true. */
   allocate?: boolean | undefined;
   /**
    * `false`: nothing is resolved before this thread takes `buffer`, for mappings that are only for others to attach to,
