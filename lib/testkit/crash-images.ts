@@ -10,8 +10,10 @@ import { LINE, WORD, type Trace, type TraceEvent } from './trace.js';
 export interface CrashImageOptions {
   /** Chooses where there is too much to try. Default 1. */
   seed?: number;
-  /** How many choices of two pieces, and of the first so many, are tried at one point. Default 4096. */
+  /** How many choices of a kind are tried at one point: of one piece, of two, of the first so many. Default 4096. */
   limit?: number;
+  /** The index of the event before which the power may go first. Default 0. */
+  from?: number;
 }
 
 /** What is found on the medium. Its functions tell of it until the next image is asked for. */
@@ -95,7 +97,7 @@ export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Gen
   const medium = new Medium(stores.durable);
   for (let at = 0; at <= trace.events.length; at++) {
     const event = trace.events[at];
-    if (isPoint(event)) {
+    if (at >= (options.from ?? 0) && isPoint(event)) {
       const { pieces } = stores;
       const saved = medium.hash.save();
       for (const choice of choices(pieces, random, options.limit ?? 4096)) {
