@@ -16,14 +16,14 @@ export interface CrashImageOptions {
   from?: number;
 }
 
-/** What is found on the medium. Its functions tell of it until the next image is asked for. */
+/** What is found on the medium. It is there until the next image is asked for. */
 export interface CrashImage {
   /** The power went before the event of the trace with this index. */
   readonly at: number;
   /** Equal for equal content of devices of one size. */
   readonly hash: number;
-  /** The content of the whole device, in memory of its own. */
-  content(): Uint8Array;
+  /** The content of the whole device. Not to be changed, and not to be kept: make a copy. */
+  readonly content: Uint8Array;
   /** In words, what the medium has and has not. */
   describe(): string;
 }
@@ -106,7 +106,7 @@ export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Gen
         yield {
           at,
           hash: medium.hash.value,
-          content: () => medium.content.slice(),
+          content: medium.content,
           describe: () => describe(pieces, choice, at, trace),
         };
         for (const piece of applied) medium.putBack(piece);

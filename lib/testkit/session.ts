@@ -60,7 +60,7 @@ export class Session {
       const key = `${image.at === trace.events.length}:${image.hash}`;
       if (seen.has(key)) continue;
       seen.add(key);
-      yield { later: this.#mounted(new RecordingDevice(this.device.size, image.content())), at: image.at };
+      yield { later: this.#mounted(new RecordingDevice(this.device.size, image.content.slice())), at: image.at };
     }
   }
 

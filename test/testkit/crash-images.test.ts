@@ -20,7 +20,7 @@ const store = (device: RecordingDevice, pos: number, text: string) => {
 function imagesOf(trace: Trace, length: number, limit?: number): Map<number, string[]> {
   const found = new Map<number, string[]>();
   for (const image of crashImages(trace, limit === undefined ? {} : { limit })) {
-    const text = Buffer.from(image.content().subarray(0, length)).toString('latin1');
+    const text = Buffer.from(image.content.subarray(0, length)).toString('latin1');
     const at = found.get(image.at) ?? [];
     if (!at.includes(text)) at.push(text);
     found.set(image.at, at.sort());
@@ -185,7 +185,7 @@ function survey(t: Test, trace: Trace, limit?: number): { images: CrashImage[]; 
   const images: CrashImage[] = [];
   const hashes = new Map<number, string>();
   for (const image of crashImages(trace, limit === undefined ? {} : { limit })) {
-    const text = Buffer.from(image.content()).toString('latin1');
+    const text = Buffer.from(image.content).toString('latin1');
     const same = hashes.get(image.hash);
     if (same !== undefined && same !== text) t.fail('two contents with one hash');
     if (same === undefined && texts.has(text)) t.fail('two hashes of one content');
