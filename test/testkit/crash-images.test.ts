@@ -196,6 +196,20 @@ function survey(t: Test, trace: Trace, limit?: number): { images: CrashImage[]; 
   return { images, texts };
 }
 
+t.test('images have one hash exactly if they have one content', (t) => {
+  const random = seeded(5);
+  const trace = traced((device) => {
+    // Few words and few letters, so that contents come again.
+    for (let i = 0; i < 60; i++) {
+      store(device, random(3) * 64 + random(2) * 8 + random(2), 'ab'[random(2)] ?? '');
+      if (random(4) === 0) device.persist(random(3) * 64, 1);
+    }
+  });
+  const { images, texts } = survey(t, trace);
+  t.ok(images.length > 2 * texts.size && texts.size > 50, `${images.length} images, ${texts.size} contents`);
+  t.end();
+});
+
 t.test('above eight pieces: at most two, all but at most two, the first ones, the last ones, and some', (t) => {
   const LINES = 12;
   const trace = traced((device) => {
