@@ -37,7 +37,7 @@ const guest = spawn(
   process.execPath,
   [
     join(root, 'dist', 'lib', 'cli', 'main.js'),
-    ...['vm', '--timeout', TIME_LIMIT, '--env', 'NODE_DAX_TEST_REQUIRE=1', '--env', 'TAP_TIMEOUT=600', ...process.argv.slice(2)],
+    ...['vm', '--timeout', TIME_LIMIT, '--env', 'NODE_DAX_TEST_REQUIRE=1', '--env', 'NODE_DAX_ASSERT_LOCKS=1', '--env', 'TAP_TIMEOUT=600', ...process.argv.slice(2)],
     ...['--', process.execPath, join('scripts', 'run-suites.mjs'), ...suites],
   ],
   { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },

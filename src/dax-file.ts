@@ -5,6 +5,7 @@ import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock, type Iter } from './dax
 import { changeSize, freePastEnd, punchRange, zeroPastEnd, zeroRange } from './dax-truncate.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
+import { asOperation } from './lock-order.js';
 import { toUint8Array } from './memory.js';
 import { toBytes, type Bytes } from './units.js';
 
@@ -213,13 +214,15 @@ export class DaxFile {
     }
   }
 
-  async #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await this.inode.ilock.exclusive(signal);
-    try {
-      return await work();
-    } finally {
-      this.inode.ilock.releaseExclusive();
-    }
+  #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return asOperation(async () => {
+      await this.inode.ilock.exclusive(signal);
+      try {
+        return await work();
+      } finally {
+        this.inode.ilock.releaseExclusive();
+      }
+    });
   }
 
   // IO-13 steps 1 to 3: where the write goes, and what changes whether or not it succeeds.

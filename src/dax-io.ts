@@ -5,6 +5,7 @@ import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import type { Extent } from './extent-cache.js';
 import type { EndIo, GetBlock, Inode } from './inode.js';
+import { asOperation } from './lock-order.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { PAGE_SIZE, roundDown, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
@@ -319,6 +320,22 @@ export async function daxDoIoAsync(
   const write = isWrite(rw);
   const start = toBytes(pos, 'pos');
   const locks = !write && isSet(flags, DIO_LOCKING);
+  const run = () => walkAsync(inode, write, iter, start, getBlock, endIo, locks, flags, signal);
+  // A write is a part of what took the lock for it.
+  return locks ? asOperation(run) : run();
+}
+
+async function walkAsync(
+  inode: Inode,
+  write: boolean,
+  iter: Iter,
+  start: number,
+  getBlock: GetBlock,
+  endIo: EndIo | undefined,
+  locks: boolean,
+  flags: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   if (locks) await inode.ilock.shared(signal);
   const counts = !isSet(flags, DIO_SKIP_DIO_COUNT);
   if (counts) inode.dioBegin();

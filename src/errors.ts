@@ -20,6 +20,7 @@ export type DaxErrorReason =
   | 'READ_ONLY'
   | 'SIZE_MISMATCH'
   | 'SOURCE_EMPTY'
+  | 'UNINITIALISED_EXTENT'
   | 'USER_MEMORY';
 
 /** What a `DaxError` is made of. */

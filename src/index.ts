@@ -24,6 +24,7 @@ export { DaxFile, type DaxFileOptions } from './dax-file.js';
 export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
+export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
   BadBlocks,
@@ -45,6 +46,7 @@ export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
 export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
+export { asOperation, type LockRank } from './lock-order.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';
 export { RwLock } from './rw-lock.js';

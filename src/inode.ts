@@ -18,6 +18,11 @@ export interface SuperBlock {
   readonly readOnly?: boolean;
   /** Every write is followed by fsync (mount -o sync). */
   readonly synchronous?: boolean;
+  /**
+   * The filesystem zeroes blocks before its getBlock answers with them, as the kernel asks since 4.7: new or unwritten
+   * ones in a page that the file has already are refused with `EIO`. Without it they are zeroed for the filesystem.
+   */
+  readonly strictInit?: boolean;
 }
 
 /**
@@ -68,9 +73,9 @@ export class Inode {
   ctimeMs = 0;
 
   /** i_mutex: reads share it, writes and truncation do not. Outermost. */
-  readonly ilock = new RwLock();
+  readonly ilock = new RwLock('ilock');
   /** invalidate_lock: faults share it; truncating and punching hold it alone while blocks go. */
-  readonly inval = new RwLock();
+  readonly inval = new RwLock('inval');
   /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
   readonly extents = new ExtentCache();
 

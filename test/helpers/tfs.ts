@@ -31,6 +31,7 @@ export interface TfsOptions {
   maxBytes?: number;
   synchronous?: boolean;
   readOnly?: boolean;
+  strictInit?: boolean;
   /** Without `punchBlocks`. */
   noPunch?: boolean;
 }
@@ -53,6 +54,16 @@ function own(inode: Inode): TfsInode {
 function memoryOf(bdev: BlockDevice): MemoryDevice {
   if (bdev instanceof MemoryDevice) return bdev;
   throw new TypeError('not a device made of memory');
+}
+
+/** No lock of the inode is held, and no I/O counted. */
+export function isFree({ ilock, inval, dioCount }: Inode): boolean {
+  const isLocked = [ilock, inval].some((lock) => {
+    if (!lock.tryExclusive()) return true;
+    lock.releaseExclusive();
+    return false;
+  });
+  return !isLocked && dioCount === 0;
 }
 
 export type GetBlockCall = [iblock: number, size: number, create: boolean];
@@ -85,13 +96,14 @@ export class Tfs {
     this.options = options;
     this.devices = options.devices ?? [new MemoryDevice()];
     const bdev = this.devices[0] as BlockDevice;
-    const { blockSize = 4096, maxBytes, synchronous, readOnly } = options;
+    const { blockSize = 4096, maxBytes, synchronous, readOnly, strictInit } = options;
     this.sb = {
       blockSize,
       bdev,
       ...(maxBytes !== undefined && { maxBytes }),
       ...(synchronous !== undefined && { synchronous }),
       ...(readOnly !== undefined && { readOnly }),
+      ...(strictInit !== undefined && { strictInit }),
     };
     this.#perDevice = options.blocksPerDevice ?? Math.floor(bdev.size / blockSize);
     this.#owners = new Int32Array(this.#perDevice * this.devices.length);
