@@ -9,6 +9,7 @@
     "core_sources": [
       "native/source.cc",
       "native/sysfs.cc",
+      "native/direct_io.cc",
       "native/mapping.cc",
       "native/guarded_copy.cc",
       "native/mapped_range.cc",

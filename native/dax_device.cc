@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "args.h"
+#include "direct_io.h"
 #include "fault_signals.h"
 #include "leased_memory.h"
 #include "mapping.h"
@@ -345,6 +346,27 @@ Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// directIoAlignment(path) -> { memory, offset } | -errno
+Napi::Value DirectIo(const Napi::CallbackInfo& info) {
+  DirectIoAlignment alignment;
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  if (const int error = ReadDirectIoAlignment(path.c_str(), &alignment))
+    return Napi::Number::New(info.Env(), error);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["memory"] = Napi::Number::New(info.Env(), alignment.memory);
+  result["offset"] = Napi::Number::New(info.Env(), alignment.offset);
+  return result;
+}
+
+// misalignment(buffer, alignment) -> bytes by which its memory begins after a multiple of `alignment`
+napi_value Misalignment(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t alignment, length = 1;
+  char* memory;
+  if (!args.Bytes(1, &alignment) || !args.Memory(0, 0, &length, &memory)) return nullptr;
+  return ToResult(env, static_cast<int64_t>(reinterpret_cast<uintptr_t>(memory) % alignment));
+}
+
 }  // namespace
 
 std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* error) {
@@ -366,6 +388,7 @@ std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* e
 void InitDaxDevice(Napi::Env env, Napi::Object exports) {
   exports["open"] = Napi::Function::New(env, Open, "open");
   exports["cpu"] = Napi::Function::New(env, Cpu, "cpu");
+  exports["directIoAlignment"] = Napi::Function::New(env, DirectIo, "directIoAlignment");
   const napi_property_descriptor functions[] = {
       {"guard", nullptr, GuardAgain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
@@ -378,6 +401,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"physicalAddress", nullptr, PhysicalAddress, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"segment", nullptr, Segment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"misalignment", nullptr, Misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"detach", nullptr, Detach, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };

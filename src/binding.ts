@@ -74,6 +74,10 @@ export interface Addon {
   /** Undefined where it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
+  /** By how many bytes the memory of `buffer` begins after a multiple of `alignment`. */
+  misalignment(buffer: Uint8Array, alignment: number): number;
+  /** What statx says of O_DIRECT, both 0 where it is refused; -ENODATA where it says nothing. */
+  directIoAlignment(path: string): { memory: number; offset: number } | number;
   detach(buffer: ArrayBuffer): void;
   close(handle: NativeHandle): void;
   /** Puts the SIGBUS handler in front of whatever was installed since. */

@@ -24,6 +24,7 @@ export { DaxFile, type DaxFileOptions } from './dax-file.js';
 export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
+export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
   BadBlocks,
