@@ -49,6 +49,7 @@ function latency({ lat_ns: found, total_ios: count }: FioDirection, sync: FioJob
 
 function moved(found: FioDirection, sync?: FioJob['sync']): Moved | undefined {
   if (found.total_ios === 0) return undefined;
+  if (found.lat_ns.N === 0) throw new Error('fio was done before its ramp was, and counted nothing');
   const { total_ios: operations, io_bytes: bytes, iops, bw_bytes: bw } = found;
   return { operations, bytes, iops, bw, latency: latency(found, sync) };
 }

@@ -98,6 +98,7 @@ export function factsOf(report: Report): [string, string][] {
 
 /** What a range such as 7.58 (3.33–11.58) promises. */
 export function rangeNote(report: Report): string {
+  if (report.rounds === 1) return 'One round was made: how much the figures vary is not known.';
   const confidence = report.results[0]?.groups[0]?.rows[0]?.iops.confidence ?? 0;
   return (
     `Figures are medians of ${report.rounds} rounds. Ratios are taken round by round, the driver's IOPS against the base's: ` +

@@ -76,7 +76,7 @@ function moved(job: Job, threads: readonly Measured[], way: 'read' | 'write'): M
   const operations = tallies.reduce((sum, tally) => sum + tally.operations, 0);
   const all = latency(tallies, 'latency');
   if (operations === 0 || all === undefined) return undefined;
-  const iops = threads.reduce((sum, thread) => sum + (thread[way].operations * 1000) / thread.elapsed, 0);
+  const iops = threads.reduce((sum, thread) => sum + (thread[way].counted * 1000) / thread.elapsed, 0);
   const service = latency(tallies, 'service');
   return { operations, bytes: operations * job.bs, iops, bw: iops * job.bs, latency: all, ...(service && { service }) };
 }

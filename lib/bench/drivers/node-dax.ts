@@ -11,6 +11,11 @@ function openFor(job: Job, { path, force }: Target): DaxDevice {
   return openSync(path, { readOnly: !writes(job), force });
 }
 
+// A devdax that is opened for reading has no views.
+function openForViews(job: Job, target: Target): DaxDevice {
+  return target.kind === 'devdax' ? openSync(target.path) : openFor(job, target);
+}
+
 function persistWords({ granularity }: Target): string {
   return { byte: 'a fence', cache_line: 'cache lines flushed and a fence', page: 'msync' }[granularity];
 }
@@ -51,7 +56,7 @@ export const view: Driver = {
   }),
   open(job, target) {
     const { bs } = job;
-    const device = openFor(job, target);
+    const device = openForViews(job, target);
     const buffer = blockBuffer(bs);
     return {
       awaited: false,
