@@ -212,7 +212,7 @@ class Handler {
       throw error;
     } finally {
       // FT-11: on failure too, so that the filesystem leaves it unwritten.
-      if (extent.state === 'unwritten') vma.operations.completeUnwritten?.(inode, bh, isInserted);
+      if (extent.state === 'unwritten') vma.operations.completeUnwritten?.(inode, extent.iblock, bh, isInserted);
       if (isInserted && (isData(extent) || vma.operations.completeUnwritten !== undefined)) {
         inode.extents.insert({ ...extent, state: 'written' });
       }
