@@ -85,6 +85,8 @@ export class DaxMapping extends EventEmitter {
   readonly #owner: Owner | undefined;
   readonly #view: WeakRef<OwnView> | undefined;
   #buffer: ArrayBuffer | undefined;
+  // Those of before the file grew, which may still be in use.
+  readonly #shorter = new Set<WeakRef<ArrayBuffer>>();
   #isMapped = true;
   // Kept for as long as this is: the registry of losses and the address space hold it weakly.
   readonly #viewer: Viewer & OwnView;
@@ -106,7 +108,7 @@ export class DaxMapping extends EventEmitter {
         this.#lost(page, errno);
       },
       detach: (from, to) => {
-        if (from < first + count && to > first && this.#shows(from - first)) this.#detach();
+        if (from < first + count && to > first) this.#detach((from - first) * pageSize);
       },
       detachWritable: () => {
         if (isWritable && flags === MAP_SHARED) this.#detach();
@@ -153,6 +155,7 @@ export class DaxMapping extends EventEmitter {
     this.prepare();
     const buffer = addon().regionBuffer(this.#region, length);
     if (typeof buffer === 'number') throw mapFailure(buffer);
+    if (this.#buffer !== undefined) this.#shorter.add(new WeakRef(this.#buffer));
     this.#buffer = buffer;
     return buffer;
   }
@@ -231,16 +234,19 @@ export class DaxMapping extends EventEmitter {
     return Math.max(0, Math.min(this.length, roundUp(space.inode.size, space.pageSize) - this.pos));
   }
 
-  #shows(page: number): boolean {
-    return page * this.handle.pageSize < (this.#buffer?.byteLength ?? 0);
-  }
-
   #check(syscall: string): void {
     if (!this.#isMapped) throw new DaxError({ errno: 'EBADF', syscall, hint: 'it was unmapped' });
   }
 
-  #detach(): void {
-    if (this.#buffer !== undefined) addon().detach(this.#buffer);
+  // Those that reach past `from` bytes.
+  #detach(from = 0): void {
+    for (const ref of this.#shorter) {
+      const buffer = ref.deref();
+      if (buffer !== undefined && buffer.byteLength > from) addon().detach(buffer);
+      if (!(buffer?.byteLength)) this.#shorter.delete(ref);
+    }
+    if (this.#buffer === undefined || this.#buffer.byteLength <= from) return;
+    addon().detach(this.#buffer);
     this.#buffer = undefined;
   }
 
