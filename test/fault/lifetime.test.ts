@@ -288,7 +288,7 @@ t.test('a handle of another process, or of none', (test) => {
   const handle: MappingHandle = { pid: process.pid, file: 123456, pos: 0, length: PAGE, pageSize: PAGE, prot: 3, flags: 1, onSigbus: 'survive', phase: 0 };
   test.throws(() => DaxMapping.attach(handle), { code: 'ESTALE' });
   test.throws(() => DaxMapping.attach({ ...handle, pid: 1 }), { name: 'TypeError' });
-  for (const wrong of [undefined, null, 3, {}]) test.throws(() => DaxMapping.attach(wrong as unknown as MappingHandle), { name: 'TypeError' });
+  for (const wrong of [undefined, null, 3, {}]) test.throws(() => DaxMapping.attach(wrong as MappingHandle), { name: 'TypeError' });
   test.end();
 });
 
