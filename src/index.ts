@@ -5,6 +5,7 @@ export {
   bdevDirectAccess,
   type Abortable,
   type Backing,
+  type MappableDevice,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -22,7 +23,8 @@ export {
   BufferHead,
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
-export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
+export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
+export type { Iter } from './dax-walk.js';
 export {
   daxFault,
   daxMkwrite,
@@ -72,7 +74,7 @@ export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
-export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
+export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
 export { asOperation, type LockRank } from './lock-order.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';

@@ -1,6 +1,5 @@
 // Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
 
-import type { AddressSpace } from './address-space.js';
 import type { BlockDevice } from './block-device.js';
 import type { BufferHead } from './buffer-head.js';
 import { ExtentCache } from './extent-cache.js';
@@ -56,12 +55,22 @@ export interface InodeOperations {
   /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
   fsync(inode: Inode, pos: number, end: number): void;
   /**
-   * A fault has filled the blocks that `bh` describes, which were unwritten: with `ok` they are data from now on, without
-   * they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
+   * A fault has filled the blocks that `bh` describes, from the file's block `iblock` on, which were unwritten: with `ok`
+   * they are data from now on, without they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
    */
-  completeUnwritten?(inode: Inode, bh: BufferHead, ok: boolean): void;
+  completeUnwritten?(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void;
   /** Size, times or mode changed, and must reach the medium at the next fsync. */
   dirty?(inode: Inode): void;
+}
+
+/** What the mappings of a file must be told, beside what its extent cache tells them. */
+export interface FileMappings {
+  /** Bytes that are mapped at the least. */
+  readonly pageSize: number;
+  /** i_size changed. */
+  resized(): void;
+  /** A write has filled blocks from byte `pos` on that were no data before. */
+  refresh(pos: number, length: number): void;
 }
 
 /**
@@ -88,7 +97,7 @@ export class Inode {
   /** Pages of garbage that a write fills, or of which a fault is served. */
   readonly pages = new PageLocks();
   /** Once it was mapped (i_mapping). */
-  addressSpace: AddressSpace | undefined;
+  mappings: FileMappings | undefined;
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];

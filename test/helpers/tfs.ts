@@ -140,7 +140,7 @@ export class Tfs {
         this.syncs.push({ pos, end });
         this.onFsync?.(inode);
       },
-      completeUnwritten: (inode, bh, ok) => {
+      completeUnwritten: (inode, _iblock, bh, ok) => {
         this.#complete(own(inode), bh, ok);
       },
     };
