@@ -2,6 +2,7 @@
 
 import type { Driver } from '../driver.js';
 import { fileHandleRead, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
+import { mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
 export const DRIVERS = {
@@ -14,6 +15,8 @@ export const DRIVERS = {
   'fs-readSync-direct': fsReadSyncDirect,
   'fs-writeSync-fdatasync': fsWriteSync,
   'FileHandle-read': fileHandleRead,
+  'mmap-io-read': mmapIoRead,
+  'mmap-io-write': mmapIoWrite,
 } satisfies Record<string, Driver>;
 
 /** A program of benchmarks/native and the libraries it is linked with. */
