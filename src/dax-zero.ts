@@ -26,7 +26,7 @@ export function daxZeroPageRange(inode: Inode, from: Bytes, length: Bytes, getBl
     const iblock = Math.floor(pos / blockSize);
     const extent = mapBlocks(inode, iblock, pageEnd - iblock * blockSize, getBlock, false, bh);
     const pieceEnd = Math.min(end, (extent.iblock + extent.count) * blockSize);
-    if (extent.state === 'written' || extent.state === 'new') {
+    if (extent.state === 'written') {
       const devicePos = (extent.blocknr - extent.iblock) * blockSize + pos;
       (extent.bdev as BlockDevice).zeroSync(devicePos, pieceEnd - pos);
     }

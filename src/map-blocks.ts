@@ -2,15 +2,17 @@
 
 import { inspect } from 'node:util';
 import { BH_DELAY, type BufferHead } from './buffer-head.js';
-import { DaxError } from './errors.js';
-import type { Extent, ExtentState } from './extent-cache.js';
+import { DaxError, type DaxErrorReason } from './errors.js';
+import { emptyExtent, type Extent, type ExtentState } from './extent-cache.js';
 import type { GetBlock, Inode } from './inode.js';
+import { PAGE_SIZE, roundUp } from './units.js';
 
 /** The `EIO` for a filesystem that broke the contract of getBlock. */
-function violation(inode: Inode, iblock: number, what: string): DaxError {
+function violation(inode: Inode, iblock: number, what: string, reason?: DaxErrorReason): DaxError {
   return new DaxError({
     errno: 'EIO',
     syscall: 'getBlock',
+    reason,
     hint: `inode ${inode.ino}, block ${iblock}: getBlock ${what}`,
   });
 }
@@ -34,6 +36,11 @@ function stateOf(bh: BufferHead): ExtentState {
   return bh.isUninitialised ? 'new' : 'written';
 }
 
+// Whether a fault may find the block: it looks at whole pages, up to the one that i_size is in.
+function isInFile({ sb, size }: Inode, iblock: number): boolean {
+  return iblock * sb.blockSize < roundUp(size, PAGE_SIZE);
+}
+
 function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: number, create: boolean): void {
   const { blockSize } = inode.sb;
   // Nothing but a state that is not 0 says that the size is meant (GB-5).
@@ -47,15 +54,23 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
     if (create) throw violation(inode, iblock, 'left a hole where it was to create');
     return;
   }
+  // What is there is garbage, which whoever looks would take for the file's.
+  if (!create && stateOf(bh) === 'new') throw violation(inode, iblock, 'answered a lookup with new blocks');
   if (bh.bdev === undefined || !Number.isSafeInteger(bh.blocknr) || bh.blocknr < 0) {
     throw violation(inode, iblock, 'named no block of a device');
+  }
+  if (inode.sb.strictInit === true && create && bh.isUninitialised && isInFile(inode, iblock)) {
+    // The blocks are the file's by now, whoever refuses them: what they held must not be.
+    if (!bh.isUnwritten) bh.bdev.zeroSync(bh.blocknr * blockSize, bh.size);
+    const what = 'answered a write with blocks that it must zero first, because a fault may reach them meanwhile';
+    throw violation(inode, iblock, what, 'UNINITIALISED_EXTENT');
   }
 }
 
 /**
- * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache. With `create` it is no
- * hole. Written extents and holes are remembered; what must first be initialised is not. Throws what getBlock throws or
- * returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-7, GB-8).
+ * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache; written over `extent`. With
+ * `create` it is no hole. Written extents and holes are remembered; what must first be initialised is not. Throws what
+ * getBlock throws or returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6, GB-7, GB-8, GB-11).
  */
 export function mapBlocks(
   inode: Inode,
@@ -64,18 +79,21 @@ export function mapBlocks(
   getBlock: GetBlock,
   create: boolean,
   bh: BufferHead,
+  extent: Extent = emptyExtent(),
 ): Extent {
-  const known = inode.extents.find(iblock);
-  if (known !== undefined && !(create && known.state === 'hole')) return known;
+  if (inode.extents.findInto(iblock, extent) && !(create && extent.state === 'hole')) return extent;
   bh.state = 0;
   bh.size = wanted;
   bh.bdev = undefined;
   checkAnswer(getBlock(inode, iblock, bh, create), 'getBlock', inode);
   checkExtent(inode, iblock, bh, wanted, create);
-  const state = stateOf(bh);
-  const count = bh.size / inode.sb.blockSize;
-  const extent: Extent = { iblock, count, state, bdev: bh.bdev, blocknr: bh.blocknr, reach: 0 };
-  if (state === 'hole' || state === 'written') inode.extents.insert(extent);
-  else inode.extents.invalidate(iblock, count);
+  extent.iblock = iblock;
+  extent.count = bh.size / inode.sb.blockSize;
+  extent.state = stateOf(bh);
+  extent.blocknr = bh.blocknr;
+  extent.bdev = bh.bdev;
+  extent.isAccessible = false;
+  if (extent.state === 'hole' || extent.state === 'written') inode.extents.insert(extent);
+  else inode.extents.forget(iblock, extent.count);
   return extent;
 }

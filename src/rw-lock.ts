@@ -1,22 +1,34 @@
 // Owns the lock of many readers or one writer that asynchronous work waits for in turn.
 
+import { assertOrder, noteReleased, noteTaken, type LockRank } from './lock-order.js';
+
 /** First come, first served: a waiting writer keeps later readers out, so nobody waits for ever. */
 export class RwLock {
+  /** Its place in the order of locks, which is asserted where NODE_DAX_ASSERT_LOCKS=1 is set. */
+  readonly rank: LockRank | undefined;
   // -1: held by a writer; otherwise the number of readers.
   #holders = 0;
   readonly #waiting: { shared: boolean; wake: () => void }[] = [];
 
+  constructor(rank?: LockRank) {
+    this.rank = rank;
+  }
+
   /** Takes the lock for reading if that is possible at once. */
   tryShared(): boolean {
     if (this.#holders < 0 || this.#waiting.length > 0) return false;
+    assertOrder(this);
     this.#holders++;
+    noteTaken(this);
     return true;
   }
 
   /** Takes the lock for writing if that is possible at once. */
   tryExclusive(): boolean {
     if (this.#holders !== 0 || this.#waiting.length > 0) return false;
+    assertOrder(this);
     this.#holders = -1;
+    noteTaken(this);
     return true;
   }
 
@@ -32,11 +44,13 @@ export class RwLock {
   }
 
   releaseShared(): void {
+    noteReleased(this);
     this.#holders--;
     if (this.#waiting.length > 0) this.#admit();
   }
 
   releaseExclusive(): void {
+    noteReleased(this);
     this.#holders = 0;
     if (this.#waiting.length > 0) this.#admit();
   }
@@ -45,7 +59,14 @@ export class RwLock {
     return this.#holders < 0;
   }
 
-  #wait(shared: boolean, signal: AbortSignal | undefined): Promise<void> {
+  async #wait(shared: boolean, signal: AbortSignal | undefined): Promise<void> {
+    // What waited for a lock that it must not take might wait for ever.
+    assertOrder(this);
+    await this.#turn(shared, signal);
+    noteTaken(this);
+  }
+
+  #turn(shared: boolean, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const giveUp = () => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import {
   BH_BOUNDARY,
+  BH_NEW,
   BH_UNWRITTEN,
   daxDoIo,
   daxDoIoAsync,
@@ -11,7 +12,7 @@ import {
   type Inode,
 } from 'node-dax';
 import { GARBAGE, MemoryDevice } from '../helpers/memory-device.js';
-import { Tfs } from '../helpers/tfs.js';
+import { isFree, Tfs } from '../helpers/tfs.js';
 
 const zeros = (length: number) => Buffer.alloc(length);
 const filled = (length: number, byte: number | string) => Buffer.alloc(length, byte);
@@ -190,7 +191,7 @@ t.test('18: an answer against the contract is EIO, and nothing moves', async (te
     test.throws(() => file.writeSync(read, 0), { code: 'EIO', syscall: 'getBlock' }, `${name}, of a write`);
     test.equal(inode.size, 8192);
     test.equal(device.stores.length, 0);
-    test.ok(inode.ilock.tryExclusive(), 'the lock is free');
+    test.ok(isFree(inode), 'the lock is free');
   }
 });
 
@@ -210,7 +211,7 @@ t.test('GB-10: what getBlock throws or returns comes out', (test) => {
   };
   file.inode.size = 8192;
   test.throws(() => file.readSync(zeros(8192), 0), TypeError, 'a bug comes out also after progress');
-  test.ok(file.inode.ilock.tryExclusive());
+  test.ok(isFree(file.inode));
   test.equal(file.inode.dioCount, 0);
   test.end();
 });
@@ -228,6 +229,27 @@ t.test('GB-5: any state bit makes the length of a hole count', (test) => {
     test.ok(read.equals(zeros(8192)));
     test.equal(tfs.calls.length, calls);
   }
+  test.end();
+});
+
+t.test('GB-6: New in answer to a lookup is against the contract: it would show garbage', (test) => {
+  const tfs = new Tfs();
+  const file = tfs.fileOf(filled(4096, 'a'));
+  tfs.onGetBlock = (_inode, _iblock, bh) => {
+    bh.map(tfs.device, 1000, 4096, BH_NEW);
+    return 0;
+  };
+  const target = zeros(10);
+  test.throws(() => file.readSync(target, 0), { code: 'EIO', syscall: 'getBlock' });
+  test.ok(target.equals(zeros(10)));
+  test.throws(() => { file.truncateSync(100); }, { code: 'EIO' });
+  test.equal(file.size, 4096);
+  tfs.onGetBlock = (_inode, _iblock, bh) => {
+    bh.map(tfs.device, 1000, 4096, BH_NEW | BH_UNWRITTEN);
+    return 0;
+  };
+  test.equal(file.readSync(target, 0), 10, 'unwritten ones are zeros, new or not');
+  test.ok(target.equals(zeros(10)));
   test.end();
 });
 
@@ -456,7 +478,7 @@ t.test('what is no buffer, position or direction', async (test) => {
   test.throws(() => daxDoIo('seek' as 'read', inode, zeros(1), 0, tfs.operations.getBlock), TypeError);
   await test.rejects(daxDoIoAsync('seek' as 'read', inode, zeros(1), 0, tfs.operations.getBlock), TypeError);
   test.equal(file.readSync(new DataView(new ArrayBuffer(4)), 0n), 4);
-  test.ok(inode.ilock.tryExclusive(), 'the lock is free');
+  test.ok(isFree(inode), 'the lock is free');
   test.equal(inode.dioCount, 0);
   test.throws(() => new Tfs({ blockSize: 8192 }).inode(), RangeError);
   test.throws(() => new Tfs({ blockSize: 3000 }).inode(), RangeError);

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { setImmediate } from 'node:timers/promises';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING, RwLock, type DaxFile } from 'node-dax';
 import { latch } from '../helpers/memory-device.js';
-import { Tfs } from '../helpers/tfs.js';
+import { isFree, Tfs } from '../helpers/tfs.js';
 
 const KIB = 1024;
 // Large enough for another thread.
@@ -17,11 +17,7 @@ function contents(file: DaxFile): Buffer {
 }
 
 function checkFree(test: Test, { inode }: DaxFile): void {
-  test.ok(inode.ilock.tryExclusive(), 'ilock is free');
-  inode.ilock.releaseExclusive();
-  test.ok(inode.inval.tryExclusive(), 'inval is free');
-  inode.inval.releaseExclusive();
-  test.equal(inode.dioCount, 0, 'no I/O is counted');
+  test.ok(isFree(inode), 'no lock is held, no I/O counted');
 }
 
 // What an operation makes of a file of LARGE bytes 'a', of which [0, LARGE) is written with 'w' before it.

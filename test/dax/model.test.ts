@@ -2,7 +2,7 @@ import t from 'tap';
 import { type DaxFile } from 'node-dax';
 import { MemoryDevice, type Driver } from '../helpers/memory-device.js';
 import { randomFrom, type Random } from '../helpers/random.js';
-import { Tfs, type TfsInode, type TfsOptions } from '../helpers/tfs.js';
+import { isFree, Tfs, type TfsInode, type TfsOptions } from '../helpers/tfs.js';
 
 // The long run of `npm run test:long` asks for more.
 const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? 20_000);
@@ -237,10 +237,7 @@ class Episode {
     const inodes = this.#files.map(({ file }) => file.inode);
     this.tfs.check(inodes);
     for (const { file, model } of this.#files) {
-      const { ilock, inval, dioCount } = file.inode;
-      if (!ilock.tryExclusive() || !inval.tryExclusive() || dioCount > 0) throw new Error('a lock is held');
-      ilock.releaseExclusive();
-      inval.releaseExclusive();
+      if (!isFree(file.inode)) throw new Error('a lock is held');
       for (let round = 0; round < 2; round++) {
         const read = Buffer.alloc(model.size);
         if (file.readSync(read, 0) !== model.size) throw new Error('a read of the whole file is short');

@@ -8,7 +8,7 @@ import {
   type GetBlock,
 } from 'node-dax';
 import { GARBAGE, MemoryDevice } from '../helpers/memory-device.js';
-import { Tfs, type TfsOptions } from '../helpers/tfs.js';
+import { isFree, Tfs, type TfsOptions } from '../helpers/tfs.js';
 
 const KIB = 1024;
 const zeros = (length: number) => Buffer.alloc(length);
@@ -18,14 +18,6 @@ function contents(file: DaxFile): Buffer {
   const bytes = zeros(file.size);
   file.readSync(bytes, 0);
   return bytes;
-}
-
-function isFree(file: DaxFile): boolean {
-  const { ilock, inval, dioCount } = file.inode;
-  if (!ilock.tryExclusive() || !inval.tryExclusive()) return false;
-  ilock.releaseExclusive();
-  inval.releaseExclusive();
-  return dioCount === 0;
 }
 
 /** What can be told of new blocks: garbage, zeroed, or unwritten. */
@@ -135,7 +127,7 @@ t.test('25: no space for the third block', async (test) => {
       test.throws(() => file.writeSync(filled(1, 'x'), 8192), { code: 'ENOSPC' });
       test.equal(file.size, 8192);
       test.equal(tfs.freeBlocks, free - 2, 'no blocks past the end');
-      test.ok(isFree(file));
+      test.ok(isFree(file.inode));
     }
   }
 });
@@ -153,7 +145,7 @@ t.test('26: no space at all', async (test) => {
     test.equal(file.inode.atimeMs, 0);
     test.equal(file.inode.mode, 0o100755, 'and the set-id bits are gone');
     test.strictSame(tfs.ends, [{ pos: 0, result: -28, cookie: undefined }], 'endIo is told (IO-14)');
-    test.ok(isFree(file));
+    test.ok(isFree(file.inode));
   }
 });
 
@@ -170,6 +162,53 @@ t.test('19: a write answered with a hole', (test) => {
   test.equal(file.size, 0);
   test.equal(tfs.device.stores.length, 0);
   test.equal(tfs.device.memory[0], GARBAGE);
+  test.end();
+});
+
+t.test('GB-11: strictInit refuses what is not initialised within the file', async (test) => {
+  const refused = { code: 'EIO', reason: 'UNINITIALISED_EXTENT', syscall: 'getBlock' };
+  for (const unwritten of [false, true]) {
+    for (const blockSize of [4096, 1024]) {
+      const tfs = new Tfs({ strictInit: true, unwritten, blockSize });
+      const file = tfs.file();
+      test.equal(file.writeSync(filled(4096, 'a'), 0), 4096, 'wholly beyond the end it is taken');
+      test.equal(file.appendSync(filled(9000, 'a')), 9000);
+      const { size } = file;
+      test.ok(contents(file).equals(filled(size, 'a')));
+      file.punchHoleSync(4096, 4096);
+      for (const pos of [4096, 5000, 8191]) {
+        test.throws(() => file.writeSync(filled(20_000, 'b'), pos), refused, `at ${pos}`);
+        test.ok(contents(file).equals(filled(size, 'a').fill(0, 4096, 8192)), 'nothing moved, nothing old is there');
+        file.punchHoleSync(4096, 4096);
+        await test.rejects(file.write(filled(10, 'b'), pos), refused);
+        file.punchHoleSync(4096, 4096);
+      }
+      test.equal(file.size, size);
+      test.ok(contents(file).equals(filled(size, 'a').fill(0, 4096, 8192)));
+      test.equal(file.writeSync(filled(100, 'b'), 3), 100, 'what is written already is not asked about');
+      test.ok(isFree(file.inode));
+    }
+  }
+});
+
+t.test('GB-11: strictInit goes by pages, which is what a fault maps', (test) => {
+  const tfs = new Tfs({ strictInit: true, blockSize: 512 });
+  const file = tfs.fileOf(filled(600, 'a'));
+  test.throws(() => file.writeSync(filled(10, 'b'), 2048), { code: 'EIO', reason: 'UNINITIALISED_EXTENT' }, 'in the page of the end');
+  test.equal(file.size, 600);
+  test.equal(file.writeSync(filled(10, 'b'), 4096), 10, 'in the next');
+  test.end();
+});
+
+t.test('GB-11: strictInit takes zeroed blocks, and unwritten ones for reading', (test) => {
+  const tfs = new Tfs({ strictInit: true, zeroOnAlloc: true });
+  const file = tfs.fileOf(filled(4096, 'a'));
+  file.truncateSync(16384);
+  test.equal(file.writeSync(filled(10, 'b'), 9000), 10);
+  tfs.allocate(file.inode, 3, 1, true);
+  test.equal(file.readSync(zeros(4096), 12288), 4096);
+  const expected = filled(16384, 0).fill('a', 0, 4096).fill('b', 9000, 9010);
+  test.ok(contents(file).equals(expected));
   test.end();
 });
 
@@ -211,7 +250,7 @@ t.test('IO-9: a copy that stops within new blocks leaves nothing of the medium',
             const bad = page + Math.floor(1000 / tfs.sb.blockSize) * tfs.sb.blockSize;
             if (code === 'EIO') for (const bytes of [read, expected]) bytes.fill(0, bad, bad + 4096);
             if (!read.equals(expected)) test.fail(name);
-            if (!isFree(file)) test.fail(`${name}: a lock is held`);
+            if (!isFree(file.inode)) test.fail(`${name}: a lock is held`);
           }
         }
       }
@@ -296,7 +335,7 @@ t.test('31: a synchronous write is followed by fsync', async (test) => {
     const file = tfs.file(tfs.inode(), { sync: true });
     tfs.onFsync = (inode) => {
       test.equal(inode.size, 150, 'after i_size changed');
-      test.ok(isFree(file), 'and the lock is free');
+      test.ok(isFree(file.inode), 'and the lock is free');
     };
     test.equal(await file[form](filled(100, 'x'), 50), 100);
     test.strictSame(tfs.syncs, [{ pos: 50, end: 150 }]);
@@ -367,7 +406,7 @@ t.test('37: endIo replaces the result', async (test) => {
     await test.rejects(file.write(filled(4096, 'x'), 0), { code: 'EIO' });
     test.equal(file.size, 0);
     test.equal(tfs.freeBlocks, 4096, 'and the write leaves no block');
-    test.ok(isFree(file));
+    test.ok(isFree(file.inode));
   }
 });
 
@@ -396,7 +435,7 @@ t.test('IO-14: endIo is told of errors, and of the cookie of the last extent', (
     throw new TypeError('a bug');
   };
   test.throws(() => file.writeSync(filled(1, 'x'), 0), TypeError);
-  test.ok(isFree(file));
+  test.ok(isFree(file.inode));
   test.end();
 });
 
@@ -446,7 +485,7 @@ t.test('IO-19: an abort between pieces, within one, and before the first', async
   await test.rejects(failing, reason, 'nothing moved');
   test.equal(file.size, large.length);
   test.equal(tfs.freeBlocks, 4096 - 75);
-  test.ok(isFree(file));
+  test.ok(isFree(file.inode));
 
   // Inside i_size: what was allocated and not reached is zeros.
   const other = tfs.file(tfs.inode(10 * large.length));
@@ -470,7 +509,7 @@ t.test('a buffer that is transferred while its copy waits', async (test) => {
   structuredClone(buffers[1], { transfer: [buffers[1]?.buffer as ArrayBuffer] });
   parked.resume();
   await test.rejects(writing);
-  test.ok(isFree(file));
+  test.ok(isFree(file.inode));
   const read = contents(file);
   test.ok(read.subarray(100 + 300 * KIB).equals(zeros(read.length - 100 - 300 * KIB)), 'nothing of the medium shows');
 });
