@@ -2,8 +2,12 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import t from 'tap';
 import type { Report } from '../../lib/bench/report.js';
 import { onEveryDevice } from '../helpers/devices.js';
+
+// Each trial is a process, and a guest is slow.
+t.setTimeout(900_000);
 
 const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
 const OWN = ['view', 'sync', 'async', 'fs', 'direct', 'filehandle'];
@@ -16,13 +20,13 @@ onEveryDevice('bench on', (test, wanted) => {
   device.zeroSync(0, SIZE); // nothing that is known by a signature
   device.writeSync(behind, SIZE);
   device.closeSync();
-  const options = ['--size', `${SIZE}`, '--rw', 'randread', '--rw', 'write', '--loops', '2', '--ramp_time', '10ms', '--repeats', '1', '--json', '--yes-overwrite'];
+  const options = ['--size', `${SIZE}`, '--rw', 'randrw', '--loops', '2', '--ramp_time', '10ms', '--repeats', '1', '--json', '--yes-overwrite'];
   const drivers = [...OWN, 'fio-dev-dax', 'fio-libpmem'].flatMap((name) => ['--driver', name]);
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'bench', path, ...options, ...drivers], { encoding: 'utf8' });
   test.equal(status, 0, stderr);
   const report = (JSON.parse(stdout) as { 'node-dax': Report })['node-dax'];
   test.match(report.subject, { path, kind, isDax });
-  test.equal(report.results.length, 2);
+  test.equal(report.results.length, 1);
   for (const { name, groups, absent } of report.results) {
     const ran = groups.flatMap(({ rows }) => rows.map(({ driver }) => driver)).sort();
     const without = absent.map(({ driver, why }) => `${driver}: ${why}`);
