@@ -5,6 +5,7 @@ import { daxDoIoRead } from './dax-do-io.js';
 import { extentsDaxDoIo, extentsFind } from './extents.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
+import { mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
 export const DRIVERS = {
@@ -27,6 +28,8 @@ export const DRIVERS = {
   'first-touch-mapping': firstTouch,
   'load-mapping': loadFromMapping,
   'load-view': loadFromView,
+  'mmap-io-read': mmapIoRead,
+  'mmap-io-write': mmapIoWrite,
 } satisfies Record<string, Driver>;
 
 /** A program of benchmarks/native and the libraries it is linked with. */

@@ -9,6 +9,8 @@ export interface Target {
   readonly kind: DeviceKind;
   readonly granularity: Granularity;
   readonly isDax: boolean;
+  /** Where jobs on files have theirs; undefined where a device has no files beside it. */
+  readonly folder: string | undefined;
   /** Open it although it is in use. */
   readonly force: boolean;
 }
@@ -22,6 +24,8 @@ export interface Done {
   readonly write: string;
 }
 
+export const KNOWN = 'the size, owner and times of the file are known';
+export const SEEN = 'every program sees that the file is made, or gone; a power cut may undo it';
 export const COPIED = 'the bytes are in the program’s own memory';
 export const IN_PLACE = 'the program has loaded from every cache line of the bytes, where they are';
 

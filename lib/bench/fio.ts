@@ -5,7 +5,7 @@ import type { Command, Contender } from './contender.js';
 import { ACCEPTED, COPIED, durable, type Target } from './driver.js';
 import { directIoNeeds } from './drivers/block-buffer.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
-import { formatDistribution, isMixed, isRandom, rateOf, syncEvery, writes, type Job } from './job.js';
+import { formatDistribution, isMixed, isOfFiles, isRandom, rateOf, syncEvery, writes, type Job } from './job.js';
 
 /** What is read of fio's JSON. */
 interface FioLatency {
@@ -188,6 +188,8 @@ function contender(key: string, engine: Engine): Contender {
       write: `${engine.how.write}${writes(job) && syncEvery(job) !== 1 ? ` (${syncOptions(job).join(' ') || 'never synced'})` : ''}`,
     }),
     obstacle: (job, target) => {
+      // Its engines for files count what they prepare as well.
+      if (isOfFiles(job)) return 'fio measures its work on files otherwise';
       if (job.verify !== undefined) return 'fio’s blocks are verified by fio alone';
       if (rateOf(job) !== undefined) return 'fio counts from when it issues an operation, not from when that was due';
       return engine.obstacle(job, target);

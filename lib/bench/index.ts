@@ -2,16 +2,18 @@
 
 import { ownContenders, type Contender } from './contender.js';
 import { fioContenders, fioVersion } from './fio.js';
-import { checkJob, type Job } from './job.js';
+import { checkJob, nameOf, type Job } from './job.js';
 import { frequencies, readMachine } from './machine.js';
 import type { Prepared } from './subject.js';
 import { resultOf, type Report } from './report.js';
-import { run, trialsOf, type Plan } from './run.js';
+import { run, type Plan } from './run.js';
 import { frequencyWarning, warningsOf } from './warnings.js';
 
 export interface BenchOptions {
   readonly jobs: readonly Job[];
   readonly rounds: number;
+  /** Seconds in which as many of the rounds are made as fit, and at least one. */
+  readonly budget?: number;
   /** Names of drivers; all where it is absent. */
   readonly drivers?: readonly string[];
   /** The driver that others are compared with, where it makes the same promise. */
@@ -41,21 +43,19 @@ function contenders(fio: string | undefined, wanted: readonly string[] | undefin
  * the report.
  */
 export async function bench({ subject, target }: Prepared, options: BenchOptions): Promise<Report> {
-  const { jobs, rounds, signal, onTrial } = options;
+  const { jobs, rounds, budget, signal, onTrial } = options;
   jobs.forEach(checkJob);
   const fio = fioVersion();
   const machine = readMachine();
-  const plan: Plan = { jobs, contenders: contenders(fio, options.drivers), target, rounds };
-  const all = trialsOf(plan);
+  const plan: Plan = { jobs, contenders: contenders(fio, options.drivers), target, rounds, ...(budget !== undefined && { budget }) };
   const seen: number[] = [];
-  let made = 0;
   const begin = performance.now();
   const started = new Date().toISOString();
-  const outcomes = await run(plan, signal, (name, job) => {
-    onTrial(made, all, `${name}, ${job.rw} ${job.bs}`);
-    made += 1;
+  const outcomes = await run(plan, signal, (made, all, { job, contender }) => {
+    onTrial(made, all, `${contender.name}, ${nameOf(job)}`);
     seen.push(...frequencies());
   });
+  const results = outcomes.map((outcome) => resultOf(outcome.job, target, outcome.outcomes, options.base));
   const moved = frequencyWarning(seen);
   return {
     format: 1,
@@ -63,11 +63,11 @@ export async function bench({ subject, target }: Prepared, options: BenchOptions
     started,
     complete: !signal.aborted,
     seconds: (performance.now() - begin) / 1000,
-    rounds,
+    rounds: Math.max(0, ...results.flatMap(({ groups }) => groups.flatMap(({ rows }) => rows.map((row) => row.rounds.length)))),
     versions: { 'node-dax': options.version, node: machine.node, ...(fio !== undefined && { fio }) },
     machine,
     subject,
     warnings: [...warningsOf(machine, subject, jobs), ...(moved === undefined ? [] : [moved])],
-    results: outcomes.map((outcome) => resultOf(outcome.job, target, outcome.outcomes, options.base)),
+    results,
   };
 }

@@ -2,7 +2,9 @@
 
 /** fio's `rw`. */
 export const MODES = ['read', 'write', 'randread', 'randwrite', 'rw', 'randrw'] as const;
-export type Mode = (typeof MODES)[number];
+/** What fio has an engine of that name for: a new empty file, its attributes, its end. */
+export const FILE_MODES = ['filecreate', 'filestat', 'filedelete'] as const;
+export type Mode = (typeof MODES)[number] | (typeof FILE_MODES)[number];
 
 /** fio's `verify`: how a block that was written is known again. */
 export const VERIFY_METHODS = ['md5', 'sha1', 'sha256'] as const;
@@ -21,6 +23,8 @@ export interface Job {
   readonly rw: Mode;
   /** Bytes of one operation. */
   readonly bs: number;
+  /** Of jobs on files: how many files there are. Each is one operation. */
+  readonly nrfiles?: number;
   /** Bytes from the start of the file or device that are worked on; each of the `numjobs` works on all of them. */
   readonly size: number;
   /** Percent of the operations of a mixed job that read. */
@@ -61,8 +65,13 @@ export const DEFAULTS: Omit<Job, 'rw' | 'bs' | 'size'> = {
   randseed: 1,
 };
 
-export const reads = ({ rw }: Job): boolean => rw !== 'write' && rw !== 'randwrite';
-export const writes = ({ rw }: Job): boolean => rw !== 'read' && rw !== 'randread';
+const READING: readonly Mode[] = ['read', 'randread', 'rw', 'randrw', 'filestat'];
+const WRITING: readonly Mode[] = ['write', 'randwrite', 'rw', 'randrw', 'filecreate', 'filedelete'];
+
+export const reads = ({ rw }: Job): boolean => READING.includes(rw);
+export const writes = ({ rw }: Job): boolean => WRITING.includes(rw);
+/** The job is on files beside the path, not on what is in it. */
+export const isOfFiles = ({ rw }: Job): boolean => FILE_MODES.some((mode) => mode === rw);
 export const isRandom = ({ rw }: Job): boolean => rw.startsWith('rand');
 export const isMixed = (job: Job): boolean => reads(job) && writes(job);
 
@@ -70,8 +79,13 @@ export const isMixed = (job: Job): boolean => reads(job) && writes(job);
 export const syncEvery = ({ fsync, fdatasync }: Job): number => (fsync === 0 ? fdatasync : fsync);
 
 /** Operations until the job ends by itself: endless where only its time ends it. */
-export function operationsOf({ size, bs, loops, time_based }: Job): number {
-  return time_based ? Infinity : Math.floor(size / bs) * loops;
+export function operationsOf(job: Job): number {
+  return job.time_based ? Infinity : blocksOf(job) * job.loops;
+}
+
+/** Blocks, or files, that a job goes through. */
+export function blocksOf({ nrfiles, size, bs }: Job): number {
+  return nrfiles ?? Math.floor(size / bs);
 }
 
 /** Operations a second that are due; undefined where they follow each other as fast as they can. */
@@ -84,7 +98,7 @@ export function checkJob(job: Job): void {
   const fail = (why: string): never => {
     throw new RangeError(why);
   };
-  if (job.bs > job.size) fail(`a block of ${job.bs} bytes does not fit a size of ${job.size}: take a smaller --bs`);
+  if (!isOfFiles(job) && job.bs > job.size) fail(`a block of ${job.bs} bytes does not fit a size of ${job.size}: take a smaller --bs`);
   if (job.time_based && job.runtime === undefined) fail('--time_based needs a --runtime to end it');
   if (job.fsync > 0 && job.fdatasync > 1) fail('give --fsync or --fdatasync, not both');
   if (job.rwmixread < 0 || job.rwmixread > 100) fail('--rwmixread is a percentage, 0 to 100');
@@ -142,6 +156,7 @@ export function formatBytes(bytes: number): string {
 
 /** The job in a few words, unlike that of any other job of the run. */
 export function nameOf(job: Job): string {
+  if (isOfFiles(job)) return `${job.rw} ${blocksOf(job)} files${job.numjobs > 1 ? ` numjobs=${job.numjobs}` : ''}`;
   const words: string[] = [job.rw, formatBytes(job.bs)];
   if (isMixed(job)) words.push(`rwmixread=${job.rwmixread}`);
   if (job.random_distribution.kind !== 'random') words.push(formatDistribution(job.random_distribution));

@@ -37,5 +37,5 @@ export function formatSize(bytes: number): string {
 }
 /** Nanoseconds: `1.62 µs`. */
 export const formatTime = (nanoseconds: number): string => scaled(nanoseconds, TIMES, 1000);
-/** A ratio: `7.58`. */
-export const formatRatio = (ratio: number): string => digits(ratio);
+/** A ratio: `7.58`, `0.037`. */
+export const formatRatio = (ratio: number): string => (ratio < 1 ? `${Number(ratio.toPrecision(2))}` : `${Number(digits(ratio))}`);

@@ -1,6 +1,6 @@
 // Owns the ready-made sets of jobs.
 
-import { DEFAULTS, type Job } from './job.js';
+import { DEFAULTS, FILE_MODES, type Job } from './job.js';
 
 const KiB = 1024;
 const MiB = 1024 ** 2;
@@ -11,6 +11,8 @@ export interface Preset {
   readonly text: string;
   /** Rounds, in each of which every driver does every job once. */
   readonly repeats: number;
+  /** Seconds in which as many of the rounds are made as fit. */
+  readonly budget?: number;
   readonly jobs: readonly Partial<Job>[];
 }
 
@@ -22,6 +24,7 @@ export const PRESETS = {
   quick: {
     text: 'an answer in a minute: small random reads and writes, and three block sizes in a row',
     repeats: 3,
+    budget: 100,
     jobs: [
       { ...short, rw: 'randread', bs: 4 * KiB },
       { ...short, rw: 'randwrite', bs: 4 * KiB },
@@ -56,6 +59,12 @@ export const PRESETS = {
       ...[128, 512, 4 * KiB].map((bs) => ({ ...long, rw: 'write' as const, bs })),
       { ...long, rw: 'write', bs: 512, rate_iops: 1000 },
     ],
+  },
+  metadata: {
+    text: 'small files: 20,000 of them made, looked at and removed; for filesystems alone',
+    repeats: 5,
+    // Once through the files, and without a ramp: what was made cannot be made again.
+    jobs: FILE_MODES.map((rw) => ({ rw, nrfiles: 20_000, ramp_time: 0 })),
   },
 } satisfies Record<string, Preset>;
 

@@ -61,6 +61,7 @@ export interface Report {
   /** False: it was interrupted, and tells what was there by then. */
   readonly complete: boolean;
   readonly seconds: number;
+  /** That were made. */
   readonly rounds: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Machine;

@@ -1,5 +1,5 @@
-// Owns the order of the trials: job by job, in rounds in which every contender has one turn (A B A B …), until the end or
-// an interruption.
+// Owns the order of the trials: rounds through all jobs, in which every contender has one turn at each (A B C A B C …),
+// until the end, the end of the time there is, or an interruption.
 
 import { makeTrial, type Contender } from './contender.js';
 import type { Target } from './driver.js';
@@ -11,8 +11,9 @@ export interface Plan {
   readonly jobs: readonly Job[];
   readonly contenders: readonly Contender[];
   readonly target: Target;
-  /** Rounds of each job. */
   readonly rounds: number;
+  /** Seconds: no round but the first is begun that would not be done by then. */
+  readonly budget?: number;
 }
 
 /** A job and what its rounds brought, in the order of the contenders. */
@@ -22,45 +23,46 @@ export interface JobOutcome {
 }
 
 interface Entry {
-  contender: Contender;
+  readonly job: Job;
+  readonly contender: Contender;
   trials: Trial[];
   why?: string;
 }
 
-/** How many trials `run` makes, if none fails. */
-export function trialsOf({ jobs, contenders, target, rounds }: Plan): number {
-  const turns = jobs.flatMap((job) => contenders.filter((contender) => contender.obstacle(job, target) === undefined));
-  return turns.length * rounds;
-}
-
-async function runJob(job: Job, plan: Plan, signal: AbortSignal, onTrial: (name: string, job: Job) => void): Promise<Outcome[]> {
-  const entries: Entry[] = plan.contenders.map((contender) => {
-    const why = contender.obstacle(job, plan.target);
-    return { contender, trials: [], ...(why === undefined ? {} : { why }) };
-  });
-  for (let round = 0; round < plan.rounds; round++) {
-    for (const entry of entries.filter(({ why }) => why === undefined)) {
-      onTrial(entry.contender.name, job);
-      try {
-        entry.trials.push(await makeTrial(entry.contender, job, plan.target, signal));
-      } catch (error) {
-        if (signal.aborted) return entries;
-        // What it did before counts for nothing: a driver that fails is not to be trusted.
-        entry.trials = [];
-        entry.why = `failed: ${error instanceof Error ? error.message : String(error)}`;
-      }
-    }
+async function turn(entry: Entry, target: Target, signal: AbortSignal): Promise<void> {
+  try {
+    entry.trials.push(await makeTrial(entry.contender, entry.job, target, signal));
+  } catch (error) {
+    if (signal.aborted) return;
+    // What it did before counts for nothing: a driver that fails is not to be trusted.
+    entry.trials = [];
+    entry.why = `failed: ${error instanceof Error ? error.message : String(error)}`;
   }
-  return entries;
 }
 
 /** Makes the trials. Ends early, with what is there, when `signal` is aborted. `onTrial` is called before each. */
-export async function run(plan: Plan, signal: AbortSignal, onTrial: (name: string, job: Job) => void): Promise<JobOutcome[]> {
-  const results: JobOutcome[] = [];
-  for (const job of plan.jobs) {
-    const outcomes = await runJob(job, plan, signal, onTrial);
-    results.push({ job, outcomes });
-    if (signal.aborted) break;
+export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: number, all: number, entry: { job: Job; contender: Contender }) => void): Promise<JobOutcome[]> {
+  const { jobs, contenders, target, rounds, budget = Infinity } = plan;
+  const entries = jobs.flatMap((job) =>
+    contenders.map((contender): Entry => {
+      const why = contender.obstacle(job, target);
+      return { job, contender, trials: [], ...(why === undefined ? {} : { why }) };
+    }),
+  );
+  const able = (): Entry[] => entries.filter(({ why }) => why === undefined);
+  const isEnded = (): boolean => signal.aborted;
+  const begin = performance.now();
+  let made = 0;
+  for (let round = 0; round < rounds && !isEnded(); round++) {
+    const seconds = (performance.now() - begin) / 1000;
+    if (round > 0 && seconds + seconds / round > budget) break;
+    const turns = able();
+    for (const [index, entry] of turns.entries()) {
+      if (isEnded()) break;
+      onTrial(made, made + turns.length - index + (rounds - round - 1) * turns.length, entry);
+      await turn(entry, target, signal);
+      made += 1;
+    }
   }
-  return results;
+  return jobs.map((job) => ({ job, outcomes: entries.filter((entry) => entry.job === job) }));
 }

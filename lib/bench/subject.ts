@@ -1,7 +1,7 @@
 // Owns the file or device that is worked on: made where there is none and removed afterwards, and what is known of it.
 
-import { closeSync, existsSync, fdatasyncSync, openSync as openFile, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync as openFile, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { openSync } from 'node-dax';
 import type { Target } from './driver.js';
 import type { Subject } from './report.js';
@@ -57,14 +57,16 @@ function filesystemOf(path: string): string | undefined {
   return FILESYSTEMS[magic] ?? `filesystem 0x${magic.toString(16)}`;
 }
 
-function describe(path: string, force: boolean): { subject: Subject; target: Target } {
+function describe(path: string, force: boolean, withFiles: boolean): { subject: Subject; target: Target } {
   using device = openSync(path, { readOnly: true });
   const { kind, isDax, mapSync, granularity, numaNode, size } = device;
   const { persistenceDomain, flushInstruction } = device.facts;
   const filesystem = filesystemOf(path);
+  const isFile = kind === 'file' || kind === 'fsdax';
+  const folder = withFiles && isFile ? mkdtempSync(join(dirname(path), 'node-dax-bench-')) : undefined;
   return {
     subject: { path, kind, isDax, mapSync, granularity, persistenceDomain, flushInstruction, filesystem, numaNode, size },
-    target: { path, kind, granularity, isDax, force },
+    target: { path, kind, granularity, isDax, folder, force },
   };
 }
 
@@ -74,9 +76,9 @@ function isDirectory(path: string): boolean {
 
 /**
  * What is at `path`, which may be overwritten. Where nothing is, or in a directory, a file of `size` bytes is made, which
- * `dispose` removes. Throws what making and opening it throw.
+ * `dispose` removes; for jobs on files (`withFiles`), a folder beside it as well. Throws what making and opening throw.
  */
-export function prepare(path: string, size: number, force: boolean): Prepared {
+export function prepare(path: string, size: number, force: boolean, withFiles: boolean): Prepared {
   const file = isDirectory(path) ? join(path, `node-dax-bench-${process.pid}`) : path;
   const made = !existsSync(file);
   if (made) make(file, size);
@@ -84,7 +86,15 @@ export function prepare(path: string, size: number, force: boolean): Prepared {
     if (made) rmSync(file, { force: true });
   };
   try {
-    return { ...describe(file, force), dispose };
+    const found = describe(file, force, withFiles);
+    const { folder } = found.target;
+    return {
+      ...found,
+      dispose: () => {
+        if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+        dispose();
+      },
+    };
   } catch (error) {
     dispose();
     throw error;

@@ -38,7 +38,7 @@ export function speedTable({ rows, base }: Group): Table {
         index === 0 ? row.name : '',
         ...(isMixed ? [word] : []),
         formatIops(moved.iops),
-        formatBandwidth(moved.bw),
+        moved.bytes === 0 ? NONE : formatBandwidth(moved.bw),
         ...latencyCells(moved),
         index === 0 ? `${(row.figures.usr_cpu + row.figures.sys_cpu).toFixed(0)} %` : '',
         ...(base === undefined ? [] : [index === 0 ? ratioCell(row, base) : '']),

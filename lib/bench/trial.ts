@@ -7,7 +7,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { DRIVERS, type DriverName } from './drivers/index.js';
 import type { Driver, Target } from './driver.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
-import type { Job } from './job.js';
+import { isOfFiles, type Job } from './job.js';
 import { measure, type Measured, type Tally } from './measure.js';
 
 /** The only argument of the process, as JSON. */
@@ -78,7 +78,8 @@ function moved(job: Job, threads: readonly Measured[], way: 'read' | 'write'): M
   if (operations === 0 || all === undefined) return undefined;
   const iops = threads.reduce((sum, thread) => sum + (thread[way].counted * 1000) / thread.elapsed, 0);
   const service = latency(tallies, 'service');
-  return { operations, bytes: operations * job.bs, iops, bw: iops * job.bs, latency: all, ...(service && { service }) };
+  const bytes = isOfFiles(job) ? 0 : job.bs;
+  return { operations, bytes: operations * bytes, iops, bw: iops * bytes, latency: all, ...(service && { service }) };
 }
 
 // The histograms of a worker arrive whole: perf_hooks makes them over there what they were here.

@@ -1,6 +1,6 @@
 // Owns where a job goes and which way each operation moves: sequential, random, zipf or pareto, repeatable by its seed.
 
-import { isMixed, isRandom, reads, type Distribution, type Job } from './job.js';
+import { blocksOf, isMixed, isRandom, reads, type Distribution, type Job } from './job.js';
 
 /** A number from 0 up to but not including 1. */
 type Random = () => number;
@@ -60,16 +60,16 @@ function strideOf(count: number): number {
   return stride;
 }
 
-/** The operations of one thread of a job, one after the other. Positions of random jobs may repeat (fio: `norandommap`). */
+/** The operations of one thread of a job, one after the other; a file stands where its number times `bs` does. Positions of random jobs may repeat (fio: `norandommap`). */
 export class Walk {
   readonly #next: Record<'read' | 'write', () => number>;
   readonly #writes: () => boolean;
 
   /** `thread` counts from 0: threads of a random job go ways of their own. */
   constructor(job: Job, thread: number) {
-    const { bs, size, randseed, rwmixread, random_distribution: distribution } = job;
+    const { bs, randseed, rwmixread, random_distribution: distribution } = job;
     const random = seeded(randseed * 1_000 + thread);
-    const count = Math.floor(size / bs);
+    const count = blocksOf(job);
     if (isRandom(job)) {
       const rank = ranks(count, distribution, random);
       const stride = distribution.kind === 'random' ? 1 : strideOf(count);

@@ -8,9 +8,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { openSync } from 'node-dax';
 import { bench, driverNames } from '../bench/index.js';
 import { fromFio, toFio } from '../bench/fio-json.js';
-import { checkJob, DEFAULTS, MODES, parseDistribution, parseTime, VERIFY_METHODS, writes, type Job, type Mode } from '../bench/job.js';
+import { checkJob, DEFAULTS, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS, writes, type Job, type Mode } from '../bench/job.js';
 import { page } from '../bench/page.js';
-import { PRESETS, presetJobs, type PresetName } from '../bench/presets.js';
+import { PRESETS, presetJobs, type Preset, type PresetName } from '../bench/presets.js';
 import { pictureFiles } from '../bench/plots.js';
 import { prepare } from '../bench/subject.js';
 import type { Report } from '../bench/report.js';
@@ -78,11 +78,13 @@ function said(options: Options): Said {
   return Object.fromEntries(names.map((name) => [name, options[name as keyof Options]]));
 }
 
-function jobsOf(options: Options, size: number): { jobs: Job[]; rounds: number } {
-  const preset = PRESETS[options.preset ?? 'quick'];
+function jobsOf(options: Options, size: number): { jobs: Job[]; rounds: number; budget?: number } {
+  const preset: Preset = PRESETS[options.preset ?? 'quick'];
   const own = said(options);
   if (options.rw === undefined && options.bs === undefined) {
-    return { jobs: presetJobs(preset, size, own), rounds: options.repeats ?? preset.repeats };
+    const jobs = presetJobs(preset, size, own);
+    if (options.repeats !== undefined) return { jobs, rounds: options.repeats };
+    return { jobs, rounds: preset.repeats, ...(preset.budget !== undefined && { budget: preset.budget }) };
   }
   const { rw = ['randread'], bs = [4096] } = options;
   const time = own.loops === undefined ? { runtime: 1, time_based: true } : {};
@@ -91,7 +93,7 @@ function jobsOf(options: Options, size: number): { jobs: Job[]; rounds: number }
 
 // A file or device that is there keeps what it has, unless its owner gave it up.
 function checkPermission(path: string, jobs: readonly Job[], options: Options, command: Command): void {
-  if (!jobs.some(writes) || !existsSync(path) || statSync(path).isDirectory()) return;
+  if (!jobs.some((job) => writes(job) && !isOfFiles(job)) || !existsSync(path) || statSync(path).isDirectory()) return;
   if (options.yesOverwrite !== true) {
     command.error(
       `error: the jobs overwrite ${path}: add --yes-overwrite if that is all right, choose a path where nothing is, ` +
@@ -145,7 +147,7 @@ async function measure(path: string, options: Options, command: Command): Promis
   const unknown = [...(options.driver ?? []), ...(options.base === undefined ? [] : [options.base])].find((name) => !driverNames().includes(name));
   if (unknown !== undefined) command.error(`error: there is no driver ${unknown}: ${driverNames().join(', ')}`, { exitCode: 2 });
   const size = sizeOf(path, options);
-  const { jobs, rounds } = jobsOf(options, size);
+  const { jobs, rounds, budget } = jobsOf(options, size);
   jobs.forEach(checkJob);
   checkPermission(path, jobs, options, command);
   const ending = new AbortController();
@@ -155,12 +157,14 @@ async function measure(path: string, options: Options, command: Command): Promis
   process.once('SIGINT', end).once('SIGTERM', end);
   const bar = new SingleBar({ format: '{bar} {value}/{total} {what}', stream: process.stderr, clearOnComplete: true, hideCursor: true });
   const onTerminal = process.stderr.isTTY;
-  const prepared = prepare(path, size, options.force === true);
+  // Jobs on files use no byte of the file itself.
+  const prepared = prepare(path, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
   try {
     if (onTerminal) bar.start(1, 0, { what: '' });
     const report = await bench(prepared, {
       jobs,
       rounds,
+      ...(budget !== undefined && { budget }),
       ...(options.driver && { drivers: options.driver }),
       ...(options.base !== undefined && { base: options.base }),
       command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
@@ -208,7 +212,7 @@ export function benchCommand(): Command {
     .argument('[path]', 'a device, a file, or a path where nothing is: a file is made there, or in a directory, and removed')
     .addOption(new Option('--preset <name>', 'a ready set of jobs (default: quick)').choices(Object.keys(PRESETS)))
     .option('--size <bytes>', 'how much is worked on (default: 256M, or all of a smaller device)', checked(parseSize))
-    .option('--rw <mode>', `${MODES.join(', ')}; repeatable`, repeatable(oneOf(MODES)))
+    .option('--rw <mode>', `${MODES.join(', ')}; repeatable`, repeatable(oneOf<Mode>(MODES)))
     .option('--bs <bytes>', 'block size (default: 4k); repeatable', repeatable(parseSize))
     .option('--rwmixread <percent>', 'how much of a mixed job reads (default: 50)', parseCount(0))
     .option('--numjobs <count>', 'threads that do the job side by side (default: 1)', parseCount(1))

@@ -1,6 +1,7 @@
 // Figures over several trials: medians, and ranges that promise what they say.
 
 import t from 'tap';
+import { formatBandwidth, formatIops, formatRatio, formatSize, formatTime } from '../../lib/bench/notation.js';
 import { median, middle, spread, toldBy, type Latency, type Trial } from '../../lib/bench/figures.js';
 
 t.test('medians', (test) => {
@@ -62,5 +63,14 @@ t.test('one trial stands for several', (test) => {
   test.match(read?.latency, { min: 10, max: 300, mean: 20 });
   test.strictSame(read?.latency.percentiles, Array.from({ length: 13 }, () => 20), 'those that every trial tells');
   test.strictSame({ write, gc, usr_cpu }, { write: undefined, gc: undefined, usr_cpu: 20 });
+  test.end();
+});
+
+t.test('figures as people read them', (test) => {
+  test.strictSame([0.004321, 0.37, 0.999, 1, 7.577, 12.34, 250].map(formatRatio), ['0.0043', '0.37', '1', '1', '7.58', '12.3', '250']);
+  test.strictSame([999, 999.9, 1740, 12_345, 6.54e6].map(formatIops), ['999', '1.00 k', '1.74 k', '12.3 k', '6.54 M']);
+  test.strictSame([52, 1620, 2.2e6, 3e9].map(formatTime), ['52 ns', '1.62 µs', '2.20 ms', '3.00 s']);
+  test.strictSame([512, 6.8 * 1024 ** 3].map(formatBandwidth), ['512 B/s', '6.80 GiB/s']);
+  test.equal(formatSize(256 * 1024 ** 2), '256 MiB');
   test.end();
 });

@@ -9,7 +9,7 @@ import { DEFAULTS, type Job } from '../../lib/bench/job.js';
 import { scratchPath } from '../helpers/devices.js';
 
 const job = (more: Partial<Job> = {}): Job => ({ ...DEFAULTS, rw: 'randread', bs: 4096, size: 1024 ** 2, ...more });
-const target = (more: Partial<Target> = {}): Target => ({ path: '/x', kind: 'file', granularity: 'page', isDax: false, force: false, ...more });
+const target = (more: Partial<Target> = {}): Target => ({ path: '/x', kind: 'file', granularity: 'page', isDax: false, folder: undefined, force: false, ...more });
 
 function engine(name: string) {
   const found = fioContenders().find(({ key }) => key === `fio-${name}`);

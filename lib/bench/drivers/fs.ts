@@ -1,9 +1,10 @@
 // Owns the drivers of node:fs: buffered, with O_DIRECT, and FileHandle promises.
 
 import * as fs from 'node:fs';
-import { ACCEPTED, COPIED, durable, type Driver, type Target } from '../driver.js';
-import { syncEvery, writes, type Job } from '../job.js';
+import { ACCEPTED, COPIED, durable, KNOWN, SEEN, type Done, type Driver, type Target } from '../driver.js';
+import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
 import { blockBuffer, directIoNeeds } from './block-buffer.js';
+import { awaitedFiles, FILE_WORDS, files } from './files.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT, O_DSYNC } = fs.constants;
 
@@ -21,8 +22,12 @@ function writeWords(flags: string, job: Job): string {
   return every === 0 ? plain : `${plain}, then ${call} every ${every} writes`;
 }
 
-const noReadCall = (_: Job, { kind }: Target): string | undefined =>
-  kind === 'devdax' ? 'a devdax has no read(2) or write(2)' : undefined;
+function noCall(job: Job, { kind, folder }: Target): string | undefined {
+  if (isOfFiles(job)) return folder === undefined ? 'there are no files beside a device' : undefined;
+  return kind === 'devdax' ? 'a devdax has no read(2) or write(2)' : undefined;
+}
+
+const FILES_DONE: Done = { read: KNOWN, write: SEEN };
 
 function syncingEvery(job: Job, write: (pos: number) => unknown, sync: () => unknown): (pos: number) => unknown {
   const every = syncEvery(job);
@@ -40,13 +45,14 @@ function syncingEvery(job: Job, write: (pos: number) => unknown, sync: () => unk
 function synchronous(name: string, words: string, extraFlags: number, buffer: (job: Job, target: Target) => Uint8Array): Driver {
   return {
     name,
-    done: (job) => ({
+    done: (job) => isOfFiles(job) ? FILES_DONE : ({
       read: COPIED,
       write: extraFlags === O_DIRECT && syncEvery(job) === 0 ? ACCEPTED : durable(syncEvery(job)),
     }),
-    how: (job) => ({ read: `readSync${words === '' ? '' : ` with ${words.replace(/ \| $/, '')}`}`, write: writeWords(words, job) }),
-    obstacle: noReadCall,
+    how: (job) => isOfFiles(job) ? FILE_WORDS : ({ read: `readSync${words === '' ? '' : ` with ${words.replace(/ \| $/, '')}`}`, write: writeWords(words, job) }),
+    obstacle: noCall,
     open(job, target) {
+      if (isOfFiles(job)) return files(job, target);
       const { bs } = job;
       const fd = fs.openSync(target.path, openFlags(job) + extraFlags);
       const block = buffer(job, target);
@@ -76,7 +82,8 @@ export const buffered = synchronous('fs sync', '', 0, ({ bs }) => blockBuffer(bs
 export const direct: Driver = {
   ...synchronous('fs O_DIRECT', 'O_DIRECT | ', O_DIRECT, ({ bs }, { path }) => blockBuffer(bs, directIoNeeds(path).memory)),
   obstacle(job, target) {
-    const reason = noReadCall(job, target);
+    if (isOfFiles(job)) return 'O_DIRECT is of reads and writes';
+    const reason = noCall(job, target);
     if (reason !== undefined) return reason;
     const { memory, offset } = directIoNeeds(target.path);
     if (memory === 0) return 'its filesystem refuses O_DIRECT';
@@ -86,10 +93,12 @@ export const direct: Driver = {
 
 export const fileHandle: Driver = {
   name: 'FileHandle',
-  done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
-  how: (job) => ({ read: 'await read', write: `await ${writeWords('', job)}` }),
-  obstacle: noReadCall,
-  async open(job, { path }) {
+  done: (job) => (isOfFiles(job) ? FILES_DONE : { read: COPIED, write: durable(syncEvery(job)) }),
+  how: (job) => (isOfFiles(job) ? FILE_WORDS : { read: 'await read', write: `await ${writeWords('', job)}` }),
+  obstacle: noCall,
+  async open(job, target) {
+    if (isOfFiles(job)) return awaitedFiles(job, target);
+    const { path } = target;
     const { bs } = job;
     const every = syncEvery(job);
     const handle = await fs.promises.open(path, openFlags(job));

@@ -1,19 +1,26 @@
 // Owns the drivers of this package: views, synchronous and awaited reads and writes.
 
-import { openSync, type DaxDevice } from 'node-dax';
+import { openSync, PAGE_SIZE, type DaxDevice } from 'node-dax';
 import { COPIED, durable, IN_PLACE, type Driver, type Target } from '../driver.js';
-import { syncEvery, writes, type Job } from '../job.js';
+import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
 import { blockBuffer } from './block-buffer.js';
 
 const CACHE_LINE = 64;
 
-function openFor(job: Job, { path, force }: Target): DaxDevice {
-  return openSync(path, { readOnly: !writes(job), force });
+// The first touch of a page is a page fault, which a program that runs for longer than a trial does not notice. A store to
+// a page is another first touch than a load: the filesystem is told of it.
+function touchPages(device: DaxDevice, job: Job): void {
+  const byte = new Uint8Array(1);
+  for (let pos = 0; pos < job.size; pos += PAGE_SIZE) {
+    device.readSync(byte, pos);
+    if (writes(job)) device.writeSync(byte, pos, { flush: false });
+  }
 }
 
-// A devdax that is opened for reading has no views.
-function openForViews(job: Job, target: Target): DaxDevice {
-  return target.kind === 'devdax' ? openSync(target.path) : openFor(job, target);
+function openFor(job: Job, { path, force }: Target, readOnly = !writes(job)): DaxDevice {
+  const device = openSync(path, { readOnly, force });
+  touchPages(device, job);
+  return device;
 }
 
 function persistWords({ granularity }: Target): string {
@@ -47,8 +54,11 @@ function persistingEvery(every: number, device: DaxDevice, bs: number, write: (p
   };
 }
 
+const noFiles = (job: Job): string | undefined => (isOfFiles(job) ? 'a device is one piece of memory, without files' : undefined);
+
 export const view: Driver = {
   name: 'node-dax view',
+  obstacle: noFiles,
   done: (job) => ({ read: IN_PLACE, write: durable(syncEvery(job)) }),
   how: (job, target) => ({
     read: 'a view of the block, one load from each of its cache lines; no copy',
@@ -56,7 +66,8 @@ export const view: Driver = {
   }),
   open(job, target) {
     const { bs } = job;
-    const device = openForViews(job, target);
+    // A devdax that is opened for reading has no views.
+    const device = openFor(job, target, target.kind !== 'devdax' && !writes(job));
     const buffer = blockBuffer(bs);
     return {
       awaited: false,
@@ -78,6 +89,7 @@ export const view: Driver = {
 
 export const readSync: Driver = {
   name: 'node-dax sync',
+  obstacle: noFiles,
   done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
   how: (job, target) => ({ read: 'readSync()', write: writeWords('writeSync()', job, target) }),
   open(job, target) {
@@ -102,7 +114,7 @@ export const readAwaited: Driver = {
   name: 'node-dax async',
   done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
   how: (job, target) => ({ read: 'await read()', write: writeWords('await write()', job, target) }),
-  obstacle: (job) => (writes(job) && syncEvery(job) > 1 ? 'there is no awaited persist' : undefined),
+  obstacle: (job) => noFiles(job) ?? (writes(job) && syncEvery(job) > 1 ? 'there is no awaited persist' : undefined),
   open(job, target) {
     const options = { flush: syncEvery(job) === 1 };
     const device = openFor(job, target);
