@@ -9,10 +9,16 @@
     "core_sources": [
       "native/source.cc",
       "native/sysfs.cc",
+      "native/direct_io.cc",
       "native/mapping.cc",
       "native/guarded_copy.cc",
       "native/mapped_range.cc",
-      "native/sigbus.cc",
+      "native/fault_signals.cc",
+      "native/userfault.cc",
+      "native/vma_budget.cc",
+      "native/fault_region.cc",
+      "native/fault_file.cc",
+      "native/fault_service.cc",
       "native/persist.cc",
       "native/persist_x86_64.cc",
       "native/persist_aarch64.cc",
@@ -31,7 +37,7 @@
   "targets": [
     {
       "target_name": "node_dax",
-      "sources": ["native/addon.cc", "native/args.cc", "native/dax_device.cc", "<@(core_sources)"],
+      "sources": ["native/addon.cc", "native/args.cc", "native/dax_device.cc", "native/fault_mapping.cc", "native/isolate_client.cc", "native/leased_memory.cc", "<@(core_sources)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": [
@@ -58,6 +64,20 @@
             "native/persist_generic.cc"
           ],
           "include_dirs": ["native"]
+        },
+        {
+          "target_name": "fault_test",
+          "type": "executable",
+          "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
+          "include_dirs": ["native"]
+        },
+        {
+          "target_name": "fault_test_threads",
+          "type": "executable",
+          "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
+          "include_dirs": ["native"],
+          "cflags_cc": ["-fsanitize=thread", "-g", "-Wno-tsan"],
+          "ldflags": ["-fsanitize=thread"]
         }
       ]
     }]

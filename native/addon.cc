@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "dax_device.h"
+#include "fault_mapping.h"
 #include "guarded_copy.h"
 
 namespace {
@@ -13,6 +14,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   static std::once_flag once;
   std::call_once(once, dax::InitializeGuards);
   dax::InitDaxDevice(env, exports);
+  dax::InitFaultMapping(env, exports);
   return exports;
 }
 

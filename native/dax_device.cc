@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "args.h"
+#include "direct_io.h"
+#include "fault_signals.h"
+#include "leased_memory.h"
 #include "mapping.h"
 #include "persist.h"
-#include "sigbus.h"
 #include "source.h"
 
 namespace dax {
@@ -23,6 +25,7 @@ struct DaxDevice {
   std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty
   std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
   std::optional<Granularity> forced;
+  std::shared_ptr<const Backing> backing;  // made when it is first asked for
   // Every mapping that an ArrayBuffer may show: a file has one for each of its sizes.
   std::vector<std::weak_ptr<Mapping>> mappings;
 };
@@ -84,7 +87,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if (info[2].IsNumber())
     options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
 
-  InstallSigbusHandler();
+  InstallSignalHandlers();
   auto device = std::make_unique<DaxDevice>();
   if (info[3].IsString()) {
     const std::string name = info[3].As<Napi::String>().Utf8Value();
@@ -299,26 +302,7 @@ napi_value Segment(napi_env env, napi_callback_info info) {
   }
   device->mappings.push_back(mapping);
   char* const address = mapping->address() + pos;
-  auto* const lease = new std::shared_ptr<Mapping>(std::move(mapping));
-  const napi_finalize release = [](napi_env, void*, void* hint) {
-    delete static_cast<std::shared_ptr<Mapping>*>(hint);
-  };
-  napi_value buffer = nullptr;
-  const napi_status status = napi_create_external_arraybuffer(env, address, length, release, lease, &buffer);
-  if (status == napi_ok) {
-    // A second lease goes with the object: whoever works on a detached view (fs.read, zlib) still holds that.
-    auto* const object_lease = new std::shared_ptr<Mapping>(*lease);
-    if (napi_wrap(env, buffer, object_lease, release, object_lease, nullptr) != napi_ok) delete object_lease;
-    return buffer;
-  }
-  // Runtimes with a memory cage refuse without calling the finalizer; every other failure has called it.
-  if (status == napi_no_external_buffers_allowed) {
-    delete lease;
-    return ToResult(env, -EOPNOTSUPP);
-  }
-  bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  return pending ? nullptr : ToResult(env, -ENOMEM);
+  return LeaseMemory(env, address, length, std::move(mapping));
 }
 
 // detach(arrayBuffer): every view of it has length 0 from now on.
@@ -340,13 +324,14 @@ napi_value Close(napi_env env, napi_callback_info info) {
   device->mappings.clear();
   device->view_mapping.reset();
   device->mapping.reset();
+  device->backing.reset();
   device->source.reset();
   return nullptr;
 }
 
 // guard(): puts the SIGBUS handler in front of whatever was installed since.
 napi_value GuardAgain(napi_env, napi_callback_info) {
-  InstallSigbusHandler();
+  InstallSignalHandlers();
   return nullptr;
 }
 
@@ -361,11 +346,49 @@ Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// directIoAlignment(path) -> { memory, offset } | -errno
+Napi::Value DirectIo(const Napi::CallbackInfo& info) {
+  DirectIoAlignment alignment;
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  if (const int error = ReadDirectIoAlignment(path.c_str(), &alignment))
+    return Napi::Number::New(info.Env(), error);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["memory"] = Napi::Number::New(info.Env(), alignment.memory);
+  result["offset"] = Napi::Number::New(info.Env(), alignment.offset);
+  return result;
+}
+
+// misalignment(buffer, alignment) -> bytes by which its memory begins after a multiple of `alignment`
+napi_value Misalignment(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t alignment, length = 1;
+  char* memory;
+  if (!args.Bytes(1, &alignment) || !args.Memory(0, 0, &length, &memory)) return nullptr;
+  return ToResult(env, static_cast<int64_t>(reinterpret_cast<uintptr_t>(memory) % alignment));
+}
+
 }  // namespace
+
+std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* error) {
+  DaxDevice* device;
+  *error = 0;
+  if (!args.External(index, reinterpret_cast<void**>(&device))) return nullptr;
+  if (!device->source || !device->mapping) {
+    *error = device->source ? -EINVAL : -EBADF;
+    return nullptr;
+  }
+  if (!device->backing) {
+    const Mapping& mapping = *device->mapping;
+    device->backing =
+        std::make_shared<Backing>(Backing{device->source, mapping.persistence(), mapping.map_sync()});
+  }
+  return device->backing;
+}
 
 void InitDaxDevice(Napi::Env env, Napi::Object exports) {
   exports["open"] = Napi::Function::New(env, Open, "open");
   exports["cpu"] = Napi::Function::New(env, Cpu, "cpu");
+  exports["directIoAlignment"] = Napi::Function::New(env, DirectIo, "directIoAlignment");
   const napi_property_descriptor functions[] = {
       {"guard", nullptr, GuardAgain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
@@ -378,6 +401,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"physicalAddress", nullptr, PhysicalAddress, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"segment", nullptr, Segment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"misalignment", nullptr, Misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"detach", nullptr, Detach, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };

@@ -5,11 +5,21 @@
 
 #include <napi.h>
 
+#include <cstddef>
+#include <memory>
+
+#include "args.h"
+#include "fault_region.h"
+
 namespace dax {
 
 // Adds open, read, write, copyAsync, flush, drain, deepFlush, resize, segment, detach and close to the
 // exports.
 void InitDaxDevice(Napi::Env env, Napi::Object exports);
+
+// The device of a handle among the arguments, for mappings of a file on it: the same one each time. Null with
+// a TypeError pending, or with 0 or -EBADF in `error`: there is none once it is closed.
+std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* error);
 
 }  // namespace dax
 

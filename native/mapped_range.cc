@@ -1,19 +1,39 @@
 #include "mapped_range.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
 
 namespace dax {
 namespace {
 
+// A unit's two bits.
+constexpr size_t kUnitsPerByte = 4;
+constexpr uint8_t kLost = 1;
+constexpr uint8_t kStray = 2;
+
+uint8_t At(size_t index, uint8_t bits) {
+  return static_cast<uint8_t>(bits << (index % kUnitsPerByte * 2));
+}
+
 std::atomic<MappedRange*> first_range{nullptr};
+std::atomic<int> loss_listener{-1};
+
+void TellListener() {
+  const int fd = loss_listener.load();
+  const uint64_t one = 1;
+  // It can only fail when the count is full, and then it has been told.
+  if (fd >= 0 && write(fd, &one, sizeof one) < 0) return;
+}
 
 }  // namespace
 
 size_t MappedRange::BitmapBytes() const {
-  return length_.load() / unit_ / 8 + 1;
+  return length_.load() / unit_ / kUnitsPerByte + 1;
 }
 
-MappedRange* MappedRange::Add(void* start, size_t length, size_t unit) {
+MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on_loss) {
   MappedRange* range = first_range.load(std::memory_order_acquire);
   for (; range != nullptr; range = range->next_) {
     bool taken = false;
@@ -28,6 +48,7 @@ MappedRange* MappedRange::Add(void* start, size_t length, size_t unit) {
   }
   range->version_.fetch_add(1);
   range->unit_ = unit;
+  range->on_loss_ = on_loss;
   range->any_lost_.store(false);
   range->length_.store(length);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -63,23 +84,69 @@ void MappedRange::Remove() {
   taken_.store(false, std::memory_order_release);
 }
 
+// First of all: nobody may take what comes instead for the device's.
+void MappedRange::Remember(size_t index, uint8_t how) {
+  lost_[index / kUnitsPerByte].fetch_or(At(index, how));
+  any_lost_.store(true);
+}
+
 bool MappedRange::ReplaceWithZeros(uintptr_t address) {
   const uintptr_t start = start_.load();
   const size_t index = (address - start) / unit_;
   void* const page = reinterpret_cast<void*>(start + index * unit_);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  // Remembered first: nobody may take the zeros for the device's.
-  lost_[index / 8].fetch_or(static_cast<uint8_t>(1u << (index % 8)));
-  any_lost_.store(true);
-  return mmap(page, unit_, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+  Remember(index, kLost);
+  if (mmap(page, unit_, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return false;
+  TellListener();
+  return true;
+}
+
+bool MappedRange::ReplaceWithCopy(uintptr_t address) {
+  const uintptr_t start = start_.load();
+  const size_t index = (address - start) / unit_;
+  void* const page = reinterpret_cast<void*>(start + index * unit_);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* const copy = mmap(nullptr, unit_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (copy == MAP_FAILED) return false;
+  memcpy(copy, page, unit_);
+  Remember(index, kLost | kStray);
+  if (mremap(copy, unit_, unit_, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) {
+    munmap(copy, unit_);
+    return false;
+  }
+  TellListener();
+  return true;
+}
+
+void MappedRange::Restore(size_t offset, size_t length) {
+  if (!any_lost()) return;
+  for (size_t index = offset / unit_; index * unit_ < offset + length; index++) {
+    lost_[index / kUnitsPerByte].fetch_and(static_cast<uint8_t>(~At(index, kLost | kStray)));
+  }
+}
+
+size_t MappedRange::NextLoss(size_t offset, size_t end) const {
+  if (!any_lost()) return end;
+  for (size_t index = offset / unit_; index * unit_ < end;) {
+    const uint8_t bits = lost_[index / kUnitsPerByte].load();
+    if ((bits & At(index, kLost)) != 0) return index * unit_;
+    index = bits == 0 ? (index / kUnitsPerByte + 1) * kUnitsPerByte : index + 1;
+  }
+  return end;
+}
+
+bool MappedRange::IsStray(size_t offset) const {
+  const size_t index = offset / unit_;
+  return (lost_[index / kUnitsPerByte].load() & At(index, kStray)) != 0;
 }
 
 size_t MappedRange::ScanLosses(size_t offset, size_t length) const {
-  for (size_t index = offset / unit_; index * unit_ < offset + length; index++) {
-    if ((lost_[index / 8].load() & (1u << (index % 8))) == 0) continue;
-    return index * unit_ > offset ? index * unit_ - offset : 0;
-  }
-  return length;
+  const size_t loss = NextLoss(offset, offset + length);
+  return loss <= offset ? 0 : loss - offset;
+}
+
+void SetLossListener(int event_fd) {
+  loss_listener.store(event_fd);
 }
 
 }  // namespace dax

@@ -9,21 +9,37 @@
 
 namespace dax {
 
+// What an access that cannot be had comes to, where no copy of ours is under way.
+enum class OnLoss {
+  kZeros,  // private zeros take the page's place
+  kKill,   // what would happen without us
+};
+
 // One entry of the process-wide list. Entries are reused and never freed: the list is read inside a signal
 // handler.
 class MappedRange {
  public:
   // `unit` is the smallest piece that can be mapped anew. Null when there is no memory.
-  static MappedRange* Add(void* start, size_t length, size_t unit);
+  static MappedRange* Add(void* start, size_t length, size_t unit, OnLoss on_loss = OnLoss::kZeros);
   // Safe in a signal handler. Null when no range holds the address.
   static MappedRange* Find(uintptr_t address);
 
   // Must come before the range is unmapped.
   void Remove();
 
+  OnLoss on_loss() const { return on_loss_; }
+
   // Puts private zeros in place of the unit that holds the address and remembers it as lost; false when the
   // kernel refuses. Safe in a signal handler.
   bool ReplaceWithZeros(uintptr_t address);
+  // As ReplaceWithZeros, for a store to what may only be read: a private copy takes the unit's place.
+  bool ReplaceWithCopy(uintptr_t address);
+  // Where the first lost unit that reaches past `offset` begins; `end` if none does before it.
+  size_t NextLoss(size_t offset, size_t end) const;
+  // The unit was lost to a store to what may only be read.
+  bool IsStray(size_t offset) const;
+  // What is in place of these units is the mapping's again.
+  void Restore(size_t offset, size_t length);
 
   bool any_lost() const { return any_lost_.load(std::memory_order_acquire); }
 
@@ -35,6 +51,7 @@ class MappedRange {
  private:
   size_t ScanLosses(size_t offset, size_t length) const;
   size_t BitmapBytes() const;
+  void Remember(size_t index, uint8_t how);
 
   std::atomic<bool> taken_{false};
   // Odd while the entry is being changed: who finds it so, or changed, looks elsewhere.
@@ -42,11 +59,16 @@ class MappedRange {
   std::atomic<uintptr_t> start_{0};
   std::atomic<size_t> length_{0};
   size_t unit_ = 0;
+  OnLoss on_loss_ = OnLoss::kZeros;
   std::atomic<bool> any_lost_{false};
-  // A bit for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no memory.
+  // Two bits for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no
+  // memory.
   std::atomic<uint8_t>* lost_ = nullptr;
   MappedRange* next_ = nullptr;
 };
+
+// The eventfd that a loss is counted on, so that it can be told of outside the handler; -1 for none.
+void SetLossListener(int event_fd);
 
 }  // namespace dax
 

@@ -34,6 +34,7 @@ class Mapping {
   uint64_t length() const { return length_; }
   bool map_sync() const { return map_sync_; }
   Granularity granularity() const { return persistence_.granularity(); }
+  const Persistence& persistence() const { return persistence_; }
 
   // Each returns the bytes moved, or if none could be -errno: -EIO (poison, or the file ends earlier by now),
   // -EFAULT (the user's memory faulted). The range must lie inside the mapping.

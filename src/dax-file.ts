@@ -2,7 +2,7 @@
 
 import type { Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock } from './dax-io.js';
-import { changeSize, freePastEnd, punchRange, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { changeSize, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
 import type { Iter } from './dax-walk.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
@@ -267,7 +267,7 @@ export class DaxFile {
   #endWrite(pos: number, length: number, written: number): void {
     const { inode } = this;
     if (written > 0 && pos + written > inode.size) {
-      inode.size = pos + written;
+      setSize(inode, pos + written);
       this.#operations.dirty?.(inode);
     }
     if (written < length && pos + length > inode.size) freePastEnd(inode, this.#operations);

@@ -24,7 +24,20 @@ export function freePastEnd(inode: Inode, operations: InodeOperations): void {
 
 /** Before i_size rises past the old end: what a mapping stored beyond it, in its page, must read as zeros (TR-8). */
 export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
-  daxTruncatePage(inode, inode.size, operations.getBlock);
+  zeroTail(inode, inode.size, operations);
+}
+
+// To the end of the page that is mapped: a device may map more than 4096 bytes at once.
+function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
+  daxTruncatePage(inode, from, operations.getBlock);
+  const mapped = inode.addressSpace?.pageSize ?? PAGE_SIZE;
+  if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
+}
+
+/** Sets i_size, for every mapping too: what lies past it is gone from them when this returns. */
+export function setSize(inode: Inode, size: number): void {
+  inode.size = size;
+  inode.addressSpace?.resized();
 }
 
 /** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
@@ -43,12 +56,12 @@ export function zeroRange(inode: Inode, from: number, to: number, operations: In
 export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
   if (size > inode.size) {
     zeroPastEnd(inode, operations);
-    inode.size = size;
+    setSize(inode, size);
     return;
   }
-  daxTruncatePage(inode, size, operations.getBlock);
+  zeroTail(inode, size, operations);
   invalidating(inode, () => {
-    inode.size = size;
+    setSize(inode, size);
     freePastEnd(inode, operations);
   });
 }

@@ -5,6 +5,9 @@ import { getSystemErrorMap } from 'node:util';
 /** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
 export type DaxErrorReason =
   | 'ADDON_NOT_FOUND'
+  | 'ALIGNMENT'
+  | 'BEYOND_END'
+  | 'BLOCK_SIZE'
   | 'DEVDAX_PRIVATE'
   | 'DEVICE_CLOSED'
   | 'DEVICE_FULL'
@@ -12,14 +15,18 @@ export type DaxErrorReason =
   | 'FIXED_SIZE'
   | 'GRANULARITY_NOT_SUPPORTED'
   | 'INVALID_FILE_TYPE'
+  | 'HOLE'
   | 'MEDIA_ERROR'
   | 'NO_EXTERNAL_BUFFERS'
   | 'NOT_DAX'
+  | 'NOT_MAPPABLE'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OFFSET_UNALIGNED'
   | 'READ_ONLY'
+  | 'OWNER_THREAD'
   | 'SIZE_MISMATCH'
   | 'SOURCE_EMPTY'
+  | 'TOO_MANY_MAPPINGS'
   | 'UNINITIALISED_EXTENT'
   | 'USER_MEMORY';
 

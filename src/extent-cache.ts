@@ -26,10 +26,17 @@ export function emptyExtent(): Extent {
   return { iblock: 0, count: 0, state: 'hole', blocknr: 0, bdev: undefined, isAccessible: false };
 }
 
+/** Whoever must see what the cache learns and forgets: the mappings of the file. */
+export interface ExtentWatcher {
+  inserted(extent: Extent): void;
+  invalidated(iblock: number, count: number): void;
+}
+
 type Kind = Pick<Extent, 'state' | 'bdev' | 'isAccessible'>;
 
 /** The extents of one inode, in the order of the file, none overlapping another. */
 export class ExtentCache {
+  watcher: ExtentWatcher | undefined;
   #rows = new ExtentRows();
   // What a row says by a number. There are few: a device or two, each in few states.
   readonly #kinds: Kind[] = [];
@@ -56,32 +63,26 @@ export class ExtentCache {
 
   /** Remembers an extent in place of whatever was known of its blocks. */
   insert(extent: Extent): void {
-    const { iblock, count, state, blocknr } = extent;
-    this.invalidate(iblock, count);
-    const kind = this.#kindOf(extent);
-    if (kind === undefined) return;
-    const rows = this.#rows;
-    // A filesystem that answers block by block makes long runs all the same.
-    const follows = (block: number, after: number) => state === 'hole' || block === after;
-    let end = iblock + count;
-    rows.seek(iblock);
-    if (!rows.isAtEnd && rows.start === end && rows.kind === kind && follows(rows.blocknr, blocknr + count)) {
-      end = rows.end;
-      rows.remove();
-    }
-    if (rows.previous()) {
-      const { start, blocknr: first } = rows;
-      if (rows.end === iblock && rows.kind === kind && follows(blocknr, first + (iblock - start))) {
-        rows.replace(start, end, first, kind);
-        return;
-      }
-      rows.next();
-    }
-    rows.insert(iblock, end, blocknr, kind);
+    this.#put(extent);
+    this.watcher?.inserted(extent);
   }
 
-  /** Forgets `count` blocks from `iblock` on, by default all that follow. */
+  /** As `insert`, for a part of what was found here, of which more is known now: mappings have seen it. */
+  confirm(extent: Extent): void {
+    this.#put(extent);
+  }
+
+  /**
+   * Forgets `count` blocks from `iblock` on, by default all that follow: they are about to go, or to lie elsewhere. No
+   * mapping shows them any more when this returns.
+   */
   invalidate(iblock = 0, count = Number.POSITIVE_INFINITY): void {
+    this.forget(iblock, count);
+    if (count > 0) this.watcher?.invalidated(iblock, count);
+  }
+
+  /** As `invalidate`, but for the cache alone: what mappings show of the blocks is right for the time being. */
+  forget(iblock: number, count: number): void {
     const to = iblock + count;
     if (iblock === 0 && to === Number.POSITIVE_INFINITY) {
       this.#rows = new ExtentRows();
@@ -103,6 +104,31 @@ export class ExtentCache {
         rows.remove();
       }
     }
+  }
+
+  #put(extent: Extent): void {
+    const { iblock, count, state, blocknr } = extent;
+    this.forget(iblock, count);
+    const kind = this.#kindOf(extent);
+    if (kind === undefined) return;
+    const rows = this.#rows;
+    // A filesystem that answers block by block makes long runs all the same.
+    const follows = (block: number, after: number) => state === 'hole' || block === after;
+    let end = iblock + count;
+    rows.seek(iblock);
+    if (!rows.isAtEnd && rows.start === end && rows.kind === kind && follows(rows.blocknr, blocknr + count)) {
+      end = rows.end;
+      rows.remove();
+    }
+    if (rows.previous()) {
+      const { start, blocknr: first } = rows;
+      if (rows.end === iblock && rows.kind === kind && follows(blocknr, first + (iblock - start))) {
+        rows.replace(start, end, first, kind);
+        return;
+      }
+      rows.next();
+    }
+    rows.insert(iblock, end, blocknr, kind);
   }
 
   // Undefined for one kind too many, which is not remembered.

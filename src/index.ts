@@ -4,6 +4,7 @@ export type { DeviceKind, Granularity } from './binding.js';
 export {
   bdevDirectAccess,
   type Abortable,
+  type Backing,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -22,9 +23,35 @@ export {
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
 export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
+export {
+  daxFault,
+  daxMkwrite,
+  daxPfnMkwrite,
+  VM_FAULT_FALLBACK,
+  VM_FAULT_LOCKED,
+  VM_FAULT_MAJOR,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  type FaultOperations,
+  type VmArea,
+  type VmFault,
+} from './dax-fault.js';
+export {
+  DaxMapping,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
+  type FaultInfo,
+  type MappingHandle,
+} from './dax-mapping.js';
+export { daxMmap, type MmapOptions } from './dax-mmap.js';
 export type { Iter } from './dax-walk.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
+export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
   BadBlocks,
@@ -40,6 +67,7 @@ export type {
   RegionInfo,
 } from './discovery/device-info.js';
 export { doctor } from './discovery/doctor.js';
+export { freezeSuper, thawSuper } from './freeze.js';
 export { list } from './discovery/list.js';
 export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';

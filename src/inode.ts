@@ -1,8 +1,10 @@
 // Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
 
+import type { AddressSpace } from './address-space.js';
 import type { BlockDevice } from './block-device.js';
 import type { BufferHead } from './buffer-head.js';
 import { ExtentCache } from './extent-cache.js';
+import { PageLocks } from './page-locks.js';
 import { RwLock } from './rw-lock.js';
 import { PAGE_SIZE } from './units.js';
 
@@ -53,6 +55,11 @@ export interface InodeOperations {
   punchBlocks?(inode: Inode, iblock: number, count: number): void;
   /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
   fsync(inode: Inode, pos: number, end: number): void;
+  /**
+   * A fault has filled the blocks that `bh` describes, which were unwritten: with `ok` they are data from now on, without
+   * they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
+   */
+  completeUnwritten?(inode: Inode, bh: BufferHead, ok: boolean): void;
   /** Size, times or mode changed, and must reach the medium at the next fsync. */
   dirty?(inode: Inode): void;
 }
@@ -78,6 +85,10 @@ export class Inode {
   readonly inval = new RwLock('inval');
   /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
   readonly extents = new ExtentCache();
+  /** Pages of garbage that a write fills, or of which a fault is served. */
+  readonly pages = new PageLocks();
+  /** Once it was mapped (i_mapping). */
+  addressSpace: AddressSpace | undefined;
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];

@@ -94,6 +94,6 @@ export function mapBlocks(
   extent.bdev = bh.bdev;
   extent.isAccessible = false;
   if (extent.state === 'hole' || extent.state === 'written') inode.extents.insert(extent);
-  else inode.extents.invalidate(iblock, extent.count);
+  else inode.extents.forget(iblock, extent.count);
   return extent;
 }

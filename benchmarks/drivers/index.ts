@@ -3,6 +3,7 @@
 import type { Driver } from '../driver.js';
 import { daxDoIoRead } from './dax-do-io.js';
 import { extentsDaxDoIo, extentsFind } from './extents.js';
+import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
@@ -21,11 +22,18 @@ export const DRIVERS = {
   'fs-readSync-direct': fsReadSyncDirect,
   'fs-writeSync-fdatasync': fsWriteSync,
   'FileHandle-read': fileHandleRead,
+  'fault-each-page': faultEachPage,
+  'fault-among-10000': faultAmongMany,
+  'first-touch-mapping': firstTouch,
+  'load-mapping': loadFromMapping,
+  'load-view': loadFromView,
 } satisfies Record<string, Driver>;
 
 /** A program of benchmarks/native and the libraries it is linked with. */
 export const PROGRAMS = {
   memcpy: { libraries: [], done: 'the bytes are in the buffer' },
+  userfault: { libraries: ['-lpthread'], done: 'the page of the file is there, put by another thread' },
+  'first-touch': { libraries: [], done: 'the page is there, put by the kernel' },
   libpmem: { libraries: ['-lpmem'], done: 'the bytes have left the CPU caches: pmem_memcpy_persist has returned' },
 } satisfies Record<string, { libraries: string[]; done: string }>;
 

@@ -29,7 +29,6 @@ function run(
   try {
     const stage = beginStage(Session.begin(make, deviceSize), FILES);
     for (; at < sequence.length; at++) {
-      stage.session.device.forget();
       let caught: unknown;
       try {
         perform(stage, sequence[at] as Operation);

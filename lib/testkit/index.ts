@@ -1,6 +1,20 @@
 // The public interface of node-dax/testkit: a test kit for those who write filesystems on node-dax.
 
+export {
+  checkCrashes,
+  formatCrashes,
+  type CrashFailure,
+  type CrashOperation,
+  type CrashReport,
+  type CrashTest,
+  type CrashTestOptions,
+  type Moment,
+} from './check-crashes.js';
 export { checkFilesystem, type CheckOptions } from './check-filesystem.js';
 export type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from './contract.js';
-export { GARBAGE, RecordingDevice, type DeviceEvent } from './recording-device.js';
+export { crashImages, type CrashImage, type CrashImageOptions } from './crash-images.js';
+export { seeded, type Random } from './random.js';
+export { GARBAGE, RecordingDevice } from './recording-device.js';
 export { format, type Check, type Report } from './report.js';
+export { storeLog } from './store-log.js';
+export type { FenceEvent, FlushEvent, MarkEvent, StoreEvent, Trace, TraceEvent } from './trace.js';

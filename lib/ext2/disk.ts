@@ -1,0 +1,321 @@
+// Owns what lies on the medium: every structure of ext2 with its fields, and the flags and limits that they are read by.
+// Names are those of the published format ("The Second Extended File System", e2fsprogs). All numbers are little-endian.
+
+import { decode, encode, fields, type Decoded } from './layout.js';
+
+/** Bytes from the start of the device to the superblock, whatever the block size. */
+export const SUPERBLOCK_POS = 1024;
+export const SUPERBLOCK_SIZE = 1024;
+
+export const EXT2_MAGIC = 0xef53;
+
+/** s_rev_level: the original format has inodes of 128 bytes, first inode 11 and no feature flags. */
+export const EXT2_GOOD_OLD_REV = 0;
+export const EXT2_DYNAMIC_REV = 1;
+export const GOOD_OLD_INODE_SIZE = 128;
+export const GOOD_OLD_FIRST_INO = 11;
+
+/** s_state. */
+export const EXT2_VALID_FS = 0x0001;
+export const EXT2_ERROR_FS = 0x0002;
+
+export const EXT2_BAD_INO = 1;
+export const EXT2_ROOT_INO = 2;
+export const EXT2_RESIZE_INO = 7;
+
+/** s_feature_compat: those who do not know them may still read and write. */
+export const COMPAT = {
+  DIR_PREALLOC: 0x0001,
+  IMAGIC_INODES: 0x0002,
+  HAS_JOURNAL: 0x0004,
+  EXT_ATTR: 0x0008,
+  RESIZE_INODE: 0x0010,
+  DIR_INDEX: 0x0020,
+  SPARSE_SUPER2: 0x0200,
+} as const;
+
+/** s_feature_ro_compat: those who do not know them may read. */
+export const RO_COMPAT = {
+  SPARSE_SUPER: 0x0001,
+  LARGE_FILE: 0x0002,
+  BTREE_DIR: 0x0004,
+  DIR_NLINK: 0x0020,
+  EXTRA_ISIZE: 0x0040,
+} as const;
+
+/** s_feature_incompat: those who do not know them must keep away. */
+export const INCOMPAT = {
+  FILETYPE: 0x0002,
+} as const;
+
+/** All of s_feature_ro_compat that this filesystem can write by. */
+export const KNOWN_RO_COMPAT =
+  RO_COMPAT.SPARSE_SUPER + RO_COMPAT.LARGE_FILE + RO_COMPAT.BTREE_DIR + RO_COMPAT.DIR_NLINK + RO_COMPAT.EXTRA_ISIZE;
+/** All of s_feature_incompat that this filesystem knows. */
+export const KNOWN_INCOMPAT = INCOMPAT.FILETYPE;
+
+/** Whether `flags` (32 bits) has all of `flag`. */
+export function hasFlag(flags: number, flag: number): boolean {
+  // eslint-disable-next-line no-bitwise -- flags
+  return (flags & flag) === flag;
+}
+
+/** `flags` with those of `flag` set, or cleared. */
+export function withFlag(flags: number, flag: number, isSet = true): number {
+  // eslint-disable-next-line no-bitwise -- flags
+  return (isSet ? flags | flag : flags & ~flag) >>> 0;
+}
+
+/** The flags that are in `flags` and not in `known`. */
+export function unknownFlags(flags: number, known: number): number {
+  return withFlag(flags, known, false);
+}
+
+export const SUPERBLOCK = fields({
+  s_inodes_count: ['u32', 0],
+  s_blocks_count: ['u32', 4],
+  s_r_blocks_count: ['u32', 8],
+  s_free_blocks_count: ['u32', 12],
+  s_free_inodes_count: ['u32', 16],
+  s_first_data_block: ['u32', 20],
+  s_log_block_size: ['u32', 24],
+  s_log_frag_size: ['u32', 28],
+  s_blocks_per_group: ['u32', 32],
+  s_frags_per_group: ['u32', 36],
+  s_inodes_per_group: ['u32', 40],
+  s_mtime: ['u32', 44],
+  s_wtime: ['u32', 48],
+  s_mnt_count: ['u16', 52],
+  s_max_mnt_count: ['i16', 54],
+  s_magic: ['u16', 56],
+  s_state: ['u16', 58],
+  s_errors: ['u16', 60],
+  s_minor_rev_level: ['u16', 62],
+  s_lastcheck: ['u32', 64],
+  s_checkinterval: ['u32', 68],
+  s_creator_os: ['u32', 72],
+  s_rev_level: ['u32', 76],
+  s_def_resuid: ['u16', 80],
+  s_def_resgid: ['u16', 82],
+  s_first_ino: ['u32', 84],
+  s_inode_size: ['u16', 88],
+  s_block_group_nr: ['u16', 90],
+  s_feature_compat: ['u32', 92],
+  s_feature_incompat: ['u32', 96],
+  s_feature_ro_compat: ['u32', 100],
+  s_uuid: ['bytes', 104, 16],
+  s_volume_name: ['bytes', 120, 16],
+  s_last_mounted: ['bytes', 136, 64],
+  s_algorithm_usage_bitmap: ['u32', 200],
+  s_prealloc_blocks: ['u8', 204],
+  s_prealloc_dir_blocks: ['u8', 205],
+  s_reserved_gdt_blocks: ['u16', 206],
+  s_journal_uuid: ['bytes', 208, 16],
+  s_journal_inum: ['u32', 224],
+  s_journal_dev: ['u32', 228],
+  s_last_orphan: ['u32', 232],
+  s_hash_seed: ['u32s', 236, 4],
+  s_def_hash_version: ['u8', 252],
+  s_jnl_backup_type: ['u8', 253],
+  s_desc_size: ['u16', 254],
+  s_default_mount_opts: ['u32', 256],
+  s_first_meta_bg: ['u32', 260],
+  s_mkfs_time: ['u32', 264],
+  s_jnl_blocks: ['u32s', 268, 17],
+  s_min_extra_isize: ['u16', 348],
+  s_want_extra_isize: ['u16', 350],
+  s_flags: ['u32', 352],
+  s_backup_bgs: ['u32s', 588, 2],
+});
+
+export type Superblock = Decoded<typeof SUPERBLOCK>;
+
+export const GROUP_DESC_SIZE = 32;
+
+export const GROUP_DESC = fields({
+  bg_block_bitmap: ['u32', 0],
+  bg_inode_bitmap: ['u32', 4],
+  bg_inode_table: ['u32', 8],
+  bg_free_blocks_count: ['u16', 12],
+  bg_free_inodes_count: ['u16', 14],
+  bg_used_dirs_count: ['u16', 16],
+  bg_flags: ['u16', 18],
+});
+
+export type GroupDesc = Decoded<typeof GROUP_DESC>;
+
+/** Pointers in an inode: 12 to blocks of the file, then one to each level of indirection. */
+export const EXT2_N_BLOCKS = 15;
+export const EXT2_NDIR_BLOCKS = 12;
+
+/** i_flags. */
+export const INODE_FLAGS = {
+  SYNC: 0x00000008,
+  IMMUTABLE: 0x00000010,
+  APPEND: 0x00000020,
+  NOATIME: 0x00000080,
+  /** The directory has a hashed index, which must be taken away by those who change it without keeping it. */
+  INDEX: 0x00001000,
+  TOPDIR: 0x00020000,
+} as const;
+
+/** What an inode can have of i_flags in a later format, where its i_block means something else. */
+export const FOREIGN_INODE_FLAGS = { EXTENTS: 0x00080000, EA_INODE: 0x00200000, INLINE_DATA: 0x10000000 } as const;
+
+/** The first 128 bytes of an inode; `osd2` as Linux has it. */
+export const INODE = fields({
+  i_mode: ['u16', 0],
+  i_uid: ['u16', 2],
+  i_size: ['u32', 4],
+  i_atime: ['i32', 8],
+  i_ctime: ['i32', 12],
+  i_mtime: ['i32', 16],
+  i_dtime: ['u32', 20],
+  i_gid: ['u16', 24],
+  i_links_count: ['u16', 26],
+  i_blocks: ['u32', 28],
+  i_flags: ['u32', 32],
+  i_osd1: ['u32', 36],
+  i_block: ['u32s', 40, EXT2_N_BLOCKS],
+  i_generation: ['u32', 100],
+  i_file_acl: ['u32', 104],
+  /** i_dir_acl in revision 0, and of what is no regular file. */
+  i_size_high: ['u32', 108],
+  i_faddr: ['u32', 112],
+  l_i_blocks_hi: ['u16', 116],
+  l_i_file_acl_high: ['u16', 118],
+  l_i_uid_high: ['u16', 120],
+  l_i_gid_high: ['u16', 122],
+});
+
+/** What follows in larger inodes, as far as `i_extra_isize` reaches. */
+export const INODE_EXTRA = fields({
+  i_extra_isize: ['u16', 128],
+  i_checksum_hi: ['u16', 130],
+  i_ctime_extra: ['u32', 132],
+  i_mtime_extra: ['u32', 136],
+  i_atime_extra: ['u32', 140],
+  i_crtime: ['i32', 144],
+  i_crtime_extra: ['u32', 148],
+});
+
+/** Bytes of INODE_EXTRA that are set in a new inode: up to and with i_projid, as mke2fs and Linux do. */
+export const WANT_EXTRA_ISIZE = 32;
+
+export type RawInode = Decoded<typeof INODE>;
+
+/** The types in i_mode. */
+export const S_IFMT = 0o170000;
+export const S_IFSOCK = 0o140000;
+export const S_IFLNK = 0o120000;
+export const S_IFREG = 0o100000;
+export const S_IFBLK = 0o060000;
+export const S_IFDIR = 0o040000;
+export const S_IFCHR = 0o020000;
+export const S_IFIFO = 0o010000;
+
+/** The type in a mode: one of the `S_IF…`, or another number in a corrupt inode. */
+export function typeOf(mode: number): number {
+  // eslint-disable-next-line no-bitwise -- the type in a mode
+  return mode & S_IFMT;
+}
+
+/** A directory entry up to its name. It begins at a multiple of 4 and never crosses a block. */
+export const DIRENT = fields({
+  inode: ['u32', 0],
+  rec_len: ['u16', 4],
+  name_len: ['u8', 6],
+  /** The high half of name_len without the feature filetype. */
+  file_type: ['u8', 7],
+});
+
+export const DIRENT_HEADER = 8;
+export const EXT2_NAME_LEN = 255;
+
+/** Bytes that an entry with a name of `nameLength` bytes takes. */
+export function direntLength(nameLength: number): number {
+  return DIRENT_HEADER + Math.ceil(nameLength / 4) * 4;
+}
+
+/** file_type of an entry. */
+export const FT = { UNKNOWN: 0, REG_FILE: 1, DIR: 2, CHRDEV: 3, BLKDEV: 4, FIFO: 5, SOCK: 6, SYMLINK: 7 } as const;
+
+const FILE_TYPES: ReadonlyMap<number, number> = new Map([
+  [S_IFREG, FT.REG_FILE],
+  [S_IFDIR, FT.DIR],
+  [S_IFCHR, FT.CHRDEV],
+  [S_IFBLK, FT.BLKDEV],
+  [S_IFIFO, FT.FIFO],
+  [S_IFSOCK, FT.SOCK],
+  [S_IFLNK, FT.SYMLINK],
+]);
+
+/** The file_type of an entry that leads to an inode of `mode`. */
+export function fileTypeOf(mode: number): number {
+  return FILE_TYPES.get(typeOf(mode)) ?? FT.UNKNOWN;
+}
+
+/** Links to one inode, and those to a directory where the feature dir_nlink lets it have more and count them as 1. */
+export const EXT2_LINK_MAX = 32000;
+export const DIR_NLINK_MAX = 65000;
+
+/** Symbolic links shorter than this are in i_block. */
+export const FAST_SYMLINK_LIMIT = EXT2_N_BLOCKS * 4;
+
+export const XATTR_MAGIC = 0xea020000;
+/** The most inodes that share one block of attributes. */
+export const XATTR_REFCOUNT_MAX = 1024;
+
+/** The start of a block of extended attributes (i_file_acl). Within an inode there is the magic alone. */
+export const XATTR_HEADER = fields({
+  h_magic: ['u32', 0],
+  h_refcount: ['u32', 4],
+  h_blocks: ['u32', 8],
+  h_hash: ['u32', 12],
+  h_checksum: ['u32', 16],
+});
+
+export const XATTR_HEADER_SIZE = 32;
+export const XATTR_IBODY_HEADER_SIZE = 4;
+
+/** An attribute up to its name. Four bytes of zeros end the list. Values lie at the end of the block or inode. */
+export const XATTR_ENTRY = fields({
+  e_name_len: ['u8', 0],
+  e_name_index: ['u8', 1],
+  /** From the start of the block; in an inode, from the first entry. */
+  e_value_offs: ['u16', 2],
+  e_value_block: ['u32', 4],
+  e_value_size: ['u32', 8],
+  e_hash: ['u32', 12],
+});
+
+export const XATTR_ENTRY_SIZE = 16;
+
+/** e_name_index, and what it stands for in the names that users see. */
+export const XATTR_PREFIXES: ReadonlyMap<number, string> = new Map([
+  [1, 'user.'],
+  [2, 'system.posix_acl_access'],
+  [3, 'system.posix_acl_default'],
+  [4, 'trusted.'],
+  [6, 'security.'],
+  [7, 'system.'],
+]);
+
+/** The superblock in 1024 bytes that begin with it. */
+export function readSuperblock(bytes: Uint8Array): Superblock {
+  return decode(SUPERBLOCK, bytes);
+}
+
+/** Puts fields of the superblock into 1024 bytes that begin with it. */
+export function writeSuperblock(values: Partial<Superblock>, bytes: Uint8Array): void {
+  encode(SUPERBLOCK, values, bytes);
+}
+
+/** The descriptor of group `group`, in the table of them. */
+export function readGroupDesc(table: Uint8Array, group: number): GroupDesc {
+  return decode(GROUP_DESC, table, group * GROUP_DESC_SIZE);
+}
+
+export function writeGroupDesc(values: Partial<GroupDesc>, table: Uint8Array, group: number): void {
+  encode(GROUP_DESC, values, table, group * GROUP_DESC_SIZE);
+}

@@ -1,0 +1,90 @@
+// Owns reading and writing little-endian structures by a table of their fields.
+
+type NumberKind = 'u8' | 'u16' | 'i16' | 'u32' | 'i32';
+
+/** A number at a byte of the structure, so many 32-bit numbers, or so many bytes. */
+export type Field = readonly [kind: NumberKind, offset: number] | readonly [kind: 'u32s' | 'bytes', offset: number, count: number];
+
+export type Layout = Readonly<Record<string, Field>>;
+
+/** What a structure is in memory: a number for each field, or a copy of its bytes. */
+export type Decoded<L extends Layout> = {
+  -readonly [K in keyof L]: L[K][0] extends 'bytes' ? Uint8Array : L[K][0] extends 'u32s' ? number[] : number;
+};
+
+/** A table of fields, with the types of its entries kept. */
+export function fields<const L extends Layout>(layout: L): L {
+  return layout;
+}
+
+const SIZES = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4 } as const;
+
+/** Bytes that a field takes. */
+export function sizeOf(field: Field): number {
+  if (field[0] === 'bytes') return field[2];
+  return field[0] === 'u32s' ? 4 * field[2] : SIZES[field[0]];
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function getField(view: DataView, field: Field, at: number): number | number[] | Uint8Array {
+  const pos = at + field[1];
+  switch (field[0]) {
+    case 'u8':
+      return view.getUint8(pos);
+    case 'u16':
+      return view.getUint16(pos, true);
+    case 'i16':
+      return view.getInt16(pos, true);
+    case 'u32':
+      return view.getUint32(pos, true);
+    case 'i32':
+      return view.getInt32(pos, true);
+    case 'u32s':
+      return Array.from({ length: field[2] }, (_, index) => view.getUint32(pos + 4 * index, true));
+    case 'bytes':
+      return new Uint8Array(view.buffer, view.byteOffset + pos, field[2]).slice();
+  }
+}
+
+function setField(view: DataView, field: Field, at: number, value: number | number[] | Uint8Array): void {
+  const pos = at + field[1];
+  switch (field[0]) {
+    case 'u8':
+      view.setUint8(pos, value as number);
+      break;
+    case 'u16':
+    case 'i16':
+      view.setUint16(pos, value as number, true);
+      break;
+    case 'u32':
+    case 'i32':
+      view.setUint32(pos, value as number, true);
+      break;
+    case 'u32s':
+      for (const [index, number] of (value as number[]).entries()) view.setUint32(pos + 4 * index, number, true);
+      break;
+    case 'bytes':
+      new Uint8Array(view.buffer, view.byteOffset + pos, field[2]).set(value as Uint8Array);
+      break;
+  }
+}
+
+/** The structure that begins at byte `at`. */
+export function decode<L extends Layout>(layout: L, bytes: Uint8Array, at = 0): Decoded<L> {
+  const view = viewOf(bytes);
+  const values: Record<string, unknown> = {};
+  for (const name in layout) values[name] = getField(view, layout[name] as Field, at);
+  return values as Decoded<L>;
+}
+
+/** Stores the given fields of the structure that begins at byte `at`, and leaves the others. */
+export function encode<L extends Layout>(layout: L, values: Partial<Decoded<L>>, bytes: Uint8Array, at = 0): void {
+  const view = viewOf(bytes);
+  for (const name in values) {
+    const value = values[name];
+    if (value !== undefined) setField(view, layout[name as keyof L] as Field, at, value);
+  }
+}

@@ -1,0 +1,251 @@
+// Owns the crash test: operations on a recording device, and what every power cut among them leaves, mounted and checked.
+
+import type { BlockDevice } from 'node-dax';
+import { crashImages, type CrashImage } from './crash-images.js';
+import { seeded, type Random } from './random.js';
+import { RecordingDevice } from './recording-device.js';
+import type { Trace, TraceEvent } from './trace.js';
+
+/** One operation of a workload. It has returned when `run` does, or when its promise resolves. */
+export interface CrashOperation<Fs> {
+  /** As a report should name it. */
+  readonly name: string;
+  run(fs: Fs): unknown;
+}
+
+/** How far the workload was when the power went. */
+export interface Moment {
+  /** How many operations had returned. */
+  readonly completed: number;
+  /** The next one, `operations[completed]`, was under way. */
+  readonly isUnderway: boolean;
+}
+
+/** What is tested. Each function may return a promise; what it throws is the failure that is reported. */
+export interface CrashTest<Fs> {
+  /** Bytes of the device, a multiple of 4096. Small is fast: 256 KiB to 1 MiB. */
+  readonly size: number;
+  /** Formats a device full of garbage, and mounts it. Power cuts begin after it. */
+  make(device: RecordingDevice): Fs | Promise<Fs>;
+  readonly operations: readonly CrashOperation<Fs>[];
+  /** After `make` and after every operation: the place to write down what must be found from now on. Only loads. */
+  note?(fs: Fs, completed: number): unknown;
+  /** Mounts what a power cut left. */
+  mount(device: BlockDevice): Fs | Promise<Fs>;
+  /** Throws unless `fs`, just mounted, is what `moment` allows. */
+  check(fs: Fs, moment: Moment): unknown;
+  /** More operations on a filesystem that was mounted and checked, and a check of what they did. */
+  goOn?(fs: Fs, random: Random): unknown;
+  /** Another judge of images, called once for each content. `describe` tells where it comes from. */
+  judge?(content: Uint8Array, describe: () => string): unknown;
+}
+
+export interface CrashTestOptions {
+  /** Chooses where there is too much to try, and what `goOn` does. Default: another every time; the report tells it. */
+  seed?: number;
+  /** See `CrashImageOptions`. */
+  limit?: number;
+  /** The power is cut again while every so many-th content is mounted. Default: never. */
+  recoveryEvery?: number;
+  /** The hashes of contents that count as met already; this run's are added. For runs that belong together. */
+  seen?: Set<number>;
+}
+
+/** An image that is not as it should be: of those at the first bad point of the trace, the one soonest told. */
+export interface CrashFailure {
+  /** The power went before the event of `trace` with this index. */
+  readonly at: number;
+  readonly moment: Moment;
+  /** The operation under way; none if the power went between two. */
+  readonly operation: string | undefined;
+  /** What was kept and what was lost. */
+  readonly description: string;
+  /** What was thrown. */
+  readonly error: Error;
+  /** The whole device, to be written to a file and looked at. */
+  readonly image: Uint8Array;
+  /** What was done to the device from `make` on. `storeLog` writes it down. */
+  readonly trace: Trace;
+}
+
+export interface CrashReport {
+  readonly ok: boolean;
+  /** Give it to `checkCrashes` to run the same again. */
+  readonly seed: number;
+  readonly operations: number;
+  /** Contents that were not met before. */
+  readonly images: number;
+  /** Images that were mounted and checked: a content counts again where something else is promised. */
+  readonly checks: number;
+  /** Images of power cuts during a mount. */
+  readonly recoveries: number;
+  readonly failure?: CrashFailure;
+}
+
+const asError = (thrown: unknown) => (thrown instanceof Error ? thrown : new Error(String(thrown)));
+
+// The operations, recorded.
+async function record<Fs>(test: CrashTest<Fs>): Promise<Trace> {
+  const device = new RecordingDevice(test.size);
+  const fs = await test.make(device);
+  device.startTrace();
+  await test.note?.(fs, 0);
+  for (const [index, operation] of test.operations.entries()) {
+    device.mark(operation.name, 'begin');
+    await operation.run(fs);
+    device.mark(operation.name, 'end');
+    await test.note?.(fs, index + 1);
+  }
+  return device.endTrace();
+}
+
+// The moment of every point, asked for in the order of the trace.
+class Moments {
+  readonly #trace: Trace;
+  #at = 0;
+  #completed = 0;
+  #isUnderway = false;
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
+
+  before(at: number): Moment {
+    for (; this.#at < at; this.#at++) this.#follow(this.#trace.events[this.#at]);
+    // At the end of an operation, it has returned.
+    if (this.#trace.events[at]?.kind !== 'mark') return { completed: this.#completed, isUnderway: this.#isUnderway };
+    return { completed: this.#completed + 1, isUnderway: false };
+  }
+
+  #follow(event: TraceEvent | undefined): void {
+    if (event?.kind !== 'mark') return;
+    this.#isUnderway = event.edge === 'begin';
+    if (event.edge === 'end') this.#completed++;
+  }
+}
+
+class CrashRun<Fs> {
+  readonly #test: CrashTest<Fs>;
+  readonly #trace: Trace;
+  readonly #options: CrashTestOptions & { readonly seed: number };
+  readonly #random: Random;
+  readonly #seen: Set<number>;
+  #images = 0;
+  #checks = 0;
+  #recoveries = 0;
+
+  constructor(test: CrashTest<Fs>, trace: Trace, options: CrashTestOptions & { readonly seed: number }) {
+    this.#test = test;
+    this.#trace = trace;
+    this.#options = options;
+    this.#random = seeded(options.seed);
+    this.#seen = options.seen ?? new Set();
+  }
+
+  async run(): Promise<CrashReport> {
+    const { seed, limit } = this.#options;
+    const moments = new Moments(this.#trace);
+    let failure: CrashFailure | undefined;
+    let at = -1;
+    let moment: Moment = { completed: 0, isUnderway: false };
+    // At one moment the same is promised: there, a content is checked once.
+    let checked = new Set<number>();
+    for (const image of crashImages(this.#trace, { seed, ...(limit !== undefined && { limit }) })) {
+      if (image.at !== at) {
+        if (failure !== undefined) break;
+        at = image.at;
+        const now = moments.before(at);
+        if (now.completed !== moment.completed || now.isUnderway !== moment.isUnderway) checked = new Set();
+        moment = now;
+      }
+      if (checked.has(image.hash)) continue;
+      checked.add(image.hash);
+      const found = await this.#examine(image, moment);
+      if (found !== undefined && (failure === undefined || found.description.length < failure.description.length)) {
+        failure = found;
+      }
+    }
+    return {
+      ok: failure === undefined,
+      seed,
+      operations: this.#test.operations.length,
+      images: this.#images,
+      checks: this.#checks,
+      recoveries: this.#recoveries,
+      ...(failure && { failure }),
+    };
+  }
+
+  async #examine(image: CrashImage, moment: Moment): Promise<CrashFailure | undefined> {
+    const isNew = !this.#seen.has(image.hash);
+    let content = image.content();
+    let describe = () => image.describe();
+    try {
+      if (isNew) {
+        this.#seen.add(image.hash);
+        this.#images++;
+        const judged = this.#test.judge?.(image.content(), describe);
+        if (judged instanceof Promise) await judged;
+      }
+      const cutAgain = isNew && this.#images % (this.#options.recoveryEvery ?? Infinity) === 0;
+      const recovery = await this.#check(image.content(), moment, cutAgain);
+      if (recovery === undefined) return undefined;
+      for (const second of crashImages(recovery, { seed: this.#options.seed, limit: 64 })) {
+        this.#recoveries++;
+        content = second.content();
+        describe = () => `${image.describe()}; then, while that was mounted, ${second.describe()}`;
+        await this.#check(second.content(), moment);
+      }
+      return undefined;
+    } catch (error) {
+      return {
+        at: image.at,
+        moment,
+        operation: moment.isUnderway ? this.#test.operations[moment.completed]?.name : undefined,
+        description: describe(),
+        error: asError(error),
+        image: content,
+        trace: this.#trace,
+      };
+    }
+  }
+
+  // Returns what the mount did to the device, if that is asked for.
+  async #check(content: Uint8Array, moment: Moment, isTraced = false): Promise<Trace | undefined> {
+    this.#checks++;
+    const device = new RecordingDevice(this.#test.size, content);
+    if (isTraced) device.startTrace();
+    const fs = await this.#test.mount(device);
+    const trace = isTraced ? device.endTrace() : undefined;
+    const checking = this.#test.check(fs, moment);
+    if (checking instanceof Promise) await checking;
+    const goingOn = this.#test.goOn?.(fs, this.#random);
+    if (goingOn instanceof Promise) await goingOn;
+    return trace;
+  }
+}
+
+/**
+ * Runs `test.operations` on a recording device, and mounts and checks what is found after a power cut: before each fence,
+ * after each operation and at the end, with every part of the stores in flight that is worth a try (see `crashImages`).
+ * Stops at the first point where something is wrong.
+ *
+ * Rejects where `make`, an operation or `note` does: that is no power cut's doing.
+ */
+export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOptions = {}): Promise<CrashReport> {
+  const seed = options.seed ?? Date.now() % 1_000_000_000;
+  return new CrashRun(test, await record(test), { ...options, seed }).run();
+}
+
+/** The report as text: what was wrong and where, and the counts at the end. */
+export function formatCrashes(report: CrashReport): string {
+  const { failure, operations, images, checks, recoveries, seed } = report;
+  const lines = [];
+  if (failure !== undefined) {
+    const { moment, operation, description, error } = failure;
+    const when = operation === undefined ? 'no operation was under way' : `during: ${operation}`;
+    lines.push(`FAIL ${error.message}`, `     the power went ${description}`, `     ${when}; ${moment.completed} had returned`);
+  }
+  const counts = [`${operations} operations`, `${images} images`, `${checks} checks`, `${recoveries} cut again`];
+  return [...lines, `${counts.join(', ')}, seed ${seed}`, ''].join('\n');
+}

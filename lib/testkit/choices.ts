@@ -1,0 +1,141 @@
+// Owns the choice of what a power cut leaves of the stores in flight: all that is possible where that is little, and else
+// what finds the usual mistakes.
+
+import type { Random } from './random.js';
+import type { Piece } from './stores-in-flight.js';
+
+/** All parts of so many pieces are tried. */
+const ALL_UP_TO = 8;
+/** Parts chosen at random, above that. */
+const RANDOM = 64;
+
+/** One byte for each piece: 1 where the medium has it. */
+export type Choice = Uint8Array;
+
+function isPossible(choice: Choice, pieces: readonly Piece[]): boolean {
+  return pieces.every(({ index, needs, line }) => {
+    if (choice[index] === 0) return true;
+    for (let place = 0; place < needs; place++) {
+      if (choice[(line.pieces[place] as Piece).index] === 0) return false;
+    }
+    return true;
+  });
+}
+
+function* everyPart(pieces: readonly Piece[]): Generator<Choice> {
+  const choice = new Uint8Array(pieces.length);
+  for (let number = 0; number < 2 ** pieces.length; number++) {
+    for (let index = 0, rest = number; index < pieces.length; index++, rest = Math.floor(rest / 2)) {
+      choice[index] = rest % 2;
+    }
+    if (isPossible(choice, pieces)) yield choice;
+  }
+}
+
+// At most `limit` of the numbers from 0 to `count - 1`, evenly spread.
+function* spread(count: number, limit: number): Generator<number> {
+  const step = Math.max(1, count / limit);
+  for (let at = 0; at < count; at += step) yield Math.floor(at);
+}
+
+// The first so many stores, and all but the first so many: what an order that nobody keeps, or keeps backwards, leaves.
+function* ends(pieces: readonly Piece[], limit: number): Generator<Choice> {
+  for (const count of spread(pieces.length, limit)) {
+    const choice = new Uint8Array(pieces.length);
+    choice.fill(1, 0, count + 1);
+    yield choice;
+    choice.fill(0, 0, count + 1).fill(1, count + 1);
+    for (const { line, index, needs } of pieces.slice(count + 1)) {
+      // What it needs comes before it in the order of the stores, so is decided.
+      for (let place = 0; place < needs; place++) {
+        if (choice[(line.pieces[place] as Piece).index] === 0) choice[index] = 0;
+      }
+    }
+    yield choice;
+  }
+}
+
+// One or two pieces changed to `value` in a choice that has them all otherwise. `follows` are those that can be changed
+// once a piece was, and could not before.
+function* oneOrTwo(
+  pieces: readonly Piece[],
+  value: 0 | 1,
+  isFirst: (piece: Piece) => boolean,
+  follows: (piece: Piece) => readonly Piece[],
+  random: Random,
+  limit: number,
+): Generator<Choice> {
+  const choice = new Uint8Array(pieces.length).fill(1 - value);
+  const pair = function* (a: Piece, b: Piece) {
+    choice[a.index] = choice[b.index] = value;
+    yield choice;
+    choice[a.index] = choice[b.index] = 1 - value;
+  };
+  const first = pieces.filter(isFirst);
+  for (const piece of first) {
+    choice[piece.index] = value;
+    yield choice;
+    choice[piece.index] = 1 - value;
+    for (const next of follows(piece)) yield* pair(piece, next);
+  }
+  const pairs = (first.length * (first.length - 1)) / 2;
+  if (pairs <= limit) {
+    for (const [index, piece] of first.entries()) {
+      for (const other of first.slice(index + 1)) yield* pair(piece, other);
+    }
+  } else {
+    for (let i = 0; i < limit; i++) {
+      yield* pair(first[random(first.length)] as Piece, first[random(first.length)] as Piece);
+    }
+  }
+}
+
+function* fewApplied(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
+  const follows = ({ line, place }: Piece) => (place > 0 ? [] : line.pieces.filter(({ needs }) => needs === 1));
+  yield* oneOrTwo(pieces, 1, ({ needs }) => needs === 0, follows, random, limit);
+}
+
+function* fewMissing(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
+  // In a line, needs never fall: the last piece tells which are free to be missing, the one before it which are then.
+  const isLast = ({ line, place }: Piece) => place >= (line.pieces.at(-1) as Piece).needs;
+  const follows = ({ line, place }: Piece) => {
+    const before = place === line.pieces.length - 1 ? line.pieces.at(-2) : undefined;
+    return before === undefined ? [] : line.pieces.slice(before.needs, -1).filter((piece) => !isLast(piece));
+  };
+  yield* oneOrTwo(pieces, 0, isLast, follows, random, limit);
+}
+
+function* someAtRandom(pieces: readonly Piece[], random: Random): Generator<Choice> {
+  const lines = [...new Set(pieces.map(({ line }) => line))];
+  for (let i = 0; i < RANDOM; i++) {
+    const choice = new Uint8Array(pieces.length);
+    for (const { pieces: own } of lines) {
+      const count = random(3) === 0 ? own.length * random(2) : random(own.length + 1);
+      for (const { index } of own.slice(0, count)) choice[index] = 1;
+      // Of stores without an order, others than the first.
+      for (const { index, needs } of own.slice(count)) {
+        if (needs <= count && random(2) === 0) choice[index] = 1;
+      }
+    }
+    yield choice;
+  }
+}
+
+/**
+ * What the medium may have of `pieces`: every possibility up to 8 pieces. Above that: none, all, at most two, all but at
+ * most two, the first so many, all but the first so many, and 64 at random. Where two of them can be chosen in more than
+ * `limit` ways, `limit` of these are tried, chosen at random; so with the first so many.
+ *
+ * The choice that is handed out is used again for the next one. Some come twice.
+ */
+export function* choices(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
+  if (pieces.length <= ALL_UP_TO) {
+    yield* everyPart(pieces);
+    return;
+  }
+  yield new Uint8Array(pieces.length);
+  yield* fewApplied(pieces, random, limit);
+  yield* fewMissing(pieces, random, limit);
+  yield* ends(pieces, limit);
+  yield* someAtRandom(pieces, random);
+}

@@ -1,0 +1,117 @@
+// Owns the images that a device may be found with after a power cut, at every point of a trace where that makes a
+// difference.
+
+import { choices, type Choice } from './choices.js';
+import { ContentHash } from './content-hash.js';
+import { seeded } from './random.js';
+import { StoresInFlight, type Piece } from './stores-in-flight.js';
+import { LINE, WORD, type Trace, type TraceEvent } from './trace.js';
+
+export interface CrashImageOptions {
+  /** Chooses where there is too much to try. Default 1. */
+  seed?: number;
+  /** How many choices of two pieces, and of the first so many, are tried at one point. Default 4096. */
+  limit?: number;
+}
+
+/** What is found on the medium. Its functions tell of it until the next image is asked for. */
+export interface CrashImage {
+  /** The power went before the event of the trace with this index. */
+  readonly at: number;
+  /** Equal for equal content of devices of one size. */
+  readonly hash: number;
+  /** The content of the whole device, in memory of its own. */
+  content(): Uint8Array;
+  /** In words, what the medium has and has not. */
+  describe(): string;
+}
+
+// Where the outcome is not that of a later point: before a fence, which takes possibilities away, at the end of an
+// operation, from which on more is promised, and at the end.
+function isPoint(event: TraceEvent | undefined): boolean {
+  return event === undefined || event.kind === 'fence' || (event.kind === 'mark' && event.edge === 'end');
+}
+
+const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
+
+// Neighbouring pieces of one store, as one range.
+function ranges(pieces: readonly Piece[]): string {
+  const found: { event: number; pos: number; end: number }[] = [];
+  for (const { event, pos, bytes } of pieces) {
+    const last = found.at(-1);
+    if (last?.event === event && last.end === pos) last.end += bytes.byteLength;
+    else found.push({ event, pos, end: pos + bytes.byteLength });
+  }
+  const texts = found.map(({ event, pos, end }) => `${count(end - pos, 'byte')} at ${pos} (event ${event})`);
+  return texts.length > 12 ? [...texts.slice(0, 12), `${texts.length - 12} more`].join(', ') : texts.join(', ');
+}
+
+function describe(pieces: readonly Piece[], choice: Choice, at: number, trace: Trace): string {
+  const next = trace.events[at];
+  const where = next === undefined ? 'at the end of the trace' : `before event ${at} (${next.kind})`;
+  const applied = pieces.filter(({ index }) => choice[index] === 1);
+  const missing = pieces.filter(({ index }) => choice[index] === 0);
+  const flight = `of ${count(pieces.length, 'piece')} in flight`;
+  if (pieces.length === 0) return `${where}, with nothing in flight`;
+  if (missing.length === 0) return `${where}, ${flight} all were kept`;
+  if (applied.length === 0) return `${where}, ${flight} none was kept: ${ranges(missing)}`;
+  if (missing.length <= applied.length) return `${where}, ${flight} these were lost: ${ranges(missing)}`;
+  return `${where}, ${flight} only these were kept: ${ranges(applied)}`;
+}
+
+// The durable content with a choice of what is in flight.
+class Medium {
+  readonly content: Uint8Array;
+  readonly hash: ContentHash;
+  readonly #durable: Uint8Array;
+
+  constructor(durable: Uint8Array) {
+    this.#durable = durable;
+    this.content = durable.slice();
+    this.hash = new ContentHash(this.content);
+  }
+
+  put({ pos, bytes }: Piece): void {
+    const word = Math.floor(pos / WORD);
+    this.hash.remove(word);
+    for (let i = 0; i < bytes.byteLength; i++) this.content[pos + i] = bytes[i] as number;
+    this.hash.add(word);
+  }
+
+  putBack({ pos }: Piece): void {
+    const start = pos - (pos % LINE);
+    this.content.set(this.#durable.subarray(start, start + LINE), start);
+  }
+}
+
+/**
+ * The images at every point of `trace` where the power may go: before each fence and each end of an operation, and at the
+ * end. Images with the same content come again, because at another point other things may be promised: tell them by
+ * `hash`.
+ */
+export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Generator<CrashImage> {
+  const random = seeded(options.seed ?? 1);
+  const stores = new StoresInFlight(trace.content);
+  const medium = new Medium(stores.durable);
+  for (let at = 0; at <= trace.events.length; at++) {
+    const event = trace.events[at];
+    if (isPoint(event)) {
+      const { pieces } = stores;
+      const saved = medium.hash.save();
+      for (const choice of choices(pieces, random, options.limit ?? 4096)) {
+        const applied = pieces.filter(({ index }) => choice[index] === 1);
+        for (const piece of applied) medium.put(piece);
+        yield {
+          at,
+          hash: medium.hash.value,
+          content: () => medium.content.slice(),
+          describe: () => describe(pieces, choice, at, trace),
+        };
+        for (const piece of applied) medium.putBack(piece);
+        medium.hash.restore(saved);
+      }
+    }
+    if (event === undefined) break;
+    for (const piece of stores.follow(event, at)) medium.put(piece);
+  }
+}

@@ -1,0 +1,45 @@
+// Owns a trace as text, in the format of pmemcheck's store log, which pmreorder and its kin replay.
+
+import { forEachWord, type Trace, type TraceEvent } from './trace.js';
+
+const hex = (number: number | bigint) => `0x${number.toString(16)}`;
+
+// Little-endian, as pmemcheck writes down what a register held.
+function value(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).reverse().toString('hex')}`;
+}
+
+// pmreorder ends names at a point, and looks for START and STOP in all of the text.
+const markerName = (name: string) => name.toLowerCase().replace(/[^a-z0-9]+/g, '_');
+
+function entry(event: TraceEvent): string {
+  switch (event.kind) {
+    case 'store': {
+      const { pos, bytes } = event;
+      let text = '';
+      forEachWord(pos, bytes.byteLength, (at, length) => {
+        text += `|STORE;${hex(at)};${value(bytes.subarray(at - pos, at - pos + length))};${hex(length)}\n`;
+      });
+      return text;
+    }
+    case 'flush':
+      return `|FLUSH;${hex(event.pos)};${hex(event.length)}\n`;
+    // No end of line where a name ends: it would be taken for a part of it.
+    case 'fence':
+      return '|FENCE';
+    case 'mark':
+      return `|${markerName(event.name)}.${event.edge.toUpperCase()}`;
+  }
+}
+
+/**
+ * `trace` as pmemcheck logs it (`--log-stores=yes`): `STORE;address;value;size` for every piece of at most 8 aligned
+ * bytes, `FLUSH;address;size`, `FENCE`, and `name.BEGIN` and `name.END` for marks, each after a `|`, numbers in
+ * hexadecimal. Addresses are bytes from the start of the device. `path` is the file that holds `trace.content` when a
+ * tool replays it; it may not contain `|`, `;`, START or STOP.
+ */
+export function storeLog(trace: Trace, path: string): string {
+  if (/[|;\n]|START|STOP/.test(path)) throw new RangeError(`a store log cannot name the path ${path}`);
+  const file = `|REGISTER_FILE;${path};0x0;${hex(trace.content.byteLength)};0x0\n`;
+  return `START${file}${trace.events.map(entry).join('')}|STOP\n`;
+}

@@ -1,0 +1,386 @@
+#include "fault_file.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <iterator>
+
+namespace dax {
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+constexpr uint64_t kHugePage = 2 << 20;
+
+std::atomic<uint64_t> next_id{1};
+
+PageRange Intersect(PageRange a, PageRange b) {
+  const uint64_t first = std::max(a.first, b.first);
+  const uint64_t end = std::min(a.end(), b.end());
+  return {first, end > first ? end - first : 0};
+}
+
+void Count(std::atomic<uint64_t>& counter) {
+  counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::shared_ptr<FaultFile> FaultFile::Create(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size) {
+  return std::shared_ptr<FaultFile>(new FaultFile(std::move(owner), unit, size));
+}
+
+FaultFile::FaultFile(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size)
+    : id_(next_id.fetch_add(1)), unit_(unit), owner_(std::move(owner)), size_(size) {}
+
+FaultFile::~FaultFile() = default;
+
+bool FaultFile::IsServed() {
+  return Userfault::Get().mode() != FaultMode::kNone;
+}
+
+FaultFile::Regions FaultFile::Alive() const {
+  Regions alive;
+  for (const std::weak_ptr<FaultRegion>& weak : regions_) {
+    std::shared_ptr<FaultRegion> region = weak.lock();
+    if (region && !region->retired()) alive.push_back(std::move(region));
+  }
+  return alive;
+}
+
+std::map<uint64_t, FaultFile::Place>::const_iterator FaultFile::Find(uint64_t page) const {
+  auto found = places_.upper_bound(page);
+  if (found == places_.begin()) return places_.end();
+  --found;
+  return page < found->first + found->second.count ? found : places_.end();
+}
+
+// Forgets where the pages lie.
+void FaultFile::Cut(PageRange pages) {
+  auto at = places_.lower_bound(pages.first);
+  if (at != places_.begin() && std::prev(at)->first + std::prev(at)->second.count > pages.first) --at;
+  while (at != places_.end() && at->first < pages.end()) {
+    const uint64_t first = at->first;
+    const Place place = at->second;
+    at = places_.erase(at);
+    if (first < pages.first)
+      places_.emplace(first, Place{pages.first - first, place.backing, place.position});
+    if (first + place.count > pages.end()) {
+      const uint64_t cut = pages.end() - first;
+      at = std::next(
+          places_.emplace(pages.end(), Place{place.count - cut, place.backing, place.position + cut * unit_})
+              .first);
+    }
+  }
+}
+
+template <typename Change>
+void FaultFile::Revoke(Change change) {
+  const std::lock_guard<std::mutex> layout(layout_);
+  Replacements replacements;
+  {
+    // Goes after the lock: a region that is let go of last may be unmapped here.
+    Regions regions;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    regions = Alive();
+    replacements = change(regions);
+  }
+  for (const auto& [region, ranges] : replacements) region->Replace(ranges);
+}
+
+void FaultFile::SetSize(uint64_t size) {
+  Revoke([&](const Regions& regions) {
+    const uint64_t old_count = PageCount();
+    size_ = size;
+    const uint64_t count = PageCount();
+    if (count < old_count) Cut({count, UINT64_MAX - count});
+    Replacements replacements;
+    for (const auto& region : regions) {
+      // Shrinking takes private copies too (TR-11). Growing brings to life what was refused past the old end.
+      replacements.emplace_back(region, count < old_count
+                                            ? region->Release({count, UINT64_MAX - count}, true)
+                                            : region->ReleaseRefused({old_count, count - old_count}, true));
+    }
+    return replacements;
+  });
+}
+
+int FaultFile::Know(PageRange pages, std::shared_ptr<const Backing> backing, uint64_t position) {
+  int error = 0;
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    const auto known = Find(pages.first);
+    const bool same = known != places_.end() && known->first + known->second.count >= pages.end() &&
+                      known->second.backing == backing &&
+                      (!backing || known->second.position + (pages.first - known->first) * unit_ == position);
+    if (same) return replacements;
+    // Only what is seen otherwise has to go: a longer answer about the same place takes nothing away.
+    for (PageRange rest = pages; rest.count > 0;) {
+      const auto at = Find(rest.first);
+      const auto after = places_.upper_bound(rest.first);
+      uint64_t end = rest.end();
+      if (at != places_.end()) {
+        end = std::min(end, at->first + at->second.count);
+      } else if (after != places_.end()) {
+        end = std::min(end, after->first);
+      }
+      const PageRange part = {rest.first, end - rest.first};
+      const uint64_t expected = position + (part.first - pages.first) * unit_;
+      const bool agrees = at == places_.end() ||
+                          (at->second.backing == backing &&
+                           (!backing || at->second.position + (part.first - at->first) * unit_ == expected));
+      if (!agrees) {
+        for (const auto& region : regions) replacements.emplace_back(region, region->Release(part, false));
+      }
+      rest = {end, rest.end() - end};
+    }
+    Cut(pages);
+    places_.emplace(pages.first, Place{pages.count, backing, position});
+    return replacements;
+  });
+  if (IsServed()) return 0;
+  // Nobody will ask: it must be there before it is touched.
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions = Alive();
+  for (const auto& region : regions) {
+    const int failed = InstallLocked(*region, Intersect(pages, region->shape().pages));
+    if (error == 0) error = failed;
+  }
+  return error;
+}
+
+void FaultFile::Forget(PageRange pages) {
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    Cut(pages);
+    for (const auto& region : regions) replacements.emplace_back(region, region->Release(pages, false));
+    return replacements;
+  });
+}
+
+void FaultFile::Forgive() {
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    for (const auto& region : regions) {
+      replacements.emplace_back(region, region->ReleaseRefused({0, UINT64_MAX}, false));
+    }
+    return replacements;
+  });
+}
+
+void FaultFile::SetFrozen(bool frozen) {
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    frozen_ = frozen;
+    for (const auto& region : regions) {
+      const RegionShape& shape = region->shape();
+      // What lets stores pass goes when it freezes, and the copies that stand in for it when it thaws.
+      if (shape.shared && shape.writable)
+        replacements.emplace_back(region, region->Release(shape.pages, false));
+    }
+    return replacements;
+  });
+}
+
+void FaultFile::Answer(uint64_t region_id, uint64_t page, bool major, int error) {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions = Alive();
+  questions_.erase({region_id, page});
+  for (const auto& region : regions) {
+    if (region->id() != region_id) continue;
+    if (major) Count(region->stats().major);
+    if (error != 0) region->Refuse({page, 1}, error);
+    region->Wake({page, 1});
+  }
+}
+
+void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions = Alive();
+  questions_.erase({region_id, page});
+  for (const auto& region : regions) {
+    if (region->id() != region_id) continue;
+    // If it thawed meanwhile, or the kernel cannot fill it just now, the next touch finds out.
+    if (frozen_) region->InstallCopy(page, bytes);
+    region->Wake({page, 1});
+  }
+}
+
+void FaultFile::Abandon() {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  abandoned_ = true;
+  regions = Alive();
+  for (const auto& [key, question] : questions_) {
+    for (const auto& region : regions) {
+      if (region->id() != key.first) continue;
+      region->Refuse({key.second, 1}, -ESTALE);
+      region->Wake({key.second, 1});
+    }
+  }
+  questions_.clear();
+  // Nobody is left to thaw it.
+  frozen_ = false;
+  for (const auto& region : regions) region->Wake(region->shape().pages);
+}
+
+void FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions_.erase(std::remove_if(regions_.begin(), regions_.end(),
+                                [](const std::weak_ptr<FaultRegion>& weak) { return weak.expired(); }),
+                 regions_.end());
+  regions_.push_back(region);
+}
+
+int FaultFile::Install(FaultRegion& region, PageRange pages) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return region.retired() ? 0 : InstallLocked(region, pages);
+}
+
+int FaultFile::InstallLocked(FaultRegion& region, PageRange pages) {
+  PageRange rest = Intersect(pages, {0, PageCount()});
+  while (rest.count > 0) {
+    const PageRange gap = region.NextGap(rest);
+    if (gap.count == 0) return 0;
+    const auto place = Find(gap.first);
+    uint64_t end = gap.end();
+    if (place != places_.end()) {
+      const PageRange known = {place->first, place->second.count};
+      const PageRange part = Intersect(gap, known);
+      end = part.end();
+      PageRange installed;
+      int error = 0;
+      if (place->second.backing) {
+        const uint64_t position = place->second.position + (part.first - known.first) * unit_;
+        error = region.InstallDevice(part.first, part, place->second.backing, position, &installed);
+      } else if (!IsServed()) {
+        error = region.InstallZeros(part, false);
+      }
+      if (error != 0) return error;
+    } else {
+      const auto after = places_.upper_bound(gap.first);
+      if (after != places_.end()) end = std::min(end, after->first);
+    }
+    rest = {end, rest.end() - end};
+  }
+  return 0;
+}
+
+void FaultFile::Close(FaultRegion& region) {
+  const std::lock_guard<std::mutex> layout(layout_);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  region.Retire();
+}
+
+int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
+  std::vector<FaultRegion::DevicePart> parts;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    parts = region.DeviceParts(offset, length);
+  }
+  int error = 0;
+  for (const FaultRegion::DevicePart& part : parts) {
+    const int failed = part.backing->persistence.Flush(part.address, part.length);
+    if (error == 0) error = failed;
+  }
+  if (!parts.empty()) parts.back().backing->persistence.Drain();
+  // Asked afterwards: the flush itself may be the access that finds a page gone.
+  return region.AnyLost(offset, length) ? -EIO : error;
+}
+
+FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const uint64_t page = region.PageOf(event.address);
+  PageRange served = {page, 1};
+  // A retired region is ordinary memory: who touches it again finds zeros.
+  if (!region.retired()) {
+    const int error = ServeLocked(region, page, event, &served);
+    if (error == -EINPROGRESS) return Outcome::kWaiting;
+    if (error == -EAGAIN) return Outcome::kPostponed;
+    // Without memory for a refusal either, the thread comes back until there is some.
+    if (error != 0) region.Refuse({page, 1}, error);
+  }
+  region.Wake(served);
+  const auto taken = std::chrono::steady_clock::now() - start;
+  auto nanoseconds = static_cast<uint64_t>(std::chrono::nanoseconds(taken).count());
+  size_t bucket = 0;
+  for (; nanoseconds > 0; nanoseconds /= 2) bucket++;
+  Count(region.stats().nanoseconds[std::min<size_t>(bucket, region.stats().nanoseconds.size() - 1)]);
+  return Outcome::kServed;
+}
+
+// 0: wake the thread. -EINPROGRESS: it waits. Another errno refuses.
+int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served) {
+  const RegionShape& shape = region.shape();
+  if (page >= PageCount()) return -ENXIO;
+  const bool storing = event.write && shape.shared;
+  if (frozen_ && shape.shared && shape.writable) return storing ? -EINPROGRESS : Ask(region, page, event);
+  const auto place = Find(page);
+  if (place == places_.end()) return Ask(region, page, event);
+  if (place->second.backing) {
+    const PageRange known = {place->first, place->second.count};
+    // A huge page's worth of addresses, so that the kernel may use one.
+    const uint64_t per_huge_page = std::max<uint64_t>(1, kHugePage / unit_);
+    const uint64_t before = reinterpret_cast<uintptr_t>(region.AddressOf(page)) / unit_ % per_huge_page;
+    const PageRange window = {page - std::min(page, before), per_huge_page};
+    const PageRange around = Intersect(Intersect(window, known), {0, PageCount()});
+    const uint64_t position = place->second.position + (around.first - known.first) * unit_;
+    Count(region.stats().minor);
+    return region.InstallDevice(page, around, place->second.backing, position, served);
+  }
+  if (storing) {
+    if (event.write_protected) Count(region.stats().mkwrite);
+    return Ask(region, page, event);
+  }
+  Count(region.stats().hole);
+  return event.write_protected ? region.MakeOwn(page) : region.InstallZeros({page, 1}, event.write);
+}
+
+int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {
+  if (abandoned_) return -ESTALE;
+  const bool storing = event.write && region.shape().shared;
+  // U-9: who would have to answer is the one who waits.
+  if (event.thread == owner_->thread()) return -EDEADLK;
+  const auto known = questions_.find({region.id(), page});
+  if (known != questions_.end() && (known->second.write || !storing)) return -EINPROGRESS;
+  Count(region.stats().asked);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  questions_[{region.id(), page}] = {storing, deadline};
+  if (owner_->Ask(id_, region.id(), page, storing, event.write_protected)) return -EINPROGRESS;
+  questions_.erase({region.id(), page});
+  return -ESTALE;
+}
+
+bool FaultFile::Expire(std::chrono::steady_clock::time_point now) {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions = Alive();
+  for (auto at = questions_.begin(); at != questions_.end();) {
+    if (at->second.deadline > now) {
+      ++at;
+      continue;
+    }
+    for (const auto& region : regions) {
+      if (region->id() != at->first.first) continue;
+      region->Refuse({at->first.second, 1}, -ETIMEDOUT);
+      region->Wake({at->first.second, 1});
+    }
+    at = questions_.erase(at);
+  }
+  return !questions_.empty();
+}
+
+void FaultFile::TellLosses(FaultRegion& region) {
+  std::vector<std::pair<uint64_t, int>> losses;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (region.retired()) return;
+    losses = region.TakeLosses();
+  }
+  for (const auto& [page, error] : losses) region.client()->TellLoss(region.id(), page, error);
+}
+
+}  // namespace dax

@@ -1,0 +1,116 @@
+// Owns what is known of one file: its size, where its pages lie, and through which regions it is looked at.
+#ifndef NODE_DAX_NATIVE_FAULT_FILE_H_
+#define NODE_DAX_NATIVE_FAULT_FILE_H_
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "fault_client.h"
+#include "fault_region.h"
+#include "userfault.h"
+
+namespace dax {
+
+// What the owner told is served without it. Pages count in units (PageRange). The owner's calls come from its
+// thread alone; -EAGAIN from the kernel never comes out of them.
+class FaultFile : public std::enable_shared_from_this<FaultFile> {
+ public:
+  static std::shared_ptr<FaultFile> Create(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size);
+  ~FaultFile();
+  FaultFile(const FaultFile&) = delete;
+  FaultFile& operator=(const FaultFile&) = delete;
+
+  uint64_t id() const { return id_; }
+  size_t unit() const { return unit_; }
+
+  // The owner's.
+  // Lowered, it takes every page past the end away, private copies too, before it returns; raised, it lets
+  // what was refused be touched again.
+  void SetSize(uint64_t size);
+  // `pages` lie from `position` on, or, without a backing, are a hole. What is seen of them otherwise goes
+  // first (FT-9). 0 or -errno.
+  int Know(PageRange pages, std::shared_ptr<const Backing> backing, uint64_t position);
+  // Takes the pages away from every region, so that the next touch asks again. Private copies stay (TR-11).
+  void Forget(PageRange pages);
+  // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.
+  void Answer(uint64_t region, uint64_t page, bool major, int error);
+  // To Ask for a load while the file is frozen: these are the page's bytes.
+  void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
+  // What was refused for an error may be touched again.
+  void Forgive();
+  // While it is frozen stores through shared mappings wait (MK-6).
+  void SetFrozen(bool frozen);
+  // The owner is gone: what it would have to be asked is refused.
+  void Abandon();
+
+  // Any isolate's.
+  void Add(const std::shared_ptr<FaultRegion>& region);
+  // Installs what is known of the pages. 0 or -errno.
+  int Install(FaultRegion& region, PageRange pages);
+  void Close(FaultRegion& region);
+  // Makes stores through a shared region durable. 0, or -EIO where a page of it was lost.
+  int Persist(FaultRegion& region, uint64_t offset, size_t length);
+
+  // The service thread's.
+  enum class Outcome {
+    kServed,
+    kWaiting,    // for the owner, or for a thaw
+    kPostponed,  // the kernel's messages must be read first
+  };
+  Outcome Serve(FaultRegion& region, const FaultEvent& event);
+  // Refuses what the owner did not answer in time. True while there is something to wait for.
+  bool Expire(std::chrono::steady_clock::time_point now);
+  void TellLosses(FaultRegion& region);
+
+ private:
+  struct Place {
+    uint64_t count;
+    std::shared_ptr<const Backing> backing;  // null: a hole
+    uint64_t position;
+  };
+  struct Question {
+    bool write;
+    std::chrono::steady_clock::time_point deadline;
+  };
+  using Regions = std::vector<std::shared_ptr<FaultRegion>>;
+  using Replacements = std::vector<std::pair<std::shared_ptr<FaultRegion>, std::vector<PageRange>>>;
+
+  FaultFile(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size);
+
+  uint64_t PageCount() const { return (size_ + unit_ - 1) / unit_; }
+  Regions Alive() const;
+  std::map<uint64_t, Place>::const_iterator Find(uint64_t page) const;
+  void Cut(PageRange pages);
+  // Makes a change under the lock, and replaces what it took away outside: mremap waits for the service
+  // thread.
+  template <typename Change>
+  void Revoke(Change change);
+  int InstallLocked(FaultRegion& region, PageRange pages);
+  int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
+  int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
+  static bool IsServed();
+
+  const uint64_t id_;
+  const size_t unit_;
+  const std::shared_ptr<FaultClient> owner_;
+  // Held while regions are replaced or retired. Taken before `mutex_`, and never by the service thread.
+  std::mutex layout_;
+  // Guards everything below, and what is installed in the regions.
+  mutable std::mutex mutex_;
+  uint64_t size_;
+  bool frozen_ = false;
+  bool abandoned_ = false;
+  std::map<uint64_t, Place> places_;
+  std::vector<std::weak_ptr<FaultRegion>> regions_;
+  // By region and page.
+  std::map<std::pair<uint64_t, uint64_t>, Question> questions_;
+};
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_FAULT_FILE_H_

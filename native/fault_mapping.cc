@@ -1,0 +1,331 @@
+#include "fault_mapping.h"
+
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "args.h"
+#include "dax_device.h"
+#include "fault_file.h"
+#include "fault_service.h"
+#include "isolate_client.h"
+#include "leased_memory.h"
+
+namespace dax {
+namespace {
+
+constexpr const char* kModeNames[] = {"full", "user", "none"};
+
+// Files by id, so that another isolate can look at one.
+class FileDirectory {
+ public:
+  void Add(const std::shared_ptr<FaultFile>& file) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    files_[file->id()] = file;
+  }
+  void Remove(uint64_t id) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    files_.erase(id);
+  }
+  std::shared_ptr<FaultFile> Find(uint64_t id) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = files_.find(id);
+    return found == files_.end() ? nullptr : found->second.lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint64_t, std::weak_ptr<FaultFile>> files_;
+};
+
+FileDirectory& Directory() {
+  static FileDirectory* const instance = new FileDirectory();
+  return *instance;
+}
+
+struct FileHandle {
+  std::shared_ptr<FaultFile> file;
+  ~FileHandle() {
+    Directory().Remove(file->id());
+    file->Abandon();
+  }
+};
+
+struct RegionHandle {
+  std::shared_ptr<FaultFile> file;
+  std::shared_ptr<FaultRegion> region;
+};
+
+// Null with a TypeError pending.
+std::shared_ptr<FaultFile> GetFile(const Args& args) {
+  FileHandle* handle;
+  return args.External(0, reinterpret_cast<void**>(&handle)) ? handle->file : nullptr;
+}
+
+RegionHandle* GetRegion(const Args& args) {
+  RegionHandle* handle;
+  return args.External(0, reinterpret_cast<void**>(&handle)) ? handle : nullptr;
+}
+
+bool GetPages(const Args& args, size_t index, PageRange* pages) {
+  return args.Bytes(index, &pages->first) && args.Bytes(index + 1, &pages->count);
+}
+
+template <typename Handle>
+napi_value MakeExternal(napi_env env, Handle* handle) {
+  napi_value external = nullptr;
+  const napi_finalize release = [](napi_env, void* data, void*) { delete static_cast<Handle*>(data); };
+  if (napi_create_external(env, handle, release, nullptr, &external) != napi_ok) delete handle;
+  return external;
+}
+
+napi_value Number(napi_env env, uint64_t value) {
+  return ToResult(env, static_cast<int64_t>(value));
+}
+
+std::shared_ptr<IsolateClient> ThisClient(napi_env env) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return data == nullptr ? nullptr : *static_cast<std::shared_ptr<IsolateClient>*>(data);
+}
+
+// faultConnect(callback) -> 'full' | 'user' | 'none'. Once in an isolate, before everything else here.
+napi_value Connect(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  std::shared_ptr<IsolateClient> client = IsolateClient::Connect(env, args[0]);
+  if (!client) return nullptr;
+  const napi_finalize release = [](napi_env, void* data, void*) {
+    delete static_cast<std::shared_ptr<IsolateClient>*>(data);
+  };
+  napi_set_instance_data(env, new std::shared_ptr<IsolateClient>(std::move(client)), release, nullptr);
+  FaultService::Get();
+  napi_value mode = nullptr;
+  const char* const name = kModeNames[static_cast<int>(Userfault::Get().mode())];
+  napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &mode);
+  return mode;
+}
+
+// faultFile(unit, size) -> { file, id }
+napi_value MakeFile(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t unit, size;
+  if (!args.Bytes(0, &unit) || !args.Bytes(1, &size)) return nullptr;
+  const std::shared_ptr<IsolateClient> client = ThisClient(env);
+  const std::shared_ptr<FaultFile> file = FaultFile::Create(client, unit, size);
+  client->Own(file);
+  Directory().Add(file);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "file", MakeExternal(env, new FileHandle{file}));
+  napi_set_named_property(env, result, "id", Number(env, file->id()));
+  return result;
+}
+
+// faultSetSize(file, size)
+napi_value SetSize(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t size;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file && args.Bytes(1, &size)) file->SetSize(size);
+  return nullptr;
+}
+
+// faultKnow(file, first, count, device, pos) -> 0 | -errno
+napi_value Know(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  PageRange pages;
+  uint64_t position;
+  int error;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (!file || !GetPages(args, 1, &pages) || !args.Bytes(4, &position)) return nullptr;
+  std::shared_ptr<const Backing> backing = GetBacking(args, 3, &error);
+  if (!backing) return error == 0 ? nullptr : ToResult(env, error);
+  return ToResult(env, file->Know(pages, std::move(backing), position));
+}
+
+// faultKnowHole(file, first, count) -> 0 | -errno
+napi_value KnowHole(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  PageRange pages;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (!file || !GetPages(args, 1, &pages)) return nullptr;
+  return ToResult(env, file->Know(pages, nullptr, 0));
+}
+
+// faultForget(file, first, count)
+napi_value Forget(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  PageRange pages;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file && GetPages(args, 1, &pages)) file->Forget(pages);
+  return nullptr;
+}
+
+// faultAnswer(file, region, page, isMajor, errno): the errno positive, or 0
+napi_value Answer(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t region, page, error;
+  bool major;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file && args.Bytes(1, &region) && args.Bytes(2, &page) && args.Bool(3, &major) &&
+      args.Bytes(4, &error)) {
+    file->Answer(region, page, major, -static_cast<int>(error));
+  }
+  return nullptr;
+}
+
+// faultAnswerCopy(file, region, page, bytes)
+napi_value AnswerCopy(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t region, page, length = UINT64_MAX;
+  char* bytes;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file && args.Bytes(1, &region) && args.Bytes(2, &page) && args.Memory(3, 0, &length, &bytes) &&
+      length >= file->unit()) {
+    file->AnswerCopy(region, page, bytes);
+  }
+  return nullptr;
+}
+
+// faultForgive(file)
+napi_value Forgive(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file) file->Forgive();
+  return nullptr;
+}
+
+// faultFreeze(file, frozen)
+napi_value Freeze(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  bool frozen;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file && args.Bool(1, &frozen)) file->SetFrozen(frozen);
+  return nullptr;
+}
+
+// regionOpen(fileId, first, count, writable, shared, kill, phase) -> { region, id } | -errno
+napi_value OpenRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t file_id, phase;
+  RegionShape shape = {};
+  if (!args.Bytes(0, &file_id) || !GetPages(args, 1, &shape.pages) || !args.Bool(3, &shape.writable) ||
+      !args.Bool(4, &shape.shared) || !args.Bool(5, &shape.kill) || !args.Bytes(6, &phase)) {
+    return nullptr;
+  }
+  auto handle = std::make_unique<RegionHandle>();
+  handle->file = Directory().Find(file_id);
+  if (!handle->file) return ToResult(env, -ESTALE);
+  shape.unit = handle->file->unit();
+  shape.phase = phase;
+  const int error = FaultService::Get().Open(handle->file, shape, ThisClient(env), &handle->region);
+  if (error != 0) return ToResult(env, error);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "id", Number(env, handle->region->id()));
+  napi_set_named_property(env, result, "region", MakeExternal(env, handle.release()));
+  return result;
+}
+
+// regionInstall(region, first, count) -> 0 | -errno
+napi_value InstallRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  PageRange pages;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !GetPages(args, 1, &pages)) return nullptr;
+  return ToResult(env, handle->file->Install(*handle->region, pages));
+}
+
+// regionBuffer(region, length) -> ArrayBuffer | -errno
+napi_value RegionBuffer(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &length)) return nullptr;
+  if (length > handle->region->length()) return ToResult(env, -EINVAL);
+  return LeaseMemory(env, handle->region->address(), length, handle->region);
+}
+
+// regionPersist(region, offset, length) -> 0 | -errno
+napi_value PersistRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t offset, length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &offset) || !args.Bytes(2, &length)) return nullptr;
+  return ToResult(env, handle->file->Persist(*handle->region, offset, length));
+}
+
+// regionPrefault(region, length) -> bytes touched before the first that cannot be had
+napi_value PrefaultRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &length)) return nullptr;
+  return ToResult(env, handle->region->Prefault(length));
+}
+
+// regionInfo(region) -> { start, end, minor, major, asked, hole, mkwrite, refused, nanoseconds }: addresses
+// as hex
+napi_value RegionInfo(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr) return nullptr;
+  FaultRegion& region = *handle->region;
+  FaultStats& stats = region.stats();
+  napi_value result = nullptr, histogram = nullptr;
+  napi_create_object(env, &result);
+  const auto start = reinterpret_cast<uintptr_t>(region.address());
+  const std::pair<const char*, uint64_t> values[] = {
+      {"start", start},           {"end", start + region.length()}, {"minor", stats.minor},
+      {"major", stats.major},     {"asked", stats.asked},           {"hole", stats.hole},
+      {"mkwrite", stats.mkwrite}, {"refused", stats.refused},
+  };
+  for (const auto& [name, value] : values) napi_set_named_property(env, result, name, Number(env, value));
+  napi_create_array_with_length(env, stats.nanoseconds.size(), &histogram);
+  for (uint32_t i = 0; i < stats.nanoseconds.size(); i++) {
+    napi_set_element(env, histogram, i, Number(env, stats.nanoseconds[i]));
+  }
+  napi_set_named_property(env, result, "nanoseconds", histogram);
+  return result;
+}
+
+// regionClose(region): idempotent. Its addresses stay taken, by private zeros, until the last ArrayBuffer
+// goes.
+napi_value CloseRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  RegionHandle* const handle = GetRegion(args);
+  if (handle != nullptr) handle->file->Close(*handle->region);
+  return nullptr;
+}
+
+}  // namespace
+
+void InitFaultMapping(Napi::Env env, Napi::Object exports) {
+  const std::pair<const char*, napi_callback> functions[] = {
+      {"faultConnect", Connect},
+      {"faultFile", MakeFile},
+      {"faultSetSize", SetSize},
+      {"faultKnow", Know},
+      {"faultKnowHole", KnowHole},
+      {"faultForget", Forget},
+      {"faultAnswer", Answer},
+      {"faultAnswerCopy", AnswerCopy},
+      {"faultForgive", Forgive},
+      {"faultFreeze", Freeze},
+      {"regionOpen", OpenRegion},
+      {"regionInstall", InstallRegion},
+      {"regionBuffer", RegionBuffer},
+      {"regionPersist", PersistRegion},
+      {"regionPrefault", PrefaultRegion},
+      {"regionInfo", RegionInfo},
+      {"regionClose", CloseRegion},
+  };
+  for (const auto& [name, function] : functions) {
+    napi_value value = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    napi_set_named_property(env, exports, name, value);
+  }
+}
+
+}  // namespace dax

@@ -1,0 +1,173 @@
+// Owns one reserved range of addresses that shows a part of a file, and knows what is installed where in it.
+#ifndef NODE_DAX_NATIVE_FAULT_REGION_H_
+#define NODE_DAX_NATIVE_FAULT_REGION_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "fault_client.h"
+#include "mapped_range.h"
+#include "persist.h"
+#include "source.h"
+
+namespace dax {
+
+// A device whose pages can be installed.
+struct Backing {
+  std::shared_ptr<const Source> source;
+  Persistence persistence;
+  bool map_sync;
+};
+
+// A run of pages. Everything here counts in units, the smallest piece that the device can map.
+struct PageRange {
+  uint64_t first;
+  uint64_t count;
+  uint64_t end() const { return first + count; }
+};
+
+// What a region looks like; fixed when it is made.
+struct RegionShape {
+  PageRange pages;  // of the file
+  size_t unit;      // bytes in a page
+  bool writable;    // PROT_WRITE
+  bool shared;      // MAP_SHARED
+  // A fault that cannot be served ends the process, as the kernel's would.
+  bool kill;
+  // The device's position of the first page modulo 2 MiB: the addresses follow it, for the sake of huge
+  // pages.
+  uint64_t phase;
+};
+
+// Counts for those who ask why it is slow.
+struct FaultStats {
+  std::atomic<uint64_t> minor{0};    // served from what was known
+  std::atomic<uint64_t> major{0};    // a block was allocated
+  std::atomic<uint64_t> asked{0};    // the owner had to be asked
+  std::atomic<uint64_t> hole{0};     // zeros were installed
+  std::atomic<uint64_t> mkwrite{0};  // first stores to such zeros
+  std::atomic<uint64_t> refused{0};
+  // Of minor faults: [i] counts those that took less than 2^i nanoseconds, and no less than half of it.
+  std::array<std::atomic<uint64_t>, 40> nanoseconds{};
+};
+
+// Calls that change what is installed are made under the file's lock (FaultFile), and none after Retire.
+// Replace is made without it: mremap waits for the service thread, which takes that lock.
+class FaultRegion {
+ public:
+  // 0 or -errno.
+  static int Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> client,
+                     std::unique_ptr<FaultRegion>* result);
+  ~FaultRegion();
+  FaultRegion(const FaultRegion&) = delete;
+  FaultRegion& operator=(const FaultRegion&) = delete;
+
+  uint64_t id() const { return id_; }
+  const RegionShape& shape() const { return shape_; }
+  // The isolate that looks through it.
+  const std::shared_ptr<FaultClient>& client() const { return client_; }
+  char* address() const { return address_; }
+  size_t length() const { return shape_.pages.count * shape_.unit; }
+  FaultStats& stats() { return stats_; }
+  uint64_t PageOf(uintptr_t address) const {
+    return shape_.pages.first + (address - reinterpret_cast<uintptr_t>(address_)) / shape_.unit;
+  }
+
+  char* AddressOf(uint64_t page) const { return address_ + (page - shape_.pages.first) * shape_.unit; }
+
+  // The first pages of a range that nothing is in.
+  PageRange NextGap(PageRange pages) const;
+  // Each of these returns 0 or -errno; -EAGAIN as Userfault does.
+  // Puts pages of the device in place, `page` and as many around it as nothing else holds. The pages of
+  // `around` lie one after the other from `position` on.
+  int InstallDevice(uint64_t page, PageRange around, const std::shared_ptr<const Backing>& backing,
+                    uint64_t position, PageRange* installed);
+  // Puts zeros in place, which a store to is an event unless they are `own`: a private mapping's.
+  int InstallZeros(PageRange pages, bool own);
+  // Puts a copy in place, which a store to is an event.
+  int InstallCopy(uint64_t page, const char* bytes);
+  // Lets stores to zeros of a private mapping pass: they are a copy of its own from now on.
+  int MakeOwn(uint64_t page);
+  // Every touch is a SIGBUS from now on; a system call gets EFAULT.
+  int Refuse(PageRange pages, int error);
+  void Wake(PageRange pages);
+
+  // What of the range must go: all of it, or, unless `even_cows`, only what is no private copy of stored-to
+  // pages. Forgets it, so that the next event finds nothing there. Call Replace with the result.
+  std::vector<PageRange> Release(PageRange pages, bool even_cows);
+  // As Release, for what was refused; `even_lost`: also where somebody saw zeros since.
+  std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
+  // Puts fresh reserved memory in place of what was there, in one step.
+  void Replace(const std::vector<PageRange>& ranges);
+  // Private zeros from now on: nothing of the file is seen through it any more.
+  void Retire();
+  bool retired() const { return retired_.load(); }
+
+  // Touches each page once, for a store if stores are allowed. Returns the bytes before the first page that
+  // cannot be had. Without the lock: it faults.
+  int64_t Prefault(size_t length) const;
+
+  // Memory of a device, to be flushed.
+  struct DevicePart {
+    char* address;
+    size_t length;
+    std::shared_ptr<const Backing> backing;
+  };
+  std::vector<DevicePart> DeviceParts(uint64_t offset, size_t length) const;
+  // A page of the range was lost: touched in vain.
+  bool AnyLost(uint64_t offset, size_t length) const {
+    return range_->BytesBeforeLoss(offset, length) < length;
+  }
+
+  // Pages that were lost since the last call, and why: what they were refused for, -EROFS for a store to what
+  // may only be read, -EIO for what the medium did.
+  std::vector<std::pair<uint64_t, int>> TakeLosses();
+
+ private:
+  enum class Content { kDevice, kZeros, kOwn, kRefused };
+
+  struct Piece {
+    uint64_t count;
+    Content content;
+    std::shared_ptr<const Backing> backing;  // of kDevice
+    uint64_t position;                       // of kDevice
+    int error;                               // of kRefused
+  };
+
+  FaultRegion(const RegionShape& shape, std::shared_ptr<FaultClient> client, char* address,
+              MappedRange* range);
+
+  PageRange Clip(PageRange pages) const;
+  std::map<uint64_t, Piece>::const_iterator Find(uint64_t page) const;
+  // The pages around `page`, within `around`, that hold nothing.
+  PageRange GapAround(uint64_t page, PageRange around) const;
+  void Insert(uint64_t page, const Piece& piece);
+  void Erase(PageRange pages);
+  std::vector<std::pair<PageRange, Content>> Overlapping(PageRange pages) const;
+  void Forget(const std::vector<PageRange>& ranges);
+  bool Renew(char* address, size_t length) const;
+  bool IsLost(uint64_t page) const;
+
+  const uint64_t id_;
+  const RegionShape shape_;
+  const std::shared_ptr<FaultClient> client_;
+  char* const address_;
+  MappedRange* const range_;
+  std::atomic<bool> retired_{false};
+  // By first page; neighbours that continue each other are one.
+  std::map<uint64_t, Piece> pieces_;
+  // Losses that were told of.
+  std::set<uint64_t> told_;
+  FaultStats stats_;
+};
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_FAULT_REGION_H_
