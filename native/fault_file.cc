@@ -379,6 +379,9 @@ void FaultFile::TellLosses(FaultRegion& region) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (region.retired()) return;
     losses = region.TakeLosses();
+    for (auto& [page, error] : losses) {
+      if (page >= PageCount()) error = -ENXIO;
+    }
   }
   for (const auto& [page, error] : losses) region.client()->TellLoss(region.id(), page, error);
 }

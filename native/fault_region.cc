@@ -365,7 +365,9 @@ int64_t FaultRegion::Prefault(size_t length) const {
   };
   const void* const stores = shape_.writable ? this : nullptr;
   const int64_t reached = GuardedTransfer({address_, nullptr, length, touch, stores});
-  return reached < 0 ? 0 : reached;
+  if (reached < 0) return 0;
+  // The zeros in place of a page that was lost can be touched, and are not the page.
+  return std::min<int64_t>(reached, static_cast<int64_t>(range_->BytesBeforeLoss(0, length)));
 }
 
 void FaultRegion::Retire() {

@@ -5,9 +5,9 @@ import { backingOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
 import { DaxError } from './errors.js';
-import type { Extent } from './extent-cache.js';
+import type { Extent, ExtentWatcher } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
-import type { GetBlock, Inode } from './inode.js';
+import type { FileMappings, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
 import { mapBlocks } from './map-blocks.js';
 import { PAGE_SIZE, roundUp } from './units.js';
@@ -51,7 +51,7 @@ export function watchRegion(region: number, viewer: Viewer): void {
 }
 
 /** What all mappings of one file have in common, on the thread that owns it. */
-export class AddressSpace {
+export class AddressSpace implements FileMappings, ExtentWatcher {
   readonly inode: Inode;
   readonly id: number;
   /** Bytes in a page: what the device maps at the least. */
@@ -61,7 +61,16 @@ export class AddressSpace {
   #getBlock: GetBlock;
   #operations: FaultOperations;
 
-  constructor(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations) {
+  /** The one of a file. The callbacks of its latest mapping count. */
+  static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
+    const known = inode.mappings;
+    if (!(known instanceof AddressSpace)) return new AddressSpace(inode, pageSize, getBlock, operations);
+    known.#getBlock = getBlock;
+    known.#operations = operations;
+    return known;
+  }
+
+  private constructor(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations) {
     faultMode();
     const { file, id } = addon().faultFile(pageSize, inode.size);
     this.inode = inode;
@@ -72,16 +81,11 @@ export class AddressSpace {
     this.#operations = operations;
     spaces.set(id, new WeakRef(this));
     goneSpaces.register(this, id);
+    inode.mappings = this;
     inode.extents.watcher = this;
     const gate = freezeGate(inode.sb);
     gate.mapped.add(new WeakRef(this));
     if (gate.isFrozen) addon().faultFreeze(file, true);
-  }
-
-  /** The callbacks of the latest mapping count. */
-  use(getBlock: GetBlock, operations: FaultOperations): void {
-    this.#getBlock = getBlock;
-    this.#operations = operations;
   }
 
   /** `pages` pages of the file from `pgoff` on, as a fault handler sees them. */
@@ -119,6 +123,8 @@ export class AddressSpace {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
     addon().faultSetSize(this.#file, size);
+    // Nobody will ask for what is there from now on.
+    if (mode === 'none') this.refresh(0, size);
   }
 
   /** An extent of the file is known: it is seen through every mapping from now on. */
@@ -265,7 +271,7 @@ function unaligned(pos: number, pageSize: number): DaxError {
   return new DaxError({
     errno: 'EINVAL',
     syscall: 'mmap',
-    reason: 'ALIGNMENT',
+    reason: 'UNALIGNED_EXTENT',
     position: pos,
     hint:
       `the device maps ${pageSize} bytes at a time, and the file's block does not begin at a multiple of that: ` +

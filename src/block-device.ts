@@ -1,7 +1,6 @@
 // Owns the contract of a block device and the kernel's rules of direct access to one (bdev_direct_access).
 
-import type { Granularity } from './binding.js';
-import type { DaxDevice } from './device.js';
+import type { DeviceKind, Granularity, NativeHandle } from './binding.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
 import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
 
@@ -37,9 +36,19 @@ export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
+/** A device whose pages can be mapped: what `open` gives. */
+export interface MappableDevice {
+  readonly kind: DeviceKind;
+  /** Bytes: what it maps at the least. */
+  readonly alignment: number;
+  readonly readOnly: boolean;
+  /** @internal */
+  readonly handle: NativeHandle;
+}
+
 /** Where a block device's bytes are on the device that `open` gave. */
 export interface Backing {
-  readonly device: DaxDevice;
+  readonly device: MappableDevice;
   readonly pos: number;
 }
 

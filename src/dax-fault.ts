@@ -6,9 +6,9 @@ import { DaxError } from './errors.js';
 import type { Extent } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
 import type { GetBlock, Inode, InodeOperations } from './inode.js';
-import { wouldBlock } from './dax-io.js';
 import { mapBlocks } from './map-blocks.js';
 import { SECTOR_SIZE } from './units.js';
+import { wouldBlock } from './would-block.js';
 
 /** The bits of what a fault handler returns, with the kernel's names and values. */
 export const VM_FAULT_OOM = 0x1;
@@ -94,7 +94,7 @@ function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
   return new DaxError({
     errno: 'EIO',
     syscall: 'fault',
-    reason: 'ALIGNMENT',
+    reason: 'UNALIGNED_EXTENT',
     position: pgoff * vma.pageSize,
     hint:
       vma.pageSize > vma.inode.sb.blockSize
@@ -280,7 +280,8 @@ export function daxFault(vmf: VmFault, getBlock: GetBlock): number {
   const { inode } = vmf.vma;
   return storing(vmf, () =>
     underInval(inode, () => {
-      const locked = inode.pages.tryLock(vmf.pgoff, vmf.pgoff + 1);
+      const { pageSize } = vmf.vma;
+      const locked = inode.pages.tryLock(vmf.pgoff * pageSize, (vmf.pgoff + 1) * pageSize);
       if (locked === undefined) return VM_FAULT_RETRY;
       const handler = new Handler(vmf, getBlock);
       try {
@@ -311,14 +312,14 @@ export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getB
   const vmf: VmFault = { vma, pgoff: vma.pgoff, write };
   const code = storing(vmf, () =>
     underInval(vma.inode, () => {
-      const locked = vma.inode.pages.tryLock(vma.pgoff, vma.pgoff + vma.pages);
+      const locked = vma.inode.pages.tryLock(vma.pgoff * vma.pageSize, (vma.pgoff + vma.pages) * vma.pageSize);
       if (locked === undefined) return VM_FAULT_RETRY;
       try {
         new Handler(vmf, getBlock).populate(allocate, (position) => {
           throw new DaxError({
             errno: 'EOPNOTSUPP',
             syscall: 'mmap',
-            reason: 'HOLE',
+            reason: 'HOLE_NOT_ALLOCATED',
             position,
             hint: 'there is a hole, and `allocate` is false: a store there could not be resolved on this thread',
           });

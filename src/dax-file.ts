@@ -1,14 +1,18 @@
 // Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
 
 import type { Abortable } from './block-device.js';
-import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock } from './dax-io.js';
+import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from './dax-io.js';
 import { changeSize, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { MAP_SHARED, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
+import { daxMmap, type MmapOptions } from './dax-mmap.js';
 import type { Iter } from './dax-walk.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
+import { freezeGate, type FreezeGate } from './freeze.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
 import { asOperation } from './lock-order.js';
 import { toUint8Array } from './memory.js';
 import { toBytes, type Bytes } from './units.js';
+import { wouldBlock } from './would-block.js';
 
 /** How a file was opened. */
 export interface DaxFileOptions {
@@ -30,6 +34,7 @@ const SET_ID_BITS = 0o6000;
 export class DaxFile {
   readonly inode: Inode;
   readonly #operations: InodeOperations;
+  readonly #gate: FreezeGate;
   readonly #append: boolean;
   readonly #sync: boolean;
   readonly #readOnly: boolean;
@@ -38,6 +43,7 @@ export class DaxFile {
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
     this.inode = inode;
     this.#operations = operations;
+    this.#gate = freezeGate(inode.sb);
     this.#append = options.append ?? false;
     this.#sync = (options.sync ?? false) || (inode.sb.synchronous ?? false);
     this.#readOnly = (options.readOnly ?? false) || (inode.sb.readOnly ?? false);
@@ -89,7 +95,7 @@ export class DaxFile {
         this.#endWrite(at, bytes, written);
       }
     } finally {
-      this.inode.ilock.releaseExclusive();
+      this.#unlock();
     }
     this.#afterWrite(at, written);
     return written;
@@ -182,6 +188,17 @@ export class DaxFile {
     });
   }
 
+  /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
+  mmap(options: MmapOptions = {}): DaxMapping {
+    const flags = options.flags ?? MAP_SHARED;
+    if (this.#readOnly && flags === MAP_SHARED && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
+      this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
+    }
+    const mapping = daxMmap(this.inode, options, this.#operations.getBlock, this.#operations);
+    if (!this.#readOnly) touch(this.inode);
+    return mapping;
+  }
+
   /** Makes the file's size, times and blocks durable; its data already is. */
   fsync(): void {
     this.#operations.fsync(this.inode, 0, this.inode.size);
@@ -226,8 +243,27 @@ export class DaxFile {
     if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
   }
 
+  // What changes the file: not while the filesystem is frozen, and alone.
   #lock(): void {
-    if (!this.inode.ilock.tryExclusive()) throw wouldBlock(this.inode);
+    if (!this.#gate.writers.tryShared()) throw wouldBlock(this.inode);
+    if (this.inode.ilock.tryExclusive()) return;
+    this.#gate.writers.releaseShared();
+    throw wouldBlock(this.inode);
+  }
+
+  async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
+    await this.#gate.writers.shared(signal);
+    try {
+      await this.inode.ilock.exclusive(signal);
+    } catch (error) {
+      this.#gate.writers.releaseShared();
+      throw error;
+    }
+  }
+
+  #unlock(): void {
+    this.inode.ilock.releaseExclusive();
+    this.#gate.writers.releaseShared();
   }
 
   #alone<T>(work: () => T): T {
@@ -235,17 +271,17 @@ export class DaxFile {
     try {
       return work();
     } finally {
-      this.inode.ilock.releaseExclusive();
+      this.#unlock();
     }
   }
 
   #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     return asOperation(async () => {
-      await this.inode.ilock.exclusive(signal);
+      await this.#lockAsync(signal);
       try {
         return await work();
       } finally {
-        this.inode.ilock.releaseExclusive();
+        this.#unlock();
       }
     });
   }

@@ -1,10 +1,10 @@
 // Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io, rules IO-1 to IO-19).
 
 import { Walk, type Iter } from './dax-walk.js';
-import { DaxError } from './errors.js';
 import type { EndIo, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
 import type { Bytes } from './units.js';
+import { wouldBlock } from './would-block.js';
 
 /** A read takes the inode's lock, shared, by itself; a writer holds it already. Without it the filesystem locks. */
 export const DIO_LOCKING = 0x1;
@@ -101,13 +101,4 @@ async function runAsync(walk: Walk, signal: AbortSignal | undefined): Promise<nu
 function isSet(flags: number, flag: number): boolean {
   // eslint-disable-next-line no-bitwise -- a flag
   return (flags & flag) !== 0;
-}
-
-/** The `EAGAIN` of a synchronous call that cannot wait for asynchronous work. */
-export function wouldBlock(inode: Inode): DaxError {
-  return new DaxError({
-    errno: 'EAGAIN',
-    syscall: 'lock',
-    hint: `asynchronous work holds a lock of inode ${inode.ino}: use the asynchronous form, which waits`,
-  });
 }

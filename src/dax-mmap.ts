@@ -22,8 +22,13 @@ export interface MmapOptions {
   prot?: number | undefined;
   /** `MAP_SHARED`: stores reach the file. `MAP_PRIVATE`: they stay in this mapping. Default shared. */
   flags?: number | undefined;
-  /** `false`: holes below a writable shared mapping are refused, with reason `HOLE`, instead of allocated. Default true. */
+  /** `false`: holes below a writable shared mapping are refused, with reason `HOLE_NOT_ALLOCATED`, instead of allocated. Default true. */
   allocate?: boolean | undefined;
+  /**
+   * `false`: nothing is resolved before this thread takes `buffer`, for mappings that are only for others to attach to,
+   * whose stores then allocate page by page. Default true.
+   */
+  populate?: boolean | undefined;
   /**
    * What a touch comes to that cannot be served. `survive` (default): zeros, and an `'error'` event. `kill`: the signal
    * that the kernel would send, which ends the process.
@@ -44,15 +49,6 @@ function oneOf<T>(value: T | undefined, name: string, fallback: T, other: T): T 
 /** Bytes in a page of mappings of files on `bdev`. */
 function pageSizeOf(bdev: BlockDevice): number {
   return Math.max(PAGE_SIZE, backingOf(bdev, 0, PAGE_SIZE).device.alignment);
-}
-
-function addressSpaceOf(inode: Inode, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
-  const known = inode.addressSpace;
-  if (known === undefined) {
-    return (inode.addressSpace = new AddressSpace(inode, pageSizeOf(inode.sb.bdev), getBlock, operations));
-  }
-  known.use(getBlock, operations);
-  return known;
 }
 
 // Where the first page lies modulo 2 MiB: addresses that follow it can have huge pages.
@@ -103,7 +99,7 @@ export function daxMmap(
   if (flags === MAP_PRIVATE && device.kind === 'devdax') {
     fail(inode, 'EINVAL', { reason: 'DEVDAX_PRIVATE', hint: 'a devdax can only be mapped shared' });
   }
-  const space = addressSpaceOf(inode, getBlock, operations);
+  const space = AddressSpace.of(inode, pageSizeOf(inode.sb.bdev), getBlock, operations);
   const { pageSize } = space;
   if (pos % pageSize !== 0) {
     fail(inode, 'EINVAL', { reason: 'OFFSET_UNALIGNED', hint: `pos must be a multiple of ${pageSize}, it is ${pos}` });
@@ -124,7 +120,7 @@ export function daxMmap(
   });
   try {
     // Throws now what it would throw later.
-    mapping.prepare();
+    if (options.populate ?? true) mapping.prepare();
   } catch (error) {
     mapping.unmap();
     throw error;

@@ -1,10 +1,10 @@
 // Owns changing a file's size and punching holes, in the order that lets no one see what is not the file's (TR-6 to TR-12).
 
 import { daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
-import { wouldBlock } from './dax-io.js';
 import { DaxError } from './errors.js';
 import type { Inode, InodeOperations } from './inode.js';
 import { PAGE_SIZE, roundUp } from './units.js';
+import { wouldBlock } from './would-block.js';
 
 /** Runs `work` with `inval` held alone: no fault may look for a block while blocks go. */
 function invalidating<T>(inode: Inode, work: () => T): T {
@@ -30,14 +30,14 @@ export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
 // To the end of the page that is mapped: a device may map more than 4096 bytes at once.
 function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
   daxTruncatePage(inode, from, operations.getBlock);
-  const mapped = inode.addressSpace?.pageSize ?? PAGE_SIZE;
+  const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
   if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
 }
 
 /** Sets i_size, for every mapping too: what lies past it is gone from them when this returns. */
 export function setSize(inode: Inode, size: number): void {
   inode.size = size;
-  inode.addressSpace?.resized();
+  inode.mappings?.resized();
 }
 
 /** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */

@@ -7,6 +7,8 @@ import { emptyExtent, type Extent } from './extent-cache.js';
 import type { EndIo, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
+import type { LockedPages } from './page-locks.js';
+import { wouldBlock } from './would-block.js';
 import { PAGE_SIZE, roundDown, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 /** One buffer or several, in order; empty ones are allowed. */
@@ -60,6 +62,8 @@ export class Walk {
   // Where the extent, and the part of it that the device gave access to, end in the file.
   #extentEnd = 0;
   #windowEnd = 0;
+  // Pages of garbage that this write fills: until it has, and `endIo` has said what they are, no fault may look there.
+  readonly #filling: LockedPages[] = [];
   // The extent is New or Unwritten, and what this write leaves of it is not zeroed yet.
   #edgesDue = false;
   readonly #range = { offset: 0, length: 0 };
@@ -205,6 +209,7 @@ export class Walk {
     const inode = this.#inode;
     if (inode !== undefined) {
       this.#unlock(inode);
+      if (this.#filling.length > 0) this.#filled(inode);
       if (this.#counted) inode.dioEnd();
       this.#counted = false;
     }
@@ -217,6 +222,13 @@ export class Walk {
   #unlock({ ilock }: Inode): void {
     if (this.#locked) ilock.releaseShared();
     this.#locked = false;
+  }
+
+  #filled(inode: Inode): void {
+    for (const pages of this.#filling.splice(0)) {
+      inode.pages.unlock(pages);
+      inode.mappings?.refresh(pages.start, pages.end - pages.start);
+    }
   }
 
   #clear(): number {
@@ -247,6 +259,11 @@ export class Walk {
     this.#extent = extent;
     this.#edgesDue = this.#write && isUninitialised(extent);
     this.#extentEnd = (extent.iblock + extent.count) * blockSize;
+    if (this.#edgesDue) {
+      const pages = inode.pages.tryLock(extent.iblock * blockSize, this.#extentEnd);
+      if (pages === undefined) throw wouldBlock(inode);
+      this.#filling.push(pages);
+    }
     this.#origin = (extent.blocknr - extent.iblock) * blockSize;
     this.#bdev = this.#write || extent.state === 'written' ? extent.bdev : undefined;
   }

@@ -5,7 +5,6 @@ import { getSystemErrorMap } from 'node:util';
 /** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
 export type DaxErrorReason =
   | 'ADDON_NOT_FOUND'
-  | 'ALIGNMENT'
   | 'BEYOND_END'
   | 'BLOCK_SIZE'
   | 'DEVDAX_PRIVATE'
@@ -14,19 +13,20 @@ export type DaxErrorReason =
   | 'DEVICE_IN_USE'
   | 'FIXED_SIZE'
   | 'GRANULARITY_NOT_SUPPORTED'
+  | 'HOLE_NOT_ALLOCATED'
   | 'INVALID_FILE_TYPE'
-  | 'HOLE'
   | 'MEDIA_ERROR'
-  | 'NO_EXTERNAL_BUFFERS'
   | 'NOT_DAX'
   | 'NOT_MAPPABLE'
+  | 'NO_EXTERNAL_BUFFERS'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OFFSET_UNALIGNED'
-  | 'READ_ONLY'
   | 'OWNER_THREAD'
+  | 'READ_ONLY'
   | 'SIZE_MISMATCH'
   | 'SOURCE_EMPTY'
   | 'TOO_MANY_MAPPINGS'
+  | 'UNALIGNED_EXTENT'
   | 'UNINITIALISED_EXTENT'
   | 'USER_MEMORY';
 

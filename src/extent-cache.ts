@@ -26,13 +26,13 @@ export function emptyExtent(): Extent {
   return { iblock: 0, count: 0, state: 'hole', blocknr: 0, bdev: undefined, isAccessible: false };
 }
 
+type Kind = Pick<Extent, 'state' | 'bdev' | 'isAccessible'>;
+
 /** Whoever must see what the cache learns and forgets: the mappings of the file. */
 export interface ExtentWatcher {
   inserted(extent: Extent): void;
   invalidated(iblock: number, count: number): void;
 }
-
-type Kind = Pick<Extent, 'state' | 'bdev' | 'isAccessible'>;
 
 /** The extents of one inode, in the order of the file, none overlapping another. */
 export class ExtentCache {
@@ -63,13 +63,13 @@ export class ExtentCache {
 
   /** Remembers an extent in place of whatever was known of its blocks. */
   insert(extent: Extent): void {
-    this.#put(extent);
+    this.#remember(extent);
     this.watcher?.inserted(extent);
   }
 
   /** As `insert`, for a part of what was found here, of which more is known now: mappings have seen it. */
   confirm(extent: Extent): void {
-    this.#put(extent);
+    this.#remember(extent);
   }
 
   /**
@@ -106,7 +106,7 @@ export class ExtentCache {
     }
   }
 
-  #put(extent: Extent): void {
+  #remember(extent: Extent): void {
     const { iblock, count, state, blocknr } = extent;
     this.forget(iblock, count);
     const kind = this.#kindOf(extent);

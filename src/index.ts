@@ -5,6 +5,7 @@ export {
   bdevDirectAccess,
   type Abortable,
   type Backing,
+  type MappableDevice,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -23,6 +24,7 @@ export {
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
 export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
+export type { Iter } from './dax-walk.js';
 export {
   daxFault,
   daxMkwrite,
@@ -48,7 +50,6 @@ export {
   type MappingHandle,
 } from './dax-mapping.js';
 export { daxMmap, type MmapOptions } from './dax-mmap.js';
-export type { Iter } from './dax-walk.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
@@ -73,7 +74,7 @@ export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
-export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
+export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
 export { asOperation, type LockRank } from './lock-order.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';

@@ -1,6 +1,5 @@
 // Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
 
-import type { AddressSpace } from './address-space.js';
 import type { BlockDevice } from './block-device.js';
 import type { BufferHead } from './buffer-head.js';
 import { ExtentCache } from './extent-cache.js';
@@ -64,6 +63,16 @@ export interface InodeOperations {
   dirty?(inode: Inode): void;
 }
 
+/** What the mappings of a file must be told, beside what its extent cache tells them. */
+export interface FileMappings {
+  /** Bytes that are mapped at the least. */
+  readonly pageSize: number;
+  /** i_size changed. */
+  resized(): void;
+  /** A write has filled blocks from byte `pos` on that were no data before. */
+  refresh(pos: number, length: number): void;
+}
+
 /**
  * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs.
  */
@@ -88,7 +97,7 @@ export class Inode {
   /** Pages of garbage that a write fills, or of which a fault is served. */
   readonly pages = new PageLocks();
   /** Once it was mapped (i_mapping). */
-  addressSpace: AddressSpace | undefined;
+  mappings: FileMappings | undefined;
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];

@@ -2,9 +2,9 @@
 
 import { assertOrder, noteReleased, noteTaken, type Ranked } from './lock-order.js';
 
-/** Pages that somebody holds. Give it back to `unlock`. */
+/** Bytes of a file that somebody holds. Give it back to `unlock`. */
 export interface LockedPages extends Ranked {
-  readonly first: number;
+  readonly start: number;
   readonly end: number;
 }
 
@@ -13,10 +13,10 @@ export class PageLocks {
   readonly #held = new Set<LockedPages>();
   #whenFreed: (() => void)[] = [];
 
-  /** Locks pages [first, end), unless one of them is locked. */
-  tryLock(first: number, end: number): LockedPages | undefined {
-    for (const other of this.#held) if (first < other.end && other.first < end) return undefined;
-    const locked: LockedPages = { first, end, rank: 'page entry' };
+  /** Locks bytes [start, end) of the file, which are whole blocks or pages, unless one of them is locked. */
+  tryLock(start: number, end: number): LockedPages | undefined {
+    for (const other of this.#held) if (start < other.end && other.start < end) return undefined;
+    const locked: LockedPages = { start, end, rank: 'page entry' };
     assertOrder(locked);
     this.#held.add(locked);
     noteTaken(locked);

@@ -21,8 +21,7 @@ function sizeOf({ selfSize, children }: ProfileNode): number {
 // Until the compiler is done with it numbers are objects. On this thread: another may have to wait for a processor.
 setFlagsFromString('--no-concurrent-recompilation');
 
-/** Bytes a call, also of what was collected. */
-async function allocated(session: Session, run: (n: number) => unknown): Promise<number> {
+async function profile(session: Session, run: (n: number) => unknown): Promise<number> {
   for (let n = 0; n < 5 * CALLS; n++) run(n);
   await session.post('HeapProfiler.startSampling', {
     samplingInterval: 64,
@@ -30,8 +29,15 @@ async function allocated(session: Session, run: (n: number) => unknown): Promise
     includeObjectsCollectedByMinorGC: true,
   });
   for (let n = 0; n < CALLS; n++) run(n);
-  const { profile } = await session.post('HeapProfiler.stopSampling');
-  return sizeOf(profile.head) / CALLS;
+  const { profile: found } = await session.post('HeapProfiler.stopSampling');
+  return sizeOf(found.head) / CALLS;
+}
+
+/** Bytes a call, also of what was collected: what every profile has. The compiler may begin anew in one of them. */
+async function allocated(session: Session, run: (n: number) => unknown): Promise<number> {
+  let least = Infinity;
+  for (let round = 0; round < 5; round++) least = Math.min(least, await profile(session, run));
+  return least;
 }
 
 t.test('the synchronous path allocates nothing', async (test) => {

@@ -1,0 +1,82 @@
+// Owns the bits of a bitmap: counting, finding, setting and clearing runs of them. Bit 0 of a byte comes first.
+/* eslint-disable no-bitwise -- bits of bytes, and indices of bits in one block: at most 32768 */
+
+export function isSet(bits: Uint8Array, index: number): boolean {
+  return ((bits[index >> 3] as number) & (1 << (index & 7))) !== 0;
+}
+
+/** Sets `count` bits from `from` on. */
+export function setRun(bits: Uint8Array, from: number, count: number): void {
+  change(bits, from, count, true);
+}
+
+/** Clears `count` bits from `from` on. */
+export function clearRun(bits: Uint8Array, from: number, count: number): void {
+  change(bits, from, count, false);
+}
+
+function change(bits: Uint8Array, from: number, count: number, value: boolean): void {
+  const end = from + count;
+  let index = from;
+  for (; index < end && (index & 7) !== 0; index++) changeBit(bits, index, value);
+  const whole = (end - index) >> 3;
+  if (whole > 0) {
+    bits.fill(value ? 0xff : 0, index >> 3, (index >> 3) + whole);
+    index += whole * 8;
+  }
+  for (; index < end; index++) changeBit(bits, index, value);
+}
+
+function changeBit(bits: Uint8Array, index: number, value: boolean): void {
+  const byte = bits[index >> 3] as number;
+  bits[index >> 3] = value ? byte | (1 << (index & 7)) : byte & ~(1 << (index & 7));
+}
+
+/** Whether all of `count` bits from `from` on are `value`. */
+export function isRun(bits: Uint8Array, from: number, count: number, value: boolean): boolean {
+  return runLength(bits, from, from + count, value) === count;
+}
+
+/** How many bits from `from` on, before `end`, are `value`. */
+export function runLength(bits: Uint8Array, from: number, end: number, value: boolean): number {
+  const same = value ? 0xff : 0;
+  let index = from;
+  while (index < end) {
+    if ((index & 7) === 0 && end - index >= 8 && bits[index >> 3] === same) index += 8;
+    else if (isSet(bits, index) === value) index++;
+    else break;
+  }
+  return index - from;
+}
+
+/** The clear bits before `end`. */
+export function countClear(bits: Uint8Array, end: number): number {
+  let clear = 0;
+  let index = 0;
+  for (; index + 8 <= end; index += 8) clear += CLEAR_IN_BYTE[bits[index >> 3] as number] as number;
+  for (; index < end; index++) if (!isSet(bits, index)) clear++;
+  return clear;
+}
+
+const CLEAR_IN_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let clear = 0;
+  for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) === 0) clear++;
+  return clear;
+});
+
+/** The first clear bit from `from` on, or `end`. */
+export function firstClear(bits: Uint8Array, from: number, end: number): number {
+  return from + runLength(bits, from, end, true);
+}
+
+/** The first run of `wanted` clear bits from `from` on and before `end`, or the longest that is there; of length 0 if none. */
+export function findRun(bits: Uint8Array, from: number, end: number, wanted: number): { start: number; length: number } {
+  let best = { start: end, length: 0 };
+  for (let start = firstClear(bits, from, end); start < end; ) {
+    const length = runLength(bits, start, Math.min(end, start + wanted), false);
+    if (length > best.length) best = { start, length };
+    if (length === wanted) break;
+    start = firstClear(bits, start + length, end);
+  }
+  return best;
+}

@@ -1,0 +1,413 @@
+// Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
+
+import type { BlockDevice, DaxFileOptions, InodeOperations } from 'node-dax';
+import {
+  EXT2_ERROR_FS,
+  EXT2_ROOT_INO,
+  EXT2_VALID_FS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFREG,
+  typeOf,
+  withFlag,
+} from './disk.js';
+import type { Dirent } from './dir.js';
+import { fail } from './error.js';
+import { Ext2File, operationsOf } from './file.js';
+import { decodeDevice, type Ext2Inode } from './inode.js';
+import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './name.js';
+import * as namei from './namei.js';
+import { lookup, resolve, resolveParent } from './path.js';
+import { reclaim, type Reclaimed } from './reclaim.js';
+import { nowSeconds, type Owner, type Super } from './super.js';
+import { readTarget } from './symlink.js';
+import type { Volume } from './volume.js';
+import { getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr.js';
+
+/** What `stat` tells of an inode. */
+export interface Ext2Stat {
+  readonly ino: number;
+  /** Type and permissions, as in `fs.Stats`. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a device: both its numbers. */
+  readonly device: namei.DeviceNumber | undefined;
+  /** Bytes. */
+  readonly size: number;
+  /** The block size of the filesystem. */
+  readonly blksize: number;
+  /** What it takes of the medium, in units of 512 bytes. */
+  readonly blocks: number;
+  readonly atimeMs: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  /** Undefined where the inode is too small to tell. */
+  readonly birthtimeMs: number | undefined;
+  /** i_flags. */
+  readonly flags: number;
+  readonly generation: number;
+}
+
+/** What `setattr` changes; what is left out stays. */
+export interface Ext2Attributes {
+  /** Permissions; the type stays. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly atimeMs?: number;
+  readonly mtimeMs?: number;
+}
+
+/** What `statfs` tells, in blocks of `blockSize` bytes. */
+export interface Ext2Statfs {
+  readonly blockSize: number;
+  /** All blocks but those of the filesystem's own tables. */
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free ones that are not reserved for root. */
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+  readonly nameLength: number;
+}
+
+/** An entry of a directory. */
+export interface Ext2Dirent {
+  /** As UTF-8; `bytes` has what it is. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly ino: number;
+  /** As in the entry, one of `FT`: 0 where the filesystem does not keep types in entries. */
+  readonly type: number;
+  /** Give it to `readdir` to go on after this entry. */
+  readonly next: number;
+}
+
+/** What something new has. */
+export interface MakeOptions {
+  /** Default: who mounted it. */
+  readonly owner?: Owner;
+}
+
+const PERMISSIONS = 0o10000;
+
+function checkPermissions(mode: number): number {
+  if (!Number.isInteger(mode) || mode < 0 || mode >= PERMISSIONS) {
+    throw new RangeError(`the permissions must be from 0 to 0o7777, they are ${mode}`);
+  }
+  return mode;
+}
+
+function checkNumber(value: number, name: string, most: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > most) {
+    throw new RangeError(`${name} must be an integer from 0 to ${most}, it is ${value}`);
+  }
+  return value;
+}
+
+function checkOwner(options: MakeOptions | undefined): Owner | undefined {
+  const owner = options?.owner;
+  if (owner === undefined) return undefined;
+  return { uid: checkNumber(owner.uid, 'uid', 2 ** 32 - 1), gid: checkNumber(owner.gid, 'gid', 2 ** 32 - 1) };
+}
+
+function checkTime(ms: number, name: string): number {
+  if (!Number.isFinite(ms)) throw new RangeError(`${name} must be a finite number of milliseconds, it is ${ms}`);
+  return ms;
+}
+
+/**
+ * A mounted filesystem, made by `mount`. Operations on names are synchronous, and durable when they return; what is
+ * written to a file is so after `fsync` or `sync`. Permissions are kept, not enforced.
+ *
+ * Everything throws `DaxError` with an errno of POSIX: `EROFS` where nothing may be changed, `EAGAIN` while the filesystem
+ * is frozen, `EBADF` after unmounting, `EUCLEAN` for what cannot be on the medium, after which it is read-only.
+ */
+export class Ext2 {
+  /** What `daxDoIo`, `DaxFile` and their like take for the files of this filesystem. */
+  readonly operations: InodeOperations;
+  readonly #volume: Volume;
+  readonly #sb: Super;
+  #state: number;
+
+  /** @internal Use `mount`. `state` is s_state as a clean unmount shall leave it. */
+  constructor(volume: Volume, state: number) {
+    this.#volume = volume;
+    this.#sb = volume.sb;
+    this.#state = state;
+    this.operations = operationsOf(volume);
+  }
+
+  get device(): BlockDevice {
+    return this.#sb.bdev;
+  }
+
+  /** Bytes in a block. */
+  get blockSize(): number {
+    return this.#sb.blockSize;
+  }
+
+  /** It was mounted so, has features that only let it be read, or was found corrupt. */
+  get readOnly(): boolean {
+    return this.#sb.readOnly;
+  }
+
+  /** The directory at the top. */
+  get root(): Ext2Inode {
+    return this.inode(EXT2_ROOT_INO);
+  }
+
+  /** The inode of a number. Throws `EUCLEAN` for one that is not in use. */
+  inode(ino: number): Ext2Inode {
+    this.#volume.checkMounted('inode');
+    return this.#volume.inode(checkNumber(ino, 'ino', 2 ** 32 - 1));
+  }
+
+  /** What `dir` has of that name; undefined if nothing. */
+  lookup(dir: Ext2Inode, name: Name): Ext2Inode | undefined {
+    return lookup(this.#volume, dir, toEntryName(name, 'lookup'), 'lookup');
+  }
+
+  /** What a path from the root leads to. `follow: false` gives a link at its end itself. `ENOENT`, `ENOTDIR`, `ELOOP`. */
+  resolve(path: Name, options: { follow?: boolean } = {}): Ext2Inode {
+    this.#volume.checkMounted('resolve');
+    return resolve(this.#volume, path, options.follow ?? true, 'resolve');
+  }
+
+  /** The directory that a path's last name is in, which need not exist, and the bytes of that name. */
+  resolveParent(path: Name): { dir: Ext2Inode; name: Uint8Array } {
+    this.#volume.checkMounted('resolve');
+    const { dir, name } = resolveParent(this.#volume, path, 'resolve');
+    return { dir, name: bytesOf(name) };
+  }
+
+  /**
+   * The entries of a directory, with `.` and `..`, in their order on the medium. What stays while this goes on comes
+   * exactly once; what is added or removed may come or not.
+   */
+  *readdir(dir: Ext2Inode, from = 0): Generator<Ext2Dirent> {
+    this.#volume.checkMounted('readdir');
+    namei.checkDirectory(dir, 'readdir');
+    for (const entry of this.#volume.directory(dir).entries(checkNumber(from, 'from', Number.MAX_SAFE_INTEGER))) {
+      yield toDirent(entry);
+      this.#volume.checkMounted('readdir');
+    }
+  }
+
+  /** Makes an empty regular file. `EEXIST`, `ENOSPC`. */
+  create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
+    const type = S_IFREG + checkPermissions(mode);
+    return namei.create(this.#volume, dir, toEntryName(name, 'create'), type, checkOwner(options));
+  }
+
+  mkdir(dir: Ext2Inode, name: Name, mode = 0o755, options?: MakeOptions): Ext2Inode {
+    return namei.mkdir(this.#volume, dir, toEntryName(name, 'mkdir'), checkPermissions(mode), checkOwner(options));
+  }
+
+  /** Makes a device, fifo or socket: `mode` is one of `S_IFBLK`, `S_IFCHR`, `S_IFIFO`, `S_IFSOCK` and permissions. */
+  mknod(dir: Ext2Inode, name: Name, mode: number, device?: namei.DeviceNumber, options?: MakeOptions): Ext2Inode {
+    checkPermissions(mode - typeOf(mode));
+    if (!namei.SPECIAL.includes(typeOf(mode))) fail('EINVAL', 'mknod', 'the mode has no type of a device, fifo or socket');
+    if (device !== undefined) {
+      checkNumber(device.major, 'major', 4095);
+      checkNumber(device.minor, 'minor', 2 ** 20 - 1);
+    }
+    return namei.mknod(this.#volume, dir, toEntryName(name, 'mknod'), mode, device, checkOwner(options));
+  }
+
+  symlink(dir: Ext2Inode, name: Name, target: Name, options?: MakeOptions): Ext2Inode {
+    const bytes = typeof target === 'string' ? Buffer.from(target) : target;
+    if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
+    return namei.symlink(this.#volume, dir, toEntryName(name, 'symlink'), bytes, checkOwner(options));
+  }
+
+  /** The bytes of a link's target. */
+  readlink(inode: Ext2Inode): Uint8Array {
+    this.#volume.checkMounted('readlink');
+    return readTarget(inode);
+  }
+
+  /** Gives a file another name. `EPERM` for a directory, `EMLINK` beyond 32000. */
+  link(inode: Ext2Inode, dir: Ext2Inode, name: Name): void {
+    namei.link(this.#volume, inode, dir, toEntryName(name, 'link'));
+  }
+
+  /** Takes a name away. With the last one goes the file, once nobody has it open. `EISDIR` for a directory. */
+  unlink(dir: Ext2Inode, name: Name): void {
+    namei.unlink(this.#volume, dir, toEntryName(name, 'unlink'));
+  }
+
+  /** Removes an empty directory. */
+  rmdir(dir: Ext2Inode, name: Name): void {
+    namei.rmdir(this.#volume, dir, toEntryName(name, 'rmdir'));
+  }
+
+  /** Renames, in place of what has the new name: at no time is there nothing of that name. */
+  rename(fromDir: Ext2Inode, fromName: Name, toDir: Ext2Inode, toName: Name): void {
+    const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
+    namei.rename(this.#volume, fromDir, from, toDir, to);
+  }
+
+  stat(inode: Ext2Inode): Ext2Stat {
+    this.#volume.checkMounted('stat');
+    const { ino, mode, nlink, uid, gid, size, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation, map } = inode;
+    const device = [S_IFCHR, S_IFBLK].includes(typeOf(mode)) ? decodeDevice(map.top) : undefined;
+    const { blockSize: blksize } = this;
+    return {
+      ...{ ino, mode, nlink, uid, gid, device, size, blksize, blocks: map.sectors },
+      ...{ atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation },
+    };
+  }
+
+  /** Changes permissions, owner and times, durably on return. */
+  setattr(inode: Ext2Inode, attributes: Ext2Attributes): void {
+    const { mode, uid, gid, atimeMs, mtimeMs } = attributes;
+    const type = typeOf(inode.mode);
+    this.#volume.checkChange('setattr');
+    this.#checkThere(inode, 'setattr');
+    namei.checkFlags(inode, 'setattr');
+    const changes = {
+      ...(mode !== undefined && { mode: type + checkPermissions(mode) }),
+      ...(uid !== undefined && { uid: checkNumber(uid, 'uid', 2 ** 32 - 1) }),
+      ...(gid !== undefined && { gid: checkNumber(gid, 'gid', 2 ** 32 - 1) }),
+      ...(atimeMs !== undefined && { atimeMs: checkTime(atimeMs, 'atimeMs') }),
+      ...(mtimeMs !== undefined && { mtimeMs: checkTime(mtimeMs, 'mtimeMs') }),
+    };
+    Object.assign(inode, changes, { ctimeMs: Date.now() });
+    this.#volume.store(inode);
+  }
+
+  chmod(inode: Ext2Inode, mode: number): void {
+    this.setattr(inode, { mode });
+  }
+
+  chown(inode: Ext2Inode, uid: number, gid: number): void {
+    this.setattr(inode, { uid, gid });
+  }
+
+  utimes(inode: Ext2Inode, atimeMs: number, mtimeMs: number): void {
+    this.setattr(inode, { atimeMs, mtimeMs });
+  }
+
+  /** Opens a regular file. Close it: until then it stays, even without a name. `EISDIR`, `EINVAL` for what has no bytes. */
+  open(inode: Ext2Inode, options: DaxFileOptions = {}): Ext2File {
+    this.#volume.checkMounted('open');
+    this.#checkThere(inode, 'open');
+    if (inode.isDirectory) fail('EISDIR', 'open', `inode ${inode.ino}`);
+    if (!inode.isRegular) fail('EINVAL', 'open', `inode ${inode.ino} is no regular file`);
+    if (options.readOnly !== true && !this.readOnly) namei.checkFlags(inode, 'open', options.append);
+    return new Ext2File(this.#volume, inode, this.operations, options);
+  }
+
+  /** The names of a file's extended attributes. */
+  listxattr(inode: Ext2Inode): string[] {
+    this.#volume.checkMounted('listxattr');
+    return listXattr(inode);
+  }
+
+  /** An extended attribute: `user.*`, and those that others made (`system.posix_acl_access`, …) as they are. `ENODATA`. */
+  getxattr(inode: Ext2Inode, name: Name): Uint8Array {
+    this.#volume.checkMounted('getxattr');
+    return getXattr(inode, name);
+  }
+
+  /** Sets `user.*`. `flag` as in setxattr(2): only make it (`EEXIST`), or only replace it (`ENODATA`). */
+  setxattr(inode: Ext2Inode, name: Name, value: Uint8Array, flag?: XattrFlag): void {
+    this.#volume.checkChange('setxattr');
+    this.#checkThere(inode, 'setxattr');
+    namei.checkFlags(inode, 'setxattr');
+    setXattr(this.#volume, inode, name, value, flag);
+  }
+
+  removexattr(inode: Ext2Inode, name: Name): void {
+    this.#volume.checkChange('removexattr');
+    this.#checkThere(inode, 'removexattr');
+    namei.checkFlags(inode, 'removexattr');
+    removeXattr(this.#volume, inode, name);
+  }
+
+  statfs(): Ext2Statfs {
+    this.#volume.checkMounted('statfs');
+    const { geometry, fields, groups } = this.#sb;
+    const { blocks, inodes } = this.#volume;
+    let own = geometry.firstDataBlock;
+    for (let group = 0; group < groups.count; group++) own += groups.headBlocks(group) + 2 + geometry.inodeTableBlocks;
+    return {
+      blockSize: geometry.blockSize,
+      blocks: geometry.blocksCount - own,
+      freeBlocks: blocks.free,
+      availableBlocks: Math.max(0, blocks.free - fields.s_r_blocks_count),
+      inodes: geometry.inodesCount,
+      freeInodes: inodes.free,
+      nameLength: 255,
+    };
+  }
+
+  /** Brings the file to the medium, as fsync(2). Its data is there already. */
+  fsync(inode: Ext2Inode): void {
+    this.operations.fsync(inode, 0, inode.size);
+  }
+
+  /** Brings everything to the medium. */
+  sync(): void {
+    this.#volume.checkMounted('sync');
+    if (!this.readOnly) this.#volume.sync();
+  }
+
+  /** Brings everything to the medium, clean, and refuses every change (`EAGAIN`) until `thaw`. */
+  freeze(): void {
+    this.#volume.checkChange('freeze');
+    this.#volume.sync();
+    this.#sb.store({ s_state: this.#state });
+    this.#volume.isFrozen = true;
+  }
+
+  /** Ends `freeze`. */
+  thaw(): void {
+    this.#volume.checkMounted('thaw');
+    if (!this.#volume.isFrozen) fail('EINVAL', 'thaw', 'the filesystem is not frozen');
+    this.#volume.isFrozen = false;
+    this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
+  }
+
+  /**
+   * Frees what no name leads to: blocks and inodes that a power cut left taken; and corrects link counts that are too
+   * high. It walks the whole tree. Files without a name are freed too: run e2fsck instead to have them in lost+found.
+   */
+  reclaim(): Reclaimed {
+    this.#volume.checkChange('reclaim');
+    if (this.#volume.openFiles > 0) fail('EBUSY', 'reclaim', 'files are open');
+    this.#volume.sync();
+    const reclaimed = reclaim(this.#volume);
+    // What made it unclean is gone.
+    this.#state = withFlag(withFlag(this.#state, EXT2_ERROR_FS, false), EXT2_VALID_FS);
+    return reclaimed;
+  }
+
+  /** Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open. The device stays open. */
+  unmount(): void {
+    if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);
+    this.#volume.checkMounted('unmount');
+    if (!this.readOnly) {
+      this.#volume.sync();
+      this.#sb.store({ s_state: this.#state, s_wtime: nowSeconds() });
+    }
+    this.#volume.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.unmount();
+  }
+
+  #checkThere(inode: Ext2Inode, syscall: string): void {
+    if (inode.isDeleted) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
+  }
+}
+
+function toDirent({ name, ino, type, pos }: Dirent): Ext2Dirent {
+  return { name: textOf(name), bytes: bytesOf(name), ino, type, next: pos + 1 };
+}
+
+export type { ByteName };

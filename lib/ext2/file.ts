@@ -1,0 +1,103 @@
+// Owns what DAX is told of files: where their blocks are, when they become the file's, and when they go.
+
+import { BH_UNWRITTEN, DaxFile, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
+import { groupOf } from './dir.js';
+import { fail } from './error.js';
+import { Ext2Inode } from './inode.js';
+import type { Volume } from './volume.js';
+
+/**
+ * The functions of one mounted filesystem. A block that a write asks for is taken in memory and answered as unwritten:
+ * node-dax zeroes what the write leaves of it, and `endIo` makes it the file's. The medium points to it from the next
+ * sync on, when what it holds is durable.
+ */
+export function operationsOf(volume: Volume): InodeOperations {
+  return {
+    getBlock(inode, iblock, bh, create) {
+      getBlock(volume, own(volume, inode), iblock, bh, create);
+    },
+    endIo(inode, pos, result) {
+      const { map, sb } = own(volume, inode);
+      const end = pos + Math.max(0, result);
+      map.settle(Math.floor(pos / sb.blockSize), Math.ceil(end / sb.blockSize));
+    },
+    truncateBlocks(inode, size) {
+      const file = own(volume, inode);
+      volume.checkChange('truncate');
+      volume.cut(file, Math.ceil(size / file.sb.blockSize));
+    },
+    punchBlocks(inode, iblock, count) {
+      volume.checkChange('punchHole');
+      volume.punch(own(volume, inode), iblock, count);
+    },
+    fsync(inode) {
+      volume.checkMounted('fsync');
+      const file = own(volume, inode);
+      if (file.isDirty) volume.store(file);
+    },
+    dirty(inode) {
+      volume.markDirty(own(volume, inode));
+    },
+  };
+}
+
+/** An open file. Its inode lives until the last handle is closed, whatever becomes of its names. */
+export class Ext2File extends DaxFile {
+  declare readonly inode: Ext2Inode;
+  readonly #volume: Volume;
+  #isOpen = true;
+
+  /** @internal Use `Ext2.open`. */
+  constructor(volume: Volume, inode: Ext2Inode, operations: InodeOperations, options: DaxFileOptions) {
+    super(inode, operations, options);
+    this.#volume = volume;
+    volume.open(inode);
+  }
+
+  /** False once it was closed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * Ends the use of this handle. With the last one, what changed reaches the medium, and a file without a name goes.
+   * Throws `EAGAIN` while asynchronous work is under way: `close` waits for it.
+   */
+  closeSync(): void {
+    if (!this.#isOpen) return;
+    if (this.inode.dioCount > 0) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
+    this.#isOpen = false;
+    this.#volume.close(this.inode);
+  }
+
+  async close(): Promise<void> {
+    await this.inode.dioWait();
+    this.closeSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function own(volume: Volume, inode: Inode): Ext2Inode {
+  if (!(inode instanceof Ext2Inode) || inode.sb !== volume.sb) throw new TypeError('the inode is none of this filesystem');
+  if (inode.isDeleted) fail('ESTALE', 'ext2', `inode ${inode.ino} was deleted`);
+  return inode;
+}
+
+function getBlock(volume: Volume, inode: Ext2Inode, iblock: number, bh: BufferHead, create: boolean): void {
+  const { blockSize, bdev } = inode.sb;
+  const most = bh.size / blockSize;
+  if (create) volume.checkChange('write');
+  const { block, count, isReserved } = create
+    ? inode.map.create(iblock, most, groupOf(inode))
+    : inode.map.find(iblock, most);
+  if (block === 0) bh.mapHole(count * blockSize);
+  else bh.map(bdev, block, count * blockSize, isReserved ? BH_UNWRITTEN : 0);
+  if (create && isReserved) volume.markDirty(inode);
+}

@@ -1,0 +1,65 @@
+// Owns every load and store of metadata: inside the filesystem, whole, and durable when a store returns.
+
+import { DaxError, type BlockDevice } from 'node-dax';
+import { corruption } from './error.js';
+
+/**
+ * The part of a device that a filesystem has. Stores are made in the order of the calls, and each is durable before the
+ * next begins: that is what the rules of soft updates are built on. One of at most 8 bytes that does not cross a
+ * multiple of 8 is there wholly or not at all after a power cut; a longer one may be there in parts.
+ */
+export class Medium {
+  readonly device: BlockDevice;
+  /** Bytes of the filesystem: nothing is stored past them. */
+  readonly size: number;
+  #isSealed: boolean;
+  readonly #word = new DataView(new ArrayBuffer(4));
+
+  constructor(device: BlockDevice, size: number, readOnly: boolean) {
+    this.device = device;
+    this.size = size;
+    this.#isSealed = readOnly;
+  }
+
+  get isSealed(): boolean {
+    return this.#isSealed;
+  }
+
+  /** From now on nothing is stored. */
+  seal(): void {
+    this.#isSealed = true;
+  }
+
+  load(pos: number, length: number): Uint8Array<ArrayBuffer> {
+    this.#check(pos, length);
+    const bytes = new Uint8Array(length);
+    let loaded = this.device.readSync(bytes, pos);
+    while (loaded < length) {
+      const more = this.device.readSync(bytes, pos + loaded, { offset: loaded });
+      if (more === 0) throw new DaxError({ errno: 'EIO', syscall: 'read', position: pos + loaded });
+      loaded += more;
+    }
+    return bytes;
+  }
+
+  store(pos: number, bytes: Uint8Array): void {
+    this.#check(pos, bytes.byteLength);
+    if (this.#isSealed) throw new DaxError({ errno: 'EROFS', syscall: 'ext2', reason: 'READ_ONLY' });
+    let stored = this.device.writeSync(bytes, pos);
+    while (stored < bytes.byteLength) stored += this.device.writeSync(bytes, pos + stored, { offset: stored });
+  }
+
+  store32(pos: number, value: number): void {
+    this.#word.setUint32(0, value, true);
+    this.store(pos, new Uint8Array(this.#word.buffer));
+  }
+
+  store16(pos: number, value: number): void {
+    this.#word.setUint16(0, value, true);
+    this.store(pos, new Uint8Array(this.#word.buffer, 0, 2));
+  }
+
+  #check(pos: number, length: number): void {
+    if (pos < 0 || pos + length > this.size) throw corruption(`${length} bytes at ${pos} are not in the filesystem`, {});
+  }
+}

@@ -1,0 +1,70 @@
+// Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
+
+import type { BlockDevice } from 'node-dax';
+import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
+import { Ext2 } from './ext2.js';
+import { nowSeconds, Super, type Owner } from './super.js';
+import { Volume } from './volume.js';
+
+export interface MountOptions {
+  /** Nothing is stored. Filesystems with features that are unknown are mounted so in any case. */
+  readonly readOnly?: boolean;
+  /** Every write is durable with its place and size when it returns (mount -o sync). */
+  readonly synchronous?: boolean;
+  /** Whose new files are, and who may use reserved blocks. Default: this process's effective user. */
+  readonly owner?: Owner;
+  /** Stored as s_last_mounted: where it was last mounted, for people to read. */
+  readonly mountPoint?: string;
+  /** Free what a power cut left taken, if it was not cleanly unmounted. See `Ext2.reclaim`. */
+  readonly reclaim?: boolean;
+  /** Told what people should know, as that it was not cleanly unmounted. Default: `process.emitWarning`. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted nothing else may change the device.
+ *
+ * Throws `EINVAL` where there is none, `EOPNOTSUPP` for one with features that must be known, `EUCLEAN` for one that
+ * cannot be as it is. One that was not cleanly unmounted is mounted with a warning.
+ */
+export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
+  const { readOnly = false, synchronous = false } = options;
+  const owner = options.owner ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const sb = new Super(device, { readOnly, synchronous, owner });
+  const warn = options.onWarning ?? ((message: string) => { process.emitWarning(message, { code: 'NODE_DAX_EXT2' }); });
+  const volume = new Volume(sb);
+  const found = sb.fields.s_state;
+  if (!sb.wasClean) warn(describe(found));
+  if (sb.readOnly) return new Ext2(volume, found);
+  sb.store({
+    // First: whatever happens from here on, it is in use.
+    s_state: withFlag(found, EXT2_VALID_FS, false),
+    s_mnt_count: (sb.fields.s_mnt_count + 1) % 2 ** 16,
+    s_mtime: nowSeconds(),
+    s_wtime: nowSeconds(),
+    ...(options.mountPoint !== undefined && { s_last_mounted: padded(options.mountPoint) }),
+  });
+  const { s_max_mnt_count: most, s_mnt_count: count } = sb.fields;
+  if (most > 0 && count >= most) warn(`it was mounted ${count} times since it was checked: run e2fsck`);
+  if (!sb.wasClean) {
+    // What the descriptors count may be wrong.
+    volume.blocks.loadAll();
+    volume.inodes.loadAll();
+  }
+  const orphans = volume.recoverOrphans();
+  if (orphans > 0) warn(`${orphans} files that had no name any more were deleted`);
+  const fs = new Ext2(volume, found);
+  if (options.reclaim === true && !sb.wasClean) fs.reclaim();
+  return fs;
+}
+
+function describe(state: number): string {
+  if (hasFlag(state, EXT2_ERROR_FS)) return 'the ext2 filesystem has errors: run e2fsck';
+  return 'the ext2 filesystem was not cleanly unmounted: space may be lost until reclaim() or e2fsck';
+}
+
+function padded(path: string): Uint8Array {
+  const bytes = new Uint8Array(64);
+  bytes.set(Buffer.from(path).subarray(0, 63));
+  return bytes;
+}

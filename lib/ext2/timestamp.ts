@@ -1,0 +1,34 @@
+// Owns the times of inodes: seconds in 32 bits, and in larger inodes two bits of epoch and 30 of nanoseconds beside them.
+
+const EPOCHS = 4;
+const EPOCH_BITS = 2 ** 2;
+const SECONDS_RANGE = 2 ** 32;
+const MIN_SECONDS = -(2 ** 31);
+
+/** A time as it is stored: signed seconds, and what a larger inode has beside them. */
+export interface Timestamp {
+  seconds: number;
+  extra: number;
+}
+
+/** Milliseconds since 1970. `extra` is undefined where the inode has none. */
+export function toMilliseconds(seconds: number, extra: number | undefined): number {
+  if (extra === undefined) return seconds * 1000;
+  const epoch = extra % EPOCH_BITS;
+  const nanoseconds = Math.floor(extra / EPOCH_BITS);
+  return (seconds + epoch * SECONDS_RANGE) * 1000 + nanoseconds / 1e6;
+}
+
+/** The nearest time that can be stored: from 1901 to 2446 with extra bits, to 2038 without. */
+export function fromMilliseconds(ms: number, hasExtra: boolean): Timestamp {
+  const most = hasExtra ? MIN_SECONDS + EPOCHS * SECONDS_RANGE - 1 : MIN_SECONDS + SECONDS_RANGE - 1;
+  const whole = Math.floor(ms / 1000);
+  if (!hasExtra || whole < MIN_SECONDS || whole > most) {
+    const seconds = Math.max(MIN_SECONDS, Math.min(most, whole));
+    const epoch = Math.floor((seconds - MIN_SECONDS) / SECONDS_RANGE);
+    return { seconds: seconds - epoch * SECONDS_RANGE, extra: epoch };
+  }
+  const epoch = Math.floor((whole - MIN_SECONDS) / SECONDS_RANGE);
+  const nanoseconds = Math.min(999_999_999, Math.round((ms - whole * 1000) * 1e6));
+  return { seconds: whole - epoch * SECONDS_RANGE, extra: nanoseconds * EPOCH_BITS + epoch };
+}

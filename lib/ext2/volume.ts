@@ -1,0 +1,229 @@
+// Owns what is in memory of a mounted filesystem: its allocators, the inodes that are in use, and which of them changed.
+
+import { BlockAllocator } from './balloc.js';
+import { Directory } from './dir.js';
+import { fail } from './error.js';
+import { InodeAllocator } from './ialloc.js';
+import { Ext2Inode } from './inode.js';
+import { OrphanList } from './orphan.js';
+import { nowSeconds, type Super } from './super.js';
+import { releaseAttributes, SharedAttributes } from './xattr.js';
+
+// Inodes that changed and wait in memory for a sync.
+const MOST_DIRTY = 1024;
+// Directories, and names in them, that are kept in memory.
+const MOST_DIRECTORIES = 256;
+const MOST_NAMES = 500_000;
+// Blocks of pointers of one file that wait.
+const MOST_INDIRECT = 256;
+
+export class Volume {
+  readonly sb: Super;
+  readonly blocks: BlockAllocator;
+  readonly inodes: InodeAllocator;
+  readonly orphans: OrphanList;
+  readonly attributes = new SharedAttributes();
+  // Whoever has an inode has the same one: its locks are in it.
+  readonly #known = new Map<number, WeakRef<Ext2Inode>>();
+  readonly #gone: FinalizationRegistry<number>;
+  readonly #dirty = new Set<Ext2Inode>();
+  readonly #open = new Set<Ext2Inode>();
+  readonly #directories = new WeakMap<Ext2Inode, Directory>();
+  // Those whose names are kept, the least recently used first.
+  readonly #recent = new Set<Directory>();
+  #isFrozen = false;
+  #isMounted = true;
+
+  constructor(sb: Super) {
+    this.sb = sb;
+    this.blocks = new BlockAllocator(sb);
+    this.inodes = new InodeAllocator(sb, this.blocks);
+    this.orphans = new OrphanList(sb);
+    this.#gone = new FinalizationRegistry((ino) => {
+      if (this.#known.get(ino)?.deref() === undefined) this.#known.delete(ino);
+    });
+  }
+
+  /** Files that have a handle. */
+  get openFiles(): number {
+    return this.#open.size;
+  }
+
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
+  set isFrozen(isFrozen: boolean) {
+    this.#isFrozen = isFrozen;
+  }
+
+  /** Throws `EBADF` after unmounting. */
+  checkMounted(syscall: string): void {
+    if (!this.#isMounted) fail('EBADF', syscall, 'the filesystem was unmounted');
+  }
+
+  /** Throws unless something may be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
+  checkChange(syscall: string): void {
+    this.checkMounted(syscall);
+    this.sb.checkWritable(syscall);
+    if (this.#isFrozen) fail('EAGAIN', syscall, 'the filesystem is frozen: thaw it first');
+  }
+
+  end(): void {
+    this.#isMounted = false;
+  }
+
+  /** The inode `ino`, which an entry leads to. */
+  inode(ino: number): Ext2Inode {
+    const known = this.#known.get(ino)?.deref();
+    if (known !== undefined && !known.isDeleted) return known;
+    const inode = Ext2Inode.load(this, ino);
+    if (!this.sb.wasClean && !this.sb.readOnly) this.#prune(inode);
+    return this.#learn(inode);
+  }
+
+  /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
+  makeInode(parent: Ext2Inode, mode: number, isDirectory: boolean): Ext2Inode {
+    const ino = this.inodes.allocate(parent.ino, isDirectory);
+    return this.#learn(Ext2Inode.make(this, ino, mode));
+  }
+
+  /** The directory of an inode: always the same one. */
+  directory(inode: Ext2Inode): Directory {
+    const known = this.#directories.get(inode);
+    if (known !== undefined && this.#recent.delete(known)) {
+      this.#recent.add(known);
+      return known;
+    }
+    const directory = known ?? new Directory(inode);
+    this.#directories.set(inode, directory);
+    this.#recent.add(directory);
+    let names = 0;
+    for (const { cached } of this.#recent) names += cached;
+    for (const oldest of this.#recent) {
+      if (oldest === directory || (names <= MOST_NAMES && this.#recent.size <= MOST_DIRECTORIES)) break;
+      names -= oldest.cached;
+      oldest.forget();
+      this.#recent.delete(oldest);
+    }
+    return directory;
+  }
+
+  /** Something of the inode changed, and must be on the medium after the next sync. */
+  markDirty(inode: Ext2Inode): void {
+    this.#dirty.add(inode);
+    if (inode.map.dirtyIndirect > MOST_INDIRECT) this.store(inode);
+    if (this.#dirty.size <= MOST_DIRTY) return;
+    for (const oldest of this.#dirty) {
+      this.store(oldest);
+      break;
+    }
+  }
+
+  /** Brings an inode to the medium. */
+  store(inode: Ext2Inode): void {
+    if (!inode.isDeleted) inode.store();
+    this.#dirty.delete(inode);
+  }
+
+  /** Brings everything to the medium: inodes, bitmaps, counts. */
+  sync(): void {
+    for (const inode of [...this.#dirty]) this.store(inode);
+    this.blocks.flush();
+    this.inodes.flush();
+    this.sb.groups.flush();
+    this.sb.store({
+      s_free_blocks_count: this.blocks.free,
+      s_free_inodes_count: this.inodes.free,
+      s_wtime: nowSeconds(),
+    });
+  }
+
+  /** A handle was made: the inode stays until the last one is closed, whatever becomes of its names. */
+  open(inode: Ext2Inode): void {
+    inode.opened++;
+    this.#open.add(inode);
+  }
+
+  /** A handle was closed. The last one brings the inode to the medium, or takes it away if it has no name. */
+  close(inode: Ext2Inode): void {
+    inode.opened--;
+    if (inode.opened > 0) return;
+    this.#open.delete(inode);
+    inode.map.closeWindow();
+    if (this.sb.readOnly || !this.#isMounted) return;
+    if (inode.nlink === 0) {
+      this.orphans.remove(inode);
+      this.#delete(inode);
+    } else if (this.#dirty.has(inode)) {
+      this.store(inode);
+    }
+  }
+
+  /** The last name of an inode is gone from the medium. What nobody has open goes too. */
+  loseLast(inode: Ext2Inode): void {
+    inode.nlink = 0;
+    this.store(inode);
+    if (inode.opened > 0) this.orphans.add(inode);
+    else this.#delete(inode);
+  }
+
+  /** Deletes an inode that has no link and no handle: first the medium forgets where its blocks are, then they are free. */
+  #delete(inode: Ext2Inode): void {
+    const { isDirectory } = inode;
+    this.#dirty.delete(inode);
+    const directory = this.#directories.get(inode);
+    if (directory !== undefined) this.#recent.delete(directory);
+    const attributes = inode.fileAcl;
+    const freed = inode.erase();
+    for (const run of freed) this.blocks.release(run);
+    if (attributes !== 0) releaseAttributes(this, inode, attributes);
+    this.inodes.release(inode.ino, isDirectory);
+    this.#known.delete(inode.ino);
+  }
+
+  /** Deletes inodes that lost their last name while they were open, before the filesystem was cut off. */
+  recoverOrphans(): number {
+    return this.orphans.recover((ino) => {
+      const { geometry, medium, groups } = this.sb;
+      const inode = new Ext2Inode(this, ino, medium.load(groups.inodePos(ino), geometry.inodeSize));
+      inode.dtime = 0;
+      // A name came back, or it was only being truncated: nothing of it is lost.
+      if (inode.nlink > 0) inode.store();
+      else this.#delete(inode);
+    });
+  }
+
+  #learn(inode: Ext2Inode): Ext2Inode {
+    this.#known.set(inode.ino, new WeakRef(inode));
+    this.#gone.register(inode, inode.ino);
+    return inode;
+  }
+
+  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file.
+  #prune(inode: Ext2Inode): void {
+    if (!inode.hasTree) return;
+    const first = Math.ceil(inode.size / this.sb.blockSize);
+    if (inode.map.hasFrom(first)) this.cut(inode, first);
+  }
+
+  /** Frees every block from `first` on. The size must be smaller already. */
+  cut(inode: Ext2Inode, first: number): void {
+    inode.storeSmallerSize();
+    this.#free(inode, () => inode.map.cut(first));
+  }
+
+  /** Frees `count` blocks from `iblock` on, which become a hole. */
+  punch(inode: Ext2Inode, iblock: number, count: number): void {
+    this.#free(inode, () => inode.map.punch(iblock, count));
+  }
+
+  // Pointers first, durably; only then may another file have the blocks.
+  #free(inode: Ext2Inode, take: () => { block: number; count: number }[]): void {
+    inode.map.closeWindow();
+    const freed = take();
+    if (freed.length === 0) return;
+    this.store(inode);
+    for (const run of freed) this.blocks.release(run);
+  }
+}

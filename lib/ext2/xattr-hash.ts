@@ -1,0 +1,30 @@
+// Owns the hashes of extended attributes, by which blocks with the same are found.
+/* eslint-disable no-bitwise -- rotations of 32-bit hashes */
+
+const NAME_SHIFT = 5;
+const VALUE_SHIFT = 16;
+
+function rotated(hash: number, shift: number): number {
+  return (hash << shift) ^ (hash >>> (32 - shift));
+}
+
+/** e_hash: of the name's bytes, then of the value's words, the last one filled up with zeros. */
+export function entryHash(name: Uint8Array, value: Uint8Array): number {
+  let hash = 0;
+  for (const byte of name) hash = rotated(hash, NAME_SHIFT) ^ byte;
+  const padded = new Uint8Array(Math.ceil(value.length / 4) * 4);
+  padded.set(value);
+  const view = new DataView(padded.buffer);
+  for (let at = 0; at < padded.length; at += 4) hash = rotated(hash, VALUE_SHIFT) ^ view.getUint32(at, true);
+  return hash >>> 0;
+}
+
+/** h_hash: of the hashes of all entries in their order; 0, which says that none is known, if one of them is. */
+export function blockHash(entries: readonly number[]): number {
+  let hash = 0;
+  for (const entry of entries) {
+    if (entry === 0) return 0;
+    hash = rotated(hash, VALUE_SHIFT) ^ entry;
+  }
+  return hash >>> 0;
+}
