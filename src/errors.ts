@@ -57,15 +57,19 @@ const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
+// Node makes the map anew for whoever asks.
+const TEXTS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([...getSystemErrorMap(), ...OVERRIDES]);
+const NUMBERS: ReadonlyMap<string, number> = new Map([...TEXTS].map(([errno, [code]]) => [code, errno]));
+
 function describe(errno: number): readonly [code: string, text: string] {
-  return OVERRIDES.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error'];
+  return TEXTS.get(errno) ?? [`E${-errno}`, 'unknown error'];
 }
 
 /** The negative errno of a name such as `'EINVAL'`. Throws `RangeError` for a name that Linux does not have. */
 export function errnoOf(code: string): number {
-  for (const [errno, [name]] of OVERRIDES) if (name === code) return errno;
-  for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno;
-  throw new RangeError(`${code} is not the name of an errno`);
+  const errno = NUMBERS.get(code);
+  if (errno === undefined) throw new RangeError(`${code} is not the name of an errno`);
+  return errno;
 }
 
 /**

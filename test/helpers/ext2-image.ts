@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   bdevDirectAccess,
+  PAGE_SIZE,
   SECTOR_SIZE,
   type BlockDevice,
   type BufferRange,
@@ -29,9 +30,18 @@ export class ImageDevice implements BlockDevice {
   /** Where something was stored that is not the filesystem's. */
   strayStore: number | undefined;
   stores = 0;
+  loads = 0;
+  /** More loads than this are a loop that does not end. */
+  mostLoads = Number.POSITIVE_INFINITY;
 
-  constructor(memory: Uint8Array) {
-    this.memory = memory;
+  /** An image that does not end with a page is followed by zeros. */
+  constructor(image: Uint8Array) {
+    if (image.byteLength % PAGE_SIZE === 0) {
+      this.memory = image;
+    } else {
+      this.memory = new Uint8Array(Math.ceil(image.byteLength / PAGE_SIZE) * PAGE_SIZE);
+      this.memory.set(image);
+    }
   }
 
   get size(): number {
@@ -48,6 +58,7 @@ export class ImageDevice implements BlockDevice {
   }
 
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes, range: BufferRange = {}): number {
+    if (++this.loads > this.mostLoads) throw new Error(`more than ${this.mostLoads} loads`);
     const bytes = part(target, range);
     const found = this.memory.subarray(Number(pos), Number(pos) + bytes.byteLength);
     bytes.set(found);
