@@ -125,6 +125,8 @@ export const SUPERBLOCK = fields({
   s_min_extra_isize: ['u16', 348],
   s_want_extra_isize: ['u16', 350],
   s_flags: ['u32', 352],
+  /** What statfs leaves out: the tables, and the block before the first. */
+  s_overhead_blocks: ['u32', 584],
   s_backup_bgs: ['u32s', 588, 2],
 });
 

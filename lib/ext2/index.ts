@@ -1,6 +1,6 @@
 // The public interface of node-dax/ext2: the second extended filesystem on any block device of node-dax.
 
-export { FT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from './disk.js';
+export { FT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, type Superblock } from './disk.js';
 export {
   Ext2,
   type Ext2Attributes,
@@ -11,6 +11,10 @@ export {
 } from './ext2.js';
 export type { Ext2File } from './file.js';
 export type { Ext2Inode } from './inode.js';
+export { check, type CheckOptions, type CheckReport } from './check.js';
+export { describeFinding, type Finding, type FindingClass } from './findings.js';
+export { mkfs, mkfsSync, type MkfsOptions } from './mkfs.js';
+export type { Layout } from './mkfs-geometry.js';
 export { mount, type MountOptions } from './mount.js';
 export type { Name } from './name.js';
 export type { DeviceNumber } from './namei.js';
