@@ -53,6 +53,10 @@ const ALLOWED: [commands: string[], kinds: string[]][] = [
   [['sif f links_count 5'], ['references too high']],
   [['unlink f'], ['unattached']],
   [['unlink f', 'sif <12> links_count 0'], ['marked but not in use', 'unattached']],
+  [
+    ['unlink f', 'unlink g', 'sif <12> links_count 0', 'sif <13> links_count 0', 'sif <12> dtime @13', 'ssv last_orphan 12'],
+    ['marked but not in use', 'orphans', 'unattached'],
+  ],
   [['unlink B'], ['references too high', 'unattached']],
   [['ln f f2', 'sif f links_count 2'], []],
   [['ln B A/B2', 'sif B links_count 3'], ['both names']],

@@ -34,6 +34,9 @@ const ALLOWED: readonly Kind[] = [
   ['free counts', /^(?:Free (?:blocks|inodes)|Directories) count wrong(?: for group #\d+)? \(\d+, counted=\d+\)\.$/],
   ['marked but not in use', new RegExp(`^(?:Block|Inode) bitmap differences:${MINUS}$`)],
   ['unattached', /^Deleted inode \d+ has zero dtime\. {2}Fix\? no$/],
+  // Files without a name that were open. With -n, e2fsck does not go through the list that they are in.
+  ['orphans', /^Inodes that were part of a corrupted orphan linked list found\. {2}Fix\? no$/],
+  ['orphans', /^Inode \d+ was part of the orphaned inode list\. {2}IGNORED\.$/],
   ['unattached', /^Unattached inode \d+$/],
   ['unattached', /^Unattached zero-length inode \d+\. {2}Clear\? no$/],
   ['unattached', /^Unconnected directory inode \d+ \(was in .*\)$/],
