@@ -167,7 +167,14 @@ class Handler {
   #lookUp(): Extent {
     const { vma } = this.#vmf;
     const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
-    return this.#whole(mapBlocks(vma.inode, this.#iblock, wanted, this.#getBlock, false, this.#bh));
+    const ask = (iblock: number) => mapBlocks(vma.inode, iblock, wanted, this.#getBlock, false, this.#bh);
+    let extent = ask(this.#iblock);
+    // Told block by block, holes are joined until they fill a page.
+    while (extent.state === 'hole' && this.#pageEnd(extent) <= this.#pgoff) {
+      if (ask(extent.iblock + extent.count).state !== 'hole') break;
+      extent = ask(this.#iblock);
+    }
+    return this.#whole(extent);
   }
 
   // An extent that the page lies in must have all of it.
@@ -212,7 +219,7 @@ class Handler {
       throw error;
     } finally {
       // FT-11: on failure too, so that the filesystem leaves it unwritten.
-      if (extent.state === 'unwritten') vma.operations.completeUnwritten?.(inode, bh, isInserted);
+      if (extent.state === 'unwritten') vma.operations.completeUnwritten?.(inode, extent.iblock, bh, isInserted);
       if (isInserted && (isData(extent) || vma.operations.completeUnwritten !== undefined)) {
         inode.extents.insert({ ...extent, state: 'written' });
       }

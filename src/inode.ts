@@ -55,10 +55,10 @@ export interface InodeOperations {
   /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
   fsync(inode: Inode, pos: number, end: number): void;
   /**
-   * A fault has filled the blocks that `bh` describes, which were unwritten: with `ok` they are data from now on, without
-   * they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
+   * A fault has filled the blocks that `bh` describes, from the file's block `iblock` on, which were unwritten: with `ok`
+   * they are data from now on, without they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
    */
-  completeUnwritten?(inode: Inode, bh: BufferHead, ok: boolean): void;
+  completeUnwritten?(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void;
   /** Size, times or mode changed, and must reach the medium at the next fsync. */
   dirty?(inode: Inode): void;
 }

@@ -14,6 +14,8 @@ export interface Mapping {
   isReserved: boolean;
 }
 
+type Pointers = number[] | Uint32Array;
+
 /** A block of pointers. */
 interface Indirect {
   readonly block: number;
@@ -32,7 +34,7 @@ interface Indirect {
 /** A pointer: which one of the inode's own (`indirect` is undefined), or of a block of pointers. */
 interface Step {
   readonly indirect: Indirect | undefined;
-  readonly slots: Uint32Array;
+  readonly slots: Pointers;
   readonly index: number;
 }
 
@@ -51,14 +53,13 @@ const MOST_CLEAN = 64;
  */
 export class BlockMap {
   /** i_block. */
-  readonly top: Uint32Array<ArrayBuffer>;
+  readonly top: number[];
   /** i_blocks as it is in memory, in units of 512 bytes: with pointers, and with a block of extended attributes. */
   sectors: number;
   readonly #sb: Super;
   readonly #blocks: BlockAllocator;
   readonly #ino: number;
   readonly #pointers: number;
-  // The blocks of the file that a pointer of each level leads to, and the first that is found through so many levels.
   readonly #spans: readonly number[];
   readonly #bases: readonly number[];
   readonly #indirect = new Map<number, Indirect>();
@@ -69,17 +70,16 @@ export class BlockMap {
   #nextIblock = -1;
   #nextBlock = 0;
 
-  constructor(sb: Super, blocks: BlockAllocator, ino: number, top: readonly number[], sectors: number) {
+  constructor(sb: Super, blocks: BlockAllocator, ino: number, top: number[], sectors: number) {
     this.#sb = sb;
     this.#blocks = blocks;
     this.#ino = ino;
-    this.top = Uint32Array.from(top);
+    this.top = top;
     this.sectors = sectors;
     this.#pointers = sb.blockSize / 4;
-    this.#spans = [1, this.#pointers, this.#pointers ** 2, this.#pointers ** 3];
-    const single = EXT2_NDIR_BLOCKS + this.#pointers;
-    const double = single + this.#pointers ** 2;
-    this.#bases = [0, EXT2_NDIR_BLOCKS, single, double, double + this.#pointers ** 3];
+    const { spans, bases } = shapeOf(this.#pointers);
+    this.#spans = spans;
+    this.#bases = bases;
   }
 
   /** i_blocks without what is reserved for writes under way, to which the medium does not point. */
@@ -89,7 +89,7 @@ export class BlockMap {
   }
 
   /** The inode's own pointers as the medium may have them: 0 where a write is under way. */
-  get storedTop(): Uint32Array {
+  get storedTop(): readonly number[] {
     if (this.#flights.length === 0) return this.top;
     const stored = this.top.slice();
     for (let iblock = 0; iblock < EXT2_NDIR_BLOCKS; iblock++) if (this.#isReserved(iblock)) stored[iblock] = 0;
@@ -285,7 +285,7 @@ export class BlockMap {
     return base + Math.floor((iblock - base) / span) * span;
   }
 
-  #run(pointers: Uint32Array, index: number, iblock: number, most: number, end: number): Mapping {
+  #run(pointers: Pointers, index: number, iblock: number, most: number, end: number): Mapping {
     const limit = Math.min(most, end - index);
     const block = pointers[index] as number;
     const step = block === 0 ? 0 : 1;
@@ -348,7 +348,7 @@ export class BlockMap {
     for (const [block, indirect] of this.#indirect) if (!isDirty(indirect)) this.#indirect.delete(block);
   }
 
-  #set(parent: Indirect | undefined, slots: Uint32Array, index: number, block: number): void {
+  #set(parent: Indirect | undefined, slots: Pointers, index: number, block: number): void {
     slots[index] = block;
     if (parent !== undefined) this.#changed(parent, index, index + 1);
   }
@@ -470,7 +470,7 @@ export class BlockMap {
     const depth = this.#depthOf(iblock);
     const path: Step[] = [];
     let indirect: Indirect | undefined;
-    let slots: Uint32Array = this.top;
+    let slots: Pointers = this.top;
     let index = depth === 0 ? iblock : EXT2_NDIR_BLOCKS + depth - 1;
     let base = this.#baseOf(depth);
     path.push({ indirect, slots, index });
@@ -538,6 +538,25 @@ export class BlockMap {
     }
     this.#forgetClean();
   }
+}
+
+/** The blocks of the file that a pointer of each level leads to, and the first that is found through so many levels. */
+interface Shape {
+  readonly spans: readonly number[];
+  readonly bases: readonly number[];
+}
+
+const shapes = new Map<number, Shape>();
+
+function shapeOf(pointers: number): Shape {
+  const known = shapes.get(pointers);
+  if (known !== undefined) return known;
+  const spans = [1, pointers, pointers ** 2, pointers ** 3];
+  const single = EXT2_NDIR_BLOCKS + pointers;
+  const double = single + pointers ** 2;
+  const shape = { spans, bases: [0, EXT2_NDIR_BLOCKS, single, double, double + pointers ** 3] };
+  shapes.set(pointers, shape);
+  return shape;
 }
 
 function isDirty({ from, to }: Indirect): boolean {

@@ -11,7 +11,7 @@ import {
   withFlag,
 } from './disk.js';
 import type { Ext2Inode } from './inode.js';
-import { bytesOf, isEntryName, type ByteName } from './name.js';
+import { isEntryName, type ByteName } from './name.js';
 
 /** An entry. */
 export interface Dirent {
@@ -23,16 +23,70 @@ export interface Dirent {
   readonly pos: number;
 }
 
-/** An entry as it lies in a block, used or not. */
-interface Slot {
-  offset: number;
-  recLen: number;
-  ino: number;
-  /** Bytes that it takes itself: what is left of `recLen` is free. */
-  length: number;
-}
+const INODE_AT = DIRENT.inode[1];
+const REC_LEN_AT = DIRENT.rec_len[1];
+const NAME_LEN_AT = DIRENT.name_len[1];
+const FILE_TYPE_AT = DIRENT.file_type[1];
 
-const { inode: INODE_FIELD, rec_len: REC_LEN, name_len: NAME_LEN, file_type: FILE_TYPE } = DIRENT;
+/** A block of a directory in memory, as on the medium, and every length in it checked. */
+class DirBlock {
+  /** Where it begins in the directory, in bytes. */
+  readonly start: number;
+  /** Where it lies on the medium, in bytes. */
+  readonly pos: number;
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly view: DataView;
+
+  constructor(start: number, pos: number, bytes: Uint8Array<ArrayBuffer>) {
+    this.start = start;
+    this.pos = pos;
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  inoAt(offset: number): number {
+    return this.view.getUint32(offset + INODE_AT, true);
+  }
+
+  recLenAt(offset: number): number {
+    return this.view.getUint16(offset + REC_LEN_AT, true);
+  }
+
+  /** Bytes that the entry itself takes of its rec_len: none if it is unused. */
+  usedAt(offset: number): number {
+    return this.inoAt(offset) === 0 ? 0 : direntLength(this.bytes[offset + NAME_LEN_AT] as number);
+  }
+
+  nameAt(offset: number): ByteName {
+    const start = offset + DIRENT_HEADER;
+    return this.bytes.toString('latin1', start, start + (this.bytes[offset + NAME_LEN_AT] as number));
+  }
+
+  /** What is wrong with it, or undefined. */
+  fault(inodesCount: number): string | undefined {
+    const { length } = this.bytes;
+    for (let offset = 0; offset < length; offset += this.recLenAt(offset)) {
+      if (offset + DIRENT_HEADER > length) return `ends within an entry at ${offset}`;
+      const recLen = this.recLenAt(offset);
+      if (recLen < direntLength(1) || recLen % 4 !== 0 || offset + recLen > length || this.usedAt(offset) > recLen) {
+        return `has an entry at ${offset} with rec_len ${recLen} and name_len ${this.bytes[offset + NAME_LEN_AT] ?? 0}`;
+      }
+      const ino = this.inoAt(offset);
+      if (ino > inodesCount) return `has an entry at ${offset} to inode ${ino}`;
+      if (ino !== 0 && !isEntryName(this.nameAt(offset))) return `has an entry at ${offset} with no name, a slash or NUL`;
+    }
+    return undefined;
+  }
+
+  /** The longest entry that it has room for. */
+  room(): number {
+    let most = 0;
+    for (let offset = 0; offset < this.bytes.length; offset += this.recLenAt(offset)) {
+      most = Math.max(most, this.recLenAt(offset) - this.usedAt(offset));
+    }
+    return most;
+  }
+}
 
 /**
  * The directory of an inode. An entry never moves, so that whoever reads block by block meets each entry that stays
@@ -41,8 +95,11 @@ const { inode: INODE_FIELD, rec_len: REC_LEN, name_len: NAME_LEN, file_type: FIL
 export class Directory {
   readonly inode: Ext2Inode;
   #index: Map<ByteName, Dirent> | undefined;
-  // The longest entry that each block has room for.
-  readonly #room: number[] = [];
+  // The longest entry that each block has room for; where one was found last.
+  #room: number[] = [];
+  #roomAt = 0;
+  // The block that was used last.
+  #block: DirBlock | undefined;
 
   constructor(inode: Ext2Inode) {
     this.inode = inode;
@@ -56,6 +113,7 @@ export class Directory {
   /** Forgets the index, which is made again when it is needed. */
   forget(): void {
     this.#index = undefined;
+    this.#block = undefined;
   }
 
   find(name: ByteName): Dirent | undefined {
@@ -72,16 +130,14 @@ export class Directory {
   *entries(pos = 0): Generator<Dirent> {
     const { blockSize } = this.inode.sb;
     for (let start = pos - (pos % blockSize); start < this.inode.size; start += blockSize) {
-      const entries = this.#entriesOf(this.#load(start), start);
-      for (const entry of entries) if (entry.pos >= pos) yield entry;
+      for (const entry of this.#entriesOf(this.#load(start))) if (entry.pos >= pos) yield entry;
     }
   }
 
   /** Makes sure that an entry of this name has room. Only this throws `ENOSPC`. */
   makeRoom(name: ByteName): void {
     this.#loaded();
-    const needed = direntLength(name.length);
-    if (!this.#room.some((room) => room >= needed)) this.#grow();
+    if (this.#roomFor(direntLength(name.length)) === undefined) this.#grow();
   }
 
   /**
@@ -91,155 +147,153 @@ export class Directory {
   add(name: ByteName, target: Ext2Inode): void {
     this.#dropIndex();
     this.#loaded();
-    const { blockSize } = this.inode.sb;
     const needed = direntLength(name.length);
-    const start = this.#room.findIndex((room) => room >= needed) * blockSize;
-    const block = this.#load(start);
-    const slot = this.#slots(block, start).find((candidate) => candidate.recLen - candidate.length >= needed);
-    if (slot === undefined) throw this.#corrupt('has no room where there was', start);
-    const entry = this.#encode(name, target);
-    const offset = slot.ino === 0 ? this.#reuse(block, slot, entry, start) : this.#split(block, slot, entry, start);
-    this.#room[start / blockSize] = roomOf(this.#slots(block, start));
-    this.#remember({ name, ino: target.ino, type: this.#typeOf(target), pos: start + offset });
+    const index = this.#roomFor(needed) ?? 0;
+    const block = this.#load(index * this.inode.sb.blockSize);
+    // The first slot with room, and the most room that there is in another.
+    let slot: number | undefined;
+    let room = 0;
+    for (let at = 0; at < block.bytes.length; at += block.recLenAt(at)) {
+      const free = block.recLenAt(at) - block.usedAt(at);
+      if (slot === undefined && free >= needed) slot = at;
+      else if (free > room) room = free;
+    }
+    if (slot === undefined) throw this.#corrupt('has no room where there was', block.start);
+    const used = block.usedAt(slot);
+    const offset = used === 0 ? this.#reuse(block, slot, name, target) : this.#split(block, slot, used, name, target);
+    this.#room[index] = Math.max(room, block.recLenAt(offset) - needed);
+    this.#remember(name, target.ino, this.#typeOf(target), block.start + offset);
   }
 
   /** Removes an entry, durably on return. */
   remove({ name, pos }: Dirent): void {
     this.#dropIndex();
-    const { blockSize } = this.inode.sb;
-    const start = pos - (pos % blockSize);
-    const block = this.#load(start);
-    const slots = this.#slots(block, start);
-    const index = slots.findIndex((slot) => start + slot.offset === pos);
-    const slot = slots[index];
-    if (slot === undefined) throw this.#corrupt('lost an entry', start);
-    const before = slots[index - 1];
-    const view = viewOf(block);
+    const block = this.#load(pos - (pos % this.inode.sb.blockSize));
+    const offset = pos - block.start;
+    let before: number | undefined;
+    let at = 0;
+    for (; at < offset; at += block.recLenAt(at)) before = at;
+    if (at !== offset) throw this.#corrupt('lost an entry', block.start);
+    let room = block.recLenAt(offset);
     if (before === undefined) {
-      view.setUint32(slot.offset + INODE_FIELD[1], 0, true);
-      this.#store(block, start, slot.offset + INODE_FIELD[1], 4);
+      block.view.setUint32(offset + INODE_AT, 0, true);
+      this.#store(block, offset + INODE_AT, 4);
     } else {
-      view.setUint16(before.offset + REC_LEN[1], before.recLen + slot.recLen, true);
-      this.#store(block, start, before.offset + REC_LEN[1], 2);
+      const recLen = block.recLenAt(before) + room;
+      block.view.setUint16(before + REC_LEN_AT, recLen, true);
+      this.#store(block, before + REC_LEN_AT, 2);
+      room = recLen - block.usedAt(before);
     }
-    this.#room[start / blockSize] = roomOf(this.#slots(block, start));
-    this.#loaded().delete(name);
+    const index = this.#loaded();
+    const number = block.start / this.inode.sb.blockSize;
+    this.#room[number] = Math.max(this.#room[number] ?? 0, room);
+    index.delete(name);
   }
 
   /**
    * Makes an entry lead to another inode, by one store. Where its type changes, and the header of the entry crosses a
    * multiple of 8 bytes, that takes three: meanwhile its type is unknown, and the inode tells.
    */
-  replace(entry: Dirent, target: Ext2Inode): void {
-    const { name, pos } = entry;
+  replace({ name, pos, type: oldType }: Dirent, target: Ext2Inode): void {
     this.#dropIndex();
-    const start = pos - (pos % this.inode.sb.blockSize);
-    const offset = pos - start;
-    const block = this.#load(start);
-    const view = viewOf(block);
+    const block = this.#load(pos - (pos % this.inode.sb.blockSize));
+    const { bytes, view } = block;
+    const offset = pos - block.start;
     const type = this.#typeOf(target);
-    const hasType = this.inode.sb.geometry.hasFileType;
-    if (!hasType || type === entry.type) {
-      view.setUint32(offset + INODE_FIELD[1], target.ino, true);
-      this.#store(block, start, offset, 4);
+    if (type === oldType) {
+      view.setUint32(offset + INODE_AT, target.ino, true);
+      this.#store(block, offset + INODE_AT, 4);
     } else if (offset % 8 === 0) {
-      view.setUint32(offset + INODE_FIELD[1], target.ino, true);
-      view.setUint8(offset + FILE_TYPE[1], type);
-      this.#store(block, start, offset, DIRENT_HEADER);
+      view.setUint32(offset + INODE_AT, target.ino, true);
+      bytes[offset + FILE_TYPE_AT] = type;
+      this.#store(block, offset, DIRENT_HEADER);
     } else {
-      view.setUint8(offset + FILE_TYPE[1], 0);
-      this.#store(block, start, offset + FILE_TYPE[1], 1);
-      view.setUint32(offset + INODE_FIELD[1], target.ino, true);
-      this.#store(block, start, offset, 4);
-      view.setUint8(offset + FILE_TYPE[1], type);
-      this.#store(block, start, offset + FILE_TYPE[1], 1);
+      bytes[offset + FILE_TYPE_AT] = 0;
+      this.#store(block, offset + FILE_TYPE_AT, 1);
+      view.setUint32(offset + INODE_AT, target.ino, true);
+      this.#store(block, offset + INODE_AT, 4);
+      bytes[offset + FILE_TYPE_AT] = type;
+      this.#store(block, offset + FILE_TYPE_AT, 1);
     }
-    this.#remember({ name, ino: target.ino, type, pos });
+    this.#remember(name, target.ino, type, pos);
   }
 
   /** The first block of a new directory, to be stored where nothing leads yet. */
   static firstBlock(inode: Ext2Inode, parent: Ext2Inode): Uint8Array<ArrayBuffer> {
     const directory = new Directory(inode);
-    const block = new Uint8Array(inode.sb.blockSize);
-    const self = directory.#encode('.', inode);
-    const up = directory.#encode('..', parent);
-    putEntry(block, 0, self, self.length);
-    putEntry(block, self.length, up, block.length - self.length);
-    return block;
+    const bytes = new Uint8Array(inode.sb.blockSize);
+    const block = new DirBlock(0, 0, bytes);
+    directory.#put(block, 0, direntLength(1), '.', inode);
+    directory.#put(block, direntLength(1), bytes.length - direntLength(1), '..', parent);
+    return bytes;
   }
 
   #loaded(): Map<ByteName, Dirent> {
     if (this.#index !== undefined) return this.#index;
     const index = new Map<ByteName, Dirent>();
+    const room: number[] = [];
     const { blockSize } = this.inode.sb;
-    this.#room.length = 0;
     for (let start = 0; start < this.inode.size; start += blockSize) {
       const block = this.#load(start);
       // Of two entries with one name, which only corruption makes, the first counts.
-      for (const entry of this.#entriesOf(block, start)) if (!index.has(entry.name)) index.set(entry.name, entry);
-      this.#room.push(roomOf(this.#slots(block, start)));
+      for (const entry of this.#entriesOf(block)) if (!index.has(entry.name)) index.set(entry.name, entry);
+      room.push(block.room());
     }
+    this.#room = room;
     return (this.#index = index);
   }
 
-  #remember(entry: Dirent): void {
-    this.#loaded().set(entry.name, entry);
+  #remember(name: ByteName, ino: number, type: number, pos: number): void {
+    this.#loaded().set(name, { name, ino, type, pos });
   }
 
-  #blockOf(start: number): number {
-    const { block } = this.inode.map.find(start / this.inode.sb.blockSize, 1);
-    if (block === 0) throw this.#corrupt('has no block', start);
-    return block;
+  // The first block with room, from the one that had some before.
+  #roomFor(needed: number): number | undefined {
+    const room = this.#room;
+    for (let step = 0; step < room.length; step++) {
+      const index = (this.#roomAt + step) % room.length;
+      if ((room[index] as number) >= needed) return (this.#roomAt = index);
+    }
+    return undefined;
   }
 
-  #load(start: number): Uint8Array<ArrayBuffer> {
-    const { medium, blockSize } = this.inode.sb;
-    return medium.load(this.#blockOf(start) * blockSize, blockSize);
+  #load(start: number): DirBlock {
+    if (this.#block?.start === start) return this.#block;
+    const { medium, blockSize, geometry } = this.inode.sb;
+    const { block: blocknr } = this.inode.map.find(start / blockSize, 1);
+    if (blocknr === 0) throw this.#corrupt('has no block', start);
+    const pos = blocknr * blockSize;
+    const block = new DirBlock(start, pos, medium.load(pos, blockSize));
+    const fault = block.fault(geometry.inodesCount);
+    if (fault !== undefined) throw this.#corrupt(fault, start);
+    return (this.#block = block);
   }
 
-  #store(block: Uint8Array, start: number, offset: number, length: number): void {
-    const { medium, blockSize } = this.inode.sb;
-    medium.store(this.#blockOf(start) * blockSize + offset, block.subarray(offset, offset + length));
+  #store(block: DirBlock, offset: number, length: number): void {
+    try {
+      this.inode.sb.medium.store(block.pos + offset, block.bytes.subarray(offset, offset + length));
+    } catch (error) {
+      // Memory must not have what the medium has not.
+      this.forget();
+      throw error;
+    }
   }
 
-  #entriesOf(block: Uint8Array, start: number): Dirent[] {
-    const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
+  #entriesOf(block: DirBlock): Dirent[] {
     const { hasFileType } = this.inode.sb.geometry;
     const entries: Dirent[] = [];
-    for (const { offset, ino } of this.#slots(block, start)) {
+    for (let offset = 0; offset < block.bytes.length; offset += block.recLenAt(offset)) {
+      const ino = block.inoAt(offset);
       if (ino === 0) continue;
-      const nameLength = bytes[offset + NAME_LEN[1]] as number;
-      const name = bytes.toString('latin1', offset + DIRENT_HEADER, offset + DIRENT_HEADER + nameLength);
-      if (!isEntryName(name)) throw this.#corrupt('has an entry with no name, or one with a slash or NUL', start);
-      const type = hasFileType ? (bytes[offset + FILE_TYPE[1]] as number) : 0;
-      entries.push({ name, ino, type, pos: start + offset });
+      const type = hasFileType ? (block.bytes[offset + FILE_TYPE_AT] as number) : 0;
+      entries.push({ name: block.nameAt(offset), ino, type, pos: block.start + offset });
     }
     return entries;
   }
 
-  // The block cut into its slots, every length checked.
-  #slots(block: Uint8Array, start: number): Slot[] {
-    const view = viewOf(block);
-    const { geometry } = this.inode.sb;
-    const slots: Slot[] = [];
-    for (let offset = 0; offset < block.length; ) {
-      if (offset + DIRENT_HEADER > block.length) throw this.#corrupt(`ends within an entry at ${offset}`, start);
-      const ino = view.getUint32(offset + INODE_FIELD[1], true);
-      const recLen = view.getUint16(offset + REC_LEN[1], true);
-      const nameLength = view.getUint8(offset + NAME_LEN[1]);
-      const length = direntLength(nameLength);
-      if (recLen < direntLength(1) || recLen % 4 !== 0 || offset + recLen > block.length || (ino !== 0 && length > recLen)) {
-        throw this.#corrupt(`has an entry at ${offset} with rec_len ${recLen} and name_len ${nameLength}`, start);
-      }
-      if (ino > geometry.inodesCount) throw this.#corrupt(`has an entry at ${offset} to inode ${ino}`, start);
-      slots.push({ offset, recLen, ino, length: ino === 0 ? 0 : length });
-      offset += recLen;
-    }
-    return slots;
-  }
-
   #corrupt(what: string, start: number): Error {
     const { sb, ino } = this.inode;
+    this.#block = undefined;
     return sb.corrupt(`the directory ${what}, in its block ${start / sb.blockSize}`, { ino });
   }
 
@@ -247,38 +301,36 @@ export class Directory {
     return this.inode.sb.geometry.hasFileType ? fileTypeOf(target.mode) : 0;
   }
 
-  // Without rec_len, which the place decides.
-  #encode(name: ByteName, target: Ext2Inode): Uint8Array<ArrayBuffer> {
-    const entry = new Uint8Array(direntLength(name.length));
-    const view = viewOf(entry);
-    view.setUint32(INODE_FIELD[1], target.ino, true);
-    view.setUint8(NAME_LEN[1], name.length);
-    view.setUint8(FILE_TYPE[1], this.#typeOf(target));
-    entry.set(bytesOf(name), DIRENT_HEADER);
-    return entry;
+  #put(block: DirBlock, offset: number, recLen: number, name: ByteName, target: Ext2Inode): void {
+    const { bytes, view } = block;
+    const end = offset + direntLength(name.length);
+    view.setUint32(offset + INODE_AT, target.ino, true);
+    view.setUint16(offset + REC_LEN_AT, recLen, true);
+    bytes[offset + NAME_LEN_AT] = name.length;
+    bytes[offset + FILE_TYPE_AT] = this.#typeOf(target);
+    bytes.fill(0, offset + DIRENT_HEADER, end);
+    bytes.write(name, offset + DIRENT_HEADER, 'latin1');
   }
 
   // The unused slot keeps its length, and its inode comes last.
-  #reuse(block: Uint8Array, { offset, recLen }: Slot, entry: Uint8Array, start: number): number {
-    const target = viewOf(entry).getUint32(INODE_FIELD[1], true);
-    putEntry(block, offset, entry, recLen);
-    this.#store(block, start, offset + NAME_LEN[1], entry.length - NAME_LEN[1]);
-    viewOf(block).setUint32(offset + INODE_FIELD[1], target, true);
-    this.#store(block, start, offset + INODE_FIELD[1], 4);
+  #reuse(block: DirBlock, offset: number, name: ByteName, target: Ext2Inode): number {
+    this.#put(block, offset, block.recLenAt(offset), name, target);
+    this.#store(block, offset + NAME_LEN_AT, direntLength(name.length) - NAME_LEN_AT);
+    this.#store(block, offset + INODE_AT, 4);
     return offset;
   }
 
   // The entry is made in the free part of another, whose rec_len then lets it be seen. At a multiple of 8, if there is
   // room, so that its header can be replaced by one store.
-  #split(block: Uint8Array, slot: Slot, entry: Uint8Array, start: number): number {
-    const end = slot.offset + slot.recLen;
-    const first = slot.offset + slot.length;
-    const aligned = Math.ceil(first / 8) * 8;
-    const offset = end - aligned >= entry.length ? aligned : first;
-    putEntry(block, offset, entry, end - offset);
-    this.#store(block, start, offset, entry.length);
-    viewOf(block).setUint16(slot.offset + REC_LEN[1], offset - slot.offset, true);
-    this.#store(block, start, slot.offset + REC_LEN[1], 2);
+  #split(block: DirBlock, slot: number, used: number, name: ByteName, target: Ext2Inode): number {
+    const needed = direntLength(name.length);
+    const end = slot + block.recLenAt(slot);
+    const aligned = Math.ceil((slot + used) / 8) * 8;
+    const offset = end - aligned >= needed ? aligned : slot + used;
+    this.#put(block, offset, end - offset, name, target);
+    this.#store(block, offset, needed);
+    block.view.setUint16(slot + REC_LEN_AT, offset - slot, true);
+    this.#store(block, slot + REC_LEN_AT, 2);
     return offset;
   }
 
@@ -289,8 +341,8 @@ export class Directory {
     this.#dropIndex();
     const iblock = inode.size / blockSize;
     const { block } = inode.map.create(iblock, 1, groupOf(inode));
-    const empty = new Uint8Array(blockSize);
-    viewOf(empty).setUint16(REC_LEN[1], blockSize, true);
+    const empty = Buffer.alloc(blockSize);
+    empty.writeUInt16LE(blockSize, REC_LEN_AT);
     medium.store(block * blockSize, empty);
     inode.map.settle(iblock, iblock + 1);
     inode.size += blockSize;
@@ -310,19 +362,4 @@ export class Directory {
 /** The group that an inode is in. */
 export function groupOf({ ino, sb }: Ext2Inode): number {
   return Math.floor((ino - 1) / sb.geometry.inodesPerGroup);
-}
-
-function putEntry(block: Uint8Array, offset: number, entry: Uint8Array, recLen: number): void {
-  block.set(entry, offset);
-  const view = viewOf(block);
-  view.setUint16(offset + REC_LEN[1], recLen, true);
-  new DataView(entry.buffer, entry.byteOffset).setUint16(REC_LEN[1], recLen, true);
-}
-
-function roomOf(slots: readonly Slot[]): number {
-  return slots.reduce((most, { recLen, length }) => Math.max(most, recLen - length), 0);
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -21,6 +21,10 @@ export function operationsOf(volume: Volume): InodeOperations {
       const end = pos + Math.max(0, result);
       map.settle(Math.floor(pos / sb.blockSize), Math.ceil(end / sb.blockSize));
     },
+    completeUnwritten(inode, iblock, bh, ok) {
+      const { map, sb } = own(volume, inode);
+      if (ok) map.settle(iblock, iblock + bh.size / sb.blockSize);
+    },
     truncateBlocks(inode, size) {
       const file = own(volume, inode);
       volume.checkChange('truncate');

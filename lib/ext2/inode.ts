@@ -4,6 +4,7 @@ import { Inode } from 'node-dax';
 import type { BlockAllocator, BlockRun } from './balloc.js';
 import { BlockMap } from './block-map.js';
 import {
+  EXT2_N_BLOCKS,
   EXT2_ROOT_INO,
   fileTypeOf,
   FOREIGN_INODE_FLAGS,
@@ -19,7 +20,6 @@ import {
   typeOf,
   WANT_EXTRA_ISIZE,
 } from './disk.js';
-import { decode } from './layout.js';
 import { nowSeconds, type Super } from './super.js';
 import { fromMilliseconds, toMilliseconds } from './timestamp.js';
 
@@ -64,33 +64,39 @@ export class Ext2Inode extends Inode {
   /** It is not there any more: no entry leads to it, nobody had it open, and its blocks are free. */
   isDeleted = false;
   readonly #blocks: BlockAllocator;
-  // What the medium has.
+  // What the medium has, and the times in it as they were read.
   readonly #stored: Uint8Array<ArrayBuffer>;
-  readonly #storedTimes: Record<string, number> = {};
+  readonly #view: DataView;
+  #storedTimes: [atimeMs: number, ctimeMs: number, mtimeMs: number];
+  // The medium has nothing yet.
+  #isNew = false;
 
   /** `raw` is the whole inode as it is on the medium. Nothing of it is believed yet: see `load`. */
   constructor({ sb, blocks }: Home, ino: number, raw: Uint8Array<ArrayBuffer>) {
-    const fields = decode(INODE, raw);
-    const high = typeOf(fields.i_mode) === S_IFREG ? fields.i_size_high : 0;
-    super(sb, ino, high * 2 ** 32 + fields.i_size);
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    const mode = view.getUint16(INODE.i_mode[1], true);
+    super(sb, ino, sizeIn(view, mode));
     this.#blocks = blocks;
     this.#stored = raw;
-    this.mode = fields.i_mode;
-    this.uid = fields.l_i_uid_high * 2 ** 16 + fields.i_uid;
-    this.gid = fields.l_i_gid_high * 2 ** 16 + fields.i_gid;
-    this.nlink = fields.i_links_count;
-    this.flags = fields.i_flags;
-    this.generation = fields.i_generation;
-    this.fileAcl = fields.i_file_acl;
-    this.dtime = fields.i_dtime;
-    this.map = new BlockMap(sb, blocks, ino, fields.i_block, fields.i_blocks);
+    this.#view = view;
+    this.mode = mode;
+    this.uid = view.getUint16(INODE.l_i_uid_high[1], true) * 2 ** 16 + view.getUint16(INODE.i_uid[1], true);
+    this.gid = view.getUint16(INODE.l_i_gid_high[1], true) * 2 ** 16 + view.getUint16(INODE.i_gid[1], true);
+    this.nlink = view.getUint16(INODE.i_links_count[1], true);
+    this.flags = view.getUint32(INODE.i_flags[1], true);
+    this.generation = view.getUint32(INODE.i_generation[1], true);
+    this.fileAcl = view.getUint32(INODE.i_file_acl[1], true);
+    this.dtime = view.getUint32(INODE.i_dtime[1], true);
+    const top: number[] = [];
+    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(POINTERS + 4 * index, true));
+    this.map = new BlockMap(sb, blocks, ino, top, view.getUint32(INODE.i_blocks[1], true));
     for (const [name, seconds, extra] of TIMES) {
-      this[name] = toMilliseconds(fields[seconds], this.#extra(extra));
-      this.#storedTimes[name] = this[name];
+      this[name] = toMilliseconds(view.getInt32(INODE[seconds][1], true), this.#extra(extra));
     }
+    this.#storedTimes = [this.atimeMs, this.ctimeMs, this.mtimeMs];
     const crtimeExtra = this.#extra('i_crtime_extra');
     if (crtimeExtra !== undefined) {
-      this.birthtimeMs = toMilliseconds(this.#view().getInt32(INODE_EXTRA.i_crtime[1], true), crtimeExtra);
+      this.birthtimeMs = toMilliseconds(view.getInt32(INODE_EXTRA.i_crtime[1], true), crtimeExtra);
     }
   }
 
@@ -105,11 +111,11 @@ export class Ext2Inode extends Inode {
     return inode;
   }
 
-  /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's, durably, until `store`. */
+  /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's until `store`. */
   static make(home: Home, ino: number, mode: number): Ext2Inode {
-    const { geometry, medium, groups } = home.sb;
-    const raw = new Uint8Array(geometry.inodeSize);
-    const view = new DataView(raw.buffer);
+    const raw = Buffer.allocUnsafe(home.sb.geometry.inodeSize).fill(0);
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    view.setUint16(INODE.i_mode[1], mode, true);
     view.setUint32(INODE.i_generation[1], Math.floor(Math.random() * 2 ** 32), true);
     const now = Date.now();
     if (raw.length > GOOD_OLD_INODE_SIZE) {
@@ -118,10 +124,9 @@ export class Ext2Inode extends Inode {
       view.setInt32(INODE_EXTRA.i_crtime[1], seconds, true);
       view.setUint32(INODE_EXTRA.i_crtime_extra[1], extra, true);
     }
-    medium.store(groups.inodePos(ino), raw);
     const inode = new Ext2Inode(home, ino, raw);
-    inode.mode = mode;
     inode.atimeMs = inode.mtimeMs = inode.ctimeMs = now;
+    inode.#isNew = true;
     return inode;
   }
 
@@ -141,9 +146,15 @@ export class Ext2Inode extends Inode {
     return this.#stored.length > GOOD_OLD_INODE_SIZE;
   }
 
-  /** i_block as bytes: what it is in a fast symlink. */
+  /** i_block as bytes, which is what it is in a fast symlink. */
   get inlineBytes(): Uint8Array {
-    return new Uint8Array(this.map.top.buffer);
+    return new Uint8Array(Uint32Array.from(this.map.top).buffer);
+  }
+
+  set inlineBytes(bytes: Uint8Array) {
+    const words = new Uint32Array(EXT2_N_BLOCKS);
+    new Uint8Array(words.buffer).set(bytes);
+    for (const [index, word] of words.entries()) this.map.top[index] = word;
   }
 
   /** Where extended attributes may be in the inode itself; empty where there is no room. */
@@ -159,23 +170,27 @@ export class Ext2Inode extends Inode {
 
   /**
    * Brings the inode to the medium, and before it the blocks of pointers and the bitmaps that it relies on. Pointers
-   * come before the size: what is within the file's end is always there.
+   * come before the size: what is within the file's end is always there. A new inode is there as no one's first.
    */
   store(): void {
-    const next = this.#encode();
     if (this.isRegular && this.size >= LARGE_FILE) this.sb.addFeature('s_feature_ro_compat', RO_COMPAT.LARGE_FILE);
     this.#blocks.flush();
     this.map.storeIndirect();
-    this.#put(next, POINTERS, POINTERS_END);
-    this.#putFields(next);
+    const next = this.#encode();
+    if (this.#isNew) this.#storeUnused(next);
+    // The halves of a size beyond 4 GiB cannot change at once: between them it is too large, never too small.
+    this.#put(next, POINTERS, next.length);
+    this.#put(next, 0, POINTERS);
   }
 
   /** Brings a smaller size to the medium, before blocks past it go: a file's end is never within what is gone. */
   storeSmallerSize(): void {
-    if (this.size >= this.#storedSize()) return;
-    const next = this.#stored.slice();
-    this.#encodeSize(new DataView(next.buffer));
-    this.#putFields(next);
+    if (this.size >= sizeIn(this.#view, this.mode)) return;
+    const next = this.#scratch();
+    next.set(this.#stored);
+    this.#encodeSize(scratchView);
+    this.#put(next, 0, POINTERS);
+    this.#put(next, POINTERS_END, next.length);
   }
 
   /** Stores part of the inode beside its fields: extended attributes. */
@@ -191,15 +206,15 @@ export class Ext2Inode extends Inode {
     this.extents.invalidate();
     this.map.closeWindow();
     const freed = this.hasTree ? this.map.cut(0) : [];
-    this.inlineBytes.fill(0);
+    this.map.top.fill(0);
     this.size = 0;
     this.map.sectors = 0;
     this.fileAcl = 0;
     this.dtime = nowSeconds();
     this.isDeleted = true;
     const next = this.#encode();
-    this.#put(next, POINTERS, POINTERS_END);
-    this.#putFields(next);
+    this.#put(next, POINTERS, next.length);
+    this.#put(next, 0, POINTERS);
     return freed;
   }
 
@@ -238,24 +253,18 @@ export class Ext2Inode extends Inode {
     }
   }
 
-  #view(): DataView {
-    return new DataView(this.#stored.buffer, this.#stored.byteOffset);
-  }
-
   #extraSize(): number {
-    return this.#view().getUint16(INODE_EXTRA.i_extra_isize[1], true);
+    return this.#view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
   }
 
   #extra(name: ExtraName): number | undefined {
     const offset = INODE_EXTRA[name][1];
     if (!this.hasExtra || offset + 4 > GOOD_OLD_INODE_SIZE + this.#extraSize()) return undefined;
-    return this.#view().getUint32(offset, true);
+    return this.#view.getUint32(offset, true);
   }
 
-  #storedSize(): number {
-    const { i_size, i_size_high } = INODE;
-    const high = this.isRegular ? this.#view().getUint32(i_size_high[1], true) : 0;
-    return high * 2 ** 32 + this.#view().getUint32(i_size[1], true);
+  #scratch(): Uint8Array {
+    return scratch.subarray(0, this.#stored.length);
   }
 
   #encodeSize(view: DataView): void {
@@ -263,35 +272,36 @@ export class Ext2Inode extends Inode {
     if (this.isRegular) view.setUint32(INODE.i_size_high[1], Math.floor(this.size / 2 ** 32), true);
   }
 
-  #encode(): Uint8Array<ArrayBuffer> {
-    const next = this.#stored.slice();
-    const view = new DataView(next.buffer);
-    const set16 = (field: readonly ['u16', number], value: number) => { view.setUint16(field[1], value, true); };
-    const set32 = (field: readonly ['u32', number], value: number) => { view.setUint32(field[1], value, true); };
-    set16(INODE.i_mode, this.mode);
-    set16(INODE.i_uid, this.uid % 2 ** 16);
-    set16(INODE.l_i_uid_high, Math.floor(this.uid / 2 ** 16));
-    set16(INODE.i_gid, this.gid % 2 ** 16);
-    set16(INODE.l_i_gid_high, Math.floor(this.gid / 2 ** 16));
-    set16(INODE.i_links_count, this.nlink);
-    set32(INODE.i_flags, this.flags);
-    set32(INODE.i_blocks, this.map.storedSectors);
-    set32(INODE.i_dtime, this.dtime);
-    set32(INODE.i_file_acl, this.fileAcl);
+  // The inode as it shall be on the medium. It is there until the next one is encoded.
+  #encode(): Uint8Array {
+    const next = this.#scratch();
+    next.set(this.#stored);
+    const view = scratchView;
+    view.setUint16(INODE.i_mode[1], this.mode, true);
+    view.setUint16(INODE.i_uid[1], this.uid % 2 ** 16, true);
+    view.setUint16(INODE.l_i_uid_high[1], Math.floor(this.uid / 2 ** 16), true);
+    view.setUint16(INODE.i_gid[1], this.gid % 2 ** 16, true);
+    view.setUint16(INODE.l_i_gid_high[1], Math.floor(this.gid / 2 ** 16), true);
+    view.setUint16(INODE.i_links_count[1], this.nlink, true);
+    view.setUint32(INODE.i_flags[1], this.flags, true);
+    view.setUint32(INODE.i_blocks[1], this.map.storedSectors, true);
+    view.setUint32(INODE.i_dtime[1], this.dtime, true);
+    view.setUint32(INODE.i_file_acl[1], this.fileAcl, true);
     this.#encodeSize(view);
-    next.set(new Uint8Array(this.map.storedTop.buffer), POINTERS);
-    for (const [name, seconds, extra] of TIMES) {
-      // What was not changed keeps the nanoseconds that memory cannot hold.
-      if (this[name] !== this.#storedTimes[name]) this.#encodeTime(view, this[name], INODE[seconds][1], extra);
-    }
+    const top = this.map.storedTop;
+    for (let index = 0; index < top.length; index++) view.setUint32(POINTERS + index * 4, top[index] as number, true);
+    for (let index = 0; index < TIMES.length; index++) this.#encodeTime(view, index);
     return next;
   }
 
-  #encodeTime(view: DataView, ms: number, offset: number, extraName: ExtraName): void {
-    const hasExtra = this.#extra(extraName) !== undefined;
-    const { seconds, extra } = fromMilliseconds(ms, hasExtra);
-    view.setInt32(offset, seconds, true);
-    if (hasExtra) view.setUint32(INODE_EXTRA[extraName][1], extra, true);
+  // A time that was not changed keeps the nanoseconds that memory cannot hold.
+  #encodeTime(view: DataView, index: number): void {
+    const [name, secondsField, extraField] = TIMES[index] as (typeof TIMES)[number];
+    if (this[name] === this.#storedTimes[index]) return;
+    const hasExtra = this.#extra(extraField) !== undefined;
+    const { seconds, extra } = fromMilliseconds(this[name], hasExtra);
+    view.setInt32(INODE[secondsField][1], seconds, true);
+    if (hasExtra) view.setUint32(INODE_EXTRA[extraField][1], extra, true);
   }
 
   #differs(): boolean {
@@ -305,16 +315,15 @@ export class Ext2Inode extends Inode {
     return Buffer.compare(next, this.#stored) !== 0;
   }
 
-  // Both sides of the pointers. The halves of a size beyond 4 GiB cannot change at once: between them it is too large,
-  // never too small.
-  #putFields(next: Uint8Array): void {
-    const parts: [number, number][] = [
-      [POINTERS_END, this.#stored.length],
-      [0, POINTERS],
-    ];
-    if (this.size < this.#storedSize()) parts.reverse();
-    for (const [from, to] of parts) this.#put(next, from, to);
-    for (const [name] of TIMES) this.#storedTimes[name] = this[name];
+  // A mode and links of 0 say that it is no one's. All of the rest can be there before them.
+  #storeUnused(next: Uint8Array): void {
+    scratchView.setUint16(INODE.i_mode[1], 0, true);
+    scratchView.setUint16(INODE.i_links_count[1], 0, true);
+    this.sb.medium.store(this.sb.groups.inodePos(this.ino), next);
+    this.#stored.set(next);
+    this.#isNew = false;
+    scratchView.setUint16(INODE.i_mode[1], this.mode, true);
+    scratchView.setUint16(INODE.i_links_count[1], this.nlink, true);
   }
 
   // Stores what differs from the medium between two bytes, in whole units of 8.
@@ -330,7 +339,17 @@ export class Ext2Inode extends Inode {
     const bytes = next.subarray(first, end);
     this.sb.medium.store(this.sb.groups.inodePos(this.ino) + first, bytes);
     stored.set(bytes, first);
+    this.#storedTimes = [this.atimeMs, this.ctimeMs, this.mtimeMs];
   }
+}
+
+// Where inodes are encoded: one after the other, and none larger than the largest block.
+const scratch = new Uint8Array(4096);
+const scratchView = new DataView(scratch.buffer);
+
+function sizeIn(view: DataView, mode: number): number {
+  const high = typeOf(mode) === S_IFREG ? view.getUint32(INODE.i_size_high[1], true) : 0;
+  return high * 2 ** 32 + view.getUint32(INODE.i_size[1], true);
 }
 
 /** The pointers of a device's inode. */
@@ -340,7 +359,7 @@ export function encodeDevice(major: number, minor: number): [number, number] {
 }
 
 /** Both numbers of a device, from the pointers of its inode. */
-export function decodeDevice(top: Uint32Array): { major: number; minor: number } {
+export function decodeDevice(top: readonly number[]): { major: number; minor: number } {
   const [old, extended] = [top[0] as number, top[1] as number];
   if (old !== 0) return { major: Math.floor(old / 256) % 256, minor: old % 256 };
   return { major: Math.floor(extended / 256) % 4096, minor: (extended % 256) + Math.floor(extended / 2 ** 20) * 256 };

@@ -155,7 +155,8 @@ export function mknod(
 ): Ext2Inode {
   const isDevice = [S_IFCHR, S_IFBLK].includes(typeOf(mode));
   const fill = (inode: Ext2Inode) => {
-    if (isDevice && device !== undefined) inode.map.top.set(encodeDevice(device.major, device.minor));
+    if (!isDevice || device === undefined) return;
+    for (const [index, word] of encodeDevice(device.major, device.minor).entries()) inode.map.top[index] = word;
   };
   return create(volume, dir, name, mode, owner, fill, 'mknod');
 }

@@ -9,7 +9,7 @@ import type { Ext2Inode } from './inode.js';
 export function putTarget(inode: Ext2Inode, target: Uint8Array): void {
   inode.size = target.length;
   if (target.length < FAST_SYMLINK_LIMIT) {
-    inode.inlineBytes.set(target);
+    inode.inlineBytes = target;
     return;
   }
   const { medium, blockSize } = inode.sb;

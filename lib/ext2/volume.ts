@@ -25,7 +25,8 @@ export class Volume {
   readonly attributes = new SharedAttributes();
   // Whoever has an inode has the same one: its locks are in it.
   readonly #known = new Map<number, WeakRef<Ext2Inode>>();
-  readonly #gone: FinalizationRegistry<number>;
+  // How many of those may be there before the ones that are gone are looked for.
+  #mostKnown = 1024;
   readonly #dirty = new Set<Ext2Inode>();
   readonly #open = new Set<Ext2Inode>();
   readonly #directories = new WeakMap<Ext2Inode, Directory>();
@@ -39,9 +40,6 @@ export class Volume {
     this.blocks = new BlockAllocator(sb);
     this.inodes = new InodeAllocator(sb, this.blocks);
     this.orphans = new OrphanList(sb);
-    this.#gone = new FinalizationRegistry((ino) => {
-      if (this.#known.get(ino)?.deref() === undefined) this.#known.delete(ino);
-    });
   }
 
   /** Files that have a handle. */
@@ -195,8 +193,11 @@ export class Volume {
   }
 
   #learn(inode: Ext2Inode): Ext2Inode {
+    if (this.#known.size > this.#mostKnown) {
+      for (const [ino, known] of this.#known) if (known.deref() === undefined) this.#known.delete(ino);
+      this.#mostKnown = 2 * this.#known.size + 1024;
+    }
     this.#known.set(inode.ino, new WeakRef(inode));
-    this.#gone.register(inode, inode.ino);
     return inode;
   }
 

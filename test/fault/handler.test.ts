@@ -308,7 +308,7 @@ onEveryGround('who cannot have a lock tries again later', (test, ground) => {
   test.equal(one.fault(one.load()), VM_FAULT_RETRY, 'blocks are going');
   test.equal(daxPfnMkwrite(one.store()), VM_FAULT_RETRY);
   inode.inval.releaseExclusive();
-  const locked = asOperation(() => inode.pages.tryLock(1, 2));
+  const locked = asOperation(() => inode.pages.tryLock(4096, 8192));
   test.equal(one.fault(one.store(1)), VM_FAULT_RETRY, 'the page is being filled');
   test.equal(one.fault(one.store(0)), VM_FAULT_MAJOR + VM_FAULT_NOPAGE, 'another page is another matter');
   if (locked !== undefined) inode.pages.unlock(locked);

@@ -276,7 +276,7 @@ export class Ext2Model {
   #write(): void {
     const node = this.#anyFile();
     if (node === undefined) return;
-    const bytes = Buffer.from(this.#random.bytes(1 + this.#random.below(this.#random.below(4) === 0 ? 40_000 : 3000)));
+    const bytes = Buffer.from(this.#random.bytes(1 + this.#random.below(this.#random.below(4) === 0 ? 150_000 : 3000)));
     const isAppend = this.#random.below(2) === 0;
     const pos = isAppend ? node.content.length : this.#random.below(MAX_FILE);
     if (pos + bytes.length > MAX_FILE) return;

@@ -14,7 +14,6 @@ import {
   type VmArea,
 } from 'node-dax';
 import { onEveryDevice, type TestDevice } from './devices.js';
-import { GARBAGE } from './memory-device.js';
 import { Tfs, type TfsInode, type TfsOptions } from './tfs.js';
 import { watch } from './watchdog.js';
 
@@ -37,8 +36,6 @@ export class Ground {
     this.device = wanted.open();
     this.page = Math.max(PAGE_SIZE, this.device.alignment);
     this.pages = this.page > PAGE_SIZE ? HUGE_PAGES : PAGES;
-    const garbage = Buffer.alloc(1024 * 1024, GARBAGE);
-    for (let pos = 0; pos < this.pages * this.page; pos += garbage.length) this.device.writeSync(garbage, pos);
   }
 
   get blocksPerPage(): number {

@@ -13,7 +13,7 @@ import {
   type InodeOperations,
   type SuperBlock,
 } from 'node-dax';
-import { MemoryDevice } from './memory-device.js';
+import { GARBAGE, MemoryDevice } from './memory-device.js';
 
 export interface TfsOptions {
   blockSize?: number;
@@ -101,6 +101,7 @@ export class Tfs {
   // The inode that owns a block, 0 for a free one.
   readonly #owners: Int32Array;
   readonly #failures = new Map<number, string>();
+  readonly #garbage: Uint8Array;
   #free: number;
   #cursor = 0;
   #inodes = 0;
@@ -121,6 +122,7 @@ export class Tfs {
     this.#perDevice = options.blocksPerDevice ?? Math.floor(bdev.size / blockSize);
     this.#owners = new Int32Array(this.#perDevice * this.devices.length);
     this.#free = this.#owners.length;
+    this.#garbage = new Uint8Array(blockSize).fill(GARBAGE);
     this.operations = {
       getBlock: (inode, iblock, bh, create) => this.#getBlock(own(inode), iblock, bh, create),
       endIo: (inode, pos, result, cookie) => this.#endIo(own(inode), pos, result, cookie),
@@ -138,7 +140,7 @@ export class Tfs {
         this.syncs.push({ pos, end });
         this.onFsync?.(inode);
       },
-      completeUnwritten: (inode, bh, ok) => {
+      completeUnwritten: (inode, _iblock, bh, ok) => {
         this.#complete(own(inode), bh, ok);
       },
     };
@@ -351,6 +353,9 @@ export class Tfs {
     this.#owners[block] = inode.ino;
     this.#free--;
     inode.blocks.set(iblock, { block, unwritten });
+    const { bdev, blocknr } = this.#place(block);
+    // As memory is that is made for a test: whatever nobody initialises shows.
+    if (bdev instanceof DaxDevice && !bdev.readOnly) bdev.writeSync(this.#garbage, blocknr * this.sb.blockSize, { flush: false });
   }
 
   #release(inode: TfsInode, from: number, to: number): void {

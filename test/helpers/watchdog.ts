@@ -41,7 +41,7 @@ function tell(message: WatchdogMessage): void {
 }
 
 /** If `test` is not over after so many seconds (more of them in the guest), prints all stacks and fails the suite. */
-export function watch(test: Test, seconds = 60): void {
+export function watch(test: Test, seconds = 25): void {
   const id = ++count;
   tell({ id, name: test.fullname, seconds: seconds * FACTOR });
   test.teardown(() => {
