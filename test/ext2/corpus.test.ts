@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { DaxError } from 'node-dax';
 import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
-import { debugfs, e2fsck, e2fsprogsMissing, ImageDevice } from '../helpers/ext2-image.js';
+import { dumped, e2fsck, e2fsprogsMissing, ImageDevice } from '../helpers/ext2-image.js';
 import { exercise } from '../helpers/ext2-exercise.js';
 
 const ARCHIVE = join(__dirname, '..', '..', '..', '..', 'shared', 'corpora', 'e2fsprogs-ext2-82.tar.xz');
@@ -58,13 +58,10 @@ t.test('the images of e2fsprogs', { skip: missing ?? false, timeout: 600_000 }, 
       continue;
     }
     compared++;
-    let bytes = 0;
-    for (const [ino, inode] of files(fs)) {
-      if (!inode.isRegular || bytes > 20_000_000) continue;
-      bytes += inode.size;
-      const expected = debugfs(image, `cat <${ino}>`);
-      t.ok(contentOf(fs, inode).equals(expected), `${name}, inode ${ino}: ${inode.size} bytes`);
-    }
+    const inodes = [...files(fs).values()].filter(({ isRegular }) => isRegular).slice(0, 300);
+    const expected = dumped(image, inodes.map(({ ino }) => ino));
+    const different = inodes.filter((inode) => expected.get(inode.ino)?.equals(contentOf(fs, inode)) !== true);
+    t.strictSame(different.map(({ ino }) => ino), [], `${name}: ${inodes.length} files`);
   }
   // Two have larger blocks, and one a superblock that only its copy can replace.
   t.equal(compared, 13, 'sound images that are supported');

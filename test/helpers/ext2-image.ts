@@ -105,6 +105,16 @@ export function debugfs(image: Uint8Array, request: string): Buffer {
   });
 }
 
+/** The content of files as debugfs reads it, by inode. */
+export function dumped(image: Uint8Array, inodes: readonly number[]): Map<number, Buffer> {
+  return withFile((path) => {
+    writeFileSync(path, image);
+    const requests = inodes.map((ino) => `dump <${ino}> ${path}.${ino}`);
+    execFileSync('debugfs', ['-f', '-', path], { input: requests.join('\n'), stdio: ['pipe', 'ignore', 'ignore'] });
+    return new Map(inodes.map((ino) => [ino, readFileSync(`${path}.${ino}`)]));
+  });
+}
+
 /** An image after debugfs did what it was told. */
 export function afterDebugfs(image: Uint8Array, requests: readonly string[]): Uint8Array {
   return withFile((path) => {
