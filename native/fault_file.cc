@@ -209,21 +209,27 @@ void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes)
 }
 
 void FaultFile::Abandon() {
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    abandoned_ = true;
+    // Nobody is left to thaw it, or to say when a block becomes another file's.
+    frozen_ = false;
+    questions_.clear();
+    Cut({0, UINT64_MAX});
+    for (const auto& region : regions) {
+      replacements.emplace_back(region, region->Release(region->shape().pages, false));
+      // Whoever waits for an answer asks again, and is refused.
+      region->Wake(region->shape().pages);
+    }
+    return replacements;
+  });
+}
+
+bool FaultFile::IsMapped() const {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  abandoned_ = true;
   regions = Alive();
-  for (const auto& [key, question] : questions_) {
-    for (const auto& region : regions) {
-      if (region->id() != key.first) continue;
-      region->Refuse({key.second, 1}, -ESTALE);
-      region->Wake({key.second, 1});
-    }
-  }
-  questions_.clear();
-  // Nobody is left to thaw it.
-  frozen_ = false;
-  for (const auto& region : regions) region->Wake(region->shape().pages);
+  return !regions.empty();
 }
 
 void FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {

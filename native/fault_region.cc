@@ -66,6 +66,7 @@ std::atomic<uint64_t> next_id{1};
 
 int FaultRegion::Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> client,
                          std::unique_ptr<FaultRegion>* result) {
+  if (!VmaBudget::Get().Take()) return -ENOMEM;
   const size_t length = shape.pages.count * shape.unit;
   const size_t alignment = std::max(kHugePage, shape.unit);
   const int protection = shape.writable || !shape.shared ? PROT_READ | PROT_WRITE : PROT_READ;

@@ -1,6 +1,7 @@
-// Measures anew what the documents show: `npm run measure [-- --repeats N] [-- --only NAME]`. Results go to
+// Measures anew what the documents show: `npm run measure [-- --repeats N --only NAME]`. Results go to
 // benchmarks/results/NAME.json, each with its command in it, and the pictures that documents show to docs/images/.
-// It takes about half an hour, and wants the machine for itself.
+// The tables in docs/benchmarking.md are made of the results. It takes half an hour and more, and wants the machine for itself.
+// `--only none` measures nothing and makes the tables alone.
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { fromFio } from '../dist/lib/bench/fio-json.js';
+import { speedTable } from '../dist/lib/bench/tables.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values } = parseArgs({ options: { repeats: { type: 'string' }, only: { type: 'string', default: '' } } });
@@ -31,6 +34,32 @@ function run(command, args, stdio) {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}`);
 }
 
+// What stands between `<!-- NAME -->` and `<!-- end -->`: the tables of a result, without the columns that a page has no room for.
+const SHOWN = ['driver', 'IOPS', 'bandwidth', 'p50', 'p99'];
+
+function tables(name) {
+  const report = fromFio(readFileSync(join(root, 'benchmarks', 'results', `${name}.json`), 'utf8'));
+  const lines = [`\`${report.command}\`, ${report.rounds === 1 ? 'one round' : `${report.rounds} rounds`}, ${report.started.slice(0, 10)}:`];
+  for (const { name: job, groups } of report.results) {
+    for (const group of groups) {
+      const { head, rows } = speedTable(group);
+      const columns = head.map((word, index) => ({ word, index })).filter(({ word }) => SHOWN.includes(word) || word.startsWith('×'));
+      const line = (cells) => `| ${cells.join(' | ')} |`;
+      lines.push('', `**${job}**: ${group.done}.`, '');
+      lines.push(line(columns.map(({ word }) => word)), line(columns.map(() => '---')));
+      lines.push(...rows.map((row) => line(columns.map(({ index }) => row[index]))));
+    }
+  }
+  return lines.join('\n');
+}
+
+function document() {
+  const path = join(root, 'docs', 'benchmarking.md');
+  const text = readFileSync(path, 'utf8');
+  const made = text.replaceAll(/(<!-- ([\w-]+) -->\n)[^]*?(\n<!-- end -->)/g, (_, start, name, end) => `${start}${tables(name)}${end}`);
+  writeFileSync(path, made);
+}
+
 function measure(name, { where, command, pictures }) {
   const path = join(root, 'benchmarks', 'results', `${name}.json`);
   console.error(`${name}: ${command}`);
@@ -49,3 +78,4 @@ function measure(name, { where, command, pictures }) {
 
 for (const folder of [['benchmarks', 'results'], ['docs', 'images']]) mkdirSync(join(root, ...folder), { recursive: true });
 for (const [name, result] of Object.entries(RESULTS)) if (name.includes(values.only)) measure(name, result);
+document();

@@ -114,6 +114,10 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   removeView(ref: WeakRef<OwnView>): void {
     this.#views.delete(ref);
+    if (this.#views.size > 0 || addon().faultIsMapped(this.#file)) return;
+    // Nobody looks any more: I/O need not tell.
+    this.inode.mappings = undefined;
+    this.inode.extents.watcher = undefined;
   }
 
   /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */

@@ -127,6 +127,7 @@ export interface Addon {
   faultAnswer(file: NativeFile, region: number, page: number, isMajor: boolean, errno: number): void;
   faultAnswerCopy(file: NativeFile, region: number, page: number, bytes: Uint8Array): void;
   faultForgive(file: NativeFile): void;
+  faultIsMapped(file: NativeFile): boolean;
   faultFreeze(file: NativeFile, isFrozen: boolean): void;
   /** `fileId` may be another isolate's. `phase`: the device's position of the first page, modulo 2 MiB. */
   regionOpen(

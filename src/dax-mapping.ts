@@ -74,13 +74,24 @@ const REASONS: Readonly<Record<string, { reason: DaxErrorReason; hint: string }>
   EIO: { reason: 'MEDIA_ERROR', hint: 'the medium, or the filesystem, could not give the page' },
 };
 
+// Those that others may be attached to: the file must not be collected below them.
+const shared = new Set<DaxMapping>();
+
+// It has been sent around.
+function checkHandle({ pos, length, pageSize, prot, flags, phase }: MappingHandle): void {
+  const isPart = toBytes(length, 'length') > 0 && toBytes(pos, 'pos') % toBytes(pageSize, 'pageSize') === 0;
+  const isKnown = [PROT_READ, PROT_READ + PROT_WRITE].includes(prot) && [MAP_SHARED, MAP_PRIVATE].includes(flags);
+  if (!isPart || !isKnown) throw new TypeError('handle is not what `mapping.handle` was');
+  toBytes(phase, 'phase');
+}
+
 /**
  * A part of a file as memory (daxMmap). Emits `'error'` with a `DaxError`, whose `position` is the byte in the file, when a
  * page was touched that could not be had: zeros are in its place, and `persist` of it throws. Without a listener it is
  * a process warning.
  */
 export class DaxMapping extends EventEmitter {
-  readonly handle: MappingHandle;
+  readonly #handle: MappingHandle;
   readonly #region: NativeRegion;
   readonly #owner: Owner | undefined;
   readonly #view: WeakRef<OwnView> | undefined;
@@ -100,7 +111,7 @@ export class DaxMapping extends EventEmitter {
     const isWritable = has(prot, PROT_WRITE);
     const opened = addon().regionOpen(file, first, count, isWritable, flags === MAP_SHARED, onSigbus === 'kill', phase);
     if (typeof opened === 'number') throw mapFailure(opened);
-    this.handle = Object.freeze({ ...handle });
+    this.#handle = Object.freeze({ ...handle });
     this.#region = opened.region;
     this.#owner = owner;
     this.#viewer = {
@@ -126,6 +137,7 @@ export class DaxMapping extends EventEmitter {
     if (typeof handle !== 'object' || (handle as unknown) === null || handle.pid !== process.pid) {
       throw new TypeError('handle must be the `handle` of a mapping of this process');
     }
+    checkHandle(handle);
     const mode = faultMode();
     const mapping = new DaxMapping(handle);
     // Where system calls cannot fault, or nothing can, what is known is installed beforehand.
@@ -133,14 +145,21 @@ export class DaxMapping extends EventEmitter {
     return mapping;
   }
 
+  /** What others attach by. A mapping whose handle was taken lives until `unmap`, and their access with it. */
+  get handle(): MappingHandle {
+    this.#check('handle');
+    if (this.#owner !== undefined) shared.add(this);
+    return this.#handle;
+  }
+
   /** Bytes from the start of the file. */
   get pos(): number {
-    return this.handle.pos;
+    return this.#handle.pos;
   }
 
   /** Bytes. */
   get length(): number {
-    return this.handle.length;
+    return this.#handle.length;
   }
 
   /**
@@ -188,7 +207,7 @@ export class DaxMapping extends EventEmitter {
         hint: 'a page of it was touched in vain, and what was stored there is not in the file',
       });
     }
-    if (has(this.handle.prot, PROT_WRITE) && this.handle.flags === MAP_SHARED) this.#owner?.stored();
+    if (has(this.#handle.prot, PROT_WRITE) && this.#handle.flags === MAP_SHARED) this.#owner?.stored();
   }
 
   /** Touches every page that the file has. Throws `EIO` with the `position` of the first that cannot be had. */
@@ -212,6 +231,7 @@ export class DaxMapping extends EventEmitter {
   unmap(): void {
     if (!this.#isMapped) return;
     this.#isMapped = false;
+    shared.delete(this);
     this.#detach();
     addon().regionClose(this.#region);
     if (this.#view !== undefined) this.#owner?.space.removeView(this.#view);
@@ -222,7 +242,7 @@ export class DaxMapping extends EventEmitter {
   }
 
   #install(): void {
-    const { pos, length, pageSize } = this.handle;
+    const { pos, length, pageSize } = this.#handle;
     const error = addon().regionInstall(this.#region, pos / pageSize, Math.ceil(length / pageSize));
     if (error < 0) throw mapFailure(error);
   }
@@ -251,7 +271,7 @@ export class DaxMapping extends EventEmitter {
   }
 
   #lost(page: number, errno: number): void {
-    const position = page * this.handle.pageSize;
+    const position = page * this.#handle.pageSize;
     const error = new DaxError({ errno, syscall: 'access', position });
     const known = REASONS[error.code];
     const told = known === undefined ? error : new DaxError({ errno, syscall: 'access', position, ...known });

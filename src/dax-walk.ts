@@ -282,8 +282,8 @@ export class Walk {
     const { state, iblock, blocknr } = extent;
     const first = start / blockSize;
     const count = Math.floor((this.#windowEnd - start) / blockSize);
-    const accessible = { iblock: first, count, state, blocknr: blocknr + (first - iblock), bdev, isAccessible: true };
-    if (count > 0) (this.#inode as Inode).extents.insert(accessible);
+    const part = { iblock: first, count, state, blocknr: blocknr + (first - iblock), bdev, isAccessible: true };
+    if (count > 0) (this.#inode as Inode).extents.confirm(part);
   }
 
   // IO-8: what this write leaves of its first and its last block. Everything between is written over.

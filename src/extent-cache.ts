@@ -67,29 +67,9 @@ export class ExtentCache {
     this.watcher?.inserted(extent);
   }
 
-  #remember(extent: Extent): void {
-    const { iblock, count, state, blocknr } = extent;
-    this.forget(iblock, count);
-    const kind = this.#kindOf(extent);
-    if (kind === undefined) return;
-    const rows = this.#rows;
-    // A filesystem that answers block by block makes long runs all the same.
-    const follows = (block: number, after: number) => state === 'hole' || block === after;
-    let end = iblock + count;
-    rows.seek(iblock);
-    if (!rows.isAtEnd && rows.start === end && rows.kind === kind && follows(rows.blocknr, blocknr + count)) {
-      end = rows.end;
-      rows.remove();
-    }
-    if (rows.previous()) {
-      const { start, blocknr: first } = rows;
-      if (rows.end === iblock && rows.kind === kind && follows(blocknr, first + (iblock - start))) {
-        rows.replace(start, end, first, kind);
-        return;
-      }
-      rows.next();
-    }
-    rows.insert(iblock, end, blocknr, kind);
+  /** As `insert`, for a part of what was found here, of which more is known now: mappings have seen it. */
+  confirm(extent: Extent): void {
+    this.#remember(extent);
   }
 
   /**
@@ -124,6 +104,31 @@ export class ExtentCache {
         rows.remove();
       }
     }
+  }
+
+  #remember(extent: Extent): void {
+    const { iblock, count, state, blocknr } = extent;
+    this.forget(iblock, count);
+    const kind = this.#kindOf(extent);
+    if (kind === undefined) return;
+    const rows = this.#rows;
+    // A filesystem that answers block by block makes long runs all the same.
+    const follows = (block: number, after: number) => state === 'hole' || block === after;
+    let end = iblock + count;
+    rows.seek(iblock);
+    if (!rows.isAtEnd && rows.start === end && rows.kind === kind && follows(rows.blocknr, blocknr + count)) {
+      end = rows.end;
+      rows.remove();
+    }
+    if (rows.previous()) {
+      const { start, blocknr: first } = rows;
+      if (rows.end === iblock && rows.kind === kind && follows(blocknr, first + (iblock - start))) {
+        rows.replace(start, end, first, kind);
+        return;
+      }
+      rows.next();
+    }
+    rows.insert(iblock, end, blocknr, kind);
   }
 
   // Undefined for one kind too many, which is not remembered.

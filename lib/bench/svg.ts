@@ -36,7 +36,6 @@ const SERIES: readonly [driver: string, light: string, dark: string, dash: strin
   ['fio-mmap', '#5a5a5a', '#b0b0b0', '2 3'],
   ['fio-psync', '#b84700', '#ff8f4d', '2 3'],
   ['fio-io_uring', '#006d75', '#4fd0da', '2 3'],
-  ['libpmem', '#3d6b00', '#9ad04f', '7 3'],
 ];
 
 function colours(which: 'light' | 'dark'): string {

@@ -20,6 +20,7 @@ function latencyCells({ latency: { mean, stddev, min, percentiles } }: Moved): s
 function ratioCell({ ratio, name }: Row, base: string | undefined): string {
   if (name === base) return '1';
   if (ratio === undefined) return NONE;
+  if (ratio.confidence === 0) return formatRatio(ratio.median); // of one round
   return `${formatRatio(ratio.median)} (${formatRatio(ratio.low)}–${formatRatio(ratio.high)})`;
 }
 

@@ -1,6 +1,6 @@
 // Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
 
-import type { BlockDevice, DaxFileOptions, InodeOperations } from 'node-dax';
+import { freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
 import {
   EXT2_ERROR_FS,
   EXT2_ROOT_INO,
@@ -357,20 +357,25 @@ export class Ext2 {
     if (!this.readOnly) this.#volume.sync();
   }
 
-  /** Brings everything to the medium, clean, and refuses every change (`EAGAIN`) until `thaw`. */
-  freeze(): void {
-    this.#volume.checkChange('freeze');
+  /**
+   * Waits for writes under way, brings everything to the medium, and marks it clean: until `thaw`, the device can be copied.
+   * Writes and stores through mappings wait; what cannot wait throws `EAGAIN`. `EBUSY` if it is frozen.
+   */
+  async freeze(): Promise<void> {
+    this.#volume.checkMounted('freeze');
+    this.#sb.checkWritable('freeze');
+    await freezeSuper(this.#sb);
+    this.#volume.isFrozen = true;
     this.#volume.sync();
     this.#sb.store({ s_state: this.#state });
-    this.#volume.isFrozen = true;
   }
 
-  /** Ends `freeze`. */
+  /** Ends `freeze`. `EINVAL` if it is not frozen. */
   thaw(): void {
     this.#volume.checkMounted('thaw');
-    if (!this.#volume.isFrozen) fail('EINVAL', 'thaw', 'the filesystem is not frozen');
+    if (this.#volume.isFrozen) this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
     this.#volume.isFrozen = false;
-    this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
+    thawSuper(this.#sb);
   }
 
   /**
@@ -389,8 +394,9 @@ export class Ext2 {
 
   /** Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open. The device stays open. */
   unmount(): void {
-    if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);
     this.#volume.checkMounted('unmount');
+    if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);
+    if (this.#volume.isFrozen) fail('EBUSY', 'unmount', 'it is frozen: thaw it');
     if (!this.readOnly) {
       this.#volume.sync();
       this.#sb.store({ s_state: this.#state, s_wtime: nowSeconds() });

@@ -20,6 +20,7 @@ export function operationsOf(volume: Volume): InodeOperations {
       const { map, sb } = own(volume, inode);
       const end = pos + Math.max(0, result);
       map.settle(Math.floor(pos / sb.blockSize), Math.ceil(end / sb.blockSize));
+      map.giveBackReserved();
     },
     completeUnwritten(inode, iblock, bh, ok) {
       const { map, sb } = own(volume, inode);

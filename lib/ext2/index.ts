@@ -11,6 +11,8 @@ export {
 } from './ext2.js';
 export type { Ext2File } from './file.js';
 export type { Ext2Inode } from './inode.js';
+export { check, type CheckOptions, type CheckReport } from './check.js';
+export { describeFinding, type Finding, type FindingClass } from './findings.js';
 export { mkfs, mkfsSync, type MkfsOptions } from './mkfs.js';
 export type { Layout } from './mkfs-geometry.js';
 export { mount, type MountOptions } from './mount.js';

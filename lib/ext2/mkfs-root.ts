@@ -21,8 +21,9 @@ import {
   type RawInode,
   type Superblock,
 } from './disk.js';
-import { hasSuperblock, type Geometry } from './geometry.js';
+import type { Geometry } from './geometry.js';
 import { encode } from './layout.js';
+import { reserveOf } from './reserve.js';
 
 /** Blocks with content, that lie one after the other. */
 export interface Content {
@@ -68,25 +69,10 @@ function emptyDirectoryBlock(blockSize: number): Uint8Array {
   return block;
 }
 
-// In a block of the reserve is where its copies are, in the groups that have copies.
-function reserveContents(geometry: Geometry, copies: readonly number[]): Content[] {
-  const { blockSize, blocksPerGroup, descBlock, descBlocks, reservedDescBlocks } = geometry;
-  return Array.from({ length: reservedDescBlocks }, (_, index) => {
-    const block = descBlock + descBlocks + index;
-    const bytes = new Uint8Array(blockSize);
-    const pointers = new DataView(bytes.buffer);
-    for (const [at, group] of copies.entries()) pointers.setUint32(4 * at, block + group * blocksPerGroup, true);
-    return { block, bytes };
-  });
-}
-
-// A block of the reserve stands in the double indirect block where its number in the table of descriptors is.
-function reservePointers({ blockSize, descBlocks }: Geometry, reserve: readonly Content[]): Uint8Array {
-  const bytes = new Uint8Array(blockSize);
-  const pointers = new DataView(bytes.buffer);
-  for (const [index, { block }] of reserve.entries()) {
-    pointers.setUint32(4 * ((descBlocks + index) % (blockSize / 4)), block, true);
-  }
+function pointerBytes(pointers: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(4 * pointers.length);
+  const view = new DataView(bytes.buffer);
+  for (const [index, pointer] of pointers.entries()) view.setUint32(4 * index, pointer, true);
   return bytes;
 }
 
@@ -125,13 +111,11 @@ export function firstInodes(sb: Superblock, geometry: Geometry, first: number): 
   ];
   if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE)) return { inodes, contents, blocks: 1 + lostFoundBlocks };
 
-  const groups = Array.from({ length: geometry.groups }, (_, group) => group);
-  const copies = groups.filter((group) => group > 0 && hasSuperblock(sb, group));
-  const reserve = reserveContents(geometry, copies);
-  const perBlock = blockSize / 4;
-  const size = (EXT2_NDIR_BLOCKS + perBlock + perBlock ** 2) * blockSize;
+  const reserve = reserveOf(sb, geometry);
   const pointers = new Array<number>(DIND).fill(0);
-  putFile(EXT2_RESIZE_INO, S_IFREG + 0o600, 1, size, 1 + reserve.length * (1 + copies.length), [...pointers, dind]);
-  contents.push({ block: dind, bytes: reservePointers(geometry, reserve) }, ...reserve);
+  putFile(EXT2_RESIZE_INO, S_IFREG + 0o600, 1, reserve.size, reserve.count, [...pointers, dind]);
+  for (const { block, pointers } of [{ block: dind, pointers: reserve.pointers }, ...reserve.blocks]) {
+    contents.push({ block, bytes: pointerBytes(pointers) });
+  }
   return { inodes, contents, blocks: 1 + lostFoundBlocks + 1 };
 }

@@ -111,8 +111,9 @@ t.test('what was measured is where it should be drawn', { skip: !launched && mis
       );
       const ends = bars.map(({ x, width, ratio }) => ({ ratio, end: ratio >= 1 ? x + width : x }));
       for (const { ratio, end } of ends) test.ok(ratio >= 1 ? end >= one - 0.1 : end <= one + 0.1, `${ratio}`);
-      const sorted = [...ends].sort((a, b) => a.ratio - b.ratio);
-      test.strictSame(sorted.map(({ end }) => end), sorted.map(({ end }) => end).sort((a, b) => a - b));
+      // Ratios are written with few digits: bars of the same one may differ.
+      const wrong = ends.filter(({ ratio, end }) => ends.some((other) => other.ratio > ratio && other.end < end));
+      test.strictSame(wrong, []);
     }
   });
 });

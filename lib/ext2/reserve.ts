@@ -1,0 +1,41 @@
+// Owns the room that is kept for a longer table of group descriptors, and what inode 7 must have to keep it.
+
+import { EXT2_NDIR_BLOCKS, type Superblock } from './disk.js';
+import { hasSuperblock, type Geometry } from './geometry.js';
+
+/** A block and the pointers that must be in it. */
+export interface PointerBlock {
+  readonly block: number;
+  readonly pointers: Uint32Array;
+}
+
+/** What inode 7 leads to: one double indirect block, the reserved blocks of the first group, and their copies. */
+export interface Reserve {
+  /** The pointers of the double indirect block. */
+  readonly pointers: Uint32Array;
+  /** In each reserved block is where its copies are, in the groups that have copies. */
+  readonly blocks: readonly PointerBlock[];
+  /** Bytes: i_size. */
+  readonly size: number;
+  /** All blocks, the double indirect one included. */
+  readonly count: number;
+}
+
+/** The reserve of a filesystem with the feature resize_inode. */
+export function reserveOf(sb: Superblock, geometry: Geometry): Reserve {
+  const { blockSize, groups, blocksPerGroup, descBlock, descBlocks, reservedDescBlocks } = geometry;
+  const perBlock = blockSize / 4;
+  const copies: number[] = [];
+  for (let group = 1; group < groups && copies.length < perBlock; group++) if (hasSuperblock(sb, group)) copies.push(group);
+  const pointers = new Uint32Array(perBlock);
+  const blocks = Array.from({ length: reservedDescBlocks }, (_, index) => {
+    const block = descBlock + descBlocks + index;
+    const places = new Uint32Array(perBlock);
+    places.set(copies.map((group) => block + group * blocksPerGroup));
+    // It stands where its number in the table of descriptors is.
+    pointers[(descBlocks + index) % perBlock] = block;
+    return { block, pointers: places };
+  });
+  const size = (EXT2_NDIR_BLOCKS + perBlock + perBlock ** 2) * blockSize;
+  return { pointers, blocks, size, count: 1 + blocks.length * (1 + copies.length) };
+}
