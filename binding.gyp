@@ -64,6 +64,20 @@
             "native/persist_generic.cc"
           ],
           "include_dirs": ["native"]
+        },
+        {
+          "target_name": "fault_test",
+          "type": "executable",
+          "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
+          "include_dirs": ["native"]
+        },
+        {
+          "target_name": "fault_test_threads",
+          "type": "executable",
+          "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
+          "include_dirs": ["native"],
+          "cflags_cc": ["-fsanitize=thread", "-g", "-Wno-tsan"],
+          "ldflags": ["-fsanitize=thread"]
         }
       ]
     }]

@@ -20,6 +20,8 @@ export interface Driver {
   readonly leavesGarbage?: boolean;
   /** Variables that its process needs. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Why it cannot be had here; undefined where it can. */
+  readonly missing?: () => string | undefined;
   open: (job: Job) => Operation | Promise<Operation>;
 }
 

@@ -64,7 +64,7 @@ class Suite {
   async run(target: Target, pairs: number): Promise<Result> {
     const { name, ours, base, wanted } = target;
     const result = { target: name, wanted: wanted ?? null };
-    const missing = base && this.#missing(base);
+    const missing = this.#missing(ours) ?? (base && this.#missing(base));
     if (missing !== undefined) return { ...result, verdict: 'skipped', why: missing };
     const ourFigures: Figure[] = [];
     const baseFigures: Figure[] = [];
@@ -88,8 +88,12 @@ class Suite {
 
   // Why a side cannot run here.
   #missing({ driver }: Side): string | undefined {
-    const compiled = isProgram(driver) ? this.#program(driver) : undefined;
-    return compiled && 'missing' in compiled ? compiled.missing : undefined;
+    if (!isProgram(driver)) {
+      const { missing }: Driver = DRIVERS[driver];
+      return missing?.();
+    }
+    const compiled = this.#program(driver);
+    return 'missing' in compiled ? compiled.missing : undefined;
   }
 
   #program(name: ProgramName): Compiled {

@@ -45,6 +45,10 @@ function versus(
   };
 }
 
+function side(driver: DriverName, span: number): Side {
+  return { driver, blockSize: 4 * KiB, span };
+}
+
 function view(fileSize: number): Side {
   return { driver: 'dax-view', blockSize: 4 * KiB, span: CACHED, fileSize };
 }
@@ -60,6 +64,19 @@ export const TARGETS: readonly Target[] = [
   versus('writeSync+persist 1 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', MiB, { time: 1.05 }),
   versus('writeSync+persist 16 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', 16 * MiB, { time: 1.05 }),
   versus('writeSync 4 KiB : fs.writeSync+fdatasync', 'dax-writeSync', 'fs-writeSync-fdatasync', 4 * KiB),
+  versus('daxDoIo 4 KiB : readSync of the device', 'daxDoIo-read', 'dax-readSync', 4 * KiB, { time: 2.5 }),
+  versus('daxDoIo 4 KiB : fs.readSync', 'daxDoIo-read', 'fs-readSync', 4 * KiB, { speed: 1.5 }),
+  versus('daxDoIo 1 MiB : readSync of the device', 'daxDoIo-read', 'dax-readSync', MiB, { time: 1.05 }),
+  versus('daxDoIo of no bytes, 100 000 extents : one', 'daxDoIo-100000', 'daxDoIo-1', 4 * KiB, { time: 2 }),
+  versus('extents.find, 100 000 extents : one', 'find-100000', 'find-1', 4 * KiB),
+  versus('fault, extent known : the same in C', 'fault-each-page', 'userfault', 4 * KiB, { time: 1.5 }, 32 * MiB),
+  { name: 'fault, extent known', ours: side('fault-each-page', 32 * MiB), wanted: { ns: 6000 } },
+  versus('fault among 10 000 mappings : alone', 'fault-among-10000', 'fault-each-page', 4 * KiB, { time: 1.5 }, 32 * MiB),
+  versus('first touch of 256 MiB : plain mmap in C', 'first-touch-mapping', 'first-touch', 4 * KiB, { time: 1.3 }, 256 * MiB),
+  versus('load from a mapping : from a view', 'load-mapping', 'load-view', 4 * KiB, { time: 1.03 }, 64 * MiB),
+  versus('readSync 4 KiB : @riaskov/mmap-io', 'dax-readSync', 'mmap-io-read', 4 * KiB),
+  versus('readSync 1 MiB : @riaskov/mmap-io', 'dax-readSync', 'mmap-io-read', MiB),
+  versus('writeSync 4 KiB : @riaskov/mmap-io', 'dax-writeSync', 'mmap-io-write', 4 * KiB),
   { name: 'view 4 KiB of 1 MiB', ours: view(MiB), wanted: { ns: 60 } },
   { name: 'view 4 KiB of 1 GiB : of 1 MiB', ours: view(GiB), base: view(MiB), wanted: { time: 1.1 } },
   { name: 'view 4 KiB of 16 GiB : of 1 MiB', ours: view(16 * GiB), base: view(MiB), wanted: { time: 1.1 } },

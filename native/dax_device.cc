@@ -100,7 +100,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   uint64_t size = 0;
   int error = device->source->Size(&size);
   if (error == 0 && size != 0)
-    error = Mapping::CreateShared(*device->source, device->forced, &device->mapping);
+    error = Mapping::CreateShared(device->source, device->forced, &device->mapping);
   if (error != 0) {
     device->source->Undo(path.c_str());
     return Napi::Number::New(env, error);
@@ -262,7 +262,7 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   if (const int error = device->source->Truncate(size)) return ToResult(env, error);
   std::shared_ptr<Mapping> mapping;
   if (size != 0) {
-    if (const int error = Mapping::CreateShared(*device->source, device->forced, &mapping)) {
+    if (const int error = Mapping::CreateShared(device->source, device->forced, &mapping)) {
       if (size > old_size) device->source->Truncate(old_size);
       return ToResult(env, error);
     }
@@ -294,7 +294,7 @@ napi_value Segment(napi_env env, napi_callback_info info) {
   std::shared_ptr<Mapping> mapping = device->mapping;
   if (device->source->read_only()) {
     if (!device->view_mapping) {
-      if (const int error = Mapping::CreatePrivate(*device->source, &device->view_mapping))
+      if (const int error = Mapping::CreatePrivate(device->source, &device->view_mapping))
         return ToResult(env, error);
     }
     mapping = device->view_mapping;

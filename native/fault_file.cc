@@ -209,21 +209,25 @@ void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes)
 }
 
 void FaultFile::Abandon() {
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    abandoned_ = true;
+    // Nobody is left to thaw it, or to say when a block becomes another file's.
+    frozen_ = false;
+    questions_.clear();
+    Cut({0, UINT64_MAX});
+    for (const auto& region : regions) {
+      replacements.emplace_back(region, region->Release(region->shape().pages, false));
+    }
+    return replacements;
+  });
+}
+
+bool FaultFile::IsMapped() const {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  abandoned_ = true;
   regions = Alive();
-  for (const auto& [key, question] : questions_) {
-    for (const auto& region : regions) {
-      if (region->id() != key.first) continue;
-      region->Refuse({key.second, 1}, -ESTALE);
-      region->Wake({key.second, 1});
-    }
-  }
-  questions_.clear();
-  // Nobody is left to thaw it.
-  frozen_ = false;
-  for (const auto& region : regions) region->Wake(region->shape().pages);
+  return !regions.empty();
 }
 
 void FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
@@ -341,14 +345,15 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
 
 int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {
   if (abandoned_) return -ESTALE;
+  const bool storing = event.write && region.shape().shared;
   // U-9: who would have to answer is the one who waits.
   if (event.thread == owner_->thread()) return -EDEADLK;
   const auto known = questions_.find({region.id(), page});
-  if (known != questions_.end() && (known->second.write || !event.write)) return -EINPROGRESS;
+  if (known != questions_.end() && (known->second.write || !storing)) return -EINPROGRESS;
   Count(region.stats().asked);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  questions_[{region.id(), page}] = {event.write, deadline};
-  if (owner_->Ask(id_, region.id(), page, event.write, event.write_protected)) return -EINPROGRESS;
+  questions_[{region.id(), page}] = {storing, deadline};
+  if (owner_->Ask(id_, region.id(), page, storing, event.write_protected)) return -EINPROGRESS;
   questions_.erase({region.id(), page});
   return -ESTALE;
 }
@@ -378,6 +383,9 @@ void FaultFile::TellLosses(FaultRegion& region) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (region.retired()) return;
     losses = region.TakeLosses();
+    for (auto& [page, error] : losses) {
+      if (page >= PageCount()) error = -ENXIO;
+    }
   }
   for (const auto& [page, error] : losses) region.client()->TellLoss(region.id(), page, error);
 }

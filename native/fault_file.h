@@ -45,8 +45,10 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void Forgive();
   // While it is frozen stores through shared mappings wait (MK-6).
   void SetFrozen(bool frozen);
-  // The owner is gone: what it would have to be asked is refused.
+  // The owner is gone: nothing of the file is seen from now on, private copies excepted, and every touch is
+  // refused.
   void Abandon();
+  bool IsMapped() const;
 
   // Any isolate's.
   void Add(const std::shared_ptr<FaultRegion>& region);

@@ -46,7 +46,10 @@ FileDirectory& Directory() {
 
 struct FileHandle {
   std::shared_ptr<FaultFile> file;
-  ~FileHandle() { Directory().Remove(file->id()); }
+  ~FileHandle() {
+    Directory().Remove(file->id());
+    file->Abandon();
+  }
 };
 
 struct RegionHandle {
@@ -193,6 +196,15 @@ napi_value Forgive(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// faultIsMapped(file) -> whether any isolate looks at it
+napi_value IsMapped(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  napi_value result = nullptr;
+  if (file) napi_get_boolean(env, file->IsMapped(), &result);
+  return result;
+}
+
 // faultFreeze(file, frozen)
 napi_value Freeze(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -253,6 +265,15 @@ napi_value PersistRegion(napi_env env, napi_callback_info info) {
   return ToResult(env, handle->file->Persist(*handle->region, offset, length));
 }
 
+// regionPrefault(region, length) -> bytes touched before the first that cannot be had
+napi_value PrefaultRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &length)) return nullptr;
+  return ToResult(env, handle->region->Prefault(length));
+}
+
 // regionInfo(region) -> { start, end, minor, major, asked, hole, mkwrite, refused, nanoseconds }: addresses
 // as hex
 napi_value RegionInfo(napi_env env, napi_callback_info info) {
@@ -291,14 +312,15 @@ napi_value CloseRegion(napi_env env, napi_callback_info info) {
 
 void InitFaultMapping(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, napi_callback> functions[] = {
-      {"faultConnect", Connect},      {"faultFile", MakeFile},
-      {"faultSetSize", SetSize},      {"faultKnow", Know},
-      {"faultKnowHole", KnowHole},    {"faultForget", Forget},
-      {"faultAnswer", Answer},        {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},      {"faultFreeze", Freeze},
-      {"regionOpen", OpenRegion},     {"regionInstall", InstallRegion},
-      {"regionBuffer", RegionBuffer}, {"regionPersist", PersistRegion},
-      {"regionInfo", RegionInfo},     {"regionClose", CloseRegion},
+      {"faultConnect", Connect},        {"faultFile", MakeFile},
+      {"faultSetSize", SetSize},        {"faultKnow", Know},
+      {"faultKnowHole", KnowHole},      {"faultForget", Forget},
+      {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
+      {"faultForgive", Forgive},        {"faultIsMapped", IsMapped},
+      {"faultFreeze", Freeze},          {"regionOpen", OpenRegion},
+      {"regionInstall", InstallRegion}, {"regionBuffer", RegionBuffer},
+      {"regionPersist", PersistRegion}, {"regionPrefault", PrefaultRegion},
+      {"regionInfo", RegionInfo},       {"regionClose", CloseRegion},
   };
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <iterator>
 
+#include "guarded_copy.h"
 #include "userfault.h"
 #include "vma_budget.h"
 
@@ -65,6 +66,7 @@ std::atomic<uint64_t> next_id{1};
 
 int FaultRegion::Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> client,
                          std::unique_ptr<FaultRegion>* result) {
+  if (!VmaBudget::Get().Take()) return -ENOMEM;
   const size_t length = shape.pages.count * shape.unit;
   const size_t alignment = std::max(kHugePage, shape.unit);
   const int protection = shape.writable || !shape.shared ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -347,6 +349,26 @@ bool FaultRegion::Renew(char* address, size_t length) const {
   }
   munmap(fresh, length);
   return false;
+}
+
+int64_t FaultRegion::Prefault(size_t length) const {
+  const auto touch = [](const Transfer& transfer, size_t bytes) {
+    const size_t step = 4096;
+    for (size_t offset = 0; offset < bytes; offset += step) {
+      char* const byte = transfer.device + offset;
+      // A store that changes nothing, whoever stores there meanwhile.
+      if (transfer.context != nullptr) {
+        __atomic_fetch_or(byte, 0, __ATOMIC_RELAXED);
+      } else {
+        *static_cast<volatile char*>(byte);
+      }
+    }
+  };
+  const void* const stores = shape_.writable ? this : nullptr;
+  const int64_t reached = GuardedTransfer({address_, nullptr, length, touch, stores});
+  if (reached < 0) return 0;
+  // The zeros in place of a page that was lost can be touched, and are not the page.
+  return std::min<int64_t>(reached, static_cast<int64_t>(range_->BytesBeforeLoss(0, length)));
 }
 
 void FaultRegion::Retire() {

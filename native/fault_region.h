@@ -110,6 +110,10 @@ class FaultRegion {
   void Retire();
   bool retired() const { return retired_.load(); }
 
+  // Touches each page once, for a store if stores are allowed. Returns the bytes before the first page that
+  // cannot be had. Without the lock: it faults.
+  int64_t Prefault(size_t length) const;
+
   // Memory of a device, to be flushed.
   struct DevicePart {
     char* address;

@@ -1,9 +1,11 @@
 #include "mapping.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "guarded_copy.h"
 
@@ -52,8 +54,9 @@ void MoveInFlushed(const Transfer& transfer, size_t length) {
 
 }  // namespace
 
-int Mapping::CreateShared(const Source& source, std::optional<Granularity> forced,
+int Mapping::CreateShared(const std::shared_ptr<Source>& owner, std::optional<Granularity> forced,
                           std::shared_ptr<Mapping>* result) {
+  const Source& source = *owner;
   Extent extent;
   if (const int error = Measure(source, &extent)) return error;
   const int protection = source.read_only() ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -67,10 +70,11 @@ int Mapping::CreateShared(const Source& source, std::optional<Granularity> force
   if (address == MAP_FAILED) return -errno;
   const CpuOps& cpu = DetectCpu();
   const Persistence persistence(forced.value_or(DetectGranularity(source, map_sync, cpu)), cpu);
-  return Adopt(source, address, extent.length, extent.reserved, map_sync, persistence, result);
+  return Adopt(owner, address, extent.length, extent.reserved, map_sync, persistence, result);
 }
 
-int Mapping::CreatePrivate(const Source& source, std::shared_ptr<Mapping>* result) {
+int Mapping::CreatePrivate(const std::shared_ptr<Source>& owner, std::shared_ptr<Mapping>* result) {
+  const Source& source = *owner;
   Extent extent;
   if (const int error = Measure(source, &extent)) return error;
   // MAP_NORESERVE: nobody is expected to store, so no memory is set aside for copies of a large device.
@@ -78,24 +82,26 @@ int Mapping::CreatePrivate(const Source& source, std::shared_ptr<Mapping>* resul
   void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source.fd(), 0);
   if (address == MAP_FAILED) return -errno;
   const Persistence persistence(Granularity::kPage, DetectCpu());
-  return Adopt(source, address, extent.length, extent.reserved, false, persistence, result);
+  return Adopt(owner, address, extent.length, extent.reserved, false, persistence, result);
 }
 
-int Mapping::Adopt(const Source& source, void* address, uint64_t length, uint64_t reserved_length,
-                   bool map_sync, Persistence persistence, std::shared_ptr<Mapping>* result) {
-  MappedRange* const range = MappedRange::Add(address, reserved_length, source.alignment());
+int Mapping::Adopt(const std::shared_ptr<Source>& source, void* address, uint64_t length,
+                   uint64_t reserved_length, bool map_sync, Persistence persistence,
+                   std::shared_ptr<Mapping>* result) {
+  MappedRange* const range = MappedRange::Add(address, reserved_length, source->alignment());
   if (range == nullptr) {
     munmap(address, reserved_length);
     return -ENOMEM;
   }
-  result->reset(
-      new Mapping(static_cast<char*>(address), length, reserved_length, map_sync, persistence, range));
+  result->reset(new Mapping(source, static_cast<char*>(address), length, reserved_length, map_sync,
+                            persistence, range));
   return 0;
 }
 
-Mapping::Mapping(char* address, uint64_t length, uint64_t reserved_length, bool map_sync,
-                 Persistence persistence, MappedRange* range)
-    : address_(address),
+Mapping::Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
+                 bool map_sync, Persistence persistence, MappedRange* range)
+    : source_(std::move(source)),
+      address_(address),
       length_(length),
       reserved_length_(reserved_length),
       map_sync_(map_sync),
@@ -128,19 +134,60 @@ int64_t Mapping::Read(char* target, size_t length, uint64_t pos) const {
   return Settle(GuardedTransfer({address_ + pos, target, intact, MoveOut, nullptr}), pos);
 }
 
-int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
-  if (length == 0) return 0;
+int64_t Mapping::WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const {
   const size_t intact = range_->BytesBeforeLoss(pos, length);
   if (intact == 0) return -EIO;
   const auto move = flush ? MoveInFlushed : MoveIn;
-  const int64_t moved =
-      Settle(GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_}), pos);
-  if (moved <= 0 || !flush) return moved;
-  if (granularity() == Granularity::kPage) {
-    if (const int error = persistence_.Flush(address_ + pos, static_cast<size_t>(moved))) return error;
+  return Settle(GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_}),
+                pos);
+}
+
+bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
+  const uint64_t unit = source_->alignment();
+  uint64_t size = 0;
+  // What another process cut off is not bad, it is gone.
+  if (pos % unit != 0 || length < unit || source_->Size(&size) != 0 || pos + unit > size) return false;
+  // A devdax has no write(): there a store may do.
+  if (source_->kind() != Kind::kDevdax) {
+    static const char zeros[4096] = {};
+    const char* const bytes = source == nullptr ? zeros : source;
+    if (unit > sizeof zeros ||
+        pwrite(source_->fd(), bytes, unit, static_cast<off_t>(pos)) != static_cast<ssize_t>(unit)) {
+      return false;
+    }
+  }
+  const int flags = map_sync_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+  void* const page = mmap(address_ + pos, unit, PROT_READ | PROT_WRITE, flags | MAP_FIXED, source_->fd(),
+                          static_cast<off_t>(pos));
+  if (page == MAP_FAILED) return false;
+  range_->Restore(pos, unit);
+  return true;
+}
+
+int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
+  size_t done = 0;
+  size_t repaired = SIZE_MAX;
+  while (done < length) {
+    const char* const rest = source == nullptr ? nullptr : source + done;
+    const int64_t moved = WriteGood(rest, length - done, pos + done, flush);
+    if (moved > 0) {
+      done += static_cast<size_t>(moved);
+      continue;
+    }
+    // Each page is tried once.
+    if (moved == -EIO && repaired != done && Repair(rest, length - done, pos + done)) {
+      repaired = done;
+      continue;
+    }
+    if (done == 0) return moved;
+    break;
+  }
+  if (!flush) return static_cast<int64_t>(done);
+  if (granularity() == Granularity::kPage && done > 0) {
+    if (const int error = persistence_.Flush(address_ + pos, done)) return error;
   }
   persistence_.Drain();
-  return moved;
+  return static_cast<int64_t>(done);
 }
 
 int Mapping::Flush(uint64_t pos, size_t length) const {

@@ -19,11 +19,11 @@ namespace dax {
 class Mapping {
  public:
   // Shared with the device; MAP_SYNC tried first. `forced` replaces the granularity found. 0 or -errno.
-  static int CreateShared(const Source& source, std::optional<Granularity> forced,
+  static int CreateShared(const std::shared_ptr<Source>& source, std::optional<Granularity> forced,
                           std::shared_ptr<Mapping>* result);
   // Private: stores stay in this mapping. It makes views of a read-only device that a stray store cannot
   // kill.
-  static int CreatePrivate(const Source& source, std::shared_ptr<Mapping>* result);
+  static int CreatePrivate(const std::shared_ptr<Source>& source, std::shared_ptr<Mapping>* result);
 
   ~Mapping();
   Mapping(const Mapping&) = delete;
@@ -39,7 +39,8 @@ class Mapping {
   // Each returns the bytes moved, or if none could be -errno: -EIO (poison, or the file ends earlier by now),
   // -EFAULT (the user's memory faulted). The range must lie inside the mapping.
   int64_t Read(char* target, size_t length, uint64_t pos) const;
-  // Writes zeros if `source` is null. Durable on return if `flush`.
+  // Writes zeros if `source` is null. Durable on return if `flush`. A bad page that is written over as a
+  // whole is made good where the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
   // Gives the device back at once: private zeros take the place of its memory, for those who still look at
@@ -55,14 +56,22 @@ class Mapping {
 
  private:
   // Takes over what mmap gave; unmaps it on failure.
-  static int Adopt(const Source& source, void* address, uint64_t length, uint64_t reserved_length,
-                   bool map_sync, Persistence persistence, std::shared_ptr<Mapping>* result);
-  Mapping(char* address, uint64_t length, uint64_t reserved_length, bool map_sync, Persistence persistence,
-          MappedRange* range);
+  static int Adopt(const std::shared_ptr<Source>& source, void* address, uint64_t length,
+                   uint64_t reserved_length, bool map_sync, Persistence persistence,
+                   std::shared_ptr<Mapping>* result);
+  Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
+          bool map_sync, Persistence persistence, MappedRange* range);
+
+  // Up to the first bad page.
+  int64_t WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const;
+  // Gives the bad page at `pos` this content by way of the kernel, which clears poison. False where that
+  // cannot be.
+  bool Repair(const char* source, size_t length, uint64_t pos) const;
 
   // What a copy came to, seen again after it: pages may have been lost, or the mapping retired, meanwhile.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
+  const std::shared_ptr<Source> source_;
   char* const address_;
   const uint64_t length_;
   const uint64_t reserved_length_;

@@ -11,14 +11,14 @@ const root = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '.
 // Comments may name what the code must not use; string literals may not hide it (assembly is one).
 const NATIVE_RULES = [
   {
-    pattern: /#\s*include\s*[<"](?:napi\.h|(?:js_native|node)_api\w*\.h|node\.h|v8\.h|uv\.h|(?:addon|args|dax_device|fault_mapping)\.h)[>"]/g,
-    allowed: /^(?:addon|args|dax_device|fault_mapping)\.(?:cc|h)$/,
-    message: 'Node-API belongs to addon, args, dax_device and fault_mapping',
+    pattern: /#\s*include\s*[<"](?:napi\.h|(?:js_native|node)_api\w*\.h|node\.h|v8\.h|uv\.h|(?:addon|args|dax_device|fault_mapping|isolate_client|leased_memory)\.h)[>"]/g,
+    allowed: /^(?:addon|args|dax_device|fault_mapping|isolate_client|leased_memory)\.(?:cc|h)$/,
+    message: 'Node-API belongs to addon, args, dax_device, fault_mapping, isolate_client and leased_memory',
   },
   {
     pattern: /\b(?:mmap|mmap64|munmap|msync|mremap|ioctl)\s*\(/g,
-    allowed: /^(?:source|mapping|mapped_range|persist|fault_service)\.(?:cc|h)$/,
-    message: 'memory is mapped and devices are controlled in source, mapping, mapped_range, persist and fault_service',
+    allowed: /^(?:source|mapping|mapped_range|persist|userfault|fault_region)\.(?:cc|h)$/,
+    message: 'memory is mapped and devices are controlled in source, mapping, mapped_range, persist, userfault and fault_region',
   },
   {
     pattern: /\b_mm_cl(?:wb|flush|flushopt)\b|\b__builtin_ia32_cl\w+|"[^"]*(?:\b|\\[nt])(?:cl(?:wb|flush|flushopt)\s+%|dc\s+cv\w+\s*,|sys\s+#3)/g,

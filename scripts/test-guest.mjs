@@ -1,5 +1,5 @@
 // Runs the device suites in the guest, where every kind of device is; one that is missing there is a failure.
-// A device suite lies in test/device/ or is called guest.test.ts. Arguments go to `node-dax vm`: `npm run test:guest -- --accel tcg`.
+// A device suite lies in test/device/ or test/fault/, or is called guest.test.ts. Arguments go to `node-dax vm`: `npm run test:guest -- --accel tcg`.
 // TAP_OUTPUT_FILE names a file for the TAP, as it does for tap.
 
 import { spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ const TIME_LIMIT = '3600';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
-  .filter((name) => /^device\/.*\.test\.js$|(?:^|\/)guest\.test\.js$/.test(name))
+  .filter((name) => /^(?:device|fault)\/.*\.test\.js$|(?:^|\/)guest\.test\.js$/.test(name))
   .map((name) => join('dist', 'test', name))
   .sort();
 

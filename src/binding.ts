@@ -16,6 +16,36 @@ export interface NativeHandle {
   readonly native: unique symbol;
 }
 
+/** A file that is mapped, as the fault service knows it. */
+export interface NativeFile {
+  readonly nativeFile: unique symbol;
+}
+
+/** Addresses that show a part of such a file. */
+export interface NativeRegion {
+  readonly nativeRegion: unique symbol;
+}
+
+/**
+ * Which touches of mapped memory are served: all; those of code, while system calls get EFAULT; none, so that everything
+ * is installed when it is mapped.
+ */
+export type FaultMode = 'full' | 'user' | 'none';
+
+export interface NativeRegionInfo {
+  /** Addresses. */
+  start: number;
+  end: number;
+  minor: number;
+  major: number;
+  asked: number;
+  hole: number;
+  mkwrite: number;
+  refused: number;
+  /** [i]: faults that took less than 2^i ns, and at least half of that. */
+  nanoseconds: number[];
+}
+
 /** What the addon finds at open. */
 export interface NativeFacts {
   handle: NativeHandle;
@@ -80,7 +110,43 @@ export interface Addon {
   directIoAlignment(path: string): { memory: number; offset: number } | number;
   detach(buffer: ArrayBuffer): void;
   close(handle: NativeHandle): void;
-  /** Puts the SIGBUS handler in front of whatever was installed since. */
+  /**
+   * Once in an isolate, before everything about faults. The service calls back on this thread: with a question about a
+   * page of a file (a store or not, to zeros that were installed or not), or with a page that a region lost, and why.
+   */
+  faultConnect(
+    callback: (isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean) => void,
+  ): FaultMode;
+  /** A file with pages of `unit` bytes, which all counts of pages below are in. */
+  faultFile(unit: number, size: number): { file: NativeFile; id: number };
+  faultSetSize(file: NativeFile, size: number): void;
+  faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number): number;
+  faultKnowHole(file: NativeFile, first: number, count: number): number;
+  faultForget(file: NativeFile, first: number, count: number): void;
+  /** `errno` positive, or 0: look again. */
+  faultAnswer(file: NativeFile, region: number, page: number, isMajor: boolean, errno: number): void;
+  faultAnswerCopy(file: NativeFile, region: number, page: number, bytes: Uint8Array): void;
+  faultForgive(file: NativeFile): void;
+  faultIsMapped(file: NativeFile): boolean;
+  faultFreeze(file: NativeFile, isFrozen: boolean): void;
+  /** `fileId` may be another isolate's. `phase`: the device's position of the first page, modulo 2 MiB. */
+  regionOpen(
+    fileId: number,
+    first: number,
+    count: number,
+    writable: boolean,
+    shared: boolean,
+    kill: boolean,
+    phase: number,
+  ): { region: NativeRegion; id: number } | number;
+  regionInstall(region: NativeRegion, first: number, count: number): number;
+  regionBuffer(region: NativeRegion, length: number): ArrayBuffer | number;
+  regionPersist(region: NativeRegion, offset: number, length: number): number;
+  /** Touches every page. Bytes touched before the first that cannot be had. */
+  regionPrefault(region: NativeRegion, length: number): number;
+  regionInfo(region: NativeRegion): NativeRegionInfo;
+  regionClose(region: NativeRegion): void;
+  /** Puts the signal handlers in front of whatever was installed since. */
   guard(): void;
   cpu(): { flushInstruction: string; streamThreshold?: number };
 }
@@ -125,9 +191,9 @@ function load(): Addon {
 
 let loaded: Addon | undefined;
 
-// A listener for SIGBUS takes the signal away from the addon, and taking the listener away leaves nobody.
+// A listener for such a signal takes it away from the addon, and taking the listener away leaves nobody.
 function guardAgain(event: string | symbol): void {
-  if (event === 'SIGBUS') queueMicrotask(() => loaded?.guard());
+  if (event === 'SIGBUS' || event === 'SIGSEGV') queueMicrotask(() => loaded?.guard());
 }
 
 /** The addon. Throws a `DaxError` with `reason: 'ADDON_NOT_FOUND'` where there is none for this platform. */

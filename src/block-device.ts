@@ -1,6 +1,6 @@
 // Owns the contract of a block device and the kernel's rules of direct access to one (bdev_direct_access).
 
-import type { Granularity } from './binding.js';
+import type { DeviceKind, Granularity, NativeHandle } from './binding.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
 import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
 
@@ -36,6 +36,22 @@ export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
+/** A device whose pages can be mapped: what `open` gives. */
+export interface MappableDevice {
+  readonly kind: DeviceKind;
+  /** Bytes: what it maps at the least. */
+  readonly alignment: number;
+  readonly readOnly: boolean;
+  /** @internal */
+  readonly handle: NativeHandle;
+}
+
+/** Where a block device's bytes are on the device that `open` gave. */
+export interface Backing {
+  readonly device: MappableDevice;
+  readonly pos: number;
+}
+
 /**
  * A device in 512-byte sectors with memory that can be accessed in place. A `DaxDevice`, a partition, or one's own.
  * Positions are bytes from the start of the device.
@@ -62,6 +78,11 @@ export interface BlockDevice {
   drain(): void;
   /** `flush`, then `drain`. */
   persist(pos: Bytes, length: Bytes): void;
+  /**
+   * The open device, and the position on it, whose pages these bytes are, so that they can be mapped into a file's
+   * mapping. Without it `daxMmap` of what lies here is `EOPNOTSUPP`.
+   */
+  backing?(pos: number, length: number): Backing;
 }
 
 /**
@@ -123,4 +144,16 @@ export function bdevDirectAccess(
   answer.bytes = bytes;
   if (answer.window.byteLength !== bytes) answer.window = answer.window.subarray(0, bytes);
   return answer;
+}
+
+/** The device whose pages a block device's bytes are. */
+export function backingOf(bdev: BlockDevice, pos: number, length: number): Backing {
+  const backing = bdev.backing?.(pos, length);
+  if (backing !== undefined) return backing;
+  throw new DaxError({
+    errno: 'EOPNOTSUPP',
+    syscall: 'mmap',
+    reason: 'NOT_MAPPABLE',
+    hint: 'the blocks lie on a device that no page can be mapped of: it must have `backing`, as what `open` gives has',
+  });
 }

@@ -1,13 +1,18 @@
 // Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
 
 import type { Abortable } from './block-device.js';
-import { daxDoIo, daxDoIoAsync, DIO_LOCKING, wouldBlock, type Iter } from './dax-io.js';
-import { changeSize, freePastEnd, punchRange, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from './dax-io.js';
+import { changeSize, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { MAP_SHARED, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
+import { daxMmap, type MmapOptions } from './dax-mmap.js';
+import type { Iter } from './dax-walk.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
+import { freezeGate, type FreezeGate } from './freeze.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
 import { asOperation } from './lock-order.js';
 import { toUint8Array } from './memory.js';
 import { toBytes, type Bytes } from './units.js';
+import { wouldBlock } from './would-block.js';
 
 /** How a file was opened. */
 export interface DaxFileOptions {
@@ -29,23 +34,30 @@ const SET_ID_BITS = 0o6000;
 export class DaxFile {
   readonly inode: Inode;
   readonly #operations: InodeOperations;
+  readonly #gate: FreezeGate;
   readonly #append: boolean;
   readonly #sync: boolean;
-  readonly #readOnly: boolean;
+  readonly #isReader: boolean;
   readonly #accessed: EndIo | undefined;
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
     this.inode = inode;
     this.#operations = operations;
+    this.#gate = freezeGate(inode.sb);
     this.#append = options.append ?? false;
     this.#sync = (options.sync ?? false) || (inode.sb.synchronous ?? false);
-    this.#readOnly = (options.readOnly ?? false) || (inode.sb.readOnly ?? false);
+    this.#isReader = options.readOnly ?? false;
     this.#accessed = this.#readOnly ? undefined : touch;
   }
 
   /** Bytes. */
   get size(): number {
     return this.inode.size;
+  }
+
+  // A filesystem may become read-only while its files are open.
+  get #readOnly(): boolean {
+    return this.#isReader || this.inode.sb.readOnly === true;
   }
 
   /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
@@ -75,11 +87,22 @@ export class DaxFile {
     const start = toBytes(pos, 'pos');
     const length = lengthOf(source);
     if (!this.#mayWrite(length)) return 0;
-    const { range, written } = this.#alone(() => {
-      const begun = this.#beginWrite(start, length);
-      return { range: begun, written: this.#moveSync(source, begun) };
-    });
-    this.#afterWrite(range.pos, written);
+    const { getBlock, endIo } = this.#operations;
+    let at: number;
+    let written = 0;
+    this.#lock();
+    try {
+      at = this.#beginWrite(start);
+      const bytes = Math.min(length, this.#maxBytes - at);
+      try {
+        written = daxDoIo('write', this.inode, clipped(source, length, bytes), at, getBlock, endIo);
+      } finally {
+        this.#endWrite(at, bytes, written);
+      }
+    } finally {
+      this.#unlock();
+    }
+    this.#afterWrite(at, written);
     return written;
   }
 
@@ -88,12 +111,21 @@ export class DaxFile {
     const start = toBytes(pos, 'pos');
     const length = lengthOf(source);
     if (!this.#mayWrite(length)) return 0;
+    const { getBlock, endIo } = this.#operations;
     const signal = options?.signal;
-    const { range, written } = await this.#aloneAsync(async () => {
-      const begun = this.#beginWrite(start, length);
-      return { range: begun, written: await this.#move(source, begun, signal) };
+    let at = start;
+    let written = 0;
+    await this.#aloneAsync(async () => {
+      at = this.#beginWrite(start);
+      const bytes = Math.min(length, this.#maxBytes - at);
+      const iter = clipped(source, length, bytes);
+      try {
+        written = await daxDoIoAsync('write', this.inode, iter, at, getBlock, endIo, 0, signal);
+      } finally {
+        this.#endWrite(at, bytes, written);
+      }
     }, signal);
-    this.#afterWrite(range.pos, written);
+    this.#afterWrite(at, written);
     return written;
   }
 
@@ -161,6 +193,17 @@ export class DaxFile {
     });
   }
 
+  /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
+  mmap(options: MmapOptions = {}): DaxMapping {
+    const flags = options.flags ?? MAP_SHARED;
+    if (this.#readOnly && flags === MAP_SHARED && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
+      this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
+    }
+    const mapping = daxMmap(this.inode, options, this.#operations.getBlock, this.#operations);
+    if (!this.#readOnly) touch(this.inode);
+    return mapping;
+  }
+
   /** Makes the file's size, times and blocks durable; its data already is. */
   fsync(): void {
     this.#operations.fsync(this.inode, 0, this.inode.size);
@@ -171,7 +214,7 @@ export class DaxFile {
   }
 
   #options(more: DaxFileOptions): DaxFileOptions {
-    return { append: this.#append, sync: this.#sync, readOnly: this.#readOnly, ...more };
+    return { append: this.#append, sync: this.#sync, readOnly: this.#isReader, ...more };
   }
 
   #fail(syscall: string, errno: string, more?: Partial<DaxErrorInit>): never {
@@ -205,28 +248,51 @@ export class DaxFile {
     if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
   }
 
+  // What changes the file: not while the filesystem is frozen, and alone.
+  #lock(): void {
+    if (!this.#gate.writers.tryShared()) throw wouldBlock(this.inode);
+    if (this.inode.ilock.tryExclusive()) return;
+    this.#gate.writers.releaseShared();
+    throw wouldBlock(this.inode);
+  }
+
+  async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
+    await this.#gate.writers.shared(signal);
+    try {
+      await this.inode.ilock.exclusive(signal);
+    } catch (error) {
+      this.#gate.writers.releaseShared();
+      throw error;
+    }
+  }
+
+  #unlock(): void {
+    this.inode.ilock.releaseExclusive();
+    this.#gate.writers.releaseShared();
+  }
+
   #alone<T>(work: () => T): T {
-    if (!this.inode.ilock.tryExclusive()) throw wouldBlock(this.inode);
+    this.#lock();
     try {
       return work();
     } finally {
-      this.inode.ilock.releaseExclusive();
+      this.#unlock();
     }
   }
 
   #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     return asOperation(async () => {
-      await this.inode.ilock.exclusive(signal);
+      await this.#lockAsync(signal);
       try {
         return await work();
       } finally {
-        this.inode.ilock.releaseExclusive();
+        this.#unlock();
       }
     });
   }
 
-  // IO-13 steps 1 to 3: where the write goes, and what changes whether or not it succeeds.
-  #beginWrite(pos: number, length: number): { pos: number; length: number } {
+  // IO-13 steps 1 to 3: what changes whether or not the write succeeds. Returns where it goes.
+  #beginWrite(pos: number): number {
     const { inode } = this;
     const start = this.#append ? inode.size : pos;
     if (start >= this.#maxBytes) this.#fail('write', 'EFBIG', { position: start });
@@ -235,40 +301,14 @@ export class DaxFile {
     inode.mtimeMs = inode.ctimeMs = Date.now();
     this.#operations.dirty?.(inode);
     if (start > inode.size) zeroPastEnd(inode, this.#operations);
-    return { pos: start, length: Math.min(length, this.#maxBytes - start) };
-  }
-
-  #moveSync(source: Iter, { pos, length }: { pos: number; length: number }): number {
-    const { getBlock, endIo } = this.#operations;
-    let written = 0;
-    try {
-      written = daxDoIo('write', this.inode, clipped(source, length), pos, getBlock, endIo);
-      return written;
-    } finally {
-      this.#endWrite(pos, length, written);
-    }
-  }
-
-  async #move(
-    source: Iter,
-    { pos, length }: { pos: number; length: number },
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
-    const { getBlock, endIo } = this.#operations;
-    let written = 0;
-    try {
-      written = await daxDoIoAsync('write', this.inode, clipped(source, length), pos, getBlock, endIo, 0, signal);
-      return written;
-    } finally {
-      this.#endWrite(pos, length, written);
-    }
+    return start;
   }
 
   // IO-13.7, IO-16: i_size rises after the data is there; blocks that a failed or short write left past it go.
   #endWrite(pos: number, length: number, written: number): void {
     const { inode } = this;
     if (written > 0 && pos + written > inode.size) {
-      inode.size = pos + written;
+      setSize(inode, pos + written);
       this.#operations.dirty?.(inode);
     }
     if (written < length && pos + length > inode.size) freePastEnd(inode, this.#operations);
@@ -320,13 +360,13 @@ function lengthOf(iter: Iter): number {
   return iter.reduce((sum, view, index) => sum + toUint8Array(view, `iter[${index}]`).byteLength, 0);
 }
 
-// The first `length` bytes.
-function clipped(iter: Iter, length: number): Iter {
-  if (length >= lengthOf(iter)) return iter;
-  let left = length;
+// The first `bytes` of `length`.
+function clipped(iter: Iter, length: number, bytes: number): Iter {
+  if (bytes === length) return iter;
+  let left = bytes;
   return (isVector(iter) ? iter : [iter]).map(({ buffer, byteOffset, byteLength }) => {
-    const bytes = Math.min(left, byteLength);
-    left -= bytes;
-    return new Uint8Array(buffer, byteOffset, bytes);
+    const part = Math.min(left, byteLength);
+    left -= part;
+    return new Uint8Array(buffer, byteOffset, part);
   });
 }

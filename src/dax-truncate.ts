@@ -1,10 +1,10 @@
 // Owns changing a file's size and punching holes, in the order that lets no one see what is not the file's (TR-6 to TR-12).
 
 import { daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
-import { wouldBlock } from './dax-io.js';
 import { DaxError } from './errors.js';
 import type { Inode, InodeOperations } from './inode.js';
 import { PAGE_SIZE, roundUp } from './units.js';
+import { wouldBlock } from './would-block.js';
 
 /** Runs `work` with `inval` held alone: no fault may look for a block while blocks go. */
 function invalidating<T>(inode: Inode, work: () => T): T {
@@ -24,11 +24,24 @@ export function freePastEnd(inode: Inode, operations: InodeOperations): void {
 
 /** Before i_size rises past the old end: what a mapping stored beyond it, in its page, must read as zeros (TR-8). */
 export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
-  daxTruncatePage(inode, inode.size, operations.getBlock);
+  zeroTail(inode, inode.size, operations);
 }
 
-/** What `punchHole` of a range does: whole blocks that go, and the edges that are zeroed, each within a page. */
-function zeroEdges(inode: Inode, operations: InodeOperations, from: number, to: number): void {
+// To the end of the page that is mapped: a device may map more than 4096 bytes at once.
+function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
+  daxTruncatePage(inode, from, operations.getBlock);
+  const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
+  if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
+}
+
+/** Sets i_size, for every mapping too: what lies past it is gone from them when this returns. */
+export function setSize(inode: Inode, size: number): void {
+  inode.size = size;
+  inode.mappings?.resized();
+}
+
+/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
+export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
   for (let pos = from; pos < to; ) {
     const end = Math.min(to, roundUp(pos + 1, PAGE_SIZE));
     daxZeroPageRange(inode, pos, end - pos, operations.getBlock);
@@ -43,12 +56,12 @@ function zeroEdges(inode: Inode, operations: InodeOperations, from: number, to: 
 export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
   if (size > inode.size) {
     zeroPastEnd(inode, operations);
-    inode.size = size;
+    setSize(inode, size);
     return;
   }
-  daxTruncatePage(inode, size, operations.getBlock);
+  zeroTail(inode, size, operations);
   invalidating(inode, () => {
-    inode.size = size;
+    setSize(inode, size);
     freePastEnd(inode, operations);
   });
 }
@@ -65,18 +78,13 @@ export function punchRange(inode: Inode, from: number, to: number, operations: I
   const first = Math.ceil(from / blockSize);
   const last = Math.floor(to / blockSize);
   if (first >= last) {
-    zeroEdges(inode, operations, from, to);
+    zeroRange(inode, from, to, operations);
     return;
   }
-  zeroEdges(inode, operations, from, first * blockSize);
-  zeroEdges(inode, operations, last * blockSize, to);
+  zeroRange(inode, from, first * blockSize, operations);
+  zeroRange(inode, last * blockSize, to, operations);
   invalidating(inode, () => {
     inode.extents.invalidate(first, last - first);
     operations.punchBlocks?.(inode, first, last - first);
   });
-}
-
-/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
-export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
-  zeroEdges(inode, operations, from, to);
 }

@@ -4,6 +4,7 @@ import { addon, type DeviceKind, type Granularity, type NativeFacts, type Native
 import {
   bdevDirectAccess,
   type Abortable,
+  type Backing,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -92,6 +93,12 @@ export class DaxDevice implements BlockDevice {
     this.#open = found.handle;
     this.#size = found.size;
     this.#segments = new Segments(found.handle, path, found.size);
+  }
+
+  /** @internal For what maps its pages. */
+  get handle(): NativeHandle {
+    this.#usable('mmap');
+    return this.#handle;
   }
 
   /** Bytes. */
@@ -337,6 +344,10 @@ export class DaxDevice implements BlockDevice {
     this.#checkTruncation(size);
     while (this.#inFlight > 0) await this.#idle();
     this.truncateSync(size);
+  }
+
+  backing(pos: number): Backing {
+    return { device: this, pos };
   }
 
   /** Refuses new work, waits for what is under way, detaches every view and unmaps. Idempotent. Flushes nothing. */

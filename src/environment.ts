@@ -9,6 +9,7 @@ const VARIABLES = [
   'NODE_DAX_NO_CLFLUSHOPT',
   'NODE_DAX_NO_MOVNT',
   'NODE_DAX_MOVNT_THRESHOLD',
+  'NODE_DAX_FAULTS',
 ] as const;
 
 let warned = false;

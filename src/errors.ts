@@ -5,21 +5,28 @@ import { getSystemErrorMap } from 'node:util';
 /** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
 export type DaxErrorReason =
   | 'ADDON_NOT_FOUND'
+  | 'BEYOND_END'
+  | 'BLOCK_SIZE'
   | 'DEVDAX_PRIVATE'
   | 'DEVICE_CLOSED'
   | 'DEVICE_FULL'
   | 'DEVICE_IN_USE'
   | 'FIXED_SIZE'
   | 'GRANULARITY_NOT_SUPPORTED'
+  | 'HOLE_NOT_ALLOCATED'
   | 'INVALID_FILE_TYPE'
   | 'MEDIA_ERROR'
-  | 'NO_EXTERNAL_BUFFERS'
   | 'NOT_DAX'
+  | 'NOT_MAPPABLE'
+  | 'NO_EXTERNAL_BUFFERS'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OFFSET_UNALIGNED'
+  | 'OWNER_THREAD'
   | 'READ_ONLY'
   | 'SIZE_MISMATCH'
   | 'SOURCE_EMPTY'
+  | 'TOO_MANY_MAPPINGS'
+  | 'UNALIGNED_EXTENT'
   | 'UNINITIALISED_EXTENT'
   | 'USER_MEMORY';
 
@@ -52,15 +59,19 @@ const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
+// Node makes the map anew for whoever asks.
+const TEXTS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([...getSystemErrorMap(), ...OVERRIDES]);
+const NUMBERS: ReadonlyMap<string, number> = new Map([...TEXTS].map(([errno, [code]]) => [code, errno]));
+
 function describe(errno: number): readonly [code: string, text: string] {
-  return OVERRIDES.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error'];
+  return TEXTS.get(errno) ?? [`E${-errno}`, 'unknown error'];
 }
 
 /** The negative errno of a name such as `'EINVAL'`. Throws `RangeError` for a name that Linux does not have. */
 export function errnoOf(code: string): number {
-  for (const [errno, [name]] of OVERRIDES) if (name === code) return errno;
-  for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno;
-  throw new RangeError(`${code} is not the name of an errno`);
+  const errno = NUMBERS.get(code);
+  if (errno === undefined) throw new RangeError(`${code} is not the name of an errno`);
+  return errno;
 }
 
 /**

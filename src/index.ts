@@ -4,6 +4,8 @@ export type { DeviceKind, Granularity } from './binding.js';
 export {
   bdevDirectAccess,
   type Abortable,
+  type Backing,
+  type MappableDevice,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -21,7 +23,33 @@ export {
   BufferHead,
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
-export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT, type Iter } from './dax-io.js';
+export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
+export type { Iter } from './dax-walk.js';
+export {
+  daxFault,
+  daxMkwrite,
+  daxPfnMkwrite,
+  VM_FAULT_FALLBACK,
+  VM_FAULT_LOCKED,
+  VM_FAULT_MAJOR,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  type FaultOperations,
+  type VmArea,
+  type VmFault,
+} from './dax-fault.js';
+export {
+  DaxMapping,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
+  type FaultInfo,
+  type MappingHandle,
+} from './dax-mapping.js';
+export { daxMmap, type MmapOptions } from './dax-mmap.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
@@ -40,12 +68,13 @@ export type {
   RegionInfo,
 } from './discovery/device-info.js';
 export { doctor } from './discovery/doctor.js';
+export { freezeSuper, thawSuper } from './freeze.js';
 export { list } from './discovery/list.js';
 export type { Evidence, Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
-export { Inode, type EndIo, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
+export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
 export { asOperation, type LockRank } from './lock-order.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';

@@ -3,6 +3,7 @@
 import type { BlockDevice } from './block-device.js';
 import type { BufferHead } from './buffer-head.js';
 import { ExtentCache } from './extent-cache.js';
+import { PageLocks } from './page-locks.js';
 import { RwLock } from './rw-lock.js';
 import { PAGE_SIZE } from './units.js';
 
@@ -53,8 +54,23 @@ export interface InodeOperations {
   punchBlocks?(inode: Inode, iblock: number, count: number): void;
   /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
   fsync(inode: Inode, pos: number, end: number): void;
+  /**
+   * A fault has filled the blocks that `bh` describes, from the file's block `iblock` on, which were unwritten: with `ok`
+   * they are data from now on, without they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
+   */
+  completeUnwritten?(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void;
   /** Size, times or mode changed, and must reach the medium at the next fsync. */
   dirty?(inode: Inode): void;
+}
+
+/** What the mappings of a file must be told, beside what its extent cache tells them. */
+export interface FileMappings {
+  /** Bytes that are mapped at the least. */
+  readonly pageSize: number;
+  /** i_size changed. */
+  resized(): void;
+  /** A write has filled blocks from byte `pos` on that were no data before. */
+  refresh(pos: number, length: number): void;
 }
 
 /**
@@ -78,6 +94,10 @@ export class Inode {
   readonly inval = new RwLock('inval');
   /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
   readonly extents = new ExtentCache();
+  /** Pages of garbage that a write fills, or of which a fault is served. */
+  readonly pages = new PageLocks();
+  /** Once it was mapped (i_mapping). */
+  mappings: FileMappings | undefined;
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];

@@ -3,7 +3,7 @@
 import { inspect } from 'node:util';
 import { BH_DELAY, type BufferHead } from './buffer-head.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
-import type { Extent, ExtentState } from './extent-cache.js';
+import { emptyExtent, type Extent, type ExtentState } from './extent-cache.js';
 import type { GetBlock, Inode } from './inode.js';
 import { PAGE_SIZE, roundUp } from './units.js';
 
@@ -68,9 +68,9 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
 }
 
 /**
- * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache. With `create` it is no
- * hole. Written extents and holes are remembered; what must first be initialised is not. Throws what getBlock throws or
- * returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6, GB-7, GB-8, GB-11).
+ * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache; written over `extent`. With
+ * `create` it is no hole. Written extents and holes are remembered; what must first be initialised is not. Throws what
+ * getBlock throws or returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6, GB-7, GB-8, GB-11).
  */
 export function mapBlocks(
   inode: Inode,
@@ -79,18 +79,21 @@ export function mapBlocks(
   getBlock: GetBlock,
   create: boolean,
   bh: BufferHead,
+  extent: Extent = emptyExtent(),
 ): Extent {
-  const known = inode.extents.find(iblock);
-  if (known !== undefined && !(create && known.state === 'hole')) return known;
+  if (inode.extents.findInto(iblock, extent) && !(create && extent.state === 'hole')) return extent;
   bh.state = 0;
   bh.size = wanted;
   bh.bdev = undefined;
   checkAnswer(getBlock(inode, iblock, bh, create), 'getBlock', inode);
   checkExtent(inode, iblock, bh, wanted, create);
-  const state = stateOf(bh);
-  const count = bh.size / inode.sb.blockSize;
-  const extent: Extent = { iblock, count, state, bdev: bh.bdev, blocknr: bh.blocknr, reach: 0 };
-  if (state === 'hole' || state === 'written') inode.extents.insert(extent);
-  else inode.extents.invalidate(iblock, count);
+  extent.iblock = iblock;
+  extent.count = bh.size / inode.sb.blockSize;
+  extent.state = stateOf(bh);
+  extent.blocknr = bh.blocknr;
+  extent.bdev = bh.bdev;
+  extent.isAccessible = false;
+  if (extent.state === 'hole' || extent.state === 'written') inode.extents.insert(extent);
+  else inode.extents.forget(iblock, extent.count);
   return extent;
 }

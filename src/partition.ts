@@ -1,8 +1,10 @@
 // Owns partitions: a run of sectors of a block device that is a block device itself.
 
 import {
+  backingOf,
   checkSectors,
   type Abortable,
+  type Backing,
   type BlockDevice,
   type BufferRange,
   type DirectAccess,
@@ -87,6 +89,10 @@ class Partition implements BlockDevice {
 
   persist(pos: Bytes, length: Bytes): void {
     this.#device.persist(this.#inside(pos, length), length);
+  }
+
+  backing(pos: number, length: number): Backing {
+    return backingOf(this.#device, this.#start + pos, length);
   }
 
   #clip(pos: number, length: number): number {

@@ -1,7 +1,7 @@
 // Drivers of node:fs on the same file.
 
 import * as fs from 'node:fs';
-import { openSync } from '../../src/index.js';
+import { alignedBuffer } from '../../src/index.js';
 import { filledBuffer, type Driver } from '../driver.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT } = fs.constants;
@@ -19,10 +19,7 @@ export const fsReadSyncDirect: Driver = {
   done: 'the bytes are in the buffer, read with O_DIRECT',
   open({ path, blockSize }) {
     const fd = fs.openSync(path, O_RDONLY | O_DIRECT);
-    // O_DIRECT wants memory aligned to a page, which Buffer does not give: a view of a device is aligned.
-    const scratch = `${path}.aligned`;
-    const buffer = openSync(scratch, { size: blockSize }).view().fill(0x5a);
-    fs.unlinkSync(scratch);
+    const buffer = alignedBuffer(blockSize).fill(0x5a);
     return { run: (pos) => fs.readSync(fd, buffer, 0, blockSize, pos) };
   },
 };

@@ -1,7 +1,11 @@
 // Every driver by name. Those of node run in trial.ts, those of C are programs in benchmarks/native.
 
 import type { Driver } from '../driver.js';
+import { daxDoIoRead } from './dax-do-io.js';
+import { extentsDaxDoIo, extentsFind } from './extents.js';
+import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
+import { mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
 export const DRIVERS = {
@@ -10,15 +14,29 @@ export const DRIVERS = {
   'dax-writeSync': daxWriteSync,
   'dax-writeSync-persist': daxWriteSyncPersist,
   'dax-view': daxView,
+  'daxDoIo-read': daxDoIoRead,
+  'find-1': extentsFind(1),
+  'find-100000': extentsFind(100_000),
+  'daxDoIo-1': extentsDaxDoIo(1),
+  'daxDoIo-100000': extentsDaxDoIo(100_000),
   'fs-readSync': fsReadSync,
   'fs-readSync-direct': fsReadSyncDirect,
   'fs-writeSync-fdatasync': fsWriteSync,
   'FileHandle-read': fileHandleRead,
+  'fault-each-page': faultEachPage,
+  'fault-among-10000': faultAmongMany,
+  'first-touch-mapping': firstTouch,
+  'load-mapping': loadFromMapping,
+  'load-view': loadFromView,
+  'mmap-io-read': mmapIoRead,
+  'mmap-io-write': mmapIoWrite,
 } satisfies Record<string, Driver>;
 
 /** A program of benchmarks/native and the libraries it is linked with. */
 export const PROGRAMS = {
   memcpy: { libraries: [], done: 'the bytes are in the buffer' },
+  userfault: { libraries: ['-lpthread'], done: 'the page of the file is there, put by another thread' },
+  'first-touch': { libraries: [], done: 'the page is there, put by the kernel' },
   libpmem: { libraries: ['-lpmem'], done: 'the bytes have left the CPU caches: pmem_memcpy_persist has returned' },
 } satisfies Record<string, { libraries: string[]; done: string }>;
 

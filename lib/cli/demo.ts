@@ -4,7 +4,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { checkOverwritable } from '../demo/permission.js';
+import { checkOverwritable } from './permission.js';
 import { demonstrate, OVERWRITTEN, type DemoReport } from '../demo/demo.js';
 import { withScratchFile } from '../demo/scratch-file.js';
 import { toJson } from './json.js';
@@ -54,7 +54,7 @@ function onNamedDevice(path: string, options: Options, command: Command): DemoRe
       { exitCode: 2 },
     );
   }
-  if (options.force !== true) checkOverwritable(path);
+  if (options.force !== true) checkOverwritable(path, 'demo');
   if (existsSync(path)) return run(path, undefined, options);
   try {
     return run(path, FILE_SIZE, options);

@@ -2,6 +2,7 @@
 // The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
 
 import { Command, CommanderError } from 'commander';
+import { benchCommand } from './bench.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { listCommand } from './list.js';
@@ -12,7 +13,7 @@ const program = new Command('node-dax')
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
 
-for (const command of [listCommand(), doctorCommand(), demoCommand(), vmCommand()]) {
+for (const command of [listCommand(), doctorCommand(), demoCommand(), benchCommand(), vmCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 

@@ -2,6 +2,7 @@
 
 import type { BlockDevice } from 'node-dax';
 import { crashImages, type CrashImage } from './crash-images.js';
+import { MemoryDevice } from './memory-device.js';
 import { seeded, type Random } from './random.js';
 import { RecordingDevice } from './recording-device.js';
 import type { Trace, TraceEvent } from './trace.js';
@@ -36,7 +37,10 @@ export interface CrashTest<Fs> {
   check(fs: Fs, moment: Moment): unknown;
   /** More operations on a filesystem that was mounted and checked, and a check of what they did. */
   goOn?(fs: Fs, random: Random): unknown;
-  /** Another judge of images, called once for each content. `describe` tells where it comes from. */
+  /**
+   * Another judge of images, called once for each content. `describe` tells where it comes from. Both are good until it
+   * returns, or its promise resolves.
+   */
   judge?(content: Uint8Array, describe: () => string): unknown;
 }
 
@@ -130,6 +134,8 @@ class CrashRun<Fs> {
   readonly #options: CrashTestOptions & { readonly seed: number };
   readonly #random: Random;
   readonly #seen: Set<number>;
+  // Where images are mounted: new memory for each would take longer than all the rest.
+  readonly #scratch: Uint8Array;
   #images = 0;
   #checks = 0;
   #recoveries = 0;
@@ -140,6 +146,7 @@ class CrashRun<Fs> {
     this.#options = options;
     this.#random = seeded(options.seed);
     this.#seen = options.seen ?? new Set();
+    this.#scratch = new Uint8Array(test.size);
   }
 
   async run(): Promise<CrashReport> {
@@ -178,23 +185,29 @@ class CrashRun<Fs> {
 
   async #examine(image: CrashImage, moment: Moment): Promise<CrashFailure | undefined> {
     const isNew = !this.#seen.has(image.hash);
-    let content = image.content();
+    let { content } = image;
     let describe = () => image.describe();
     try {
       if (isNew) {
         this.#seen.add(image.hash);
         this.#images++;
-        const judged = this.#test.judge?.(image.content(), describe);
+        const judged = this.#test.judge?.(content, describe);
         if (judged instanceof Promise) await judged;
       }
-      const cutAgain = isNew && this.#images % (this.#options.recoveryEvery ?? Infinity) === 0;
-      const recovery = await this.#check(image.content(), moment, cutAgain);
-      if (recovery === undefined) return undefined;
+      if (!isNew || this.#images % (this.#options.recoveryEvery ?? Infinity) !== 0) {
+        await this.#check(await this.#mount(content), moment);
+        return undefined;
+      }
+      const device = new RecordingDevice(this.#test.size, content.slice());
+      device.startTrace();
+      const fs = await this.#test.mount(device);
+      const recovery = device.endTrace();
+      await this.#check(fs, moment);
       for (const second of crashImages(recovery, { seed: this.#options.seed, limit: 64 })) {
         this.#recoveries++;
-        content = second.content();
+        content = second.content;
         describe = () => `${image.describe()}; then, while that was mounted, ${second.describe()}`;
-        await this.#check(second.content(), moment);
+        await this.#check(await this.#mount(content), moment);
       }
       return undefined;
     } catch (error) {
@@ -204,24 +217,23 @@ class CrashRun<Fs> {
         operation: moment.isUnderway ? this.#test.operations[moment.completed]?.name : undefined,
         description: describe(),
         error: asError(error),
-        image: content,
+        image: content.slice(),
         trace: this.#trace,
       };
     }
   }
 
-  // Returns what the mount did to the device, if that is asked for.
-  async #check(content: Uint8Array, moment: Moment, isTraced = false): Promise<Trace | undefined> {
+  #mount(content: Uint8Array): Fs | Promise<Fs> {
+    this.#scratch.set(content);
+    return this.#test.mount(new MemoryDevice(this.#scratch));
+  }
+
+  async #check(fs: Fs, moment: Moment): Promise<void> {
     this.#checks++;
-    const device = new RecordingDevice(this.#test.size, content);
-    if (isTraced) device.startTrace();
-    const fs = await this.#test.mount(device);
-    const trace = isTraced ? device.endTrace() : undefined;
     const checking = this.#test.check(fs, moment);
     if (checking instanceof Promise) await checking;
     const goingOn = this.#test.goOn?.(fs, this.#random);
     if (goingOn instanceof Promise) await goingOn;
-    return trace;
   }
 }
 

@@ -72,7 +72,8 @@ function* oneOrTwo(
     choice[a.index] = choice[b.index] = 1 - value;
   };
   const first = pieces.filter(isFirst);
-  for (const piece of first) {
+  for (const index of spread(first.length, limit)) {
+    const piece = first[index] as Piece;
     choice[piece.index] = value;
     yield choice;
     choice[piece.index] = 1 - value;
@@ -84,9 +85,8 @@ function* oneOrTwo(
       for (const other of first.slice(index + 1)) yield* pair(piece, other);
     }
   } else {
-    for (let i = 0; i < limit; i++) {
-      yield* pair(first[random(first.length)] as Piece, first[random(first.length)] as Piece);
-    }
+    const any = () => first[random(first.length)] as Piece;
+    for (let i = 0; i < limit; i++) yield* pair(any(), any());
   }
 }
 
@@ -105,9 +105,9 @@ function* fewMissing(pieces: readonly Piece[], random: Random, limit: number): G
   yield* oneOrTwo(pieces, 0, isLast, follows, random, limit);
 }
 
-function* someAtRandom(pieces: readonly Piece[], random: Random): Generator<Choice> {
+function* someAtRandom(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
   const lines = [...new Set(pieces.map(({ line }) => line))];
-  for (let i = 0; i < RANDOM; i++) {
+  for (let i = 0; i < Math.min(RANDOM, limit); i++) {
     const choice = new Uint8Array(pieces.length);
     for (const { pieces: own } of lines) {
       const count = random(3) === 0 ? own.length * random(2) : random(own.length + 1);
@@ -123,8 +123,8 @@ function* someAtRandom(pieces: readonly Piece[], random: Random): Generator<Choi
 
 /**
  * What the medium may have of `pieces`: every possibility up to 8 pieces. Above that: none, all, at most two, all but at
- * most two, the first so many, all but the first so many, and 64 at random. Where two of them can be chosen in more than
- * `limit` ways, `limit` of these are tried, chosen at random; so with the first so many.
+ * most two, the first so many, all but the first so many, and 64 at random. No more than `limit` of each of these kinds:
+ * where there are more, some are chosen, evenly spread or at random.
  *
  * The choice that is handed out is used again for the next one. Some come twice.
  */
@@ -137,5 +137,5 @@ export function* choices(pieces: readonly Piece[], random: Random, limit: number
   yield* fewApplied(pieces, random, limit);
   yield* fewMissing(pieces, random, limit);
   yield* ends(pieces, limit);
-  yield* someAtRandom(pieces, random);
+  yield* someAtRandom(pieces, random, limit);
 }

@@ -10,18 +10,20 @@ import { LINE, WORD, type Trace, type TraceEvent } from './trace.js';
 export interface CrashImageOptions {
   /** Chooses where there is too much to try. Default 1. */
   seed?: number;
-  /** How many choices of two pieces, and of the first so many, are tried at one point. Default 4096. */
+  /** How many choices of a kind are tried at one point: of one piece, of two, of the first so many. Default 4096. */
   limit?: number;
+  /** The index of the event before which the power may go first. Default 0. */
+  from?: number;
 }
 
-/** What is found on the medium. Its functions tell of it until the next image is asked for. */
+/** What is found on the medium. It is there until the next image is asked for. */
 export interface CrashImage {
   /** The power went before the event of the trace with this index. */
   readonly at: number;
   /** Equal for equal content of devices of one size. */
   readonly hash: number;
-  /** The content of the whole device, in memory of its own. */
-  content(): Uint8Array;
+  /** The content of the whole device. Not to be changed, and not to be kept: make a copy. */
+  readonly content: Uint8Array;
   /** In words, what the medium has and has not. */
   describe(): string;
 }
@@ -95,7 +97,7 @@ export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Gen
   const medium = new Medium(stores.durable);
   for (let at = 0; at <= trace.events.length; at++) {
     const event = trace.events[at];
-    if (isPoint(event)) {
+    if (at >= (options.from ?? 0) && isPoint(event)) {
       const { pieces } = stores;
       const saved = medium.hash.save();
       for (const choice of choices(pieces, random, options.limit ?? 4096)) {
@@ -104,7 +106,7 @@ export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Gen
         yield {
           at,
           hash: medium.hash.value,
-          content: () => medium.content.slice(),
+          content: medium.content,
           describe: () => describe(pieces, choice, at, trace),
         };
         for (const piece of applied) medium.putBack(piece);

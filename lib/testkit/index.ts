@@ -13,6 +13,7 @@ export {
 export { checkFilesystem, type CheckOptions } from './check-filesystem.js';
 export type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from './contract.js';
 export { crashImages, type CrashImage, type CrashImageOptions } from './crash-images.js';
+export { MemoryDevice } from './memory-device.js';
 export { seeded, type Random } from './random.js';
 export { GARBAGE, RecordingDevice } from './recording-device.js';
 export { format, type Check, type Report } from './report.js';

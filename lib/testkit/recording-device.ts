@@ -2,17 +2,15 @@
 // an asynchronous copy back, and loses with the power what was not flushed and fenced.
 
 import {
-  bdevDirectAccess,
   PAGE_SIZE,
   SECTOR_SIZE,
-  type BlockDevice,
   type BufferRange,
   type Bytes,
   type DirectAccess,
   type FlushOption,
-  type Granularity,
   type WriteOptions,
 } from 'node-dax';
+import { MemoryDevice } from './memory-device.js';
 import { forEachWord, LINE, type MarkEvent, type Trace, type TraceEvent } from './trace.js';
 
 /** What the medium is filled with before a filesystem gets it: no byte of it may ever be read from a file. */
@@ -30,15 +28,12 @@ interface Flushed {
  * A window of `directAccess` is memory that JavaScript stores to without a call. The device finds such stores at the
  * next call that stores, flushes, fences or marks, by comparing the pages that windows were given on.
  */
-export class RecordingDevice implements BlockDevice {
-  readonly size: number;
-  readonly granularity: Granularity = 'cache_line';
+export class RecordingDevice extends MemoryDevice {
   /** Called by an asynchronous copy before it moves anything; the copy waits for what it returns. */
   park: (() => Promise<void> | undefined) | undefined;
   /** Bytes stored so far, by copies and by zeroing. */
   stored = 0;
 
-  readonly #memory: Uint8Array;
   // What a power cut leaves.
   readonly #durable: Uint8Array;
   #flushed: Flushed[] = [];
@@ -48,18 +43,13 @@ export class RecordingDevice implements BlockDevice {
   readonly #exposed = new Set<number>();
 
   /** `size` in bytes, a multiple of 4096. `content` is the memory of the device from now on; garbage by default. */
-  constructor(size: number, content?: Uint8Array) {
-    this.size = size;
-    this.#memory = content === undefined ? new Uint8Array(size).fill(GARBAGE) : part(content, {});
-    this.#durable = this.#memory.slice();
+  constructor(size: number, content: Uint8Array = new Uint8Array(size).fill(GARBAGE)) {
+    super(content);
+    this.#durable = this.memory.slice();
   }
 
-  directAccess(sector: Bytes, size: Bytes): DirectAccess {
-    const op = (first: number) => {
-      const pos = first * SECTOR_SIZE;
-      return { bytes: this.size - pos, window: this.#memory.subarray(pos), pfn: undefined };
-    };
-    const { bytes, window, pfn } = bdevDirectAccess(op, this.size / SECTOR_SIZE, sector, size);
+  override directAccess(sector: Bytes, size: Bytes): DirectAccess {
+    const { bytes, window, pfn } = super.directAccess(sector, size);
     const expose = () => {
       this.#expose(Number(sector) * SECTOR_SIZE, bytes);
       return window;
@@ -74,22 +64,9 @@ export class RecordingDevice implements BlockDevice {
     };
   }
 
-  readSync(target: NodeJS.ArrayBufferView, pos: Bytes, range: BufferRange = {}): number {
-    const bytes = part(target, range);
-    const from = this.#memory.subarray(Number(pos), Number(pos) + bytes.byteLength);
-    bytes.set(from);
-    return from.byteLength;
-  }
-
   async read(target: NodeJS.ArrayBufferView, pos: Bytes, range: BufferRange = {}): Promise<number> {
     await this.park?.();
     return this.readSync(target, pos, range);
-  }
-
-  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options: WriteOptions = {}): number {
-    const bytes = part(source, options).subarray(0, this.size - Number(pos));
-    this.#store(Number(pos), bytes, options);
-    return bytes.byteLength;
   }
 
   async write(source: NodeJS.ArrayBufferView, pos: Bytes, options: WriteOptions = {}): Promise<number> {
@@ -97,40 +74,26 @@ export class RecordingDevice implements BlockDevice {
     return this.writeSync(source, pos, options);
   }
 
-  zeroSync(pos: Bytes, length: Bytes, options: FlushOption = {}): number {
-    const bytes = new Uint8Array(Math.min(Number(length), this.size - Number(pos)));
-    this.#store(Number(pos), bytes, options);
-    return bytes.byteLength;
-  }
-
-  flush(pos: Bytes, length: Bytes): void {
+  override flush(pos: Bytes, length: Bytes): void {
     this.#look();
     this.#flush(Number(pos), Number(length));
   }
 
-  drain(): void {
+  override drain(): void {
     this.#look();
-    this.#fence();
-  }
-
-  persist(pos: Bytes, length: Bytes): void {
-    this.flush(pos, length);
     this.#fence();
   }
 
   /** Begins to record, anew if it did already. What is in flight now is in flight at the start of the trace. */
   startTrace(): void {
-    const flushed = this.#flushed;
-    const memory = this.#memory.slice();
-    const trace = { content: this.#durable.slice(), events: [] };
-    this.#trace = trace;
-    const before = trace.content.slice();
-    for (const { pos, bytes } of flushed) {
+    this.#trace = { content: this.#durable.slice(), events: [] };
+    const before = this.#durable.slice();
+    for (const { pos, bytes } of this.#flushed) {
       this.#recordChanges(before, bytes, pos);
       this.#record({ kind: 'flush', pos, length: bytes.byteLength });
     }
-    this.#recordChanges(before, memory, 0);
-    this.#seen?.set(memory);
+    this.#recordChanges(before, this.memory, 0);
+    this.#seen?.set(this.memory);
   }
 
   /** Ends the record, and returns it. `startTrace` must have been called. */
@@ -153,19 +116,16 @@ export class RecordingDevice implements BlockDevice {
     return new RecordingDevice(this.size, this.#durable.slice());
   }
 
-  #record(event: TraceEvent): void {
-    this.#trace?.events.push(event);
+  protected override store(pos: number, bytes: Uint8Array, options: FlushOption): void {
+    this.#look();
+    if (this.#trace !== undefined) this.#record({ kind: 'store', pos, bytes: bytes.slice(), isOrdered: true });
+    this.stored += bytes.byteLength;
+    this.#seen?.set(bytes, pos);
+    super.store(pos, bytes, options);
   }
 
-  #store(pos: number, bytes: Uint8Array, { flush }: FlushOption): void {
-    this.#look();
-    this.#memory.set(bytes, pos);
-    this.#seen?.set(bytes, pos);
-    this.stored += bytes.byteLength;
-    if (this.#trace !== undefined) this.#record({ kind: 'store', pos, bytes: bytes.slice(), isOrdered: true });
-    if (flush === false) return;
-    this.#flush(pos, bytes.byteLength);
-    this.#fence();
+  #record(event: TraceEvent): void {
+    this.#trace?.events.push(event);
   }
 
   // Whole lines, as they are now: what is stored to them later is not in this flush.
@@ -173,7 +133,7 @@ export class RecordingDevice implements BlockDevice {
     if (length <= 0) return;
     const start = pos - (pos % LINE);
     const end = Math.min(Math.ceil((pos + length) / LINE) * LINE, this.size);
-    this.#flushed.push({ pos: start, bytes: this.#memory.slice(start, end) });
+    this.#flushed.push({ pos: start, bytes: this.memory.slice(start, end) });
     this.#record({ kind: 'flush', pos: start, length: end - start });
   }
 
@@ -185,7 +145,7 @@ export class RecordingDevice implements BlockDevice {
 
   #expose(pos: number, length: number): void {
     this.#look();
-    this.#seen ??= this.#memory.slice();
+    this.#seen ??= this.memory.slice();
     for (let page = Math.floor(pos / PAGE_SIZE); page * PAGE_SIZE < pos + length; page++) this.#exposed.add(page);
   }
 
@@ -195,7 +155,7 @@ export class RecordingDevice implements BlockDevice {
     if (seen === undefined || this.#trace === undefined) return;
     for (const page of this.#exposed) {
       const pos = page * PAGE_SIZE;
-      this.#recordChanges(seen, this.#memory.subarray(pos, pos + PAGE_SIZE), pos);
+      this.#recordChanges(seen, this.memory.subarray(pos, pos + PAGE_SIZE), pos);
     }
   }
 
@@ -213,9 +173,4 @@ export class RecordingDevice implements BlockDevice {
       old.set(chunk);
     }
   }
-}
-
-function part({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView, range: BufferRange): Uint8Array {
-  const offset = range.offset ?? 0;
-  return new Uint8Array(buffer, byteOffset + offset, range.length ?? byteLength - offset);
 }

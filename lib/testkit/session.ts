@@ -2,8 +2,10 @@
 
 import { DaxFile, type Inode } from 'node-dax';
 import type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from './contract.js';
+import { crashImages } from './crash-images.js';
 import { Failure } from './failure.js';
 import { GARBAGE, RecordingDevice } from './recording-device.js';
+import type { Trace } from './trace.js';
 import { Witness } from './witness.js';
 
 /** A file that a check has open. */
@@ -46,9 +48,23 @@ export class Session {
     return this.fs.mount !== undefined && this.fs.lookup !== undefined;
   }
 
-  /** The filesystem as it is mounted after the power was cut now. */
+  /** The filesystem as it is mounted after the power was cut now: what was not flushed and fenced is lost. */
   afterPowerCut(): Session {
-    const device = this.device.afterPowerCut();
+    return this.#mounted(this.device.afterPowerCut());
+  }
+
+  /** The filesystem as it is mounted after every power cut in `trace` from event `from` on, and where that was. */
+  *afterPowerCuts(trace: Trace, from: number): Generator<{ later: Session; at: number }> {
+    const seen = new Set<string>();
+    for (const image of crashImages(trace, { from, limit: 8 })) {
+      const key = `${image.at === trace.events.length}:${image.hash}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      yield { later: this.#mounted(new RecordingDevice(this.device.size, image.content.slice())), at: image.at };
+    }
+  }
+
+  #mounted(device: RecordingDevice): Session {
     const fs = this.fs.mount?.(device);
     if (fs === undefined) throw new Failure('mount', 'there is nothing to mount with');
     return new Session(fs, device);

@@ -10,6 +10,7 @@ import { readMounts } from './mounts.js';
 import { openFacts, type OpenFacts } from './open-facts.js';
 import { type Finding, quoted, type Report } from './report.js';
 import { SystemTree } from './system-tree.js';
+import { userFaults } from './user-faults.js';
 import { DaxError } from '../errors.js';
 
 /**
@@ -19,7 +20,10 @@ import { DaxError } from '../errors.js';
  * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
  */
 export function doctor(path: string): Report {
-  return examine(path, new SystemTree(), openFacts(path));
+  const tree = new SystemTree();
+  const report = examine(path, tree, openFacts(path));
+  if (report.granularity !== undefined) report.evidence.push(userFaults(tree));
+  return report;
 }
 
 /** `doctor()` with the /sys and /proc in `tree`, and with what is known of the path from having it open. */

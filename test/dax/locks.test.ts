@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { setImmediate } from 'node:timers/promises';
-import { daxDoIo, daxDoIoAsync, DIO_LOCKING, RwLock, type DaxFile } from 'node-dax';
+import { daxDoIo, daxDoIoAsync, DIO_LOCKING, openSync, RwLock, type DaxFile } from 'node-dax';
+import { scratchPath } from '../helpers/devices.js';
 import { latch } from '../helpers/memory-device.js';
 import { isFree, Tfs } from '../helpers/tfs.js';
 
@@ -163,6 +164,32 @@ t.test('67: truncation waits for a read, whose blocks go to another file afterwa
   test.equal(await reading, LARGE);
   test.ok(target.equals(w(LARGE)));
   test.ok(contents(other).equals(filled(LARGE, 'o')));
+});
+
+t.test('67: at full size, on a device that copies on other threads', async (test) => {
+  const MIB = 1024 * KIB;
+  const device = openSync(scratchPath(test, '/dev/shm'), { size: 256 * MIB });
+  test.teardown(() => device.close());
+  // Room for one such file at a time: what the truncation frees is what the other gets.
+  const tfs = new Tfs({ devices: [device], blocksPerDevice: (64 * MIB) / 4096 });
+  const file = tfs.file();
+  const chunk = (n: number) => filled(MIB, 1 + n);
+  for (let n = 0; n < 64; n++) file.writeSync(chunk(n), n * MIB);
+  const other = tfs.file();
+  test.throws(() => other.writeSync(w(1), 0), { code: 'ENOSPC' });
+  const target = zeros(64 * MIB);
+  const order: string[] = [];
+  const reading = file.read(target, 0).finally(() => order.push('read'));
+  const truncating = file.truncate(0).finally(() => order.push('truncate'));
+  const writing = truncating.then(() => other.write(filled(64 * MIB, 'o'), 0));
+  test.throws(() => file.writeSync(w(1), 0), { code: 'EAGAIN' }, 'it is in flight');
+  test.equal(await reading, 64 * MIB);
+  test.equal(await writing, 64 * MIB);
+  test.strictSame(order, ['read', 'truncate']);
+  const wrong = Array.from({ length: 64 }, (_, n) => n).filter((n) => !target.subarray(n * MIB, (n + 1) * MIB).equals(chunk(n)));
+  test.strictSame(wrong, [], 'the whole file as it was, and nothing of the other');
+  test.equal(file.size, 0);
+  checkFree(test, file);
 });
 
 t.test('TR-6: truncation waits for I/O that locks nothing', async (test) => {

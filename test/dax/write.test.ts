@@ -376,6 +376,26 @@ t.test('34: two that append', async (test) => {
   }
 });
 
+t.test('34: two that append, each a thousand records at once', async (test) => {
+  const tfs = new Tfs({ maxRun: 1 });
+  const inode = tfs.inode();
+  const record = (who: string, n: number) => Buffer.from(`${who}${String(n).padStart(35, '.')}\n`);
+  const numbers = Array.from({ length: 1000 }, (_, n) => n);
+  const appender = (who: string) => {
+    const file = tfs.file(inode, { append: true });
+    return numbers.map((n) => file.write(record(who, n), 0));
+  };
+  const both = [appender('a'), appender('b')];
+  test.equal(inode.size < 74_000, true, 'most of them wait');
+  const counts = await Promise.all(both.flat());
+  test.ok(counts.every((bytes) => bytes === 37));
+  test.equal(inode.size, 74_000);
+  const lines = contents(tfs.file(inode)).toString().split('\n').slice(0, -1);
+  const expected = ['a', 'b'].flatMap((who) => numbers.map((n) => record(who, n).toString().slice(0, -1)));
+  test.strictSame([...lines].sort(), expected.sort(), 'every record is there once, and whole');
+  test.ok(isFree(inode));
+});
+
 t.test('36: the most bytes that a file can have', async (test) => {
   const tfs = new Tfs({ maxBytes: 10_000 });
   const file = tfs.file();

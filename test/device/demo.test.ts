@@ -1,5 +1,5 @@
 import { demonstrate } from '../../lib/demo/demo.js';
-import { checkOverwritable } from '../../lib/demo/permission.js';
+import { checkOverwritable } from '../../lib/cli/permission.js';
 import { onEveryDevice } from '../helpers/devices.js';
 
 onEveryDevice('the demonstration on', (test, wanted) => {
@@ -21,10 +21,10 @@ onEveryDevice('the demonstration on', (test, wanted) => {
   last.readSync(kept, 4096);
   test.equal(kept.toString(), 'kept', 'only the first 4096 bytes were overwritten');
   test.match(steps.join('\n'), /reopen {2}found it again/);
-  checkOverwritable(wanted.path);
+  checkOverwritable(wanted.path, 'demo');
   last.writeSync(Buffer.from('XFSB'), 0);
   test.throws(() => {
-    checkOverwritable(wanted.path);
+    checkOverwritable(wanted.path, 'demo');
   }, { code: 'EBUSY', message: /carries xfs/ });
   last.zeroSync(0, 4);
 });

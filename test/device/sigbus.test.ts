@@ -63,11 +63,19 @@ t.test('loads and stores of JavaScript', (test) => {
   const target = Buffer.alloc(4096 * 4);
   test.equal(device.readSync(target, 0), 4096, 'and stay lost to this device, even if the file grows again');
   test.throws(() => device.readSync(target, 4096), gone(4096));
-  test.throws(() => device.writeSync(target, 4096), gone(4096));
+  test.throws(() => device.writeSync(target, 4097), gone(4097), 'a write of a part of a page mends nothing');
+  test.throws(() => device.writeSync(target, 4096, { length: 4095 }), gone(4096));
   test.throws(() => {
     device.persist(0, 8192);
   }, { code: 'EIO', reason: 'MEDIA_ERROR' });
   device.persist(0, 4096);
+  test.equal(device.writeSync(target.fill(7), 0, { length: 9000 }), 8192, 'a write of a whole page makes it good (PO-2)');
+  test.equal(device.readSync(target.fill(0), 0), 8192);
+  test.equal(target[4096], 7);
+  test.equal(view[4096], 7, 'for views too');
+  device.persist(0, 8192);
+  test.equal(device.zeroSync(8192, 4096), 4096, 'zeros are content too (PO-3)');
+  test.equal(device.readSync(target, 8192), 4096);
   const again = openSync(path);
   test.equal(again.readSync(target, 4096), target.length, 'opening it again forgets');
   test.equal(again.view(8192, 1)[0], 0, 'no store to a lost page reached the file');

@@ -337,7 +337,7 @@ t.test('cut off anywhere, there is the former filesystem, none, or the new one',
   const path = scratchPath(test, '/dev/shm');
   const seen = new Set<unknown>();
   for (const image of crashImages(trace)) {
-    const bytes = image.content();
+    const bytes = image.content;
     const what = bytes[1080] === 0 && bytes[1081] === 0 ? 'none' : Buffer.from(bytes).toString('latin1', 1144, 1150);
     found.set(what, (found.get(what) ?? 0) + 1);
     if (what === 'none' || seen.has(image.hash)) continue;

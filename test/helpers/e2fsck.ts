@@ -1,7 +1,7 @@
 // Owns e2fsck as a judge of images, many at a time: what it may complain of after a power cut, and what it may not.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -79,14 +79,60 @@ export function e2fsckMissing(): string | undefined {
   return error === undefined ? undefined : 'e2fsck is not installed: apt-get install e2fsprogs';
 }
 
-// One process for each would take longer to start than to run.
-const SCRIPT = 'for f; do echo "== $f"; e2fsck -fn "$f" 2>&1; echo "-- $?"; done';
-const BATCH = 64;
+// A shell that is there already starts a process sooner than Node does.
+const SCRIPT = 'while read -r f; do echo "== $f"; e2fsck -fn "$f" </dev/null 2>&1; echo "-- $?"; done';
+// Images that wait to be judged.
+const MOST_WAITING = 128;
 
 export interface Judged extends Verdict {
   /** What was handed in with the image. */
   readonly label: string;
   readonly image: Uint8Array;
+}
+
+interface Waiting {
+  readonly path: string;
+  readonly label: string;
+}
+
+/** A shell that runs e2fsck on one image after the other. */
+class Worker {
+  readonly ended: Promise<void>;
+  readonly #shell = spawn('sh', ['-c', SCRIPT], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, LC_ALL: 'C' } });
+  readonly #waiting: Waiting[] = [];
+  #output = '';
+
+  constructor(judged: (image: Waiting, output: string, status: number) => void) {
+    this.#shell.stdout.setEncoding('latin1').on('data', (chunk: string) => {
+      this.#output += chunk;
+      for (let end; (end = /^-- (\d+)\n/m.exec(this.#output)) !== null; ) {
+        const image = this.#waiting.shift();
+        const head = `== ${image?.path ?? ''}\n`;
+        if (image === undefined || !this.#output.startsWith(head)) throw new Error(`e2fsck: ${this.#output}`);
+        judged(image, this.#output.slice(head.length, end.index), Number(end[1]));
+        this.#output = this.#output.slice(end.index + end[0].length);
+      }
+    });
+    this.ended = new Promise((resolve, reject) => {
+      this.#shell.on('error', reject).on('close', (status) => {
+        if (status === 0 && this.#waiting.length === 0) resolve();
+        else reject(new Error(`e2fsck gave no verdict on ${this.#waiting.length} images`));
+      });
+    });
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  add(image: Waiting): void {
+    this.#waiting.push(image);
+    this.#shell.stdin.write(`${image.path}\n`);
+  }
+
+  end(): void {
+    this.#shell.stdin.end();
+  }
 }
 
 /** Runs e2fsck over images as they come, on every processor. */
@@ -97,70 +143,41 @@ export class E2fsckJudge {
   readonly counts = new Map<string, number>();
   judged = 0;
   readonly #folder: string;
-  readonly #running = new Set<Promise<void>>();
-  readonly #jobs = Math.max(2, availableParallelism());
-  #batch: { path: string; label: string; image: Uint8Array }[] = [];
-  #batches = 0;
-  #failure: Error | undefined;
+  readonly #workers: readonly Worker[];
+  #added = 0;
+  #resume: (() => void) | undefined;
 
   constructor() {
     this.#folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'node-dax-e2fsck-'));
+    const length = Math.max(2, availableParallelism());
+    this.#workers = Array.from({ length }, () => new Worker((image, output, status) => { this.#judge(image, output, status); }));
   }
 
-  /** Queues an image. Waits while too many are queued. */
+  /** Queues an image, whose content is not needed any more on return. Waits while too many are queued. */
   async add(image: Uint8Array, label: string): Promise<void> {
-    const path = join(this.#folder, `${this.#batches}-${this.#batch.length}`);
+    const path = join(this.#folder, `${this.#added}`);
     writeFileSync(path, image);
-    this.#batch.push({ path, label, image });
-    if (this.#batch.length < BATCH) return;
-    this.#start();
-    while (this.#running.size > this.#jobs) await Promise.race(this.#running);
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#workers[this.#added++ % this.#workers.length]?.add({ path, label });
+    if (this.#added - this.judged < MOST_WAITING) return;
+    const room = new Promise<void>((resolve) => { this.#resume = resolve; });
+    await Promise.race([room, ...this.#workers.map(({ ended }) => ended)]);
   }
 
   /** Waits for all verdicts, and removes what was written. */
   async finish(): Promise<void> {
-    this.#start();
-    await Promise.all(this.#running);
+    for (const worker of this.#workers) worker.end();
+    await Promise.all(this.#workers.map(({ ended }) => ended));
     rmSync(this.#folder, { recursive: true });
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #start(): void {
-    const batch = this.#batch;
-    if (batch.length === 0) return;
-    this.#batch = [];
-    this.#batches++;
-    const run = this.#run(batch)
-      .catch((error: unknown) => { this.#failure = error as Error; })
-      .finally(() => this.#running.delete(run));
-    this.#running.add(run);
-  }
-
-  async #run(batch: readonly { path: string; label: string; image: Uint8Array }[]): Promise<void> {
-    const output = await new Promise<string>((resolve, reject) => {
-      const child = spawn('sh', ['-c', SCRIPT, 'sh', ...batch.map(({ path }) => path)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-        env: { ...process.env, LC_ALL: 'C' },
-      });
-      const chunks: Buffer[] = [];
-      child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-      child.on('error', reject);
-      child.on('close', () => { resolve(Buffer.concat(chunks).toString('latin1')); });
-    });
-    const sections = output.split(/^== (.*)\n/m).slice(1);
-    for (const [index, { path, label, image }] of batch.entries()) {
-      const text = sections[2 * index + 1] ?? '';
-      const status = /^-- (\d+)\n$/m.exec(text);
-      if (sections[2 * index] !== path || status === null) throw new Error(`e2fsck gave no verdict on ${label}: ${text}`);
-      this.#count({ ...judge(text.slice(0, status.index), Number(status[1])), label, image });
-      rmSync(path);
-    }
-  }
-
-  #count(judged: Judged): void {
+  #judge({ path, label }: Waiting, output: string, status: number): void {
+    const verdict = judge(output, status);
     this.judged++;
-    for (const kind of judged.allowed) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    if (judged.breaches.length > 0 && this.breaches.length < 20) this.breaches.push(judged);
+    for (const kind of verdict.allowed) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    if (verdict.breaches.length > 0 && this.breaches.length < 20) {
+      this.breaches.push({ ...verdict, label, image: readFileSync(path) });
+    }
+    unlinkSync(path);
+    if (this.#added - this.judged < MOST_WAITING) this.#resume?.();
   }
 }

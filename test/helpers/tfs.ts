@@ -3,6 +3,7 @@
 import {
   BH_NEW,
   BH_UNWRITTEN,
+  DaxDevice,
   DaxError,
   DaxFile,
   Inode,
@@ -12,7 +13,7 @@ import {
   type InodeOperations,
   type SuperBlock,
 } from 'node-dax';
-import { MemoryDevice } from './memory-device.js';
+import { GARBAGE, MemoryDevice } from './memory-device.js';
 
 export interface TfsOptions {
   blockSize?: number;
@@ -28,6 +29,11 @@ export interface TfsOptions {
   unwritten?: boolean;
   /** Blocks that one answer describes at most. */
   maxRun?: number;
+  /**
+   * Blocks are given in aligned runs of so many, zeroed: what a device that maps more than a block at a time needs.
+   * `blocksPerDevice` must be a multiple of it.
+   */
+  cluster?: number;
   maxBytes?: number;
   synchronous?: boolean;
   readOnly?: boolean;
@@ -56,6 +62,11 @@ function memoryOf(bdev: BlockDevice): MemoryDevice {
   throw new TypeError('not a device made of memory');
 }
 
+// What a block holds, as the device shows it.
+function mediaOf(bdev: BlockDevice, pos: number, length: number): Uint8Array {
+  return bdev instanceof DaxDevice ? bdev.view(pos, length) : memoryOf(bdev).memory.subarray(pos, pos + length);
+}
+
 /** No lock of the inode is held, and no I/O counted. */
 export function isFree({ ilock, inval, dioCount }: Inode): boolean {
   const isLocked = [ilock, inval].some((lock) => {
@@ -76,6 +87,8 @@ export class Tfs {
   calls: GetBlockCall[] = [];
   /** Every call of endIo. */
   ends: { pos: number; result: number; cookie: unknown }[] = [];
+  /** Every call of completeUnwritten. */
+  completions: { iblock: number; count: number; ok: boolean }[] = [];
   /** Every call of fsync. */
   syncs: { pos: number; end: number }[] = [];
   /** Called before a call is answered. What it returns, if anything, is the answer. */
@@ -88,6 +101,7 @@ export class Tfs {
   // The inode that owns a block, 0 for a free one.
   readonly #owners: Int32Array;
   readonly #failures = new Map<number, string>();
+  readonly #garbage: Uint8Array;
   #free: number;
   #cursor = 0;
   #inodes = 0;
@@ -108,21 +122,26 @@ export class Tfs {
     this.#perDevice = options.blocksPerDevice ?? Math.floor(bdev.size / blockSize);
     this.#owners = new Int32Array(this.#perDevice * this.devices.length);
     this.#free = this.#owners.length;
+    this.#garbage = new Uint8Array(blockSize).fill(GARBAGE);
     this.operations = {
       getBlock: (inode, iblock, bh, create) => this.#getBlock(own(inode), iblock, bh, create),
       endIo: (inode, pos, result, cookie) => this.#endIo(own(inode), pos, result, cookie),
       truncateBlocks: (inode, size) => {
         this.onTruncateBlocks?.(inode);
-        this.#release(own(inode), Math.ceil(size / blockSize), Number.POSITIVE_INFINITY);
+        const unit = blockSize * (options.cluster ?? 1);
+        this.#release(own(inode), Math.ceil(size / unit) * (options.cluster ?? 1), Number.POSITIVE_INFINITY);
       },
       ...(options.noPunch !== true && {
         punchBlocks: (inode: Inode, iblock: number, count: number) => {
-          this.#release(own(inode), iblock, iblock + count);
+          this.#punch(own(inode), iblock, iblock + count);
         },
       }),
       fsync: (inode, pos, end) => {
         this.syncs.push({ pos, end });
         this.onFsync?.(inode);
+      },
+      completeUnwritten: (inode, _iblock, bh, ok) => {
+        this.#complete(own(inode), bh, ok);
       },
     };
   }
@@ -156,6 +175,7 @@ export class Tfs {
     file.inode.extents.invalidate();
     this.calls = [];
     this.ends = [];
+    this.completions = [];
     this.syncs = [];
     if (this.devices[0] instanceof MemoryDevice) {
       this.device.directAccesses.length = 0;
@@ -178,6 +198,12 @@ export class Tfs {
   allocate(inode: Inode, iblock: number, count: number, unwritten = false): void {
     const start = this.#findRun(count);
     for (let n = 0; n < count; n++) this.#take(own(inode), iblock + n, start + n, unwritten);
+    this.#cursor = start + count;
+  }
+
+  /** The next blocks that are given begin at the first free one from `block` on. */
+  seek(block: number): void {
+    this.#cursor = block;
   }
 
   /** Where on its device a block of the file lies; undefined for a hole. */
@@ -192,7 +218,7 @@ export class Tfs {
   media(inode: Inode, iblock: number): Uint8Array {
     const place = this.placeOf(inode, iblock);
     if (place === undefined) throw new Error(`block ${iblock} is a hole`);
-    return memoryOf(place.bdev).memory.subarray(place.pos, place.pos + this.sb.blockSize);
+    return mediaOf(place.bdev, place.pos, this.sb.blockSize);
   }
 
   /** Throws unless every block has one owner, which knows of it. */
@@ -226,10 +252,13 @@ export class Tfs {
       if (holeLen) bh.mapHole(this.#holeAt(inode, iblock, wanted) * blockSize);
       return undefined;
     }
-    const count = first === undefined ? this.#create(inode, iblock, wanted) : this.#runAt(inode, iblock, wanted);
+    const { cluster = 1 } = this.options;
+    if (first === undefined && cluster > 1) this.#createClusters(inode, iblock, wanted, cluster);
+    const isCreated = first === undefined && cluster === 1;
+    const count = isCreated ? this.#create(inode, iblock, wanted) : this.#runAt(inode, iblock, wanted);
     const { block, unwritten } = inode.blocks.get(iblock) as Block;
     const { bdev, blocknr } = this.#place(block);
-    const isNew = first === undefined && !unwritten;
+    const isNew = isCreated && !unwritten;
     if (isNew && zeroOnAlloc) bdev.zeroSync(blocknr * blockSize, count * blockSize);
     bh.map(bdev, blocknr, count * blockSize, unwritten ? BH_UNWRITTEN : isNew && !zeroOnAlloc ? BH_NEW : 0);
     return 0;
@@ -291,11 +320,42 @@ export class Tfs {
     return count;
   }
 
+  // Every cluster that one of the blocks lies in, as far as they lie together.
+  #createClusters(inode: TfsInode, iblock: number, wanted: number, cluster: number): void {
+    const from = iblock - (iblock % cluster);
+    const end = Math.ceil((iblock + wanted) / cluster) * cluster;
+    const unwritten = this.options.unwritten === true;
+    for (let at = from; at < end && !inode.blocks.has(at); at += cluster) {
+      this.#cursor = Math.ceil(this.#cursor / cluster) * cluster % this.#owners.length;
+      const start = this.#findRun(cluster);
+      if (start % cluster !== 0 || this.#freeAt(start, cluster) < cluster) {
+        if (at > iblock) return;
+        throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
+      }
+      for (let n = 0; n < cluster; n++) this.#take(inode, at + n, start + n, unwritten);
+      this.#cursor = start + cluster;
+      const { bdev, blocknr } = this.#place(start);
+      if (!unwritten) bdev.zeroSync(blocknr * this.sb.blockSize, cluster * this.sb.blockSize);
+    }
+  }
+
+  #complete(inode: TfsInode, bh: BufferHead, ok: boolean): void {
+    const { blocknr, bdev, size } = bh;
+    const first = this.devices.indexOf(bdev as BlockDevice) * this.#perDevice + blocknr;
+    const count = size / this.sb.blockSize;
+    const filled = [...inode.blocks].filter(([, { block }]) => block >= first && block < first + count);
+    this.completions.push({ iblock: Math.min(...filled.map(([iblock]) => iblock)), count, ok });
+    if (ok) for (const [, block] of filled) block.unwritten = false;
+  }
+
   #take(inode: TfsInode, iblock: number, block: number, unwritten: boolean): void {
     if (this.#owners[block] !== 0 || inode.blocks.has(iblock)) throw new Error(`block ${block} is used twice`);
     this.#owners[block] = inode.ino;
     this.#free--;
     inode.blocks.set(iblock, { block, unwritten });
+    const { bdev, blocknr } = this.#place(block);
+    // As memory is that is made for a test: whatever nobody initialises shows.
+    if (bdev instanceof DaxDevice && !bdev.readOnly) bdev.writeSync(this.#garbage, blocknr * this.sb.blockSize, { flush: false });
   }
 
   #release(inode: TfsInode, from: number, to: number): void {
@@ -306,6 +366,18 @@ export class Tfs {
       this.#free++;
       inode.blocks.delete(iblock);
     }
+  }
+
+  // Of a cluster that keeps other blocks nothing can be freed: what goes is zeroed.
+  #punch(inode: TfsInode, from: number, to: number): void {
+    const { cluster = 1 } = this.options;
+    const first = Math.ceil(from / cluster) * cluster;
+    const last = Math.floor(to / cluster) * cluster;
+    for (const iblock of inode.blocks.keys()) {
+      const isEdge = iblock >= from && iblock < to && (iblock < first || iblock >= last);
+      if (isEdge) this.media(inode, iblock).fill(0);
+    }
+    this.#release(inode, first, last);
   }
 
   #endIo(inode: TfsInode, pos: number, result: number, cookie: unknown): number | undefined {

@@ -50,7 +50,7 @@ t.test('a log that does not', async (t) => {
     // The image is what was found, and the trace leads to it.
     let isThere = false;
     for (const image of crashImages(failure?.trace ?? { content: new Uint8Array(), events: [] })) {
-      isThere ||= image.at === failure?.at && image.describe() === failure.description && Buffer.compare(image.content(), failure.image) === 0;
+      isThere ||= image.at === failure?.at && image.describe() === failure.description && Buffer.compare(image.content, failure.image) === 0;
     }
     t.ok(isThere, 'the image of the report');
     t.strictSame(await checkCrashes(logTest(fault), { seed: 1 }), report, 'the same again');

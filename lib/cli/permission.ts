@@ -11,8 +11,8 @@ function devdaxSignature(path: string): string | undefined {
   return signatureOf(first.subarray(0, device.readSync(first, 0)));
 }
 
-/** Throws `EBUSY` for a device that is mounted, held or carries something that is known by its signature. */
-export function checkOverwritable(path: string): void {
+/** Throws `EBUSY`, in the name of `command`, for a device that is mounted, held or carries something known by its signature. */
+export function checkOverwritable(path: string, command: string): void {
   if (!existsSync(path)) return;
   const use = deviceUse(path);
   const signature = use.inUse ? undefined : (use.signature ?? devdaxSignature(path));
@@ -27,7 +27,7 @@ export function checkOverwritable(path: string): void {
   if (by.length === 0) return;
   throw new DaxError({
     errno: 'EBUSY',
-    syscall: 'demo',
+    syscall: command,
     path,
     reason: 'DEVICE_IN_USE',
     hint: `it ${by.join(', ')}; --force overwrites it all the same`,

@@ -1,0 +1,78 @@
+// Owns what takes part in a comparison: a driver by name, the command that makes one trial of it, and running that command.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { DRIVERS, type DriverName } from './drivers/index.js';
+import type { Done, Driver, Target } from './driver.js';
+import type { Trial } from './figures.js';
+import type { Job } from './job.js';
+import type { TrialRequest } from './trial.js';
+
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+/** A driver, in this program or in another, that makes each trial in a process of its own. */
+export interface Contender {
+  /** The name that the command line has for it. */
+  readonly key: string;
+  readonly name: string;
+  done(job: Job): Done;
+  how(job: Job, target: Target): { read: string; write: string };
+  /** Why it cannot do the job; undefined where it can. */
+  obstacle(job: Job, target: Target): string | undefined;
+  command(job: Job, target: Target): Command;
+  /** The figures in what the command printed. Throws where there are none. */
+  parse(output: string): Trial;
+}
+
+function ofDriver(key: DriverName): Contender {
+  const driver: Driver = DRIVERS[key];
+  return {
+    key,
+    name: driver.name,
+    done: (job) => driver.done(job),
+    how: (job, target) => driver.how(job, target),
+    obstacle: (job, target) => driver.obstacle?.(job, target),
+    command: (job, target) => {
+      const request: TrialRequest = { driver: key, job, target };
+      return { program: process.execPath, args: [join(__dirname, 'trial.js'), JSON.stringify(request)] };
+    },
+    parse: (output) => JSON.parse(output) as Trial,
+  };
+}
+
+/** The drivers that need nothing but this package. */
+export function ownContenders(): Contender[] {
+  return (Object.keys(DRIVERS) as DriverName[]).map(ofDriver);
+}
+
+/** Runs a command to its end. Rejects with what it said where it fails, and with the signal's reason where that ends it. */
+export function outputOf({ program, args }: Command, signal?: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // A process group of its own: Ctrl-C is for this process, which ends the child and knows why.
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const end = (): void => {
+      child.kill('SIGKILL');
+    };
+    signal?.addEventListener('abort', end);
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    child.on('error', reject);
+    child.on('close', (status, by) => {
+      signal?.removeEventListener('abort', end);
+      if (signal?.aborted === true) reject(signal.reason as Error);
+      else if (status === 0) resolve(output);
+      else reject(new Error(errors.trim() === '' ? `ended with ${by ?? `exit status ${status ?? ''}`}` : errors.trim()));
+    });
+  });
+}
+
+/** One trial. Rejects as `outputOf`. */
+export async function makeTrial(contender: Contender, job: Job, target: Target, signal?: AbortSignal): Promise<Trial> {
+  signal?.throwIfAborted();
+  return contender.parse(await outputOf(contender.command(job, target), signal));
+}

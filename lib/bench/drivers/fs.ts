@@ -1,0 +1,125 @@
+// Owns the drivers of node:fs: buffered, with O_DIRECT, and FileHandle promises.
+
+import * as fs from 'node:fs';
+import { ACCEPTED, COPIED, durable, KNOWN, SEEN, type Done, type Driver, type Target } from '../driver.js';
+import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
+import { blockBuffer, directIoNeeds } from './block-buffer.js';
+import { awaitedFiles, FILE_WORDS, files } from './files.js';
+
+const { O_RDONLY, O_RDWR, O_DIRECT, O_DSYNC } = fs.constants;
+
+// O_DSYNC makes a write durable in one call; for every N-th write it has to be a call of its own.
+function openFlags(job: Job): number {
+  if (!writes(job)) return O_RDONLY;
+  return syncEvery(job) === 1 ? O_RDWR + O_DSYNC : O_RDWR;
+}
+
+function writeWords(flags: string, job: Job): string {
+  const every = syncEvery(job);
+  const call = job.fsync > 0 ? 'fsync' : 'fdatasync';
+  if (every === 1) return `write with ${flags}O_DSYNC`;
+  const plain = flags === '' ? 'write' : `write with ${flags.replace(/ \| $/, '')}`;
+  return every === 0 ? plain : `${plain}, then ${call} every ${every} writes`;
+}
+
+function noCall(job: Job, { kind, folder }: Target): string | undefined {
+  if (isOfFiles(job)) return folder === undefined ? 'there are no files beside a device' : undefined;
+  return kind === 'devdax' ? 'a devdax has no read(2) or write(2)' : undefined;
+}
+
+const FILES_DONE: Done = { read: KNOWN, write: SEEN };
+
+function syncingEvery(job: Job, write: (pos: number) => unknown, sync: () => unknown): (pos: number) => unknown {
+  const every = syncEvery(job);
+  if (every < 2) return write;
+  let since = 0;
+  return (pos) => {
+    write(pos);
+    since += 1;
+    if (since < every) return;
+    since = 0;
+    sync();
+  };
+}
+
+function synchronous(name: string, words: string, extraFlags: number, buffer: (job: Job, target: Target) => Uint8Array): Driver {
+  return {
+    name,
+    done: (job) => isOfFiles(job) ? FILES_DONE : ({
+      read: COPIED,
+      write: extraFlags === O_DIRECT && syncEvery(job) === 0 ? ACCEPTED : durable(syncEvery(job)),
+    }),
+    how: (job) => isOfFiles(job) ? FILE_WORDS : ({ read: `readSync${words === '' ? '' : ` with ${words.replace(/ \| $/, '')}`}`, write: writeWords(words, job) }),
+    obstacle: noCall,
+    open(job, target) {
+      if (isOfFiles(job)) return files(job, target);
+      const { bs } = job;
+      const fd = fs.openSync(target.path, openFlags(job) + extraFlags);
+      const block = buffer(job, target);
+      const sync = job.fsync > 0 ? fs.fsyncSync : fs.fdatasyncSync;
+      return {
+        awaited: false,
+        source: block,
+        found: () => block,
+        read: (pos) => fs.readSync(fd, block, 0, bs, pos),
+        write: syncingEvery(
+          job,
+          (pos) => fs.writeSync(fd, block, 0, bs, pos),
+          () => {
+            sync(fd);
+          },
+        ),
+        close: () => {
+          fs.closeSync(fd);
+        },
+      };
+    },
+  };
+}
+
+export const buffered = synchronous('fs sync', '', 0, ({ bs }) => blockBuffer(bs));
+
+export const direct: Driver = {
+  ...synchronous('fs O_DIRECT', 'O_DIRECT | ', O_DIRECT, ({ bs }, { path }) => blockBuffer(bs, directIoNeeds(path).memory)),
+  obstacle(job, target) {
+    if (isOfFiles(job)) return 'O_DIRECT is of reads and writes';
+    const reason = noCall(job, target);
+    if (reason !== undefined) return reason;
+    const { memory, offset } = directIoNeeds(target.path);
+    if (memory === 0) return 'its filesystem refuses O_DIRECT';
+    return job.bs % offset === 0 ? undefined : `O_DIRECT wants multiples of ${offset} bytes here`;
+  },
+};
+
+export const fileHandle: Driver = {
+  name: 'FileHandle',
+  done: (job) => (isOfFiles(job) ? FILES_DONE : { read: COPIED, write: durable(syncEvery(job)) }),
+  how: (job) => (isOfFiles(job) ? FILE_WORDS : { read: 'await read', write: `await ${writeWords('', job)}` }),
+  obstacle: noCall,
+  async open(job, target) {
+    if (isOfFiles(job)) return awaitedFiles(job, target);
+    const { path } = target;
+    const { bs } = job;
+    const every = syncEvery(job);
+    const handle = await fs.promises.open(path, openFlags(job));
+    const buffer = blockBuffer(bs);
+    let since = 0;
+    return {
+      awaited: true,
+      source: buffer,
+      found: () => buffer,
+      read: (pos) => handle.read(buffer, 0, bs, pos),
+      write:
+        every < 2
+          ? (pos) => handle.write(buffer, 0, bs, pos)
+          : async (pos) => {
+              await handle.write(buffer, 0, bs, pos);
+              since += 1;
+              if (since < every) return;
+              since = 0;
+              await (job.fsync > 0 ? handle.sync() : handle.datasync());
+            },
+      close: () => handle.close(),
+    };
+  },
+};

@@ -1,0 +1,131 @@
+// Owns the drivers of this package: views, synchronous and awaited reads and writes.
+
+import { openSync, PAGE_SIZE, type DaxDevice } from 'node-dax';
+import { COPIED, durable, IN_PLACE, type Driver, type Target } from '../driver.js';
+import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
+import { blockBuffer } from './block-buffer.js';
+
+const CACHE_LINE = 64;
+
+// The first touch of a page is a page fault, which a program that runs for longer than a trial does not notice. A store to
+// a page is another first touch than a load: the filesystem is told of it.
+function touchPages(device: DaxDevice, job: Job): void {
+  const byte = new Uint8Array(1);
+  for (let pos = 0; pos < job.size; pos += PAGE_SIZE) {
+    device.readSync(byte, pos);
+    if (writes(job)) device.writeSync(byte, pos, { flush: false });
+  }
+}
+
+function openFor(job: Job, { path, force }: Target, readOnly = !writes(job)): DaxDevice {
+  const device = openSync(path, { readOnly, force });
+  touchPages(device, job);
+  return device;
+}
+
+function persistWords({ granularity }: Target): string {
+  return { byte: 'a fence', cache_line: 'cache lines flushed and a fence', page: 'msync' }[granularity];
+}
+
+function writeWords(store: string, job: Job, target: Target): string {
+  const every = syncEvery(job);
+  if (every === 0) return store;
+  return `${store}, then ${persistWords(target)}${every === 1 ? '' : ` every ${every} writes`}`;
+}
+
+/**
+ * `write`, and after every so many calls the ranges since the last made durable: one by one where lines are flushed,
+ * as one range that covers them where it is msync.
+ */
+function persistingEvery(every: number, device: DaxDevice, bs: number, write: (pos: number) => void): (pos: number) => void {
+  if (every === 0) return write;
+  const since: number[] = [];
+  return (pos) => {
+    write(pos);
+    if (since.push(pos) < every) return;
+    if (device.granularity === 'page') {
+      const first = Math.min(...since);
+      device.persist(first, Math.max(...since) + bs - first);
+    } else {
+      for (const start of since) device.flush(start, bs);
+      device.drain();
+    }
+    since.length = 0;
+  };
+}
+
+const noFiles = (job: Job): string | undefined => (isOfFiles(job) ? 'a device is one piece of memory, without files' : undefined);
+
+export const view: Driver = {
+  name: 'node-dax view',
+  obstacle: noFiles,
+  done: (job) => ({ read: IN_PLACE, write: durable(syncEvery(job)) }),
+  how: (job, target) => ({
+    read: 'a view of the block, one load from each of its cache lines; no copy',
+    write: writeWords('view.set()', job, target),
+  }),
+  open(job, target) {
+    const { bs } = job;
+    // A devdax that is opened for reading has no views.
+    const device = openFor(job, target, target.kind !== 'devdax' && !writes(job));
+    const buffer = blockBuffer(bs);
+    return {
+      awaited: false,
+      source: buffer,
+      found: (pos) => device.view(pos, bs),
+      read: (pos) => {
+        const block = device.view(pos, bs);
+        let sum = 0;
+        for (let i = 0; i < bs; i += CACHE_LINE) sum += block[i] ?? 0;
+        return sum;
+      },
+      write: persistingEvery(syncEvery(job), device, bs, (pos) => {
+        device.view(pos, bs).set(buffer);
+      }),
+      close: () => device.close(),
+    };
+  },
+};
+
+export const readSync: Driver = {
+  name: 'node-dax sync',
+  obstacle: noFiles,
+  done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
+  how: (job, target) => ({ read: 'readSync()', write: writeWords('writeSync()', job, target) }),
+  open(job, target) {
+    const every = syncEvery(job);
+    const device = openFor(job, target);
+    const buffer = blockBuffer(job.bs);
+    const writeLater = (pos: number): void => {
+      device.writeSync(buffer, pos, { flush: false });
+    };
+    return {
+      awaited: false,
+      source: buffer,
+      found: () => buffer,
+      read: (pos) => device.readSync(buffer, pos),
+      write: every === 1 ? (pos) => device.writeSync(buffer, pos) : persistingEvery(every, device, job.bs, writeLater),
+      close: () => device.close(),
+    };
+  },
+};
+
+export const readAwaited: Driver = {
+  name: 'node-dax async',
+  done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
+  how: (job, target) => ({ read: 'await read()', write: writeWords('await write()', job, target) }),
+  obstacle: (job) => noFiles(job) ?? (writes(job) && syncEvery(job) > 1 ? 'there is no awaited persist' : undefined),
+  open(job, target) {
+    const options = { flush: syncEvery(job) === 1 };
+    const device = openFor(job, target);
+    const buffer = blockBuffer(job.bs);
+    return {
+      awaited: true,
+      source: buffer,
+      found: () => buffer,
+      read: (pos) => device.read(buffer, pos),
+      write: (pos) => device.write(buffer, pos, options),
+      close: () => device.close(),
+    };
+  },
+};

@@ -1,0 +1,96 @@
+// Owns the JSON of a report in fio's shape, so that what reads fio's reads this: one job for each driver of each job.
+
+import { PERCENTILES, type Latency, type Moved } from './figures.js';
+import { formatDistribution, isMixed, isRandom, reads, writes, type Job } from './job.js';
+import type { Report, Row } from './report.js';
+
+const NO_LATENCY = { min: 0, max: 0, mean: 0, stddev: 0, N: 0 };
+
+function latency({ min, max, mean, stddev, count, percentiles }: Latency): object {
+  const percentile = Object.fromEntries(percentiles.map((value, i) => [(PERCENTILES[i] ?? 0).toFixed(6), Math.round(value)]));
+  return { min, max, mean, stddev, N: Math.round(count), ...(percentiles.length > 0 && { percentile }) };
+}
+
+// fio's clat is what an operation took; its lat is the whole wait, which for a job with a rate begins when it was due.
+function direction(moved: Moved | undefined, seconds: number): object {
+  const { bytes = 0, bw = 0, iops = 0, operations = 0 } = moved ?? {};
+  return {
+    io_bytes: Math.round(bytes),
+    io_kbytes: Math.floor(bytes / 1024),
+    bw_bytes: Math.round(bw),
+    bw: Math.round(bw / 1024),
+    iops,
+    runtime: moved === undefined ? 0 : Math.round(seconds * 1000),
+    total_ios: Math.round(operations),
+    short_ios: 0,
+    drop_ios: 0,
+    slat_ns: NO_LATENCY,
+    clat_ns: moved === undefined ? NO_LATENCY : latency(moved.service ?? moved.latency),
+    lat_ns: moved === undefined ? NO_LATENCY : latency(moved.latency),
+  };
+}
+
+/** fio's options, as fio prints them: text. */
+function options(job: Job, row: Row): Record<string, string> {
+  const { rw, bs, size, numjobs, loops, randseed, fsync, fdatasync, ramp_time } = job;
+  return {
+    name: row.driver,
+    rw,
+    bs: `${bs}`,
+    size: `${size}`,
+    numjobs: `${numjobs}`,
+    loops: `${loops}`,
+    randseed: `${randseed}`,
+    ramp_time: `${ramp_time}`,
+    ...(job.runtime !== undefined && { runtime: `${job.runtime}` }),
+    ...(job.time_based && { time_based: '1' }),
+    ...(isMixed(job) && { rwmixread: `${job.rwmixread}` }),
+    ...(writes(job) && (fsync > 0 ? { fsync: `${fsync}` } : { fdatasync: `${fdatasync}` })),
+    ...(isRandom(job) && { norandommap: '1', random_distribution: formatDistribution(job.random_distribution) }),
+    ...(job.verify !== undefined && { verify: job.verify }),
+    ...(job.rate !== undefined && { rate: `${job.rate}` }),
+    ...(job.rate_iops !== undefined && { rate_iops: `${job.rate_iops}` }),
+  };
+}
+
+function jobOf(row: Row, job: Job, groupid: number): object {
+  const { figures } = row;
+  const { read, write, usr_cpu, sys_cpu, ctx, majf, minf, seconds } = figures;
+  return {
+    jobname: row.driver,
+    groupid,
+    error: 0,
+    elapsed: Math.ceil(seconds),
+    'job options': options(job, row),
+    read: direction(reads(job) ? read : undefined, seconds),
+    write: direction(writes(job) ? write : undefined, seconds),
+    job_runtime: Math.round(seconds * 1000),
+    usr_cpu,
+    sys_cpu,
+    ctx: Math.round(ctx),
+    majf: Math.round(majf),
+    minf: Math.round(minf),
+  };
+}
+
+/** The report in fio's shape; `groupid` numbers the jobs. Under "node-dax" is the report itself, which `fromFio` finds. */
+export function toFio(report: Report): object {
+  const started = new Date(report.started);
+  return {
+    'fio version': `node-dax-${report.versions['node-dax'] ?? ''}`,
+    timestamp: Math.floor(started.getTime() / 1000),
+    timestamp_ms: started.getTime(),
+    time: started.toUTCString(),
+    'global options': { filename: report.subject.path },
+    jobs: report.results.flatMap(({ job, groups }, groupid) => groups.flatMap(({ rows }) => rows.map((row) => jobOf(row, job, groupid)))),
+    'node-dax': report,
+  };
+}
+
+/** The report in what `toFio` made. Throws where there is none, or one of another time. */
+export function fromFio(text: string): Report {
+  const report = (JSON.parse(text) as { 'node-dax'?: Report } | null)?.['node-dax'];
+  if (report === undefined) throw new Error('this is no result of node-dax bench --json');
+  if ((report.format as number) !== 1) throw new Error(`this result has format ${report.format as number}, this version reads format 1`);
+  return report;
+}

@@ -1,0 +1,169 @@
+// Owns what a job is: fio's options under fio's names, with fio's meanings.
+
+/** fio's `rw`. */
+export const MODES = ['read', 'write', 'randread', 'randwrite', 'rw', 'randrw'] as const;
+/** What fio has an engine of that name for: a new empty file, its attributes, its end. */
+export const FILE_MODES = ['filecreate', 'filestat', 'filedelete'] as const;
+export type Mode = (typeof MODES)[number] | (typeof FILE_MODES)[number];
+
+/** fio's `verify`: how a block that was written is known again. */
+export const VERIFY_METHODS = ['md5', 'sha1', 'sha256'] as const;
+export type VerifyMethod = (typeof VERIFY_METHODS)[number];
+
+/** fio's `random_distribution`: where the positions of a random job fall. */
+export type Distribution =
+  | { readonly kind: 'random' }
+  /** The block of rank k is met in proportion to k^-theta. */
+  | { readonly kind: 'zipf'; readonly theta: number }
+  /** The part `h` of the blocks is met in the part 1 - `h` of the accesses: 0.2 for 80 to 20. */
+  | { readonly kind: 'pareto'; readonly h: number };
+
+/** One job. Names, meanings and units are fio's; sizes are bytes, times seconds. */
+export interface Job {
+  readonly rw: Mode;
+  /** Bytes of one operation. */
+  readonly bs: number;
+  /** Of jobs on files: how many files there are. Each is one operation. */
+  readonly nrfiles?: number;
+  /** Bytes from the start of the file or device that are worked on; each of the `numjobs` works on all of them. */
+  readonly size: number;
+  /** Percent of the operations of a mixed job that read. */
+  readonly rwmixread: number;
+  /** Threads that do the job at the same time. */
+  readonly numjobs: number;
+  /** Ends the job after so long. */
+  readonly runtime?: number;
+  /** Go on until `runtime` even when `size` was worked through. */
+  readonly time_based: boolean;
+  /** What is done for so long first is not counted. */
+  readonly ramp_time: number;
+  /** How often `size` is worked through. */
+  readonly loops: number;
+  /** After every so many writes, make them durable, the file's metadata included; 0: never. */
+  readonly fsync: number;
+  /** The same for the data and what is needed to find it. */
+  readonly fdatasync: number;
+  readonly random_distribution: Distribution;
+  readonly verify?: VerifyMethod;
+  /** Bytes a second, at most, of each of the `numjobs`. */
+  readonly rate?: number;
+  /** Operations a second, at most, of each of the `numjobs`. */
+  readonly rate_iops?: number;
+  readonly randseed: number;
+}
+
+/** What a job is when nothing is said; fio's defaults, but that writes are durable one by one and compilers warm up. */
+export const DEFAULTS: Omit<Job, 'rw' | 'bs' | 'size'> = {
+  rwmixread: 50,
+  numjobs: 1,
+  time_based: false,
+  ramp_time: 0.2,
+  loops: 1,
+  fsync: 0,
+  fdatasync: 1,
+  random_distribution: { kind: 'random' },
+  randseed: 1,
+};
+
+const READING: readonly Mode[] = ['read', 'randread', 'rw', 'randrw', 'filestat'];
+const WRITING: readonly Mode[] = ['write', 'randwrite', 'rw', 'randrw', 'filecreate', 'filedelete'];
+
+export const reads = ({ rw }: Job): boolean => READING.includes(rw);
+export const writes = ({ rw }: Job): boolean => WRITING.includes(rw);
+/** The job is on files beside the path, not on what is in it. */
+export const isOfFiles = ({ rw }: Job): boolean => FILE_MODES.some((mode) => mode === rw);
+export const isRandom = ({ rw }: Job): boolean => rw.startsWith('rand');
+export const isMixed = (job: Job): boolean => reads(job) && writes(job);
+
+/** After how many writes they are made durable; 0: never. */
+export const syncEvery = ({ fsync, fdatasync }: Job): number => (fsync === 0 ? fdatasync : fsync);
+
+/** Operations until the job ends by itself: endless where only its time ends it. */
+export function operationsOf(job: Job): number {
+  return job.time_based ? Infinity : blocksOf(job) * job.loops;
+}
+
+/** Blocks, or files, that a job goes through. */
+export function blocksOf({ nrfiles, size, bs }: Job): number {
+  return nrfiles ?? Math.floor(size / bs);
+}
+
+/** Operations a second that are due; undefined where they follow each other as fast as they can. */
+export function rateOf({ bs, rate, rate_iops }: Job): number | undefined {
+  return rate === undefined ? rate_iops : Math.min(rate / bs, rate_iops ?? Infinity);
+}
+
+/** Throws `RangeError` for a job that cannot be done, with what to do instead. */
+export function checkJob(job: Job): void {
+  const fail = (why: string): never => {
+    throw new RangeError(why);
+  };
+  if (!isOfFiles(job) && job.bs > job.size) fail(`a block of ${job.bs} bytes does not fit a size of ${job.size}: take a smaller --bs`);
+  if (job.time_based && job.runtime === undefined) fail('--time_based needs a --runtime to end it');
+  if (job.fsync > 0 && job.fdatasync > 1) fail('give --fsync or --fdatasync, not both');
+  if (job.rwmixread < 0 || job.rwmixread > 100) fail('--rwmixread is a percentage, 0 to 100');
+  const { random_distribution: distribution } = job;
+  // Gray's formula, which fio uses too, divides by 1 - theta.
+  if (distribution.kind === 'zipf' && (distribution.theta <= 0 || distribution.theta === 1)) {
+    fail('zipf takes a theta above 0 that is not 1: zipf:1.2');
+  }
+  if (distribution.kind === 'pareto' && (distribution.h <= 0 || distribution.h >= 1)) {
+    fail('pareto takes an h between 0 and 1: pareto:0.2');
+  }
+  if (job.verify !== undefined && job.bs < 64) fail('--verify needs blocks of 64 bytes and more');
+  if (job.verify !== undefined && job.numjobs > 1 && writes(job)) {
+    fail('--verify with --numjobs above 1: two threads would overwrite each other’s blocks');
+  }
+}
+
+const DISTRIBUTION = /^(?:(random)|(zipf|pareto):([0-9]*\.?[0-9]+))$/;
+
+/** `random`, `zipf:THETA` or `pareto:H`, as fio has them. Throws `RangeError`. */
+export function parseDistribution(text: string): Distribution {
+  const [, random, kind, parameter] = DISTRIBUTION.exec(text) ?? [];
+  if (random !== undefined) return { kind: 'random' };
+  if (kind === 'zipf') return { kind, theta: Number(parameter) };
+  if (kind === 'pareto') return { kind, h: Number(parameter) };
+  throw new RangeError(`'${text}' is no distribution: random, zipf:1.2 or pareto:0.2`);
+}
+
+export function formatDistribution(distribution: Distribution): string {
+  if (distribution.kind === 'zipf') return `zipf:${distribution.theta}`;
+  return distribution.kind === 'pareto' ? `pareto:${distribution.h}` : 'random';
+}
+
+const SECONDS: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, '': 1, s: 1, m: 60, h: 3600 };
+
+/** Seconds of `250ms`, `2s`, `1m` or a bare number of seconds, as fio has them. Throws `RangeError`. */
+export function parseTime(text: string): number {
+  const match = /^([0-9]*\.?[0-9]+)(us|ms|s|m|h)?$/.exec(text);
+  if (match === null) throw new RangeError(`'${text}' is not a time such as 500ms, 2s or 1m`);
+  return Number(match[1]) * (SECONDS[match[2] ?? ''] ?? NaN);
+}
+
+const UNITS = ['', 'k', 'm', 'g', 't'];
+
+/** The shortest exact notation of bytes, as fio is given them: `4k`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && value % 1024 === 0 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value}${UNITS[unit] ?? ''}`;
+}
+
+/** The job in a few words, unlike that of any other job of the run. */
+export function nameOf(job: Job): string {
+  if (isOfFiles(job)) return `${job.rw} ${blocksOf(job)} files${job.numjobs > 1 ? ` numjobs=${job.numjobs}` : ''}`;
+  const words: string[] = [job.rw, formatBytes(job.bs)];
+  if (isMixed(job)) words.push(`rwmixread=${job.rwmixread}`);
+  if (job.random_distribution.kind !== 'random') words.push(formatDistribution(job.random_distribution));
+  if (job.numjobs > 1) words.push(`numjobs=${job.numjobs}`);
+  const rate = rateOf(job);
+  if (rate !== undefined) words.push(`rate_iops=${Number(rate.toFixed(2))}`);
+  if (writes(job) && syncEvery(job) !== 1) words.push(`fdatasync=${syncEvery(job)}`);
+  if (job.verify !== undefined) words.push(`verify=${job.verify}`);
+  return words.join(' ');
+}

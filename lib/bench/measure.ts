@@ -1,0 +1,241 @@
+// Owns the measuring of one thread of a job: what is timed, what is not, and when it ends.
+
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers/promises';
+import type { Operations } from './driver.js';
+import { operationsOf, rateOf, writes, type Job } from './job.js';
+import { check, stamp } from './verify.js';
+import { Walk } from './walk.js';
+
+/** Latencies in nanoseconds, to three digits. */
+function latencies(): RecordableHistogram {
+  return createHistogram({ figures: 3 });
+}
+
+/** What one thread did one way. Histograms can be posted to another thread, and added there. */
+export interface Tally {
+  operations: number;
+  /** Those of them that were made in `elapsed`. */
+  counted: number;
+  latency: RecordableHistogram;
+  /** Of jobs with a rate. */
+  service: RecordableHistogram | undefined;
+}
+
+export interface Measured {
+  read: Tally;
+  write: Tally;
+  /** Milliseconds, without the windows in which the clock takes a part that shows. */
+  elapsed: number;
+  verified: number | undefined;
+}
+
+const now = performance.now.bind(performance);
+
+// Shorter than a time slice, so that work of other programs falls between windows as often as into one.
+const WINDOW_MS = 1;
+const WINDOW_MAX = 65_536;
+// Slower operations do not notice the clock (0.05 µs): each of them is timed.
+const FAST_MS = 0.002;
+// Positions of a job with a rate are made while it waits.
+const RATED_CHUNK = 64;
+
+// Latency is recorded in whole nanoseconds, of which there is at least one.
+function record(histogram: RecordableHistogram, milliseconds: number): void {
+  histogram.record(Math.max(1, Math.round(milliseconds * 1e6)));
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+// Sleeps where there is time for it: waking up takes the kernel a moment, so the rest is spent looking at the clock.
+function waitUntil(due: number): void {
+  const sleep = due - now() - 1;
+  if (sleep > 1) Atomics.wait(pause, 0, 0, sleep);
+  while (now() < due);
+}
+
+/** One thread's run of a job. */
+class Run {
+  readonly #job: Job;
+  readonly #operations: Operations;
+  readonly #walk: Walk;
+  readonly #positions = new Float64Array(WINDOW_MAX);
+  readonly #isWrite = new Uint8Array(WINDOW_MAX);
+  readonly #took = new Float64Array(WINDOW_MAX);
+  readonly #written = new Set<number>();
+  #result = Run.#fresh(undefined);
+
+  constructor(job: Job, operations: Operations, thread: number) {
+    this.#job = job;
+    this.#operations = operations;
+    this.#walk = new Walk(job, thread);
+  }
+
+  static #fresh(rate: number | undefined): Measured {
+    const tally = (): Tally => ({ operations: 0, counted: 0, latency: latencies(), service: rate === undefined ? undefined : latencies() });
+    return { read: tally(), write: tally(), elapsed: 0, verified: undefined };
+  }
+
+  async measure(onBegin: () => void): Promise<Measured> {
+    const { runtime = Infinity, ramp_time } = this.#job;
+    const rate = rateOf(this.#job);
+    const until = (seconds: number, operations: number): Promise<void> =>
+      rate === undefined ? this.#flatOut(seconds * 1000, operations) : this.#rated(seconds * 1000, operations, 1000 / rate);
+    if (ramp_time > 0) await until(ramp_time, Infinity);
+    this.#result = Run.#fresh(rate);
+    onBegin();
+    await until(runtime, operationsOf(this.#job));
+    if (this.#job.verify !== undefined) await this.#verifyWritten();
+    return this.#result;
+  }
+
+  // Windows that are timed as a whole, for throughput, and windows in which each operation is timed, for latency, take
+  // turns: reading the clock takes as long as a third of a small read. Nothing between windows is counted.
+  async #flatOut(milliseconds: number, operations: number): Promise<void> {
+    const result = this.#result;
+    const singly = this.#job.verify !== undefined;
+    const begin = now();
+    let left = operations;
+    let each = Infinity;
+    // Stamps and checks take longer than what they are of: with them, it is the clock on the wall that ends a job.
+    const isOver = (): boolean => (singly ? now() - begin : result.elapsed) >= milliseconds || left <= 0;
+    for (let window = 0; !isOver(); window++) {
+      const fast = !singly && each < FAST_MS;
+      const timeEach = !fast || window % 2 === 1;
+      // Enough of the fast ones are timed singly when it is one in five.
+      const length = fast && timeEach ? WINDOW_MS / 4 : WINDOW_MS;
+      const count = each === Infinity ? 1 : Math.min(WINDOW_MAX, left, Math.max(1, Math.floor(length / each)));
+      this.#walk.fill(this.#positions, this.#isWrite, count);
+      const elapsed = timeEach ? await this.#timeEach(count) : await this.#timeAll(count);
+      // The clock's own time would show in a window of fast operations.
+      const counts = !fast || !timeEach;
+      this.#count(count, counts);
+      left -= count;
+      if (counts) {
+        result.elapsed += elapsed;
+        // A disturbed window must not make the next ones short for long, nor an undisturbed one make them long.
+        const last = Math.max(elapsed / count, 1e-5);
+        each = each === Infinity ? last : Math.min(each * 2, Math.max(each / 2, last));
+      }
+      if (timeEach) this.#recordLatencies(count);
+      await setImmediate(); // timers, signals and observers have their turn
+    }
+  }
+
+  #count(count: number, counts: boolean): void {
+    for (let i = 0; i < count; i++) {
+      const tally = this.#isWrite[i] === 1 ? this.#result.write : this.#result.read;
+      tally.operations += 1;
+      if (counts) tally.counted += 1;
+    }
+  }
+
+  #recordLatencies(count: number): void {
+    const { read, write } = this.#result;
+    for (let i = 0; i < count; i++) {
+      record((this.#isWrite[i] === 1 ? write : read).latency, this.#took[i] ?? NaN);
+    }
+  }
+
+  async #timeAll(count: number): Promise<number> {
+    const { awaited } = this.#operations;
+    const operations = this.#operations;
+    const positions = this.#positions;
+    const isWrite = this.#isWrite;
+    const start = now();
+    for (let i = 0; i < count; i++) {
+      const pos = positions[i] ?? 0;
+      const pending = isWrite[i] === 1 ? operations.write(pos) : operations.read(pos);
+      // An await of what is no promise would be timed too.
+      if (awaited) await pending;
+    }
+    return now() - start;
+  }
+
+  async #timeEach(count: number): Promise<number> {
+    let elapsed = 0;
+    for (let i = 0; i < count; i++) {
+      const ended = this.#one(i, undefined);
+      const took = typeof ended === 'number' ? ended : await ended;
+      this.#took[i] = took;
+      elapsed += took;
+    }
+    return elapsed;
+  }
+
+  // An operation by itself: its time, or from `due` on where it was due before. Stamps and checks are not timed.
+  #one(index: number, due: number | undefined): Promise<number> | number {
+    const operations = this.#operations;
+    const pos = this.#positions[index] ?? 0;
+    const isWrite = this.#isWrite[index] === 1;
+    const { verify } = this.#job;
+    if (verify !== undefined && isWrite) {
+      stamp(operations.source, pos, verify);
+      this.#written.add(pos);
+    }
+    const start = now();
+    const pending = isWrite ? operations.write(pos) : operations.read(pos);
+    if (operations.awaited) return this.#finish(pending, start, pos, isWrite, due);
+    return this.#done(start, pos, isWrite, due);
+  }
+
+  async #finish(pending: unknown, start: number, pos: number, isWrite: boolean, due: number | undefined): Promise<number> {
+    await pending;
+    return this.#done(start, pos, isWrite, due);
+  }
+
+  #done(start: number, pos: number, isWrite: boolean, due: number | undefined): number {
+    const end = now();
+    const { verify } = this.#job;
+    if (verify !== undefined && !isWrite && (!writes(this.#job) || this.#written.has(pos))) {
+      check(this.#operations.found(pos), pos, verify);
+      this.#result.verified = (this.#result.verified ?? 0) + 1;
+    }
+    if (due !== undefined) {
+      const { latency, service } = isWrite ? this.#result.write : this.#result.read;
+      record(latency, end - due);
+      if (service !== undefined) record(service, end - start);
+    }
+    return end - start;
+  }
+
+  // One schedule from the first operation to the last: one that comes late is late from when it was due, and so are
+  // those behind it (coordinated omission is what leaving that out is called).
+  async #rated(milliseconds: number, operations: number, interval: number): Promise<void> {
+    const result = this.#result;
+    const begin = now();
+    for (let n = 0; n < operations; n++) {
+      if (n * interval >= milliseconds) break;
+      const due = begin + n * interval;
+      // Far behind its schedule, the job ends on time all the same.
+      if (now() - begin >= milliseconds) break;
+      const index = n % RATED_CHUNK;
+      if (index === 0) this.#walk.fill(this.#positions, this.#isWrite, RATED_CHUNK);
+      waitUntil(due);
+      const pending = this.#one(index, due);
+      if (typeof pending !== 'number') await pending;
+      const tally = this.#isWrite[index] === 1 ? result.write : result.read;
+      tally.operations += 1;
+      tally.counted += 1;
+    }
+    result.elapsed = now() - begin;
+    await setImmediate();
+  }
+
+  async #verifyWritten(): Promise<void> {
+    const { verify } = this.#job;
+    if (verify === undefined || !writes(this.#job)) return;
+    let verified = this.#result.verified ?? 0;
+    for (const pos of this.#written) {
+      await this.#operations.read(pos);
+      check(this.#operations.found(pos), pos, verify);
+      verified += 1;
+    }
+    this.#result.verified = verified;
+  }
+}
+
+/** Does the job as its thread number `thread`. Calls `onBegin` when what is counted begins. */
+export function measure(job: Job, operations: Operations, thread: number, onBegin: () => void): Promise<Measured> {
+  return new Run(job, operations, thread).measure(onBegin);
+}

@@ -1,0 +1,78 @@
+// Owns the page of a report: one file of HTML with its pictures in it, which asks no network for anything.
+
+import { plots } from './plots.js';
+import type { Report } from './report.js';
+import { element, escape, STYLE } from './svg.js';
+import { costTable, factsOf, rangeNote, speedTable, type Table } from './tables.js';
+
+const PAGE_STYLE = `
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1080px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--faint)}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;margin:.8rem 0}
+.wide{overflow-x:auto}
+th,td{padding:.2rem .7rem .2rem 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--faint)}
+th:first-child,td:first-child{text-align:left}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
+.warning{border-left:4px solid var(--direct);padding:.2rem .8rem;margin:.6rem 0}
+.done{font-weight:600}svg{max-width:100%;height:auto}code{font-size:13px}
+`;
+
+function html(table: Table, name: string): string {
+  const cells = (tag: string, row: readonly string[]): string => row.map((cell) => element(tag, {}, escape(cell))).join('');
+  return element(
+    'div',
+    { class: 'wide' },
+    element(
+      'table',
+      { class: name },
+      element('thead', {}, element('tr', {}, cells('th', table.head))),
+      element('tbody', {}, ...table.rows.map((row) => element('tr', {}, cells('td', row)))),
+    ),
+  );
+}
+
+function paragraph(text: string, name?: string): string {
+  return element('p', name === undefined ? {} : { class: name }, escape(text));
+}
+
+/** The report as HTML. */
+export async function page(report: Report): Promise<string> {
+  const pictures = await plots(report);
+  const named = (start: string): string[] => pictures.filter(({ name }) => name.startsWith(start)).map(({ svg }) => svg);
+  const ratios = new Map(pictures.map(({ name, svg }) => [name, svg]));
+  const at = (kind: string, name: string, index: number): string =>
+    ratios.get(`${kind}-${name}-${index + 1}`.replaceAll(/[^\w.-]+/g, '-')) ?? '';
+  const title = `node-dax bench: ${report.subject.path}`;
+  const body = [
+    element('h1', {}, escape(title)),
+    ...(report.complete ? [] : [paragraph('Interrupted: this is a part of what was asked for.', 'warning')]),
+    ...report.warnings.map((warning) => paragraph(warning, 'warning')),
+    element('dl', {}, ...factsOf(report).map(([name, fact]) => element('dt', {}, escape(name)) + element('dd', {}, escape(fact)))),
+    paragraph(rangeNote(report)),
+    ...(named('bandwidth').length > 0 ? [element('h2', {}, 'Bandwidth by block size'), ...named('bandwidth')] : []),
+    ...report.results.flatMap(({ name, groups, absent }) => [
+      element('h2', {}, escape(name)),
+      ...groups.flatMap((group, index) => [
+        paragraph(`Done: ${group.done}.`, 'done'),
+        html(speedTable(group), 'speed'),
+        at('ratio', name, index),
+        at('latency', name, index),
+        html(costTable(group), 'cost'),
+        element('ul', {}, ...group.rows.map((row) => element('li', {}, escape(`${row.name}: ${row.how}`)))),
+      ]),
+      ...(absent.length === 0 ? [] : [element('ul', { class: 'absent' }, ...absent.map(({ name: driver, why }) => element('li', {}, escape(`without ${driver}: ${why}`))))]),
+    ]),
+  ];
+  return `<!doctype html>\n${element(
+    'html',
+    { lang: 'en' },
+    element(
+      'head',
+      {},
+      '<meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/>',
+      element('title', {}, escape(title)),
+      element('style', {}, STYLE, PAGE_STYLE),
+    ),
+    element('body', {}, ...body),
+  )}\n`;
+}

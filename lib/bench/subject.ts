@@ -1,0 +1,102 @@
+// Owns the file or device that is worked on: made where there is none and removed afterwards, and what is known of it.
+
+import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync as openFile, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { openSync } from 'node-dax';
+import type { Target } from './driver.js';
+import type { Subject } from './report.js';
+
+/** Magic numbers of statfs(2), linux/magic.h. */
+const FILESYSTEMS: Readonly<Record<number, string>> = {
+  0x01021994: 'tmpfs',
+  0xef53: 'ext4',
+  0x58465342: 'xfs',
+  0x9123683e: 'btrfs',
+  0x794c7630: 'overlay',
+  0x01021997: '9p',
+  0x6969: 'nfs',
+};
+
+const FILL = 1024 * 1024;
+
+export interface Prepared {
+  readonly subject: Subject;
+  readonly target: Target;
+  /** Removes what was made. */
+  dispose(): void;
+}
+
+// Content that no layer can compress or leave out.
+function fill(fd: number, size: number): void {
+  const block = new Uint8Array(Math.min(FILL, size));
+  let state = 1;
+  for (let i = 0; i < block.length; i++) {
+    state = (state * 48271) % 2147483647;
+    block[i] = state % 256;
+  }
+  for (let pos = 0; pos < size; ) pos += writeSync(fd, block, 0, Math.min(block.length, size - pos), pos);
+  fdatasyncSync(fd); // writing back must not go on beside the first trials
+}
+
+// Fails where the file has appeared meanwhile: it is somebody else's.
+function make(path: string, size: number): void {
+  const fd = openFile(path, 'wx');
+  try {
+    fill(fd, size);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function filesystemOf(path: string): string | undefined {
+  if (!statSync(path).isFile()) return undefined;
+  const magic = statfsSync(path).type;
+  return FILESYSTEMS[magic] ?? `filesystem 0x${magic.toString(16)}`;
+}
+
+function describe(path: string, force: boolean, withFiles: boolean): { subject: Subject; target: Target } {
+  using device = openSync(path, { readOnly: true });
+  const { kind, isDax, mapSync, granularity, numaNode, size } = device;
+  const { persistenceDomain, flushInstruction } = device.facts;
+  const filesystem = filesystemOf(path);
+  const isFile = kind === 'file' || kind === 'fsdax';
+  const folder = withFiles && isFile ? mkdtempSync(join(dirname(path), 'node-dax-bench-')) : undefined;
+  return {
+    subject: { path, kind, isDax, mapSync, granularity, persistenceDomain, flushInstruction, filesystem, numaNode, size },
+    target: { path, kind, granularity, isDax, folder, force },
+  };
+}
+
+function isDirectory(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
+}
+
+/**
+ * What is at `path`, which may be overwritten. Where nothing is, or in a directory, a file of `size` bytes is made, which
+ * `dispose` removes; for jobs on files (`withFiles`), a folder beside it as well. Throws what making and opening throw.
+ */
+export function prepare(path: string, size: number, force: boolean, withFiles: boolean): Prepared {
+  const file = isDirectory(path) ? join(path, `node-dax-bench-${process.pid}`) : path;
+  const made = !existsSync(file);
+  if (made) make(file, size);
+  const dispose = (): void => {
+    if (made) rmSync(file, { force: true });
+  };
+  try {
+    const found = describe(file, force, withFiles);
+    const { folder } = found.target;
+    return {
+      ...found,
+      dispose: () => {
+        if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+        dispose();
+      },
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}

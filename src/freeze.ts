@@ -1,0 +1,67 @@
+// Owns freezing a filesystem: what changes it waits, level by level, until it thaws (freeze_super, MK-6).
+
+import { DaxError } from './errors.js';
+import type { SuperBlock } from './inode.js';
+import { RwLock } from './rw-lock.js';
+
+/** What has something to do when its filesystem freezes. */
+export interface Freezable {
+  setFrozen(isFrozen: boolean): void;
+}
+
+/** What a filesystem's changes pass through. They share it; freezing holds it alone, the writers' level first. */
+export interface FreezeGate {
+  /** Passed by writes, truncation and punching, outside every other lock. */
+  readonly writers: RwLock;
+  /** Passed by write faults, which may come in the middle of a write. */
+  readonly faults: RwLock;
+  /** Where the filesystem's files are mapped. */
+  readonly mapped: Set<WeakRef<Freezable>>;
+  isFrozen: boolean;
+}
+
+const gates = new WeakMap<SuperBlock, FreezeGate>();
+
+/** The gate of a filesystem: the same one each time. */
+export function freezeGate(sb: SuperBlock): FreezeGate {
+  let gate = gates.get(sb);
+  if (gate === undefined) {
+    gate = { writers: new RwLock(), faults: new RwLock(), mapped: new Set(), isFrozen: false };
+    gates.set(sb, gate);
+  }
+  return gate;
+}
+
+function tellAll({ mapped, isFrozen }: FreezeGate): void {
+  for (const ref of mapped) {
+    const one = ref.deref();
+    if (one === undefined) mapped.delete(ref);
+    else one.setFrozen(isFrozen);
+  }
+}
+
+/**
+ * Waits for writes under way, and holds new ones and first stores through shared mappings back until `thawSuper`.
+ * Reads, loads and private stores go on. The buffers of writable shared mappings are detached on the owner's thread,
+ * which must not wait for itself. Throws `EBUSY` for a filesystem that is frozen.
+ */
+export async function freezeSuper(sb: SuperBlock): Promise<void> {
+  const gate = freezeGate(sb);
+  if (gate.isFrozen) throw new DaxError({ errno: 'EBUSY', syscall: 'freeze', hint: 'it is frozen already' });
+  gate.isFrozen = true;
+  await gate.writers.exclusive();
+  await gate.faults.exclusive();
+  tellAll(gate);
+}
+
+/** Lets go on what `freezeSuper` held back. Throws `EINVAL` for a filesystem that is not frozen. */
+export function thawSuper(sb: SuperBlock): void {
+  const gate = freezeGate(sb);
+  if (!gate.isFrozen || !gate.faults.isHeldExclusive) {
+    throw new DaxError({ errno: 'EINVAL', syscall: 'thaw', hint: 'it is not frozen' });
+  }
+  gate.isFrozen = false;
+  tellAll(gate);
+  gate.faults.releaseExclusive();
+  gate.writers.releaseExclusive();
+}

@@ -1,0 +1,36 @@
+// Owns the locks of a file's pages: held by a fault, and by a write for as long as it fills blocks that hold garbage.
+
+import { assertOrder, noteReleased, noteTaken, type Ranked } from './lock-order.js';
+
+/** Bytes of a file that somebody holds. Give it back to `unlock`. */
+export interface LockedPages extends Ranked {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The kernel's entry locks, by ranges. Nothing that holds one waits for another. */
+export class PageLocks {
+  readonly #held = new Set<LockedPages>();
+  #whenFreed: (() => void)[] = [];
+
+  /** Locks bytes [start, end) of the file, which are whole blocks or pages, unless one of them is locked. */
+  tryLock(start: number, end: number): LockedPages | undefined {
+    for (const other of this.#held) if (start < other.end && other.start < end) return undefined;
+    const locked: LockedPages = { start, end, rank: 'page entry' };
+    assertOrder(locked);
+    this.#held.add(locked);
+    noteTaken(locked);
+    return locked;
+  }
+
+  unlock(locked: LockedPages): void {
+    noteReleased(locked);
+    this.#held.delete(locked);
+    for (const wake of this.#whenFreed.splice(0)) wake();
+  }
+
+  /** Resolves when one that is locked now was unlocked; at once if none is. */
+  async change(): Promise<void> {
+    if (this.#held.size > 0) await new Promise<void>((resolve) => this.#whenFreed.push(resolve));
+  }
+}

@@ -1,0 +1,192 @@
+// The command `bench`: what it prints and writes, what it leaves alone, and how it ends.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { Report } from '../../lib/bench/report.js';
+
+// Each trial is a process, and a machine may have other things to do.
+t.setTimeout(300_000);
+
+const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
+const BRIEF = ['--runtime', '20ms', '--ramp_time', '20ms', '--repeats', '1', '--size', '1M'];
+const OWN = ['view', 'sync', 'async', 'fs', 'direct', 'filehandle'].flatMap((name) => ['--driver', name]);
+
+function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'bench', ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/** A folder in memory, removed when the test ends. */
+function folder(test: Test): string {
+  const path = mkdtempSync('/dev/shm/node-dax-test-bench-');
+  test.teardown(() => {
+    rmSync(path, { recursive: true });
+  });
+  return path;
+}
+
+interface Fio {
+  jobs: { jobname: string; groupid: number; error: number; read: Moved; write: Moved; 'job options': Record<string, string> }[];
+  'node-dax': Report;
+}
+interface Moved {
+  io_bytes: number;
+  total_ios: number;
+  iops: number;
+  bw_bytes: number;
+  lat_ns: { N: number; mean: number; percentile?: Record<string, number> };
+}
+
+t.test('the table', (test) => {
+  const dir = folder(test);
+  const { status, stdout, stderr } = bench(join(dir, 'new'), ...BRIEF, ...OWN, '--rw', 'randread', '--rw', 'write');
+  test.strictSame({ status, stderr }, { status: 0, stderr: '' });
+  test.match(stdout, /command: +node-dax bench .* --rw write\n/);
+  test.match(stdout, /warning: The file is on tmpfs/);
+  test.match(stdout, /randread 4k: the program has loaded from every cache line[^\n]*\n\nDRIVER.*\nnode-dax view /);
+  test.match(stdout, /randread 4k: the bytes are in the program’s own memory\n\nDRIVER .*× FS O_DIRECT\nnode-dax sync .*\nnode-dax async .*\nfs sync .*\nfs O_DIRECT .* 1\nFileHandle /);
+  test.match(stdout, /write 4k: the bytes survive a power cut, as far as the medium does\n\n(?:.*\n){7}/);
+  test.strictSame(readdirSync(dir), [], 'the file is removed');
+  test.end();
+});
+
+t.test('JSON in the shape of fio', (test) => {
+  const dir = folder(test);
+  const { status, stdout } = bench(dir, ...BRIEF, ...OWN, '--rw', 'randrw', '--bs', '4k', '--bs', '16k', '--json');
+  test.equal(status, 0);
+  const { jobs, 'node-dax': report } = JSON.parse(stdout) as Fio;
+  test.equal(jobs.length, 12);
+  test.strictSame([...new Set(jobs.map(({ groupid }) => groupid))], [0, 1]);
+  for (const { jobname, error, read, write, 'job options': options } of jobs) {
+    test.equal(error, 0);
+    for (const moved of [read, write]) {
+      test.ok(moved.total_ios > 0 && moved.iops > 0 && moved.lat_ns.N > 0, jobname);
+      test.equal(moved.io_bytes, moved.total_ios * Number(options['bs']));
+      test.ok(Math.abs(moved.bw_bytes / (moved.iops * Number(options['bs'])) - 1) < 1e-3);
+    }
+    test.match(options, { rw: 'randrw', size: '1048576', numjobs: '1', fdatasync: '1', time_based: '1' });
+  }
+  test.match(report, { complete: true, rounds: 1, subject: { filesystem: 'tmpfs', granularity: 'page', isDax: false } });
+  test.equal(report.results[0]?.groups[1]?.base, 'fs O_DIRECT');
+  test.strictSame(readdirSync(dir), [], 'a file made in a folder is removed');
+
+  const kept = join(dir, 'result.json');
+  writeFileSync(kept, stdout);
+  const shown = bench('--from', kept, '--html', join(dir, 'page.html'), '--svg', join(dir, 'svg'));
+  test.equal(shown.status, 0, shown.stderr);
+  test.match(shown.stdout, new RegExp(`when: +${report.started}`));
+  test.match(readFileSync(join(dir, 'page.html'), 'utf8'), /^<!doctype html>/);
+  const pictures = readdirSync(join(dir, 'svg'));
+  test.ok(pictures.includes('bandwidth-randrw-1.svg') && pictures.includes('latency-randrw-16k-rwmixread-50-2.svg'), pictures.join(' '));
+  for (const name of pictures) test.match(readFileSync(join(dir, 'svg', name), 'utf8'), /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"[^>]*><style>/);
+  writeFileSync(kept, '{"jobs":[]}');
+  test.match(bench('--from', kept), { status: 1, stderr: /no result of node-dax bench/ });
+  test.end();
+});
+
+t.test('nothing is overwritten that was not given', (test) => {
+  const path = join(folder(test), 'precious');
+  const content = Buffer.alloc(2 * 1024 ** 2, 'precious');
+  writeFileSync(path, content);
+  const few = [path, ...BRIEF, '--driver', 'sync', '--driver', 'fs'];
+  test.match(bench(...few, '--rw', 'randwrite'), { status: 2, stderr: /--yes-overwrite/ });
+  test.match(bench(path, '--preset', 'log'), { status: 2, stderr: /--yes-overwrite/ });
+  test.equal(bench(...few, '--rw', 'randread').status, 0, 'reading asks for nothing');
+  test.ok(readFileSync(path).equals(content));
+  content.writeUInt16LE(0xef53, 1080);
+  writeFileSync(path, content);
+  test.match(bench(...few, '--rw', 'write', '--yes-overwrite'), { status: 1, stderr: /EBUSY.*carries ext2, ext3 or ext4; --force/ });
+  test.ok(readFileSync(path).equals(content));
+  test.equal(bench(...few, '--rw', 'write', '--yes-overwrite', '--force').status, 0);
+  test.notOk(readFileSync(path).subarray(0, 1024 ** 2).equals(content.subarray(0, 1024 ** 2)));
+  test.ok(readFileSync(path).subarray(1024 ** 2).equals(content.subarray(1024 ** 2)), 'nothing behind --size');
+  test.match(bench(path, '--size', '4M', '--rw', 'read'), { status: 2, stderr: /2097152 bytes/ });
+  test.end();
+});
+
+t.test('what was written is verified', (test) => {
+  const path = join(folder(test), 'new');
+  const options = [...OWN, '--loops', '1', '--ramp_time', '0', '--verify', 'sha256', '--size', '256k', '--repeats', '1', '--json'];
+  const { status, stdout, stderr } = bench(path, ...options, '--rw', 'write', '--rw', 'read');
+  test.equal(status, 0, stderr);
+  const { results } = (JSON.parse(stdout) as Fio)['node-dax'];
+  test.equal(results.length, 2);
+  for (const { groups, absent } of results) {
+    test.strictSame(absent, []);
+    for (const { figures, driver } of groups.flatMap(({ rows }) => rows)) test.equal(figures.verified, 64, driver);
+  }
+  const unwritten = bench(path, ...options, '--rw', 'read');
+  test.equal(unwritten.status, 1, 'a driver that fails is told of, and the exit status too');
+  const [result] = (JSON.parse(unwritten.stdout) as Fio)['node-dax'].results;
+  test.equal(result?.absent.length, 6);
+  test.match(result?.absent[0]?.why, /failed: verify: the block at 0 is not what a job with --verify sha256 wrote there/);
+  test.end();
+});
+
+t.test('threads, rates and syncs', (test) => {
+  const dir = folder(test);
+  const rated = bench(dir, ...OWN, '--rw', 'write', '--rate_iops', '500', '--runtime', '100ms', '--repeats', '1', '--size', '1M', '--json');
+  test.equal(rated.status, 0, rated.stderr);
+  for (const { jobname, write } of (JSON.parse(rated.stdout) as Fio).jobs) {
+    test.ok(write.total_ios <= 50 && write.total_ios > 0, `${jobname}: ${write.total_ios}`);
+  }
+  const threads = bench(dir, ...BRIEF, ...OWN, '--rw', 'randrw', '--numjobs', '2', '--fdatasync', '4', '--json');
+  test.equal(threads.status, 0, threads.stderr);
+  const [result] = (JSON.parse(threads.stdout) as Fio)['node-dax'].results;
+  test.equal(result?.groups.flatMap(({ rows }) => rows).length, 5);
+  test.match(result?.absent, [{ driver: 'async', why: 'there is no awaited persist' }]);
+  test.end();
+});
+
+t.test('drivers of different promises share no table', (test) => {
+  const { stdout } = bench(folder(test), ...BRIEF, ...OWN, '--rw', 'write', '--fdatasync', '0', '--json');
+  const groups = (JSON.parse(stdout) as Fio)['node-dax'].results[0]?.groups ?? [];
+  test.strictSame(
+    groups.map(({ rows }) => rows.map(({ driver }) => driver)),
+    [['view', 'sync', 'async', 'fs', 'filehandle'], ['direct']],
+    'O_DIRECT alone promises that the device has taken the bytes',
+  );
+  test.equal(groups[0]?.base, 'fs sync');
+  test.equal(groups[1]?.base, undefined);
+  test.end();
+});
+
+t.test('an interruption leaves a partial report and no file', async (test) => {
+  const dir = folder(test);
+  const child = spawn(process.execPath, [MAIN, 'bench', join(dir, 'new'), '--size', '4M', '--rw', 'read', '--runtime', '300ms', '--repeats', '50', '--json', ...OWN], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const ended = once(child, 'close');
+  while (!existsSync(join(dir, 'new'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  child.kill('SIGINT');
+  const [status] = (await ended) as [number];
+  test.equal(status, 130);
+  const report = (JSON.parse(output) as Fio)['node-dax'];
+  test.equal(report.complete, false);
+  test.strictSame(readdirSync(dir), []);
+});
+
+t.test('wrong usage', (test) => {
+  const dir = folder(test);
+  const wrong: [string[], RegExp][] = [
+    [[], /give a PATH/],
+    [[dir, '--rw', 'fly'], /Allowed choices/],
+    [[dir, '--rw', 'read,write'], /Allowed choices/],
+    [[dir, '--bs', '0'], /not a size/],
+    [[dir, '--bs', '4k', '--size', '1k'], /smaller --bs/],
+    [[dir, '--runtime', 'long'], /not a time/],
+    [[dir, '--random_distribution', 'zipf:1', '--rw', 'randread'], /zipf/],
+    [[dir, '--driver', 'tape'], /no driver tape: view, sync/],
+    [[dir, '--preset', 'none'], /Allowed choices/],
+    [[dir, '--numjobs', '0'], /from 1 on/],
+  ];
+  for (const [args, message] of wrong) test.match(bench(...args), { status: 2, stderr: message }, args.join(' '));
+  test.match(bench('/nowhere/at/all', '--size', '1M'), { status: 1, stderr: /ENOENT/ });
+  test.strictSame(readdirSync(dir), []);
+  test.match(bench('--help'), { status: 0, stdout: /quick .*\n.*oltp/ });
+  test.end();
+});

@@ -1,0 +1,42 @@
+// The benchmark on every kind of device: which drivers take part, and that nothing outside what was given changes.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Report } from '../../lib/bench/report.js';
+import { onEveryDevice } from '../helpers/devices.js';
+
+// Each trial is a process, and a guest is slow.
+t.setTimeout(900_000);
+
+const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
+const OWN = ['view', 'sync', 'async', 'fs', 'direct', 'filehandle'];
+const SIZE = 64 * 1024;
+
+onEveryDevice('bench on', (test, wanted) => {
+  const { path, kind, isDax } = wanted;
+  const behind = Buffer.from('not touched');
+  const device = wanted.open();
+  device.zeroSync(0, SIZE); // nothing that is known by a signature
+  device.writeSync(behind, SIZE);
+  device.closeSync();
+  const options = ['--size', `${SIZE}`, '--rw', 'randrw', '--loops', '2', '--ramp_time', '10ms', '--repeats', '1', '--json', '--yes-overwrite'];
+  const drivers = [...OWN, 'fio-dev-dax', 'fio-libpmem'].flatMap((name) => ['--driver', name]);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'bench', path, ...options, ...drivers], { encoding: 'utf8' });
+  test.equal(status, 0, stderr);
+  const report = (JSON.parse(stdout) as { 'node-dax': Report })['node-dax'];
+  test.match(report.subject, { path, kind, isDax });
+  test.equal(report.results.length, 1);
+  for (const { name, groups, absent } of report.results) {
+    const ran = groups.flatMap(({ rows }) => rows.map(({ driver }) => driver)).sort();
+    const without = absent.map(({ driver, why }) => `${driver}: ${why}`);
+    const able = kind === 'devdax' ? ['async', 'sync', 'view'] : OWN;
+    for (const driver of able) test.ok(ran.includes(driver), `${name} by ${driver}; ${without.join('; ')}`);
+    if (kind === 'devdax') test.notOk(ran.includes('fs'));
+    test.strictSame(absent.filter(({ why }) => why.startsWith('failed')), []);
+    for (const { rows } of groups) for (const { iops } of rows) test.ok(iops.median > 0);
+  }
+  const found = Buffer.alloc(behind.length);
+  wanted.open().readSync(found, SIZE);
+  test.equal(found.toString(), behind.toString());
+});

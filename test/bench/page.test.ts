@@ -1,0 +1,139 @@
+// The page of a report in a browser: what is in it, that nothing is cut off, light and dark, and that it asks no network.
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import t from 'tap';
+import { fromFio } from '../../lib/bench/fio-json.js';
+import { page as pageOf } from '../../lib/bench/page.js';
+import { pictureFiles } from '../../lib/bench/plots.js';
+import type { Report } from '../../lib/bench/report.js';
+
+const RESULT = join(__dirname, '..', '..', '..', 'benchmarks', 'results', 'guest-ext4.json');
+const CHROMIUM = process.env['NODE_DAX_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
+
+t.setTimeout(300_000);
+
+const report = fromFio(readFileSync(RESULT, 'utf8'));
+const launched = spawnSync(CHROMIUM, ['--version']).status === 0;
+const missing = `there is no ${CHROMIUM}: apt-get install chromium, or name another in NODE_DAX_TEST_CHROMIUM`;
+if (!launched && process.env['CI'] !== undefined) t.fail(missing);
+
+// A browser that is asked for a file alone has no business with a network.
+const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+async function withBrowser(run: (browser: Browser) => Promise<void>): Promise<void> {
+  // Chromium refuses a sandbox to root.
+  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...QUIET, ...sandbox] });
+  try {
+    await run(browser);
+  } finally {
+    await browser.close();
+  }
+}
+
+// In the page: what of a picture lies outside its frame. Text, because the types of a page are not those of Node.
+const CUT_OFF = `[...document.querySelectorAll('svg.plot')].flatMap((svg) => {
+  const frame = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text, circle, rect, path')].filter((shape) => {
+    const { left, right, top, bottom } = shape.getBoundingClientRect();
+    return left < frame.left - 1 || right > frame.right + 1 || top < frame.top - 1 || bottom > frame.bottom + 1;
+  }).map((shape) => svg.getAttribute('aria-label') + ': ' + (shape.textContent || shape.tagName));
+})`;
+
+const groups = report.results.flatMap((result) => result.groups);
+const count = (page: Page, selector: string): Promise<number> => page.locator(selector).count();
+
+t.test('the page', { skip: !launched && missing }, async (test) => {
+  const path = join(test.testdir(), 'report.html');
+  writeFileSync(path, await pageOf(report));
+  await withBrowser(async (browser) => {
+    const page = await browser.newPage({ colorScheme: 'light', viewport: { width: 1100, height: 900 } });
+    const requests: string[] = [];
+    const errors: string[] = [];
+    page.on('request', (request) => requests.push(request.url()));
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (message) => errors.push(message.text()));
+    await page.goto(`file://${path}`);
+    test.strictSame(requests, [`file://${path}`], 'it asks for nothing else');
+    test.strictSame(errors, []);
+
+    test.equal(await page.locator('h1').textContent(), `node-dax bench: ${report.subject.path}`);
+    test.strictSame(await page.locator('p.warning').allTextContents(), report.warnings);
+    test.equal(await page.locator('dd').first().textContent(), report.command);
+    test.equal(await count(page, 'table.speed'), groups.length);
+    test.equal(await count(page, 'table.cost'), groups.length);
+    test.strictSame(await page.locator('p.done').allTextContents(), groups.map(({ done }) => `Done: ${done}.`));
+    for (const [index, group] of groups.entries()) {
+      const drivers = await page.locator('table.speed').nth(index).locator('tbody td:first-child').allTextContents();
+      test.strictSame(drivers, group.rows.map(({ name }) => name));
+    }
+
+    const bars = page.locator('rect[data-driver]');
+    const ratios = groups.flatMap(({ rows }) => rows).filter(({ ratio }) => ratio !== undefined);
+    test.equal(await bars.count(), ratios.length, 'a bar for each ratio');
+    test.strictSame(await page.evaluate(CUT_OFF), [], 'nothing is cut off');
+    test.ok((await count(page, 'svg.plot')) > 4);
+
+    const ground = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const light = await ground();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    test.not(await ground(), light, 'light and dark');
+
+    const shots = process.env['NODE_DAX_TEST_SCREENSHOTS'];
+    if (shots !== undefined) {
+      mkdirSync(shots, { recursive: true });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.screenshot({ path: join(shots, `report-${colorScheme}.png`), fullPage: true });
+      }
+    }
+  });
+});
+
+t.test('what was measured is where it should be drawn', { skip: !launched && missing }, async (test) => {
+  const path = join(test.testdir(), 'report.html');
+  writeFileSync(path, await pageOf(report));
+  await withBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await page.goto(`file://${path}`);
+    // The bar of a driver that is faster than the base goes right from 1, that of a slower one left, and further for more.
+    for (const picture of await page.locator('svg.plot:has(rect[data-driver])').all()) {
+      const one = Number(await picture.locator('line.one').getAttribute('x1'));
+      const bars = await Promise.all(
+        (await picture.locator('rect[data-driver]').all()).map(async (bar) => ({
+          x: Number(await bar.getAttribute('x')),
+          width: Number(await bar.getAttribute('width')),
+          ratio: Number(/: ([\d.]+)/.exec((await bar.textContent()) ?? '')?.[1]),
+        })),
+      );
+      const ends = bars.map(({ x, width, ratio }) => ({ ratio, end: ratio >= 1 ? x + width : x }));
+      for (const { ratio, end } of ends) test.ok(ratio >= 1 ? end >= one - 0.1 : end <= one + 0.1, `${ratio}`);
+      // Ratios are written with few digits: bars of the same one may differ.
+      const wrong = ends.filter(({ ratio, end }) => ends.some((other) => other.ratio > ratio && other.end < end));
+      test.strictSame(wrong, []);
+    }
+  });
+});
+
+t.test('words from outside do not become markup', async (test) => {
+  const hostile: Report = {
+    ...report,
+    command: '<script>alert(1)</script>',
+    warnings: ['<img src=x onerror=alert(1)> & "more"'],
+    subject: { ...report.subject, path: '/tmp/<b>"&' },
+    results: report.results.map((result) => ({ ...result, name: `<i>${result.name}`, absent: [{ driver: 'x', name: 'x', why: '<u>' }] })),
+  };
+  const html = await pageOf(hostile);
+  test.notMatch(html, /<script|<img|<b>|<i>|<u>/);
+  test.match(html, /&lt;script&gt;alert\(1\)&lt;\/script&gt;/);
+  for (const { svg } of await pictureFiles(hostile)) test.notMatch(svg, /<i>/);
+});
+
+t.test('a report that is interrupted says so, and one of nothing is a page too', async (test) => {
+  const html = await pageOf({ ...report, complete: false, results: [] });
+  test.match(html, /Interrupted/);
+  test.notMatch(html, /<svg/);
+});

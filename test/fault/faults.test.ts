@@ -1,0 +1,351 @@
+// Real faults: threads that touch a file through mappings of their own, and what the filesystem is asked (cases 38 to 62).
+
+import '../helpers/assert-locks.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freezeSuper, MAP_PRIVATE, PROT_READ, thawSuper } from 'node-dax';
+import { FaultWorker } from '../helpers/fault-worker.js';
+import { onEveryGround, type MappedFile } from '../helpers/mapped-file.js';
+
+function created({ fs }: MappedFile): number {
+  return fs.calls.filter(([, , create]) => create).length;
+}
+
+onEveryGround('38: a written page is the medium, both ways', async (test, ground) => {
+  const mapped = ground.holes(3);
+  const { page } = ground;
+  ground.write(mapped, 1, 5);
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  test.equal(await worker.load(page + 10), 5, 'a load');
+  await worker.store(page + 10, 6);
+  test.equal(ground.media(mapped, 1)[10], 6, 'a store is on the medium');
+  test.equal(ground.read(mapped, 1, 10), 6, 'and read(2) sees it');
+  mapped.file.writeSync(Buffer.of(7), page + 11);
+  test.equal(await worker.load(page + 11), 7, 'write(2) is seen through the mapping');
+  const view = new Uint8Array(mapped.mapping.buffer);
+  test.strictSame([view[page + 10], view[page + 11]], [6, 7], 'the owner sees the same');
+  view[page + 12] = 8;
+  test.equal(await worker.load(page + 12), 8);
+  const info = await worker.call('info', 0);
+  test.match(info, { minor: 1, major: 0, hole: 0, mkwrite: 0, refused: 0 }, 'one fault');
+  test.strictSame(worker.losses, []);
+});
+
+onEveryGround('39: a load of a hole', async (test, ground) => {
+  const mapped = ground.holes(4);
+  const free = mapped.fs.freeBlocks;
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  test.equal(await worker.load(2 * ground.page + 5), 0);
+  test.ok(mapped.fs.calls.length > 0, 'the filesystem was asked');
+  test.equal(created(mapped), 0, 'for what is there');
+  test.equal(mapped.fs.freeBlocks, free);
+  test.equal(mapped.inode.mtimeMs, 0);
+  test.match(await worker.call('info', 0), { major: 0, asked: 1, hole: 1, mkwrite: 0 });
+});
+
+onEveryGround('40: a store to a hole', async (test, ground) => {
+  const mapped = ground.holes(4);
+  const { page } = ground;
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  test.equal(await worker.call('storeAndLoad', 0, 2 * page + 5, 9), 9);
+  const asked = mapped.fs.calls.map(([iblock, , create]) => [iblock, create]);
+  test.strictSame(asked, [[2 * ground.blocksPerPage, false], [2 * ground.blocksPerPage, true]]);
+  test.equal(mapped.inode.blocks.size, ground.blocksPerPage, 'one page is allocated');
+  const expected = Buffer.alloc(page);
+  expected[5] = 9;
+  test.ok(expected.equals(Buffer.from(await worker.call('bytes', 0, 2 * page, page))), 'the rest is zeros');
+  test.ok(expected.equals(Buffer.from(ground.media(mapped, 2))), 'on the medium too');
+  test.match(await worker.call('info', 0), { major: 1, asked: 1, hole: 0 });
+  test.ok(mapped.inode.mtimeMs > 0, 'and the times change (56)');
+  mapped.inode.mtimeMs = 0;
+  await worker.store(2 * page + 6, 1);
+  test.equal(mapped.inode.mtimeMs, 0, 'once');
+  test.match(await worker.call('info', 0), { major: 1, asked: 1 });
+});
+
+onEveryGround('FT-9: zeros that were seen give way to the page, in every mapping', async (test, ground) => {
+  const mapped = ground.holes(3);
+  const { page } = ground;
+  const second = ground.map(mapped, { prot: PROT_READ });
+  const [one, two] = await Promise.all([
+    FaultWorker.start(test, mapped.mapping.handle, second.handle),
+    FaultWorker.start(test, mapped.mapping.handle),
+  ]);
+  for (const worker of [one, two]) test.equal(await worker.load(page), 0);
+  test.equal(await one.load(page, 1), 0);
+  test.equal(new Uint8Array(second.buffer)[page], 0, 'the owner looks too');
+  await two.store(page + 7, 3);
+  test.equal(await one.load(page + 7), 3, 'in another thread');
+  test.equal(await one.load(page + 7, 1), 3, 'through another mapping');
+  test.equal(new Uint8Array(second.buffer)[page + 7], 3, 'on the owner');
+  test.equal(created(mapped), 1);
+  test.match(await two.call('info', 0), { major: 1, mkwrite: 1 }, 'MK-1');
+});
+
+onEveryGround('42 and 43: past the end of the file, until it grows', async (test, ground) => {
+  const mapped = ground.holes(4);
+  const { page } = ground;
+  mapped.file.truncateSync(page + 1);
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  test.equal(await worker.load(2 * page - 1), 0, 'the page of the end is there as a whole');
+  test.equal(await worker.load(2 * page + 3), 0);
+  await worker.store(3 * page + 3, 1);
+  test.strictSame(await worker.lost(2), [
+    { mapping: 0, code: 'ENXIO', reason: 'BEYOND_END', position: 2 * page },
+    { mapping: 0, code: 'ENXIO', reason: 'BEYOND_END', position: 3 * page },
+  ]);
+  await test.rejects(worker.call('persist', 0), { code: 'EIO', reason: 'MEDIA_ERROR' }, 'what was lost cannot be made durable');
+  await worker.call('persist', 0, 0, 2 * page);
+  await test.rejects(worker.call('prefault', 0), { code: 'EIO', position: 2 * page });
+
+  mapped.file.truncateSync(4 * page);
+  test.equal(await worker.load(2 * page + 3), 0);
+  test.equal(await worker.call('storeAndLoad', 0, 3 * page + 3, 4), 4);
+  test.equal(ground.media(mapped, 3)[3], 4, 'U-4: it is the file again');
+  await worker.call('persist', 0);
+  await worker.call('prefault', 0);
+  await worker.settled();
+  test.equal(worker.losses.length, 2);
+});
+
+onEveryGround('44: a block that cannot be had, and then can', async (test, ground) => {
+  const mapped = ground.holes(2);
+  const { page } = ground;
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  const codes = { ENOSPC: -28, EDQUOT: -122, ENOMEM: -12 };
+  for (const [code, errno] of Object.entries(codes)) {
+    mapped.fs.onGetBlock = (_inode, _iblock, _bh, create) => (create ? errno : undefined);
+    await worker.store(page + 3, 9);
+    const losses = await worker.lost(1);
+    test.match(losses, [{ code, position: page }]);
+    losses.length = 0;
+    test.equal(await worker.load(page + 3), 9, 'the store stayed in this process');
+    await test.rejects(worker.call('persist', 0), { code: 'EIO' }, 'which is not forgotten');
+    mapped.fs.onGetBlock = undefined;
+    test.ok(ground.isHole(mapped, 1));
+    mapped.file.truncateSync(page);
+    mapped.file.truncateSync(2 * page);
+    mapped.fs.forget(mapped.file);
+  }
+  test.equal(await worker.call('storeAndLoad', 0, page + 3, 9), 9);
+  test.equal(ground.media(mapped, 1)[3], 9);
+});
+
+onEveryGround('45: an answer about less than a page', async (test, ground) => {
+  const mapped = ground.holes(1);
+  mapped.fs.onGetBlock = (_inode, _iblock, bh) => {
+    bh.map(ground.device, 0, 512);
+    return 0;
+  };
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  test.equal(await worker.load(0), 0);
+  test.match(await worker.lost(1), [{ code: 'EIO', position: 0 }]);
+});
+
+onEveryGround('a getBlock that breaks refuses whoever asked, and is told of', async (test, ground) => {
+  const mapped = ground.holes(1);
+  mapped.fs.onGetBlock = () => {
+    throw new TypeError('a bug');
+  };
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+  await worker.store(0, 1);
+  test.match(await worker.lost(1), [{ code: 'EIO', position: 0 }]);
+  test.match(await warned, { message: /a bug/ });
+});
+
+onEveryGround('46 and 47: private stores stay private', async (test, ground) => {
+  const mapped = ground.holes(4);
+  const { page } = ground;
+  if (!ground.hasPrivate) {
+    test.throws(() => ground.map(mapped, { flags: MAP_PRIVATE }), { code: 'EINVAL', reason: 'DEVDAX_PRIVATE' }, '83, DD-1');
+    return;
+  }
+  ground.write(mapped, 0, 1);
+  mapped.inode.mtimeMs = mapped.inode.ctimeMs = 0;
+  const aside = ground.map(mapped, { flags: MAP_PRIVATE });
+  const free = mapped.fs.freeBlocks;
+  mapped.fs.calls = [];
+  const worker = await FaultWorker.start(test, aside.handle);
+  test.equal(await worker.call('storeAndLoad', 0, 5, 9), 9, 'a written page');
+  test.equal(await worker.call('storeAndLoad', 0, page + 5, 9), 9, 'a hole');
+  test.equal(await worker.load(2 * page + 5), 0);
+  test.equal(await worker.call('storeAndLoad', 0, 2 * page + 5, 9), 9, 'a hole that was loaded from before');
+  test.equal(await worker.load(4), 1, 'the rest of the page is the file');
+  test.equal(ground.media(mapped, 0)[5], 1);
+  test.strictSame([ground.read(mapped, 0, 5), ground.read(mapped, 1, 5), ground.read(mapped, 2, 5)], [1, 0, 0]);
+  test.ok(ground.isHole(mapped, 1) && ground.isHole(mapped, 2));
+  test.equal(created(mapped), 0);
+  test.equal(mapped.fs.freeBlocks, free);
+  test.strictSame([mapped.inode.mtimeMs, mapped.inode.ctimeMs], [0, 0]);
+  const own = new Uint8Array(aside.buffer);
+  own[5] = 8;
+  own[page + 5] = 8;
+  test.strictSame([await worker.load(5), await worker.load(page + 5)], [9, 9], 'each mapping has its own');
+  test.strictSame([own[5], own[page + 5], own[4]], [8, 8, 1]);
+  test.strictSame([ground.media(mapped, 0)[5], ground.isHole(mapped, 1)], [1, true]);
+  mapped.file.writeSync(Buffer.of(2), 3 * page);
+  test.equal(await worker.load(3 * page), 2, 'what was not stored to follows the file');
+});
+
+onEveryGround('49: a store to an unwritten page', async (test, ground) => {
+  const mapped = ground.holes(2, {}, { unwritten: true });
+  mapped.fs.allocate(mapped.inode, 0, 2 * ground.blocksPerPage, true);
+  mapped.inode.extents.invalidate();
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  await worker.store(5, 9);
+  const expected = Buffer.alloc(ground.page);
+  expected[5] = 9;
+  test.ok(expected.equals(Buffer.from(ground.media(mapped, 0))));
+  test.strictSame(mapped.fs.completions, [{ iblock: 0, count: ground.blocksPerPage, ok: true }]);
+  test.equal(ground.read(mapped, 0, 5), 9);
+  test.equal(mapped.fs.placeOf(mapped.inode, ground.blocksPerPage)?.unwritten, true, 'the next page stays as it is');
+  await worker.store(6, 9);
+  test.equal(mapped.fs.completions.length, 1);
+});
+
+onEveryGround('50: a load of an unwritten page', async (test, ground) => {
+  const mapped = ground.holes(1, {}, { unwritten: true });
+  mapped.fs.allocate(mapped.inode, 0, ground.blocksPerPage, true);
+  mapped.inode.extents.invalidate();
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  test.equal(await worker.load(7), 0);
+  test.equal(created(mapped), 0);
+  test.strictSame(mapped.fs.completions, []);
+  test.equal(mapped.fs.placeOf(mapped.inode, 0)?.unwritten, true);
+  test.equal(ground.media(mapped, 0)[7], 0xa5, 'what the medium holds is seen by nobody and changed by nobody');
+  await worker.store(8, 1);
+  test.strictSame([await worker.load(7), ground.media(mapped, 0)[7]], [0, 0], 'until it is stored to');
+});
+
+onEveryGround('52: a file that is cut off while a fault waits for its block', async (test, ground) => {
+  const mapped = ground.holes(2);
+  const { page } = ground;
+  const free = mapped.fs.freeBlocks;
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  let cutting: Promise<void> | undefined;
+  mapped.fs.onGetBlock = (_inode, _iblock, _bh, create) => {
+    // It waits for the fault, which then maps a page that goes at once.
+    if (create) cutting ??= mapped.file.truncate(0);
+    return undefined;
+  };
+  await worker.store(page, 1);
+  await cutting;
+  mapped.fs.onGetBlock = undefined;
+  test.equal(mapped.inode.blocks.size, 0);
+  test.equal(mapped.fs.freeBlocks, free);
+  test.equal(await worker.load(page + 1), 0);
+  test.match((await worker.lost(1))[0], { code: 'ENXIO', reason: 'BEYOND_END', position: page });
+
+  // A filesystem that cuts its file off without a word to anybody.
+  mapped.file.truncateSync(2 * page);
+  mapped.fs.forget(mapped.file);
+  mapped.fs.onGetBlock = (inode, _iblock, _bh, create) => {
+    if (create) inode.size = 0;
+    return undefined;
+  };
+  await worker.store(page, 1);
+  mapped.fs.onGetBlock = undefined;
+  test.match((await worker.lost(2))[1], { code: 'ENXIO', reason: 'BEYOND_END', position: page });
+  mapped.fs.unlink(mapped.inode);
+  test.equal(mapped.fs.freeBlocks, free);
+});
+
+onEveryGround('56: the times of a file', async (test, ground) => {
+  const mapped = ground.holes(3);
+  ground.write(mapped, 0, 1);
+  const { inode } = mapped;
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  inode.mtimeMs = inode.ctimeMs = 0;
+  await worker.load(0);
+  await worker.load(ground.page);
+  test.strictSame([inode.mtimeMs, inode.ctimeMs], [0, 0], 'loads change none');
+  await worker.store(ground.page, 1);
+  test.ok(inode.mtimeMs > 0 && inode.ctimeMs === inode.mtimeMs, 'the first store to what was zeros does');
+  const own = new Uint8Array(mapped.mapping.buffer);
+  inode.mtimeMs = inode.ctimeMs = 0;
+  own[0] = 2;
+  mapped.mapping.persist(0, 1);
+  test.ok(inode.mtimeMs > 0, 'and making stores durable, as with msync');
+});
+
+onEveryGround('57: a frozen filesystem', async (test, ground) => {
+  const mapped = ground.holes(4);
+  const { page } = ground;
+  ground.write(mapped, 0, 1);
+  ground.write(mapped, 1, 1);
+  const reader = ground.map(mapped, { prot: PROT_READ });
+  const handles = [mapped.mapping.handle, reader.handle];
+  if (ground.hasPrivate) handles.push(ground.map(mapped, { flags: MAP_PRIVATE }).handle);
+  const storing = await FaultWorker.start(test, mapped.mapping.handle);
+  const other = await FaultWorker.start(test, ...handles);
+  await storing.store(0, 2);
+  const view = new Uint8Array(ground.map(mapped, { length: 2 * page }).buffer);
+  await freezeSuper(mapped.fs.sb);
+  test.equal(view.byteLength, 0, 'the owner, who must not wait for itself, cannot store');
+  let stored = 0;
+  const stores = [0, 1, 2].map(async (n) => {
+    await (n === 2 ? storing : other).store(n * page + 8, 9);
+    stored++;
+  });
+  // The thread of `other` waits in its first store, so loads are made by a third.
+  const loading = await FaultWorker.start(test, ...handles);
+  test.equal(await loading.load(0), 2, 'loads go on: written pages');
+  test.equal(await loading.load(2 * page), 0, 'holes');
+  test.equal(await loading.load(page, 1), 1, 'through other mappings');
+  if (ground.hasPrivate) test.equal(await loading.call('storeAndLoad', 2, page, 7), 7, 'private stores too');
+  await delay(50);
+  test.equal(stored, 0, 'shared stores wait');
+  test.strictSame([ground.media(mapped, 0)[8], ground.media(mapped, 1)[8], ground.isHole(mapped, 2)], [1, 1, true]);
+  thawSuper(mapped.fs.sb);
+  await Promise.all(stores);
+  test.strictSame([ground.media(mapped, 0)[8], ground.media(mapped, 1)[8], ground.media(mapped, 2)[8]], [9, 9, 9]);
+  test.equal(new Uint8Array(mapped.mapping.buffer)[8], 9, 'the owner has its buffer back');
+  test.strictSame([...storing.losses, ...other.losses, ...loading.losses], []);
+});
+
+onEveryGround('59: what lies together is there after one fault', async (test, ground) => {
+  const huge = 2 * 1024 * 1024;
+  const { page } = ground;
+  const pages = huge / page;
+  const fs = ground.fs();
+  const inode = fs.inode();
+  const file = fs.file(inode);
+  const first = Math.max(huge, page) / 4096;
+  fs.seek(first);
+  fs.allocate(inode, 0, (pages * page) / 4096);
+  file.truncateSync(huge);
+  file.writeSync(Buffer.alloc(huge, 3), 0);
+  const mapped = { fs, file, inode };
+  const worker = await FaultWorker.start(test, ground.map(mapped).handle, ground.map(mapped, { length: huge / 2 < page ? huge : huge / 2 }).handle);
+  await worker.store(0, 4);
+  test.equal(await worker.call('touch', 0, 0, huge, page), 4 + 3 * (pages - 1));
+  test.match(await worker.call('info', 0), { minor: 1, asked: 0 }, '2 MiB, aligned on the device');
+  const { pageSizes } = await worker.call('info', 0);
+  if (page === huge) test.strictSame(pageSizes, { small: 0, huge }, 'by one page');
+  else test.equal(pageSizes.small + pageSizes.huge, huge);
+  test.comment(`pages of 4 KiB: ${pageSizes.small}, larger: ${pageSizes.huge}`);
+  if (page < huge) {
+    await worker.call('touch', 1, 0, huge / 2, page);
+    test.match(await worker.call('info', 1), { minor: 1, pageSizes: { huge: 0 } }, 'a mapping of 1 MiB');
+  }
+  file.truncateSync(huge - page);
+  test.equal(await worker.call('touch', 0, 0, huge - page, page), pages === 1 ? 0 : 4 + 3 * (pages - 2), 'less than 2 MiB of file');
+});
+
+onEveryGround('62: private copies past a new end are gone', async (test, ground) => {
+  if (!ground.hasPrivate) {
+    test.pass('the device has no private mappings');
+    return;
+  }
+  const mapped = ground.holes(2);
+  const { page } = ground;
+  ground.write(mapped, 0, 1);
+  ground.write(mapped, 1, 1);
+  const worker = await FaultWorker.start(test, ground.map(mapped, { flags: MAP_PRIVATE }).handle);
+  await worker.store(0, 7);
+  await worker.store(page, 7);
+  mapped.file.truncateSync(page);
+  test.equal(await worker.load(page), 0, 'the copy is gone');
+  test.match(await worker.lost(1), [{ code: 'ENXIO', reason: 'BEYOND_END', position: page }]);
+  test.equal(await worker.load(0), 7, 'the one before the end is not');
+});

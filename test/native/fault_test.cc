@@ -1,0 +1,316 @@
+// The fault service under threads: loads, stores, truncation, punching and freezing, held against what must
+// never be seen. Arguments: seed, rounds. Run it with -Dsanitize=thread too.
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "fault_file.h"
+#include "fault_service.h"
+#include "fault_signals.h"
+#include "guarded_copy.h"
+#include "source.h"
+
+namespace {
+
+using dax::FaultFile;
+using dax::FaultRegion;
+using dax::PageRange;
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kFilePages = 64;
+constexpr uint64_t kBlocks = 256;
+// What a block holds once it is no longer the file's: nobody may ever load it through a mapping.
+constexpr uint64_t kFreed = 0xdeadbeefdeadbeef;
+
+[[noreturn]] void Fail(const char* what) {
+  fprintf(stderr, "FAILED: %s\n", what);
+  abort();
+}
+
+struct Question {
+  uint64_t region, page;
+  bool write;
+};
+
+// The owner's thread, with a queue of its own.
+class Owner final : public dax::FaultClient {
+ public:
+  uint32_t thread() const override { return thread_; }
+  void SetThread() { thread_ = static_cast<uint32_t>(syscall(SYS_gettid)); }
+  bool Ask(uint64_t, uint64_t region, uint64_t page, bool write, bool) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    questions_.push_back({region, page, write});
+    arrived_.notify_one();
+    return true;
+  }
+  void TellLoss(uint64_t, uint64_t, int) override {}
+  bool Next(Question* question, int milliseconds) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    arrived_.wait_for(lock, std::chrono::milliseconds(milliseconds), [this] { return !questions_.empty(); });
+    if (questions_.empty()) return false;
+    *question = questions_.front();
+    questions_.pop_front();
+    return true;
+  }
+
+ private:
+  std::atomic<uint32_t> thread_{0};
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<Question> questions_;
+};
+
+// A filesystem of one file, on a device that is mapped beside it.
+class Filesystem {
+ public:
+  explicit Filesystem(const char* path) {
+    dax::SourceOptions options;
+    options.create_size = kBlocks * kPage;
+    std::shared_ptr<dax::Source> source;
+    if (dax::Source::Open(path, options, &source) != 0) Fail("the device cannot be made");
+    unlink(path);
+    media_ = static_cast<char*>(
+        mmap(nullptr, kBlocks * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, source->fd(), 0));
+    backing_ = std::make_shared<dax::Backing>(
+        dax::Backing{source, dax::Persistence(dax::Granularity::kPage, dax::DetectCpu()), false});
+    for (uint64_t block = 0; block < kBlocks; block++) {
+      Fill(block, kFreed);
+      free_.push_back(block);
+    }
+    blocks_.assign(kFilePages, kBlocks);
+  }
+
+  uint64_t allocations() const { return allocations_; }
+  uint64_t block(uint64_t page) const { return blocks_[page]; }
+  char* media(uint64_t block) { return media_ + block * kPage; }
+
+  void Answer(FaultFile& file, const Question& question, uint64_t size) {
+    if (question.page * kPage >= size) {
+      file.Answer(question.region, question.page, false, -ENXIO);
+      return;
+    }
+    uint64_t& block = blocks_[question.page];
+    if (block == kBlocks && question.write) {
+      if (free_.empty()) {
+        file.Answer(question.region, question.page, false, -ENOSPC);
+        return;
+      }
+      block = free_.front();
+      free_.pop_front();
+      allocations_++;
+      Fill(block, 0);
+    }
+    if (block == kBlocks) {
+      file.Know({question.page, 1}, nullptr, 0);
+    } else {
+      file.Know({question.page, 1}, backing_, block * kPage);
+    }
+    file.Answer(question.region, question.page, question.write, 0);
+  }
+
+  // After the pages are gone from every mapping.
+  void Free(uint64_t from, uint64_t to) {
+    for (uint64_t page = from; page < to; page++) {
+      if (blocks_[page] == kBlocks) continue;
+      Fill(blocks_[page], kFreed);
+      free_.push_back(blocks_[page]);
+      blocks_[page] = kBlocks;
+    }
+  }
+
+ private:
+  void Fill(uint64_t block, uint64_t value) {
+    auto* words = reinterpret_cast<std::atomic<uint64_t>*>(media(block));
+    for (size_t i = 0; i < kPage / 8; i++) words[i].store(value, std::memory_order_relaxed);
+  }
+
+  char* media_;
+  std::shared_ptr<const dax::Backing> backing_;
+  std::deque<uint64_t> free_;
+  std::vector<uint64_t> blocks_;
+  uint64_t allocations_ = 0;
+};
+
+// Memory that is mapped anew under whoever uses it is the point of all this, and no race to tell of.
+__attribute__((no_sanitize("thread"), noinline)) void Touch(const dax::Transfer& transfer, size_t) {
+  auto* const word = reinterpret_cast<volatile uint64_t*>(transfer.device);
+  auto* const user = reinterpret_cast<uint64_t*>(transfer.user);
+  if (transfer.context != nullptr) {
+    *word = *user;
+  } else {
+    *user = *word;
+  }
+}
+
+// One 8-byte access. 8, or -EIO where it is refused.
+int64_t Access(char* address, uint64_t* value, bool store) {
+  return dax::GuardedTransfer({address, reinterpret_cast<char*>(value), 8, Touch, store ? address : nullptr});
+}
+
+std::shared_ptr<FaultRegion> Open(const std::shared_ptr<FaultFile>& file, const std::shared_ptr<Owner>& owner,
+                                  bool shared, bool writable) {
+  dax::RegionShape shape = {};
+  shape.pages = {0, kFilePages};
+  shape.unit = kPage;
+  shape.writable = writable;
+  shape.shared = shared;
+  std::shared_ptr<FaultRegion> region;
+  if (dax::FaultService::Get().Open(file, shape, owner, &region) != 0) Fail("a region cannot be reserved");
+  return region;
+}
+
+// Each thread stores in its own word of every page of a file of holes: every store is there afterwards, and
+// every page was allocated once (case 51).
+void HoleTest(const char* path, int threads) {
+  Filesystem filesystem(path);
+  const auto owner = std::make_shared<Owner>();
+  owner->SetThread();
+  const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
+  std::vector<std::thread> workers;
+  std::atomic<int> running{threads};
+  for (int id = 0; id < threads; id++) {
+    workers.emplace_back([&, id] {
+      const auto region = Open(file, owner, true, true);
+      for (uint64_t i = 0; i < kFilePages; i++) {
+        const uint64_t page = (i * 7 + static_cast<uint64_t>(id) * 13) % kFilePages;
+        uint64_t value = page * 1000 + static_cast<uint64_t>(id) + 1;
+        if (id % 2 == 0) {
+          uint64_t before;
+          Access(region->address() + page * kPage + static_cast<uint64_t>(id) * 8, &before, false);
+        }
+        if (Access(region->address() + page * kPage + static_cast<uint64_t>(id) * 8, &value, true) != 8)
+          Fail("a store was refused");
+      }
+      file->Close(*region);
+      running--;
+    });
+  }
+  Question question;
+  while (running > 0) {
+    if (owner->Next(&question, 5)) filesystem.Answer(*file, question, kFilePages * kPage);
+  }
+  for (std::thread& worker : workers) worker.join();
+  if (filesystem.allocations() != kFilePages) Fail("a page was allocated more than once");
+  for (uint64_t page = 0; page < kFilePages; page++) {
+    const auto* words = reinterpret_cast<std::atomic<uint64_t>*>(filesystem.media(filesystem.block(page)));
+    for (int id = 0; id < threads; id++) {
+      if (words[id].load() != page * 1000 + static_cast<uint64_t>(id) + 1) Fail("a store was lost");
+    }
+  }
+}
+
+// Threads load and store while the owner truncates, grows, punches and freezes.
+void Storm(const char* path, unsigned seed, int rounds, int threads) {
+  Filesystem filesystem(path);
+  const auto owner = std::make_shared<Owner>();
+  owner->SetThread();
+  const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> loads{0}, stores{0}, refusals{0};
+  std::vector<std::thread> workers;
+  for (int id = 0; id < threads; id++) {
+    workers.emplace_back([&, id] {
+      std::mt19937 random(seed + static_cast<unsigned>(id));
+      std::shared_ptr<FaultRegion> region;
+      while (!stop) {
+        if (!region || random() % 500 == 0) {
+          if (region) file->Close(*region);
+          region = Open(file, owner, id % 4 != 3, id % 4 != 2);
+        }
+        const uint64_t page = random() % kFilePages;
+        char* const address = region->address() + page * kPage + static_cast<uint64_t>(id) * 8;
+        uint64_t value = page;
+        const bool store = id % 4 != 2 && random() % 2 == 0;
+        if (Access(address, &value, store) != 8) {
+          refusals++;
+        } else if (store) {
+          stores++;
+        } else {
+          loads++;
+          if (value == kFreed) Fail("a freed block was seen");
+          if (value != 0 && value != page) Fail("another page's bytes were seen");
+        }
+      }
+      file->Close(*region);
+    });
+  }
+  std::mt19937 random(seed);
+  uint64_t size = kFilePages * kPage;
+  bool frozen = false;
+  for (int round = 0; round < rounds; round++) {
+    Question question;
+    for (int i = 0; i < 20; i++) {
+      if (owner->Next(&question, 1)) filesystem.Answer(*file, question, size);
+    }
+    switch (random() % 6) {
+      case 0:
+      case 1: {
+        const uint64_t pages = random() % (kFilePages + 1);
+        const bool shrinks = pages * kPage < size;
+        size = pages * kPage;
+        file->SetSize(size);
+        if (shrinks) filesystem.Free(pages, kFilePages);
+        break;
+      }
+      case 2:
+      case 3: {
+        const uint64_t first = random() % kFilePages;
+        const uint64_t count = 1 + random() % 8;
+        const uint64_t end = std::min(kFilePages, first + count);
+        file->Forget({first, end - first});
+        filesystem.Free(first, end);
+        break;
+      }
+      case 4:
+        frozen = !frozen;
+        file->SetFrozen(frozen);
+        if (frozen) {
+          file->SetFrozen(false);
+          frozen = false;
+        }
+        break;
+      default:
+        file->Forgive();
+    }
+  }
+  stop = true;
+  // Whoever waits is let go.
+  file->Abandon();
+  for (std::thread& worker : workers) worker.join();
+  printf("seed %u: %d rounds, %lu loads, %lu stores, %lu refusals\n", seed, rounds, loads.load(),
+         stores.load(), refusals.load());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const unsigned seed = argc > 1 ? static_cast<unsigned>(atoi(argv[1])) : 1;
+  const int rounds = argc > 2 ? atoi(argv[2]) : 300;
+  char path[64];
+  snprintf(path, sizeof path, "/dev/shm/node-dax-fault-test-%d", getpid());
+  // Every test has an end: what hangs is killed, with a core to look at.
+  alarm(300);
+  dax::InitializeGuards();
+  dax::InstallSignalHandlers();
+  if (dax::Userfault::Get().mode() != dax::FaultMode::kFull) {
+    printf("skipped: this process may not serve every fault\n");
+    return 0;
+  }
+  for (int i = 0; i < 5; i++) HoleTest(path, 8);
+  printf("8 threads, %lu pages of holes: every store there, every page allocated once\n", kFilePages);
+  Storm(path, seed, rounds, 8);
+  return 0;
+}
