@@ -115,6 +115,10 @@ Mapping::~Mapping() {
 
 void Mapping::Retire() {
   if (retired_.exchange(true)) return;
+  {
+    const std::lock_guard<std::mutex> lock(source_mutex_);
+    source_.reset();
+  }
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   mmap(address_, reserved_length_, PROT_READ | PROT_WRITE, flags, -1, 0);
   range_->Remove();
@@ -143,21 +147,28 @@ int64_t Mapping::WriteGood(const char* source, size_t length, uint64_t pos, bool
 }
 
 bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
-  const uint64_t unit = source_->alignment();
+  std::shared_ptr<Source> source_now;
+  {
+    const std::lock_guard<std::mutex> lock(source_mutex_);
+    source_now = source_;
+  }
+  if (!source_now) return false;
+  const Source& device = *source_now;
+  const uint64_t unit = device.alignment();
   uint64_t size = 0;
   // What another process cut off is not bad, it is gone.
-  if (pos % unit != 0 || length < unit || source_->Size(&size) != 0 || pos + unit > size) return false;
+  if (pos % unit != 0 || length < unit || device.Size(&size) != 0 || pos + unit > size) return false;
   // A devdax has no write(): there a store may do.
-  if (source_->kind() != Kind::kDevdax) {
+  if (device.kind() != Kind::kDevdax) {
     static const char zeros[4096] = {};
     const char* const bytes = source == nullptr ? zeros : source;
     if (unit > sizeof zeros ||
-        pwrite(source_->fd(), bytes, unit, static_cast<off_t>(pos)) != static_cast<ssize_t>(unit)) {
+        pwrite(device.fd(), bytes, unit, static_cast<off_t>(pos)) != static_cast<ssize_t>(unit)) {
       return false;
     }
   }
   const int flags = map_sync_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
-  void* const page = mmap(address_ + pos, unit, PROT_READ | PROT_WRITE, flags | MAP_FIXED, source_->fd(),
+  void* const page = mmap(address_ + pos, unit, PROT_READ | PROT_WRITE, flags | MAP_FIXED, device.fd(),
                           static_cast<off_t>(pos));
   if (page == MAP_FAILED) return false;
   range_->Restore(pos, unit);

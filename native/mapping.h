@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "mapped_range.h"
@@ -71,7 +72,9 @@ class Mapping {
   // What a copy came to, seen again after it: pages may have been lost, or the mapping retired, meanwhile.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
-  const std::shared_ptr<Source> source_;
+  // For repairs, on any thread; let go of when the mapping is retired, because the descriptor goes with it.
+  mutable std::mutex source_mutex_;
+  std::shared_ptr<Source> source_;
   char* const address_;
   const uint64_t length_;
   const uint64_t reserved_length_;

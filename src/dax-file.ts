@@ -257,7 +257,8 @@ export class DaxFile {
   }
 
   async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
-    await this.#gate.writers.shared(signal);
+    // Both at once where they are free: who calls next finds the file locked.
+    if (!this.#gate.writers.tryShared()) await this.#gate.writers.shared(signal);
     try {
       await this.inode.ilock.exclusive(signal);
     } catch (error) {

@@ -347,6 +347,7 @@ export class DaxDevice implements BlockDevice {
   }
 
   backing(pos: number): Backing {
+    this.#usable('mmap');
     return { device: this, pos };
   }
 

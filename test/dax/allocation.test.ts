@@ -2,6 +2,7 @@
 
 import { Session } from 'node:inspector/promises';
 import { setFlagsFromString } from 'node:v8';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { DaxFile, daxDoIo, Inode, openSync, type GetBlock } from 'node-dax';
 import { scratchPath } from '../helpers/devices.js';
@@ -33,10 +34,16 @@ async function profile(session: Session, run: (n: number) => unknown): Promise<n
   return sizeOf(found.head) / CALLS;
 }
 
-/** Bytes a call, also of what was collected: what every profile has. The compiler may begin anew in one of them. */
-async function allocated(session: Session, run: (n: number) => unknown): Promise<number> {
+/**
+ * Bytes a call, also of what was collected: what every profile has. What runs before the compiler is done allocates, and on a
+ * busy machine that takes a while: it is tried again until it is less than `wanted`.
+ */
+async function allocated(session: Session, run: (n: number) => unknown, wanted: number): Promise<number> {
   let least = Infinity;
-  for (let round = 0; round < 5; round++) least = Math.min(least, await profile(session, run));
+  for (let round = 0; round < 10 && !(least < wanted); round++) {
+    least = Math.min(least, await profile(session, run));
+    if (!(least < wanted)) await delay(100);
+  }
   return least;
 }
 
@@ -53,14 +60,14 @@ t.test('the synchronous path allocates nothing', async (test) => {
   session.connect();
   const posOf = (n: number) => (n * 4096) % SIZE;
   const kept: unknown[] = [];
-  test.ok((await allocated(session, (n) => (kept[0] = { n }))) > 8, 'an object would be seen');
+  test.ok((await allocated(session, (n) => (kept[0] = { n }), 0)) > 8, 'an object would be seen');
   for (const rw of ['read', 'write'] as const) {
-    const bytes = await allocated(session, (n) => daxDoIo(rw, inode, buffer, posOf(n), getBlock));
+    const bytes = await allocated(session, (n) => daxDoIo(rw, inode, buffer, posOf(n), getBlock), 1);
     test.ok(bytes < 1, `daxDoIo, ${rw}: ${bytes} bytes a call`);
   }
   // Of 16 bytes each: the time of the access, which Date.now makes.
   for (const form of ['readSync', 'writeSync'] as const) {
-    const bytes = await allocated(session, (n) => file[form](buffer, posOf(n)));
+    const bytes = await allocated(session, (n) => file[form](buffer, posOf(n)), 24);
     test.ok(bytes < 24, `DaxFile.${form}: ${bytes} bytes a call`);
   }
   session.disconnect();
