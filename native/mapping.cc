@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "guarded_copy.h"
@@ -157,6 +158,7 @@ bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
     }
   }
   const int flags = map_sync_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+  const std::lock_guard<MappedRange> hold(*range_);
   void* const page = mmap(address_ + pos, unit, PROT_READ | PROT_WRITE, flags | MAP_FIXED, source_->fd(),
                           static_cast<off_t>(pos));
   if (page == MAP_FAILED) return false;
