@@ -219,7 +219,7 @@ void FaultFile::Abandon() {
     Cut({0, UINT64_MAX});
     for (const auto& region : regions) {
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
-      // Who waits for an answer may do so where there is nothing to be taken away.
+      // Whoever waits for an answer asks again, and is refused.
       region->Wake(region->shape().pages);
     }
     return replacements;

@@ -37,7 +37,7 @@ export class DaxFile {
   readonly #gate: FreezeGate;
   readonly #append: boolean;
   readonly #sync: boolean;
-  readonly #readOnly: boolean;
+  readonly #isReader: boolean;
   readonly #accessed: EndIo | undefined;
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
@@ -46,13 +46,18 @@ export class DaxFile {
     this.#gate = freezeGate(inode.sb);
     this.#append = options.append ?? false;
     this.#sync = (options.sync ?? false) || (inode.sb.synchronous ?? false);
-    this.#readOnly = (options.readOnly ?? false) || (inode.sb.readOnly ?? false);
+    this.#isReader = options.readOnly ?? false;
     this.#accessed = this.#readOnly ? undefined : touch;
   }
 
   /** Bytes. */
   get size(): number {
     return this.inode.size;
+  }
+
+  // A filesystem may become read-only while its files are open.
+  get #readOnly(): boolean {
+    return this.#isReader || this.inode.sb.readOnly === true;
   }
 
   /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
@@ -209,7 +214,7 @@ export class DaxFile {
   }
 
   #options(more: DaxFileOptions): DaxFileOptions {
-    return { append: this.#append, sync: this.#sync, readOnly: this.#readOnly, ...more };
+    return { append: this.#append, sync: this.#sync, readOnly: this.#isReader, ...more };
   }
 
   #fail(syscall: string, errno: string, more?: Partial<DaxErrorInit>): never {

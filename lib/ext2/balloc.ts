@@ -177,14 +177,16 @@ export class BlockAllocator {
     const { groups } = this.#sb;
     const desired = Math.max(wanted, window?.length ?? 0);
     const { firstDataBlock, blocksCount } = this.#sb.geometry;
-    const first = goal >= firstDataBlock && goal < blocksCount ? groups.groupOf(goal) : 0;
+    // After the last block there is no group.
+    const near = goal < blocksCount ? goal : firstDataBlock;
+    const first = groups.groupOf(near);
     let best: { bitmap: Bitmap; start: number; length: number } | undefined;
     let patience = PATIENCE;
     for (let step = 0; step < groups.count && patience > 0; step++) {
       const group = (first + step) % groups.count;
       if (groups.get('bg_free_blocks_count', group) === 0) continue;
       const bitmap = this.#bitmaps.load(group);
-      const run = this.#searchGroup(bitmap, step === 0 ? goal - groups.start(group) : 0, desired);
+      const run = this.#searchGroup(bitmap, step === 0 ? near - groups.start(group) : 0, desired);
       if (run.length > (best?.length ?? 0)) best = { bitmap, ...run };
       // Where the file goes on is better than any longer run elsewhere.
       if (run.length === desired || (step === 0 && run.length > 0 && groups.start(group) + run.start === goal)) break;

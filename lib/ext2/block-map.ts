@@ -165,21 +165,17 @@ export class BlockMap {
     return { block: data.block, count: data.count, isReserved: true };
   }
 
-  /**
-   * A write ended that filled the file's blocks from `from` to before `to`: they are the file's, and may be pointed to.
-   * What else is reserved is given back.
-   */
+  /** The file's blocks from `from` to before `to` are filled, durably: they may be pointed to. */
   settle(from: number, to: number): void {
+    this.#dropFlights(from, to);
+  }
+
+  /** A write ended: what it took and did not fill is free again. */
+  giveBackReserved(): void {
     const flights = this.#flights;
     if (flights.length === 0) return;
     this.#flights = [];
-    for (const { iblock, count } of flights) {
-      const end = iblock + count;
-      const first = Math.min(Math.max(iblock, from), end);
-      const last = Math.max(Math.min(end, to), first);
-      this.#giveBack(iblock, first);
-      this.#giveBack(last, end);
-    }
+    for (const { iblock, count } of flights) this.#giveBack(iblock, iblock + count);
   }
 
   /** Nobody writes any more: the blocks that are kept for this file are anyone's. */
@@ -240,6 +236,20 @@ export class BlockMap {
       iblock += count;
     }
     return false;
+  }
+
+  /**
+   * Counts the blocks of the tree, with `others` that are beside it, where i_blocks may not have kept up with the pointers.
+   * Returns whether it had not.
+   */
+  recount(others: number): boolean {
+    let blocks = others;
+    this.forEach(({ count }) => {
+      blocks += count;
+    });
+    const before = this.sectors;
+    this.sectors = blocks * (this.#sb.blockSize / 512);
+    return this.sectors !== before;
   }
 
   /** Calls `visit` with every run of blocks that the tree has, those of pointers (level 1 to 3) and those of the file (0). */
@@ -503,6 +513,7 @@ export class BlockMap {
   }
 
   #dropFlights(from: number, to: number): void {
+    if (this.#flights.length === 0) return;
     this.#flights = this.#flights.flatMap(({ iblock, count }) => {
       const before = { iblock, count: Math.min(count, from - iblock) };
       const start = Math.max(iblock, to);

@@ -69,13 +69,13 @@ export function check(device: BlockDevice, options: CheckOptions = {}): CheckRep
 
 function open(device: BlockDevice, findings: Findings): Census {
   if (device.size < SUPERBLOCK_POS + SUPERBLOCK_SIZE) fail('EINVAL', 'check', `no ext2 is on ${device.size} bytes`);
-  const whole = new Medium(device, device.size, true);
+  const whole = new Medium(device, device.size);
   const sb = readSuperblock(whole.load(SUPERBLOCK_POS, SUPERBLOCK_SIZE));
   const geometry = geometryOf(sb, device.size);
   if (geometry.unknownRoCompat !== 0) {
     fail('EOPNOTSUPP', 'check', `s_feature_ro_compat has 0x${geometry.unknownRoCompat.toString(16)}: run e2fsck`);
   }
-  const medium = new Medium(device, geometry.blocksCount * geometry.blockSize, true);
+  const medium = new Medium(device, geometry.blocksCount * geometry.blockSize);
   const table = medium.load(geometry.descBlock * geometry.blockSize, geometry.groups * GROUP_DESC_SIZE);
   const descs = Array.from({ length: geometry.groups }, (_, group) => readGroupDesc(table, group));
   return new Census(medium, sb, geometry, descs, findings);

@@ -1,6 +1,6 @@
 // Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
 
-import type { BlockDevice, DaxFileOptions, InodeOperations } from 'node-dax';
+import { freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
 import {
   EXT2_ERROR_FS,
   EXT2_ROOT_INO,
@@ -167,7 +167,7 @@ export class Ext2 {
 
   /** What `dir` has of that name; undefined if nothing. */
   lookup(dir: Ext2Inode, name: Name): Ext2Inode | undefined {
-    return lookup(this.#volume, dir, toEntryName(name, 'lookup'), 'lookup');
+    return lookup(this.#volume, this.#volume.current(dir, 'lookup'), toEntryName(name, 'lookup'), 'lookup');
   }
 
   /** What a path from the root leads to. `follow: false` gives a link at its end itself. `ENOENT`, `ENOTDIR`, `ELOOP`. */
@@ -189,8 +189,9 @@ export class Ext2 {
    */
   *readdir(dir: Ext2Inode, from = 0): Generator<Ext2Dirent> {
     this.#volume.checkMounted('readdir');
-    namei.checkDirectory(dir, 'readdir');
-    for (const entry of this.#volume.directory(dir).entries(checkNumber(from, 'from', Number.MAX_SAFE_INTEGER))) {
+    const at = this.#volume.current(dir, 'readdir');
+    namei.checkDirectory(at, 'readdir');
+    for (const entry of this.#volume.directory(at).entries(checkNumber(from, 'from', Number.MAX_SAFE_INTEGER))) {
       yield toDirent(entry);
       this.#volume.checkMounted('readdir');
     }
@@ -199,11 +200,12 @@ export class Ext2 {
   /** Makes an empty regular file. `EEXIST`, `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
     const type = S_IFREG + checkPermissions(mode);
-    return namei.create(this.#volume, dir, toEntryName(name, 'create'), type, checkOwner(options));
+    return namei.create(this.#volume, this.#at(dir, 'create'), toEntryName(name, 'create'), type, checkOwner(options));
   }
 
   mkdir(dir: Ext2Inode, name: Name, mode = 0o755, options?: MakeOptions): Ext2Inode {
-    return namei.mkdir(this.#volume, dir, toEntryName(name, 'mkdir'), checkPermissions(mode), checkOwner(options));
+    const at = this.#at(dir, 'mkdir');
+    return namei.mkdir(this.#volume, at, toEntryName(name, 'mkdir'), checkPermissions(mode), checkOwner(options));
   }
 
   /** Makes a device, fifo or socket: `mode` is one of `S_IFBLK`, `S_IFCHR`, `S_IFIFO`, `S_IFSOCK` and permissions. */
@@ -214,45 +216,46 @@ export class Ext2 {
       checkNumber(device.major, 'major', 4095);
       checkNumber(device.minor, 'minor', 2 ** 20 - 1);
     }
-    return namei.mknod(this.#volume, dir, toEntryName(name, 'mknod'), mode, device, checkOwner(options));
+    return namei.mknod(this.#volume, this.#at(dir, 'mknod'), toEntryName(name, 'mknod'), mode, device, checkOwner(options));
   }
 
   symlink(dir: Ext2Inode, name: Name, target: Name, options?: MakeOptions): Ext2Inode {
     const bytes = typeof target === 'string' ? Buffer.from(target) : target;
     if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
-    return namei.symlink(this.#volume, dir, toEntryName(name, 'symlink'), bytes, checkOwner(options));
+    return namei.symlink(this.#volume, this.#at(dir, 'symlink'), toEntryName(name, 'symlink'), bytes, checkOwner(options));
   }
 
   /** The bytes of a link's target. */
   readlink(inode: Ext2Inode): Uint8Array {
     this.#volume.checkMounted('readlink');
-    return readTarget(inode);
+    return readTarget(this.#volume.current(inode, 'readlink'));
   }
 
   /** Gives a file another name. `EPERM` for a directory, `EMLINK` beyond 32000. */
   link(inode: Ext2Inode, dir: Ext2Inode, name: Name): void {
-    namei.link(this.#volume, inode, dir, toEntryName(name, 'link'));
+    namei.link(this.#volume, this.#at(inode, 'link'), this.#at(dir, 'link'), toEntryName(name, 'link'));
   }
 
   /** Takes a name away. With the last one goes the file, once nobody has it open. `EISDIR` for a directory. */
   unlink(dir: Ext2Inode, name: Name): void {
-    namei.unlink(this.#volume, dir, toEntryName(name, 'unlink'));
+    namei.unlink(this.#volume, this.#at(dir, 'unlink'), toEntryName(name, 'unlink'));
   }
 
   /** Removes an empty directory. */
   rmdir(dir: Ext2Inode, name: Name): void {
-    namei.rmdir(this.#volume, dir, toEntryName(name, 'rmdir'));
+    namei.rmdir(this.#volume, this.#at(dir, 'rmdir'), toEntryName(name, 'rmdir'));
   }
 
   /** Renames, in place of what has the new name: at no time is there nothing of that name. */
   rename(fromDir: Ext2Inode, fromName: Name, toDir: Ext2Inode, toName: Name): void {
     const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
-    namei.rename(this.#volume, fromDir, from, toDir, to);
+    namei.rename(this.#volume, this.#at(fromDir, 'rename'), from, this.#at(toDir, 'rename'), to);
   }
 
   stat(inode: Ext2Inode): Ext2Stat {
     this.#volume.checkMounted('stat');
-    const { ino, mode, nlink, uid, gid, size, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation, map } = inode;
+    const at = this.#volume.current(inode, 'stat');
+    const { ino, mode, nlink, uid, gid, size, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation, map } = at;
     const device = [S_IFCHR, S_IFBLK].includes(typeOf(mode)) ? decodeDevice(map.top) : undefined;
     const { blockSize: blksize } = this;
     return {
@@ -264,10 +267,9 @@ export class Ext2 {
   /** Changes permissions, owner and times, durably on return. */
   setattr(inode: Ext2Inode, attributes: Ext2Attributes): void {
     const { mode, uid, gid, atimeMs, mtimeMs } = attributes;
-    const type = typeOf(inode.mode);
-    this.#volume.checkChange('setattr');
-    this.#checkThere(inode, 'setattr');
-    namei.checkFlags(inode, 'setattr');
+    const at = this.#at(inode, 'setattr');
+    const type = typeOf(at.mode);
+    namei.checkFlags(at, 'setattr');
     const changes = {
       ...(mode !== undefined && { mode: type + checkPermissions(mode) }),
       ...(uid !== undefined && { uid: checkNumber(uid, 'uid', 2 ** 32 - 1) }),
@@ -275,8 +277,8 @@ export class Ext2 {
       ...(atimeMs !== undefined && { atimeMs: checkTime(atimeMs, 'atimeMs') }),
       ...(mtimeMs !== undefined && { mtimeMs: checkTime(mtimeMs, 'mtimeMs') }),
     };
-    Object.assign(inode, changes, { ctimeMs: Date.now() });
-    this.#volume.store(inode);
+    Object.assign(at, changes, { ctimeMs: Date.now() });
+    this.#volume.store(at);
   }
 
   chmod(inode: Ext2Inode, mode: number): void {
@@ -294,38 +296,36 @@ export class Ext2 {
   /** Opens a regular file. Close it: until then it stays, even without a name. `EISDIR`, `EINVAL` for what has no bytes. */
   open(inode: Ext2Inode, options: DaxFileOptions = {}): Ext2File {
     this.#volume.checkMounted('open');
-    this.#checkThere(inode, 'open');
-    if (inode.isDirectory) fail('EISDIR', 'open', `inode ${inode.ino}`);
-    if (!inode.isRegular) fail('EINVAL', 'open', `inode ${inode.ino} is no regular file`);
-    if (options.readOnly !== true && !this.readOnly) namei.checkFlags(inode, 'open', options.append);
-    return new Ext2File(this.#volume, inode, this.operations, options);
+    const at = this.#volume.current(inode, 'open');
+    if (at.isDirectory) fail('EISDIR', 'open', `inode ${at.ino}`);
+    if (!at.isRegular) fail('EINVAL', 'open', `inode ${at.ino} is no regular file`);
+    if (options.readOnly !== true && !this.readOnly) namei.checkFlags(at, 'open', options.append);
+    return new Ext2File(this.#volume, at, this.operations, options);
   }
 
   /** The names of a file's extended attributes. */
   listxattr(inode: Ext2Inode): string[] {
     this.#volume.checkMounted('listxattr');
-    return listXattr(inode);
+    return listXattr(this.#volume.current(inode, 'listxattr'));
   }
 
   /** An extended attribute: `user.*`, and those that others made (`system.posix_acl_access`, …) as they are. `ENODATA`. */
   getxattr(inode: Ext2Inode, name: Name): Uint8Array {
     this.#volume.checkMounted('getxattr');
-    return getXattr(inode, name);
+    return getXattr(this.#volume.current(inode, 'getxattr'), name);
   }
 
   /** Sets `user.*`. `flag` as in setxattr(2): only make it (`EEXIST`), or only replace it (`ENODATA`). */
   setxattr(inode: Ext2Inode, name: Name, value: Uint8Array, flag?: XattrFlag): void {
-    this.#volume.checkChange('setxattr');
-    this.#checkThere(inode, 'setxattr');
-    namei.checkFlags(inode, 'setxattr');
-    setXattr(this.#volume, inode, name, value, flag);
+    const at = this.#at(inode, 'setxattr');
+    namei.checkFlags(at, 'setxattr');
+    setXattr(this.#volume, at, name, value, flag);
   }
 
   removexattr(inode: Ext2Inode, name: Name): void {
-    this.#volume.checkChange('removexattr');
-    this.#checkThere(inode, 'removexattr');
-    namei.checkFlags(inode, 'removexattr');
-    removeXattr(this.#volume, inode, name);
+    const at = this.#at(inode, 'removexattr');
+    namei.checkFlags(at, 'removexattr');
+    removeXattr(this.#volume, at, name);
   }
 
   statfs(): Ext2Statfs {
@@ -347,7 +347,8 @@ export class Ext2 {
 
   /** Brings the file to the medium, as fsync(2). Its data is there already. */
   fsync(inode: Ext2Inode): void {
-    this.operations.fsync(inode, 0, inode.size);
+    const at = this.#volume.current(inode, 'fsync');
+    this.operations.fsync(at, 0, at.size);
   }
 
   /** Brings everything to the medium. */
@@ -356,20 +357,25 @@ export class Ext2 {
     if (!this.readOnly) this.#volume.sync();
   }
 
-  /** Brings everything to the medium, clean, and refuses every change (`EAGAIN`) until `thaw`. */
-  freeze(): void {
-    this.#volume.checkChange('freeze');
+  /**
+   * Waits for writes under way, brings everything to the medium, and marks it clean: until `thaw`, the device can be copied.
+   * Writes and stores through mappings wait; what cannot wait throws `EAGAIN`. `EBUSY` if it is frozen.
+   */
+  async freeze(): Promise<void> {
+    this.#volume.checkMounted('freeze');
+    this.#sb.checkWritable('freeze');
+    await freezeSuper(this.#sb);
+    this.#volume.isFrozen = true;
     this.#volume.sync();
     this.#sb.store({ s_state: this.#state });
-    this.#volume.isFrozen = true;
   }
 
-  /** Ends `freeze`. */
+  /** Ends `freeze`. `EINVAL` if it is not frozen. */
   thaw(): void {
     this.#volume.checkMounted('thaw');
-    if (!this.#volume.isFrozen) fail('EINVAL', 'thaw', 'the filesystem is not frozen');
+    if (this.#volume.isFrozen) this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
     this.#volume.isFrozen = false;
-    this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
+    thawSuper(this.#sb);
   }
 
   /**
@@ -388,8 +394,9 @@ export class Ext2 {
 
   /** Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open. The device stays open. */
   unmount(): void {
-    if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);
     this.#volume.checkMounted('unmount');
+    if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);
+    if (this.#volume.isFrozen) fail('EBUSY', 'unmount', 'it is frozen: thaw it');
     if (!this.readOnly) {
       this.#volume.sync();
       this.#sb.store({ s_state: this.#state, s_wtime: nowSeconds() });
@@ -401,8 +408,10 @@ export class Ext2 {
     this.unmount();
   }
 
-  #checkThere(inode: Ext2Inode, syscall: string): void {
-    if (inode.isDeleted) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
+  // The inode as it is in memory now, when an operation begins that changes something.
+  #at(inode: Ext2Inode, syscall: string): Ext2Inode {
+    this.#volume.checkChange(syscall);
+    return this.#volume.current(inode, syscall);
   }
 }
 

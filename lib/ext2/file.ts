@@ -3,7 +3,7 @@
 import { BH_UNWRITTEN, DaxFile, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
 import { groupOf } from './dir.js';
 import { fail } from './error.js';
-import { Ext2Inode } from './inode.js';
+import type { Ext2Inode } from './inode.js';
 import type { Volume } from './volume.js';
 
 /**
@@ -20,6 +20,7 @@ export function operationsOf(volume: Volume): InodeOperations {
       const { map, sb } = own(volume, inode);
       const end = pos + Math.max(0, result);
       map.settle(Math.floor(pos / sb.blockSize), Math.ceil(end / sb.blockSize));
+      map.giveBackReserved();
     },
     completeUnwritten(inode, iblock, bh, ok) {
       const { map, sb } = own(volume, inode);
@@ -89,9 +90,10 @@ export class Ext2File extends DaxFile {
 }
 
 function own(volume: Volume, inode: Inode): Ext2Inode {
-  if (!(inode instanceof Ext2Inode) || inode.sb !== volume.sb) throw new TypeError('the inode is none of this filesystem');
-  if (inode.isDeleted) fail('ESTALE', 'ext2', `inode ${inode.ino} was deleted`);
-  return inode;
+  const current = volume.current(inode, 'ext2');
+  // Its locks are those of another object.
+  if (current !== inode) fail('ESTALE', 'ext2', `inode ${inode.ino} was not open: open files by Ext2.open`);
+  return current;
 }
 
 function getBlock(volume: Volume, inode: Ext2Inode, iblock: number, bh: BufferHead, create: boolean): void {

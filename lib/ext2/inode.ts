@@ -63,6 +63,10 @@ export class Ext2Inode extends Inode {
   opened = 0;
   /** It is not there any more: no entry leads to it, nobody had it open, and its blocks are free. */
   isDeleted = false;
+  /** It is in memory no more, because it was not used: another object may stand for it. */
+  isForgotten = false;
+  /** Since it was last looked for inodes that are not. */
+  wasUsed = false;
   readonly #blocks: BlockAllocator;
   // What the medium has, and the times in it as they were read.
   readonly #stored: Uint8Array<ArrayBuffer>;
@@ -128,6 +132,14 @@ export class Ext2Inode extends Inode {
     inode.atimeMs = inode.mtimeMs = inode.ctimeMs = now;
     inode.#isNew = true;
     return inode;
+  }
+
+  /** Whether the medium still has the inode that `inode` was made of. */
+  static isThere(sb: Super, inode: Ext2Inode): boolean {
+    const raw = sb.medium.load(sb.groups.inodePos(inode.ino), GOOD_OLD_INODE_SIZE);
+    const view = new DataView(raw.buffer);
+    const isUsed = view.getUint16(INODE.i_links_count[1], true) > 0;
+    return isUsed && view.getUint32(INODE.i_generation[1], true) === inode.generation;
   }
 
   get isDirectory(): boolean {

@@ -12,17 +12,22 @@ export class Medium {
   readonly device: BlockDevice;
   /** Bytes of the filesystem: nothing is stored past them. */
   readonly size: number;
-  #isSealed: boolean;
+  #isSealed = true;
   readonly #word = new DataView(new ArrayBuffer(4));
 
-  constructor(device: BlockDevice, size: number, readOnly: boolean) {
+  /** Sealed: nothing can be stored yet. */
+  constructor(device: BlockDevice, size: number) {
     this.device = device;
     this.size = size;
-    this.#isSealed = readOnly;
   }
 
   get isSealed(): boolean {
     return this.#isSealed;
+  }
+
+  /** From now on what is checked may be changed. */
+  unseal(): void {
+    this.#isSealed = false;
   }
 
   /** From now on nothing is stored. */

@@ -1,8 +1,10 @@
 // Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
 
 import type { BlockDevice } from 'node-dax';
-import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
+import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
+import { corruption } from './error.js';
 import { Ext2 } from './ext2.js';
+import { Ext2Inode } from './inode.js';
 import { nowSeconds, Super, type Owner } from './super.js';
 import { Volume } from './volume.js';
 
@@ -30,10 +32,12 @@ export interface MountOptions {
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   const { readOnly = false, synchronous = false } = options;
   const owner = options.owner ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  const sb = new Super(device, { readOnly, synchronous, owner });
+  const sb = new Super(device, { synchronous, owner });
   const warn = options.onWarning ?? ((message: string) => { process.emitWarning(message, { code: 'NODE_DAX_EXT2' }); });
   const volume = new Volume(sb);
   const found = sb.fields.s_state;
+  checkRoot(volume);
+  if (!readOnly && sb.isWritable) sb.medium.unseal();
   if (!sb.wasClean) warn(describe(found));
   if (sb.readOnly) return new Ext2(volume, found);
   sb.store({
@@ -56,6 +60,10 @@ export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   const fs = new Ext2(volume, found);
   if (options.reclaim === true && !sb.wasClean) fs.reclaim();
   return fs;
+}
+
+function checkRoot(volume: Volume): void {
+  if (!Ext2Inode.load(volume, EXT2_ROOT_INO).isDirectory) throw corruption('is no directory, and the root', { ino: EXT2_ROOT_INO });
 }
 
 function describe(state: number): string {

@@ -1,7 +1,7 @@
 // Owns reclaiming: what the tree of names leads to is in use; everything else that is taken becomes free.
 
 import { isSet, setRun } from './bits.js';
-import type { Directory, Dirent } from './dir.js';
+import type { Dirent } from './dir.js';
 import {
   EXT2_BAD_INO,
   EXT2_N_BLOCKS,
@@ -26,9 +26,9 @@ export interface Reclaimed {
   readonly names: number;
 }
 
-/** A name of a directory. */
+/** A name of a directory, and the directory that it is in. */
 interface DirectoryName {
-  readonly directory: Directory;
+  readonly parent: number;
   readonly entry: Dirent;
 }
 
@@ -36,7 +36,8 @@ interface DirectoryName {
 class Survey {
   /** The inodes that names lead to, and how many lead to each. */
   readonly links = new Map<number, number>();
-  readonly names = new Map<Ext2Inode, DirectoryName[]>();
+  /** The directories, and their names. */
+  readonly names = new Map<number, DirectoryName[]>();
   /** Users of each block of extended attributes. */
   readonly attributes = new Map<number, number>();
   readonly #volume: Volume;
@@ -53,18 +54,19 @@ class Survey {
 
   walk(): void {
     this.#useTables();
-    const root = this.#meet(EXT2_ROOT_INO);
-    const waiting = [root];
-    this.names.set(root, []);
-    for (let dir = waiting.pop(); dir !== undefined; dir = waiting.pop()) {
-      const directory = this.#volume.directory(dir);
-      for (const entry of directory.entries()) {
-        const inode = this.links.has(entry.ino) ? this.#volume.inode(entry.ino) : this.#meet(entry.ino);
-        this.links.set(entry.ino, (this.links.get(entry.ino) as number) + 1);
-        if (!inode.isDirectory || entry.name === '.' || entry.name === '..') continue;
-        const names = this.names.get(inode);
-        if (names === undefined) waiting.push(inode);
-        this.names.set(inode, [...(names ?? []), { directory, entry }]);
+    const waiting = [EXT2_ROOT_INO];
+    this.#meet(EXT2_ROOT_INO);
+    this.names.set(EXT2_ROOT_INO, []);
+    for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
+      this.#volume.trim();
+      for (const entry of this.#volume.directory(this.#volume.inode(parent)).entries()) {
+        const { ino, name } = entry;
+        const inode = this.links.has(ino) ? this.#volume.inode(ino) : this.#meet(ino);
+        this.links.set(ino, (this.links.get(ino) as number) + 1);
+        if (!inode.isDirectory || name === '.' || name === '..') continue;
+        const names = this.names.get(ino);
+        if (names === undefined) waiting.push(ino);
+        this.names.set(ino, [...(names ?? []), { parent, entry }]);
       }
     }
   }
@@ -149,14 +151,14 @@ export function reclaim(volume: Volume): Reclaimed {
 // The name in the directory that `..` leads to stays.
 function dropSecondNames(volume: Volume, { names, links }: Survey): number {
   let dropped = 0;
-  for (const [inode, of] of names) {
+  for (const [ino, of] of names) {
     if (of.length < 2) continue;
-    const up = volume.directory(inode).find('..')?.ino;
-    const kept = of.find(({ directory }) => directory.inode.ino === up) ?? of[0];
+    const up = volume.directory(volume.inode(ino)).find('..')?.ino;
+    const kept = of.find(({ parent }) => parent === up) ?? of[0];
     for (const name of of) {
       if (name === kept) continue;
-      name.directory.remove(name.entry);
-      links.set(inode.ino, (links.get(inode.ino) as number) - 1);
+      volume.directory(volume.inode(name.parent)).remove(name.entry);
+      links.set(ino, (links.get(ino) as number) - 1);
       dropped++;
     }
   }
@@ -166,6 +168,7 @@ function dropSecondNames(volume: Volume, { names, links }: Survey): number {
 function lowerLinks(volume: Volume, { links }: Survey): number {
   let lowered = 0;
   for (const [ino, count] of links) {
+    volume.trim();
     const inode = volume.inode(ino);
     // With dir_nlink, one that has too many to count has 1.
     if (inode.nlink === count || (inode.isDirectory && inode.nlink === 1)) continue;
@@ -197,7 +200,7 @@ function eraseInode({ sb }: Volume, ino: number): void {
 function countDirectories(volume: Volume, { names }: Survey): void {
   const { groups, geometry } = volume.sb;
   const counts = new Array<number>(groups.count).fill(0);
-  for (const { ino } of names.keys()) {
+  for (const ino of names.keys()) {
     const group = Math.floor((ino - EXT2_BAD_INO) / geometry.inodesPerGroup);
     counts[group] = (counts[group] as number) + 1;
   }

@@ -28,7 +28,6 @@ export interface Owner {
 }
 
 export interface SuperOptions {
-  readonly readOnly: boolean;
   readonly synchronous: boolean;
   readonly owner: Owner;
 }
@@ -52,15 +51,14 @@ export class Super implements SuperBlock {
   readonly wasClean: boolean;
   readonly #raw: Uint8Array;
 
-  /** Reads and checks the superblock and the descriptors. Stores nothing. */
+  /** Reads and checks the superblock and the descriptors. Read-only until its medium is unsealed. */
   constructor(device: BlockDevice, options: SuperOptions) {
     this.#raw = loadSuperblock(device);
     this.fields = readSuperblock(this.#raw);
     this.geometry = geometryOf(this.fields, device.size);
     this.blockSize = this.geometry.blockSize;
     this.bdev = device;
-    const readOnly = options.readOnly || this.geometry.unknownRoCompat !== 0;
-    this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize, readOnly);
+    this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize);
     this.groups = new Groups(this.medium, this.fields, this.geometry);
     this.maxBytes = maxBytesOf(this.geometry, this.fields);
     this.synchronous = options.synchronous;
@@ -70,6 +68,11 @@ export class Super implements SuperBlock {
 
   get readOnly(): boolean {
     return this.medium.isSealed;
+  }
+
+  /** It can be written by those who know what this filesystem knows. */
+  get isWritable(): boolean {
+    return this.geometry.unknownRoCompat === 0;
   }
 
   get isDynamic(): boolean {
@@ -126,7 +129,7 @@ function loadSuperblock(device: BlockDevice): Uint8Array<ArrayBuffer> {
   if (device.size < SUPERBLOCK_POS + SUPERBLOCK_SIZE) {
     fail('EINVAL', 'mount', `there is no ext2 filesystem here: the device has ${device.size} bytes`);
   }
-  return new Medium(device, device.size, true).load(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
+  return new Medium(device, device.size).load(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
 }
 
 // What three levels of pointers reach, as long as i_blocks (32 bits, in units of 512) can count it with the pointers.

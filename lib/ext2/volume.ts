@@ -1,5 +1,6 @@
 // Owns what is in memory of a mounted filesystem: its allocators, the inodes that are in use, and which of them changed.
 
+import type { Inode } from 'node-dax';
 import { BlockAllocator } from './balloc.js';
 import { Directory } from './dir.js';
 import { fail } from './error.js';
@@ -11,6 +12,8 @@ import { releaseAttributes, SharedAttributes } from './xattr.js';
 
 // Inodes that changed and wait in memory for a sync.
 const MOST_DIRTY = 1024;
+// Inodes that are kept in memory, though nobody has them open.
+const MOST_INODES = 16_384;
 // Directories, and names in them, that are kept in memory.
 const MOST_DIRECTORIES = 256;
 const MOST_NAMES = 500_000;
@@ -23,10 +26,9 @@ export class Volume {
   readonly inodes: InodeAllocator;
   readonly orphans: OrphanList;
   readonly attributes = new SharedAttributes();
-  // Whoever has an inode has the same one: its locks are in it.
-  readonly #known = new Map<number, WeakRef<Ext2Inode>>();
-  // How many of those may be there before the ones that are gone are looked for.
-  #mostKnown = 1024;
+  // Inodes that are in memory: whoever uses one uses the same, because its locks are in it. Weak references are no way to
+  // keep them: what is reached by one stays in memory until the program waits for something, which may be never.
+  readonly #known = new Map<number, Ext2Inode>();
   readonly #dirty = new Set<Ext2Inode>();
   readonly #open = new Set<Ext2Inode>();
   readonly #directories = new WeakMap<Ext2Inode, Directory>();
@@ -55,9 +57,10 @@ export class Volume {
     this.#isFrozen = isFrozen;
   }
 
-  /** Throws `EBADF` after unmounting. */
+  /** Begins an operation. Throws `EBADF` after unmounting. */
   checkMounted(syscall: string): void {
     if (!this.#isMounted) fail('EBADF', syscall, 'the filesystem was unmounted');
+    this.trim();
   }
 
   /** Throws unless something may be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
@@ -71,19 +74,63 @@ export class Volume {
     this.#isMounted = false;
   }
 
+  /** Forgets inodes that nobody has open and that were not used lately, if there are many. Between operations only. */
+  trim(): void {
+    let left = this.#known.size;
+    if (left <= MOST_INODES) return;
+    for (const [ino, inode] of this.#known) {
+      if (this.#known.size <= MOST_INODES / 2 || left-- === 0) break;
+      this.#known.delete(ino);
+      if (inode.wasUsed || inode.opened > 0 || inode.dioCount > 0 || this.#dirty.has(inode)) {
+        inode.wasUsed = false;
+        this.#known.set(ino, inode);
+        continue;
+      }
+      inode.isForgotten = true;
+      const directory = this.#directories.get(inode);
+      if (directory !== undefined) this.#recent.delete(directory);
+    }
+  }
+
   /** The inode `ino`, which an entry leads to. */
   inode(ino: number): Ext2Inode {
-    const known = this.#known.get(ino)?.deref();
-    if (known !== undefined && !known.isDeleted) return known;
+    const known = this.#known.get(ino);
+    if (known !== undefined) {
+      known.wasUsed = true;
+      return known;
+    }
     const inode = Ext2Inode.load(this, ino);
     if (!this.sb.wasClean && !this.sb.readOnly) this.#prune(inode);
-    return this.#learn(inode);
+    this.#known.set(ino, inode);
+    return inode;
+  }
+
+  /**
+   * The inode that someone has had for a while: it may have been forgotten since, and is then read again. Throws `ESTALE`
+   * if it was deleted, `TypeError` for one of another filesystem.
+   */
+  current(inode: Inode, syscall: string): Ext2Inode {
+    if (!(inode instanceof Ext2Inode) || inode.sb !== this.sb) {
+      throw new TypeError('the inode is none of this filesystem');
+    }
+    if (inode.isDeleted) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
+    if (!inode.isForgotten) {
+      inode.wasUsed = true;
+      return inode;
+    }
+    const known = this.#known.get(inode.ino);
+    if (known === undefined && !Ext2Inode.isThere(this.sb, inode)) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
+    const again = known ?? this.inode(inode.ino);
+    if (again.generation !== inode.generation) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
+    return again;
   }
 
   /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
   makeInode(parent: Ext2Inode, mode: number, isDirectory: boolean): Ext2Inode {
     const ino = this.inodes.allocate(parent.ino, isDirectory);
-    return this.#learn(Ext2Inode.make(this, ino, mode));
+    const inode = Ext2Inode.make(this, ino, mode);
+    this.#known.set(ino, inode);
+    return inode;
   }
 
   /** The directory of an inode: always the same one. */
@@ -192,20 +239,13 @@ export class Volume {
     });
   }
 
-  #learn(inode: Ext2Inode): Ext2Inode {
-    if (this.#known.size > this.#mostKnown) {
-      for (const [ino, known] of this.#known) if (known.deref() === undefined) this.#known.delete(ino);
-      this.#mostKnown = 2 * this.#known.size + 1024;
-    }
-    this.#known.set(inode.ino, new WeakRef(inode));
-    return inode;
-  }
-
-  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file.
+  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file, and i_blocks as it
+  // was before the pointers changed.
   #prune(inode: Ext2Inode): void {
     if (!inode.hasTree) return;
     const first = Math.ceil(inode.size / this.sb.blockSize);
     if (inode.map.hasFrom(first)) this.cut(inode, first);
+    if (inode.map.recount(inode.fileAcl === 0 ? 0 : 1)) this.store(inode);
   }
 
   /** Frees every block from `first` on. The size must be smaller already. */

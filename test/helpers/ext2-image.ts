@@ -4,15 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  bdevDirectAccess,
-  SECTOR_SIZE,
-  type BlockDevice,
-  type BufferRange,
-  type Bytes,
-  type DirectAccess,
-  type WriteOptions,
-} from 'node-dax';
+import { PAGE_SIZE, type BufferRange, type Bytes, type FlushOption } from 'node-dax';
+import { MemoryDevice } from 'node-dax/testkit';
 
 /** Why there is no mke2fs, e2fsck or debugfs, or undefined. */
 export function e2fsprogsMissing(): string | undefined {
@@ -20,74 +13,40 @@ export function e2fsprogsMissing(): string | undefined {
   return missing.length === 0 ? undefined : `${missing.join(', ')}: not installed: apt-get install e2fsprogs`;
 }
 
-/** A device that is plain memory. What is stored past `limit` is noted. */
-export class ImageDevice implements BlockDevice {
-  readonly memory: Uint8Array;
-  readonly granularity = 'byte';
+/** A device in memory with an image. What is stored past `limit` is noted. */
+export class ImageDevice extends MemoryDevice {
+  declare readonly memory: Uint8Array;
   /** Where the filesystem ends, in bytes. */
   limit = Number.POSITIVE_INFINITY;
   /** Where something was stored that is not the filesystem's. */
   strayStore: number | undefined;
   stores = 0;
+  loads = 0;
+  /** More loads than this are a loop that does not end. */
+  mostLoads = Number.POSITIVE_INFINITY;
 
-  constructor(memory: Uint8Array) {
-    this.memory = memory;
+  /** An image that does not end with a page is followed by zeros. */
+  constructor(image: Uint8Array) {
+    super(wholePages(image));
   }
 
-  get size(): number {
-    return this.memory.byteLength;
+  override readSync(target: NodeJS.ArrayBufferView, pos: Bytes, range?: BufferRange): number {
+    if (++this.loads > this.mostLoads) throw new Error(`more than ${this.mostLoads} loads`);
+    return super.readSync(target, pos, range);
   }
 
-  directAccess(sector: Bytes, size: Bytes): DirectAccess {
-    const op = (at: number, wanted: number) => {
-      const pos = at * SECTOR_SIZE;
-      const bytes = this.size - pos;
-      return { bytes, window: this.memory.subarray(pos, pos + Math.min(bytes, wanted)), pfn: undefined };
-    };
-    return bdevDirectAccess(op, Math.floor(this.size / SECTOR_SIZE), sector, size);
-  }
-
-  readSync(target: NodeJS.ArrayBufferView, pos: Bytes, range: BufferRange = {}): number {
-    const bytes = part(target, range);
-    const found = this.memory.subarray(Number(pos), Number(pos) + bytes.byteLength);
-    bytes.set(found);
-    return found.byteLength;
-  }
-
-  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options: WriteOptions = {}): number {
-    const bytes = part(source, options);
-    this.#store(Number(pos), bytes.byteLength);
-    this.memory.set(bytes, Number(pos));
-    return bytes.byteLength;
-  }
-
-  zeroSync(pos: Bytes, length: Bytes): number {
-    this.#store(Number(pos), Number(length));
-    this.memory.fill(0, Number(pos), Number(pos) + Number(length));
-    return Number(length);
-  }
-
-  flush(): void {
-    // Memory is as durable as it gets.
-  }
-
-  drain(): void {
-    // As flush.
-  }
-
-  persist(): void {
-    // As flush.
-  }
-
-  #store(pos: number, length: number): void {
+  protected override store(pos: number, bytes: Uint8Array, options: FlushOption): void {
     this.stores++;
-    if (pos + length > this.limit) this.strayStore ??= pos;
+    if (pos + bytes.byteLength > this.limit) this.strayStore ??= pos;
+    super.store(pos, bytes, options);
   }
 }
 
-function part({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView, range: BufferRange): Uint8Array {
-  const offset = range.offset ?? 0;
-  return new Uint8Array(buffer, byteOffset + offset, range.length ?? byteLength - offset);
+function wholePages(image: Uint8Array): Uint8Array {
+  if (image.byteLength % PAGE_SIZE === 0) return image;
+  const memory = new Uint8Array(Math.ceil(image.byteLength / PAGE_SIZE) * PAGE_SIZE);
+  memory.set(image);
+  return memory;
 }
 
 export interface ImageOptions {
@@ -143,6 +102,16 @@ export function debugfs(image: Uint8Array, request: string): Buffer {
   return withFile((path) => {
     writeFileSync(path, image);
     return execFileSync('debugfs', ['-R', request, path], { maxBuffer: 2 ** 30, stdio: ['ignore', 'pipe', 'ignore'] });
+  });
+}
+
+/** The content of files as debugfs reads it, by inode. */
+export function dumped(image: Uint8Array, inodes: readonly number[]): Map<number, Buffer> {
+  return withFile((path) => {
+    writeFileSync(path, image);
+    const requests = inodes.map((ino) => `dump <${ino}> ${path}.${ino}`);
+    execFileSync('debugfs', ['-f', '-', path], { input: requests.join('\n'), stdio: ['pipe', 'ignore', 'ignore'] });
+    return new Map(inodes.map((ino) => [ino, readFileSync(`${path}.${ino}`)]));
   });
 }
 

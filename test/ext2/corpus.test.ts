@@ -1,0 +1,69 @@
+// Images that others made corrupt, or odd: each is used or refused, in bounded time; the sound ones read as debugfs reads.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { DaxError } from 'node-dax';
+import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
+import { dumped, e2fsck, e2fsprogsMissing, ImageDevice } from '../helpers/ext2-image.js';
+import { exercise } from '../helpers/ext2-exercise.js';
+
+const ARCHIVE = join(__dirname, '..', '..', '..', '..', 'shared', 'corpora', 'e2fsprogs-ext2-82.tar.xz');
+const missing = existsSync(ARCHIVE) ? e2fsprogsMissing() : `${ARCHIVE} is not here`;
+
+function files(fs: Ext2): Map<number, Ext2Inode> {
+  const found = new Map<number, Ext2Inode>();
+  const waiting = [fs.root];
+  for (let dir = waiting.pop(); dir !== undefined; dir = waiting.pop()) {
+    for (const { ino, bytes } of fs.readdir(dir)) {
+      const inode = fs.lookup(dir, bytes);
+      if (inode === undefined || found.has(ino)) continue;
+      found.set(ino, inode);
+      if (inode.isDirectory) waiting.push(inode);
+    }
+  }
+  return found;
+}
+
+function contentOf(fs: Ext2, inode: Ext2Inode): Buffer {
+  const content = Buffer.alloc(inode.size);
+  using file = fs.open(inode, { readOnly: true });
+  file.readSync(content, 0);
+  return content;
+}
+
+t.test('the images of e2fsprogs', { skip: missing ?? false, timeout: 600_000 }, (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'node-dax-corpus-'));
+  t.teardown(() => { rmSync(folder, { recursive: true }); });
+  execFileSync('tar', ['-xSJf', ARCHIVE, '-C', folder]);
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.img'));
+  t.equal(names.length, 82);
+  let compared = 0;
+  for (const name of names.sort()) {
+    const image = new Uint8Array(readFileSync(join(folder, name)));
+    for (const readOnly of [true, false]) {
+      const device = new ImageDevice(image.slice());
+      const mode = readOnly ? 'read-only' : 'to be changed';
+      t.doesNotThrow(() => exercise(device, readOnly), `${name}, ${mode}`);
+    }
+    // One takes e2fsck half a minute.
+    if (name.includes('f_salvage') || name.includes('f_many_subdirs') || e2fsck(image) !== undefined) continue;
+    let fs: Ext2;
+    try {
+      fs = mount(new ImageDevice(image), { readOnly: true, onWarning: () => undefined });
+    } catch (error) {
+      t.ok(error instanceof DaxError && ['EOPNOTSUPP', 'EUCLEAN'].includes(error.code), `${name}: ${String(error)}`);
+      continue;
+    }
+    compared++;
+    const inodes = [...files(fs).values()].filter(({ isRegular }) => isRegular).slice(0, 300);
+    const expected = dumped(image, inodes.map(({ ino }) => ino));
+    const different = inodes.filter((inode) => expected.get(inode.ino)?.equals(contentOf(fs, inode)) !== true);
+    t.strictSame(different.map(({ ino }) => ino), [], `${name}: ${inodes.length} files`);
+  }
+  // Two have larger blocks, and one a superblock that only its copy can replace.
+  t.equal(compared, 13, 'sound images that are supported');
+  t.end();
+});
