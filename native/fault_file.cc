@@ -211,6 +211,7 @@ void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes)
 void FaultFile::Abandon() {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
+    if (abandoned_) return replacements;
     abandoned_ = true;
     // Nobody is left to thaw it, or to say when a block becomes another file's.
     frozen_ = false;
@@ -384,7 +385,7 @@ void FaultFile::TellLosses(FaultRegion& region) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (region.retired()) return;
-    losses = region.TakeLosses();
+    losses = region.TakeLosses(region.shape().pages);
     for (auto& [page, error] : losses) {
       if (page >= PageCount()) error = -ENXIO;
     }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <mutex>
 
 #include "guarded_copy.h"
 #include "userfault.h"
@@ -284,9 +285,9 @@ std::vector<std::pair<PageRange, FaultRegion::Content>> FaultRegion::Overlapping
 
 void FaultRegion::Forget(const std::vector<PageRange>& ranges) {
   for (const PageRange& range : ranges) {
+    // The reason goes with the piece.
+    for (const auto& [page, error] : TakeLosses(range)) client_->TellLoss(id_, page, error);
     Erase(range);
-    told_.erase(told_.lower_bound(range.first), told_.lower_bound(range.end()));
-    range_->Restore((range.first - shape_.pages.first) * shape_.unit, range.count * shape_.unit);
   }
 }
 
@@ -328,10 +329,20 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
     char* const address = AddressOf(range.first);
     const size_t length = range.count * shape_.unit;
     const bool served = Userfault::Get().mode() != FaultMode::kNone;
-    // Where there is no fresh memory nothing of the file may stay in reach all the same. The whole region
-    // takes fewer mappings than its parts, so that can always be had.
-    if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
-      MapRefusal(address_, this->length());
+    {
+      const std::lock_guard<MappedRange> hold(*range_);
+      // Where there is no fresh memory nothing of the file may stay in reach all the same. The whole region
+      // takes fewer mappings than its parts, so that can always be had.
+      if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
+        MapRefusal(address_, this->length());
+      }
+      const auto offset = static_cast<size_t>(address - address_);
+      // Who touched it since Release saw zeros as well. Why is no longer known.
+      for (size_t at = offset; (at = range_->NextLoss(at, offset + length)) < offset + length;
+           at += shape_.unit) {
+        if (range_->TakeLoss(at)) client_->TellLoss(id_, shape_.pages.first + at / shape_.unit, -EIO);
+      }
+      range_->Restore(offset, length);
     }
     Wake(range);
   }
@@ -396,11 +407,14 @@ std::vector<FaultRegion::DevicePart> FaultRegion::DeviceParts(uint64_t offset, s
   return parts;
 }
 
-std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses() {
+std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses(PageRange pages) {
+  const PageRange here = Clip(pages);
+  const size_t end = (here.end() - shape_.pages.first) * shape_.unit;
   std::vector<std::pair<uint64_t, int>> losses;
-  for (size_t offset = 0; (offset = range_->NextLoss(offset, length())) < length(); offset += shape_.unit) {
+  size_t offset = (here.first - shape_.pages.first) * shape_.unit;
+  for (; (offset = range_->NextLoss(offset, end)) < end; offset += shape_.unit) {
     const uint64_t page = shape_.pages.first + offset / shape_.unit;
-    if (!told_.insert(page).second) continue;
+    if (!range_->TakeLoss(offset)) continue;
     const auto found = Find(page);
     const bool refused = found != pieces_.end() && found->second.content == Content::kRefused;
     losses.emplace_back(page, refused ? found->second.error : range_->IsStray(offset) ? -EROFS : -EIO);

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -128,7 +127,7 @@ class FaultRegion {
 
   // Pages that were lost since the last call, and why: what they were refused for, -EROFS for a store to what
   // may only be read, -EIO for what the medium did.
-  std::vector<std::pair<uint64_t, int>> TakeLosses();
+  std::vector<std::pair<uint64_t, int>> TakeLosses(PageRange pages);
 
  private:
   enum class Content { kDevice, kZeros, kOwn, kRefused };
@@ -163,8 +162,6 @@ class FaultRegion {
   std::atomic<bool> retired_{false};
   // By first page; neighbours that continue each other are one.
   std::map<uint64_t, Piece> pieces_;
-  // Losses that were told of.
-  std::set<uint64_t> told_;
   FaultStats stats_;
 };
 

@@ -9,6 +9,9 @@
 #include "guarded_copy.h"
 #include "mapped_range.h"
 
+#ifndef BUS_MCEERR_AR
+#define BUS_MCEERR_AR 4
+#endif
 #ifndef BUS_MCEERR_AO
 #define BUS_MCEERR_AO 5
 #endif
@@ -46,7 +49,9 @@ void OnSigbus(int signal_number, siginfo_t* info, void* context) {
     // "Action optional" tells of a page that nobody touched: it interrupts no copy.
     if (info->si_code != BUS_MCEERR_AO) EscapeGuardedCopy(address);
     MappedRange* const range = FindSurvivable(address);
-    if (range != nullptr && range->ReplaceWithZeros(address)) {
+    // Of bad memory the kernel tells once.
+    const bool certain = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
+    if (range != nullptr && range->ReplaceWithZeros(address, certain)) {
       errno = saved_errno;
       return;
     }

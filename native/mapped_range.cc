@@ -1,20 +1,24 @@
 #include "mapped_range.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <mutex>
 
 namespace dax {
 namespace {
 
-// A unit's two bits.
-constexpr size_t kUnitsPerByte = 4;
-constexpr uint8_t kLost = 1;
-constexpr uint8_t kStray = 2;
+// A unit's four bits.
+constexpr size_t kUnitsPerByte = 2;
+constexpr uint8_t kSuspect = 1;  // an access was refused, and is tried again
+constexpr uint8_t kLost = 2;
+constexpr uint8_t kStray = 4;
+constexpr uint8_t kTold = 8;
 
 uint8_t At(size_t index, uint8_t bits) {
-  return static_cast<uint8_t>(bits << (index % kUnitsPerByte * 2));
+  return static_cast<uint8_t>(bits << (index % kUnitsPerByte * 4));
 }
 
 std::atomic<MappedRange*> first_range{nullptr};
@@ -49,6 +53,7 @@ MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on
   range->version_.fetch_add(1);
   range->unit_ = unit;
   range->on_loss_ = on_loss;
+  range->any_refused_.store(false);
   range->any_lost_.store(false);
   range->length_.store(length);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -87,14 +92,29 @@ void MappedRange::Remove() {
 // First of all: nobody may take what comes instead for the device's.
 void MappedRange::Remember(size_t index, uint8_t how) {
   lost_[index / kUnitsPerByte].fetch_or(At(index, how));
+  any_refused_.store(true);
   any_lost_.store(true);
 }
 
-bool MappedRange::ReplaceWithZeros(uintptr_t address) {
+// Nobody who holds it is long, or can be interrupted by a handler that waits for it.
+void MappedRange::lock() {
+  while (locked_.exchange(true, std::memory_order_acquire)) sched_yield();
+}
+
+void MappedRange::unlock() {
+  locked_.store(false, std::memory_order_release);
+}
+
+bool MappedRange::ReplaceWithZeros(uintptr_t address, bool certain) {
   const uintptr_t start = start_.load();
   const size_t index = (address - start) / unit_;
   void* const page = reinterpret_cast<void*>(start + index * unit_);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  const std::lock_guard<MappedRange> hold(*this);
+  any_refused_.store(true);
+  const uint8_t before = lost_[index / kUnitsPerByte].fetch_or(At(index, kSuspect));
+  // Suspect since it was last replaced: so it is what refuses that is there.
+  if (!certain && (before & At(index, kSuspect)) == 0) return true;
   Remember(index, kLost);
   if (mmap(page, unit_, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return false;
   TellListener();
@@ -108,7 +128,9 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* const copy = mmap(nullptr, unit_, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (copy == MAP_FAILED) return false;
+  // It may have to be faulted in, so without the lock.
   memcpy(copy, page, unit_);
+  const std::lock_guard<MappedRange> hold(*this);
   Remember(index, kLost | kStray);
   if (mremap(copy, unit_, unit_, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) {
     munmap(copy, unit_);
@@ -119,10 +141,22 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
 }
 
 void MappedRange::Restore(size_t offset, size_t length) {
-  if (!any_lost()) return;
+  if (!any_refused_.load()) return;
   for (size_t index = offset / unit_; index * unit_ < offset + length; index++) {
-    lost_[index / kUnitsPerByte].fetch_and(static_cast<uint8_t>(~At(index, kLost | kStray)));
+    if (lost_[index / kUnitsPerByte].load() == 0) continue;
+    lost_[index / kUnitsPerByte].fetch_and(
+        static_cast<uint8_t>(~At(index, kSuspect | kLost | kStray | kTold)));
   }
+}
+
+bool MappedRange::TakeLoss(size_t offset) {
+  const size_t index = offset / unit_;
+  std::atomic<uint8_t>& bits = lost_[index / kUnitsPerByte];
+  const uint8_t before = bits.fetch_or(At(index, kTold));
+  if ((before & At(index, kLost)) != 0) return (before & At(index, kTold)) == 0;
+  // Restored in between.
+  bits.fetch_and(static_cast<uint8_t>(~At(index, kTold)));
+  return false;
 }
 
 size_t MappedRange::NextLoss(size_t offset, size_t end) const {

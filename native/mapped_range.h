@@ -29,16 +29,24 @@ class MappedRange {
 
   OnLoss on_loss() const { return on_loss_; }
 
+  // Held while something else takes the place of what was refused or lost, so that no handler puts zeros over
+  // it. Whoever holds it touches nothing in the range, and does not wait for whoever may.
+  void lock();
+  void unlock();
+
   // Puts private zeros in place of the unit that holds the address and remembers it as lost; false when the
-  // kernel refuses. Safe in a signal handler.
-  bool ReplaceWithZeros(uintptr_t address);
+  // kernel refuses. What the signal told of may have been replaced since: unless `certain`, the first time
+  // the access is only to be tried again. Safe in a signal handler.
+  bool ReplaceWithZeros(uintptr_t address, bool certain);
   // As ReplaceWithZeros, for a store to what may only be read: a private copy takes the unit's place.
   bool ReplaceWithCopy(uintptr_t address);
   // Where the first lost unit that reaches past `offset` begins; `end` if none does before it.
   size_t NextLoss(size_t offset, size_t end) const;
   // The unit was lost to a store to what may only be read.
   bool IsStray(size_t offset) const;
-  // What is in place of these units is the mapping's again.
+  // True once for each loss.
+  bool TakeLoss(size_t offset);
+  // What is in place of these units is the mapping's again. To be called with the lock held.
   void Restore(size_t offset, size_t length);
 
   bool any_lost() const { return any_lost_.load(std::memory_order_acquire); }
@@ -54,14 +62,16 @@ class MappedRange {
   void Remember(size_t index, uint8_t how);
 
   std::atomic<bool> taken_{false};
+  std::atomic<bool> locked_{false};
   // Odd while the entry is being changed: who finds it so, or changed, looks elsewhere.
   std::atomic<uint64_t> version_{0};
   std::atomic<uintptr_t> start_{0};
   std::atomic<size_t> length_{0};
   size_t unit_ = 0;
   OnLoss on_loss_ = OnLoss::kZeros;
+  std::atomic<bool> any_refused_{false};
   std::atomic<bool> any_lost_{false};
-  // Two bits for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no
+  // Four bits for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no
   // memory.
   std::atomic<uint8_t>* lost_ = nullptr;
   MappedRange* next_ = nullptr;

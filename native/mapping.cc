@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "guarded_copy.h"
@@ -120,7 +121,11 @@ void Mapping::Retire() {
     source_.reset();
   }
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  mmap(address_, reserved_length_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  {
+    // No repair may put a page of the device there afterwards.
+    const std::lock_guard<MappedRange> hold(*range_);
+    mmap(address_, reserved_length_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  }
   range_->Remove();
 }
 
@@ -168,6 +173,8 @@ bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
     }
   }
   const int flags = map_sync_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+  const std::lock_guard<MappedRange> hold(*range_);
+  if (retired_.load()) return false;
   void* const page = mmap(address_ + pos, unit, PROT_READ | PROT_WRITE, flags | MAP_FIXED, device.fd(),
                           static_cast<off_t>(pos));
   if (page == MAP_FAILED) return false;

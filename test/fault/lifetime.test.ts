@@ -32,8 +32,7 @@ async function untilInFaults(count: number): Promise<void> {
   while (threadsInFaults() < count) await delay(1);
 }
 
-interface Owner {
-  handle: MappingHandle;
+interface Owner extends OwnerHandles {
   control: Int32Array;
   worker: Worker;
   /** Resolves once it answers nothing any more, until it is let go on. */
@@ -57,13 +56,13 @@ async function startOwner(test: Test): Promise<Owner> {
     await worker.terminate();
   });
   worker.on('error', () => undefined);
-  const { handle } = await new Promise<OwnerHandles>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  const handles = await new Promise<OwnerHandles>((resolve, reject) => worker.once('message', resolve).once('error', reject));
   const stop = async (end: OwnerEnd) => {
     const stopped = new Promise((resolve) => worker.once('message', resolve));
     worker.postMessage(end);
     await stopped;
   };
-  return { handle, control, worker, stop, goOn };
+  return { ...handles, control, worker, stop, goOn };
 }
 
 const GONE = { code: 'ESTALE' };
@@ -83,7 +82,7 @@ t.test('an owner that ends while threads wait for its answers', async (parent) =
     await parent.test(end, async (test) => {
       watch(test);
       const owner = await startOwner(test);
-      const workers = await Promise.all([1, 2, 3].map(() => FaultWorker.start(test, owner.handle)));
+      const workers = await Promise.all([owner.handle, owner.handle, owner.aside].map((handle) => FaultWorker.start(test, handle)));
       test.equal(await workers[0]?.load(0), 1);
       await owner.stop(end);
       const waiting = workers.map((worker, n) => (n === 2 ? worker.load(7 * PAGE).then(() => undefined) : worker.store((n + 2) * PAGE, 9)));

@@ -1,7 +1,7 @@
 // A thread that owns a mapped file and comes to an end, in the way that it is told, while others may wait for its answers.
 
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
-import { daxMmap, openSync, type MappingHandle } from 'node-dax';
+import { daxMmap, MAP_PRIVATE, openSync, type MappingHandle } from 'node-dax';
 import { Tfs } from './tfs.js';
 
 export interface OwnerSetup {
@@ -17,6 +17,8 @@ export type OwnerEnd = 'answer' | 'exit' | 'throw' | 'unmap' | 'forget' | 'close
 
 export interface OwnerHandles {
   handle: MappingHandle;
+  /** Of a private mapping. */
+  aside: MappingHandle;
 }
 
 const PAGE = 4096;
@@ -28,9 +30,10 @@ const fs = new Tfs({ devices: [device] });
 const inode = fs.inode();
 const file = fs.file(inode);
 const mapping = daxMmap(inode, { length: pages * PAGE }, fs.operations.getBlock, fs.operations);
+const aside = daxMmap(inode, { length: pages * PAGE, flags: MAP_PRIVATE }, fs.operations.getBlock, fs.operations);
 file.writeSync(Buffer.alloc(PAGE, 1), 0);
 file.truncateSync(pages * PAGE);
-port.postMessage({ handle: mapping.handle } satisfies OwnerHandles);
+port.postMessage({ handle: mapping.handle, aside: aside.handle } satisfies OwnerHandles);
 
 const ends: Record<OwnerEnd, () => void> = {
   answer: () => undefined,
