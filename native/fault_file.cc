@@ -218,6 +218,7 @@ void FaultFile::Abandon() {
     questions_.clear();
     Cut({0, UINT64_MAX});
     for (const auto& region : regions) {
+      region->Orphan();
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
       // Whoever waits for an answer asks again, and is refused.
       region->Wake(region->shape().pages);

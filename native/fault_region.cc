@@ -340,7 +340,8 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
       // Who touched it since Release saw zeros as well. Why is no longer known.
       for (size_t at = offset; (at = range_->NextLoss(at, offset + length)) < offset + length;
            at += shape_.unit) {
-        if (range_->TakeLoss(at)) client_->TellLoss(id_, shape_.pages.first + at / shape_.unit, -EIO);
+        if (range_->TakeLoss(at))
+          client_->TellLoss(id_, shape_.pages.first + at / shape_.unit, untold_.load());
       }
       range_->Restore(offset, length);
     }
@@ -417,7 +418,9 @@ std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses(PageRange pages) {
     if (!range_->TakeLoss(offset)) continue;
     const auto found = Find(page);
     const bool refused = found != pieces_.end() && found->second.content == Content::kRefused;
-    losses.emplace_back(page, refused ? found->second.error : range_->IsStray(offset) ? -EROFS : -EIO);
+    losses.emplace_back(page, refused                   ? found->second.error
+                              : range_->IsStray(offset) ? -EROFS
+                                                        : untold_.load());
   }
   return losses;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -108,6 +109,8 @@ class FaultRegion {
   // Private zeros from now on: nothing of the file is seen through it any more.
   void Retire();
   bool retired() const { return retired_.load(); }
+  // Its file has no owner any more: that is why pages are lost from now on.
+  void Orphan() { untold_.store(-ESTALE); }
 
   // Touches each page once, for a store if stores are allowed. Returns the bytes before the first page that
   // cannot be had. Without the lock: it faults.
@@ -160,6 +163,8 @@ class FaultRegion {
   char* const address_;
   MappedRange* const range_;
   std::atomic<bool> retired_{false};
+  // Why a page was lost for which no reason is remembered.
+  std::atomic<int> untold_{-EIO};
   // By first page; neighbours that continue each other are one.
   std::map<uint64_t, Piece> pieces_;
   FaultStats stats_;
