@@ -218,6 +218,8 @@ void FaultFile::Abandon() {
     Cut({0, UINT64_MAX});
     for (const auto& region : regions) {
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
+      // Whoever waits for an answer asks again, and is refused.
+      region->Wake(region->shape().pages);
     }
     return replacements;
   });

@@ -38,6 +38,8 @@ export interface DaxErrorInit {
   syscall: string;
   /** The path of the device or file, where there is one. */
   path?: string | undefined;
+  /** The other path, of an operation that has two. */
+  dest?: string | undefined;
   /** The rule that was broken. */
   reason?: DaxErrorReason | undefined;
   /** A sentence that says what to do. */
@@ -74,20 +76,22 @@ export function errnoOf(code: string): number {
 
 /**
  * The error of every failed operation: `code` (`'EINVAL'`), `errno` (negative, as in `node:fs`), `syscall`, `path`,
- * and, where they say more, `reason` and `position`. Wrong argument types are `TypeError` or `RangeError` instead.
+ * `dest`, and, where they say more, `reason` and `position`. Wrong argument types are `TypeError` or `RangeError` instead.
  */
 export class DaxError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly syscall: string;
   readonly path?: string;
+  readonly dest?: string;
   readonly reason?: DaxErrorReason;
   readonly position?: number;
 
   constructor(init: DaxErrorInit) {
     const errno = typeof init.errno === 'string' ? errnoOf(init.errno) : init.errno;
     const [code, text] = describe(errno);
-    const where = init.path === undefined ? '' : ` '${init.path}'`;
+    const to = init.dest === undefined ? '' : ` -> '${init.dest}'`;
+    const where = init.path === undefined ? '' : ` '${init.path}'${to}`;
     const at = init.position === undefined ? '' : ` at byte ${init.position}`;
     const hint = init.hint === undefined ? '' : `: ${init.hint}`;
     super(`${code}: ${text}, ${init.syscall}${where}${at}${hint}`, { cause: init.cause });
@@ -96,6 +100,7 @@ export class DaxError extends Error {
     this.errno = errno;
     this.syscall = init.syscall;
     if (init.path !== undefined) this.path = init.path;
+    if (init.dest !== undefined) this.dest = init.dest;
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.position !== undefined) this.position = init.position;
   }

@@ -1,9 +1,10 @@
 // Owns the contenders that are the real fio: its command line for a job, and the figures in its JSON.
 
 import { spawnSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import type { Command, Contender } from './contender.js';
 import { ACCEPTED, COPIED, durable, type Target } from './driver.js';
-import { directIoNeeds } from './drivers/block-buffer.js';
+import { directObstacle } from './drivers/block-buffer.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
 import { formatDistribution, isMixed, isOfFiles, isRandom, rateOf, syncEvery, writes, type Job } from './job.js';
 
@@ -84,11 +85,8 @@ function syncOptions(job: Job): string[] {
   return every === 0 ? [] : [`--${job.fsync > 0 ? 'fsync' : 'fdatasync'}=${every}`];
 }
 
-function directObstacle(job: Job, { kind, path }: Target): string | undefined {
-  if (kind === 'devdax') return 'a devdax has no read(2) or write(2)';
-  const { memory, offset } = directIoNeeds(path);
-  if (memory === 0) return 'its filesystem refuses O_DIRECT';
-  return job.bs % offset === 0 ? undefined : `O_DIRECT wants multiples of ${offset} bytes here`;
+function noDirectCall(job: Job, { kind, path }: Target): string | undefined {
+  return kind === 'devdax' ? 'a devdax has no read(2) or write(2)' : directObstacle(path, job.bs);
 }
 
 function eachOrNever(job: Job): string | undefined {
@@ -100,8 +98,11 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     ioengine: 'libpmem',
     how: { read: 'memcpy by libpmem', write: 'pmem_memcpy past the caches, then a fence' },
     options: (job) => ['--direct=1', ...syncOptions(job)],
-    obstacle: (job, { kind, granularity }) => {
-      if (kind === 'fsdax' && granularity !== 'page') return eachOrNever(job);
+    obstacle: (job, { kind, granularity, path }) => {
+      if (kind === 'fsdax' && granularity !== 'page') {
+        // It maps with PMEM_FILE_CREATE and a length, for which libpmem sets the size of the file.
+        return statSync(path).size === job.size ? eachOrNever(job) : 'this engine of fio cuts the file off behind --size';
+      }
       return kind === 'devdax' ? 'fio takes a devdax by its engine dev-dax' : 'libpmem takes persistent memory alone: a file on a DAX mount';
     },
   },
@@ -124,14 +125,14 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     ioengine: 'psync',
     how: { read: 'pread with O_DIRECT', write: 'pwrite with O_DIRECT | O_DSYNC' },
     options: (job) => ['--direct=1', ...syncOptions(job)],
-    obstacle: directObstacle,
+    obstacle: noDirectCall,
     writesDirect: true,
   },
   'fio-io_uring': {
     ioengine: 'io_uring',
     how: { read: 'io_uring with O_DIRECT, one at a time', write: 'io_uring with O_DIRECT | O_DSYNC, one at a time' },
     options: (job) => ['--direct=1', ...syncOptions(job)],
-    obstacle: directObstacle,
+    obstacle: noDirectCall,
     writesDirect: true,
   },
 };

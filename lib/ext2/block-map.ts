@@ -238,6 +238,20 @@ export class BlockMap {
     return false;
   }
 
+  /**
+   * Counts the blocks of the tree, with `others` that are beside it, where i_blocks may not have kept up with the pointers.
+   * Returns whether it had not.
+   */
+  recount(others: number): boolean {
+    let blocks = others;
+    this.forEach(({ count }) => {
+      blocks += count;
+    });
+    const before = this.sectors;
+    this.sectors = blocks * (this.#sb.blockSize / 512);
+    return this.sectors !== before;
+  }
+
   /** Calls `visit` with every run of blocks that the tree has, those of pointers (level 1 to 3) and those of the file (0). */
   forEach(visit: (run: BlockRun, level: number, iblock: number) => void): void {
     for (let iblock = 0; iblock < EXT2_NDIR_BLOCKS; iblock++) {

@@ -239,11 +239,13 @@ export class Volume {
     });
   }
 
-  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file.
+  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file, and i_blocks as it
+  // was before the pointers changed.
   #prune(inode: Ext2Inode): void {
     if (!inode.hasTree) return;
     const first = Math.ceil(inode.size / this.sb.blockSize);
     if (inode.map.hasFrom(first)) this.cut(inode, first);
+    if (inode.map.recount(inode.fileAcl === 0 ? 0 : 1)) this.store(inode);
   }
 
   /** Frees every block from `first` on. The size must be smaller already. */

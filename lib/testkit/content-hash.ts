@@ -13,29 +13,35 @@ function mix(value: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Of `bytes`, whose length is a multiple of 8. Tell it of every word before it changes, and after. */
+/** Of bytes, so many that they are whole words of 8. Tell it of every word before it changes, and after. */
 export class ContentHash {
   readonly #words: Uint32Array;
+  readonly #original: Uint8Array;
+  // What changed since; the rest is counted when it is asked for, which it may never be.
   readonly #sums = new Uint32Array(LANES);
+  #base: Uint32Array | undefined;
 
-  constructor(bytes: Uint8Array) {
-    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    for (let word = 0; word < this.#words.length / 2; word++) this.add(word);
+  /** Of `bytes`, which are as `original` now. `original` stays as it is. */
+  constructor(bytes: Uint8Array, original: Uint8Array) {
+    this.#words = wordsOf(bytes);
+    this.#original = original;
   }
 
   /** The word of 8 bytes with that index changed to what it is now. */
   add(word: number): void {
-    for (let lane = 0; lane < LANES; lane++) this.#sums[lane] = this.#sum(lane) + this.#of(word, lane);
+    for (let lane = 0; lane < LANES; lane++) this.#sums[lane] = at(this.#sums, lane) + wordHash(this.#words, word, lane);
   }
 
   /** The word is about to change. */
   remove(word: number): void {
-    for (let lane = 0; lane < LANES; lane++) this.#sums[lane] = this.#sum(lane) - this.#of(word, lane);
+    for (let lane = 0; lane < LANES; lane++) this.#sums[lane] = at(this.#sums, lane) - wordHash(this.#words, word, lane);
   }
 
   /** What `bytes` hold now, as a number: equal for equal content, and else different for all that one can try. */
   get value(): number {
-    return this.#sum(0) * 0x200000 + (this.#sum(1) >>> 11);
+    this.#base ??= sumsOf(this.#original);
+    const [high, low] = [at(this.#base, 0) + at(this.#sums, 0), at(this.#base, 1) + at(this.#sums, 1)];
+    return (high >>> 0) * 0x200000 + (low >>> 11);
   }
 
   /** To come back to. */
@@ -46,14 +52,27 @@ export class ContentHash {
   restore(saved: Uint32Array): void {
     this.#sums.set(saved);
   }
+}
 
-  #sum(lane: number): number {
-    return this.#sums[lane] as number;
-  }
+const at = (numbers: Uint32Array, index: number) => numbers[index] as number;
 
-  #of(word: number, lane: number): number {
-    const seed = SEEDS[lane] as number;
-    const low = mix(Math.imul(word + 1, seed) ^ (this.#words[2 * word] as number));
-    return mix(low ^ (this.#words[2 * word + 1] as number) ^ seed);
+// A copy where the bytes do not lie as words do.
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function wordHash(words: Uint32Array, word: number, lane: number): number {
+  const seed = SEEDS[lane] as number;
+  const low = mix(Math.imul(word + 1, seed) ^ at(words, 2 * word));
+  return mix(low ^ at(words, 2 * word + 1) ^ seed);
+}
+
+function sumsOf(bytes: Uint8Array): Uint32Array {
+  const words = wordsOf(bytes);
+  const sums = new Uint32Array(LANES);
+  for (let word = 0; word < words.length / 2; word++) {
+    for (let lane = 0; lane < LANES; lane++) sums[lane] = at(sums, lane) + wordHash(words, word, lane);
   }
+  return sums;
 }

@@ -67,10 +67,11 @@ class Medium {
   readonly hash: ContentHash;
   readonly #durable: Uint8Array;
 
-  constructor(durable: Uint8Array) {
+  /** `durable`, which may change, is as `original` now. */
+  constructor(durable: Uint8Array, original: Uint8Array) {
     this.#durable = durable;
     this.content = durable.slice();
-    this.hash = new ContentHash(this.content);
+    this.hash = new ContentHash(this.content, original);
   }
 
   put({ pos, bytes }: Piece): void {
@@ -94,7 +95,7 @@ class Medium {
 export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Generator<CrashImage> {
   const random = seeded(options.seed ?? 1);
   const stores = new StoresInFlight(trace.content);
-  const medium = new Medium(stores.durable);
+  const medium = new Medium(stores.durable, trace.content);
   for (let at = 0; at <= trace.events.length; at++) {
     const event = trace.events[at];
     if (at >= (options.from ?? 0) && isPoint(event)) {
@@ -105,7 +106,9 @@ export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Gen
         for (const piece of applied) medium.put(piece);
         yield {
           at,
-          hash: medium.hash.value,
+          get hash() {
+            return medium.hash.value;
+          },
           content: medium.content,
           describe: () => describe(pieces, choice, at, trace),
         };

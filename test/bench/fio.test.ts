@@ -1,6 +1,6 @@
 // The real fio: its command line for a job, its JSON, and where it is installed, both together.
 
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { makeTrial } from '../../lib/bench/contender.js';
 import { ACCEPTED, durable, type Target } from '../../lib/bench/driver.js';
@@ -41,8 +41,9 @@ t.test('a job becomes fio’s options', (test) => {
 t.test('engines say what they cannot do', (test) => {
   const cannot: [string, Partial<Job>, Partial<Target>, RegExp | undefined][] = [
     ['libpmem', {}, {}, /a DAX mount/],
-    ['libpmem', {}, { kind: 'fsdax', granularity: 'cache_line' }, undefined],
-    ['libpmem', { rw: 'write', fdatasync: 8 }, { kind: 'fsdax', granularity: 'cache_line' }, /each write durable/],
+    ['libpmem', { size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line' }, undefined],
+    ['libpmem', {}, { kind: 'fsdax', granularity: 'cache_line' }, /cuts the file off/],
+    ['libpmem', { rw: 'write', fdatasync: 8, size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line' }, /each write durable/],
     ['libpmem', {}, { kind: 'devdax' }, /dev-dax/],
     ['dev-dax', {}, { kind: 'devdax' }, undefined],
     ['dev-dax', {}, {}, /devdax alone/],

@@ -64,7 +64,9 @@ function propose(random: Random, existing: (kind?: 'file') => string, limits: Tr
       return { kind, from: existing(), to: random(3) === 0 ? existing() : anyPath(random) };
     case 'write': {
       const length = 1 + random(random(2) === 0 ? 100 : limits.largestWrite);
-      const bytes = Uint8Array.from({ length }, () => 1 + random(255));
+      const first = random(255);
+      const bytes = new Uint8Array(length);
+      for (let i = 0; i < length; i++) bytes[i] = 1 + ((first + i) % 255);
       return { kind, path: existing('file'), pos: choosePos(random, limits), bytes };
     }
     case 'truncate':

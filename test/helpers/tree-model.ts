@@ -53,8 +53,13 @@ function resized(content: Uint8Array, size: number): Uint8Array {
 
 /** A tree that one operation makes of another. Operations that POSIX refuses are not asked for. */
 export class TreeModel {
-  #tree: ReadonlyMap<string, Found> = new Map();
-  #next = 1;
+  #tree: Tree;
+  #next: number;
+
+  constructor(tree: Tree = new Map()) {
+    this.#tree = tree;
+    this.#next = 1 + Math.max(0, ...[...tree.values()].map(({ ino }) => ino));
+  }
 
   get tree(): Tree {
     return this.#tree;

@@ -3,7 +3,7 @@
 import * as fs from 'node:fs';
 import { ACCEPTED, COPIED, durable, KNOWN, SEEN, type Done, type Driver, type Target } from '../driver.js';
 import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
-import { blockBuffer, directIoNeeds } from './block-buffer.js';
+import { blockBuffer, directIoNeeds, directObstacle } from './block-buffer.js';
 import { awaitedFiles, FILE_WORDS, files } from './files.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT, O_DSYNC } = fs.constants;
@@ -83,11 +83,7 @@ export const direct: Driver = {
   ...synchronous('fs O_DIRECT', 'O_DIRECT | ', O_DIRECT, ({ bs }, { path }) => blockBuffer(bs, directIoNeeds(path).memory)),
   obstacle(job, target) {
     if (isOfFiles(job)) return 'O_DIRECT is of reads and writes';
-    const reason = noCall(job, target);
-    if (reason !== undefined) return reason;
-    const { memory, offset } = directIoNeeds(target.path);
-    if (memory === 0) return 'its filesystem refuses O_DIRECT';
-    return job.bs % offset === 0 ? undefined : `O_DIRECT wants multiples of ${offset} bytes here`;
+    return noCall(job, target) ?? directObstacle(target.path, job.bs);
   },
 };
 

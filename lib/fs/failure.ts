@@ -1,0 +1,61 @@
+// Owns the errors of the facade: what the filesystem throws, with the call and the paths that node:fs would name.
+
+import { DaxError } from 'node-dax';
+import type { FsPath } from './arguments.js';
+
+/** What an error tells of the call. */
+export interface Call {
+  readonly syscall: string;
+  readonly path?: FsPath | undefined;
+  readonly dest?: FsPath | undefined;
+}
+
+function shown(path: FsPath | undefined): string | undefined {
+  return path === undefined || typeof path === 'string' ? path : Buffer.from(path).toString();
+}
+
+/** Throws the error of a call, as node:fs words it. */
+export function fail(errno: string | number, { syscall, path, dest }: Call, cause?: unknown): never {
+  throw new DaxError({ errno, syscall, path: shown(path), dest: shown(dest), cause });
+}
+
+function relabel(error: unknown, call: Call): never {
+  if (error instanceof DaxError) fail(error.errno, call, error);
+  throw error;
+}
+
+/** Calls `action`, and words its errors as those of `call`. */
+export function attempt<T>(call: Call, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    return relabel(error, call);
+  }
+}
+
+/** As `attempt`, for what is under way. */
+export async function attemptAsync<T>(call: Call, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    return relabel(error, call);
+  }
+}
+
+/** The error of an argument that is of no use, with node's code. */
+export function wrongArgument(name: string, expected: string, value: unknown): TypeError {
+  const error = new TypeError(`The "${name}" argument must be ${expected}. Received ${describe(value)}`);
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** The error of a value that is out of the range of an argument, with node's code. */
+export function outOfRange(name: string, expected: string, value: unknown): RangeError {
+  const error = new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${describe(value)}`);
+  return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor.name}`;
+  return typeof value === 'function' ? 'a function' : String(value);
+}

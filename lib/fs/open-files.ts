@@ -1,0 +1,215 @@
+// Owns open files: their descriptors, and what open(2), read(2) and write(2) mean.
+
+import { constants } from 'node:fs';
+import { hasOpenFlag, joined, type FsPath } from './arguments.js';
+import type { FsFile, FsInode, MountedFilesystem } from './contract.js';
+import { attempt, fail, type Call } from './failure.js';
+
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+// O_RDONLY, O_WRONLY and O_RDWR are no bits, but a number in the lowest two.
+const ACCESS_MODES = 4;
+
+// Far from those that the process has: who hands one to node:fs, or one of node's to us, gets EBADF.
+const FIRST_FD = 2 ** 30;
+const MOST_LINKS = 40;
+
+/** An open file or directory, as one descriptor has it. */
+export class OpenFile {
+  readonly inode: FsInode;
+  readonly isReadable: boolean;
+  readonly isWritable: boolean;
+  readonly isAppending: boolean;
+  /** Where the next read or write without a position begins. */
+  position = 0;
+  readonly #file: FsFile | undefined;
+  // Those that move the position go one after the other.
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** `file` is left out for a directory. */
+  constructor(inode: FsInode, flags: number, file?: FsFile) {
+    const access = flags % ACCESS_MODES;
+    this.inode = inode;
+    this.#file = file;
+    this.isReadable = access !== O_WRONLY;
+    this.isWritable = access !== O_RDONLY;
+    this.isAppending = hasOpenFlag(flags, O_APPEND);
+  }
+
+  get size(): number {
+    return this.inode.size;
+  }
+
+  readSync(target: Uint8Array, position: number | null): number {
+    const read = this.#readable().readSync(target, position ?? this.position);
+    if (position === null) this.position += read;
+    return read;
+  }
+
+  writeSync(source: Uint8Array, position: number | null): number {
+    const written = this.#writable('write').writeSync(source, position ?? this.position);
+    if (position === null) this.#moved(written);
+    return written;
+  }
+
+  async read(target: Uint8Array, position: number | null): Promise<number> {
+    if (target.byteLength === 0) return 0;
+    const file = this.#readable();
+    if (position !== null) return file.read(target, position);
+    return this.#inTurn(async () => {
+      const read = await file.read(target, this.position);
+      this.position += read;
+      return read;
+    });
+  }
+
+  async write(source: Uint8Array, position: number | null): Promise<number> {
+    const file = this.#writable('write');
+    if (position !== null) return file.write(source, position);
+    return this.#inTurn(async () => {
+      const written = await file.write(source, this.position);
+      this.#moved(written);
+      return written;
+    });
+  }
+
+  truncateSync(size: number): void {
+    this.#writable('ftruncate', 'EINVAL').truncateSync(size);
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#writable('ftruncate', 'EINVAL').truncate(size);
+  }
+
+  fsync(): void {
+    this.#file?.fsync();
+  }
+
+  closeSync(): void {
+    this.#file?.closeSync();
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+
+  // Appended bytes are at the end, wherever the position was.
+  #moved(written: number): void {
+    this.position = this.isAppending ? this.size : this.position + written;
+  }
+
+  #readable(): FsFile {
+    if (!this.isReadable) fail('EBADF', { syscall: 'read' });
+    return this.#file ?? fail('EISDIR', { syscall: 'read' });
+  }
+
+  #writable(syscall: string, errno = 'EBADF'): FsFile {
+    if (!this.isWritable || this.#file === undefined) fail(errno, { syscall });
+    return this.#file;
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(action);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+export class OpenFiles {
+  readonly #mounted: MountedFilesystem;
+  readonly #umask: number;
+  readonly #open = new Map<number, OpenFile>();
+  #next = FIRST_FD;
+
+  constructor(mounted: MountedFilesystem, umask: number) {
+    this.#mounted = mounted;
+    this.#umask = umask;
+  }
+
+  /** Permissions of something new: without what the umask takes away. */
+  newMode(mode: number): number {
+    // eslint-disable-next-line no-bitwise -- permissions
+    return mode & ~this.#umask;
+  }
+
+  /** As open(2). */
+  open(path: FsPath, flags: number, mode: number): number {
+    const call = { syscall: 'open', path };
+    const opened = attempt(call, () => this.#openAt(path, flags, this.newMode(mode), call));
+    const fd = this.#next++;
+    this.#open.set(fd, opened);
+    return fd;
+  }
+
+  /** Throws `EBADF`. */
+  get(fd: number, syscall: string): OpenFile {
+    return this.#open.get(fd) ?? fail('EBADF', { syscall });
+  }
+
+  /** Takes a descriptor out, to be closed. */
+  take(fd: number): OpenFile {
+    const opened = this.get(fd, 'close');
+    this.#open.delete(fd);
+    return opened;
+  }
+
+  #openAt(path: FsPath, flags: number, mode: number, call: Call): OpenFile {
+    const { inode, isNew } = this.#find(path, flags, mode, call);
+    const access = flags % ACCESS_MODES;
+    if (inode.isSymlink) fail('ELOOP', call);
+    if (inode.isDirectory) {
+      if (access !== O_RDONLY || hasOpenFlag(flags, O_CREAT)) fail('EISDIR', call);
+      return new OpenFile(inode, flags);
+    }
+    if (hasOpenFlag(flags, O_DIRECTORY)) fail('ENOTDIR', call);
+    // Whoever wants a device, pipe or socket wants one of the system's.
+    if (!inode.isRegular) fail('ENXIO', call);
+    if (access !== O_RDONLY && this.#mounted.readOnly) fail('EROFS', call);
+    const append = hasOpenFlag(flags, O_APPEND);
+    const sync = hasOpenFlag(flags, O_DSYNC);
+    const file = this.#mounted.open(inode, { readOnly: access === O_RDONLY, append, sync });
+    try {
+      if (hasOpenFlag(flags, O_TRUNC) && access !== O_RDONLY && !isNew) file.truncateSync(0);
+    } catch (error) {
+      file.closeSync();
+      throw error;
+    }
+    return new OpenFile(inode, flags, file);
+  }
+
+  // What does not exist is made where the last of the links leads.
+  #find(path: FsPath, flags: number, mode: number, call: Call): { inode: FsInode; isNew: boolean } {
+    const mounted = this.#mounted;
+    const follow = !hasOpenFlag(flags, O_NOFOLLOW);
+    if (!hasOpenFlag(flags, O_CREAT)) return { inode: mounted.resolve(path, { follow }), isNew: false };
+    let at = path;
+    for (let links = 0; links <= MOST_LINKS; links++) {
+      const { dir, name } = mounted.resolveParent(at);
+      const isDots = name.every((byte) => byte === DOT) && name.length <= 2;
+      const inode = isDots ? mounted.resolve(at) : mounted.lookup(dir, name);
+      if (inode === undefined) {
+        if (endsWithSlash(at)) fail('EISDIR', call);
+        return { inode: mounted.create(dir, name, mode), isNew: true };
+      }
+      if (hasOpenFlag(flags, O_EXCL)) fail('EEXIST', call);
+      if (!inode.isSymlink || !follow) {
+        if (endsWithSlash(at) && !inode.isDirectory) fail('ENOTDIR', call);
+        return { inode, isNew: false };
+      }
+      const target = mounted.readlink(inode);
+      at = target[0] === SLASH ? target : joined(parentOf(at), target);
+    }
+    return fail('ELOOP', call);
+  }
+}
+
+const DOT = 0x2e;
+const SLASH = 0x2f;
+
+function endsWithSlash(path: FsPath): boolean {
+  return path.at(-1) === (typeof path === 'string' ? '/' : SLASH);
+}
+
+function parentOf(path: FsPath): FsPath {
+  const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');
+  return Buffer.from(text.slice(0, Math.max(0, text.lastIndexOf('/'))), 'latin1');
+}

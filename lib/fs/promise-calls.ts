@@ -1,0 +1,108 @@
+// Owns the promise forms: names and inodes are dealt with at once, content moves on other threads where that pays.
+
+import { toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
+import { isSame, toCopy, type WriteFileOptions } from './content-calls.js';
+import type { MountedFilesystem } from './contract.js';
+import { attemptAsync, fail } from './failure.js';
+import { OpenHandle } from './file-handle.js';
+import type { SyncCalls } from './index.js';
+import type { OpenFiles } from './open-files.js';
+
+const COPY_CHUNK = 1024 * 1024;
+
+/** Calls that wait for nothing. */
+const AT_ONCE = [
+  'access',
+  'chmod',
+  'chown',
+  'lchown',
+  'link',
+  'lstat',
+  'lutimes',
+  'mkdir',
+  'mkdtemp',
+  'readdir',
+  'readlink',
+  'realpath',
+  'rename',
+  'rm',
+  'rmdir',
+  'stat',
+  'statfs',
+  'symlink',
+  'unlink',
+  'utimes',
+] as const;
+
+type AtOnce = (typeof AT_ONCE)[number];
+type Promised<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
+
+/** The calls of `node:fs/promises`. */
+export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls: SyncCalls) {
+  const atOnce = Object.fromEntries(
+    // eslint-disable-next-line @typescript-eslint/require-await -- so that what it throws rejects
+    AT_ONCE.map((name) => [name, async (...args: unknown[]) => (calls[`${name}Sync`] as (...args: unknown[]) => unknown)(...args)]),
+  ) as unknown as { [N in AtOnce]: Promised<SyncCalls[`${N}Sync`]> };
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- so that what it throws rejects
+  const open = async (path: unknown, flags?: unknown, mode?: unknown): Promise<OpenHandle> => {
+    const fd = files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
+    return new OpenHandle(fd, files.get(fd, 'open'), calls, async () => files.take(fd).close());
+  };
+
+  const withHandle = async <T>(file: unknown, flags: string | number, mode: unknown, use: (handle: OpenHandle) => Promise<T>) => {
+    if (file instanceof OpenHandle) return use(file);
+    const handle = await open(file, flags, mode);
+    try {
+      return await use(handle);
+    } finally {
+      await handle.close();
+    }
+  };
+
+  const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
+    const { flag = 'w', mode, signal } = toOptions(options as WriteFileOptions | null | undefined);
+    signal?.throwIfAborted();
+    await withHandle(file, flag, mode, (handle) => handle.writeFile(data, options));
+  };
+
+  const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> => {
+    const from = await open(path);
+    try {
+      const source = files.get(from.fd, 'read');
+      if (source.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
+      if (isSame(mounted, source, dest)) return;
+      await withHandle(dest, flags, source.inode.mode % 0o1000, async (to) => {
+        const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, source.size)));
+        for (let read = await source.read(chunk, null); read > 0; read = await source.read(chunk, null)) {
+          await to.writeFile(chunk.subarray(0, read));
+        }
+        await to.chmod(source.inode.mode % 0o10000);
+      });
+    } finally {
+      await from.close();
+    }
+  };
+
+  return {
+    ...atOnce,
+    open,
+    readFile: async (file: unknown, options?: unknown): Promise<string | Buffer> => {
+      const { flag = 'r', signal } = toOptions(options as WriteFileOptions | null | undefined);
+      signal?.throwIfAborted();
+      return withHandle(file, flag, undefined, (handle) => handle.readFile(options));
+    },
+    writeFile,
+    appendFile: async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
+      const given = typeof options === 'string' ? { encoding: options } : toOptions(options as WriteFileOptions | null | undefined);
+      await writeFile(file, data, { flag: 'a', ...given });
+    },
+    truncate: async (path: unknown, length?: unknown): Promise<void> => {
+      await withHandle(path, 'r+', undefined, (handle) => handle.truncate(length));
+    },
+    copyFile: async (source: unknown, destination: unknown, mode?: unknown): Promise<void> => {
+      const [path, dest] = [toPath(source, 'src'), toPath(destination, 'dest')];
+      await attemptAsync({ syscall: 'copyfile', path, dest }, () => copy(path, dest, toCopy(mode).flags));
+    },
+  };
+}

@@ -1,0 +1,55 @@
+// ext2 keeps its promises at a power cut: every image that one may leave is mounted, walked, held to what was
+// acknowledged, used, and shown to e2fsck. Here with ACE's workloads and blocks of 1024 bytes; crash-blocks has the rest.
+
+import { existsSync } from 'node:fs';
+import t from 'tap';
+import { mount } from 'node-dax/ext2';
+import { ACE_CORPUS, aceWorkloads } from '../helpers/ace.js';
+import { CRASH_IMAGES, crashImage, finishCrashes, limitsOf, randomCrashes, showCrashes } from '../helpers/ext2-crash-suite.js';
+import { Ext2Crashes } from '../helpers/ext2-crash.js';
+import { afterDebugfs, e2fsck, e2fsprogsMissing, ImageDevice, mke2fs } from '../helpers/ext2-image.js';
+
+const missing = e2fsprogsMissing();
+const noCorpus = existsSync(ACE_CORPUS) ? undefined : `${ACE_CORPUS} is not here`;
+
+t.setTimeout(3_600_000);
+
+t.test('what a power cut leaves of i_blocks and of blocks past the end is put right', { skip: missing ?? false }, (t) => {
+  const base = mke2fs({ size: 256 * 1024 });
+  const device = new ImageDevice(base);
+  const fs = mount(device);
+  const file = fs.open(fs.create(fs.root, 'f'));
+  file.writeSync(Buffer.alloc(20_000, 'x'), 0);
+  file.closeSync();
+  fs.unmount();
+  for (const blocks of [0, 2, 200]) {
+    const image = afterDebugfs(device.memory, [`sif f blocks ${blocks}`, 'sif f size 3000', 'ssv state 0']);
+    t.match(e2fsck(image), /i_blocks is/);
+    const after = new ImageDevice(image);
+    const again = mount(after, { reclaim: true, onWarning: () => undefined });
+    t.equal(again.stat(again.resolve('/f')).blocks, 6);
+    again.unmount();
+    t.equal(e2fsck(image), undefined, `i_blocks of ${blocks}`);
+  }
+  t.end();
+});
+
+t.test("ACE's workloads", { skip: missing ?? noCorpus ?? false }, async (t) => {
+  const crashes = new Ext2Crashes();
+  for (const [blockSize, inodeSize] of [[1024, 128], [4096, 256]] as const) {
+    const kind = { blockSize, inodeSize, synchronous: true };
+    const image = crashImage(kind);
+    for (const { name, setup, operations } of aceWorkloads()) {
+      const report = await crashes.run({ ...kind, image, setup, operations, limits: limitsOf(kind), seed: 1 });
+      showCrashes(t, report, `${name}, blocks of ${blockSize}`);
+    }
+  }
+  await finishCrashes(t, crashes);
+});
+
+t.test('random operations', { skip: missing ?? false }, async (t) => {
+  await randomCrashes(t, CRASH_IMAGES / 2 - 3000, [
+    { blockSize: 1024, inodeSize: 128, synchronous: true },
+    { blockSize: 1024, inodeSize: 256, synchronous: false },
+  ]);
+});
