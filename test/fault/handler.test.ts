@@ -308,7 +308,7 @@ onEveryGround('who cannot have a lock tries again later', (test, ground) => {
   test.equal(one.fault(one.load()), VM_FAULT_RETRY, 'blocks are going');
   test.equal(daxPfnMkwrite(one.store()), VM_FAULT_RETRY);
   inode.inval.releaseExclusive();
-  const locked = asOperation(() => inode.pages.tryLock(4096, 8192));
+  const locked = asOperation(() => inode.pages.tryLock(ground.page, 2 * ground.page));
   test.equal(one.fault(one.store(1)), VM_FAULT_RETRY, 'the page is being filled');
   test.equal(one.fault(one.store(0)), VM_FAULT_MAJOR + VM_FAULT_NOPAGE, 'another page is another matter');
   if (locked !== undefined) inode.pages.unlock(locked);
@@ -328,7 +328,7 @@ onEveryGround('83, handler: pages larger than what lies together are refused wit
   one.fs.allocate(one.inode, half, half);
   const vmf = one.load();
   test.equal(one.fault(vmf), VM_FAULT_SIGBUS);
-  test.match(vmf.error, { code: 'EIO', reason: 'ALIGNMENT', message: /ndctl create-namespace -m devdax -a 4096/ });
+  test.match(vmf.error, { code: 'EIO', reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace -m devdax -a 4096/ });
 });
 
 onEveryGround('holes that are told block by block', (test, ground) => {
