@@ -191,12 +191,12 @@ onEveryGround('83 and others: what daxMmap refuses', (test, ground) => {
     { pos: -1 }, { length: -1 }, { pos: 0.5 }, { pos: '0' }, { prot: PROT_WRITE }, { prot: 8 }, { flags: 3 }, { flags: 'shared' }, { onSigbus: 'die' },
   ];
   for (const options of wrong) test.throws(() => map(options), { name: /^(Type|Range)Error$/ }, JSON.stringify(options));
-  test.throws(() => map({ allocate: false }), { code: 'EOPNOTSUPP', reason: 'HOLE', position: 0 });
+  test.throws(() => map({ allocate: false }), { code: 'EOPNOTSUPP', reason: 'HOLE_NOT_ALLOCATED', position: 0 });
   test.equal(inode.blocks.size, 0, 'and nothing is allocated');
   map({ allocate: false, prot: PROT_READ }).unmap();
   if (ground.hasPrivate) map({ allocate: false, flags: MAP_PRIVATE }).unmap();
   ground.write(mapped, 0, 1);
-  test.throws(() => map({ allocate: false }), { code: 'EOPNOTSUPP', reason: 'HOLE', position: page });
+  test.throws(() => map({ allocate: false }), { code: 'EOPNOTSUPP', reason: 'HOLE_NOT_ALLOCATED', position: page });
   map({ allocate: false, length: page }).unmap();
   test.throws(() => map({ length: Number.MAX_SAFE_INTEGER - page }), { code: 'ENOMEM' }, 'more than there are addresses');
 
