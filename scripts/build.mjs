@@ -50,6 +50,10 @@ function installDependencies() {
   if (dependenciesAreCurrent()) return;
   console.error('node-dax: installing dependencies');
   if (!run('npm', ['ci', '--no-audit', '--no-fund'])) fail('npm could not install the dependencies (see above)');
+  // Without its loaders, which cost each process and thread of the tests seconds. Left to itself tap does so after its
+  // first run.
+  const tap = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs');
+  if (!run(process.execPath, [tap, 'build'])) fail('tap could not be built with the plugins of package.json (see above)');
 }
 
 function nodeDirectory() {

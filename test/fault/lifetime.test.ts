@@ -46,7 +46,7 @@ async function startOwner(test: Test): Promise<Owner> {
   openSync(path, { size: 1024 * 1024 }).closeSync();
   const control = new Int32Array(new SharedArrayBuffer(4));
   const workerSetup: OwnerSetup = { path, pages: PAGES, control };
-  const worker = new Worker(join(__dirname, '..', 'helpers', 'fault-owner-main.js'), { workerData: workerSetup });
+  const worker = new Worker(join(__dirname, '..', 'helpers', 'fault-owner-main.js'), { workerData: workerSetup, execArgv: [] });
   const goOn = () => {
     Atomics.store(control, 0, 1);
     Atomics.notify(control, 0);

@@ -79,6 +79,14 @@ const commands = {
     mapping(index).unmap();
   },
 
+  /** Unmaps all; whatever they still tell is for nobody. */
+  forget(): void {
+    for (const attached of mappings.splice(0)) {
+      attached.removeAllListeners('error').on('error', () => undefined);
+      attached.unmap();
+    }
+  },
+
   length: (index: number): number => mapping(index).buffer.byteLength,
 
   load(index: number, pos: number): number {

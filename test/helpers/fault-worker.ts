@@ -14,19 +14,23 @@ interface Pending {
   reject: (error: unknown) => void;
 }
 
+// Threads that a test is done with, for the next one: to start one takes an emulated machine longer than most tests.
+const idle: FaultWorker[] = [];
+
 /** A thread that attaches mappings; they are numbered from 0 in the order of attaching. */
 export class FaultWorker {
   /** What its mappings told of pages that could not be had. */
-  readonly losses: Loss[] = [];
+  losses: Loss[] = [];
   /** Resolves with its exit code. */
   readonly exited: Promise<number>;
-  readonly #worker: Worker;
+  // Not with the options of this process: a test runner's hooks would be loaded in each thread.
+  readonly #worker = new Worker(join(__dirname, 'fault-worker-main.js'), { execArgv: [] });
   readonly #pending = new Map<number, Pending>();
+  #hasExited = false;
   #count = 0;
   #waiting: (() => void)[] = [];
 
-  private constructor(test: Test, env: NodeJS.ProcessEnv | undefined) {
-    this.#worker = new Worker(join(__dirname, 'fault-worker-main.js'), env === undefined ? {} : { env });
+  private constructor() {
     this.#worker.on('message', (answer: Answer) => {
       this.#receive(answer);
     });
@@ -35,18 +39,32 @@ export class FaultWorker {
     });
     this.exited = new Promise((resolve) => {
       this.#worker.on('exit', (code) => {
+        this.#hasExited = true;
         this.#failAll(new Error(`the worker ended with ${code}`));
         resolve(code);
       });
     });
-    noteIfStuck(test, () => `a worker is in ${[...this.#pending.values()].map(({ what }) => what).join(', ') || 'nothing'}`);
-    test.teardown(() => this.#worker.terminate());
   }
 
   static async start(test: Test, ...handles: MappingHandle[]): Promise<FaultWorker> {
-    const worker = new FaultWorker(test, undefined);
+    const worker = idle.pop() ?? new FaultWorker();
+    worker.#worker.ref();
+    noteIfStuck(test, () => `a worker is in ${[...worker.#pending.values()].map(({ what }) => what).join(', ') || 'nothing'}`);
+    test.teardown(() => worker.#release());
     for (const handle of handles) await worker.call('attach', handle);
     return worker;
+  }
+
+  // One that is still at work, or has ended, is of no use to others.
+  async #release(): Promise<void> {
+    if (this.#hasExited || this.#pending.size > 0) {
+      await this.#worker.terminate();
+      return;
+    }
+    await this.call('forget');
+    this.losses = [];
+    this.#worker.unref();
+    idle.push(this);
   }
 
   /** Has it do something. Rejects with what is thrown there. */
