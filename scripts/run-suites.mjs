@@ -1,8 +1,11 @@
-// Runs test files one after the other and writes one TAP stream: `run-suites.mjs FILE…`.
+// Runs test files one after the other and writes one TAP stream: `run-suites.mjs CLAIMS FILE…`.
+// CLAIMS is a folder that several runs share, on whatever machine: each file is run by the one that claims it there.
 // tap's own runner does more (plugins, reporters, parallel files), which costs an emulated machine more than the tests;
 // and the suites that run here share their devices.
 
 import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 async function runSuite(file, number) {
@@ -26,9 +29,20 @@ async function runSuite(file, number) {
   return failure === '';
 }
 
-const files = process.argv.slice(2);
-console.log('TAP version 14');
-for (const [index, file] of files.entries()) {
-  if (!(await runSuite(file, index + 1))) process.exitCode = 1;
+function claim(folder, file) {
+  try {
+    mkdirSync(join(folder, file.replaceAll('/', '.')));
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
-console.log(`1..${files.length}`);
+
+const [claims, ...files] = process.argv.slice(2);
+let count = 0;
+console.log('TAP version 14');
+for (const file of files) {
+  if (claim(claims, file) && !(await runSuite(file, ++count))) process.exitCode = 1;
+}
+console.log(`1..${count}`);
