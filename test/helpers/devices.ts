@@ -77,10 +77,23 @@ function prepare(test: Test, candidate: Candidate, named: string): TestDevice {
   return { name, path, kind, isDax, granularities, open };
 }
 
+type Run = (test: Test, device: TestDevice) => Promise<void> | void;
+
 /** Runs a test on every kind of device: skipped, with the reason, where this machine has none. */
-export function onEveryDevice(title: string, run: (test: Test, device: TestDevice) => Promise<void> | void): void {
+export function onEveryDevice(title: string, run: Run): void {
+  runOn(title, CANDIDATES, run);
+}
+
+/** As `onEveryDevice`, on those of these names. */
+export function onDevices(title: string, names: readonly string[], run: Run): void {
+  const chosen = CANDIDATES.filter(({ name }) => names.includes(name));
+  if (chosen.length < names.length) throw new RangeError(`there is no kind of device for each of ${names.join(', ')}`);
+  runOn(title, chosen, run);
+}
+
+function runOn(title: string, candidates: readonly Candidate[], run: Run): void {
   t.test(title, (parent) => {
-    for (const candidate of CANDIDATES) {
+    for (const candidate of candidates) {
       const named = candidate.folder ?? process.env[candidate.variable ?? ''];
       if (named === undefined) {
         const reason = `${candidate.variable ?? ''} names no device: npm run test:guest has one`;
