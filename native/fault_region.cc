@@ -46,19 +46,22 @@ int Prepare(char* address, size_t length) {
   return Userfault::Get().Register(address, length);
 }
 
-// A page of a private mapping that was stored to is no longer the device's (bit 61 of pagemap: a file's
-// page).
+// A page of a private mapping that was stored to is no longer the device's. /proc/self/pagemap tells a page
+// of a file by bit 61, except where DAX has no struct page for it; a copy is mapped here alone (bit 56),
+// because no forked child has it.
 bool IsPrivateCopy(const char* address) {
   static const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   constexpr uint64_t kPresent = 1ull << 63;
   constexpr uint64_t kSwapped = 1ull << 62;
   constexpr uint64_t kOfFile = 1ull << 61;
+  constexpr uint64_t kExclusive = 1ull << 56;
   uint64_t entry = 0;
   const auto index = reinterpret_cast<uintptr_t>(address) / 4096;
   // Where it cannot be known nothing is taken away: the copy is the user's.
   if (pread(pagemap, &entry, sizeof entry, static_cast<off_t>(index * sizeof entry)) != sizeof entry)
     return true;
-  return (entry & (kPresent | kSwapped)) != 0 && (entry & kOfFile) == 0;
+  if ((entry & kSwapped) != 0) return true;
+  return (entry & kPresent) != 0 && (entry & kOfFile) == 0 && (entry & kExclusive) != 0;
 }
 
 std::atomic<uint64_t> next_id{1};
@@ -208,6 +211,7 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
   void* const mapped = mmap(AddressOf(first), (end - first) * shape_.unit, protection, kind | MAP_FIXED,
                             backing->source->fd(), static_cast<off_t>(at));
   if (mapped == MAP_FAILED) return -errno;
+  if (!shape_.shared) madvise(mapped, (end - first) * shape_.unit, MADV_DONTFORK);
   Insert(first, {end - first, Content::kDevice, backing, at, 0});
   return 0;
 }
