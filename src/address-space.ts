@@ -9,8 +9,8 @@ import type { Extent, ExtentWatcher } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
 import type { FileMappings, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
-import { mapBlocks } from './map-blocks.js';
-import { PAGE_SIZE, roundUp } from './units.js';
+import { mapBlocks, mapPage } from './map-blocks.js';
+import { roundUp } from './units.js';
 
 /** A region of this isolate: a mapping of its own file, or of another isolate's. */
 export interface Viewer {
@@ -162,15 +162,17 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     addon().faultForget(this.#file, first, end - first);
   }
 
-  /** Looks blocks up anew that a write has filled, so that they are seen (IO-13.6). */
+  /** Looks pages up anew that a write has filled, so that they are seen (IO-13.6). */
   refresh(pos: number, length: number): void {
-    const { blockSize } = this.inode.sb;
+    const { inode, pageSize } = this;
+    const { blockSize } = inode.sb;
     const bh = new BufferHead();
-    const end = Math.min(pos + length, roundUp(this.inode.size, PAGE_SIZE));
-    for (let at = pos - (pos % blockSize); at < end; ) {
-      const extent = mapBlocks(this.inode, at / blockSize, roundUp(end - at, blockSize), this.#getBlock, false, bh);
+    const end = roundUp(Math.min(pos + length, inode.size), pageSize);
+    for (let at = pos - (pos % pageSize); at < end; ) {
+      const extent = mapPage(inode, at / blockSize, end - at, pageSize, this.#getBlock, bh);
       this.inserted(extent);
-      at = (extent.iblock + extent.count) * blockSize;
+      const told = this.#end((extent.iblock + extent.count) * blockSize) * pageSize;
+      at = Math.max(told, at + pageSize);
     }
   }
 

@@ -6,7 +6,7 @@ import { DaxError } from './errors.js';
 import type { Extent } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
 import type { GetBlock, Inode, InodeOperations } from './inode.js';
-import { mapBlocks } from './map-blocks.js';
+import { mapBlocks, mapPage } from './map-blocks.js';
 import { SECTOR_SIZE } from './units.js';
 import { wouldBlock } from './would-block.js';
 
@@ -167,14 +167,7 @@ class Handler {
   #lookUp(): Extent {
     const { vma } = this.#vmf;
     const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
-    const ask = (iblock: number) => mapBlocks(vma.inode, iblock, wanted, this.#getBlock, false, this.#bh);
-    let extent = ask(this.#iblock);
-    // Told block by block, holes are joined until they fill a page.
-    while (extent.state === 'hole' && this.#pageEnd(extent) <= this.#pgoff) {
-      if (ask(extent.iblock + extent.count).state !== 'hole') break;
-      extent = ask(this.#iblock);
-    }
-    return this.#whole(extent);
+    return this.#whole(mapPage(vma.inode, this.#iblock, wanted, vma.pageSize, this.#getBlock, this.#bh));
   }
 
   // An extent that the page lies in must have all of it.

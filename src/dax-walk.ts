@@ -4,7 +4,7 @@ import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import { emptyExtent, type Extent } from './extent-cache.js';
-import type { EndIo, GetBlock, Inode } from './inode.js';
+import type { EndIo, FileMappings, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import type { LockedPages } from './page-locks.js';
@@ -204,19 +204,19 @@ export class Walk {
     return this.moved;
   }
 
-  /** Lets go of what is still held, and forgets the user's memory. */
+  /** Lets go of what is still held, forgets the user's memory, and shows mappings what was written. */
   leave(): void {
     const inode = this.#inode;
-    if (inode !== undefined) {
-      this.#unlock(inode);
-      if (this.#filling.length > 0) this.#filled(inode);
-      if (this.#counted) inode.dioEnd();
-      this.#counted = false;
-    }
     this.#inode = this.#extent = this.#bdev = this.#endIo = undefined;
     this.#buffer = NO_BYTES;
     this.#buffers = NO_BUFFERS;
     this.#found.bdev = this.#bh.bdev = this.#bh.private = undefined;
+    if (inode === undefined) return;
+    this.#unlock(inode);
+    if (this.#counted) inode.dioEnd();
+    this.#counted = false;
+    if (this.#filling.length > 0) this.#filled(inode);
+    if (inode.mappings !== undefined && this.#write) this.#showPages(inode.mappings);
   }
 
   #unlock({ ilock }: Inode): void {
@@ -225,10 +225,14 @@ export class Walk {
   }
 
   #filled(inode: Inode): void {
-    for (const pages of this.#filling.splice(0)) {
-      inode.pages.unlock(pages);
-      inode.mappings?.refresh(pages.start, pages.end - pages.start);
-    }
+    const filled = this.#filling.splice(0);
+    for (const pages of filled) inode.pages.unlock(pages);
+    for (const { start, end } of filled) inode.mappings?.refresh(start, end - start);
+  }
+
+  // A page of more than a block is seen as a whole, which no answer about one of its blocks makes it.
+  #showPages(mappings: FileMappings): void {
+    if (mappings.pageSize > this.#blockSize && this.moved > 0) mappings.refresh(this.#start, this.moved);
   }
 
   #clear(): number {

@@ -97,3 +97,24 @@ export function mapBlocks(
   else inode.extents.forget(iblock, extent.count);
   return extent;
 }
+
+/**
+ * As `mapBlocks` for a lookup, of a page that begins with `iblock`: a filesystem that tells of less at once is asked until
+ * what lies together fills the page. Shorter where it does not.
+ */
+export function mapPage(inode: Inode, iblock: number, wanted: number, pageSize: number, getBlock: GetBlock, bh: BufferHead): Extent {
+  const pageEnd = iblock + pageSize / inode.sb.blockSize;
+  const extent = mapBlocks(inode, iblock, wanted, getBlock, false, bh);
+  while (extent.iblock + extent.count < pageEnd) {
+    const next = mapBlocks(inode, extent.iblock + extent.count, wanted, getBlock, false, bh);
+    if (!continues(extent, next)) break;
+    extent.count += next.count;
+    extent.isAccessible &&= next.isAccessible;
+  }
+  return extent;
+}
+
+function continues({ count, state, blocknr, bdev }: Extent, next: Extent): boolean {
+  if (state !== next.state) return false;
+  return state === 'hole' || (bdev === next.bdev && blocknr + count === next.blocknr);
+}
