@@ -334,6 +334,8 @@ export class Tfs {
       }
       for (let n = 0; n < cluster; n++) this.#take(inode, at + n, start + n, unwritten);
       this.#cursor = start + cluster;
+      // More than was asked for: they may be remembered as a hole.
+      inode.extents.forget(at, cluster);
       const { bdev, blocknr } = this.#place(start);
       if (!unwritten) bdev.zeroSync(blocknr * this.sb.blockSize, cluster * this.sb.blockSize);
     }
