@@ -2,7 +2,7 @@
 // notes every call and answer against the contract.
 
 import { inspect } from 'node:util';
-import { BH_DELAY, BufferHead, DaxError, type BlockDevice, type Inode, type InodeOperations } from 'node-dax';
+import { asOperation, BH_DELAY, BufferHead, DaxError, type BlockDevice, type Inode, type InodeOperations } from 'node-dax';
 import type { FilesystemUnderTest } from './contract.js';
 import { Failure } from './failure.js';
 import type { RecordingDevice } from './recording-device.js';
@@ -31,7 +31,7 @@ interface Known {
   readonly mounted: boolean;
 }
 
-/** Called by the witness where something else may happen at the same time. */
+/** Called by the witness where something else may happen at the same time: an operation of its own, with locks of its own. */
 export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode: Inode) => void;
 
 /** The rules that the witness watches, in the words of a report. */
@@ -117,6 +117,11 @@ export class Witness {
     return bh;
   }
 
+  #meanwhile(...[where, inode]: Parameters<Hook>): void {
+    const { hook } = this;
+    if (hook !== undefined) asOperation(() => { hook(where, inode); });
+  }
+
   #fail(rule: string, message: string): void {
     if (!this.failures.has(rule)) this.failures.set(rule, new Failure(rule, message));
   }
@@ -140,7 +145,7 @@ export class Witness {
     if (!(Number.isSafeInteger(iblock) && iblock >= 0 && wanted > 0 && wanted % blockSize === 0 && bh.state === 0)) {
       this.#fail('GB-1', `${call} was called with a state of ${bh.state}`);
     }
-    this.hook?.('before getBlock', inode);
+    this.#meanwhile('before getBlock', inode);
     const before = { size: inode.size, free: this.#fs.freeBlocks(), stored: this.#device.stored };
     let answer: unknown;
     try {
@@ -155,7 +160,7 @@ export class Witness {
     if (!create && allocated !== 0) this.#fail('GB-2', `${call} changed the free blocks by ${-allocated}`);
     if (!create && this.#device.stored > before.stored) this.#fail('GB-2', `${call} stored to the device`);
     if (this.#checkAnswer(call, answer, bh, create)) this.#learn(call, inode, iblock, bh, wanted, create, allocated);
-    this.hook?.('after getBlock', inode);
+    this.#meanwhile('after getBlock', inode);
     return (answer ?? 0) as number;
   }
 
@@ -255,7 +260,7 @@ export class Witness {
       }
     }
     if (answer >= 0) pending.clear();
-    this.hook?.('endIo', inode);
+    this.#meanwhile('endIo', inode);
     return answer;
   }
 

@@ -50,6 +50,8 @@ export interface SmallFsOptions {
   /** What it does about the content of new blocks. */
   initialises?: 'zeroes' | 'tells New' | 'tells Unwritten';
   fault?: Fault;
+  /** Blocks that it allocates at once at most. */
+  maxRun?: number;
   /** Has no punchBlocks. */
   cannotPunch?: boolean;
 }
@@ -178,7 +180,8 @@ export class SmallFs implements FilesystemUnderTest {
     }
     const first = this.#free[0] as number;
     let i = 0;
-    for (; i < wanted && this.#free[0] === first + i && !inode.blocks.has(iblock + i); i++) {
+    const most = Math.min(wanted, this.#options.maxRun ?? wanted);
+    for (; i < most && this.#free[0] === first + i && !inode.blocks.has(iblock + i); i++) {
       const blocknr = this.#free.shift() as number;
       const other = [...this.#files.values()].find((file) => file !== inode && file.blocks.has(iblock));
       if (this.#has('gives a block to two files') && other !== undefined) {
