@@ -36,6 +36,7 @@ export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode
 
 /** The rules that the witness watches, in the words of a report. */
 export const WITNESSED: readonly (readonly [rule: string, title: string])[] = [
+  ['FT-11', 'completeUnwritten converts what a fault has filled'],
   ['GB-1', 'getBlock is asked for blocks of the file, and for whole ones'],
   ['GB-2', 'a lookup changes nothing'],
   ['GB-3', 'the size is never grown, and is one contiguous run of whole blocks'],
@@ -82,6 +83,11 @@ export class Witness {
       ...(has.punchBlocks !== undefined && {
         punchBlocks: (inode: Inode, iblock: number, count: number) => {
           this.#punchBlocks(inode, iblock, count);
+        },
+      }),
+      ...(has.completeUnwritten !== undefined && {
+        completeUnwritten: (inode: Inode, iblock: number, bh: BufferHead, ok: boolean) => {
+          this.#completeUnwritten(inode, iblock, bh, ok);
         },
       }),
       ...(has.dirty !== undefined && {
@@ -211,7 +217,7 @@ export class Witness {
     const known = this.#known(inode);
     const { bdev, blocknr, state } = told;
     const block = known.blocks.get(iblock);
-    const owner = this.#owned(bdev).get(blocknr);
+    const owner = this.#ownerOf(bdev, blocknr);
     const isNew = block?.blocknr !== blocknr || block.bdev !== bdev;
     const wasFreed = known.freed.get(iblock) === blocknr;
     // A filesystem may allocate ahead, and then tell later; what it tells then is at least clean.
@@ -229,7 +235,8 @@ export class Witness {
       if (state === 'new' && block.state === 'written') this.#fail('GB-12', `${call} said New of block ${blocknr} again`);
       block.state = state === 'new' ? 'written' : state;
     } else {
-      if (!create && state !== 'unwritten' && !known.mounted) {
+      // One that was there may have been moved.
+      if (!create && state !== 'unwritten' && !known.mounted && block === undefined) {
         this.#fail('GB-2', `${call} found block ${blocknr}, which no create had made`);
       }
       // A block that moved, where there was one, has its data with it.
@@ -242,6 +249,39 @@ export class Witness {
       known.freed.delete(iblock);
     }
     if (create && state === 'unwritten') known.pending.add(iblock);
+  }
+
+  // Whose the block is, and not any more if the filesystem has moved or freed what was there.
+  #ownerOf(bdev: BlockDevice, blocknr: number): Owner | undefined {
+    const owner = this.#owned(bdev).get(blocknr);
+    if (owner === undefined) return undefined;
+    const { inode, iblock } = owner;
+    const now = this.run(inode, iblock, 1);
+    if (!now.isHole && now.blocknr === blocknr && now.bdev === bdev) return owner;
+    const cached = inode.extents.find(iblock);
+    if (cached?.bdev === bdev && cached.blocknr + (iblock - cached.iblock) === blocknr) {
+      this.#fail('TR-7', `block ${iblock} of inode ${inode.ino} is no longer at ${blocknr}, and the cache still says so`);
+    }
+    const known = this.#known(inode);
+    this.#forget(known, iblock);
+    if (!now.isHole && now.bdev !== undefined) {
+      known.blocks.set(iblock, { bdev: now.bdev, blocknr: now.blocknr, state: stateOf(now) });
+      this.#owned(now.bdev).set(now.blocknr, owner);
+    }
+    return undefined;
+  }
+
+  #completeUnwritten(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void {
+    const call = `completeUnwritten(inode ${inode.ino}, ${iblock}, ${bh.size} bytes, ${ok})`;
+    this.#fs.operations.completeUnwritten?.(inode, iblock, bh, ok);
+    if (!ok) return;
+    const { blocks, pending } = this.#known(inode);
+    for (let at = iblock; at < iblock + bh.size / inode.sb.blockSize; at++) {
+      if (this.ask(inode, at) !== 'written') this.#fail('FT-11', `after ${call} block ${at} is not written data`);
+      const block = blocks.get(at);
+      if (block !== undefined) block.state = 'written';
+      pending.delete(at);
+    }
   }
 
   #endIo(inode: Inode, pos: number, result: number, cookie: unknown): number {

@@ -4,6 +4,7 @@ import '../helpers/assert-locks.js';
 
 import { checkFilesystem, format, GARBAGE, RecordingDevice, type Report } from 'node-dax/testkit';
 import t from 'tap';
+import type { BlockDevice } from 'node-dax';
 import { smallFs, type Fault, type SmallFsOptions } from './small-fs.js';
 
 const failed = (report: Report) => [...new Set(report.checks.filter(({ ok }) => !ok).map(({ rule }) => rule))];
@@ -13,6 +14,7 @@ t.test('a filesystem that is right', async (t) => {
     {},
     { initialises: 'tells New' },
     { initialises: 'tells Unwritten' },
+    { moves: true },
     { blockSize: 512 },
     { blockSize: 1024, initialises: 'tells New' },
     { blockSize: 2048, initialises: 'tells Unwritten' },
@@ -30,9 +32,28 @@ t.test('what cannot be tried is said', async (t) => {
   const report = await checkFilesystem(smallFs({ cannotPunch: true }), { seed: 1, operations: 200 });
   const skipped = report.checks.filter(({ status }) => status === 'skipped').map(({ rule, title }) => `${rule} ${title}`);
   t.ok(report.ok);
-  t.match(skipped, [/^fsx mapread/, /^TR-12 /, /^IO-10 /, /^TR-10 /]);
-  t.match(format(report), /\nskip fsx .*\n +this version of node-dax does not map files\n/);
+  t.strictSame(skipped.map((line) => line.split(' ')[0]), ['TR-12', 'IO-10', 'TR-10']);
+  t.match(format(report), /\nskip TR-12 .*\n +the filesystem has no punchBlocks\n/);
 });
+
+t.test('files that cannot be mapped', async (t) => {
+  const skippedOf = (report: Report) => report.checks.filter(({ status }) => status === 'skipped');
+  const small = await checkFilesystem(smallFs({ blockSize: 512 }), { seed: 1, operations: 200 });
+  const mapped = skippedOf(small).filter(({ detail }) => detail?.includes('blocks of 512 bytes cannot be mapped'));
+  t.match(mapped.map(({ title }) => title), [/^mapread and mapwrite$/, /^a mapping /, /mapping/, /mapping/, /mapping/]);
+  const wrapped = await checkFilesystem((device) => smallFs()(withoutBacking(device)), { seed: 1, operations: 200 });
+  t.match(skippedOf(wrapped)[0], { rule: 'fsx', detail: /`backing`/ }, 'on a device of its author');
+  t.ok(small.ok && wrapped.ok);
+});
+
+function withoutBacking(device: BlockDevice): BlockDevice {
+  return new Proxy(device, {
+    get(target, name) {
+      const value: unknown = name === 'backing' ? undefined : Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
 
 const FAULTS: [fault: Fault, rules: string[], options?: SmallFsOptions][] = [
   ['reports new blocks as written and does not zero them', ['GB-6']],
@@ -61,9 +82,14 @@ const FAULTS: [fault: Fault, rules: string[], options?: SmallFsOptions][] = [
   ['allocates on lookup', ['GB-2', 'TR-7']],
   // Nor does it wait for reads.
   ['truncates without the lock', ['LK-4', 'TR-6']],
-  ['truncates without zeroing the tail', ['TR-9']],
-  ['extends without zeroing what is past the end', ['TR-8']],
+  // Which is seen through mappings too.
+  ['truncates without zeroing the tail', ['fsx', 'TR-9']],
+  ['extends without zeroing what is past the end', ['fsx', 'TR-8']],
   ['loses the last byte of a vector', ['fsx']],
+  ['extends without telling the mappings', ['fsx']],
+  ['does not convert what a fault has filled', ['FT-11'], { initialises: 'tells Unwritten' }],
+  ['moves blocks and keeps the extents', ['TR-7'], { moves: true }],
+  ['moves blocks and tells the cache alone', ['TR-7'], { moves: true }],
 ];
 
 t.test('a filesystem that breaks a rule', async (t) => {
