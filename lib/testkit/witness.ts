@@ -55,6 +55,7 @@ export const WITNESSED: readonly (readonly [rule: string, title: string])[] = [
 ];
 
 const ENODATA = -61;
+const ZEROS = Buffer.alloc(4096);
 
 export class Witness {
   /** Each the first of its rule. */
@@ -361,7 +362,7 @@ function stateOf(bh: BufferHead): State {
 }
 
 function isZero(bdev: BlockDevice, blocknr: number, blockSize: number): boolean {
-  const content = new Uint8Array(blockSize);
+  const content = Buffer.alloc(blockSize);
   bdev.readSync(content, blocknr * blockSize);
-  return content.every((byte) => byte === 0);
+  return content.equals(ZEROS.subarray(0, blockSize));
 }
