@@ -2,10 +2,12 @@
 
 import type { MakeFilesystem } from './contract.js';
 import { Failure } from './failure.js';
+import { whyUnmapped } from './file-mappings.js';
 import { fsx } from './fsx.js';
 import type { Probe } from './probe.js';
 import { BLOCK_PROBES } from './probe-blocks.js';
 import { DURABLE_PROBES } from './probe-durable.js';
+import { MAPPED_PROBES } from './probe-mapped.js';
 import { PARKING_PROBES } from './probe-parking.js';
 import { STALE_PROBES } from './probe-stale.js';
 import type { Check, Report } from './report.js';
@@ -21,7 +23,7 @@ export interface CheckOptions {
   blockDeviceSize?: number;
 }
 
-const PROBES = [...BLOCK_PROBES, ...STALE_PROBES, ...PARKING_PROBES, ...DURABLE_PROBES];
+const PROBES = [...BLOCK_PROBES, ...STALE_PROBES, ...MAPPED_PROBES, ...PARKING_PROBES, ...DURABLE_PROBES];
 const MIN_SIZE = 2 * 1024 * 1024;
 
 /** What broke a rule that the witness watches, and where. */
@@ -31,18 +33,27 @@ interface Seen {
   readonly sequence?: string;
 }
 
-async function runProbe(probe: Probe, make: MakeFilesystem, size: number, seen: Map<string, Seen>): Promise<Check[]> {
-  const { rule, title } = probe;
+async function runProbe(
+  probe: Probe,
+  make: MakeFilesystem,
+  size: number,
+  unmapped: string | undefined,
+  seen: Map<string, Seen>,
+): Promise<Check> {
+  const { rule, title, isMapped = false } = probe;
   const passed: Check = { rule, title, status: 'passed', ok: true };
+  if (isMapped && unmapped !== undefined) return { ...passed, status: 'skipped', detail: unmapped };
   let session: Session | undefined;
   let result: Check;
   try {
-    session = Session.begin(make, size);
+    session = isMapped ? Session.beginMapped(make, size) : Session.begin(make, size);
     const reason = await probe.run(session);
     result = reason === undefined ? passed : { ...passed, status: 'skipped', detail: reason };
   } catch (error) {
     const found = error instanceof Failure ? error : new Failure(rule, String(error));
     result = { rule: found.rule, title, status: 'failed', ok: false, detail: found.message };
+  } finally {
+    session?.end();
   }
   const failures = [...(session?.witness.failures.values() ?? [])];
   for (const { rule: broken, message } of failures) {
@@ -51,19 +62,23 @@ async function runProbe(probe: Probe, make: MakeFilesystem, size: number, seen: 
   const [first] = failures;
   // It failed of something that has a check of its own.
   if (first !== undefined && !result.ok) {
-    return [{ ...passed, status: 'skipped', detail: `${first.rule} was broken meanwhile (${result.detail ?? ''})` }];
+    return { ...passed, status: 'skipped', detail: `${first.rule} was broken meanwhile (${result.detail ?? ''})` };
   }
-  return [result];
+  return result;
 }
 
-function runFsx(make: MakeFilesystem, size: number, seed: number, operations: number, seen: Map<string, Seen>): Check {
-  const check: Check = {
-    rule: 'fsx',
-    title: `${operations} random operations give what a byte array gives`,
-    status: 'passed',
-    ok: true,
-  };
-  const found = fsx(make, size, seed, operations);
+function runFsx(
+  make: MakeFilesystem,
+  size: number,
+  seed: number,
+  operations: number,
+  canMap: boolean,
+  seen: Map<string, Seen>,
+): Check {
+  const which = canMap ? 'random operations, mapread and mapwrite among them,' : 'random operations';
+  const title = `${operations} ${which} give what a byte array gives`;
+  const check: Check = { rule: 'fsx', title, status: 'passed', ok: true };
+  const found = fsx(make, size, seed, operations, canMap);
   if (found === undefined) return check;
   const { failure, sequence } = found;
   if (WITNESSED.some(([rule]) => rule === failure.rule)) {
@@ -86,15 +101,18 @@ export async function checkFilesystem(make: MakeFilesystem, options: CheckOption
     throw new RangeError(`blockDeviceSize must be a multiple of 4096 and at least ${MIN_SIZE}, it is ${size}`);
   }
   const seen = new Map<string, Seen>();
-  const checks: Check[] = [runFsx(make, size, seed, options.operations ?? 2000, seen)];
-  const unmapped = 'this version of node-dax does not map files';
-  checks.push({ rule: 'fsx', title: 'mapread and mapwrite', status: 'skipped', ok: true, detail: unmapped });
-  for (const probe of PROBES) checks.push(...(await runProbe(probe, make, size, seen)));
+  const unmapped = whyUnmapped(make, size);
+  const checks: Check[] = [runFsx(make, size, seed, options.operations ?? 2000, unmapped === undefined, seen)];
+  if (unmapped !== undefined) {
+    checks.push({ rule: 'fsx', title: 'mapread and mapwrite', status: 'skipped', ok: true, detail: unmapped });
+  }
+  const fromHere = checks.length;
+  for (const probe of PROBES) checks.push(await runProbe(probe, make, size, unmapped, seen));
   const witnessed = WITNESSED.map(([rule, title]): Check => {
     const found = seen.get(rule);
     const status = found === undefined ? 'passed' : 'failed';
     return { rule, title, status, ok: found === undefined, ...found };
   });
-  checks.splice(2, 0, ...witnessed);
+  checks.splice(fromHere, 0, ...witnessed);
   return { ok: checks.every(({ ok }) => ok), seed, checks };
 }

@@ -16,7 +16,8 @@ export type FileUnderTest = Pick<
   | 'punchHoleSync'
   | 'zeroRangeSync'
   | 'fsync'
->;
+> &
+  Partial<Pick<DaxFile, 'mmap'>>;
 
 /** A mounted filesystem. */
 export interface FilesystemUnderTest {
@@ -30,7 +31,8 @@ export interface FilesystemUnderTest {
   freeBlocks(): number;
   /**
    * Opens a file over `operations`, which are the witness's. Leave it out where `new DaxFile(inode, operations)` does; a
-   * filesystem with a file object of its own (its own locks, its own truncation) makes it here.
+   * filesystem with a file object of its own (its own locks, its own truncation) makes it here. Without `mmap` files are not
+   * tested mapped.
    */
   open?(inode: Inode, operations: InodeOperations): FileUnderTest;
   /** The file of that name, after a mount. */

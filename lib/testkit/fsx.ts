@@ -2,7 +2,7 @@
 
 import type { MakeFilesystem } from './contract.js';
 import { Failure } from './failure.js';
-import { beginStage, chooseOperation, compare, describe, perform, type Operation } from './operation.js';
+import { beginStage, chooseOperation, compare, describe, endStage, perform, type Operation, type Stage } from './operation.js';
 import { seeded } from './random.js';
 import { Session } from './session.js';
 import { shrink } from './shrink.js';
@@ -24,10 +24,12 @@ function run(
   make: MakeFilesystem,
   deviceSize: number,
   sequence: readonly Operation[],
+  canMap: boolean,
 ): { failure: Failure; at: number } | undefined {
   let at = 0;
+  let stage: Stage | undefined;
   try {
-    const stage = beginStage(Session.begin(make, deviceSize), FILES);
+    stage = beginStage(canMap ? Session.beginMapped(make, deviceSize) : Session.begin(make, deviceSize), FILES, canMap);
     for (; at < sequence.length; at++) {
       let caught: unknown;
       try {
@@ -43,25 +45,28 @@ function run(
     }
   } catch (error) {
     return { failure: asFailure(error), at: at - 1 };
+  } finally {
+    if (stage !== undefined) endStage(stage);
   }
   return undefined;
 }
 
-/** Runs `operations` random operations. Undefined when all is well. */
+/** Runs `operations` random operations, mapped ones too if files can be. Undefined when all is well. */
 export function fsx(
   make: MakeFilesystem,
   deviceSize: number,
   seed: number,
   operations: number,
+  canMap: boolean,
 ): FsxFailure | undefined {
   const random = seeded(seed);
   const limit = Math.min(128 * 1024, Math.floor(deviceSize / 16));
   const sequence = Array.from({ length: operations }, () => chooseOperation(random, FILES, limit));
-  const first = run(make, deviceSize, sequence);
+  const first = run(make, deviceSize, sequence, canMap);
   if (first === undefined) return undefined;
   let { failure } = first;
   const shortest = shrink(sequence.slice(0, first.at + 1), (part) => {
-    const found = run(make, deviceSize, part)?.failure;
+    const found = run(make, deviceSize, part, canMap)?.failure;
     if (found?.rule !== first.failure.rule) return false;
     failure = found;
     return true;

@@ -1,6 +1,8 @@
 // Owns the operations of a random run: how they are chosen, written down, and done to a file and to its model.
 
 import { Failure } from './failure.js';
+import { FileMappings } from './file-mappings.js';
+import { PAGE } from './probe.js';
 import type { Random } from './random.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from './session.js';
 
@@ -28,6 +30,10 @@ const KINDS = [
   'extend',
   'punch',
   'zero',
+  'mapread',
+  'mapwrite',
+  'mapwrite',
+  'mappast',
   'recreate',
   'fsync',
   'remount',
@@ -65,6 +71,9 @@ export function describe({ kind, file, pos, length }: Operation): string {
   if (kind === 'truncate') return `truncate ${name} to ${pos}`;
   if (kind === 'extend') return `extend ${name} by ${length}`;
   if (kind === 'append') return `append ${length} to ${name}`;
+  if (kind === 'mapread') return `map ${name} to read`;
+  if (kind === 'mapwrite') return `store ${length} at ${pos} of ${name} through a mapping`;
+  if (kind === 'mappast') return `store past the end of ${name} through a mapping`;
   return `${kind} ${length} at ${pos} of ${name}`;
 }
 
@@ -72,22 +81,31 @@ export function describe({ kind, file, pos, length }: Operation): string {
 export interface Modelled {
   open: OpenFile;
   model: Uint8Array;
+  mappings: FileMappings;
+  /** Something was stored past the end, which may be seen through a mapping until the size is set. */
+  hasTail: boolean;
 }
 
 /** The filesystem and its files. A remount puts others in their place. */
 export interface Stage {
   session: Session;
   readonly files: Modelled[];
+  /** Files can be mapped. */
+  readonly canMap: boolean;
 }
 
-export function beginStage(session: Session, files: number): Stage {
-  return {
-    session,
-    files: Array.from({ length: files }, (_, index) => ({
-      open: session.create(LETTERS[index] ?? '?'),
-      model: new Uint8Array(0),
-    })),
-  };
+function modelled(session: Session, open: OpenFile): Modelled {
+  return { open, model: new Uint8Array(0), mappings: new FileMappings(session, open), hasTail: false };
+}
+
+export function beginStage(session: Session, files: number, canMap: boolean): Stage {
+  const open = (_: unknown, index: number) => modelled(session, session.create(LETTERS[index] ?? '?'));
+  return { session, files: Array.from({ length: files }, open), canMap };
+}
+
+export function endStage({ session, files }: Stage): void {
+  for (const { mappings } of files) mappings.unmap();
+  session.end();
 }
 
 // Three pieces, some of them empty.
@@ -108,19 +126,41 @@ function moved(bytes: number, length: number): void {
 }
 
 function remount(stage: Stage): void {
-  for (const { open } of stage.files) open.file.fsync();
-  stage.session = stage.session.afterPowerCut();
-  for (const modelled of stage.files) modelled.open = stage.session.find(modelled.open.name);
+  for (const { open, mappings } of stage.files) {
+    open.file.fsync();
+    mappings.unmap();
+  }
+  const before = stage.session;
+  stage.session = before.afterPowerCut();
+  before.end();
+  for (const modelled of stage.files) {
+    modelled.open = stage.session.find(modelled.open.name);
+    modelled.mappings = new FileMappings(stage.session, modelled.open);
+  }
+}
+
+// To the end of the page that the file ends in: what no one may ever see in the file.
+function storePastEnd({ open, model, mappings }: Modelled, fill: number): boolean {
+  const size = model.byteLength;
+  if (size % PAGE === 0) return false;
+  // The mapping reaches there although the file does not.
+  mappings.store(bytesOf(fill, PAGE - (size % PAGE)), size, fill % 2 === 0);
+  return open.file.size === size;
 }
 
 /** Does it to the file and to the model. Throws `Failure` for a difference. */
 export function perform(stage: Stage, { kind, file, pos, length, fill }: Operation): void {
-  const modelled = stage.files[file] as Modelled;
-  const { file: open, inode } = modelled.open;
-  const { model } = modelled;
+  const one = stage.files[file] as Modelled;
+  const { file: open, inode } = one.open;
+  const { model } = one;
   const write = (at: number) => {
-    modelled.model = resized(model, Math.max(model.byteLength, at + length));
-    modelled.model.set(bytesOf(fill, length), at);
+    one.model = resized(model, Math.max(model.byteLength, at + length));
+    one.model.set(bytesOf(fill, length), at);
+  };
+  const setSize = (size: number) => {
+    open.truncateSync(size);
+    one.model = resized(model, size);
+    if (size !== model.byteLength) one.hasTail = false;
   };
   switch (kind) {
     case 'write':
@@ -139,16 +179,15 @@ export function perform(stage: Stage, { kind, file, pos, length, fill }: Operati
     case 'readv': {
       const target = new Uint8Array(length);
       const bytes = open.readSync(kind === 'read' ? target : split(target, fill), pos);
-      expectContent('fsx', modelled.open.name, target.subarray(0, bytes), model.slice(pos, pos + length));
+      expectContent('fsx', one.open.name, target.subarray(0, bytes), model.slice(pos, pos + length));
       break;
     }
     case 'truncate':
-    case 'extend': {
-      const size = kind === 'truncate' ? pos : model.byteLength + length;
-      open.truncateSync(size);
-      modelled.model = resized(model, size);
+      setSize(pos);
       break;
-    }
+    case 'extend':
+      setSize(model.byteLength + length);
+      break;
     case 'punch':
       if (stage.session.fs.operations.punchBlocks === undefined) break;
       open.punchHoleSync(pos, length);
@@ -158,10 +197,24 @@ export function perform(stage: Stage, { kind, file, pos, length, fill }: Operati
       open.zeroRangeSync(pos, length);
       model.fill(0, pos, pos + length);
       break;
+    // What it shows is looked at after every operation from now on.
+    case 'mapread':
+      if (stage.canMap) one.mappings.content();
+      break;
+    case 'mapwrite':
+      if (!stage.canMap) break;
+      // There is nothing to store to past the end.
+      if (pos + length > model.byteLength) setSize(pos + length);
+      one.mappings.store(bytesOf(fill, length), pos);
+      write(pos);
+      break;
+    case 'mappast':
+      if (stage.canMap) one.hasTail = storePastEnd(one, fill) || one.hasTail;
+      break;
     case 'recreate':
-      stage.session.unlink(modelled.open);
-      modelled.open = stage.session.create(modelled.open.name);
-      modelled.model = new Uint8Array(0);
+      one.mappings.unmap();
+      stage.session.unlink(one.open);
+      stage.files[file] = modelled(stage.session, stage.session.create(one.open.name));
       break;
     case 'fsync':
       stage.session.fs.operations.fsync(inode, 0, inode.size);
@@ -172,12 +225,23 @@ export function perform(stage: Stage, { kind, file, pos, length, fill }: Operati
   }
 }
 
+function compareMapped({ open, model, mappings, hasTail }: Modelled): void {
+  const name = `${open.name}, mapped,`;
+  const content = mappings.content();
+  expectContent('fsx', name, content.subarray(0, model.byteLength), model);
+  const tail = content.subarray(model.byteLength);
+  if (!hasTail) expectContent('fsx', `the rest of the page that ${name} ends in`, tail, new Uint8Array(tail.byteLength));
+}
+
 /** Throws `Failure` unless every file holds what it should. */
 export function compare({ files }: Stage): void {
-  for (const { open, model } of files) {
+  for (const one of files) {
+    const { open, model } = one;
     if (open.file.size !== model.byteLength) {
       throw new Failure('fsx', `${open.name} has ${open.file.size} bytes instead of ${model.byteLength}`);
     }
+    // First, because a read looks up anew what a mapping should have been told.
+    if (one.mappings.isMapped) compareMapped(one);
     expectContent('fsx', open.name, contentOf(open.file), model);
   }
 }

@@ -11,6 +11,8 @@ export type Outcome = string | void;
 export interface Probe {
   readonly rule: string;
   readonly title: string;
+  /** It needs a device whose files can be mapped. */
+  readonly isMapped?: boolean;
   run(session: Session): Outcome | Promise<Outcome>;
 }
 

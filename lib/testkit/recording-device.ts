@@ -4,8 +4,10 @@
 import {
   PAGE_SIZE,
   SECTOR_SIZE,
+  type Backing,
   type BufferRange,
   type Bytes,
+  type DaxDevice,
   type DirectAccess,
   type FlushOption,
   type WriteOptions,
@@ -33,6 +35,8 @@ export class RecordingDevice extends MemoryDevice {
   park: (() => Promise<void> | undefined) | undefined;
   /** Bytes stored so far, by copies and by zeroing. */
   stored = 0;
+  /** Of a device whose files can be mapped. What a mapping makes durable, this device must be told by `persist`. */
+  readonly backing?: (pos: number, length: number) => Backing;
 
   // What a power cut leaves.
   readonly #durable: Uint8Array;
@@ -42,10 +46,18 @@ export class RecordingDevice extends MemoryDevice {
   #seen: Uint8Array | undefined;
   readonly #exposed = new Set<number>();
 
-  /** `size` in bytes, a multiple of 4096. `content` is the memory of the device from now on; garbage by default. */
-  constructor(size: number, content: Uint8Array = new Uint8Array(size).fill(GARBAGE)) {
+  /**
+   * `size` in bytes, a multiple of 4096. `content` is the memory of the device from now on; garbage by default. Where it is
+   * the memory of `opened`, from byte 0 on, files on the device can be mapped.
+   */
+  constructor(size: number, content: Uint8Array = new Uint8Array(size).fill(GARBAGE), opened?: DaxDevice) {
     super(content);
     this.#durable = this.memory.slice();
+    if (opened === undefined) return;
+    this.backing = (pos, length) => {
+      this.#expose(pos, length);
+      return opened.backing(pos);
+    };
   }
 
   override directAccess(sector: Bytes, size: Bytes): DirectAccess {
@@ -111,10 +123,16 @@ export class RecordingDevice extends MemoryDevice {
     this.#record({ kind: 'mark', name, edge });
   }
 
-  /** The device as it is found after the power was cut now: what was not flushed and fenced is lost. */
-  afterPowerCut(): RecordingDevice {
-    return new RecordingDevice(this.size, this.#durable.slice());
+  /**
+   * The device as it is found after the power was cut now: what was not flushed and fenced is lost. With `opened`, of the
+   * same size, its memory is that one's, and files on it can be mapped.
+   */
+  afterPowerCut(opened?: DaxDevice): RecordingDevice {
+    const content = opened?.view(0, this.size) ?? new Uint8Array(this.size);
+    content.set(this.#durable);
+    return new RecordingDevice(this.size, content, opened);
   }
+
 
   protected override store(pos: number, bytes: Uint8Array, options: FlushOption): void {
     this.#look();

@@ -1,9 +1,10 @@
 // Owns one filesystem under test with its device and its witness, and the files that a check has open.
 
-import { DaxFile, type Inode } from 'node-dax';
+import { DaxFile, type BlockDevice, type DaxDevice, type Inode } from 'node-dax';
 import type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from './contract.js';
 import { crashImages } from './crash-images.js';
 import { Failure } from './failure.js';
+import { openNameless } from './nameless-device.js';
 import { GARBAGE, RecordingDevice } from './recording-device.js';
 import type { Trace } from './trace.js';
 import { Witness } from './witness.js';
@@ -19,17 +20,29 @@ export class Session {
   readonly device: RecordingDevice;
   readonly fs: FilesystemUnderTest;
   readonly witness: Witness;
+  readonly #opened: DaxDevice | undefined;
 
-  constructor(fs: FilesystemUnderTest, device: RecordingDevice) {
+  constructor(fs: FilesystemUnderTest, device: RecordingDevice, opened?: DaxDevice) {
     this.device = device;
     this.fs = fs;
     this.witness = new Witness(fs, device);
+    this.#opened = opened;
   }
 
   /** A new filesystem on a new medium of `size` bytes. */
   static begin(make: MakeFilesystem, size: number): Session {
     const device = new RecordingDevice(size);
     return new Session(make(device), device);
+  }
+
+  /** As `begin`, on a device whose files can be mapped, where this machine has room for one. Give it back by `end`. */
+  static beginMapped(make: MakeFilesystem, size: number): Session {
+    return onMappedDevice(size, (opened) => new RecordingDevice(size, opened?.view(0, size).fill(GARBAGE), opened), make);
+  }
+
+  /** Gives the memory back that files were mapped of. */
+  end(): void {
+    this.#opened?.closeSync();
   }
 
   create(name: string): OpenFile {
@@ -48,9 +61,13 @@ export class Session {
     return this.fs.mount !== undefined && this.fs.lookup !== undefined;
   }
 
-  /** The filesystem as it is mounted after the power was cut now: what was not flushed and fenced is lost. */
+  /**
+   * The filesystem as it is mounted after the power was cut now: what was not flushed and fenced is lost. Its files can be
+   * mapped, as with `beginMapped`.
+   */
   afterPowerCut(): Session {
-    return this.#mounted(this.device.afterPowerCut());
+    const { device } = this;
+    return onMappedDevice(device.size, (opened) => device.afterPowerCut(opened), (later) => this.#mount(later));
   }
 
   /** The filesystem as it is mounted after every power cut in `trace` from event `from` on, and where that was. */
@@ -60,14 +77,15 @@ export class Session {
       const key = `${image.at === trace.events.length}:${image.hash}`;
       if (seen.has(key)) continue;
       seen.add(key);
-      yield { later: this.#mounted(new RecordingDevice(this.device.size, image.content.slice())), at: image.at };
+      const device = new RecordingDevice(this.device.size, image.content.slice());
+      yield { later: new Session(this.#mount(device), device), at: image.at };
     }
   }
 
-  #mounted(device: RecordingDevice): Session {
+  #mount(device: BlockDevice): FilesystemUnderTest {
     const fs = this.fs.mount?.(device);
     if (fs === undefined) throw new Failure('mount', 'there is nothing to mount with');
-    return new Session(fs, device);
+    return fs;
   }
 
   /** A file that was there before. */
@@ -81,6 +99,17 @@ export class Session {
   #open(name: string, inode: Inode): OpenFile {
     const { operations } = this.witness;
     return { name, inode, file: this.fs.open?.(inode, operations) ?? new DaxFile(inode, operations) };
+  }
+}
+
+function onMappedDevice(size: number, on: (opened?: DaxDevice) => RecordingDevice, make: MakeFilesystem): Session {
+  const opened = openNameless(size);
+  try {
+    const device = on(opened);
+    return new Session(make(device), device, opened);
+  } catch (error) {
+    opened?.closeSync();
+    throw error;
   }
 }
 

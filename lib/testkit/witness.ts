@@ -2,7 +2,7 @@
 // notes every call and answer against the contract.
 
 import { inspect } from 'node:util';
-import { BH_DELAY, BufferHead, DaxError, type BlockDevice, type Inode, type InodeOperations } from 'node-dax';
+import { asOperation, BH_DELAY, BufferHead, DaxError, type BlockDevice, type Inode, type InodeOperations } from 'node-dax';
 import type { FilesystemUnderTest } from './contract.js';
 import { Failure } from './failure.js';
 import type { RecordingDevice } from './recording-device.js';
@@ -31,11 +31,12 @@ interface Known {
   readonly mounted: boolean;
 }
 
-/** Called by the witness where something else may happen at the same time. */
+/** Called by the witness where something else may happen at the same time: an operation of its own, with locks of its own. */
 export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode: Inode) => void;
 
 /** The rules that the witness watches, in the words of a report. */
 export const WITNESSED: readonly (readonly [rule: string, title: string])[] = [
+  ['FT-11', 'completeUnwritten converts what a fault has filled'],
   ['GB-1', 'getBlock is asked for blocks of the file, and for whole ones'],
   ['GB-2', 'a lookup changes nothing'],
   ['GB-3', 'the size is never grown, and is one contiguous run of whole blocks'],
@@ -54,6 +55,7 @@ export const WITNESSED: readonly (readonly [rule: string, title: string])[] = [
 ];
 
 const ENODATA = -61;
+const ZEROS = Buffer.alloc(4096);
 
 export class Witness {
   /** Each the first of its rule. */
@@ -82,6 +84,11 @@ export class Witness {
       ...(has.punchBlocks !== undefined && {
         punchBlocks: (inode: Inode, iblock: number, count: number) => {
           this.#punchBlocks(inode, iblock, count);
+        },
+      }),
+      ...(has.completeUnwritten !== undefined && {
+        completeUnwritten: (inode: Inode, iblock: number, bh: BufferHead, ok: boolean) => {
+          this.#completeUnwritten(inode, iblock, bh, ok);
         },
       }),
       ...(has.dirty !== undefined && {
@@ -117,6 +124,11 @@ export class Witness {
     return bh;
   }
 
+  #meanwhile(...[where, inode]: Parameters<Hook>): void {
+    const { hook } = this;
+    if (hook !== undefined) asOperation(() => { hook(where, inode); });
+  }
+
   #fail(rule: string, message: string): void {
     if (!this.failures.has(rule)) this.failures.set(rule, new Failure(rule, message));
   }
@@ -140,7 +152,7 @@ export class Witness {
     if (!(Number.isSafeInteger(iblock) && iblock >= 0 && wanted > 0 && wanted % blockSize === 0 && bh.state === 0)) {
       this.#fail('GB-1', `${call} was called with a state of ${bh.state}`);
     }
-    this.hook?.('before getBlock', inode);
+    this.#meanwhile('before getBlock', inode);
     const before = { size: inode.size, free: this.#fs.freeBlocks(), stored: this.#device.stored };
     let answer: unknown;
     try {
@@ -155,7 +167,7 @@ export class Witness {
     if (!create && allocated !== 0) this.#fail('GB-2', `${call} changed the free blocks by ${-allocated}`);
     if (!create && this.#device.stored > before.stored) this.#fail('GB-2', `${call} stored to the device`);
     if (this.#checkAnswer(call, answer, bh, create)) this.#learn(call, inode, iblock, bh, wanted, create, allocated);
-    this.hook?.('after getBlock', inode);
+    this.#meanwhile('after getBlock', inode);
     return (answer ?? 0) as number;
   }
 
@@ -206,7 +218,7 @@ export class Witness {
     const known = this.#known(inode);
     const { bdev, blocknr, state } = told;
     const block = known.blocks.get(iblock);
-    const owner = this.#owned(bdev).get(blocknr);
+    const owner = this.#ownerOf(bdev, blocknr);
     const isNew = block?.blocknr !== blocknr || block.bdev !== bdev;
     const wasFreed = known.freed.get(iblock) === blocknr;
     // A filesystem may allocate ahead, and then tell later; what it tells then is at least clean.
@@ -224,7 +236,8 @@ export class Witness {
       if (state === 'new' && block.state === 'written') this.#fail('GB-12', `${call} said New of block ${blocknr} again`);
       block.state = state === 'new' ? 'written' : state;
     } else {
-      if (!create && state !== 'unwritten' && !known.mounted) {
+      // One that was there may have been moved.
+      if (!create && state !== 'unwritten' && !known.mounted && block === undefined) {
         this.#fail('GB-2', `${call} found block ${blocknr}, which no create had made`);
       }
       // A block that moved, where there was one, has its data with it.
@@ -237,6 +250,39 @@ export class Witness {
       known.freed.delete(iblock);
     }
     if (create && state === 'unwritten') known.pending.add(iblock);
+  }
+
+  // Whose the block is, and not any more if the filesystem has moved or freed what was there.
+  #ownerOf(bdev: BlockDevice, blocknr: number): Owner | undefined {
+    const owner = this.#owned(bdev).get(blocknr);
+    if (owner === undefined) return undefined;
+    const { inode, iblock } = owner;
+    const now = this.run(inode, iblock, 1);
+    if (!now.isHole && now.blocknr === blocknr && now.bdev === bdev) return owner;
+    const cached = inode.extents.find(iblock);
+    if (cached?.bdev === bdev && cached.blocknr + (iblock - cached.iblock) === blocknr) {
+      this.#fail('TR-7', `block ${iblock} of inode ${inode.ino} is no longer at ${blocknr}, and the cache still says so`);
+    }
+    const known = this.#known(inode);
+    this.#forget(known, iblock);
+    if (!now.isHole && now.bdev !== undefined) {
+      known.blocks.set(iblock, { bdev: now.bdev, blocknr: now.blocknr, state: stateOf(now) });
+      this.#owned(now.bdev).set(now.blocknr, owner);
+    }
+    return undefined;
+  }
+
+  #completeUnwritten(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void {
+    const call = `completeUnwritten(inode ${inode.ino}, ${iblock}, ${bh.size} bytes, ${ok})`;
+    this.#fs.operations.completeUnwritten?.(inode, iblock, bh, ok);
+    if (!ok) return;
+    const { blocks, pending } = this.#known(inode);
+    for (let at = iblock; at < iblock + bh.size / inode.sb.blockSize; at++) {
+      if (this.ask(inode, at) !== 'written') this.#fail('FT-11', `after ${call} block ${at} is not written data`);
+      const block = blocks.get(at);
+      if (block !== undefined) block.state = 'written';
+      pending.delete(at);
+    }
   }
 
   #endIo(inode: Inode, pos: number, result: number, cookie: unknown): number {
@@ -255,7 +301,7 @@ export class Witness {
       }
     }
     if (answer >= 0) pending.clear();
-    this.hook?.('endIo', inode);
+    this.#meanwhile('endIo', inode);
     return answer;
   }
 
@@ -316,7 +362,7 @@ function stateOf(bh: BufferHead): State {
 }
 
 function isZero(bdev: BlockDevice, blocknr: number, blockSize: number): boolean {
-  const content = new Uint8Array(blockSize);
+  const content = Buffer.alloc(blockSize);
   bdev.readSync(content, blocknr * blockSize);
-  return content.every((byte) => byte === 0);
+  return content.equals(ZEROS.subarray(0, blockSize));
 }

@@ -8,6 +8,7 @@ import {
   DaxError,
   DaxFile,
   daxClearBlocks,
+  daxTruncatePage,
   Inode,
   type BlockDevice,
   type BufferHead,
@@ -43,13 +44,21 @@ export type Fault =
   | 'truncates without the lock'
   | 'truncates without zeroing the tail'
   | 'extends without zeroing what is past the end'
-  | 'loses the last byte of a vector';
+  | 'loses the last byte of a vector'
+  | 'extends without telling the mappings'
+  | 'does not convert what a fault has filled'
+  | 'moves blocks and keeps the extents'
+  | 'moves blocks and tells the cache alone';
 
 export interface SmallFsOptions {
   blockSize?: number;
   /** What it does about the content of new blocks. */
   initialises?: 'zeroes' | 'tells New' | 'tells Unwritten';
   fault?: Fault;
+  /** Blocks that it allocates at once at most. */
+  maxRun?: number;
+  /** fsync moves the file's first block. */
+  moves?: boolean;
   /** Has no punchBlocks. */
   cannotPunch?: boolean;
 }
@@ -93,7 +102,12 @@ export class SmallFs implements FilesystemUnderTest {
       truncateBlocks: (inode, size) => {
         this.#truncateBlocks(own(inode), size);
       },
-      fsync: () => undefined,
+      fsync: (inode) => {
+        if (this.#options.moves === true) this.#moveFirst(own(inode));
+      },
+      completeUnwritten: (inode, iblock, bh, ok) => {
+        if (ok && !this.#has('does not convert what a fault has filled')) this.#convert(own(inode), iblock, bh.size / this.#sb.blockSize);
+      },
       ...(!options.cannotPunch && {
         punchBlocks: (inode: Inode, iblock: number, count: number) => {
           const more = this.#has('frees the blocks at the edges of a punched hole') ? 1 : 0;
@@ -178,7 +192,8 @@ export class SmallFs implements FilesystemUnderTest {
     }
     const first = this.#free[0] as number;
     let i = 0;
-    for (; i < wanted && this.#free[0] === first + i && !inode.blocks.has(iblock + i); i++) {
+    const most = Math.min(wanted, this.#options.maxRun ?? wanted);
+    for (; i < most && this.#free[0] === first + i && !inode.blocks.has(iblock + i); i++) {
       const blocknr = this.#free.shift() as number;
       const other = [...this.#files.values()].find((file) => file !== inode && file.blocks.has(iblock));
       if (this.#has('gives a block to two files') && other !== undefined) {
@@ -213,10 +228,30 @@ export class SmallFs implements FilesystemUnderTest {
     const { blockSize } = this.#sb;
     if (result > 0 && this.#has('grows i_size in endIo')) inode.size = Math.max(inode.size, pos + result);
     if (cookie !== inode || this.#has('does not convert unwritten blocks')) return;
-    for (let iblock = Math.floor(pos / blockSize); iblock * blockSize < pos + result; iblock++) {
-      const block = inode.blocks.get(iblock);
+    const first = Math.floor(pos / blockSize);
+    this.#convert(inode, first, Math.ceil((pos + result) / blockSize) - first);
+  }
+
+  #convert(inode: SmallInode, iblock: number, count: number): void {
+    for (let at = iblock; at < iblock + count; at++) {
+      const block = inode.blocks.get(at);
       if (block !== undefined) block.unwritten = false;
     }
+  }
+
+  // As one does that cleans up behind itself.
+  #moveFirst(inode: SmallInode): void {
+    const { blockSize } = this.#sb;
+    const block = inode.blocks.get(0);
+    const to = this.#free.pop();
+    if (block === undefined || block.unwritten || to === undefined) return;
+    const content = new Uint8Array(blockSize);
+    this.#device.readSync(content, block.blocknr * blockSize);
+    this.#device.writeSync(content, to * blockSize);
+    if (this.#has('moves blocks and tells the cache alone')) inode.extents.forget(0, 1);
+    else if (!this.#has('moves blocks and keeps the extents')) inode.extents.invalidate(0, 1);
+    this.#free.unshift(block.blocknr);
+    block.blocknr = to;
   }
 
   #truncateBlocks(inode: SmallInode, size: number): void {
@@ -252,12 +287,16 @@ class OddFile extends DaxFile {
     const bytes = Number(size);
     const { inode } = this;
     if (this.#fault?.startsWith('extends') && bytes > inode.size && inode.ilock.tryExclusive()) {
+      const zeroes = this.#fault === 'extends without telling the mappings';
+      if (zeroes) daxTruncatePage(inode, inode.size, this.#operations.getBlock);
       inode.size = bytes;
+      if (!zeroes) inode.mappings?.resized();
       inode.ilock.releaseExclusive();
     } else if (this.#fault?.startsWith('truncates') && bytes < inode.size) {
       const locks = this.#fault === 'truncates without zeroing the tail';
       if (locks && !inode.ilock.tryExclusive()) throw new DaxError({ errno: 'EAGAIN', syscall: 'truncate' });
       inode.size = bytes;
+      inode.mappings?.resized();
       inode.extents.invalidate();
       this.#operations.truncateBlocks(inode, bytes);
       if (locks) inode.ilock.releaseExclusive();
@@ -265,6 +304,7 @@ class OddFile extends DaxFile {
       inode.extents.invalidate();
       this.#operations.truncateBlocks(inode, bytes);
       inode.size = bytes;
+      inode.mappings?.resized();
       inode.ilock.releaseExclusive();
     } else {
       super.truncateSync(bytes);
