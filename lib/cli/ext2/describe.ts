@@ -56,25 +56,35 @@ export function describe(sb: Superblock) {
   };
 }
 
-/** The same for people, a line each. */
-export function* linesOf(sb: Superblock): Generator<string> {
-  const told = describe(sb);
+function lines(rows: readonly (readonly [name: string, value: string])[]): string[] {
+  return rows.map(([name, value]) => `${`${name}:`.padEnd(12)}${value}`);
+}
+
+/** How a filesystem is laid out, for people. */
+export function layoutLines(sb: Superblock): string[] {
+  const { label, uuid, features, revision, groups, blocksPerGroup, inodesPerGroup, ...told } = describe(sb);
   const { blockSize, blocks, freeBlocks, reservedBlocks, inodeSize, inodes, freeInodes } = told;
-  const time = (iso: string | undefined): string => (iso === undefined ? 'never' : timeInWords(Date.parse(iso), true));
-  const on = told.lastMountedOn === '' ? '' : ` on ${told.lastMountedOn}`;
-  const rows: [string, string][] = [
-    ['label', told.label === '' ? '-' : told.label],
-    ['uuid', told.uuid],
-    ['state', told.state],
+  return lines([
+    ['label', label === '' ? '-' : label],
+    ['uuid', uuid],
     ['size', `${humanSize(blocks * blockSize)}, ${humanSize(freeBlocks * blockSize)} free`],
-    ['blocks', `${blocks} of ${blockSize} bytes, ${freeBlocks} free, ${reservedBlocks} of them for root`],
-    ['inodes', `${inodes} of ${inodeSize} bytes, ${freeInodes} free`],
-    ['groups', `${told.groups} of ${told.blocksPerGroup} blocks and ${told.inodesPerGroup} inodes`],
-    ['features', told.features.length === 0 ? `none (revision ${told.revision})` : told.features.join(' ')],
-    ['created', time(told.created)],
-    ['mounted', `${time(told.lastMounted)}${on}, ${told.mountCount} times since it was checked`],
-    ['written', time(told.lastWritten)],
-    ['checked', time(told.lastChecked)],
-  ];
-  for (const [name, value] of rows) yield `${`${name}:`.padEnd(12)}${value}`;
+    ['blocks', `${blocks} of ${blockSize} bytes; ${freeBlocks} free, ${reservedBlocks} of them for root alone`],
+    ['inodes', `${inodes} of ${inodeSize} bytes; ${freeInodes} free`],
+    ['groups', `${groups} of ${blocksPerGroup} blocks and ${inodesPerGroup} inodes`],
+    ['features', features.length === 0 ? `none (revision ${revision})` : features.join(' ')],
+  ]);
+}
+
+/** What became of it, for people. */
+export function historyLines(sb: Superblock): string[] {
+  const { state, created, lastMounted, lastMountedOn, lastWritten, lastChecked, mountCount } = describe(sb);
+  const time = (iso: string | undefined): string => (iso === undefined ? 'never' : timeInWords(Date.parse(iso), true));
+  const on = lastMountedOn === '' ? '' : ` on ${lastMountedOn}`;
+  return lines([
+    ['state', state],
+    ['created', time(created)],
+    ['mounted', `${time(lastMounted)}${on}`],
+    ['written', time(lastWritten)],
+    ['checked', `${time(lastChecked)}; mounted ${mountCount} times since`],
+  ]);
 }

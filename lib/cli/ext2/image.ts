@@ -7,6 +7,7 @@ import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
 import { checkUnused } from '../permission.js';
 import { shown } from './names.js';
+import { WriteBack } from './write-back.js';
 
 /** Which part of the image the filesystem is. */
 export interface Region {
@@ -168,15 +169,23 @@ async function withMounted<T>(
   work: (mounted: MountedImage) => T | Promise<T>,
 ): Promise<T> {
   const syscall = syscallOf(command);
-  return withRegion(image, region, command, { readOnly }, async (device) => {
+  return withRegion(image, region, command, { readOnly }, async (part) => {
+    const device = new WriteBack(part);
     const onWarning = (message: string): void => {
       console.error(`node-dax: ${image}: ${message}`);
     };
     const fs = inPlace(syscall, image, () => mount(device, { readOnly, onWarning }), { EINVAL: () => noFilesystem(device) });
+    // The medium says by now that it is in use.
+    device.hold();
     try {
       return await work(new MountedImage(syscall, image, fs));
     } finally {
-      inPlace(syscall, image, () => { fs.unmount(); });
+      inPlace(syscall, image, () => {
+        fs.sync();
+        if (!readOnly) device.release();
+        // Only now does it say that it is clean.
+        fs.unmount();
+      });
     }
   });
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { toJson } from '../json.js';
-import { describe, linesOf } from './describe.js';
+import { describe, historyLines, layoutLines } from './describe.js';
 import { imageCommand, readImage, type Region } from './image.js';
 import { print } from './output.js';
 
@@ -16,7 +16,7 @@ export function infoCommand(): Command {
     .action(async (image: string, options: Options, command: Command) => {
       await readImage(image, options, command, async ({ fs: { superblock } }) => {
         if (options.json === true) await print([[toJson({ image, ...describe(superblock) })]]);
-        else await print(Array.from(linesOf(superblock), (line) => [line]));
+        else await print([...layoutLines(superblock), ...historyLines(superblock)].map((line) => [line]));
       });
     });
 }

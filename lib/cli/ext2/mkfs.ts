@@ -8,7 +8,7 @@ import { interruptible } from '../interruption.js';
 import { toJson } from '../json.js';
 import { checkUnsigned, checkUnused } from '../permission.js';
 import { withProgress } from '../progress.js';
-import { describe, linesOf } from './describe.js';
+import { describe, layoutLines } from './describe.js';
 import { imageCommand, inPlace, syscallOf, withRegion, type Region } from './image.js';
 import { print } from './output.js';
 
@@ -85,7 +85,7 @@ async function act(image: string, options: Options, command: Command): Promise<v
     throw error;
   }
   if (options.json === true) await print([[toJson({ image, ...describe(sb) })]]);
-  else await print([[`${image}: an ext2 filesystem was made`], ...Array.from(linesOf(sb), (line) => [`  ${line}`])]);
+  else await print([[`${image}: an ext2 filesystem was made`], ...layoutLines(sb).map((line) => [`  ${line}`])]);
 }
 
 export function mkfsCommand(): Command {
