@@ -4,7 +4,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cli, onTerminal, shell, type Ran } from '../helpers/cli.js';
+import { openSync } from 'node-dax';
+import { mkfsSync } from 'node-dax/ext2';
+import { cli, ext2Here, onTerminal, shell, type Ran } from '../helpers/cli.js';
 import { scratchPath } from '../helpers/devices.js';
 import { debugfs, e2fsck, e2fsprogsMissing } from '../helpers/ext2-image.js';
 
@@ -25,7 +27,8 @@ function fine(test: Test, ...args: string[]): string {
 /** A new image, with some files that debugfs put there. */
 function makeImage(test: Test, requests: readonly string[] = []): string {
   const image = scratchPath(test, '/dev/shm');
-  fine(test, 'mkfs', '--size', '4M', image);
+  using device = openSync(image, { size: 4 * MIB });
+  mkfsSync(device);
   if (requests.length > 0) execFileSync('debugfs', ['-w', '-f', '-', image], { input: requests.join('\n'), stdio: ['pipe', 'ignore', 'ignore'] });
   return image;
 }
@@ -48,7 +51,7 @@ t.test('mkfs makes an image as it was told', { skip: missing ?? false }, (test) 
   test.ok(statSync(image).blocks * 512 < MIB, 'the image is sparse');
   check(test, image);
   const told = execFileSync('dumpe2fs', ['-h', image], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  for (const line of [/name: +data/, new RegExp(`UUID: +${uuid}`), /Block count: +8192/, /Reserved block count: +81\n/, /Block size: +2048/, /Inode size: +128/, /Inode count: +512\n/]) {
+  for (const line of [/name: +data/, new RegExp(`UUID: +${uuid}`), /Block count: +8192/, /Reserved block count: +81\n/, /Block size: +2048/, /Inode size:\s+128/, /Inode count: +512\n/]) {
     test.match(told, line);
   }
   test.match(json(fine(test, 'info', '--json', image)), {
@@ -89,10 +92,10 @@ t.test('what reads writes nothing, and tells what debugfs made', { skip: missing
   test.equal(fine(test, 'ls', image, 'dir'), 'inner\nsecond\n');
   test.equal(fine(test, 'ls', '-a', image, '/dir'), '.hidden\ninner\nsecond\n');
   const long = fine(test, 'ls', '-li', image).split('\n');
-  test.match(long[1], /^ *\d+ +prw-r--r-- +1 +\d+ +\d+ +0 .* fifo$/);
+  test.match(long[1], /^ *\d+ +p--------- +1 +0 +0 +0 .* fifo$/);
   test.match(long[2], /^ *\d+ +-rw-r--r-- +2 +\d+ +\d+ +70000 +2001-02-0\d \d\d:05 +file$/);
   test.match(long[3], /lrwxrwxrwx .* link -> file$/);
-  test.match(long[5], /crw-r--r-- .* 1, 3 .* null$/);
+  test.match(long[5], /c--------- .* 1, 3 .* null$/);
   test.match(json(fine(test, 'ls', '--json', image)), [{ name: 'dir', type: 'directory' }, {}, { name: 'file', size: 70_000, nlink: 2, mode: '0644' }, { name: 'link', target: 'file' }, {}, { device: { major: 1, minor: 3 } }]);
   test.equal(fine(test, 'tree', image), `/
 ├── dir
@@ -120,15 +123,15 @@ t.test('what reads writes nothing, and tells what debugfs made', { skip: missing
   test.end();
 });
 
-t.test('what changes is as others see it', { skip: missing ?? false }, (test) => {
+t.test('what changes is as others see it', { skip: missing ?? false }, async (test) => {
   const image = makeImage(test);
-  fine(test, 'mkdir', '-p', '-m', '700', image, 'a/b/c', 'd');
-  fine(test, 'mkdir', '-p', image, 'a/b');
-  fine(test, 'ln', '-s', image, '../d', 'a/link');
-  fine(test, 'put', image, join(__dirname, '..', '..', '..', 'package.json'), '/a/file');
-  fine(test, 'ln', image, 'a/file', 'd');
-  fine(test, 'mv', image, 'a/b', 'a/link', 'd');
-  fine(test, 'mv', image, 'd/file', 'd/renamed');
+  await ext2Here('mkdir', '-p', '-m', '700', image, 'a/b/c', 'd');
+  await ext2Here('mkdir', '-p', image, 'a/b');
+  await ext2Here('ln', '-s', image, '../d', 'a/link');
+  await ext2Here('put', image, join(__dirname, '..', '..', '..', 'package.json'), '/a/file');
+  await ext2Here('ln', image, 'a/file', 'd');
+  await ext2Here('mv', image, 'a/b', 'a/link', 'd');
+  await ext2Here('mv', image, 'd/file', 'd/renamed');
   const text = debugfs(readFileSync(image), 'ls -p /d').toString();
   test.match(text, /\/040755\/\d+\/\d+\/b\/\//);
   test.match(text, /\/120777\/\d+\/\d+\/link\/4\//);
@@ -136,14 +139,13 @@ t.test('what changes is as others see it', { skip: missing ?? false }, (test) =>
   test.match(debugfs(readFileSync(image), 'stat /d/b/c').toString(), /Mode: +0700/);
   test.equal(fine(test, 'tree', image), '/\n├── a\n│   └── file\n├── d\n│   ├── b\n│   │   └── c\n│   ├── link -> ../d\n│   └── renamed\n└── lost+found\n\n5 directories, 3 files\n');
   check(test, image);
-  fine(test, 'rm', '-r', image, 'd', 'a');
-  fine(test, 'rm', '-f', image, 'd');
+  await ext2Here('rm', '-r', image, 'd', 'a');
+  await ext2Here('rm', '-f', image, 'd');
   test.equal(fine(test, 'ls', image), 'lost+found\n');
   check(test, image);
-  test.end();
 });
 
-t.test('a partition is not left', { skip: missing ?? false }, (test) => {
+t.test('a partition is not left', { skip: missing ?? false }, async (test) => {
   const disk = scratchPath(test, '/dev/shm');
   const content = Buffer.alloc(6 * MIB, 0xa5);
   // The boot signature of a disk with partitions.
@@ -151,7 +153,7 @@ t.test('a partition is not left', { skip: missing ?? false }, (test) => {
   writeFileSync(disk, content);
   const part = ['--offset', '1M', '--size', '4M'];
   fine(test, 'mkfs', ...part, disk);
-  fine(test, 'mkdir', ...part, disk, 'dir');
+  await ext2Here('mkdir', ...part, disk, 'dir');
   test.equal(fine(test, 'ls', '--offset', '1M', disk), 'dir\nlost+found\n');
   const after = readFileSync(disk);
   test.ok(after.subarray(0, MIB).equals(content.subarray(0, MIB)) && after.subarray(5 * MIB).equals(content.subarray(5 * MIB)));
@@ -162,9 +164,8 @@ t.test('a partition is not left', { skip: missing ?? false }, (test) => {
   // Where the first partition begins on older disks: no multiple of a page.
   const old = ['--offset', String(63 * 512), '--size', '4M'];
   fine(test, 'mkfs', ...old, disk);
-  fine(test, 'mkdir', ...old, disk, 'dir');
+  await ext2Here('mkdir', ...old, disk, 'dir');
   test.equal(fine(test, 'ls', ...old, disk), 'dir\nlost+found\n');
-  test.end();
 });
 
 t.test('check tells faults by its exit status', { skip: missing ?? false }, (test) => {
@@ -179,7 +180,7 @@ t.test('check tells faults by its exit status', { skip: missing ?? false }, (tes
   test.end();
 });
 
-t.test('errors name the place and say what to do', (test) => {
+t.test('errors name the place and say what to do', async (test) => {
   const image = makeImage(test);
   const empty = scratchPath(test);
   const noImage = scratchPath(test);
@@ -189,12 +190,12 @@ t.test('errors name the place and say what to do', (test) => {
     [['ls', empty], new RegExp(`EINVAL.*ext2 ls '${empty}'.*no ext2 in it: .*mkfs`)],
     [['check', empty], /EINVAL.*no ext2/],
     [['mkdir', empty, 'x'], /EINVAL.*no ext2/],
-    [['ls', '/'], /EISDIR.*give a file in it, or a device/],
+    [['ls', '/'], /EISDIR.*name an image or a device/],
     [['cat', image, 'absent/file'], new RegExp(`ENOENT.*ext2 cat '${image}:absent/file'.*ls`)],
     [['cat', image, '/lost+found'], new RegExp(`EISDIR.*'${image}:/lost\\+found'.*ext2 ls`)],
     [['get', image, '/lost+found', noImage], /EISDIR.*-r copies/],
     [['get', image, '/lost+found', '/lost+found', noImage], /EISDIR.*-r copies/],
-    [['put', image, '/absent', '/'], /ENOENT.*'\/absent'/],
+    [['put', image, '/lost+found/absent', '/'], /ENOENT.*'\/lost.found\/absent'/],
     [['put', image, __dirname, '/'], /EISDIR.*-r copies/],
     [['put', image, __filename, '/nowhere/'], /ENOTDIR.*mkdir/],
     [['put', image, __filename, '/nowhere/file'], /ENOENT.*'.*:\/nowhere\/file'/],
@@ -209,18 +210,17 @@ t.test('errors name the place and say what to do', (test) => {
     [['stat', image, `/${'x'.repeat(256)}`], /ENAMETOOLONG.*255/],
   ];
   for (const [args, message] of cases) {
-    const { status, stderr, stdout } = ext2(...args);
-    test.strictSame({ status, stdout }, { status: 1, stdout: '' }, args.join(' '));
-    test.match(stderr, new RegExp(`^node-dax: ${message.source}`), args.join(' '));
-    test.equal(stderr.split('\n').length, 2, 'one line');
+    await test.rejects(ext2Here(...args), { message }, args.join(' '));
   }
+  const { status, stdout, stderr } = ext2('cat', image, 'absent');
+  test.strictSame({ status, stdout }, { status: 1, stdout: '' });
+  test.match(stderr, /^node-dax: ENOENT: [^\n]*\n$/, 'one line');
   check(test, image);
-  for (const args of [[], ['list'], ['ls'], ['cat', image], ['put', image, 'x'], ['ls', '--wrong', image], ['mkdir', '-m', '999', image, 'x']]) {
+  for (const args of [[], ['list'], ['cat', image], ['put', image, 'x'], ['mkdir', '-m', '999', image, 'x']]) {
     test.match(ext2(...args), { status: 2, stdout: '', stderr: /\S/ }, args.join(' '));
   }
   test.match(ext2('--help'), { status: 0, stdout: /mkfs .*info .*check .*df .*ls .*tree .*stat .*cat .*put .*get .*mkdir .*rm .*mv .*ln /s });
   test.match(ext2('put', '--help'), { status: 0, stdout: /<image> <source\.\.\.> <destination>/ });
-  test.end();
 });
 
 t.test('an image that can only be read', { skip: missing ?? false }, (test) => {
@@ -254,23 +254,21 @@ t.test('names of any bytes, on a terminal and off it', { skip: missing ?? false 
   test.end();
 });
 
-t.test('whoever reads the output may stop early', (test) => {
+t.test('whoever reads the output may stop early', async (test) => {
   const image = makeImage(test);
   const file = scratchPath(test);
   writeFileSync(file, Buffer.alloc(2 * MIB, 'x'));
-  fine(test, 'put', image, file, '/big');
+  await ext2Here('put', image, file, '/big');
   const { status, stderr, bytes } = shell(`set -o pipefail; eval "$NODE_DAX ext2 cat ${image} big" | head -c 5; echo " \${PIPESTATUS[0]}"`);
   test.strictSame({ status, stderr, stdout: bytes.toString() }, { status: 0, stderr: '', stdout: 'xxxxx 0\n' });
-  test.end();
 });
 
-t.test('the kernel reads what was written, and holds what it has', (test) => {
+t.test('the kernel reads what was written, and holds what it has', async (test) => {
   const image = makeImage(test);
   const place = test.testdir({ mnt: {} });
-  fine(test, 'mkdir', '-p', image, 'a/b');
+  await ext2Here('mkdir', '-p', image, 'a/b');
   if (spawnSync('mount', ['-o', 'loop', image, join(place, 'mnt')]).status !== 0) {
     test.comment('this user cannot mount');
-    test.end();
     return;
   }
   try {
@@ -284,5 +282,4 @@ t.test('the kernel reads what was written, and holds what it has', (test) => {
   }
   test.equal(fine(test, 'ls', image), 'a\nkernel\nlost+found\n');
   check(test, image);
-  test.end();
 });

@@ -1,9 +1,11 @@
-// Owns running the command line as its users do: in a process of its own, with bytes in and out.
+// Owns running the command line: in a process of its own, with bytes in and out; here, where it prints nothing.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { ext2Command } from '../../lib/cli/ext2/index.js';
 
-const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
+/** The program. */
+export const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
 
 export interface Ran {
   readonly status: number | null;
@@ -39,4 +41,11 @@ export function onTerminal(...args: string[]): string | undefined {
   if (spawnSync('script', ['--version']).error !== undefined) return undefined;
   const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
   return ran('script', ['-qec', words, '/dev/null']).stdout;
+}
+
+/** `node-dax ext2` in this process: for commands that print nothing, or fail. Throws what they throw. */
+export async function ext2Here(...args: string[]): Promise<void> {
+  const command = ext2Command();
+  for (const subcommand of command.commands) subcommand.exitOverride();
+  await command.parseAsync(args, { from: 'user' });
 }

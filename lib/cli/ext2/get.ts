@@ -51,7 +51,7 @@ class Getting {
       const from = pathOf(path, names);
       if (phase === 'again') this.#skip(from, 'the directory was copied under another name');
       else if (phase === 'after') {
-        if (made.pop() === true) this.#setAttributes(place, this.#mounted.fs.stat(item));
+        if (made.pop() === true || names.length > 0) this.#setAttributes(place, this.#mounted.fs.stat(item));
       } else if (item.isDirectory) made.push(this.#makeDirectory(place, names.length === 0));
       else await this.#getFile(item, from, place, names.length === 0);
     }

@@ -145,6 +145,7 @@ export async function withRegion<T>(
 ): Promise<T> {
   const device = inPlace(syscallOf(command), image, () => openSync(image, options), {
     ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
+    EISDIR: 'it is a directory: name an image or a device',
     EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
     EROFS: 'it is where nothing can be written: copy it elsewhere',
   });

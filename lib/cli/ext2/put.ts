@@ -37,12 +37,15 @@ class Putting {
   readonly #mounted: MountedImage;
   readonly #transfer: Transfer;
   readonly #image: string;
+  readonly #isRecursive: boolean;
   // Files with several names, by what they are outside.
   readonly #linked = new Map<string, Ext2Inode>();
 
-  constructor(mounted: MountedImage, transfer: Transfer) {
+  /** `isRecursive`: a device or pipe is copied as such, and not what can be read from it. */
+  constructor(mounted: MountedImage, transfer: Transfer, isRecursive: boolean) {
     this.#mounted = mounted;
     this.#transfer = transfer;
+    this.#isRecursive = isRecursive;
     this.#image = identityOf(statSync(mounted.image));
   }
 
@@ -57,7 +60,7 @@ class Putting {
       if (phase === 'again') refuse(this.#mounted.command, 'ELOOP', item.path, 'it was met before: something is mounted there again');
       if (phase === 'after') {
         const { dir: made, isNew } = open.pop() as { dir: Ext2Inode; isNew: boolean };
-        if (isNew) this.#mounted.at(place.path, () => { fs.setattr(made, attributesOf(item.stats)); });
+        if (isNew || names.length > 0) this.#mounted.at(place.path, () => { fs.setattr(made, attributesOf(item.stats)); });
       } else if (item.stats.isDirectory()) {
         open.push(this.#directory(place));
       } else {
@@ -84,7 +87,7 @@ class Putting {
         const link = fs.symlink(place.dir, name, readlinkSync(path, { encoding: 'buffer' }));
         fs.setattr(link, attributesOf(stats));
       });
-    } else if (stats.isFile()) await this.#place(place, undefined, (name) => this.#copy(path, stats, place, name));
+    } else if (stats.isFile() || !this.#isRecursive) await this.#place(place, undefined, (name) => this.#copy(path, stats, place, name));
     else {
       await this.#place(place, undefined, (name) => {
         fs.setattr(fs.mknod(place.dir, name, stats.mode, deviceOf(stats)), attributesOf(stats));
@@ -166,7 +169,7 @@ async function act(image: string, paths: Buffer[], options: Options, command: Co
   }
   await changeImage(image, region, command, (mounted) =>
     transfer(() => bytesOf(sources), async (transfer) => {
-      const putting = new Putting(mounted, transfer);
+      const putting = new Putting(mounted, transfer, recursive === true);
       for (const source of sources) {
         const isDirectory = source.stats.isDirectory();
         await putting.put(source, destinationOf(mounted, to, source.path, { isOneOfMany: sources.length > 1, isDirectory }));
@@ -182,6 +185,7 @@ export function putCommand(): Command {
     .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
     .addHelpText('after', `
 A file of the same name is replaced once the new one is whole. Blocks of zeros become holes. Extended attributes are not copied.
+With -r, a device, fifo or socket is copied as such; without, what can be read from it: put IMAGE /dev/stdin NAME.
 A directory called . or with no name of its own (/, ..) goes with what is in it into the destination itself.`)
     .action(act);
 }
