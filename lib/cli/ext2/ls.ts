@@ -21,7 +21,7 @@ interface Options extends Region {
 interface Listed {
   readonly name: Uint8Array;
   readonly ino: number;
-  inode(): Ext2Inode;
+  readonly inode: () => Ext2Inode;
 }
 
 const DOT = 0x2e;
