@@ -21,27 +21,16 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { openSync } from 'node-dax';
-import { mkfsSync, mount } from 'node-dax/ext2';
+import { mount } from 'node-dax/ext2';
 import { cli, cliAs, ext2Here, MAIN, onTerminal } from '../helpers/cli.js';
-import { scratchPath } from '../helpers/devices.js';
-import { debugfs, e2fsck, e2fsprogsMissing } from '../helpers/ext2-image.js';
+import { checkImage, debugfsDoes, makeImage } from '../helpers/ext2-command.js';
+import { debugfs, e2fsprogsMissing } from '../helpers/ext2-image.js';
 
 const MIB = 1024 ** 2;
 const missing = e2fsprogsMissing();
 const RANDOM = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * index * 31) % 251));
-
-function makeImage(test: Test, size = 8 * MIB): string {
-  const image = scratchPath(test, '/dev/shm');
-  using device = openSync(image, { size });
-  mkfsSync(device);
-  return image;
-}
-
-function check(test: Test, image: string): void {
-  if (missing === undefined) test.equal(e2fsck(readFileSync(image)), undefined, 'e2fsck finds nothing');
-}
 
 /** A file of 64 MiB with three pieces of data in it. */
 function makeSparse(path: string): void {
@@ -94,9 +83,9 @@ t.test('a tree goes in and comes out as it was', { skip: missing ?? false }, asy
   const folder = test.testdir({ tree: {} });
   const tree = join(folder, 'tree');
   makeTree(tree);
-  const image = makeImage(test);
+  const image = makeImage(test, [], 8 * MIB);
   await ext2Here('put', '-r', image, tree, '/');
-  check(test, image);
+  checkImage(test, image);
   const bytes = readFileSync(image);
   test.match(debugfs(bytes, 'stat /tree/file').toString(), /Mode: +0640 .*Links: 2 .*mtime: 0x4190ab00:77359400/s);
   test.match(debugfs(bytes, 'stat /tree/sparse').toString(), /Size: 67108864.*Blockcount: 6\d\d\n/s, 'holes stay holes');
@@ -112,7 +101,7 @@ t.test('a tree goes in and comes out as it was', { skip: missing ?? false }, asy
   // Into what is there: replaced, merged, the same again.
   await ext2Here('get', '-r', image, 'tree', folder);
   await ext2Here('put', '-r', image, `${out}/.`, 'tree');
-  check(test, image);
+  checkImage(test, image);
   await ext2Here('get', '-r', image, 'tree/', join(folder, 'again'));
   test.strictSame(found(Buffer.from(join(folder, 'again'))), expected);
 });
@@ -122,9 +111,9 @@ t.test('owners and devices', { skip: process.geteuid?.() === 0 ? (missing ?? fal
   execFileSync('mkfifo', [join(folder, 'tree', 'fifo')]);
   execFileSync('chown', ['70000:80000', join(folder, 'tree', 'file')]);
   chmodSync(join(folder, 'tree', 'file'), 0o4755);
-  const image = makeImage(test);
+  const image = makeImage(test, [], 8 * MIB);
   await ext2Here('put', '-r', image, '/dev/null', join(folder, 'tree'), '/');
-  check(test, image);
+  checkImage(test, image);
   const bytes = readFileSync(image);
   test.match(debugfs(bytes, 'stat /null').toString(), /Type: character special .*Device major\/minor number: 01:03/s);
   test.match(debugfs(bytes, 'stat /tree/fifo').toString(), /Type: FIFO/);
@@ -140,8 +129,8 @@ t.test('holes that others made', { skip: missing ?? false }, async (test) => {
   const folder = test.testdir({});
   const path = join(folder, 'sparse');
   makeSparse(path);
-  const image = makeImage(test);
-  execFileSync('debugfs', ['-w', '-f', '-', image], { input: `write ${path} sparse`, stdio: ['pipe', 'ignore', 'ignore'] });
+  const image = makeImage(test, [], 8 * MIB);
+  debugfsDoes(image, [`write ${path} sparse`]);
   await ext2Here('get', image, 'sparse', join(folder, 'out'));
   test.ok(readFileSync(join(folder, 'out')).equals(readFileSync(path)));
   test.ok(statSync(join(folder, 'out')).blocks * 512 < MIB);
@@ -153,19 +142,19 @@ t.test('holes that others made', { skip: missing ?? false }, async (test) => {
 
 t.test('a full image keeps what it has', { skip: missing ?? false }, async (test) => {
   const folder = test.testdir({ small: 'precious', big: RANDOM.toString('latin1').repeat(20) });
-  const image = makeImage(test, 2 * MIB);
+  const image = makeImage(test, [], 2 * MIB);
   await ext2Here('put', image, join(folder, 'small'), 'file');
   for (const to of ['new', 'file']) {
     await test.rejects(ext2Here('put', image, join(folder, 'big'), to), { code: 'ENOSPC', message: /'.*:new|file': the filesystem is full.*larger/ });
   }
-  check(test, image);
+  checkImage(test, image);
   test.equal(cli('ext2', 'ls', '-a', image).stdout, 'file\nlost+found\n', 'nothing half done is left');
   test.equal(debugfs(readFileSync(image), 'cat /file').toString(), 'precious');
 });
 
 t.test('what comes out stays where it was sent', async (test) => {
   const folder = test.testdir({ precious: 'precious', out: { sub: test.fixture('symlink', '..'), file: test.fixture('symlink', '../precious') } });
-  const image = makeImage(test);
+  const image = makeImage(test, [], 8 * MIB);
   {
     using device = openSync(image);
     using fs = mount(device);
@@ -182,7 +171,7 @@ t.test('what comes out stays where it was sent', async (test) => {
 });
 
 t.test('an end in the middle leaves a clean image', { skip: missing ?? false }, async (test) => {
-  const image = makeImage(test);
+  const image = makeImage(test, [], 8 * MIB);
   // It has no end of its own.
   const child = spawn(process.execPath, [MAIN, 'ext2', 'put', image, '/dev/zero', '/endless'], { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
@@ -195,20 +184,20 @@ t.test('an end in the middle leaves a clean image', { skip: missing ?? false }, 
   test.equal(status, 130);
   test.match(stderr, /^node-dax: ended by SIGINT: .*\n$/);
   test.equal(isInUse(), false);
-  check(test, image);
+  checkImage(test, image);
   test.match(debugfs(readFileSync(image), 'ls -p /').toString(), /^((?!endless).)*$/s);
 });
 
 t.test('progress, on a terminal', (test) => {
   const folder = test.testdir({ file: 'x'.repeat(3 * MIB) });
-  const image = makeImage(test);
+  const image = makeImage(test, [], 8 * MIB);
   const seen = onTerminal('ext2', 'put', image, join(folder, 'file'), '/');
   if (seen !== undefined) test.match(seen, /100 % .*\/file/);
   test.end();
 });
 
 t.test('who may not, is told so', { skip: process.geteuid?.() === 0 ? false : 'only root can be another user' }, (test) => {
-  const image = makeImage(test);
+  const image = makeImage(test, [], 8 * MIB);
   chmodSync(image, 0o444);
   test.equal(cliAs(65534, 'ext2', 'ls', image).stdout, 'lost+found\n');
   test.match(cliAs(65534, 'ext2', 'mkdir', image, 'x'), { status: 1, stderr: new RegExp(`EACCES.*ext2 mkdir '${image}'.*node-dax doctor`) });

@@ -208,7 +208,8 @@ export function getCommand(): Command {
     .argument('<paths...>', 'one file in the image or more, then the directory or name outside', toPaths)
     .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
     .addHelpText('after', `
-A file of the same name is overwritten. Devices, fifos and sockets are left out, which makes the exit status 1.
-The root, or a directory called ., goes with what is in it into the destination itself.`)
+A file of the same name is overwritten. Devices, fifos and sockets are left out, which makes the
+exit status 1. A directory whose path ends without a name (/, ., ..) goes with what is in it into
+the destination.`)
     .action(act);
 }

@@ -1,6 +1,6 @@
 // Owns the command `ext2 ls`: what is in a directory of an image.
 
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { toJson } from '../json.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
@@ -86,7 +86,7 @@ async function act(image: string, path: Buffer, options: Options, command: Comma
 
 export function lsCommand(): Command {
   return imageCommand('ls', 'List what is in a directory')
-    .argument('[path]', 'the directory, or a file (default: /)', toPath, Buffer.from('/'))
+    .addArgument(new Argument('[path]', 'the directory, or a file').argParser(toPath).default(Buffer.from('/'), '/'))
     .option('-l, --long', 'with type and permissions, links, owner, group, size and time of change')
     .option('-a, --all', 'names that begin with a dot as well')
     .option('-i, --inode', 'with the number of the inode')

@@ -1,6 +1,6 @@
 // Owns the command `ext2 mkdir`.
 
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { checked } from '../arguments.js';
 import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
 import { toPaths } from './names.js';
@@ -39,7 +39,7 @@ export function mkdirCommand(): Command {
   return imageCommand('mkdir', 'Make directories')
     .argument('<path...>', 'the directories', toPaths)
     .option('-p, --parents', 'make those above them as well, and let be what is there')
-    .option('-m, --mode <octal>', 'permissions (default: 755)', checked(parseMode), USUAL_MODE)
+    .addOption(new Option('-m, --mode <octal>', 'permissions').argParser(checked(parseMode)).default(USUAL_MODE, '755'))
     .action(async (image: string, paths: Buffer[], { parents, mode, ...region }: Options, command: Command) => {
       await changeImage(image, region, command, (mounted) => {
         for (const path of paths) (parents === true ? makeAll : make)(mounted, path, mode);

@@ -184,8 +184,9 @@ export function putCommand(): Command {
     .argument('<paths...>', 'one file or more, then the directory or name in the image', toPaths)
     .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
     .addHelpText('after', `
-A file of the same name is replaced once the new one is whole. Blocks of zeros become holes. Extended attributes are not copied.
-With -r, a device, fifo or socket is copied as such; without, what can be read from it: put IMAGE /dev/stdin NAME.
-A directory called . or with no name of its own (/, ..) goes with what is in it into the destination itself.`)
+A file of the same name is replaced once the new one is whole. Blocks of zeros become holes.
+Extended attributes are not copied. With -r, a device, fifo or socket is copied as such; without,
+what can be read from it: COMMAND | node-dax ext2 put IMAGE /dev/stdin NAME.
+A directory whose path ends without a name (., .., /) goes with what is in it into the destination.`)
     .action(act);
 }

@@ -1,6 +1,6 @@
 // Owns the command `ext2 tree`: everything below a directory, drawn as a tree.
 
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { toJson } from '../json.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
@@ -55,7 +55,7 @@ function inDetail(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2
 
 export function treeCommand(): Command {
   return imageCommand('tree', 'Draw everything below a directory as a tree')
-    .argument('[path]', 'the directory (default: /)', toPath, Buffer.from('/'))
+    .addArgument(new Argument('[path]', 'the directory').argParser(toPath).default(Buffer.from('/'), '/'))
     .option('--json', 'print JSON: a list of paths')
     .action(async (image: string, path: Buffer, options: Options, command: Command) => {
       await readImage(image, options, command, async (mounted) => {
