@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { ext2Here, onTerminal, shell } from '../helpers/cli.js';
 import { scratchPath } from '../helpers/devices.js';
