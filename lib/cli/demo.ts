@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { checkOverwritable } from './permission.js';
 import { demonstrate, OVERWRITTEN, type DemoOptions, type DemoReport } from '../demo/demo.js';
+import { FORMATTED } from '../demo/ext2.js';
 import { withScratchFile } from '../demo/scratch-file.js';
 import { toJson } from './json.js';
 import { columns } from './table.js';
@@ -52,8 +53,10 @@ function onNewFile(path: string, options: Options): DemoReport {
 function onNamedDevice(path: string, options: Options, command: Command): DemoReport {
   const ext2 = options.ext2 === true;
   if (options.yesOverwrite !== true) {
-    const what = ext2 ? 'all' : `the first ${OVERWRITTEN} bytes`;
-    command.error(`error: the demo overwrites ${what} of ${path}: add --yes-overwrite if that is all right`, { exitCode: 2 });
+    command.error(
+      `error: the demo overwrites the first ${ext2 ? FORMATTED : OVERWRITTEN} bytes of ${path}: add --yes-overwrite if that is all right`,
+      { exitCode: 2 },
+    );
   }
   const force = options.force === true;
   if (!force) checkOverwritable(path, 'demo');
@@ -73,7 +76,7 @@ export function demoCommand(): Command {
   return new Command('demo')
     .description('Show zero-copy reads and writes and an ext2 filesystem on a device made in memory, and compare with node:fs')
     .option('--device <path>', 'use this device or file instead; a file that does not exist is made and removed')
-    .option('--yes-overwrite', `allow the first ${OVERWRITTEN} bytes of the device to be overwritten; with --ext2, all of it`)
+    .option('--yes-overwrite', `allow the first ${OVERWRITTEN} bytes of the device to be overwritten; with --ext2, ${FORMATTED}`)
     .option('--ext2', 'make an ext2 filesystem on the device as well; a file that is made gets one in any case')
     .option('--force', 'even if the device is mounted, held by another or carries a filesystem')
     .option('--json', 'print the result as JSON')

@@ -29,7 +29,7 @@ export interface DemoOptions {
   size?: number;
   /** Even if the device is in use. */
   force: boolean;
-  /** Make an ext2 filesystem on the whole of the device as well. */
+  /** Make an ext2 filesystem at the start of the device as well. */
   ext2?: boolean;
 }
 
@@ -65,7 +65,7 @@ function write(path: string, { size, force }: DemoOptions, listener: DemoListene
 
 /**
  * Overwrites the first `OVERWRITTEN` bytes of the device at `path`, which is created with `size` where it is absent; with
- * `ext2`, all of it.
+ * `ext2`, the first `FORMATTED`.
  */
 export function demonstrate(path: string, options: DemoOptions, listener: DemoListener): DemoReport {
   write(path, options, listener);

@@ -1,9 +1,14 @@
 // Shows ext2 on one device: a file that is written, mapped, stored to through the mapping, truncated, and judged by e2fsck.
 
 import { spawnSync } from 'node:child_process';
-import { DaxError, type DaxDevice } from 'node-dax';
+import { DaxError, partition, SECTOR_SIZE, type DaxDevice } from 'node-dax';
 import { check, describeFinding, mkfsSync, mount, type Ext2File } from 'node-dax/ext2';
 
+/** Bytes from the start of the device that the filesystem takes, if there are so many. */
+export const FORMATTED = 64 * 1024 ** 2;
+
+// For one file; more would take their time on the way.
+const INODES = 1024;
 const TEXT = 'Hello, ext2 filesystem!';
 const STORED = 'mapped';
 const CUT = 'Hello, mapped'.length;
@@ -54,14 +59,15 @@ function askE2fsck(device: DaxDevice, say: Say): boolean | undefined {
   return status === 0;
 }
 
-/** Makes an ext2 filesystem on the whole of `device`, and tells each step. Everything that was on it is lost. */
+/** Makes an ext2 filesystem on the first `FORMATTED` bytes of `device`, and tells each step. */
 export function showExt2(device: DaxDevice, say: Say): Ext2Shown {
   const blockSize = 4096;
-  const sb = mkfsSync(device, { label: 'node-dax demo', blockSize, force: true });
+  const part = partition(device, 0, Math.floor(Math.min(device.size, FORMATTED) / SECTOR_SIZE));
+  const sb = mkfsSync(part, { label: 'node-dax demo', blockSize, inodes: INODES, force: true });
   say(`ext2    formatted: ${sb.s_blocks_count} blocks of ${blockSize} bytes, ${sb.s_inodes_count} inodes`);
   let notMapped;
   {
-    using fs = mount(device);
+    using fs = mount(part);
     using file = fs.open(fs.create(fs.root, 'hello.txt'));
     file.writeSync(Buffer.from(TEXT), 0);
     say(`write   '${TEXT}' to /hello.txt`);
@@ -73,13 +79,13 @@ export function showExt2(device: DaxDevice, say: Say): Ext2Shown {
   }
   let text;
   {
-    using fs = mount(device, { readOnly: true });
+    using fs = mount(part, { readOnly: true });
     using file = fs.open(fs.resolve('/hello.txt'), { readOnly: true });
     const bytes = Buffer.alloc(file.size);
     file.readSync(bytes, 0);
     text = bytes.toString();
   }
-  const { isClean, findings } = check(device);
+  const { isClean, findings } = check(part);
   const judgement = isClean ? 'the check finds nothing' : findings.map(describeFinding).join('\n        ');
   say(`verify  mounted anew it reads '${text}'; ${judgement}`);
   const e2fsck = askE2fsck(device, say);
