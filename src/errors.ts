@@ -86,6 +86,8 @@ export class DaxError extends Error {
   readonly dest?: string;
   readonly reason?: DaxErrorReason;
   readonly position?: number;
+  /** What to do, as at the end of `message`. */
+  readonly hint?: string;
 
   constructor(init: DaxErrorInit) {
     const errno = typeof init.errno === 'string' ? errnoOf(init.errno) : init.errno;
@@ -103,5 +105,6 @@ export class DaxError extends Error {
     if (init.dest !== undefined) this.dest = init.dest;
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.position !== undefined) this.position = init.position;
+    if (init.hint !== undefined) this.hint = init.hint;
   }
 }

@@ -3,8 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { SingleBar } from 'cli-progress';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { openSync } from 'node-dax';
 import { bench, driverNames } from '../bench/index.js';
 import { fromFio, toFio } from '../bench/fio-json.js';
@@ -17,7 +16,9 @@ import type { Report } from '../bench/report.js';
 import { factsOf, rangeNote, speedTable, type Table } from '../bench/tables.js';
 import { parseSize } from '../vm/size.js';
 import { shellQuote } from '../vm/shell-quote.js';
+import { checked, parseCount } from './arguments.js';
 import { checkOverwritable } from './permission.js';
+import { withProgress } from './progress.js';
 import { columns } from './table.js';
 
 const DEFAULT_SIZE = 256 * 1024 ** 2;
@@ -39,25 +40,6 @@ interface Options extends Said {
   from?: string;
   yesOverwrite?: true;
   force?: true;
-}
-
-function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (error instanceof RangeError) throw new InvalidArgumentError(error.message);
-      throw error;
-    }
-  };
-}
-
-function parseCount(least: number): (text: string) => number {
-  return checked((text) => {
-    const count = /^[0-9]+$/.test(text) ? Number(text) : NaN;
-    if (!Number.isSafeInteger(count) || count < least) throw new RangeError(`'${text}' is not a whole number from ${least} on`);
-    return count;
-  });
 }
 
 // A comma would be a list elsewhere; in fio it parts the values of reads and writes.
@@ -155,30 +137,25 @@ async function measure(path: string, options: Options, command: Command): Promis
     ending.abort(new Error('interrupted'));
   };
   process.once('SIGINT', end).once('SIGTERM', end);
-  const bar = new SingleBar({ format: '{bar} {value}/{total} {what}', stream: process.stderr, clearOnComplete: true, hideCursor: true });
-  const onTerminal = process.stderr.isTTY;
   // Jobs on files use no byte of the file itself.
   const prepared = prepare(path, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
   try {
-    if (onTerminal) bar.start(1, 0, { what: '' });
-    const report = await bench(prepared, {
-      jobs,
-      rounds,
-      ...(budget !== undefined && { budget }),
-      ...(options.driver && { drivers: options.driver }),
-      ...(options.base !== undefined && { base: options.base }),
-      command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
-      version: packageVersion(),
-      signal: ending.signal,
-      onTrial: (made, all, what) => {
-        bar.setTotal(all);
-        bar.update(made, { what });
-      },
-    });
+    const report = await withProgress('{bar} {value}/{total} {what}', (onTrial) =>
+      bench(prepared, {
+        jobs,
+        rounds,
+        ...(budget !== undefined && { budget }),
+        ...(options.driver && { drivers: options.driver }),
+        ...(options.base !== undefined && { base: options.base }),
+        command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
+        version: packageVersion(),
+        signal: ending.signal,
+        onTrial,
+      }),
+    );
     if (!report.complete) process.exitCode = 128 + constants.signals.SIGINT;
     return report;
   } finally {
-    bar.stop();
     prepared.dispose();
     process.off('SIGINT', end).off('SIGTERM', end);
   }

@@ -1,11 +1,12 @@
-// Owns the command `demo`: zero-copy I/O on a device made in memory, or on one that the user named and gave up.
+// Owns the command `demo`: zero-copy I/O and ext2 on a device made in memory, or on one that the user named and gave up.
 
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { checkOverwritable } from './permission.js';
-import { demonstrate, OVERWRITTEN, type DemoReport } from '../demo/demo.js';
+import { demonstrate, OVERWRITTEN, type DemoOptions, type DemoReport } from '../demo/demo.js';
+import { FORMATTED } from '../demo/ext2.js';
 import { withScratchFile } from '../demo/scratch-file.js';
 import { toJson } from './json.js';
 import { columns } from './table.js';
@@ -15,6 +16,7 @@ const FILE_SIZE = 64 * 1024 * 1024;
 interface Options {
   device?: string;
   yesOverwrite?: true;
+  ext2?: true;
   force?: true;
   json?: true;
 }
@@ -28,54 +30,62 @@ function timingRows({ timings }: DemoReport): string[][] {
   });
 }
 
-function run(path: string, size: number | undefined, { force, json }: Options): DemoReport {
-  const onTerminal = process.stderr.isTTY && json !== true;
-  const report = demonstrate(
-    path,
-    { ...(size === undefined ? {} : { size }), force: force === true },
-    {
-      onStep: (text) => {
-        if (json !== true) console.log(text);
-      },
-      onProgress: (done) => {
-        if (onTerminal) process.stderr.write(done < 1 ? `\rtiming  ${(100 * done).toFixed(0)} %` : '\r\x1b[K');
-      },
+function run(path: string, options: DemoOptions, json: boolean): DemoReport {
+  const onTerminal = process.stderr.isTTY && !json;
+  const report = demonstrate(path, options, {
+    onStep: (text) => {
+      if (!json) console.log(text);
     },
-  );
-  if (json === true) console.log(toJson(report));
+    onProgress: (done) => {
+      if (onTerminal) process.stderr.write(done < 1 ? `\rtiming  ${(100 * done).toFixed(0)} %` : '\r\x1b[K');
+    },
+  });
+  if (json) console.log(toJson(report));
   else console.log(`\n${columns(['4 KiB READ BY', 'ns', ''], timingRows(report))}`);
   return report;
 }
 
+// A file that is made for the demonstration has nothing to lose.
+function onNewFile(path: string, options: Options): DemoReport {
+  return run(path, { size: FILE_SIZE, force: options.force === true, ext2: true }, options.json === true);
+}
+
 function onNamedDevice(path: string, options: Options, command: Command): DemoReport {
+  const ext2 = options.ext2 === true;
   if (options.yesOverwrite !== true) {
     command.error(
-      `error: the demo overwrites the first ${OVERWRITTEN} bytes of ${path}: add --yes-overwrite if that is all right`,
+      `error: the demo overwrites the first ${ext2 ? FORMATTED : OVERWRITTEN} bytes of ${path}: add --yes-overwrite if that is all right`,
       { exitCode: 2 },
     );
   }
-  if (options.force !== true) checkOverwritable(path, 'demo');
-  if (existsSync(path)) return run(path, undefined, options);
+  const force = options.force === true;
+  if (!force) checkOverwritable(path, 'demo');
+  if (existsSync(path)) return run(path, { force, ext2 }, options.json === true);
   try {
-    return run(path, FILE_SIZE, options);
+    return onNewFile(path, options);
   } finally {
     rmSync(path, { force: true });
   }
 }
 
+function succeeded({ verified, ext2 }: DemoReport): boolean {
+  return verified && (ext2 === undefined || (ext2.isClean && ext2.e2fsck !== false));
+}
+
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('Show zero-copy reads and writes on a device made in memory, and compare them with node:fs')
+    .description('Show zero-copy reads and writes and an ext2 filesystem on a device made in memory, and compare with node:fs')
     .option('--device <path>', 'use this device or file instead; a file that does not exist is made and removed')
-    .option('--yes-overwrite', `allow the first ${OVERWRITTEN} bytes of the device to be overwritten`)
+    .option('--yes-overwrite', `allow the first ${OVERWRITTEN} bytes of the device to be overwritten; with --ext2, ${FORMATTED}`)
+    .option('--ext2', 'make an ext2 filesystem on the device as well; a file that is made gets one in any case')
     .option('--force', 'even if the device is mounted, held by another or carries a filesystem')
     .option('--json', 'print the result as JSON')
     .action((options: Options, command: Command) => {
       const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
       const report =
         options.device === undefined
-          ? withScratchFile(join(folder, 'node-dax-demo'), (path) => run(path, FILE_SIZE, options))
+          ? withScratchFile(join(folder, 'node-dax-demo'), (path) => onNewFile(path, options))
           : onNamedDevice(options.device, options, command);
-      if (!report.verified) process.exitCode = 1;
+      if (!succeeded(report)) process.exitCode = 1;
     });
 }

@@ -5,6 +5,8 @@ import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
+import { ext2Command } from './ext2/index.js';
+import { Interruption } from './interruption.js';
 import { listCommand } from './list.js';
 import { vmCommand } from './vm.js';
 
@@ -13,8 +15,14 @@ const program = new Command('node-dax')
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
 
-for (const command of [listCommand(), doctorCommand(), demoCommand(), benchCommand(), vmCommand()]) {
-  program.addCommand(command.copyInheritedSettings(program));
+function adopt(parent: Command, command: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) adopt(command, child);
+}
+
+for (const command of [listCommand(), doctorCommand(), demoCommand(), benchCommand(), vmCommand(), ext2Command()]) {
+  adopt(program, command);
+  program.addCommand(command);
 }
 
 async function main(): Promise<void> {
@@ -26,7 +34,7 @@ async function main(): Promise<void> {
       return;
     }
     console.error(`node-dax: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof Interruption ? error.exitStatus : 1;
   }
 }
 

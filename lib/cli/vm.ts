@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT_GUEST, EXIT_TIMEOUT, NVDIMM_KINDS, VmError, parseNvdimm, runVm, type Nvdimm, type VmOptions } from '../vm/index.js';
 import { parseSize } from '../vm/size.js';
+import { checked } from './arguments.js';
 
 interface Flags {
   memory?: number;
@@ -69,18 +70,6 @@ async function act(words: string[], flags: Flags, command: Command): Promise<voi
   } finally {
     signals.forEach((signal) => process.off(signal, end));
   }
-}
-
-/** A commander parser of `parse`, whose `RangeError`s are wrong usage. */
-function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (error instanceof RangeError) throw new InvalidArgumentError(error.message);
-      throw error;
-    }
-  };
 }
 
 function parseInteger(text: string): number {

@@ -1,6 +1,7 @@
 // Shows zero-copy I/O on one device, step by step, and compares reads with those of node:fs.
 
 import { openSync, type DaxDevice, type DeviceKind, type Granularity } from 'node-dax';
+import { showExt2, type Ext2Shown } from './ext2.js';
 import { raceReads, type Timing } from './read-race.js';
 
 const MESSAGE = 'Hello, persistent memory!';
@@ -17,7 +18,19 @@ export interface DemoReport {
   mapSync: boolean;
   /** The message was found again after the device was opened anew. */
   verified: boolean;
+  /** What became of a filesystem on it, where one was made. */
+  ext2?: Ext2Shown;
   timings: Timing[];
+}
+
+/** What is demonstrated, and where. */
+export interface DemoOptions {
+  /** Bytes of the file to create where the path does not exist. */
+  size?: number;
+  /** Even if the device is in use. */
+  force: boolean;
+  /** Make an ext2 filesystem at the start of the device as well. */
+  ext2?: boolean;
 }
 
 /** Told of each step as it is done. */
@@ -36,8 +49,8 @@ function show({ kind, granularity, isDax, mapSync }: DaxDevice): string {
   return `${kind}: ${access}; ${durable}${mapSync ? ' (MAP_SYNC)' : ''}`;
 }
 
-function write(path: string, options: { size?: number; force: boolean }, listener: DemoListener): void {
-  using device = openSync(path, options);
+function write(path: string, { size, force }: DemoOptions, listener: DemoListener): void {
+  using device = openSync(path, { size, force });
   listener.onStep(`open    ${path}, ${device.size} bytes`);
   listener.onStep(`        ${show(device)}`);
   device.zeroSync(0, Math.min(OVERWRITTEN, device.size));
@@ -50,17 +63,21 @@ function write(path: string, options: { size?: number; force: boolean }, listene
   listener.onStep(`persist made it durable with ${how}`);
 }
 
-/** Overwrites the first `OVERWRITTEN` bytes of the device at `path`, which is created with `size` where it is absent. */
-export function demonstrate(path: string, options: { size?: number; force: boolean }, listener: DemoListener): DemoReport {
+/**
+ * Overwrites the first `OVERWRITTEN` bytes of the device at `path`, which is created with `size` where it is absent; with
+ * `ext2`, the first `FORMATTED`.
+ */
+export function demonstrate(path: string, options: DemoOptions, listener: DemoListener): DemoReport {
   write(path, options, listener);
   using device = openSync(path, { force: options.force });
   const found = Buffer.alloc(MESSAGE.length);
   device.readSync(found, 0);
   const verified = found.toString() === MESSAGE;
   listener.onStep(`reopen  ${verified ? 'found it again' : `found '${found.toString('latin1')}' instead`}`);
+  const ext2 = options.ext2 === true ? showExt2(device, (text) => { listener.onStep(text); }) : undefined;
   const timings = raceReads(device, (done) => {
     listener.onProgress(done);
   });
   const { kind, size, isDax, granularity, mapSync } = device;
-  return { path, kind, size, isDax, granularity, mapSync, verified, timings };
+  return { path, kind, size, isDax, granularity, mapSync, verified, ...(ext2 && { ext2 }), timings };
 }

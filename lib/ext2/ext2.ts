@@ -10,6 +10,7 @@ import {
   S_IFREG,
   typeOf,
   withFlag,
+  type Superblock,
 } from './disk.js';
 import type { Dirent } from './dir.js';
 import { fail } from './error.js';
@@ -147,6 +148,11 @@ export class Ext2 {
   /** Bytes in a block. */
   get blockSize(): number {
     return this.#sb.blockSize;
+  }
+
+  /** The superblock as it is in memory: what the filesystem was made with, and its state. */
+  get superblock(): Readonly<Superblock> {
+    return { ...this.#sb.fields };
   }
 
   /** It was mounted so, has features that only let it be read, or was found corrupt. */

@@ -14,10 +14,10 @@ function cli(...args: string[]): { status: number | null; stdout: string; stderr
 t.test('the command makes a device in memory and removes it', (test) => {
   const { status, stdout, stderr } = cli();
   test.strictSame({ status, stderr }, { status: 0, stderr: '' });
-  test.match(stdout, /open .*view .*persist .*reopen {2}found it again.*readSync.*fs\.readSync.*O_DIRECT/s);
+  test.match(stdout, /open .*view .*persist .*reopen {2}found it again.*ext2 .*map .*store .*cut .*verify .*e2fsck.*readSync.*fs\.readSync.*O_DIRECT/s);
   const path = /open +(\S+),/.exec(stdout)?.[1] ?? '';
   test.equal(existsSync(path), false);
-  test.match(JSON.parse(cli('--json').stdout), { kind: 'file', verified: true, timings: [{}, {}, {}] });
+  test.match(JSON.parse(cli('--json').stdout), { kind: 'file', verified: true, ext2: { text: 'Hello, mapped', is_clean: true }, timings: [{}, {}, {}] });
   test.end();
 });
 
@@ -36,6 +36,11 @@ t.test('the command overwrites nothing that it was not given', (test) => {
   test.ok(readFileSync(path).equals(content));
   test.equal(cli('--device', path, '--yes-overwrite', '--force').status, 0);
   test.ok(readFileSync(path).subarray(4096).equals(content.subarray(4096)));
+  const whole = cli('--device', path, '--ext2');
+  test.equal(whole.status, 2);
+  test.match(whole.stderr, /overwrites the first 67108864 bytes of .*--yes-overwrite/);
+  test.match(cli('--device', path, '--ext2', '--yes-overwrite'), { status: 0, stdout: /ext2 .*verify/s });
+  test.equal(readFileSync(path).readUInt16LE(1080), 0xef53);
 
   const absent = scratchPath(test);
   test.equal(cli('--device', absent, '--yes-overwrite').status, 0);

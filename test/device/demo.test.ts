@@ -1,4 +1,5 @@
 import { demonstrate } from '../../lib/demo/demo.js';
+import { showExt2 } from '../../lib/demo/ext2.js';
 import { checkOverwritable } from '../../lib/cli/permission.js';
 import { onEveryDevice } from '../helpers/devices.js';
 
@@ -27,4 +28,11 @@ onEveryDevice('the demonstration on', (test, wanted) => {
     checkOverwritable(wanted.path, 'demo');
   }, { code: 'EBUSY', message: /carries xfs/ });
   last.zeroSync(0, 4);
+  steps.length = 0;
+  const ext2 = showExt2(last, (text) => steps.push(text));
+  test.match(ext2, { text: 'Hello, mapped', isClean: true });
+  test.not(ext2.e2fsck, false);
+  if (ext2.notMapped !== undefined) test.match(ext2.notMapped, /2097152|2 MiB/, 'only a devdax of 2 MiB cannot map it');
+  test.match(steps.join('\n'), /ext2 .*formatted.*(?:map .*store|write .*cannot be mapped).*cut .*verify .*e2fsck/s);
+  last.zeroSync(0, 128 * 1024);
 });

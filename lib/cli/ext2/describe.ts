@@ -1,0 +1,90 @@
+// Owns a superblock in words, as `ext2 info` and `ext2 mkfs` print it.
+
+import type { Superblock } from 'node-dax/ext2';
+import { COMPAT, EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag, INCOMPAT, RO_COMPAT, unknownFlags } from '../../ext2/disk.js';
+import { humanSize } from '../table.js';
+import { shown } from './names.js';
+import { timeInWords } from './output.js';
+
+const UUID = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
+
+function namesOf(flags: number, known: Readonly<Record<string, number>>): string[] {
+  const names = Object.keys(known).filter((name) => hasFlag(flags, known[name] as number));
+  const unknown = Object.values(known).reduce(unknownFlags, flags);
+  return [...names.map((name) => name.toLowerCase()), ...(unknown === 0 ? [] : [`0x${unknown.toString(16)}`])];
+}
+
+function textOf(padded: Uint8Array): string {
+  const end = padded.indexOf(0);
+  return shown(end < 0 ? padded : padded.subarray(0, end));
+}
+
+function timeOf(seconds: number): string | undefined {
+  return seconds === 0 ? undefined : new Date(seconds * 1000).toISOString();
+}
+
+/** What a superblock tells, by name. */
+export function describe(sb: Superblock) {
+  const blockSize = 1024 * 2 ** sb.s_log_block_size;
+  const state = hasFlag(sb.s_state, EXT2_ERROR_FS) ? 'has errors' : hasFlag(sb.s_state, EXT2_VALID_FS) ? 'clean' : 'not clean';
+  return {
+    label: textOf(sb.s_volume_name),
+    uuid: Buffer.from(sb.s_uuid).toString('hex').replace(UUID, '$1-$2-$3-$4-$5'),
+    revision: sb.s_rev_level,
+    state,
+    features: [
+      ...namesOf(sb.s_feature_compat, COMPAT),
+      ...namesOf(sb.s_feature_incompat, INCOMPAT),
+      ...namesOf(sb.s_feature_ro_compat, RO_COMPAT),
+    ],
+    blockSize,
+    blocks: sb.s_blocks_count,
+    freeBlocks: sb.s_free_blocks_count,
+    reservedBlocks: sb.s_r_blocks_count,
+    inodeSize: sb.s_rev_level === 0 ? 128 : sb.s_inode_size,
+    inodes: sb.s_inodes_count,
+    freeInodes: sb.s_free_inodes_count,
+    groups: Math.ceil((sb.s_blocks_count - sb.s_first_data_block) / sb.s_blocks_per_group),
+    blocksPerGroup: sb.s_blocks_per_group,
+    inodesPerGroup: sb.s_inodes_per_group,
+    created: timeOf(sb.s_mkfs_time),
+    lastMounted: timeOf(sb.s_mtime),
+    lastMountedOn: textOf(sb.s_last_mounted),
+    lastWritten: timeOf(sb.s_wtime),
+    lastChecked: timeOf(sb.s_lastcheck),
+    mountCount: sb.s_mnt_count,
+  };
+}
+
+function lines(rows: readonly (readonly [name: string, value: string])[]): string[] {
+  return rows.map(([name, value]) => `${`${name}:`.padEnd(12)}${value}`);
+}
+
+/** How a filesystem is laid out, for people. */
+export function layoutLines(sb: Superblock): string[] {
+  const { label, uuid, features, revision, groups, blocksPerGroup, inodesPerGroup, ...told } = describe(sb);
+  const { blockSize, blocks, freeBlocks, reservedBlocks, inodeSize, inodes, freeInodes } = told;
+  return lines([
+    ['label', label === '' ? '-' : label],
+    ['uuid', uuid],
+    ['size', `${humanSize(blocks * blockSize)}, ${humanSize(freeBlocks * blockSize)} free`],
+    ['blocks', `${blocks} of ${blockSize} bytes; ${freeBlocks} free, ${reservedBlocks} of them for root alone`],
+    ['inodes', `${inodes} of ${inodeSize} bytes; ${freeInodes} free`],
+    ['groups', `${groups} of ${blocksPerGroup} blocks and ${inodesPerGroup} inodes`],
+    ['features', features.length === 0 ? `none (revision ${revision})` : features.join(' ')],
+  ]);
+}
+
+/** What became of it, for people. */
+export function historyLines(sb: Superblock): string[] {
+  const { state, created, lastMounted, lastMountedOn, lastWritten, lastChecked, mountCount } = describe(sb);
+  const time = (iso: string | undefined): string => (iso === undefined ? 'never' : timeInWords(Date.parse(iso), true));
+  const on = lastMountedOn === '' ? '' : ` on ${lastMountedOn}`;
+  return lines([
+    ['state', state],
+    ['created', time(created)],
+    ['mounted', `${time(lastMounted)}${on}`],
+    ['written', time(lastWritten)],
+    ['checked', `${time(lastChecked)}; mounted ${mountCount} times since`],
+  ]);
+}

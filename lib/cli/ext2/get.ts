@@ -1,0 +1,215 @@
+// Owns the command `ext2 get`: files of an image out of it, with their permissions, owners, times and holes.
+
+import * as host from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { DaxError } from 'node-dax';
+import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
+import { hasNoName, sourcesAndDestination } from './destination.js';
+import { imageCommand, placeOf, readImage, type MountedImage, type Region } from './image.js';
+import { pathOf, walkImage } from './image-tree.js';
+import { permissionsOf, typeInWords } from './mode.js';
+import { baseName, joined, shown, toPaths } from './names.js';
+import { dataOf } from './sparse.js';
+import { transfer, type Transfer } from './transfer.js';
+
+interface Options extends Region {
+  recursive?: true;
+}
+
+interface Source {
+  readonly path: Buffer;
+  readonly inode: Ext2Inode;
+}
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC, O_WRONLY } = host.constants;
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+// Those who may give files away get them as they are in the image.
+const keepsOwners = process.geteuid?.() === 0;
+
+/** One copy out of an image. A name in it never leads out of the directory that is copied to: links that are there are not followed. */
+class Getting {
+  readonly #mounted: MountedImage;
+  readonly #transfer: Transfer;
+  // Files with several names, by inode: where the first of them is.
+  readonly #linked = new Map<number, Buffer>();
+
+  constructor(mounted: MountedImage, transfer: Transfer) {
+    this.#mounted = mounted;
+    this.#transfer = transfer;
+  }
+
+  /** What is at `source`, and all that is in it, as `to`. */
+  async get({ path, inode }: Source, to: Buffer): Promise<void> {
+    const made: boolean[] = [];
+    for (const { item, names, phase } of walkImage(this.#mounted, path, inode)) {
+      const place = pathOf(to, names);
+      const from = pathOf(path, names);
+      if (phase === 'again') this.#skip(from, 'the directory was copied under another name');
+      else if (phase === 'after') {
+        if (made.pop() === true || names.length > 0) this.#setAttributes(place, this.#mounted.fs.stat(item));
+      } else if (item.isDirectory) made.push(this.#makeDirectory(place, names.length === 0));
+      else await this.#getFile(item, from, place, names.length === 0);
+    }
+  }
+
+  #skip(path: Uint8Array, why: string): void {
+    console.error(`node-dax: ${placeOf(this.#mounted.image, path)}: left out: ${why}`);
+    process.exitCode = 1;
+  }
+
+  // Whether it was not there.
+  #makeDirectory(place: Buffer, isNamed: boolean): boolean {
+    try {
+      host.mkdirSync(place, 0o700);
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      if (!(isNamed ? host.statSync : host.lstatSync)(place).isDirectory()) this.#refuse('ENOTDIR', place, 'it is no directory: remove it first');
+      return false;
+    }
+  }
+
+  #refuse(errno: string, place: Buffer, hint: string): never {
+    throw new DaxError({ errno, syscall: this.#mounted.command, path: shown(place), hint });
+  }
+
+  async #getFile(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean): Promise<void> {
+    const stat = this.#mounted.at(from, () => this.#mounted.fs.stat(inode));
+    const first = this.#linked.get(inode.ino);
+    this.#transfer.begin(from);
+    if (first !== undefined) this.#link(place, () => { host.linkSync(first, place); });
+    else if (inode.isSymlink) {
+      const target = Buffer.from(this.#mounted.at(from, () => this.#mounted.fs.readlink(inode)));
+      this.#link(place, () => { host.symlinkSync(target, place); });
+      if (keepsOwners) host.lchownSync(place, stat.uid, stat.gid);
+      host.lutimesSync(place, stat.atimeMs / 1000, stat.mtimeMs / 1000);
+    } else if (inode.isRegular) {
+      await this.#copy(inode, from, place, isNamed, stat);
+      if (stat.nlink > 1) this.#linked.set(inode.ino, place);
+    } else this.#skip(from, `a ${typeInWords(stat.mode)} cannot be made from here`);
+  }
+
+  // A name that is there gives way, unless it is a directory's.
+  #link(place: Buffer, make: () => void): void {
+    try {
+      make();
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      if (host.lstatSync(place).isDirectory()) this.#refuse('EISDIR', place, 'a directory is there, which a file cannot replace');
+      host.unlinkSync(place);
+      make();
+    }
+  }
+
+  async #copy(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean, stat: Ext2Stat): Promise<void> {
+    const { target, isNew } = await this.#openTarget(place, isNamed);
+    try {
+      await this.#fill(target, inode, from);
+      if (keepsOwners) await target.chown(stat.uid, stat.gid);
+      await target.chmod(permissionsOf(stat.mode));
+      await target.utimes(stat.atimeMs / 1000, stat.mtimeMs / 1000);
+    } catch (error) {
+      if (isNew) host.unlinkSync(place);
+      throw error;
+    } finally {
+      await target.close();
+    }
+  }
+
+  async #openTarget(place: Buffer, isNamed: boolean): Promise<{ target: FileHandle; isNew: boolean }> {
+    try {
+      return { target: await open(place, O_WRONLY + O_CREAT + O_EXCL, 0o600), isNew: true };
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    const stats = (isNamed ? host.statSync : host.lstatSync)(place);
+    if (stats.isDirectory()) this.#refuse('EISDIR', place, 'a directory is there, which a file cannot replace');
+    if (!stats.isFile()) this.#refuse('EEXIST', place, 'it is no regular file: remove it first, or use `node-dax ext2 cat`');
+    return { target: await open(place, O_WRONLY + O_TRUNC + (isNamed ? 0 : O_NOFOLLOW)), isNew: false };
+  }
+
+  // Holes are stepped over, and what is stepped over is a hole there as well.
+  async #fill(target: FileHandle, inode: Ext2Inode, from: Buffer): Promise<void> {
+    const { fs } = this.#mounted;
+    const { buffer } = this.#transfer;
+    const source = this.#mounted.at(from, () => fs.open(inode, { readOnly: true }));
+    try {
+      let told = 0;
+      for (const { pos, length } of dataOf(fs, inode)) {
+        for (let done = 0; done < length; ) {
+          const part = buffer.subarray(0, Math.min(buffer.byteLength, length - done));
+          const read = this.#mounted.at(from, () => source.readSync(part, pos + done));
+          await writeAll(target, part.subarray(0, read), pos + done);
+          done += read;
+          await this.#transfer.advance(pos + done - told);
+          told = pos + done;
+        }
+      }
+      await target.truncate(inode.size);
+      await this.#transfer.advance(inode.size - told);
+    } finally {
+      source.closeSync();
+    }
+  }
+
+  #setAttributes(place: Buffer, { mode, uid, gid, atimeMs, mtimeMs }: Ext2Stat): void {
+    if (keepsOwners) host.chownSync(place, uid, gid);
+    host.chmodSync(place, permissionsOf(mode));
+    host.utimesSync(place, atimeMs / 1000, mtimeMs / 1000);
+  }
+}
+
+async function writeAll(target: FileHandle, bytes: Uint8Array, pos: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    done += (await target.write(bytes, done, bytes.byteLength - done, pos + done)).bytesWritten;
+  }
+}
+
+function isDirectory(path: Buffer): boolean {
+  return host.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function bytesOf(mounted: MountedImage, sources: readonly Source[]): number {
+  let bytes = 0;
+  for (const { path, inode } of sources) {
+    for (const { item } of walkImage(mounted, path, inode)) if (item.isRegular) bytes += item.size;
+  }
+  return bytes;
+}
+
+async function act(image: string, paths: Buffer[], options: Options, command: Command): Promise<void> {
+  const { recursive, ...region } = options;
+  const { sources: names, to } = sourcesAndDestination(paths, command);
+  await readImage(image, region, command, async (mounted) => {
+    const sources = names.map((path): Source => ({ path, inode: mounted.resolve(path, recursive !== true) }));
+    const tooMuch = sources.find(({ inode }) => inode.isDirectory && recursive !== true);
+    if (tooMuch !== undefined) mounted.fail('EISDIR', tooMuch.path, 'it is a directory: -r copies it with all that is in it');
+    const isInto = isDirectory(to);
+    if (sources.length > 1 && !isInto) {
+      throw new DaxError({ errno: 'ENOTDIR', syscall: mounted.command, path: shown(to), hint: 'several things go into a directory: make it first' });
+    }
+    await transfer(() => bytesOf(mounted, sources), async (transfer) => {
+      const getting = new Getting(mounted, transfer);
+      for (const source of sources) {
+        await getting.get(source, isInto && !hasNoName(source.path) ? joined(to, baseName(source.path)) : to);
+      }
+    });
+  });
+}
+
+export function getCommand(): Command {
+  return imageCommand('get', 'Copy files out of an image, with permissions, times and holes; for root, with owners')
+    .usage('[options] <image> <path...> <destination>')
+    .argument('<paths...>', 'one file in the image or more, then the directory or name outside', toPaths)
+    .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
+    .addHelpText('after', `
+A file of the same name is overwritten. Devices, fifos and sockets are left out, which makes the
+exit status 1. A directory whose path ends without a name (/, ., ..) goes with what is in it into
+the destination.`)
+    .action(act);
+}

@@ -1,0 +1,225 @@
+// Owns the IMAGE of a command: opening it and what it is a part of, mounting, and errors that name both it and the path.
+
+import { Argument, Command } from 'commander';
+import { type DaxDevice, DaxError, openSync, partition, SECTOR_SIZE, SIGNATURE_LENGTH, signatureOf, type BlockDevice, type OpenOptions } from 'node-dax';
+import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
+import { parseSize } from '../../vm/size.js';
+import { checked } from '../arguments.js';
+import { checkUnused } from '../permission.js';
+import { shown } from './names.js';
+import { WriteBack } from './write-back.js';
+
+/** Which part of the image the filesystem is. */
+export interface Region {
+  readonly offset?: number;
+  readonly size?: number;
+}
+
+function parsePosition(text: string): number {
+  const bytes = text === '0' ? 0 : parseSize(text);
+  if (bytes % SECTOR_SIZE !== 0) throw new RangeError(`${text} is no multiple of ${SECTOR_SIZE} bytes, a sector`);
+  return bytes;
+}
+
+/** A command on an image: with the argument and the options that all of them have. */
+export function imageCommand(name: string, description: string, size = 'how much of the image it has (default: the rest)'): Command {
+  return new Command(name)
+    .description(description)
+    .addArgument(new Argument('<image>', 'an image, a block device, or /dev/daxX.Y'))
+    .option('--offset <bytes>', 'where in the image the filesystem begins, as a partition does (default: 0)', checked(parsePosition))
+    .option('--size <bytes>', size, checked(parsePosition));
+}
+
+/** Where something is, for people: the image, and the path in it. */
+export function placeOf(image: string, path?: Uint8Array): string {
+  return path === undefined ? image : `${image}:${shown(path)}`;
+}
+
+/** What to do about errors, by their code. */
+export type Advice = Readonly<Record<string, string | (() => string)>>;
+
+const ADVICE: Advice = {
+  ENOENT: 'there is no such name in it: `node-dax ext2 ls` and `tree` show what there is',
+  ENOTDIR: 'something on the way, or at its end, is no directory',
+  EISDIR: 'it is a directory',
+  EEXIST: 'something of that name is there: remove it first, or choose another name',
+  ENOTEMPTY: 'the directory is not empty: remove what is in it first',
+  ELOOP: 'symbolic links lead in a circle',
+  ENOSPC: 'the filesystem is full (`node-dax ext2 df` shows it): remove something, or make a larger one',
+  EROFS: 'the filesystem can only be read: `node-dax ext2 info` and `check` tell why',
+};
+
+/** Calls `action`; its errors name the command, the image and the path, and say what to do. */
+export function inPlace<T>(command: string, place: string, action: () => T, advice: Advice = {}): T {
+  const relabelled = (error: unknown): unknown => {
+    if (!(error instanceof DaxError)) return error;
+    const { code, errno, position, reason } = error;
+    const told = advice[code] ?? ADVICE[code] ?? error.hint;
+    const hint = typeof told === 'function' ? told() : told;
+    return new DaxError({ errno, syscall: command, path: place, position, reason, hint, cause: error });
+  };
+  try {
+    const result = action();
+    if (!(result instanceof Promise)) return result;
+    return result.catch((error: unknown) => {
+      throw relabelled(error);
+    }) as T;
+  } catch (error) {
+    throw relabelled(error);
+  }
+}
+
+/** The part of `device` that the options name. Wrong usage where the device has no such part. */
+export function regionOf(device: BlockDevice, image: string, { offset = 0, size }: Region, command: Command): BlockDevice {
+  if (offset === 0 && size === undefined) return device;
+  const rest = device.size - offset;
+  if (rest <= 0 || (size !== undefined && size > rest)) {
+    const wanted = size === undefined ? `byte ${offset}` : `bytes ${offset} to ${offset + size}`;
+    command.error(`error: ${image} has ${device.size} bytes: ${wanted} are not in it`, { exitCode: 2 });
+  }
+  return partition(device, offset / SECTOR_SIZE, Math.floor((size ?? rest) / SECTOR_SIZE));
+}
+
+/** What an image without a filesystem may be instead. */
+function noFilesystem(device: BlockDevice): string {
+  const first = new Uint8Array(SIGNATURE_LENGTH);
+  const signature = signatureOf(first.subarray(0, device.readSync(first, 0)));
+  if (signature === 'GPT' || signature === 'MBR') return 'it is a disk with partitions: name the byte where one begins with --offset';
+  if (signature !== undefined) return `there is no ext2 in it, but ${signature}`;
+  return 'there is no ext2 in it: `node-dax ext2 mkfs` makes one, --offset finds one that begins elsewhere';
+}
+
+/** A mounted image, in the hands of one command. */
+export class MountedImage {
+  readonly command: string;
+  readonly image: string;
+  readonly fs: Ext2;
+
+  constructor(command: string, image: string, fs: Ext2) {
+    this.command = command;
+    this.image = image;
+    this.fs = fs;
+  }
+
+  /** Calls `action`, which is about `path`. */
+  at<T>(path: Uint8Array, action: () => T, advice?: Advice): T {
+    return inPlace(this.command, placeOf(this.image, path), action, advice);
+  }
+
+  /** What is at `path`. */
+  resolve(path: Uint8Array, follow = true): Ext2Inode {
+    return this.at(path, () => this.fs.resolve(path, { follow }));
+  }
+
+  /** What is at `path`, if anything. */
+  find(path: Uint8Array, follow = true): Ext2Inode | undefined {
+    try {
+      return this.resolve(path, follow);
+    } catch (error) {
+      if (error instanceof DaxError && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** The directory that the last name of `path` is in, and that name. */
+  parentOf(path: Uint8Array): { dir: Ext2Inode; name: Uint8Array } {
+    return this.at(path, () => this.fs.resolveParent(path));
+  }
+
+  /** Throws the error of `path`, which no call has. */
+  fail(errno: string, path: Uint8Array, hint?: string): never {
+    const raise = (): never => {
+      throw new DaxError({ errno, syscall: this.command, hint });
+    };
+    return this.at(path, raise, hint === undefined ? {} : { [errno]: hint });
+  }
+}
+
+// A devdax that is opened to be read gives no views, because a stray store through one would end the process. Nothing
+// stores here: what is mounted to be read is sealed.
+function open(image: string, options: OpenOptions): DaxDevice {
+  const device = openSync(image, options);
+  if (device.kind !== 'devdax' || !device.readOnly) return device;
+  device.closeSync();
+  return openSync(image);
+}
+
+/** Opens the region of an image, and closes it when `work` is done. Nothing is written to one that is opened to be read. */
+export async function withRegion<T>(
+  image: string,
+  region: Region,
+  command: Command,
+  options: OpenOptions,
+  work: (device: BlockDevice) => T | Promise<T>,
+): Promise<T> {
+  const device = inPlace(syscallOf(command), image, () => open(image, options), {
+    ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
+    EISDIR: 'it is a directory: name an image or a device',
+    EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
+    EROFS: 'it is where nothing can be written: copy it elsewhere',
+  });
+  try {
+    return await work(regionOf(device, image, region, command));
+  } finally {
+    await device.close();
+  }
+}
+
+/** The name of a command in errors. */
+export function syscallOf(command: Command): string {
+  return `ext2 ${command.name()}`;
+}
+
+/** Mounts an image for `work`, to be read or to be changed. */
+async function withMounted<T>(
+  image: string,
+  region: Region,
+  command: Command,
+  readOnly: boolean,
+  work: (mounted: MountedImage) => T | Promise<T>,
+): Promise<T> {
+  const syscall = syscallOf(command);
+  return withRegion(image, region, command, { readOnly }, async (part) => {
+    const device = new WriteBack(part);
+    const onWarning = (message: string): void => {
+      console.error(`node-dax: ${image}: ${message}`);
+    };
+    const fs = inPlace(syscall, image, () => mount(device, { readOnly, onWarning }), { EINVAL: () => noFilesystem(device) });
+    // The medium says by now that it is in use.
+    device.hold();
+    try {
+      return await work(new MountedImage(syscall, image, fs));
+    } finally {
+      inPlace(syscall, image, () => {
+        fs.sync();
+        if (!readOnly) device.release();
+        // Only now does it say that it is clean.
+        fs.unmount();
+      });
+    }
+  });
+}
+
+/** For commands that read: not a byte of the image is written. */
+export async function readImage<T>(
+  image: string,
+  region: Region,
+  command: Command,
+  work: (mounted: MountedImage) => T | Promise<T>,
+): Promise<T> {
+  return withMounted(image, region, command, true, work);
+}
+
+/** For commands that change something. Throws `EBUSY` where someone else has the device, `EROFS` where nothing can be changed. */
+export async function changeImage<T>(
+  image: string,
+  region: Region,
+  command: Command,
+  work: (mounted: MountedImage) => T | Promise<T>,
+): Promise<T> {
+  checkUnused(image, syscallOf(command), 'end that first');
+  return withMounted(image, region, command, false, (mounted) => {
+    if (mounted.fs.readOnly) mounted.fail('EROFS', Buffer.from('/'));
+    return work(mounted);
+  });
+}

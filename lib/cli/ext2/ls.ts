@@ -1,0 +1,95 @@
+// Owns the command `ext2 ls`: what is in a directory of an image.
+
+import { Argument, type Command } from 'commander';
+import type { Ext2Inode } from 'node-dax/ext2';
+import { toJson } from '../json.js';
+import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
+import { entriesOf } from './image-tree.js';
+import { modeInLetters } from './mode.js';
+import { inJson, joined, printable, toPath } from './names.js';
+import { print, timeInWords, type Line } from './output.js';
+import { statInJson } from './stat.js';
+
+interface Options extends Region {
+  all?: true;
+  long?: true;
+  inode?: true;
+  json?: true;
+}
+
+/** A name that is listed; `inode` is asked for only where more than its number is wanted. */
+interface Listed {
+  readonly name: Uint8Array;
+  readonly ino: number;
+  readonly inode: () => Ext2Inode;
+}
+
+const DOT = 0x2e;
+
+function listed(mounted: MountedImage, path: Buffer, options: Options): Listed[] {
+  const top = mounted.resolve(path, options.long !== true);
+  if (!top.isDirectory) return [{ name: path, ino: top.ino, inode: () => top }];
+  return entriesOf(mounted, path, top)
+    .filter(({ bytes }) => options.all === true || bytes[0] !== DOT)
+    .map(({ bytes, ino }) => ({ name: bytes, ino, inode: () => mounted.at(joined(path, bytes), () => mounted.fs.inode(ino)) }));
+}
+
+// A table of cli-table3 takes time by the square of its rows, and directories have many.
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0));
+  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '));
+}
+
+function long(mounted: MountedImage, entries: readonly Listed[]): Line[] {
+  const stats = entries.map((entry) => ({ entry, stat: mounted.fs.stat(entry.inode()) }));
+  const prefixes = aligned(
+    stats.map(({ stat: { mode, nlink, uid, gid, size, device, mtimeMs } }) => {
+      const bytes = device === undefined ? String(size) : `${device.major}, ${device.minor}`;
+      return [modeInLetters(mode), String(nlink), String(uid), String(gid), bytes, timeInWords(mtimeMs, true)];
+    }),
+  );
+  return stats.map(({ entry }, index) => {
+    const target = targetOf(mounted, entry);
+    const arrow = target === undefined ? [] : [' -> ', printable(target)];
+    return [`${prefixes[index] ?? ''}  `, printable(entry.name), ...arrow];
+  });
+}
+
+function targetOf(mounted: MountedImage, { name, inode }: Listed): Uint8Array | undefined {
+  const at = inode();
+  return at.isSymlink ? mounted.at(name, () => mounted.fs.readlink(at)) : undefined;
+}
+
+function json(mounted: MountedImage, entries: readonly Listed[]): unknown[] {
+  return entries.map((entry) => {
+    const target = targetOf(mounted, entry);
+    return {
+      ...inJson('name', entry.name),
+      ...(target !== undefined && inJson('target', target)),
+      ...statInJson(mounted.fs.stat(entry.inode())),
+    };
+  });
+}
+
+async function act(image: string, path: Buffer, options: Options, command: Command): Promise<void> {
+  await readImage(image, options, command, async (mounted) => {
+    const entries = listed(mounted, path, options);
+    if (options.json === true) {
+      await print([[toJson(json(mounted, entries))]]);
+      return;
+    }
+    const lines = options.long === true ? long(mounted, entries) : entries.map(({ name }): Line => [printable(name)]);
+    const numbers = options.inode === true ? aligned(entries.map(({ ino }) => [String(ino)])) : undefined;
+    await print(numbers === undefined ? lines : lines.map((line, index) => [`${numbers[index] ?? ''}  `, ...line]));
+  });
+}
+
+export function lsCommand(): Command {
+  return imageCommand('ls', 'List what is in a directory')
+    .addArgument(new Argument('[path]', 'the directory, or a file').argParser(toPath).default(Buffer.from('/'), '/'))
+    .option('-l, --long', 'with type and permissions, links, owner, group, size and time of change')
+    .option('-a, --all', 'names that begin with a dot as well')
+    .option('-i, --inode', 'with the number of the inode')
+    .option('--json', 'print JSON')
+    .action(act);
+}

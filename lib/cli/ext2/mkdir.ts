@@ -1,0 +1,48 @@
+// Owns the command `ext2 mkdir`.
+
+import { Option, type Command } from 'commander';
+import { checked } from '../arguments.js';
+import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
+import { toPaths } from './names.js';
+
+interface Options extends Region {
+  parents?: true;
+  mode: number;
+}
+
+const USUAL_MODE = 0o755;
+const SLASH = 0x2f;
+
+/** `755`, as chmod takes it. */
+function parseMode(text: string): number {
+  if (!/^[0-7]{1,4}$/.test(text)) throw new RangeError(`'${text}' is no mode such as 755`);
+  return parseInt(text, 8);
+}
+
+function make(mounted: MountedImage, path: Uint8Array, mode: number): void {
+  const { dir, name } = mounted.parentOf(path);
+  mounted.at(path, () => mounted.fs.mkdir(dir, name, mode));
+}
+
+// Each name on the way that is not there.
+function makeAll(mounted: MountedImage, path: Buffer, mode: number): void {
+  for (let end = 1; end <= path.length; end++) {
+    if (end < path.length && path[end] !== SLASH) continue;
+    const part = path.subarray(0, end);
+    const there = mounted.find(part);
+    if (there === undefined) make(mounted, part, end === path.length ? mode : USUAL_MODE);
+    else if (!there.isDirectory) mounted.fail('ENOTDIR', part, 'it is no directory: choose another name');
+  }
+}
+
+export function mkdirCommand(): Command {
+  return imageCommand('mkdir', 'Make directories')
+    .argument('<path...>', 'the directories', toPaths)
+    .option('-p, --parents', 'make those above them as well, and let be what is there')
+    .addOption(new Option('-m, --mode <octal>', 'permissions').argParser(checked(parseMode)).default(USUAL_MODE, '755'))
+    .action(async (image: string, paths: Buffer[], { parents, mode, ...region }: Options, command: Command) => {
+      await changeImage(image, region, command, (mounted) => {
+        for (const path of paths) (parents === true ? makeAll : make)(mounted, path, mode);
+      });
+    });
+}

@@ -1,0 +1,68 @@
+// Owns names on the command line: bytes that need not be UTF-8, from the arguments to the output.
+
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+
+const UNKNOWN = '\ufffd';
+// eslint-disable-next-line no-control-regex -- what would move the cursor of a terminal, or end a line
+const CONTROL = /[\0-\x1f\x7f-\x9f\u2028\u2029]/;
+
+/** A name as text: what could not be told from another, or would disturb a terminal, as a shell would be given it. */
+export function shown(name: Uint8Array | string): string {
+  const bytes = Buffer.from(name);
+  const text = bytes.toString();
+  if (isUtf8(bytes) && !CONTROL.test(text)) return text;
+  const escaped = Array.from(bytes, (byte) => {
+    if (byte < 0x20 || byte > 0x7e) return `\\x${byte.toString(16).padStart(2, '0')}`;
+    return byte === 0x27 || byte === 0x5c ? `\\${String.fromCharCode(byte)}` : String.fromCharCode(byte);
+  });
+  return `$'${escaped.join('')}'`;
+}
+
+/** A name for the output: its very bytes for a program that reads them, `shown` on a terminal. */
+export function printable(name: Uint8Array): Uint8Array {
+  return process.stdout.isTTY ? Buffer.from(shown(name)) : name;
+}
+
+/** A name for JSON, under `key`; where it is no UTF-8, its bytes in hexadecimal beside it. */
+export function inJson(key: string, name: Uint8Array): Record<string, string> {
+  const bytes = Buffer.from(name);
+  return { [key]: bytes.toString(), ...(!isUtf8(bytes) && { [`${key}Bytes`]: bytes.toString('hex') }) };
+}
+
+// Node decodes its arguments as UTF-8; the kernel has them as they were.
+function rawArguments(): Buffer[] {
+  try {
+    const line = readFileSync('/proc/self/cmdline', 'latin1');
+    return line.split('\0').map((word) => Buffer.from(word, 'latin1'));
+  } catch {
+    return [];
+  }
+}
+
+let waiting: Buffer[] | undefined;
+
+/** A commander parser of paths, as bytes. It is called for one argument after the other, in their order. */
+export function toPath(text: string): Buffer {
+  if (!text.includes(UNKNOWN)) return Buffer.from(text);
+  waiting ??= rawArguments().filter((word) => word.toString().includes(UNKNOWN));
+  const index = waiting.findIndex((word) => word.toString() === text);
+  return index < 0 ? Buffer.from(text) : (waiting.splice(0, index + 1).at(-1) as Buffer);
+}
+
+/** As `toPath`, for an argument that may be given several times. */
+export function toPaths(text: string, earlier: Buffer[] = []): Buffer[] {
+  return [...earlier, toPath(text)];
+}
+
+/** The last name of a path, and what is before it. */
+export function baseName(path: Uint8Array): Buffer {
+  const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');
+  return Buffer.from(text.slice(text.lastIndexOf('/') + 1), 'latin1');
+}
+
+/** `directory/name`. */
+export function joined(directory: Uint8Array, name: Uint8Array): Buffer {
+  const slash = directory.at(-1) === 0x2f || directory.length === 0 ? '' : '/';
+  return Buffer.concat([directory, Buffer.from(slash), name]);
+}

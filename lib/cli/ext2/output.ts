@@ -1,0 +1,44 @@
+// Owns what commands on images print: lines that may have names of any bytes in them, and content without end.
+
+import { once } from 'node:events';
+
+/** A line, in pieces. */
+export type Line = readonly (string | Uint8Array)[];
+
+/** Writes bytes to the standard output, no faster than they are read there. */
+export async function write(bytes: Uint8Array): Promise<void> {
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+}
+
+const BATCH = 64 * 1024;
+
+/** Prints lines, as they come. */
+export async function print(lines: Iterable<Line>): Promise<void> {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  for (const line of lines) {
+    for (const piece of [...line, '\n']) {
+      pieces.push(Buffer.from(piece));
+      length += piece.length;
+    }
+    if (length < BATCH) continue;
+    await write(Buffer.concat(pieces));
+    pieces = [];
+    length = 0;
+  }
+  await write(Buffer.concat(pieces));
+}
+
+/** `2026-01-31 09:00:00.123456 +0000`, where this process is; shorter for lists. */
+export function timeInWords(ms: number, isShort = false): string {
+  const date = new Date(Math.floor(ms));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const minute = `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+  if (isShort) return minute;
+  const zone = -date.getTimezoneOffset();
+  const micros = Math.floor((ms - Math.floor(ms / 1000) * 1000) * 1000);
+  const sign = zone < 0 ? '-' : '+';
+  const hours = `${two(Math.floor(Math.abs(zone) / 60))}${two(Math.abs(zone) % 60)}`;
+  return `${minute}:${two(date.getSeconds())}.${String(micros).padStart(6, '0')} ${sign}${hours}`;
+}

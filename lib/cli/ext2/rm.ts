@@ -1,0 +1,58 @@
+// Owns the command `ext2 rm`.
+
+import type { Command } from 'commander';
+import type { Ext2Inode } from 'node-dax/ext2';
+import { checkInterrupted, interruptible } from '../interruption.js';
+import { hasNoName } from './destination.js';
+import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
+import { pathOf, walkImage } from './image-tree.js';
+import { toPaths } from './names.js';
+
+interface Options extends Region {
+  recursive?: true;
+  force?: true;
+}
+
+const ADVICE = {
+  EPERM: 'it is immutable or append-only: `debugfs -w` can change its flags',
+};
+
+// What is in a directory goes before it.
+async function removeTree(mounted: MountedImage, path: Buffer, top: Ext2Inode, signal: AbortSignal): Promise<void> {
+  const { fs } = mounted;
+  const first = mounted.parentOf(path);
+  const parents: Ext2Inode[] = [];
+  for (const { item, names, phase } of walkImage(mounted, path, top)) {
+    await checkInterrupted(signal);
+    if (item.isDirectory && phase === 'at') {
+      parents.push(item);
+      continue;
+    }
+    if (phase === 'after') parents.pop();
+    const dir = parents.at(-1) ?? first.dir;
+    const name = names.at(-1) ?? first.name;
+    mounted.at(pathOf(path, names), () => { fs[item.isDirectory ? 'rmdir' : 'unlink'](dir, name); }, ADVICE);
+  }
+}
+
+async function remove(mounted: MountedImage, path: Buffer, { recursive, force }: Options, signal: AbortSignal): Promise<void> {
+  if (hasNoName(path)) mounted.fail('EINVAL', path, 'name what is to be removed: the root and `.` cannot be');
+  const inode = force === true ? mounted.find(path, false) : mounted.resolve(path, false);
+  if (inode === undefined) return;
+  if (inode.isDirectory && recursive !== true) mounted.fail('EISDIR', path, 'it is a directory: -r removes it with all that is in it');
+  await removeTree(mounted, path, inode, signal);
+}
+
+export function rmCommand(): Command {
+  return imageCommand('rm', 'Remove files, and with -r directories and all that is in them')
+    .argument('<path...>', 'what is to be removed', toPaths)
+    .option('-r, --recursive', 'directories as well')
+    .option('-f, --force', 'let pass what is not there')
+    .action(async (image: string, paths: Buffer[], options: Options, command: Command) => {
+      await interruptible((signal) =>
+        changeImage(image, options, command, async (mounted) => {
+          for (const path of paths) await remove(mounted, path, options, signal);
+        }),
+      );
+    });
+}

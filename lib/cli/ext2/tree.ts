@@ -1,0 +1,68 @@
+// Owns the command `ext2 tree`: everything below a directory, drawn as a tree.
+
+import { Argument, type Command } from 'commander';
+import type { Ext2Inode } from 'node-dax/ext2';
+import { toJson } from '../json.js';
+import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
+import { pathOf, walkImage } from './image-tree.js';
+import { inJson, printable, toPath } from './names.js';
+import { print, type Line } from './output.js';
+import { statInJson } from './stat.js';
+import type { Step } from './walk.js';
+
+interface Options extends Region {
+  json?: true;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode>>): Generator<Line> {
+  // Whether a line goes on below what was drawn last at each depth.
+  const goesOn: boolean[] = [];
+  let directories = 0;
+  let files = 0;
+  for (const { item, names, phase, isLast } of steps) {
+    const name = names.at(-1);
+    if (phase === 'after') continue;
+    if (name === undefined) {
+      yield [printable(path)];
+      continue;
+    }
+    goesOn.length = names.length - 1;
+    const lines = goesOn.map((isOpen) => (isOpen ? '│   ' : '    ')).join('');
+    goesOn.push(!isLast);
+    if (item.isDirectory) directories++;
+    else files++;
+    const target = item.isSymlink ? mounted.at(pathOf(path, names), () => mounted.fs.readlink(item)) : undefined;
+    const after = phase === 'again' ? ['  (drawn above under another name)'] : target === undefined ? [] : [' -> ', printable(target)];
+    yield [lines, isLast ? '└── ' : '├── ', printable(name), ...after];
+  }
+  yield [];
+  yield [`${count(directories, 'directory', 'directories')}, ${count(files, 'file', 'files')}`];
+}
+
+function inDetail(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode>>): unknown[] {
+  return Array.from(steps)
+    .filter(({ phase }) => phase !== 'after')
+    .map(({ item, names }) => {
+      const at = pathOf(path, names);
+      const target = item.isSymlink ? inJson('target', mounted.at(at, () => mounted.fs.readlink(item))) : {};
+      return { ...inJson('path', at), ...target, ...statInJson(mounted.at(at, () => mounted.fs.stat(item))) };
+    });
+}
+
+export function treeCommand(): Command {
+  return imageCommand('tree', 'Draw everything below a directory as a tree')
+    .addArgument(new Argument('[path]', 'the directory').argParser(toPath).default(Buffer.from('/'), '/'))
+    .option('--json', 'print JSON: a list of paths')
+    .action(async (image: string, path: Buffer, options: Options, command: Command) => {
+      await readImage(image, options, command, async (mounted) => {
+        const top = mounted.resolve(path);
+        if (!top.isDirectory) mounted.fail('ENOTDIR', path, 'it is no directory: `node-dax ext2 stat` tells what it is');
+        const steps = walkImage(mounted, path, top);
+        await print(options.json === true ? [[toJson(inDetail(mounted, path, steps))]] : drawing(mounted, path, steps));
+      });
+    });
+}

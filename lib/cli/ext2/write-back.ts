@@ -1,0 +1,67 @@
+// Owns writing back: what a command stores to an image in the page cache reaches the medium at once, at its end.
+
+import type {
+  BlockDevice,
+  BufferRange,
+  Bytes,
+  DirectAccess,
+  FlushOption,
+  Granularity,
+  WriteOptions,
+} from 'node-dax';
+
+/**
+ * A device whose flushes can be held back, which are what takes the time where each is an msync. While they are, a power
+ * cut may leave any of the stores and not the others, as with the kernel's ext2; the end of the process loses none.
+ */
+export class WriteBack implements BlockDevice {
+  readonly size: number;
+  readonly granularity: Granularity;
+  readonly #device: BlockDevice;
+  #isHeld = false;
+
+  constructor(device: BlockDevice) {
+    this.#device = device;
+    this.size = device.size;
+    this.granularity = device.granularity;
+  }
+
+  /** From now on nothing is flushed: only where a flush is an msync. */
+  hold(): void {
+    this.#isHeld = this.granularity === 'page';
+  }
+
+  /** Makes all that was stored durable; flushes go through again. */
+  release(): void {
+    if (this.#isHeld) this.#device.persist(0, this.size);
+    this.#isHeld = false;
+  }
+
+  directAccess(sector: Bytes, size: Bytes): DirectAccess {
+    return this.#device.directAccess(sector, size);
+  }
+
+  readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
+    return this.#device.readSync(target, pos, options);
+  }
+
+  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
+    return this.#device.writeSync(source, pos, this.#isHeld ? { ...options, flush: false } : options);
+  }
+
+  zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
+    return this.#device.zeroSync(pos, length, this.#isHeld ? { flush: false } : options);
+  }
+
+  flush(pos: Bytes, length: Bytes): void {
+    if (!this.#isHeld) this.#device.flush(pos, length);
+  }
+
+  drain(): void {
+    if (!this.#isHeld) this.#device.drain();
+  }
+
+  persist(pos: Bytes, length: Bytes): void {
+    if (!this.#isHeld) this.#device.persist(pos, length);
+  }
+}

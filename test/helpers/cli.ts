@@ -1,0 +1,51 @@
+// Owns running the command line: in a process of its own, with bytes in and out; here, where it prints nothing.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ext2Command } from '../../lib/cli/ext2/index.js';
+
+/** The program. */
+export const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The standard output as it was. */
+  readonly bytes: Buffer;
+}
+
+function ran(command: string, args: readonly string[], uid?: number): Ran {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { maxBuffer: 2 ** 28, ...(uid !== undefined && { uid }) });
+  if (error !== undefined) throw error;
+  return { status, stdout: stdout.toString(), stderr: stderr.toString(), bytes: stdout };
+}
+
+/** `node-dax` with arguments. */
+export function cli(...args: string[]): Ran {
+  return ran(process.execPath, [MAIN, ...args]);
+}
+
+/** The same as another user. */
+export function cliAs(uid: number, ...args: string[]): Ran {
+  return ran(process.execPath, [MAIN, ...args], uid);
+}
+
+/** Runs a shell script that has `node-dax` as `$NODE_DAX`. */
+export function shell(script: string): Ran {
+  return ran('bash', ['-c', `NODE_DAX="'${process.execPath}' '${MAIN}'"; ${script}`]);
+}
+
+/** A command line, as a user on a terminal sees it; undefined where there is no script(1). */
+export function onTerminal(...args: string[]): string | undefined {
+  if (spawnSync('script', ['--version']).error !== undefined) return undefined;
+  const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
+  return ran('script', ['-qec', words, '/dev/null']).stdout;
+}
+
+/** `node-dax ext2` in this process: for commands that print nothing, or fail. Throws what they throw. */
+export async function ext2Here(...args: string[]): Promise<void> {
+  const command = ext2Command();
+  for (const subcommand of command.commands) subcommand.exitOverride();
+  await command.parseAsync(args, { from: 'user' });
+}
