@@ -59,7 +59,8 @@ export interface ImageOptions {
   more?: readonly string[];
 }
 
-const shm = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/** Where files are quickly written: tmpfs, if there is one. */
+export const shm = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** Calls `work` with a file name that is gone afterwards. */
 export function withFile<T>(work: (path: string) => T): T {

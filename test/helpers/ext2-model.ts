@@ -282,6 +282,8 @@ export class Ext2Model {
     if (pos + bytes.length > MAX_FILE) return;
     this.#withFile(node, (file) => {
       let written = 0;
+      // Also when it fails (IO-13).
+      node.mtimeMs = undefined;
       this.#expect('write', undefined, () => {
         written = file.writeSync(bytes, pos);
       });
@@ -292,7 +294,6 @@ export class Ext2Model {
       node.content.copy(content);
       bytes.copy(content, pos, 0, written);
       node.content = content;
-      node.mtimeMs = undefined;
     });
   }
 
