@@ -2,7 +2,7 @@
 
 import type { Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from './dax-io.js';
-import { changeSize, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
+import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
 import { MAP_SHARED, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
 import { daxMmap, type MmapOptions } from './dax-mmap.js';
 import type { Iter } from './dax-walk.js';
@@ -301,6 +301,7 @@ export class DaxFile {
     inode.mode &= ~SET_ID_BITS;
     inode.mtimeMs = inode.ctimeMs = Date.now();
     this.#operations.dirty?.(inode);
+    finishFreeing(inode, this.#operations);
     if (start > inode.size) zeroPastEnd(inode, this.#operations);
     return start;
   }
@@ -312,7 +313,13 @@ export class DaxFile {
       setSize(inode, pos + written);
       this.#operations.dirty?.(inode);
     }
-    if (written < length && pos + length > inode.size) freePastEnd(inode, this.#operations);
+    if (written === length || pos + length <= inode.size) return;
+    try {
+      freePastEnd(inode, this.#operations);
+    } catch (error) {
+      // What the write came to counts. Who makes the file grow next meets this.
+      if (!(error instanceof DaxError)) throw error;
+    }
   }
 
   #afterWrite(pos: number, written: number): void {

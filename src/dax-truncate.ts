@@ -16,10 +16,20 @@ function invalidating<T>(inode: Inode, work: () => T): T {
   }
 }
 
-/** Frees what lies wholly past i_size. The cache forgets first: nobody may find a block that is no longer the file's. */
+/**
+ * Frees what lies wholly past i_size. The cache forgets first: nobody may find a block that is no longer the file's. What
+ * the filesystem fails to free stays out of reach: `finishFreeing` comes before the file grows over it.
+ */
 export function freePastEnd(inode: Inode, operations: InodeOperations): void {
+  inode.isFreeingDue = true;
   inode.extents.invalidate(Math.ceil(inode.size / inode.sb.blockSize));
   operations.truncateBlocks(inode, inode.size);
+  inode.isFreeingDue = false;
+}
+
+/** Before the file may grow: blocks past the end that could not be freed hold what is not the file's any more (TR-10). */
+export function finishFreeing(inode: Inode, operations: InodeOperations): void {
+  if (inode.isFreeingDue) freePastEnd(inode, operations);
 }
 
 /** Before i_size rises past the old end: what a mapping stored beyond it, in its page, must read as zeros (TR-8). */
@@ -55,6 +65,7 @@ export function zeroRange(inode: Inode, from: number, to: number, operations: In
  */
 export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
   if (size > inode.size) {
+    finishFreeing(inode, operations);
     zeroPastEnd(inode, operations);
     setSize(inode, size);
     return;

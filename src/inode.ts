@@ -96,6 +96,8 @@ export class Inode {
   readonly extents = new ExtentCache();
   /** Pages of garbage that a write fills, or of which a fault is served. */
   readonly pages = new PageLocks();
+  /** @internal There may be blocks past i_size that could not be freed: they go before the file grows. */
+  isFreeingDue = false;
   /** Once it was mapped (i_mapping). */
   mappings: FileMappings | undefined;
 

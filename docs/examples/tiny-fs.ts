@@ -13,6 +13,8 @@ const RECORD = BLOCK / 2;
 const HEADER = 96;
 const MAX_RUNS = Math.floor((RECORD - HEADER) / 12);
 const MAX_NAME = 40;
+// A record has 32 bits for the number of a block.
+const MAX_BYTES = 2 ** 32 * BLOCK;
 
 function fail(errno: string, hint: string): never {
   throw new DaxError({ errno, syscall: 'tinyfs', hint });
@@ -112,7 +114,7 @@ export class TinyFs {
   private constructor(device: BlockDevice, blocks: number) {
     this.#device = device;
     this.#used = new Uint8Array(blocks).fill(1, 0, DATA);
-    const sb = { blockSize: BLOCK, bdev: device };
+    const sb = { blockSize: BLOCK, bdev: device, maxBytes: MAX_BYTES };
     this.#inodes = Array.from({ length: FILES }, (_, index) => new TinyInode(sb, index + 1));
     for (const inode of this.#inodes) this.#load(inode);
   }
@@ -213,15 +215,27 @@ export class TinyFs {
     const freed = within(own.runs, from, to);
     const kept = [...within(own.runs, 0, from), ...within(own.runs, to, Infinity)];
     if (kept.length > MAX_RUNS) fail('ENOSPC', 'no room for one more run');
+    const before = own.runs;
     own.runs = kept;
-    this.#store(own);
+    try {
+      this.#store(own);
+    } catch (error) {
+      own.runs = before;
+      throw error;
+    }
     for (const { block, count } of freed) this.#used.fill(0, block, block + count);
   }
 
-  // Over the older record: if the power goes half-way, its checksum is wrong and the other one counts.
+  // Over the older record: if the power goes half-way, its checksum is wrong and the other one counts. If the device fails,
+  // the next try goes to the same place.
   #store(inode: Inode): void {
     const own = this.#own(inode);
     own.version++;
-    this.#device.writeSync(encode(own), own.ino * BLOCK + (own.version % 2) * RECORD);
+    try {
+      this.#device.writeSync(encode(own), own.ino * BLOCK + (own.version % 2) * RECORD);
+    } catch (error) {
+      own.version--;
+      throw error;
+    }
   }
 }

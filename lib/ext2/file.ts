@@ -18,8 +18,7 @@ export function operationsOf(volume: Volume): InodeOperations {
     },
     endIo(inode, pos, result) {
       const { map, sb } = own(volume, inode);
-      const end = pos + Math.max(0, result);
-      map.settle(Math.floor(pos / sb.blockSize), Math.ceil(end / sb.blockSize));
+      if (result > 0) map.settle(Math.floor(pos / sb.blockSize), Math.ceil((pos + result) / sb.blockSize));
       map.giveBackReserved();
     },
     completeUnwritten(inode, iblock, bh, ok) {

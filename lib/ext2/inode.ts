@@ -59,6 +59,8 @@ export class Ext2Inode extends Inode {
   /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
   readonly birthtimeMs: number | undefined;
   readonly map: BlockMap;
+  /** Blocks that its tree has no more in memory, but may have on the medium: nobody may have them before it is stored. */
+  readonly unreleased: BlockRun[] = [];
   /** Handles that have it open. */
   opened = 0;
   /** It is not there any more: no entry leads to it, nobody had it open, and its blocks are free. */

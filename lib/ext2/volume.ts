@@ -1,7 +1,7 @@
 // Owns what is in memory of a mounted filesystem: its allocators, the inodes that are in use, and which of them changed.
 
 import type { Inode } from 'node-dax';
-import { BlockAllocator } from './balloc.js';
+import { BlockAllocator, type BlockRun } from './balloc.js';
 import { Directory } from './dir.js';
 import { fail } from './error.js';
 import { InodeAllocator } from './ialloc.js';
@@ -169,6 +169,7 @@ export class Volume {
   store(inode: Ext2Inode): void {
     if (!inode.isDeleted) inode.store();
     this.#dirty.delete(inode);
+    this.#release(inode);
   }
 
   /** Brings everything to the medium: inodes, bitmaps, counts. */
@@ -220,8 +221,8 @@ export class Volume {
     const directory = this.#directories.get(inode);
     if (directory !== undefined) this.#recent.delete(directory);
     const attributes = inode.fileAcl;
-    const freed = inode.erase();
-    for (const run of freed) this.blocks.release(run);
+    inode.unreleased.push(...inode.erase());
+    this.#release(inode);
     if (attributes !== 0) releaseAttributes(this, inode, attributes);
     this.inodes.release(inode.ino, isDirectory);
     this.#known.delete(inode.ino);
@@ -259,12 +260,16 @@ export class Volume {
     this.#free(inode, () => inode.map.punch(iblock, count));
   }
 
-  // Pointers first, durably; only then may another file have the blocks.
-  #free(inode: Ext2Inode, take: () => { block: number; count: number }[]): void {
+  // Pointers first, durably; only then may another file have the blocks. If the medium fails, the next store goes on.
+  #free(inode: Ext2Inode, take: () => BlockRun[]): void {
     inode.map.closeWindow();
-    const freed = take();
-    if (freed.length === 0) return;
+    inode.unreleased.push(...take());
+    if (inode.unreleased.length === 0) return;
+    this.#dirty.add(inode);
     this.store(inode);
-    for (const run of freed) this.blocks.release(run);
+  }
+
+  #release(inode: Ext2Inode): void {
+    for (const run of inode.unreleased.splice(0)) this.blocks.release(run);
   }
 }

@@ -1,12 +1,14 @@
 // Owns the run of the whole kit: the random run, every probe on a filesystem of its own, and what the witness saw.
 
 import type { MakeFilesystem } from './contract.js';
+import { failingRun } from './failing-run.js';
 import { Failure } from './failure.js';
 import { whyUnmapped } from './file-mappings.js';
 import { fsx } from './fsx.js';
 import type { Probe } from './probe.js';
 import { BLOCK_PROBES } from './probe-blocks.js';
 import { DURABLE_PROBES } from './probe-durable.js';
+import { LIMIT_PROBES } from './probe-limits.js';
 import { MAPPED_PROBES } from './probe-mapped.js';
 import { PARKING_PROBES } from './probe-parking.js';
 import { STALE_PROBES } from './probe-stale.js';
@@ -23,7 +25,7 @@ export interface CheckOptions {
   blockDeviceSize?: number;
 }
 
-const PROBES = [...BLOCK_PROBES, ...STALE_PROBES, ...MAPPED_PROBES, ...PARKING_PROBES, ...DURABLE_PROBES];
+const PROBES = [...BLOCK_PROBES, ...LIMIT_PROBES, ...STALE_PROBES, ...MAPPED_PROBES, ...PARKING_PROBES, ...DURABLE_PROBES];
 const MIN_SIZE = 2 * 1024 * 1024;
 
 /** What broke a rule that the witness watches, and where. */
@@ -79,13 +81,23 @@ function runFsx(
   const title = `${operations} ${which} give what a byte array gives`;
   const check: Check = { rule: 'fsx', title, status: 'passed', ok: true };
   const found = fsx(make, size, seed, operations, canMap);
-  if (found === undefined) return check;
-  const { failure, sequence } = found;
-  if (WITNESSED.some(([rule]) => rule === failure.rule)) {
-    seen.set(failure.rule, { detail: failure.message, seed, sequence });
-    return { ...check, status: 'skipped', detail: `${failure.rule} was broken meanwhile` };
+  return found === undefined ? check : failed(check, found.failure, seen, { seed, sequence: found.sequence });
+}
+
+function runFailing(make: MakeFilesystem, seen: Map<string, Seen>): Check {
+  const title = 'a device that fails is told of, harms nothing that was there, and costs no block and no lock';
+  const check: Check = { rule: 'IO-6', title, status: 'passed', ok: true };
+  const found = failingRun(make, MIN_SIZE);
+  return found === undefined ? check : failed(check, found, seen, {});
+}
+
+// What the witness watches has a check of its own.
+function failed(check: Check, { rule, message }: Failure, seen: Map<string, Seen>, more: Pick<Check, 'seed' | 'sequence'>): Check {
+  if (!WITNESSED.some(([watched]) => watched === rule)) {
+    return { ...check, rule, status: 'failed', ok: false, detail: message, ...more };
   }
-  return { ...check, rule: failure.rule, status: 'failed', ok: false, detail: failure.message, seed, sequence };
+  if (!seen.has(rule)) seen.set(rule, { detail: message, ...more });
+  return { ...check, status: 'skipped', detail: `${rule} was broken meanwhile` };
 }
 
 /**
@@ -108,6 +120,7 @@ export async function checkFilesystem(make: MakeFilesystem, options: CheckOption
   }
   const fromHere = checks.length;
   for (const probe of PROBES) checks.push(await runProbe(probe, make, size, unmapped, seen));
+  checks.push(runFailing(make, seen));
   const witnessed = WITNESSED.map(([rule, title]): Check => {
     const found = seen.get(rule);
     const status = found === undefined ? 'passed' : 'failed';

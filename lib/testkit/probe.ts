@@ -2,7 +2,7 @@
 
 import { DaxError } from 'node-dax';
 import { Failure } from './failure.js';
-import type { Session } from './session.js';
+import type { OpenFile, Session } from './session.js';
 
 /** Throw `Failure` for what is wrong; return why it could not be tried. */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most can be tried
@@ -30,6 +30,15 @@ export function codeOf(work: () => unknown): string | undefined {
     if (error instanceof DaxError) return error.code;
     throw error;
   }
+}
+
+/** Fails unless no lock of the file is held and no I/O counted. */
+export function expectFree(when: string, { inode }: OpenFile): void {
+  for (const [name, lock] of [['ilock', inode.ilock], ['inval', inode.inval]] as const) {
+    expect('LK-4', lock.tryExclusive(), `${when}, ${name} is held`);
+    lock.releaseExclusive();
+  }
+  expect('LK-4', inode.dioCount === 0, `${when}, I/O is counted that is over`);
 }
 
 /** Bytes in a page, which truncation zeroes to the end of. */

@@ -27,12 +27,16 @@ interface Known {
   readonly freed: Map<number, number>;
   /** Answered to a write as unwritten, and not yet converted. */
   readonly pending: Set<number>;
+  /** Asked for with create, in vain. */
+  readonly refused: Set<number>;
+  /** Answered to a write as New, which may be given back if the write fails. */
+  readonly fresh: Set<number>;
   /** Its blocks were there before the witness was. */
   readonly mounted: boolean;
 }
 
-/** Called by the witness where something else may happen at the same time: an operation of its own, with locks of its own. */
-export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode: Inode) => void;
+/** Called by the witness where something else may happen at the same time: an operation of its own, with locks of its own. What it throws before getBlock is getBlock's error. */
+export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode: Inode, create: boolean) => void;
 
 /** The rules that the witness watches, in the words of a report. */
 export const WITNESSED: readonly (readonly [rule: string, title: string])[] = [
@@ -101,7 +105,7 @@ export class Witness {
 
   /** A file begins: `mounted` if it may have blocks already. */
   begin(inode: Inode, mounted = false): void {
-    this.#files.set(inode, { blocks: new Map(), freed: new Map(), pending: new Set(), mounted });
+    this.#files.set(inode, { blocks: new Map(), freed: new Map(), pending: new Set(), fresh: new Set(), refused: new Set(), mounted });
   }
 
   /** A file is gone. */
@@ -124,9 +128,9 @@ export class Witness {
     return bh;
   }
 
-  #meanwhile(...[where, inode]: Parameters<Hook>): void {
+  #meanwhile(...args: Parameters<Hook>): void {
     const { hook } = this;
-    if (hook !== undefined) asOperation(() => { hook(where, inode); });
+    if (hook !== undefined) asOperation(() => { hook(...args); });
   }
 
   #fail(rule: string, message: string): void {
@@ -152,7 +156,7 @@ export class Witness {
     if (!(Number.isSafeInteger(iblock) && iblock >= 0 && wanted > 0 && wanted % blockSize === 0 && bh.state === 0)) {
       this.#fail('GB-1', `${call} was called with a state of ${bh.state}`);
     }
-    this.#meanwhile('before getBlock', inode);
+    this.#meanwhile('before getBlock', inode, create);
     const before = { size: inode.size, free: this.#fs.freeBlocks(), stored: this.#device.stored };
     let answer: unknown;
     try {
@@ -160,6 +164,7 @@ export class Witness {
     } catch (error) {
       if (!(error instanceof DaxError)) this.#fail('GB-10', `${call} threw what is no DaxError: ${String(error)}`);
       else if (!create && error.errno === ENODATA) this.#fail('GB-4', `${call} threw ENODATA for a hole`);
+      if (create) for (let i = 0; i < wanted / blockSize; i++) this.#known(inode).refused.add(iblock + i);
       throw error;
     }
     const allocated = before.free - this.#fs.freeBlocks();
@@ -167,7 +172,7 @@ export class Witness {
     if (!create && allocated !== 0) this.#fail('GB-2', `${call} changed the free blocks by ${-allocated}`);
     if (!create && this.#device.stored > before.stored) this.#fail('GB-2', `${call} stored to the device`);
     if (this.#checkAnswer(call, answer, bh, create)) this.#learn(call, inode, iblock, bh, wanted, create, allocated);
-    this.#meanwhile('after getBlock', inode);
+    this.#meanwhile('after getBlock', inode, create);
     return (answer ?? 0) as number;
   }
 
@@ -238,7 +243,8 @@ export class Witness {
     } else {
       // One that was there may have been moved.
       if (!create && state !== 'unwritten' && !known.mounted && block === undefined) {
-        this.#fail('GB-2', `${call} found block ${blocknr}, which no create had made`);
+        if (!known.refused.has(iblock)) this.#fail('GB-2', `${call} found block ${blocknr}, which no create had made`);
+        else if (!isClean()) this.#fail('GB-6', `${call} found block ${blocknr}, not zeros, of a create that had failed`);
       }
       // A block that moved, where there was one, has its data with it.
       if (create && state === 'written' && block === undefined && !isClean()) {
@@ -250,6 +256,7 @@ export class Witness {
       known.freed.delete(iblock);
     }
     if (create && state === 'unwritten') known.pending.add(iblock);
+    if (create && state === 'new') known.fresh.add(iblock);
   }
 
   // Whose the block is, and not any more if the filesystem has moved or freed what was there.
@@ -289,10 +296,17 @@ export class Witness {
     const { size } = inode;
     const answer = this.#fs.operations.endIo?.(inode, pos, result, cookie) ?? 0;
     if (inode.size !== size) this.#fail('IO-13', `endIo changed i_size from ${size} to ${inode.size}`);
-    const { pending, blocks } = this.#known(inode);
+    const known = this.#known(inode);
+    const { pending, fresh, blocks } = known;
+    for (const iblock of fresh) if (this.ask(inode, iblock) === 'hole') this.#forget(known, iblock);
+    fresh.clear();
     for (const iblock of pending) {
       const start = iblock * inode.sb.blockSize;
-      if (answer < 0 || start >= pos + result || start + inode.sb.blockSize <= pos) continue;
+      if (answer < 0 || result <= 0 || start >= pos + result || start + inode.sb.blockSize <= pos) {
+        // What was not filled may be given back at once.
+        if (this.ask(inode, iblock) === 'hole') this.#forget(known, iblock);
+        continue;
+      }
       const block = blocks.get(iblock);
       if (this.ask(inode, iblock) !== 'written') {
         this.#fail('IO-14', `after endIo(inode ${inode.ino}, ${pos}, ${result}) block ${iblock} is not written data`);
@@ -301,7 +315,7 @@ export class Witness {
       }
     }
     if (answer >= 0) pending.clear();
-    this.#meanwhile('endIo', inode);
+    this.#meanwhile('endIo', inode, false);
     return answer;
   }
 
@@ -329,7 +343,13 @@ export class Witness {
       this.#fail('TR-7', `${call} was called while the cache still had extents of what it frees`);
     }
     const free = this.#fs.freeBlocks();
-    work();
+    try {
+      work();
+    } catch (error) {
+      // It may have got half-way.
+      for (const iblock of within) if (this.ask(inode, iblock) === 'hole') this.#forget(known, iblock);
+      throw error;
+    }
     const gained = this.#fs.freeBlocks() - free;
     if (gained < within.length) this.#fail(rule, `${call} freed ${gained} blocks, there were ${within.length}`);
     for (const iblock of within) {

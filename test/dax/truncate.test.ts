@@ -1,5 +1,5 @@
 import t from 'tap';
-import { daxClearBlocks, daxTruncatePage, daxZeroPageRange, type DaxFile } from 'node-dax';
+import { DaxError, daxClearBlocks, daxTruncatePage, daxZeroPageRange, type DaxFile } from 'node-dax';
 import { GARBAGE, MemoryDevice } from '../helpers/memory-device.js';
 import { isFree, Tfs } from '../helpers/tfs.js';
 
@@ -212,6 +212,39 @@ t.test('69: the size is set before blocks go, and nobody may look for them', (te
   };
   file.truncateSync(4096);
   test.equal(freed, 1);
+  test.end();
+});
+
+t.test('TR-10: blocks past the end that could not be freed go before the file grows', (test) => {
+  const broken = () => {
+    throw new DaxError({ errno: 'EIO', syscall: 'truncateBlocks' });
+  };
+  const grow: ((file: DaxFile) => unknown)[] = [
+    (file) => { file.truncateSync(3 * 4096); },
+    (file) => file.writeSync(Buffer.alloc(1), 3 * 4096 - 1),
+  ];
+  for (const work of grow) {
+    const tfs = new Tfs();
+    const file = tfs.fileOf(Buffer.alloc(3 * 4096, 'a'));
+    tfs.onTruncateBlocks = broken;
+    test.throws(() => { file.truncateSync(100); }, { code: 'EIO' });
+    test.equal(file.size, 100);
+    test.throws(() => work(file), { code: 'EIO' }, 'not for as long as they cannot be');
+    test.equal(file.size, 100);
+    tfs.onTruncateBlocks = undefined;
+    work(file);
+    const content = Buffer.alloc(3 * 4096, 'x');
+    test.equal(file.readSync(content, 0), 3 * 4096);
+    test.ok(content.equals(Buffer.concat([Buffer.alloc(100, 'a'), Buffer.alloc(3 * 4096 - 100)])), 'nothing old is seen');
+  }
+  // What a write came to counts, whatever becomes of the blocks that it did not need.
+  const tfs = new Tfs({ maxRun: 1 });
+  const file = tfs.file();
+  tfs.failOn(2, 'ENOSPC');
+  tfs.onTruncateBlocks = broken;
+  test.equal(file.writeSync(Buffer.alloc(3 * 4096, 'b'), 0), 2 * 4096);
+  test.equal(file.size, 2 * 4096);
+  test.throws(() => file.writeSync(Buffer.alloc(10), 0), { code: 'EIO' }, 'the next one is told');
   test.end();
 });
 

@@ -47,6 +47,12 @@ export type Fault =
   | 'loses the last byte of a vector'
   | 'extends without telling the mappings'
   | 'does not convert what a fault has filled'
+  | "makes blocks the file's before they are zeroed"
+  | 'converts the block that a failed write began in'
+  | 'loses a block when the device fails'
+  | "tells another error than the device's"
+  | 'keeps the lock when the device fails'
+  | 'cannot write the last byte'
   | 'moves blocks and keeps the extents'
   | 'moves blocks and tells the cache alone';
 
@@ -70,6 +76,8 @@ interface Block {
 
 class SmallInode extends Inode {
   readonly blocks = new Map<number, Block>();
+  /** Blocks that what is under way was told of as New: they hold garbage until it ends. */
+  readonly fresh = new Set<number>();
   lastLookup: { iblock: number; blocknr: number } | undefined;
 }
 
@@ -101,6 +109,10 @@ export class SmallFs implements FilesystemUnderTest {
       },
       truncateBlocks: (inode, size) => {
         this.#truncateBlocks(own(inode), size);
+      },
+      // Something begins, or has ended.
+      dirty: (inode) => {
+        own(inode).fresh.clear();
       },
       fsync: (inode) => {
         if (this.#options.moves === true) this.#moveFirst(own(inode));
@@ -141,12 +153,13 @@ export class SmallFs implements FilesystemUnderTest {
   }
 
   #opensItself(): boolean {
-    return /^(?:frees blocks before|truncates without|extends without|loses)/.test(this.#options.fault ?? '');
+    return /^(?:frees blocks before|truncates without|extends without|loses the last|keeps the lock)/.test(this.#options.fault ?? '');
   }
 
   #getBlock(inode: SmallInode, iblock: number, bh: BufferHead, create: boolean): number {
     const { blockSize } = this.#sb;
     const wanted = bh.size;
+    if (this.#has('cannot write the last byte') && iblock >= 2 ** 31) throw new DaxError({ errno: 'EFBIG', syscall: 'getBlock' });
     if (this.#has('answers from a cache that truncation does not clear') && !create) {
       const last = inode.lastLookup;
       if (last?.iblock === iblock) {
@@ -191,20 +204,40 @@ export class SmallFs implements FilesystemUnderTest {
       throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
     }
     const first = this.#free[0] as number;
+    this.#tryDevice(first);
     let i = 0;
     const most = Math.min(wanted, this.#options.maxRun ?? wanted);
     for (; i < most && this.#free[0] === first + i && !inode.blocks.has(iblock + i); i++) {
-      const blocknr = this.#free.shift() as number;
+      const blocknr = first + i;
+      const early = this.#has("makes blocks the file's before they are zeroed");
+      if (early) {
+        this.#free.shift();
+        inode.blocks.set(iblock + i, { blocknr, unwritten: false });
+      }
+      const forgets = this.#has('reports new blocks as written and does not zero them');
+      // If the device fails, nothing has happened yet.
+      if (initialises === 'zeroes' && !forgets) daxClearBlocks(inode, blocknr, blockSize);
+      if (!early) this.#free.shift();
       const other = [...this.#files.values()].find((file) => file !== inode && file.blocks.has(iblock));
       if (this.#has('gives a block to two files') && other !== undefined) {
         inode.blocks.set(iblock, other.blocks.get(iblock) as Block);
         return 1;
       }
       inode.blocks.set(iblock + i, { blocknr, unwritten: initialises === 'tells Unwritten' });
-      const forgets = this.#has('reports new blocks as written and does not zero them');
-      if (initialises === 'zeroes' && !forgets) daxClearBlocks(inode, blocknr, blockSize);
+      if (initialises === 'tells New') inode.fresh.add(iblock + i);
     }
     return i;
+  }
+
+  // For the faults that show when the device fails.
+  #tryDevice(blocknr: number): void {
+    try {
+      if (/device/.test(this.#options.fault ?? '')) this.#device.zeroSync(blocknr * this.#sb.blockSize, this.#sb.blockSize);
+    } catch (error) {
+      if (this.#has("tells another error than the device's")) throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
+      if (this.#has('loses a block when the device fails')) this.#free.shift();
+      throw error;
+    }
   }
 
   #holeLength(inode: SmallInode, iblock: number, wanted: number): number {
@@ -227,9 +260,14 @@ export class SmallFs implements FilesystemUnderTest {
   #endIo(inode: SmallInode, pos: number, result: number, cookie: unknown): void {
     const { blockSize } = this.#sb;
     if (result > 0 && this.#has('grows i_size in endIo')) inode.size = Math.max(inode.size, pos + result);
-    if (cookie !== inode || this.#has('does not convert unwritten blocks')) return;
     const first = Math.floor(pos / blockSize);
-    this.#convert(inode, first, Math.ceil((pos + result) / blockSize) - first);
+    const end = result > 0 ? Math.ceil((pos + result) / blockSize) : first;
+    // What the write did not reach is garbage still.
+    for (const iblock of inode.fresh) if (iblock < first || iblock >= end) this.#release(inode, iblock, iblock + 1);
+    inode.fresh.clear();
+    if (cookie !== inode || this.#has('does not convert unwritten blocks')) return;
+    const failed = result < 0 && this.#has('converts the block that a failed write began in') ? 1 : 0;
+    this.#convert(inode, first, end - first + failed);
   }
 
   #convert(inode: SmallInode, iblock: number, count: number): void {
@@ -243,11 +281,12 @@ export class SmallFs implements FilesystemUnderTest {
   #moveFirst(inode: SmallInode): void {
     const { blockSize } = this.#sb;
     const block = inode.blocks.get(0);
-    const to = this.#free.pop();
+    const to = this.#free.at(-1);
     if (block === undefined || block.unwritten || to === undefined) return;
     const content = new Uint8Array(blockSize);
     this.#device.readSync(content, block.blocknr * blockSize);
     this.#device.writeSync(content, to * blockSize);
+    this.#free.pop();
     if (this.#has('moves blocks and tells the cache alone')) inode.extents.forget(0, 1);
     else if (!this.#has('moves blocks and keeps the extents')) inode.extents.invalidate(0, 1);
     this.#free.unshift(block.blocknr);
@@ -286,32 +325,51 @@ class OddFile extends DaxFile {
   override truncateSync(size: Bytes): void {
     const bytes = Number(size);
     const { inode } = this;
-    if (this.#fault?.startsWith('extends') && bytes > inode.size && inode.ilock.tryExclusive()) {
-      const zeroes = this.#fault === 'extends without telling the mappings';
-      if (zeroes) daxTruncatePage(inode, inode.size, this.#operations.getBlock);
-      inode.size = bytes;
-      if (!zeroes) inode.mappings?.resized();
-      inode.ilock.releaseExclusive();
-    } else if (this.#fault?.startsWith('truncates') && bytes < inode.size) {
-      const locks = this.#fault === 'truncates without zeroing the tail';
-      if (locks && !inode.ilock.tryExclusive()) throw new DaxError({ errno: 'EAGAIN', syscall: 'truncate' });
-      inode.size = bytes;
-      inode.mappings?.resized();
-      inode.extents.invalidate();
-      this.#operations.truncateBlocks(inode, bytes);
-      if (locks) inode.ilock.releaseExclusive();
-    } else if (this.#fault?.startsWith('frees') && bytes < inode.size && inode.ilock.tryExclusive()) {
-      inode.extents.invalidate();
-      this.#operations.truncateBlocks(inode, bytes);
-      inode.size = bytes;
-      inode.mappings?.resized();
-      inode.ilock.releaseExclusive();
-    } else {
-      super.truncateSync(bytes);
+    const grows = bytes > inode.size && this.#fault?.startsWith('extends') === true;
+    const shrinks = bytes < inode.size && /^(?:truncates|frees)/.test(this.#fault ?? '');
+    const locks = this.#fault !== 'truncates without the lock';
+    if (!grows && !shrinks) super.truncateSync(bytes);
+    else if (locks && !inode.ilock.tryExclusive()) throw new DaxError({ errno: 'EAGAIN', syscall: 'truncate' });
+    else {
+      try {
+        if (grows) this.#extend(bytes);
+        else this.#shrink(bytes);
+      } finally {
+        if (locks) inode.ilock.releaseExclusive();
+      }
     }
   }
 
+  #extend(bytes: number): void {
+    const { inode } = this;
+    const zeroes = this.#fault === 'extends without telling the mappings';
+    if (zeroes) daxTruncatePage(inode, inode.size, this.#operations.getBlock);
+    inode.size = bytes;
+    if (!zeroes) inode.mappings?.resized();
+  }
+
+  #shrink(bytes: number): void {
+    const { inode } = this;
+    const setSize = () => {
+      inode.size = bytes;
+      inode.mappings?.resized();
+    };
+    const isLate = this.#fault === 'frees blocks before the size is lowered';
+    if (!isLate) setSize();
+    inode.extents.invalidate();
+    this.#operations.truncateBlocks(inode, bytes);
+    if (isLate) setSize();
+  }
+
   override writeSync(...[source, pos]: Parameters<DaxFile['writeSync']>): number {
+    if (this.#fault === 'keeps the lock when the device fails') {
+      try {
+        return super.writeSync(source, pos);
+      } catch (error) {
+        if (error instanceof DaxError && error.code === 'EIO') this.inode.ilock.tryShared();
+        throw error;
+      }
+    }
     if (this.#fault !== 'loses the last byte of a vector' || !Array.isArray(source)) return super.writeSync(source, pos);
     const vector = source as Uint8Array[];
     const last = vector.findLastIndex(({ byteLength }) => byteLength > 0);

@@ -26,7 +26,7 @@ function underTest(fs: TinyFs): FilesystemUnderTest {
 }
 
 t.test('the kit finds nothing', async (t) => {
-  for (const seed of [1, 2, 3]) {
+  for (const seed of [1, 2]) {
     const report = await checkFilesystem(
       (device) => {
         TinyFs.mkfs(device);
@@ -54,7 +54,8 @@ t.test('the kit finds what is not durable', async (t) => {
     return report.checks.filter(({ ok }) => !ok).map(({ rule, title }) => `${rule} ${title}`);
   };
   const forgets = await broken(({ operations }) => ({ operations: { ...operations, fsync: () => undefined } }));
-  t.match(forgets, [/^IO-10 what fsync returned for/, /^TR-10 a power cut/], 'fsync that does nothing');
+  const lost = [/^IO-10 the last byte/, /^IO-10 what fsync returned for/, /^TR-10 a power cut/, /^IO-10 a device that fails/];
+  t.match(forgets, lost, 'fsync that does nothing');
   const early = await broken(({ operations }, state) => ({
     operations: {
       ...operations,
