@@ -29,3 +29,28 @@ export interface Driver {
 export function filledBuffer(bytes: number): Buffer {
   return Buffer.alloc(bytes, 0x5a);
 }
+
+/** Those who make files make so many, remove them, and begin again. */
+export const FILES = 10_000;
+
+// Odd, so coprime with the blocks of a span that is a power of 2, and near its golden section.
+const STEP = 10_127;
+
+/** The same driver, with the blocks of the span in no order that a processor would guess. */
+export function scattered(driver: Driver): Driver {
+  return {
+    ...driver,
+    async open(job) {
+      const { run, ...operation } = await driver.open(job);
+      const blocks = job.span / job.blockSize;
+      let at = 0;
+      return {
+        ...operation,
+        run: () => {
+          at = (at + STEP) % blocks;
+          return run(at * job.blockSize);
+        },
+      };
+    },
+  };
+}

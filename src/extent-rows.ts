@@ -14,16 +14,18 @@ export const MAX_KINDS = 256;
 const MAX_ROWS = 64;
 const HALF = MAX_ROWS / 2;
 const LEAF_SIZE = MAX_ROWS * COLUMNS;
+// Most files have few extents or are never looked into: memory of their own would be most of what a new inode costs.
+const NONE = new Float64Array(0);
 
 /**
  * Rows that do not overlap: the blocks of a file from `start` to before `end`, where they lie, and of what kind they are.
  * What is read and changed is the row that the cursor is on.
  */
 export class ExtentRows {
-  #numbers = new Float64Array(4 * COLUMNS);
+  #numbers = NONE;
   // The leaves in the order of the file, none of them empty: the first block of each, which is what is searched; where
   // its rows begin among the numbers; and how many they are.
-  #starts = new Float64Array(1);
+  #starts = NONE;
   readonly #bases: number[] = [];
   readonly #counts: number[] = [];
   // The bases of leaves that were emptied.
@@ -199,9 +201,10 @@ function atLeast(numbers: Float64Array<ArrayBuffer>, length: number): Float64Arr
  * they rose evenly, as most files grow, and widens from there.
  */
 function countUpTo(numbers: Float64Array, count: number, value: number): number {
+  if (count === 0) return 0;
   const first = numbers[0] as number;
   const last = numbers[count - 1] as number;
-  if (count === 0 || value < first) return 0;
+  if (value < first) return 0;
   if (value >= last) return count;
   let low = Math.floor(((value - first) / (last - first)) * (count - 1));
   let high = low;

@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { alignedBuffer } from '../../src/index.js';
-import { filledBuffer, type Driver } from '../driver.js';
+import { filledBuffer, FILES, type Driver } from '../driver.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT } = fs.constants;
 
@@ -42,6 +42,23 @@ export const fsWriteSync: Driver = {
       run: (pos) => {
         fs.writeSync(fd, buffer, 0, blockSize, pos);
         fs.fdatasyncSync(fd);
+      },
+    };
+  },
+};
+
+export const fsFiles: Driver = {
+  done: 'a new file has its name and its bytes, in memory, and is closed',
+  open({ path, blockSize }) {
+    const folder = fs.mkdtempSync(`${path}-files-`);
+    const content = filledBuffer(blockSize);
+    let made = 0;
+    return {
+      run: () => {
+        if (made === FILES) while (made > 0) fs.unlinkSync(`${folder}/file-${--made}`);
+        const fd = fs.openSync(`${folder}/file-${made++}`, 'wx');
+        fs.writeSync(fd, content, 0, blockSize, 0);
+        fs.closeSync(fd);
       },
     };
   },

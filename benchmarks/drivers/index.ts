@@ -1,10 +1,11 @@
 // Every driver by name. Those of node run in trial.ts, those of C are programs in benchmarks/native.
 
-import type { Driver } from '../driver.js';
+import { scattered, type Driver } from '../driver.js';
 import { daxDoIoRead } from './dax-do-io.js';
+import { ext2Files, ext2Lookup, ext2Mount, ext2ReadSync, ext2Rewrite, ext2Write } from './ext2.js';
 import { extentsDaxDoIo, extentsFind } from './extents.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
-import { fileHandleRead, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
+import { fileHandleRead, fsFiles, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
 import { mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
@@ -23,6 +24,15 @@ export const DRIVERS = {
   'fs-readSync-direct': fsReadSyncDirect,
   'fs-writeSync-fdatasync': fsWriteSync,
   'FileHandle-read': fileHandleRead,
+  'fs-readSync-scattered': scattered(fsReadSync),
+  'fs-files': fsFiles,
+  'ext2-readSync-scattered': scattered(ext2ReadSync),
+  'ext2-write': ext2Write,
+  'ext2-rewrite': ext2Rewrite,
+  'ext2-files': ext2Files,
+  'ext2-lookup-50': ext2Lookup(50),
+  'ext2-lookup-50000': ext2Lookup(50_000),
+  'ext2-mount': ext2Mount,
   'fault-each-page': faultEachPage,
   'fault-among-10000': faultAmongMany,
   'first-touch-mapping': firstTouch,

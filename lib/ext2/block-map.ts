@@ -417,6 +417,13 @@ export class BlockMap {
     const { level, base, pointers } = indirect;
     const below = (this.#spans[level] as number) / this.#pointers;
     const start = Math.floor((first - base) / below);
+    if (level === 1) {
+      const end = this.#addRuns(pointers, start, freed);
+      if (end === start) return;
+      pointers.fill(0, start, end);
+      this.#changed(indirect, start, end);
+      return;
+    }
     for (let index = start; index < this.#pointers; index++) {
       const block = pointers[index] as number;
       if (block === 0) continue;
@@ -425,14 +432,26 @@ export class BlockMap {
         this.#cutWithin(this.#load(block, level - 1, childBase), first, freed, seen);
         continue;
       }
-      if (level === 1) {
-        this.#sb.checkData(block, 1, this.#ino);
-        add(freed, { block, count: 1 });
-      } else {
-        this.#free(block, level - 1, childBase, freed, seen);
-      }
+      this.#free(block, level - 1, childBase, freed, seen);
       this.#set(indirect, pointers, index, 0);
     }
+  }
+
+  // The blocks of the file to which pointers from `start` on lead, run by run: there are many, and few runs. Returns where
+  // the last pointer ends.
+  #addRuns(pointers: Uint32Array, start: number, freed: BlockRun[]): number {
+    let end = start;
+    for (let index = start; index < pointers.length; index++) {
+      const block = pointers[index] as number;
+      if (block === 0) continue;
+      let count = 1;
+      while (pointers[index + count] === block + count) count++;
+      this.#sb.checkData(block, count, this.#ino);
+      add(freed, { block, count });
+      index += count - 1;
+      end = index + 1;
+    }
+    return end;
   }
 
   // A whole subtree, to which nothing in memory leads any more.
@@ -440,15 +459,13 @@ export class BlockMap {
     if (seen.has(block)) throw this.#sb.corrupt('has pointers, and is in two places', { ino: this.#ino, block });
     seen.add(block);
     const indirect = this.#load(block, level, base);
-    const below = (this.#spans[level] as number) / this.#pointers;
-    for (let index = 0; index < this.#pointers; index++) {
-      const child = indirect.pointers[index] as number;
-      if (child === 0) continue;
-      if (level > 1) {
-        this.#free(child, level - 1, base + index * below, freed, seen);
-      } else {
-        this.#sb.checkData(child, 1, this.#ino);
-        add(freed, { block: child, count: 1 });
+    if (level === 1) {
+      this.#addRuns(indirect.pointers, 0, freed);
+    } else {
+      const below = (this.#spans[level] as number) / this.#pointers;
+      for (let index = 0; index < this.#pointers; index++) {
+        const child = indirect.pointers[index] as number;
+        if (child !== 0) this.#free(child, level - 1, base + index * below, freed, seen);
       }
     }
     this.#forget(indirect);

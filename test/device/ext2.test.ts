@@ -12,8 +12,8 @@ import { FaultWorker } from '../helpers/fault-worker.js';
 import { seeded } from '../helpers/random.js';
 import { describeTree, SharedTree } from '../helpers/shared-tree.js';
 
-const FILES = 40;
-const CHANGES = 20;
+const FILES = 12;
+const CHANGES = 10;
 const PAGES = 20;
 
 const ours = (mounted: Ext2) => ({ fs: createFs(mounted, { umask: 0 }), root: '' });

@@ -43,8 +43,8 @@ export class SharedTree {
 
   /** Makes about `count` files, and everything that a tree can have. The sides must be empty. */
   make(sides: readonly Side[], count: number): void {
-    for (let n = 0; n < DIRECTORIES; n++) this.#mkdir(sides, this.#random.pick(this.#dirs.slice(-8)));
-    for (let dir = '', depth = 0; depth < DEPTH; depth++) dir = this.#mkdir(sides, dir);
+    for (let n = 0; n < Math.min(DIRECTORIES, count); n++) this.#mkdir(sides, this.#random.pick(this.#dirs.slice(-8)));
+    for (let dir = '', depth = 0; depth < Math.min(DEPTH, count); depth++) dir = this.#mkdir(sides, dir);
     for (let n = 0; n < count; n++) {
       const kind = this.#random.below(40);
       if (kind === 0) this.#link(sides);
