@@ -70,7 +70,12 @@
           "type": "executable",
           "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
           "include_dirs": ["native"]
-        },
+        }
+      ]
+    }],
+    # ThreadSanitizer goes with no other.
+    ["build_tests==1 and sanitize==''", {
+      "targets": [
         {
           "target_name": "fault_test_threads",
           "type": "executable",

@@ -85,6 +85,8 @@ void FaultFile::Revoke(Change change) {
     replacements = change(regions);
   }
   for (const auto& [region, ranges] : replacements) region->Replace(ranges);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& [region, ranges] : replacements) region->EndReplacement();
 }
 
 void FaultFile::SetSize(uint64_t size) {
@@ -105,13 +107,13 @@ void FaultFile::SetSize(uint64_t size) {
 }
 
 int FaultFile::Know(PageRange pages, std::shared_ptr<const Backing> backing, uint64_t position) {
-  int error = 0;
+  bool same = false;
   Revoke([&](const Regions& regions) {
     Replacements replacements;
     const auto known = Find(pages.first);
-    const bool same = known != places_.end() && known->first + known->second.count >= pages.end() &&
-                      known->second.backing == backing &&
-                      (!backing || known->second.position + (pages.first - known->first) * unit_ == position);
+    same = known != places_.end() && known->first + known->second.count >= pages.end() &&
+           known->second.backing == backing &&
+           (!backing || known->second.position + (pages.first - known->first) * unit_ == position);
     if (same) return replacements;
     // Only what is seen otherwise has to go: a longer answer about the same place takes nothing away.
     for (PageRange rest = pages; rest.count > 0;) {
@@ -129,19 +131,24 @@ int FaultFile::Know(PageRange pages, std::shared_ptr<const Backing> backing, uin
                           (at->second.backing == backing &&
                            (!backing || at->second.position + (part.first - at->first) * unit_ == expected));
       if (!agrees) {
+        Cut(part);
         for (const auto& region : regions) replacements.emplace_back(region, region->Release(part, false));
       }
       rest = {end, rest.end() - end};
     }
-    Cut(pages);
-    places_.emplace(pages.first, Place{pages.count, backing, position});
     return replacements;
   });
-  if (IsServed()) return 0;
-  // Nobody will ask: it must be there before it is touched.
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (!same) {
+    // Only now: whoever is served must not find through another region what was there before.
+    Cut(pages);
+    places_.emplace(pages.first, Place{pages.count, std::move(backing), position});
+  }
+  if (IsServed()) return 0;
+  // Nobody will ask: it must be there before it is touched.
   regions = Alive();
+  int error = 0;
   for (const auto& region : regions) {
     const int failed = InstallLocked(*region, Intersect(pages, region->shape().pages));
     if (error == 0) error = failed;
@@ -171,7 +178,7 @@ void FaultFile::Forgive() {
 void FaultFile::SetFrozen(bool frozen) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    frozen_ = frozen;
+    if (frozen) frozen_ = true;
     for (const auto& region : regions) {
       const RegionShape& shape = region->shape();
       // What lets stores pass goes when it freezes, and the copies that stand in for it when it thaws.
@@ -180,6 +187,13 @@ void FaultFile::SetFrozen(bool frozen) {
     }
     return replacements;
   });
+  if (frozen) return;
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  // Only now: whoever stores must not find through another region what was there before.
+  frozen_ = false;
+  regions = Alive();
+  for (const auto& region : regions) region->Wake(region->shape().pages);
 }
 
 void FaultFile::Answer(uint64_t region_id, uint64_t page, bool major, int error) {

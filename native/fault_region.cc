@@ -275,14 +275,14 @@ void Append(std::vector<PageRange>* ranges, PageRange more) {
 
 }  // namespace
 
-std::vector<std::pair<PageRange, FaultRegion::Content>> FaultRegion::Overlapping(PageRange pages) const {
-  std::vector<std::pair<PageRange, Content>> found;
+auto FaultRegion::Overlapping(PageRange pages) const -> std::vector<std::pair<PageRange, const Piece*>> {
+  std::vector<std::pair<PageRange, const Piece*>> found;
   auto at = pieces_.upper_bound(pages.first);
   if (at != pieces_.begin()) --at;
   for (; at != pieces_.end() && at->first < pages.end(); ++at) {
     const uint64_t first = std::max(at->first, pages.first);
     const uint64_t end = std::min(at->first + at->second.count, pages.end());
-    if (first < end) found.push_back({{first, end - first}, at->second.content});
+    if (first < end) found.push_back({{first, end - first}, &at->second});
   }
   return found;
 }
@@ -291,6 +291,9 @@ void FaultRegion::Forget(const std::vector<PageRange>& ranges) {
   for (const PageRange& range : ranges) {
     // The reason goes with the piece.
     for (const auto& [page, error] : TakeLosses(range)) client_->TellLoss(id_, page, error);
+    for (const auto& [part, piece] : Overlapping(range)) {
+      if (piece->content == Content::kRefused) leaving_.emplace_back(part, piece->error);
+    }
     Erase(range);
   }
 }
@@ -302,10 +305,10 @@ std::vector<PageRange> FaultRegion::Release(PageRange pages, bool even_cows) {
   if (even_cows || shape_.shared) {
     released.push_back(here);
   } else {
-    for (const auto& [range, content] : Overlapping(here)) {
-      if (content == Content::kOwn) continue;
+    for (const auto& [range, piece] : Overlapping(here)) {
+      if (piece->content == Content::kOwn) continue;
       for (uint64_t page = range.first; page < range.end(); page++) {
-        if (content == Content::kDevice && IsPrivateCopy(AddressOf(page))) continue;
+        if (piece->content == Content::kDevice && IsPrivateCopy(AddressOf(page))) continue;
         Append(&released, {page, 1});
       }
     }
@@ -318,8 +321,8 @@ std::vector<PageRange> FaultRegion::ReleaseRefused(PageRange pages, bool even_lo
   const PageRange here = Clip(pages);
   std::vector<PageRange> released;
   if (here.count == 0) return released;
-  for (const auto& [range, content] : Overlapping(here)) {
-    if (content != Content::kRefused) continue;
+  for (const auto& [range, piece] : Overlapping(here)) {
+    if (piece->content != Content::kRefused) continue;
     for (uint64_t page = range.first; page < range.end(); page++) {
       if (even_lost || !IsLost(page)) Append(&released, {page, 1});
     }
@@ -341,11 +344,10 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
         MapRefusal(address_, this->length());
       }
       const auto offset = static_cast<size_t>(address - address_);
-      // Who touched it since Release saw zeros as well. Why is no longer known.
+      // Who touched it since Release saw zeros as well.
       for (size_t at = offset; (at = range_->NextLoss(at, offset + length)) < offset + length;
            at += shape_.unit) {
-        if (range_->TakeLoss(at))
-          client_->TellLoss(id_, shape_.pages.first + at / shape_.unit, untold_.load());
+        if (range_->TakeLoss(at)) lost_meanwhile_.push_back(shape_.pages.first + at / shape_.unit);
       }
       range_->Restore(offset, length);
     }
@@ -412,6 +414,21 @@ std::vector<FaultRegion::DevicePart> FaultRegion::DeviceParts(uint64_t offset, s
   return parts;
 }
 
+int FaultRegion::Reason(uint64_t page) const {
+  const auto found = Find(page);
+  if (found != pieces_.end() && found->second.content == Content::kRefused) return found->second.error;
+  for (const auto& [pages, error] : leaving_) {
+    if (page >= pages.first && page < pages.end()) return error;
+  }
+  return untold_.load();
+}
+
+void FaultRegion::EndReplacement() {
+  for (const uint64_t page : lost_meanwhile_) client_->TellLoss(id_, page, Reason(page));
+  lost_meanwhile_.clear();
+  leaving_.clear();
+}
+
 std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses(PageRange pages) {
   const PageRange here = Clip(pages);
   const size_t end = (here.end() - shape_.pages.first) * shape_.unit;
@@ -420,11 +437,7 @@ std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses(PageRange pages) {
   for (; (offset = range_->NextLoss(offset, end)) < end; offset += shape_.unit) {
     const uint64_t page = shape_.pages.first + offset / shape_.unit;
     if (!range_->TakeLoss(offset)) continue;
-    const auto found = Find(page);
-    const bool refused = found != pieces_.end() && found->second.content == Content::kRefused;
-    losses.emplace_back(page, refused                   ? found->second.error
-                              : range_->IsStray(offset) ? -EROFS
-                                                        : untold_.load());
+    losses.emplace_back(page, range_->IsStray(offset) ? -EROFS : Reason(page));
   }
   return losses;
 }

@@ -106,6 +106,8 @@ class FaultRegion {
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
   // Puts fresh reserved memory in place of what was there, in one step.
   void Replace(const std::vector<PageRange>& ranges);
+  // After Replace: tells what was lost meanwhile.
+  void EndReplacement();
   // Private zeros from now on: nothing of the file is seen through it any more.
   void Retire();
   bool retired() const { return retired_.load(); }
@@ -152,10 +154,12 @@ class FaultRegion {
   PageRange GapAround(uint64_t page, PageRange around) const;
   void Insert(uint64_t page, const Piece& piece);
   void Erase(PageRange pages);
-  std::vector<std::pair<PageRange, Content>> Overlapping(PageRange pages) const;
+  std::vector<std::pair<PageRange, const Piece*>> Overlapping(PageRange pages) const;
   void Forget(const std::vector<PageRange>& ranges);
   bool Renew(char* address, size_t length) const;
   bool IsLost(uint64_t page) const;
+  // Why a page was lost.
+  int Reason(uint64_t page) const;
 
   const uint64_t id_;
   const RegionShape shape_;
@@ -167,6 +171,10 @@ class FaultRegion {
   std::atomic<int> untold_{-EIO};
   // By first page; neighbours that continue each other are one.
   std::map<uint64_t, Piece> pieces_;
+  // What was refused and is being replaced, and why: until then it may still be touched.
+  std::vector<std::pair<PageRange, int>> leaving_;
+  // Touched in vain since Release. Replace's and EndReplacement's.
+  std::vector<uint64_t> lost_meanwhile_;
   FaultStats stats_;
 };
 

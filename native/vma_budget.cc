@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kPerPiece = 2;
 // Left to everybody else in the process.
 constexpr int64_t kReserve = 4096;
+// Given out at once at the least: near the limit every count takes longest.
+constexpr int64_t kBatch = 512;
 
 int64_t CountMappings() {
   const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -59,7 +61,7 @@ bool VmaBudget::Recount() {
     last_refusal_ = now;
     return false;
   }
-  left_.store(std::max(available / 4, kPerPiece) - kPerPiece);
+  left_.store(std::max(available / 2, kBatch) - kPerPiece);
   return true;
 }
 

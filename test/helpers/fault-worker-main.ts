@@ -7,6 +7,7 @@ import { connect, createServer as createNetServer, type AddressInfo } from 'node
 import { finished } from 'node:stream/promises';
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import { DaxMapping, type FaultInfo, type MappingHandle } from 'node-dax';
+import { storm, type StormOptions, type StormResult } from './fault-storm.js';
 
 /** A loss that a mapping told of. */
 export interface Loss {
@@ -212,6 +213,50 @@ const commands = {
     Atomics.notify(control, 1);
     while (Atomics.load(control, 0) === 0) seen.add(bytes[pos] ?? -1);
     return [...seen];
+  },
+
+  /** Stores `value` at `pos` and in each `step` bytes from there on, so many times. */
+  stride(index: number, pos: number, step: number, times: number, value: number): void {
+    const bytes = bytesOf(index);
+    for (let n = 0; n < times; n++) bytes[pos + n * step] = value;
+  },
+
+  /** Stores 1 at `pos` again and again until `control[0]` is set. */
+  churn(index: number, pos: number, control: Int32Array): void {
+    const bytes = bytesOf(index);
+    while (Atomics.load(control, 0) === 0) bytes[pos] = 1;
+  },
+
+  /**
+   * Rounds in a mapping that is private, on pages that hold `value` in the file: attaches, loads, stores, looks ten times
+   * whether the store is still there, and unmaps. Returns what it saw instead.
+   */
+  async cow(handle: MappingHandle, pages: number, rounds: number, value: number): Promise<string[]> {
+    const wrong: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const attached = DaxMapping.attach(handle);
+      const bytes = new Uint8Array(attached.buffer);
+      const at = (round % pages) * handle.pageSize;
+      const own = round % 200;
+      if (bytes[at] !== value) wrong.push(`round ${round}: ${bytes[at]} in the file`);
+      bytes[at] = own;
+      for (let look = 0; look < 10; look++) {
+        if (bytes[at] !== own) wrong.push(`round ${round}, look ${look}: ${bytes[at]} for ${own}`);
+      }
+      if (bytes[at + 1] !== value) wrong.push(`round ${round}: ${bytes[at + 1]} beside it`);
+      attached.unmap();
+      // What is unmapped is collected between turns.
+      if (round % 100 === 99) await new Promise(setImmediate);
+    }
+    return wrong;
+  },
+
+  async storm(options: StormOptions): Promise<StormResult> {
+    const losses: PlainError[] = [];
+    const result = storm(options, (error) => losses.push(error as PlainError));
+    await new Promise(setImmediate);
+    const strange = losses.find(({ code }) => code !== 'ENXIO');
+    return strange === undefined ? result : { ...result, failure: result.failure ?? strange.message };
   },
 
   exit(code: number): void {

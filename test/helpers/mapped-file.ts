@@ -110,10 +110,10 @@ export interface MappedFile {
   mapping: DaxMapping;
 }
 
-/** Runs a test on a filesystem on every kind of device, guarded against hanging. */
-export function onEveryGround(title: string, run: (test: Test, ground: Ground) => Promise<void> | void): void {
+/** Runs a test on a filesystem on every kind of device, guarded against hanging for longer than so many seconds. */
+export function onEveryGround(title: string, run: (test: Test, ground: Ground) => Promise<void> | void, seconds?: number): void {
   onEveryDevice(title, async (test, wanted) => {
-    watch(test);
+    watch(test, seconds);
     await run(test, new Ground(test, wanted));
   });
 }

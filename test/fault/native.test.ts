@@ -1,0 +1,26 @@
+// The fault service without Node: threads against truncation, punching and freezing, under ThreadSanitizer too.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+
+const IN_GUEST = process.env['NODE_DAX_TEST_GUEST'] === '1';
+
+function run(name: string, rounds: number): void {
+  const program = join(__dirname, '..', '..', '..', 'build', 'Release', name);
+  const skip = IN_GUEST ? 'the host runs it' : existsSync(program) ? false : 'an addon with other sanitizers was built';
+  t.test(name, { skip }, (test) => {
+    const seed = process.env['NODE_DAX_TEST_SEED'] ?? String(Date.now() % 100_000);
+    test.comment(`NODE_DAX_TEST_SEED=${seed}`);
+    const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
+    const { status, signal, stdout, stderr } = spawnSync(program, [seed, String(rounds)], { encoding: 'utf8', env });
+    test.strictSame({ status, signal, stderr }, { status: 0, signal: null, stderr: '' });
+    test.match(stdout, /every page allocated once|skipped/);
+    test.comment(stdout.trim());
+    test.end();
+  });
+}
+
+run('fault_test', 300);
+run('fault_test_threads', 30);
