@@ -58,7 +58,7 @@ function format(interop: Interop, folder?: string): void {
 function formatByUs({ source, size, blockSize, inodeSize, files }: Interop): void {
   const device = openSync(source);
   try {
-    mkfsSync(partition(device, 0, size / SECTOR), { blockSize, inodeSize: inodeSize as 128 | 256, inodes: files * 2 + 200, force: true });
+    mkfsSync(partition(device, 0, size / SECTOR), { blockSize, inodeSize, inodes: files * 2 + 200, force: true });
   } finally {
     device.closeSync();
   }
