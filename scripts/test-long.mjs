@@ -1,8 +1,8 @@
 // The long runs: a million random operations against a plain model, 200 000 on ext2 against a model of a tree, 100 000
 // corrupt images of ext2, and as many operations as an emulated machine makes in half an hour against files of the kernel's
 // in the guest, 10 000 rounds of each race of page faults, and a minute of threads against a file that changes under them.
-// NODE_DAX_TEST_ROUNDS and NODE_DAX_TEST_SECONDS ask for others, NODE_DAX_TEST_OPERATIONS for another number of operations, NODE_DAX_TEST_IMAGES of images. Arguments go
-// to `node-dax vm`.
+// NODE_DAX_TEST_ROUNDS and NODE_DAX_TEST_SECONDS ask for others, NODE_DAX_TEST_OPERATIONS for another number of operations,
+// NODE_DAX_TEST_IMAGES of images. Arguments go to `node-dax vm`.
 
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
