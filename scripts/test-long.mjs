@@ -1,8 +1,7 @@
-// The long runs: a million random operations against a plain model, 200 000 on ext2 against a model of a tree, 100 000
-// corrupt images of ext2, and as many operations as an emulated machine makes in half an hour against files of the kernel's
-// in the guest, 10 000 rounds of each race of page faults, and a minute of threads against a file that changes under them.
-// NODE_DAX_TEST_ROUNDS and NODE_DAX_TEST_SECONDS ask for others, NODE_DAX_TEST_OPERATIONS for another number of operations,
-// NODE_DAX_TEST_IMAGES of images. Arguments go to `node-dax vm`.
+// The long runs: a million random operations against a plain model, fsx with 100 000, 10 000 rounds of each race of page
+// faults, a minute of threads against a file that changes under them, 200 000 operations on ext2 against a model of a tree,
+// 100 000 corrupt images of ext2, and as many operations as an emulated machine makes in half an hour against files of the
+// kernel's in the guest. The NODE_DAX_TEST_ variables below ask for other numbers. Arguments go to `node-dax vm`.
 
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -19,6 +18,7 @@ function run(args, variables = {}) {
 }
 
 run([join('dist', 'test', 'dax', 'model.test.js')], operations('1000000'));
+run([join('dist', 'test', 'testkit', 'tiny-fs.test.js')], { NODE_DAX_TEST_FSX: process.env.NODE_DAX_TEST_FSX ?? '100000' });
 const faults = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '10000', NODE_DAX_TEST_SECONDS: process.env.NODE_DAX_TEST_SECONDS ?? '60' };
 run([join('dist', 'test', 'fault', 'races.test.js')], faults);
 run([join('dist', 'test', 'fault', 'stress.test.js')], faults);

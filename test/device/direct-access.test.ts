@@ -122,6 +122,23 @@ t.test('10: what the driver answers', (test) => {
   test.end();
 });
 
+t.test('11: a page that nobody touched is there, and is zeros', (test) => {
+  // As brd: a page is made when it is first asked for, even to be read.
+  const pages = new Map<number, Uint8Array>();
+  const lazy: DirectAccessOp = (sector) => {
+    const page = pages.get(sector) ?? new Uint8Array(PAGE_SIZE);
+    pages.set(sector, page);
+    return { bytes: PAGE_SIZE, window: page, pfn: undefined };
+  };
+  const { bytes, window } = bdevDirectAccess(lazy, 1600, 800, 16384);
+  test.equal(bytes, PAGE_SIZE);
+  test.strictSame([...pages.keys()], [800]);
+  test.ok(window.every((byte) => byte === 0));
+  window[5] = 7;
+  test.equal(bdevDirectAccess(lazy, 1600, 800, 4096).window[5], 7, 'the same page again');
+  test.end();
+});
+
 onEveryDevice('11: direct access to', (test, wanted) => {
   const device = wanted.open();
   const { window, bytes } = device.directAccess(8n, 8192);

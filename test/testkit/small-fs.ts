@@ -232,7 +232,7 @@ export class SmallFs implements FilesystemUnderTest {
   // For the faults that show when the device fails.
   #tryDevice(blocknr: number): void {
     try {
-      if (/device/.test(this.#options.fault ?? '')) this.#device.zeroSync(blocknr * this.#sb.blockSize, this.#sb.blockSize);
+      if ((this.#options.fault ?? '').includes('device')) this.#device.zeroSync(blocknr * this.#sb.blockSize, this.#sb.blockSize);
     } catch (error) {
       if (this.#has("tells another error than the device's")) throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
       if (this.#has('loses a block when the device fails')) this.#free.shift();

@@ -7,9 +7,11 @@ import t from 'tap';
 import { open, type BlockDevice } from 'node-dax';
 import { checkFilesystem, format, RecordingDevice, type FilesystemUnderTest } from 'node-dax/testkit';
 import { TinyFs } from '../../docs/examples/tiny-fs.js';
+import { fsx } from '../../lib/testkit/fsx.js';
 import { scratchPath } from '../helpers/devices.js';
 
 const MIB = 1024 * 1024;
+const SEEDS = 10;
 const ROOT = join(__dirname, '..', '..', '..');
 
 function underTest(fs: TinyFs): FilesystemUnderTest {
@@ -38,6 +40,20 @@ t.test('the kit finds nothing', async (t) => {
     const skipped = report.checks.filter(({ status }) => status === 'skipped').map(({ title }) => title);
     t.strictSame(skipped, []);
   }
+});
+
+// As xfstests' fsx, whose 100 000 operations are those of the long run.
+t.test('75: reads, writes, mapped ones, truncation, punching and zeroing against a byte array', { timeout: 3_600_000 }, (t) => {
+  const operations = Number(process.env['NODE_DAX_TEST_FSX'] ?? 2000);
+  const first = Number(process.env['NODE_DAX_TEST_SEED'] ?? Date.now() % 1e9);
+  const make = (device: BlockDevice) => {
+    TinyFs.mkfs(device);
+    return underTest(TinyFs.mount(device));
+  };
+  for (let seed = first; seed < first + SEEDS; seed++) {
+    t.equal(fsx(make, 4 * MIB, seed, operations / SEEDS, true), undefined, `NODE_DAX_TEST_SEED=${seed}`);
+  }
+  t.end();
 });
 
 t.test('the kit finds what is not durable', async (t) => {
