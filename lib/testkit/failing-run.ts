@@ -12,9 +12,9 @@ const MOST = 64;
 /** A step: what it does to the file, and what a byte array makes of it. Returns the bytes that a write says it wrote. */
 interface Step {
   readonly name: string;
-  run(open: OpenFile): number | undefined;
+  readonly run: (open: OpenFile) => number | undefined;
   /** `moved` is less than the whole where a write fell short. */
-  model(before: Uint8Array, moved: number | undefined): Uint8Array;
+  readonly model: (before: Uint8Array, moved: number | undefined) => Uint8Array;
 }
 
 function write(fill: number, length: number, pos: number): Step {
