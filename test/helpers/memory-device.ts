@@ -83,7 +83,7 @@ export class MemoryDevice implements BlockDevice {
   #faults: Fault[] = [];
   readonly #waiting: Waiting[] = [];
 
-  constructor(size = 16 * 1024 * 1024, driver: Driver = 'pmem') {
+  constructor(size = 4 * 1024 * 1024, driver: Driver = 'pmem') {
     this.#backing = takeBacking(size);
     this.memory = this.#backing?.device.view(this.#backing.base, size) ?? new Uint8Array(size);
     this.memory.fill(GARBAGE);

@@ -146,6 +146,11 @@ export class Tfs {
     };
   }
 
+  /** Blocks of all devices. */
+  get blockCount(): number {
+    return this.#owners.length;
+  }
+
   get freeBlocks(): number {
     return this.#free;
   }
