@@ -1,12 +1,11 @@
 // Owns DaxMapping: a mapped part of a file, in the isolate that owns the file or in another one.
 
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { AddressSpace, OwnView, Viewer } from './address-space.js';
 import { faultMode, mapFailure, watchRegion } from './address-space.js';
 import { addon, type FaultMode, type NativeRegion } from './binding.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
-import { mappedPageSizes } from './smaps.js';
+import { mappedPageSizes } from './page-sizes.js';
 import { roundUp, toBytes, type Bytes } from './units.js';
 
 /** The kernel's names and values. */
@@ -51,7 +50,7 @@ export interface FaultInfo {
   readonly refused: number;
   /** How long the service took over a fault: `count` of them less than `below` nanoseconds, and at least half of that. */
   readonly latency: readonly { readonly below: number; readonly count: number }[];
-  /** Bytes that are mapped by pages of 4 KiB, and by larger ones. */
+  /** Bytes that are mapped by pages of 4 KiB, and by larger ones, which not every kernel tells of DAX files. */
   readonly pageSizes: { readonly small: number; readonly huge: number };
 }
 
@@ -223,7 +222,7 @@ export class DaxMapping extends EventEmitter {
     this.#check('faultInfo');
     const { start, end, minor, major, asked, hole, mkwrite, refused, nanoseconds } = addon().regionInfo(this.#region);
     const latency = nanoseconds.map((count, index) => ({ below: 2 ** index, count })).filter(({ count }) => count > 0);
-    const pageSizes = mappedPageSizes(readFileSync('/proc/self/smaps', 'latin1'), start, end);
+    const pageSizes = mappedPageSizes(start, end);
     return { mode: faultMode(), minor, major, asked, hole, mkwrite, refused, latency, pageSizes };
   }
 
