@@ -6,7 +6,7 @@ import { FaultWorker } from '../helpers/fault-worker.js';
 import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
 
 const IN_GUEST = process.env['NODE_DAX_TEST_GUEST'] === '1';
-const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (IN_GUEST ? 100 : 500));
+const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (IN_GUEST ? 20 : 500));
 const PATIENCE = 30 + ROUNDS / 50;
 // A round with a page of 2 MiB takes as long as hundreds of small ones.
 const roundsOn = ({ page }: Ground) => (page === 4096 ? ROUNDS : Math.ceil(ROUNDS / 100));
