@@ -70,7 +70,8 @@
           "type": "executable",
           "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
           "include_dirs": ["native"]
-        }
+        },
+        {"target_name": "poison", "sources": ["test/native/poison.c"], "defines": ["NAPI_VERSION=8"]}
       ]
     }],
     # ThreadSanitizer goes with no other.
