@@ -30,9 +30,10 @@ function report(test: Test, variables: NodeJS.ProcessEnv, prefix: readonly strin
     openSync(name, { size: 64 * PAGE }).closeSync();
     if (prefix.length > 0) chownSync(name, NOBODY, NOBODY);
   }
-  const [command = '', ...args]: string[] = [...prefix, process.execPath, PROGRAM, path, target];
+  // Without the hooks of the test runner, which write where another user may not.
+  const args = ['-u', 'NODE_OPTIONS', ...prefix, process.execPath, PROGRAM, path, target];
   const env = { ...process.env, NODE_NO_WARNINGS: '1', ...variables };
-  const { status, signal, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env });
+  const { status, signal, stdout, stderr } = spawnSync('env', args, { encoding: 'utf8', env });
   test.strictSame({ status, signal, stderr }, { status: 0, signal: null, stderr: '' });
   return JSON.parse(stdout === '' ? '{}' : stdout) as ModeReport;
 }
