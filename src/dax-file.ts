@@ -92,7 +92,7 @@ export class DaxFile {
     let written = 0;
     this.#lock();
     try {
-      at = this.#beginWrite(start);
+      at = this.#beginWrite(start, length);
       const bytes = Math.min(length, this.#maxBytes - at);
       try {
         written = daxDoIo('write', this.inode, clipped(source, length, bytes), at, getBlock, endIo);
@@ -116,7 +116,7 @@ export class DaxFile {
     let at = start;
     let written = 0;
     await this.#aloneAsync(async () => {
-      at = this.#beginWrite(start);
+      at = this.#beginWrite(start, length);
       const bytes = Math.min(length, this.#maxBytes - at);
       const iter = clipped(source, length, bytes);
       try {
@@ -293,7 +293,7 @@ export class DaxFile {
   }
 
   // IO-13 steps 1 to 3: what changes whether or not the write succeeds. Returns where it goes.
-  #beginWrite(pos: number): number {
+  #beginWrite(pos: number, length: number): number {
     const { inode } = this;
     const start = this.#append ? inode.size : pos;
     if (start >= this.#maxBytes) this.#fail('write', 'EFBIG', { position: start });
@@ -301,7 +301,7 @@ export class DaxFile {
     inode.mode &= ~SET_ID_BITS;
     inode.mtimeMs = inode.ctimeMs = Date.now();
     this.#operations.dirty?.(inode);
-    finishFreeing(inode, this.#operations);
+    if (start + length > inode.size) finishFreeing(inode, this.#operations);
     if (start > inode.size) zeroPastEnd(inode, this.#operations);
     return start;
   }
