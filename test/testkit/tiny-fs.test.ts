@@ -12,6 +12,7 @@ import { scratchPath } from '../helpers/devices.js';
 
 const MIB = 1024 * 1024;
 const SEEDS = 10;
+const LONGEST = 2000;
 const ROOT = join(__dirname, '..', '..', '..');
 
 function underTest(fs: TinyFs): FilesystemUnderTest {
@@ -43,17 +44,20 @@ t.test('the kit finds nothing', async (t) => {
 });
 
 // As xfstests' fsx, whose 100 000 operations are those of the long run.
-t.test('75: reads, writes, mapped ones, truncation, punching and zeroing against a byte array', { timeout: 3_600_000 }, (t) => {
+t.test('75: reads, writes, mapped ones, truncation, punching and zeroing against a byte array', { timeout: 3_600_000 }, async (t) => {
   const operations = Number(process.env['NODE_DAX_TEST_FSX'] ?? 2000);
   const first = Number(process.env['NODE_DAX_TEST_SEED'] ?? Date.now() % 1e9);
   const make = (device: BlockDevice) => {
     TinyFs.mkfs(device);
     return underTest(TinyFs.mount(device));
   };
-  for (let seed = first; seed < first + SEEDS; seed++) {
-    t.equal(fsx(make, 4 * MIB, seed, operations / SEEDS, true), undefined, `NODE_DAX_TEST_SEED=${seed}`);
+  // A run remembers every store that it made: many short ones take less memory than few long ones.
+  const seeds = Math.max(SEEDS, Math.ceil(operations / LONGEST));
+  for (let seed = first; seed < first + seeds; seed++) {
+    t.equal(fsx(make, 4 * MIB, seed, operations / seeds, true), undefined, `NODE_DAX_TEST_SEED=${seed}`);
+    // What was unmapped is given back when the loop turns.
+    await new Promise(setImmediate);
   }
-  t.end();
 });
 
 t.test('the kit finds what is not durable', async (t) => {
