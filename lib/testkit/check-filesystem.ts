@@ -69,18 +69,18 @@ async function runProbe(
   return result;
 }
 
-function runFsx(
+async function runFsx(
   make: MakeFilesystem,
   size: number,
   seed: number,
   operations: number,
   canMap: boolean,
   seen: Map<string, Seen>,
-): Check {
+): Promise<Check> {
   const which = canMap ? 'random operations, mapread and mapwrite among them,' : 'random operations';
   const title = `${operations} ${which} give what a byte array gives`;
   const check: Check = { rule: 'fsx', title, status: 'passed', ok: true };
-  const found = fsx(make, size, seed, operations, canMap);
+  const found = await fsx(make, size, seed, operations, canMap);
   return found === undefined ? check : failed(check, found.failure, seen, { seed, sequence: found.sequence });
 }
 
@@ -114,7 +114,7 @@ export async function checkFilesystem(make: MakeFilesystem, options: CheckOption
   }
   const seen = new Map<string, Seen>();
   const unmapped = whyUnmapped(make, size);
-  const checks: Check[] = [runFsx(make, size, seed, options.operations ?? 2000, unmapped === undefined, seen)];
+  const checks: Check[] = [await runFsx(make, size, seed, options.operations ?? 2000, unmapped === undefined, seen)];
   if (unmapped !== undefined) {
     checks.push({ rule: 'fsx', title: 'mapread and mapwrite', status: 'skipped', ok: true, detail: unmapped });
   }

@@ -1,5 +1,6 @@
 // Owns the random run: operations against a byte model, until one fails, and the shortest sequence that fails so.
 
+import { setImmediate } from 'node:timers/promises';
 import type { MakeFilesystem } from './contract.js';
 import { Failure } from './failure.js';
 import { beginStage, chooseOperation, compare, describe, endStage, perform, type Operation, type Stage } from './operation.js';
@@ -8,6 +9,8 @@ import { Session } from './session.js';
 import { shrink } from './shrink.js';
 
 const FILES = 2;
+// Memory that was mapped is given back when the loop turns, and every remount maps a device.
+const STEPS_A_TURN = 50;
 
 /** What the run found: what went wrong, and the shortest sequence that makes it. */
 export interface FsxFailure {
@@ -20,17 +23,18 @@ function asFailure(error: unknown): Failure {
 }
 
 // What the first step that fails makes of it, with that step's index.
-function run(
+async function run(
   make: MakeFilesystem,
   deviceSize: number,
   sequence: readonly Operation[],
   canMap: boolean,
-): { failure: Failure; at: number } | undefined {
+): Promise<{ failure: Failure; at: number } | undefined> {
   let at = 0;
   let stage: Stage | undefined;
   try {
     stage = beginStage(canMap ? Session.beginMapped(make, deviceSize) : Session.begin(make, deviceSize), FILES, canMap);
     for (; at < sequence.length; at++) {
+      if (at % STEPS_A_TURN === 0) await setImmediate();
       let caught: unknown;
       try {
         perform(stage, sequence[at] as Operation);
@@ -52,21 +56,21 @@ function run(
 }
 
 /** Runs `operations` random operations, mapped ones too if files can be. Undefined when all is well. */
-export function fsx(
+export async function fsx(
   make: MakeFilesystem,
   deviceSize: number,
   seed: number,
   operations: number,
   canMap: boolean,
-): FsxFailure | undefined {
+): Promise<FsxFailure | undefined> {
   const random = seeded(seed);
   const limit = Math.min(128 * 1024, Math.floor(deviceSize / 16));
   const sequence = Array.from({ length: operations }, () => chooseOperation(random, FILES, limit));
-  const first = run(make, deviceSize, sequence, canMap);
+  const first = await run(make, deviceSize, sequence, canMap);
   if (first === undefined) return undefined;
   let { failure } = first;
-  const shortest = shrink(sequence.slice(0, first.at + 1), (part) => {
-    const found = run(make, deviceSize, part, canMap)?.failure;
+  const shortest = await shrink(sequence.slice(0, first.at + 1), async (part) => {
+    const found = (await run(make, deviceSize, part, canMap))?.failure;
     if (found?.rule !== first.failure.rule) return false;
     failure = found;
     return true;

@@ -4,7 +4,11 @@
  * Leaves out ever smaller pieces of `sequence` for as long as `fails` says that the rest still does, and at most `tries`
  * times. What is returned fails; no single step of it can be left out, unless the tries ran out.
  */
-export function shrink<T>(sequence: readonly T[], fails: (part: readonly T[]) => boolean, tries = 600): readonly T[] {
+export async function shrink<T>(
+  sequence: readonly T[],
+  fails: (part: readonly T[]) => Promise<boolean>,
+  tries = 600,
+): Promise<readonly T[]> {
   let left = sequence;
   let budget = tries;
   for (let size = Math.ceil(left.length / 2); size >= 1 && budget > 0; ) {
@@ -12,7 +16,7 @@ export function shrink<T>(sequence: readonly T[], fails: (part: readonly T[]) =>
     for (let from = left.length - size; from > -size && budget > 0; from -= size) {
       const part = [...left.slice(0, Math.max(0, from)), ...left.slice(from + size)];
       budget--;
-      if (part.length < left.length && fails(part)) {
+      if (part.length < left.length && (await fails(part))) {
         left = part;
         shorter = true;
       }
