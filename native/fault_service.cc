@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -105,8 +106,11 @@ void FaultService::LookAround() {
 }
 
 void FaultService::Run() {
+  using Clock = std::chrono::steady_clock;
   constexpr size_t kBatch = 16;
   constexpr int kSecond = 1000;
+  // A thread that faulted mostly faults again on the next page. To be woken takes longer than to look for it.
+  constexpr std::chrono::microseconds kAttention{50};
   const Userfault& userfault = Userfault::Get();
   FaultEvent events[kBatch];
   // Served only after the kernel's other messages were read.
@@ -116,10 +120,18 @@ void FaultService::Run() {
     const int timeout = !postponed.empty() ? 1 : waiting_ ? kSecond : -1;
     const int ready = poll(sources, 2, timeout);
     if ((sources[0].revents & POLLIN) != 0) {
-      const size_t count = userfault.Read(events, kBatch);
-      for (size_t i = 0; i < count; i++) {
-        if (!Handle(events[i])) postponed.push_back(events[i]);
-      }
+      Clock::time_point until;
+      do {
+        const size_t count = userfault.Read(events, kBatch);
+        for (size_t i = 0; i < count; i++) {
+          if (!Handle(events[i])) postponed.push_back(events[i]);
+        }
+        const Clock::time_point now = Clock::now();
+        if (count > 0) until = now + kAttention;
+        // Who was served may need this processor.
+        if (count == 0) sched_yield();
+        if (now >= until) break;
+      } while (postponed.empty());
     }
     if (ready == 0 || (sources[1].revents & POLLIN) != 0) LookAround();
     std::vector<FaultEvent> again;
