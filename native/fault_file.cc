@@ -257,6 +257,7 @@ void FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
 }
 
 int FaultFile::Install(FaultRegion& region, PageRange pages) {
+  const std::lock_guard<std::mutex> layout(layout_);
   const std::lock_guard<std::mutex> lock(mutex_);
   return region.retired() ? 0 : InstallLocked(region, pages);
 }

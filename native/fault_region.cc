@@ -64,6 +64,12 @@ bool IsPrivateCopy(const char* address) {
   return (entry & kPresent) != 0 && (entry & kOfFile) == 0 && (entry & kExclusive) != 0;
 }
 
+PageRange Around(PageRange a, PageRange b) {
+  if (a.count == 0) return b;
+  const uint64_t first = std::min(a.first, b.first);
+  return {first, std::max(a.end(), b.end()) - first};
+}
+
 std::atomic<uint64_t> next_id{1};
 
 }  // namespace
@@ -86,7 +92,9 @@ int FaultRegion::Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> 
   int error = served ? Prepare(address, length) : MapRefusal(address, length);
   MappedRange* range = nullptr;
   if (error == 0) {
-    range = MappedRange::Add(address, length, shape.unit, shape.kill ? OnLoss::kKill : OnLoss::kZeros);
+    const OnStore on_store = shape.shared ? OnStore::kCopy : OnStore::kWait;
+    const OnLoss on_loss = shape.kill ? OnLoss::kKill : OnLoss::kZeros;
+    range = MappedRange::Add(address, length, shape.unit, on_loss, on_store);
     if (range == nullptr) error = -ENOMEM;
   }
   if (error != 0) {
@@ -204,7 +212,9 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
   *installed = {first, end - first};
   if (!VmaBudget::Get().Take()) return -ENOMEM;
   const uint64_t at = position + (first - around.first) * shape_.unit;
-  const int protection = shape_.writable || !shape_.shared ? PROT_READ | PROT_WRITE : PROT_READ;
+  // It may be that the page is replaced at once, and a private copy of it would go too.
+  const bool stores = shape_.shared ? shape_.writable : !replacing();
+  const int protection = stores ? PROT_READ | PROT_WRITE : PROT_READ;
   const int kind = !shape_.shared      ? MAP_PRIVATE | MAP_NORESERVE
                    : backing->map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC
                                        : MAP_SHARED;
@@ -212,6 +222,7 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
                             backing->source->fd(), static_cast<off_t>(at));
   if (mapped == MAP_FAILED) return -errno;
   if (!shape_.shared) madvise(mapped, (end - first) * shape_.unit, MADV_DONTFORK);
+  if (replacing()) held_ = Around(held_, *installed);
   Insert(first, {end - first, Content::kDevice, backing, at, 0});
   return 0;
 }
@@ -287,13 +298,17 @@ auto FaultRegion::Overlapping(PageRange pages) const -> std::vector<std::pair<Pa
   return found;
 }
 
+void FaultRegion::Hold(PageRange pages) {
+  if (!replacing()) range_->lock();
+  held_ = Around(held_, pages);
+  // If the kernel has no memory for it, a store that comes just now may be lost with its page.
+  if (!shape_.shared) mprotect(AddressOf(pages.first), pages.count * shape_.unit, PROT_READ);
+}
+
 void FaultRegion::Forget(const std::vector<PageRange>& ranges) {
   for (const PageRange& range : ranges) {
     // The reason goes with the piece.
     for (const auto& [page, error] : TakeLosses(range)) client_->TellLoss(id_, page, error);
-    for (const auto& [part, piece] : Overlapping(range)) {
-      if (piece->content == Content::kRefused) leaving_.emplace_back(part, piece->error);
-    }
     Erase(range);
   }
 }
@@ -302,6 +317,7 @@ std::vector<PageRange> FaultRegion::Release(PageRange pages, bool even_cows) {
   const PageRange here = Clip(pages);
   std::vector<PageRange> released;
   if (here.count == 0) return released;
+  Hold(here);
   if (even_cows || shape_.shared) {
     released.push_back(here);
   } else {
@@ -321,6 +337,7 @@ std::vector<PageRange> FaultRegion::ReleaseRefused(PageRange pages, bool even_lo
   const PageRange here = Clip(pages);
   std::vector<PageRange> released;
   if (here.count == 0) return released;
+  Hold(here);
   for (const auto& [range, piece] : Overlapping(here)) {
     if (piece->content != Content::kRefused) continue;
     for (uint64_t page = range.first; page < range.end(); page++) {
@@ -336,21 +353,12 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
     char* const address = AddressOf(range.first);
     const size_t length = range.count * shape_.unit;
     const bool served = Userfault::Get().mode() != FaultMode::kNone;
-    {
-      const std::lock_guard<MappedRange> hold(*range_);
-      // Where there is no fresh memory nothing of the file may stay in reach all the same. The whole region
-      // takes fewer mappings than its parts, so that can always be had.
-      if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
-        MapRefusal(address_, this->length());
-      }
-      const auto offset = static_cast<size_t>(address - address_);
-      // Who touched it since Release saw zeros as well.
-      for (size_t at = offset; (at = range_->NextLoss(at, offset + length)) < offset + length;
-           at += shape_.unit) {
-        if (range_->TakeLoss(at)) lost_meanwhile_.push_back(shape_.pages.first + at / shape_.unit);
-      }
-      range_->Restore(offset, length);
+    // Where there is no fresh memory nothing of the file may stay in reach all the same. The whole region
+    // takes fewer mappings than its parts, so that can always be had.
+    if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
+      MapRefusal(address_, this->length());
     }
+    range_->Restore(static_cast<size_t>(address - address_), length);
     Wake(range);
   }
 }
@@ -417,16 +425,16 @@ std::vector<FaultRegion::DevicePart> FaultRegion::DeviceParts(uint64_t offset, s
 int FaultRegion::Reason(uint64_t page) const {
   const auto found = Find(page);
   if (found != pieces_.end() && found->second.content == Content::kRefused) return found->second.error;
-  for (const auto& [pages, error] : leaving_) {
-    if (page >= pages.first && page < pages.end()) return error;
-  }
   return untold_.load();
 }
 
 void FaultRegion::EndReplacement() {
-  for (const uint64_t page : lost_meanwhile_) client_->TellLoss(id_, page, Reason(page));
-  lost_meanwhile_.clear();
-  leaving_.clear();
+  if (!replacing()) return;
+  if (!shape_.shared) {
+    mprotect(AddressOf(held_.first), held_.count * shape_.unit, PROT_READ | PROT_WRITE);
+  }
+  held_ = {0, 0};
+  range_->unlock();
 }
 
 std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses(PageRange pages) {

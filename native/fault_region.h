@@ -100,13 +100,15 @@ class FaultRegion {
   void Wake(PageRange pages);
 
   // What of the range must go: all of it, or, unless `even_cows`, only what is no private copy of stored-to
-  // pages. Forgets it, so that the next event finds nothing there. Call Replace with the result.
+  // pages. Forgets it, so that the next event finds nothing there. Call Replace with the result, and then
+  // EndReplacement: until then whoever touches it in vain waits, and so does a store to a private mapping,
+  // which must not go where it would be lost.
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
   // As Release, for what was refused; `even_lost`: also where somebody saw zeros since.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
   // Puts fresh reserved memory in place of what was there, in one step.
   void Replace(const std::vector<PageRange>& ranges);
-  // After Replace: tells what was lost meanwhile.
+  // After the last Replace.
   void EndReplacement();
   // Private zeros from now on: nothing of the file is seen through it any more.
   void Retire();
@@ -155,6 +157,8 @@ class FaultRegion {
   void Insert(uint64_t page, const Piece& piece);
   void Erase(PageRange pages);
   std::vector<std::pair<PageRange, const Piece*>> Overlapping(PageRange pages) const;
+  bool replacing() const { return held_.count > 0; }
+  void Hold(PageRange pages);
   void Forget(const std::vector<PageRange>& ranges);
   bool Renew(char* address, size_t length) const;
   bool IsLost(uint64_t page) const;
@@ -171,10 +175,9 @@ class FaultRegion {
   std::atomic<int> untold_{-EIO};
   // By first page; neighbours that continue each other are one.
   std::map<uint64_t, Piece> pieces_;
-  // What was refused and is being replaced, and why: until then it may still be touched.
-  std::vector<std::pair<PageRange, int>> leaving_;
-  // Touched in vain since Release. Replace's and EndReplacement's.
-  std::vector<uint64_t> lost_meanwhile_;
+  // From Release to EndReplacement: the pages between which something is to be replaced. No private mapping
+  // takes a store there.
+  PageRange held_{0, 0};
   FaultStats stats_;
 };
 

@@ -35,12 +35,6 @@ void CallPrevious(const struct sigaction& previous, int signal_number, siginfo_t
   }
 }
 
-// The range of ours that an access must not end the process for.
-MappedRange* FindSurvivable(uintptr_t address) {
-  MappedRange* const range = MappedRange::Find(address);
-  return range != nullptr && range->on_loss() == OnLoss::kZeros ? range : nullptr;
-}
-
 void OnSigbus(int signal_number, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -48,10 +42,11 @@ void OnSigbus(int signal_number, siginfo_t* info, void* context) {
   if (info->si_code > 0) {
     // "Action optional" tells of a page that nobody touched: it interrupts no copy.
     if (info->si_code != BUS_MCEERR_AO) EscapeGuardedCopy(address);
-    MappedRange* const range = FindSurvivable(address);
+    MappedRange* const range = MappedRange::Find(address);
     // Of bad memory the kernel tells once.
     const bool certain = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
-    if (range != nullptr && range->ReplaceWithZeros(address, certain)) {
+    const bool survives = range != nullptr && range->on_loss() == OnLoss::kZeros;
+    if (survives && range->ReplaceWithZeros(address, certain)) {
       errno = saved_errno;
       return;
     }
@@ -64,8 +59,13 @@ void OnSigsegv(int signal_number, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   if (info->si_code == SEGV_ACCERR) {
-    MappedRange* const range = FindSurvivable(address);
-    if (range != nullptr) {
+    MappedRange* const range = MappedRange::Find(address);
+    if (range != nullptr && range->on_store() == OnStore::kWait) {
+      const std::lock_guard<MappedRange> wait(*range);
+      errno = saved_errno;
+      return;
+    }
+    if (range != nullptr && range->on_loss() == OnLoss::kZeros) {
       // A copy that was to store there: the user's memory is at fault.
       EscapeGuardedCopy(address);
       if (range->ReplaceWithCopy(address)) {

@@ -37,7 +37,7 @@ size_t MappedRange::BitmapBytes() const {
   return length_.load() / unit_ / kUnitsPerByte + 1;
 }
 
-MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on_loss) {
+MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on_loss, OnStore on_store) {
   MappedRange* range = first_range.load(std::memory_order_acquire);
   for (; range != nullptr; range = range->next_) {
     bool taken = false;
@@ -53,6 +53,7 @@ MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on
   range->version_.fetch_add(1);
   range->unit_ = unit;
   range->on_loss_ = on_loss;
+  range->on_store_ = on_store;
   range->any_refused_.store(false);
   range->any_lost_.store(false);
   range->length_.store(length);

@@ -15,12 +15,19 @@ enum class OnLoss {
   kKill,   // what would happen without us
 };
 
+// What a store to memory comes to that may only be read at the moment.
+enum class OnStore {
+  kCopy,  // it never may be stored to: a private copy takes the page's place
+  kWait,  // it may be again when the range is unlocked
+};
+
 // One entry of the process-wide list. Entries are reused and never freed: the list is read inside a signal
 // handler.
 class MappedRange {
  public:
   // `unit` is the smallest piece that can be mapped anew. Null when there is no memory.
-  static MappedRange* Add(void* start, size_t length, size_t unit, OnLoss on_loss = OnLoss::kZeros);
+  static MappedRange* Add(void* start, size_t length, size_t unit, OnLoss on_loss = OnLoss::kZeros,
+                          OnStore on_store = OnStore::kCopy);
   // Safe in a signal handler. Null when no range holds the address.
   static MappedRange* Find(uintptr_t address);
 
@@ -28,6 +35,7 @@ class MappedRange {
   void Remove();
 
   OnLoss on_loss() const { return on_loss_; }
+  OnStore on_store() const { return on_store_; }
 
   // Held while something else takes the place of what was refused or lost, so that no handler puts zeros over
   // it. Whoever holds it touches nothing in the range, and does not wait for whoever may.
@@ -69,6 +77,7 @@ class MappedRange {
   std::atomic<size_t> length_{0};
   size_t unit_ = 0;
   OnLoss on_loss_ = OnLoss::kZeros;
+  OnStore on_store_ = OnStore::kCopy;
   std::atomic<bool> any_refused_{false};
   std::atomic<bool> any_lost_{false};
   // Four bits for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no

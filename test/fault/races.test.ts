@@ -81,30 +81,36 @@ onEveryGround('52: a file that is cut off whenever a fault waits for a block', a
   }
 }, PATIENCE);
 
-onEveryGround('60: private copies are made while the file is forgotten and looked up again', async (test, ground) => {
-  if (!ground.hasPrivate) {
-    test.pass('the device has no private mappings');
-    return;
-  }
-  const pages = 8;
-  const value = 251;
-  const mapped = ground.holes(pages);
-  for (let n = 0; n < pages; n++) ground.write(mapped, n, value);
-  const aside = ground.map(mapped, { flags: MAP_PRIVATE });
-  const workers = await Promise.all([0, 1].map(() => FaultWorker.start(test)));
-  let running = workers.length;
-  const results = workers.map(async (worker) => {
-    try {
-      return await worker.call('cow', aside.handle, pages, Math.ceil(roundsOn(ground) / 2), value);
-    } finally {
-      running--;
+const LATER = {
+  'are seen at once': { command: 'cow', pages: 8 },
+  'are still there later': { command: 'claim', pages: 64 },
+} as const;
+
+for (const [what, { command, pages }] of Object.entries(LATER)) {
+  onEveryGround(`60: private copies, made while the file is forgotten and looked up again, ${what}`, async (test, ground) => {
+    if (!ground.hasPrivate) {
+      test.pass('the device has no private mappings');
+      return;
     }
-  });
-  while (running > 0) {
-    mapped.inode.extents.invalidate();
-    await turn();
-  }
-  for (const wrong of await Promise.all(results)) test.strictSame(wrong.slice(0, 5), []);
-  const expected = Buffer.alloc(ground.page, value);
-  for (let n = 0; n < pages; n++) test.ok(expected.equals(ground.media(mapped, n)), 'the file is as it was');
-}, PATIENCE);
+    const value = 251;
+    const mapped = ground.holes(pages);
+    for (let n = 0; n < pages; n++) ground.write(mapped, n, value);
+    const aside = ground.map(mapped, { flags: MAP_PRIVATE });
+    const workers = await Promise.all([0, 1].map(() => FaultWorker.start(test)));
+    let running = workers.length;
+    const results = workers.map(async (worker) => {
+      try {
+        return await worker.call(command, aside.handle, pages, Math.ceil(roundsOn(ground) / 2), value);
+      } finally {
+        running--;
+      }
+    });
+    while (running > 0) {
+      mapped.inode.extents.invalidate();
+      await turn();
+    }
+    for (const wrong of await Promise.all(results)) test.strictSame(wrong.slice(0, 5), []);
+    const expected = Buffer.alloc(ground.page, value);
+    for (let n = 0; n < pages; n++) test.ok(expected.equals(ground.media(mapped, n)), 'the file is as it was');
+  }, PATIENCE);
+}

@@ -251,6 +251,26 @@ const commands = {
     return wrong;
   },
 
+  /** Stores to every page of a private mapping, and looks later whether each store is still there. */
+  async claim(handle: MappingHandle, pages: number, rounds: number, value: number): Promise<string[]> {
+    const wrong: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const attached = DaxMapping.attach(handle);
+      const bytes = new Uint8Array(attached.buffer);
+      const own = round % 200;
+      let found = 0;
+      for (let page = 0; page < pages; page++) found += bytes[page * handle.pageSize] === value ? 1 : 0;
+      if (found !== pages) wrong.push(`round ${round}: ${pages - found} pages are not the file's`);
+      for (let page = 0; page < pages; page++) bytes[page * handle.pageSize] = own;
+      await new Promise(setImmediate);
+      let kept = 0;
+      for (let page = 0; page < pages; page++) kept += bytes[page * handle.pageSize] === own ? 1 : 0;
+      if (kept !== pages) wrong.push(`round ${round}: ${pages - kept} stores are gone`);
+      attached.unmap();
+    }
+    return wrong;
+  },
+
   async storm(options: StormOptions): Promise<StormResult> {
     const losses: PlainError[] = [];
     const result = storm(options, (error) => losses.push(error as PlainError));
