@@ -7,7 +7,7 @@ import { e2fsprogsMissing } from '../helpers/ext2-image.js';
 t.setTimeout(3_600_000);
 
 t.test('random operations', { skip: e2fsprogsMissing() ?? false }, async (t) => {
-  await randomCrashes(t, CRASH_IMAGES / 2 + 1000, [
+  await randomCrashes(t, CRASH_IMAGES / 2, [
     { blockSize: 2048, inodeSize: 256, synchronous: true },
     { blockSize: 4096, inodeSize: 128, synchronous: false },
     { blockSize: 4096, inodeSize: 256, synchronous: true },

@@ -48,7 +48,7 @@ t.test("ACE's workloads", { skip: missing ?? noCorpus ?? false }, async (t) => {
 });
 
 t.test('random operations', { skip: missing ?? false }, async (t) => {
-  await randomCrashes(t, CRASH_IMAGES / 2 - 3000, [
+  await randomCrashes(t, CRASH_IMAGES / 2, [
     { blockSize: 1024, inodeSize: 128, synchronous: true },
     { blockSize: 1024, inodeSize: 256, synchronous: false },
   ]);

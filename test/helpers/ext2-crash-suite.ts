@@ -13,7 +13,7 @@ import { TreeModel } from './tree-model.js';
 const SIZE = 256 * 1024;
 const OPERATIONS = 60;
 
-/** Distinct images that all suites together look at. */
+/** Distinct images that the random runs of both suites look at together; those of ACE are besides. */
 export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? 50_000);
 
 /** What is formatted, and how it is mounted. */
