@@ -78,7 +78,8 @@ Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
   return facts;
 }
 
-// open(path, readOnly, createSize | undefined, granularity | undefined) -> { handle, ...facts } | -errno
+// open(path, readOnly, createSize | undefined, granularity | undefined, lock, claim) -> { handle, ...facts }
+// | -errno
 Napi::Value Open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string path = info[0].As<Napi::String>().Utf8Value();
@@ -86,6 +87,8 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   options.read_only = info[1].As<Napi::Boolean>().Value();
   if (info[2].IsNumber())
     options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
+  options.lock = info[4].As<Napi::Boolean>().Value();
+  options.claim = info[5].As<Napi::Boolean>().Value();
 
   InstallSignalHandlers();
   auto device = std::make_unique<DaxDevice>();

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +18,10 @@
 
 namespace dax {
 namespace {
+
+// udev holds a block device, shared, for a moment after whoever wrote to it has closed it.
+constexpr int kLockAttempts = 100;
+constexpr useconds_t kLockPause = 10'000;
 
 // Looked at before the open: opening a terminal, a tape or a pipe can have effects of its own.
 int CheckFileType(mode_t mode, dev_t device) {
@@ -38,12 +43,15 @@ void Source::Undo(const char* path) const {
 }
 
 int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result) {
-  const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   struct stat status;
+  bool is_block = false;
   int fd = -1;
   bool created = false;
   if (stat(path, &status) == 0) {
     if (const int error = CheckFileType(status.st_mode, status.st_rdev)) return error;
+    is_block = S_ISBLK(status.st_mode);
+    if (is_block && options.claim && !options.read_only) flags |= O_EXCL;
     fd = open(path, flags);
   } else if (errno == ENOENT && options.create_size) {
     fd = open(path, flags | O_CREAT | O_EXCL, 0666);
@@ -52,6 +60,10 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   if (fd < 0) return -errno;
 
   std::shared_ptr<Source> source(new Source(fd, options.read_only));
+  // Before anything is changed, or taken back: it is another's if that one has the lock.
+  if (options.lock) {
+    if (const int error = source->Lock(is_block)) return error;
+  }
   source->created_ = created;
   int error = options.create_size ? source->CreateSize(*options.create_size) : 0;
   if (error == 0) error = source->Classify();
@@ -61,6 +73,16 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   }
   *result = std::move(source);
   return 0;
+}
+
+int Source::Lock(bool is_block) const {
+  const int operation = (read_only_ ? LOCK_SH : LOCK_EX) | LOCK_NB;
+  for (int left = is_block && !read_only_ ? kLockAttempts : 1;;) {
+    if (flock(fd_, operation) == 0) return 0;
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK || --left == 0) return -errno;
+    usleep(kLockPause);
+  }
 }
 
 int Source::Classify() {

@@ -15,14 +15,18 @@ struct SourceOptions {
   bool read_only = false;
   // Bytes of an ordinary file to create; an existing file must be empty or have this size.
   std::optional<uint64_t> create_size;
+  // Holds flock(2) as long as the source is open: shared if it is read-only, else exclusive.
+  bool lock = false;
+  // With `lock`, a writable block device is claimed as well (O_EXCL): nobody can mount it meanwhile.
+  bool claim = false;
 };
 
 // An open device or file. It owns the descriptor; everything else was read at open and stays as it was.
 class Source {
  public:
   // 0, or the negative errno of what stood in the way:
-  // -EISDIR, -ENODEV (no file, block device or devdax), -EEXIST (create_size differs), or what the kernel
-  // answered.
+  // -EISDIR, -ENODEV (no file, block device or devdax), -EEXIST (create_size differs), -EWOULDBLOCK (another
+  // has the lock), or what the kernel answered.
   static int Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result);
 
   ~Source();
@@ -61,6 +65,7 @@ class Source {
  private:
   Source(int fd, bool read_only) : fd_(fd), read_only_(read_only) {}
 
+  int Lock(bool is_block) const;
   int Classify();
   void ReadDevdax(const std::string& directory);
   void ReadRegion(const std::string& directory);

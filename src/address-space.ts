@@ -115,7 +115,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   removeView(ref: WeakRef<OwnView>): void {
     this.#views.delete(ref);
     if (this.#views.size > 0 || addon().faultIsMapped(this.#file)) return;
-    // Nobody looks any more: I/O need not tell.
+    // Nobody looks any more: I/O need not tell, and the device, which what is known keeps open, may be closed.
+    addon().faultForget(this.#file, 0, Number.MAX_SAFE_INTEGER);
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
   }

@@ -76,6 +76,8 @@ export interface Addon {
     readOnly: boolean,
     createSize: number | undefined,
     granularity: Granularity | undefined,
+    lock: boolean,
+    claim: boolean,
   ): NativeFacts | number;
   /** Without `offset` and `length` the whole buffer, whose length costs more to ask for in JavaScript; `write` too. */
   read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;

@@ -25,6 +25,13 @@ export interface OpenOptions {
   size?: Bytes | undefined;
   /** Open a block device for writing even though it is mounted or in use. Default false. */
   force?: boolean | undefined;
+  /**
+   * Keep out others who ask for a lock: of this process and other ones, by flock(2), which also util-linux and systemd
+   * take. One that is opened to be read shares its lock with those who read. While a block device is open to be written,
+   * nobody can mount it either, unless `force`. The lock ends with the process, or once the device is closed and nothing
+   * maps it any more. Default false.
+   */
+  lock?: boolean | undefined;
 }
 
 const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
@@ -36,6 +43,11 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
     hint: 'only files, block devices and device-DAX character devices (/dev/daxX.Y) can be opened',
   },
   EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size, or is a symbolic link that leads nowhere: leave out `size` to open what is there' },
+  EAGAIN: {
+    reason: 'DEVICE_IN_USE',
+    hint: 'another program has it open, and locked: end that, or wait for its end; `lslocks` and `fuser` tell which it is',
+  },
+  EBUSY: { reason: 'DEVICE_IN_USE', hint: 'another program or a mount has claimed it: end that, or use `force: true` if you know better' },
   EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   ENXIO: { hint: 'the device is there but cannot be opened: `node-dax doctor` tells why, and what changes it' },
@@ -93,7 +105,8 @@ function refuseHeld(path: string): void {
  *
  * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
  * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
- * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`).
+ * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`;
+ * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof path !== 'string') throw new TypeError('path must be a string');
@@ -104,15 +117,17 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const requireGranularity = toGranularity(options.requireGranularity);
   const size = toSize(options.size);
   const force = toFlag(options.force, 'force');
+  const lock = toFlag(options.lock, 'lock');
   if (readOnly && size !== undefined) throw new TypeError('size creates a file, which readOnly forbids');
 
   const forced = forcedGranularity();
   warnOfOverrides();
   if (!readOnly && !force && isBlockDevice(path)) refuseHeld(path);
-  const found = addon().open(path, readOnly, size, forced);
+  const found = addon().open(path, readOnly, size, forced, lock, lock && !force);
   if (typeof found === 'number') {
-    const error = new DaxError({ errno: found, syscall: 'open', path });
-    fail(path, found, REFUSALS[error.code] ?? {});
+    const { code } = new DaxError({ errno: found, syscall: 'open', path });
+    // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
+    fail(path, code === 'EAGAIN' ? 'EBUSY' : found, REFUSALS[code] ?? {});
   }
   const device = new DaxDevice(path, found, readOnly);
   try {

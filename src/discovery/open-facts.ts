@@ -22,7 +22,7 @@ export function openFacts(path: string): OpenFacts {
 function openFile(path: string): NativeFacts | undefined {
   try {
     if (!statSync(path).isFile()) return undefined;
-    const found = addon().open(path, true, undefined, undefined);
+    const found = addon().open(path, true, undefined, undefined, false, false);
     return typeof found === 'number' ? undefined : found;
   } catch {
     return undefined;

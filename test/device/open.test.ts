@@ -128,6 +128,7 @@ t.test('wrong arguments throw before anything happens', async (test) => {
     [{ readOnly: 1 }, TypeError],
     [{ requireDax: 'yes' }, TypeError],
     [{ force: 0 }, TypeError],
+    [{ lock: 'shared' }, TypeError],
     [{ requireGranularity: 'line' }, TypeError],
     [{ readOnly: true, size: 1 }, TypeError],
     [{ size: '1' }, TypeError],

@@ -1,0 +1,104 @@
+// Opening with a lock, on every kind of device, beside processes that take flock(2) locks of their own.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { statSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { deviceUse, openSync, PAGE_SIZE, partition } from 'node-dax';
+import { mkfsSync, mount } from 'node-dax/ext2';
+import { FILE_SIZE, onDevices, onEveryDevice, scratchPath } from '../helpers/devices.js';
+
+const REFUSAL = { code: 'EBUSY', reason: 'DEVICE_IN_USE', syscall: 'open', message: /locked.*lslocks/ };
+
+/** Whether another process can lock it now. */
+function canLock(path: string, mode: 'exclusive' | 'shared'): boolean {
+  const { status, error } = spawnSync('flock', ['--nonblock', `--${mode}`, path, 'true']);
+  if (error !== undefined) throw error;
+  return status === 0;
+}
+
+/** A process that runs `command`, which says when it has the lock, and its end. */
+async function holder(command: string, ...args: string[]): Promise<{ kill(): Promise<void> }> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  await Promise.race([once(child.stdout, 'data'), ended]);
+  return {
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+onEveryDevice('the lock of', (test, wanted) => {
+  const device = wanted.open({ lock: true });
+  device.writeSync(Buffer.from('kept'), 4096);
+  test.throws(() => openSync(wanted.path, { lock: true, force: true }), REFUSAL, 'nor in the same process');
+  test.throws(() => openSync(wanted.path, { lock: true, readOnly: true }), REFUSAL);
+  test.equal(canLock(wanted.path, 'exclusive'), false);
+  test.equal(canLock(wanted.path, 'shared'), false);
+  if (wanted.kind === 'block') test.ok(deviceUse(wanted.path).busy, 'nor can it be mounted');
+  const careless = wanted.open({ readOnly: true });
+  const found = Buffer.alloc(4);
+  careless.readSync(found, 4096);
+  test.equal(found.toString(), 'kept', 'who asks for no lock minds none');
+  const view = device.view();
+  device.closeSync();
+  test.equal(view.byteLength, 0);
+  test.ok(canLock(wanted.path, 'exclusive'), 'it ends with the device, whatever is left of that');
+
+  const readers = [wanted.open({ lock: true, readOnly: true }), wanted.open({ lock: true, readOnly: true })];
+  test.ok(canLock(wanted.path, 'shared'), 'those who read share it');
+  test.equal(canLock(wanted.path, 'exclusive'), false);
+  test.throws(() => openSync(wanted.path, { lock: true }), REFUSAL);
+  for (const reader of readers) reader.closeSync();
+  wanted.open({ lock: true }).closeSync();
+  if (wanted.kind === 'block') test.notOk(deviceUse(wanted.path).busy);
+});
+
+onDevices('a file mapped on', ['a tmpfs file', 'devdax of 4 KiB', 'raw pmem'], (test, wanted) => {
+  const device = wanted.open({ lock: true });
+  const part = partition(device, 0, FILE_SIZE / 512);
+  mkfsSync(part, { blockSize: PAGE_SIZE, force: true });
+  const fs = mount(part);
+  const file = fs.open(fs.create(fs.root, 'mapped'));
+  file.truncateSync(PAGE_SIZE);
+  const mapping = file.mmap();
+  new Uint8Array(mapping.buffer)[0] = 1;
+  file.closeSync();
+  fs.unmount();
+  device.closeSync();
+  test.equal(canLock(wanted.path, 'exclusive'), false, 'what can still be stored to is still locked');
+  mapping.unmap();
+  wanted.open({ lock: true }).closeSync();
+});
+
+onDevices('a lock that is held for a moment, as by udev, of', ['a RAM disk (brd)'], async (test, wanted) => {
+  const udev = await holder('flock', '--no-fork', '--shared', wanted.path, 'sh', '-c', 'echo; sleep 0.3');
+  wanted.open({ lock: true }).closeSync();
+  test.pass('it was waited for');
+  await udev.kill();
+});
+
+t.test('a process that has a lock and dies', async (test) => {
+  const path = scratchPath(test);
+  openSync(path, { size: 8192 }).closeSync();
+  const program = "globalThis.device = require('node-dax').openSync(process.argv[1], { lock: true }); console.log(); process.stdin.resume();";
+  const other = await holder(process.execPath, '-e', program, path);
+  test.throws(() => openSync(path, { lock: true }), REFUSAL);
+  test.throws(() => openSync(path, { lock: true, readOnly: true }), REFUSAL);
+  await other.kill();
+  openSync(path, { lock: true }).closeSync();
+});
+
+t.test('a lock of another program', async (test) => {
+  const path = scratchPath(test);
+  writeFileSync(path, '');
+  const other = await holder('flock', '--no-fork', path, 'sh', '-c', 'echo; exec sleep 60');
+  test.throws(() => openSync(path, { lock: true, size: 8192 }), REFUSAL);
+  test.equal(statSync(path).size, 0, 'what is locked is not filled');
+  await other.kill();
+  const device = openSync(path, { lock: true, size: 8192 });
+  test.equal(device.size, 8192);
+  device.closeSync();
+});
