@@ -138,13 +138,16 @@ export class MountedImage {
 // A devdax that is opened to be read gives no views, because a stray store through one would end the process. Nothing
 // stores here: what is mounted to be read is sealed.
 function open(image: string, options: OpenOptions): DaxDevice {
-  const device = openSync(image, options);
+  const device = openSync(image, { ...options, lock: true });
   if (device.kind !== 'devdax' || !device.readOnly) return device;
   device.closeSync();
-  return openSync(image);
+  return openSync(image, { lock: true });
 }
 
-/** Opens the region of an image, and closes it when `work` is done. Nothing is written to one that is opened to be read. */
+/**
+ * Opens the region of an image, and closes it when `work` is done. Nothing is written to one that is opened to be read. Until
+ * then it is locked. Throws `EBUSY` where another has it locked.
+ */
 export async function withRegion<T>(
   image: string,
   region: Region,

@@ -2,6 +2,7 @@
 
 import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import type { Command } from 'commander';
+import { DaxError } from 'node-dax';
 import { mkfs, type Layout, type Superblock } from 'node-dax/ext2';
 import { parseCount } from '../arguments.js';
 import { interruptible } from '../interruption.js';
@@ -79,7 +80,8 @@ async function act(image: string, options: Options, command: Command): Promise<v
   try {
     sb = await interruptible((signal) => format(image, options, isNew, command, signal));
   } catch (error) {
-    if (isNew) unlinkSync(image);
+    // What another has locked meanwhile is that one's.
+    if (isNew && !(error instanceof DaxError && error.code === 'EBUSY')) unlinkSync(image);
     // Of the options, that is: nothing was written.
     if (error instanceof RangeError) command.error(`error: ${error.message}`, { exitCode: 2 });
     throw error;
