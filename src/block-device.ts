@@ -7,9 +7,12 @@ import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './un
 /** Memory of a device that can be loaded from and stored to in place. */
 export interface DirectAccess {
   /** Bytes that lie contiguously in `window`: at most what was asked for, maybe less, so callers loop. */
-  bytes: number;
-  /** The device's own memory, no copy. Valid until the device is closed or shrinks, when it is detached. */
-  window: Uint8Array;
+  readonly bytes: number;
+  /**
+   * The device's own memory, no copy. Made when it is looked at: throws then where the device gives no views. Valid until
+   * the device is closed or shrinks, when it is detached.
+   */
+  readonly window: Uint8Array;
   /** The page frame of the first byte, where it can be known. */
   readonly pfn: number | undefined;
 }
@@ -87,7 +90,7 @@ export interface BlockDevice {
 
 /**
  * What a driver answers for an absolute sector: how much lies contiguously from there to its end or to a gap, a multiple
- * of the page size, and a window on at least as much of it as was asked for, in an object of its own. It throws `DaxError` for anything else.
+ * of the page size, and a window on at least as much of it as was asked for. It throws `DaxError` for anything else.
  */
 export type DirectAccessOp = (sector: number, size: number) => DirectAccess;
 
@@ -139,11 +142,28 @@ export function bdevDirectAccess(
   const answer = op(wanted.sector, wanted.size);
   if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${wanted.sector}`);
   if (answer.bytes % PAGE_SIZE !== 0) refuse('ENXIO', `the driver gave ${answer.bytes} bytes, not whole pages`);
-  const bytes = Math.min(answer.bytes, wanted.size);
-  // The driver's own object, because its pfn may be a getter that costs something.
-  answer.bytes = bytes;
-  if (answer.window.byteLength !== bytes) answer.window = answer.window.subarray(0, bytes);
-  return answer;
+  return new Clipped(answer, Math.min(answer.bytes, wanted.size));
+}
+
+// A driver's answer, cut to what was asked for. What costs something is asked of it by those who want it: most ask how
+// much lies there, and never look. A class, because an object literal with getters takes a hundred times as long.
+class Clipped implements DirectAccess {
+  readonly bytes: number;
+  readonly #answer: DirectAccess;
+
+  constructor(answer: DirectAccess, bytes: number) {
+    this.bytes = bytes;
+    this.#answer = answer;
+  }
+
+  get window(): Uint8Array {
+    const { window } = this.#answer;
+    return window.byteLength === this.bytes ? window : window.subarray(0, this.bytes);
+  }
+
+  get pfn(): number | undefined {
+    return this.#answer.pfn;
+  }
 }
 
 /** The device whose pages a block device's bytes are. */

@@ -113,24 +113,14 @@ export class DaxDevice implements BlockDevice {
 
   /**
    * The memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. See `bdevDirectAccess` for
-   * the errors. Returns fewer bytes than asked for where a window ends: callers loop.
+   * the errors. Returns fewer bytes than asked for where a window ends: callers loop. The window of a read-only device is
+   * as `view` has it: none of a devdax.
    */
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
     this.#usable('directAccess');
     const op = (absolute: number, wanted: number): DirectAccess => {
       const pos = absolute * SECTOR_SIZE;
-      const reach = this.#segments.reach(pos, 1);
-      const handle = this.#handle;
-      return {
-        // The last page is mapped whole even where a file ends within it.
-        bytes: roundUp(reach, PAGE_SIZE),
-        window: this.view(pos, Math.min(wanted, reach)),
-        // Asked for only by those who want it: the filesystem must be asked where a file lies.
-        get pfn() {
-          const address = addon().physicalAddress(handle, pos);
-          return address === undefined ? undefined : address / PAGE_SIZE;
-        },
-      };
+      return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
     };
     return bdevDirectAccess(op, Math.floor(this.#size / SECTOR_SIZE), sector, size);
   }
@@ -462,6 +452,32 @@ export class DaxDevice implements BlockDevice {
   #failAt(syscall: string, errno: number, position: number | undefined): never {
     const { reason, hint } = COPY_FAILURES.get(errno) ?? {};
     this.#fail(syscall, errno, { position, reason, hint });
+  }
+}
+
+// What lies at a position of a device.
+class Accessed implements DirectAccess {
+  readonly bytes: number;
+  readonly #device: DaxDevice;
+  readonly #pos: number;
+  readonly #length: number;
+
+  constructor(device: DaxDevice, pos: number, wanted: number, reach: number) {
+    // The last page is mapped whole even where a file ends within it.
+    this.bytes = roundUp(reach, PAGE_SIZE);
+    this.#device = device;
+    this.#pos = pos;
+    this.#length = Math.min(wanted, reach);
+  }
+
+  get window(): Uint8Array {
+    return this.#device.view(this.#pos, this.#length);
+  }
+
+  // The filesystem must be asked where a file lies.
+  get pfn(): number | undefined {
+    const address = addon().physicalAddress(this.#device.handle, this.#pos);
+    return address === undefined ? undefined : address / PAGE_SIZE;
   }
 }
 

@@ -162,6 +162,20 @@ onEveryDevice('11: direct access to', (test, wanted) => {
   test.equal(device.directAccess(16, 1).window[0], 1);
 });
 
+onEveryDevice('direct access to a read-only', (test, wanted) => {
+  wanted.open().writeSync(Buffer.from('kept'), 4096);
+  const device = wanted.open({ readOnly: true });
+  const access = device.directAccess(8, 4096);
+  test.equal(access.bytes, 4096);
+  if (wanted.kind === 'devdax') {
+    test.throws(() => access.window, { code: 'EACCES', reason: 'DEVDAX_PRIVATE' }, 'only who looks is refused');
+    return;
+  }
+  test.equal(Buffer.from(access.window.subarray(0, 4)).toString(), 'kept');
+  device.closeSync();
+  test.throws(() => access.window, { code: 'EBADF' });
+});
+
 onEveryDevice('the pfn of', (test, wanted) => {
   const device = wanted.open();
   // A block that is allocated, and mapped into this process by the store.

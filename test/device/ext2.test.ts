@@ -25,7 +25,7 @@ function contentOf(device: DaxDevice): Uint8Array {
 }
 
 function mountOn(device: DaxDevice): Ext2 {
-  return mount(partition(device, 0, FILE_SIZE / 512), { owner: { uid: 0, gid: 0 } });
+  return mount(partition(device, 0, FILE_SIZE / 512), { owner: { uid: 0, gid: 0 }, readOnly: device.readOnly });
 }
 
 function format(device: DaxDevice): Ext2 {
@@ -47,7 +47,7 @@ onEveryDevice('a tree of ext2', (test, wanted) => {
   const second = mountOn(device);
   tree.change([reference, ours(second)], CHANGES);
   second.unmount();
-  const third = mountOn(device);
+  const third = mountOn(wanted.open({ readOnly: true }));
   test.strictSame(describeTree(ours(third)), describeTree(reference));
   third.unmount();
   if (e2fsprogsMissing() === undefined) test.equal(e2fsck(contentOf(device)), undefined);

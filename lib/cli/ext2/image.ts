@@ -1,7 +1,7 @@
 // Owns the IMAGE of a command: opening it and what it is a part of, mounting, and errors that name both it and the path.
 
 import { Argument, Command } from 'commander';
-import { type DaxDevice, DaxError, openSync, partition, SECTOR_SIZE, SIGNATURE_LENGTH, signatureOf, type BlockDevice, type OpenOptions } from 'node-dax';
+import { DaxError, openSync, partition, SECTOR_SIZE, SIGNATURE_LENGTH, signatureOf, type BlockDevice, type OpenOptions } from 'node-dax';
 import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
@@ -135,15 +135,6 @@ export class MountedImage {
   }
 }
 
-// A devdax that is opened to be read gives no views, because a stray store through one would end the process. Nothing
-// stores here: what is mounted to be read is sealed.
-function open(image: string, options: OpenOptions): DaxDevice {
-  const device = openSync(image, { ...options, lock: true });
-  if (device.kind !== 'devdax' || !device.readOnly) return device;
-  device.closeSync();
-  return openSync(image, { lock: true });
-}
-
 /**
  * Opens the region of an image, and closes it when `work` is done. Nothing is written to one that is opened to be read. Until
  * then it is locked. Throws `EBUSY` where another has it locked.
@@ -155,7 +146,7 @@ export async function withRegion<T>(
   options: OpenOptions,
   work: (device: BlockDevice) => T | Promise<T>,
 ): Promise<T> {
-  const device = inPlace(syscallOf(command), image, () => open(image, options), {
+  const device = inPlace(syscallOf(command), image, () => openSync(image, { ...options, lock: true }), {
     ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
     EISDIR: 'it is a directory: name an image or a device',
     EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
