@@ -117,7 +117,6 @@ export class BlockAllocator {
   /** Gives back what a file has not used of its window. */
   closeWindow(window: Window): void {
     this.#empty(window);
-    window.length = FIRST_WINDOW;
   }
 
   #empty(window: Window): void {

@@ -1,0 +1,69 @@
+// Owns which blocks of one file are in flight: taken for a write that has not ended, so that no pointer on the medium may
+// lead there yet.
+
+/** Blocks of the file, one after the other. */
+export interface Flight {
+  iblock: number;
+  count: number;
+}
+
+export class Flights {
+  #runs: Flight[] = [];
+
+  get isEmpty(): boolean {
+    return this.#runs.length === 0;
+  }
+
+  /** Blocks. */
+  get count(): number {
+    let sum = 0;
+    for (const { count } of this.#runs) sum += count;
+    return sum;
+  }
+
+  has(iblock: number): boolean {
+    return this.#runs.some((run) => iblock >= run.iblock && iblock < run.iblock + run.count);
+  }
+
+  /** How many of `count` blocks from `iblock` on are in flight as `iblock` is, or are not as it is not. */
+  same(iblock: number, count: number): number {
+    let end = iblock + count;
+    for (const run of this.#runs) {
+      const runEnd = run.iblock + run.count;
+      if (iblock >= run.iblock && iblock < runEnd) return Math.min(end, runEnd) - iblock;
+      if (run.iblock > iblock && run.iblock < end) end = run.iblock;
+    }
+    return end - iblock;
+  }
+
+  /** `count` blocks from `iblock` on, none of which is in flight, take off. */
+  add(iblock: number, count: number): void {
+    const last = this.#runs.at(-1);
+    if (last !== undefined && last.iblock + last.count === iblock) last.count += count;
+    else this.#runs.push({ iblock, count });
+  }
+
+  /** Blocks from `from` to before `to` are in flight no more. */
+  drop(from: number, to: number): void {
+    const runs = this.#runs;
+    if (runs.length === 0) return;
+    const left: Flight[] = [];
+    for (const run of runs) {
+      const end = run.iblock + run.count;
+      if (end <= from || run.iblock >= to) {
+        left.push(run);
+        continue;
+      }
+      if (run.iblock < from) left.push({ iblock: run.iblock, count: from - run.iblock });
+      if (end > to) left.push({ iblock: to, count: end - to });
+    }
+    this.#runs = left;
+  }
+
+  /** Drops all of them, and returns what they were. */
+  dropAll(): readonly Flight[] {
+    const runs = this.#runs;
+    if (runs.length > 0) this.#runs = [];
+    return runs;
+  }
+}
