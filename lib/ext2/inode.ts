@@ -3,6 +3,7 @@
 import { Inode } from 'node-dax';
 import type { BlockAllocator, BlockRun } from './balloc.js';
 import { BlockMap } from './block-map.js';
+import type { InodeImage } from './inode-image.js';
 import {
   EXT2_N_BLOCKS,
   EXT2_ROOT_INO,
@@ -23,15 +24,26 @@ import {
 import { nowSeconds, type Super } from './super.js';
 import { fromMilliseconds, toMilliseconds } from './timestamp.js';
 
+// Where the fields are that change.
+const MODE = INODE.i_mode[1];
+const UID = INODE.i_uid[1];
+const UID_HIGH = INODE.l_i_uid_high[1];
+const GID = INODE.i_gid[1];
+const GID_HIGH = INODE.l_i_gid_high[1];
+const SIZE = INODE.i_size[1];
+const SIZE_HIGH = INODE.i_size_high[1];
+const LINKS = INODE.i_links_count[1];
+const SECTORS = INODE.i_blocks[1];
+const FLAGS = INODE.i_flags[1];
+const DTIME = INODE.i_dtime[1];
+const GENERATION = INODE.i_generation[1];
+const FILE_ACL = INODE.i_file_acl[1];
 const POINTERS = INODE.i_block[1];
 const POINTERS_END = INODE.i_generation[1];
-const TIMES = [
-  ['atimeMs', 'i_atime', 'i_atime_extra'],
-  ['ctimeMs', 'i_ctime', 'i_ctime_extra'],
-  ['mtimeMs', 'i_mtime', 'i_mtime_extra'],
-] as const;
-
-type ExtraName = 'i_atime_extra' | 'i_ctime_extra' | 'i_mtime_extra' | 'i_crtime_extra';
+const [ATIME, ATIME_EXTRA] = [INODE.i_atime[1], INODE_EXTRA.i_atime_extra[1]];
+const [CTIME, CTIME_EXTRA] = [INODE.i_ctime[1], INODE_EXTRA.i_ctime_extra[1]];
+const [MTIME, MTIME_EXTRA] = [INODE.i_mtime[1], INODE_EXTRA.i_mtime_extra[1]];
+const [CRTIME, CRTIME_EXTRA] = [INODE_EXTRA.i_crtime[1], INODE_EXTRA.i_crtime_extra[1]];
 
 // Files this large need the feature large_file (and so a high half of i_size).
 const LARGE_FILE = 2 ** 31;
@@ -57,7 +69,7 @@ export class Ext2Inode extends Inode {
   /** When it was deleted, in seconds; while it is open without a name, the next such inode. */
   dtime = 0;
   /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
-  readonly birthtimeMs: number | undefined;
+  birthtimeMs: number | undefined;
   readonly map: BlockMap;
   /** Blocks that its tree has no more in memory, but may have on the medium: nobody may have them before it is stored. */
   readonly unreleased: BlockRun[] = [];
@@ -70,68 +82,63 @@ export class Ext2Inode extends Inode {
   /** Since it was last looked for inodes that are not. */
   wasUsed = false;
   readonly #blocks: BlockAllocator;
-  // What the medium has, and the times in it as they were read.
-  readonly #stored: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
-  #storedTimes: [atimeMs: number, ctimeMs: number, mtimeMs: number];
+  // Bytes of the inode that its fields may be in: up to there goes i_extra_isize.
+  #end: number;
   // The medium has nothing yet.
   #isNew = false;
 
-  /** `raw` is the whole inode as it is on the medium. Nothing of it is believed yet: see `load`. */
-  constructor({ sb, blocks }: Home, ino: number, raw: Uint8Array<ArrayBuffer>) {
-    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-    const mode = view.getUint16(INODE.i_mode[1], true);
-    super(sb, ino, sizeIn(view, mode));
-    this.#blocks = blocks;
-    this.#stored = raw;
-    this.#view = view;
+  private constructor({ sb, blocks }: Home, ino: number, size: number, mode: number, top: number[], sectors: number) {
+    super(sb, ino, size);
     this.mode = mode;
-    this.uid = view.getUint16(INODE.l_i_uid_high[1], true) * 2 ** 16 + view.getUint16(INODE.i_uid[1], true);
-    this.gid = view.getUint16(INODE.l_i_gid_high[1], true) * 2 ** 16 + view.getUint16(INODE.i_gid[1], true);
-    this.nlink = view.getUint16(INODE.i_links_count[1], true);
-    this.flags = view.getUint32(INODE.i_flags[1], true);
-    this.generation = view.getUint32(INODE.i_generation[1], true);
-    this.fileAcl = view.getUint32(INODE.i_file_acl[1], true);
-    this.dtime = view.getUint32(INODE.i_dtime[1], true);
-    const top: number[] = [];
-    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(POINTERS + 4 * index, true));
-    this.map = new BlockMap(sb, blocks, ino, top, view.getUint32(INODE.i_blocks[1], true));
-    for (const [name, seconds, extra] of TIMES) {
-      this[name] = toMilliseconds(view.getInt32(INODE[seconds][1], true), this.#extra(extra));
-    }
-    this.#storedTimes = [this.atimeMs, this.ctimeMs, this.mtimeMs];
-    const crtimeExtra = this.#extra('i_crtime_extra');
-    if (crtimeExtra !== undefined) {
-      this.birthtimeMs = toMilliseconds(view.getInt32(INODE_EXTRA.i_crtime[1], true), crtimeExtra);
-    }
+    this.#blocks = blocks;
+    this.#end = GOOD_OLD_INODE_SIZE;
+    this.map = new BlockMap(sb, blocks, ino, top, sectors);
   }
 
   /** Reads an inode that is in use. Throws `EUCLEAN` for one that is not, or cannot be. */
   static load(home: Home, ino: number): Ext2Inode {
     const { sb } = home;
-    const { geometry, medium, groups } = sb;
+    const { geometry } = sb;
     const isOwn = ino < geometry.firstIno && ino !== EXT2_ROOT_INO;
     if (isOwn || ino > geometry.inodesCount) throw sb.corrupt('is no inode for files', { ino });
-    const inode = new Ext2Inode(home, ino, medium.load(groups.inodePos(ino), geometry.inodeSize));
+    const inode = Ext2Inode.read(home, ino);
     inode.#check();
+    return inode;
+  }
+
+  /** Reads an inode, of which nothing is believed yet. */
+  static read(home: Home, ino: number): Ext2Inode {
+    const { sb } = home;
+    sb.image.begin(sb.groups.inodePos(ino));
+    const { found: view, size } = sb.image;
+    const mode = view.getUint16(MODE, true);
+    const top: number[] = [];
+    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(POINTERS + 4 * index, true));
+    const inode = new Ext2Inode(home, ino, sizeIn(view, mode), mode, top, view.getUint32(SECTORS, true));
+    if (size > GOOD_OLD_INODE_SIZE) inode.#end += view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
+    inode.uid = view.getUint16(UID_HIGH, true) * 2 ** 16 + view.getUint16(UID, true);
+    inode.gid = view.getUint16(GID_HIGH, true) * 2 ** 16 + view.getUint16(GID, true);
+    inode.nlink = view.getUint16(LINKS, true);
+    inode.flags = view.getUint32(FLAGS, true);
+    inode.generation = view.getUint32(GENERATION, true);
+    inode.fileAcl = view.getUint32(FILE_ACL, true);
+    inode.dtime = view.getUint32(DTIME, true);
+    inode.atimeMs = inode.#timeIn(view, ATIME, ATIME_EXTRA);
+    inode.ctimeMs = inode.#timeIn(view, CTIME, CTIME_EXTRA);
+    inode.mtimeMs = inode.#timeIn(view, MTIME, MTIME_EXTRA);
+    if (inode.#has(CRTIME_EXTRA)) inode.birthtimeMs = inode.#timeIn(view, CRTIME, CRTIME_EXTRA);
     return inode;
   }
 
   /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's until `store`. */
   static make(home: Home, ino: number, mode: number): Ext2Inode {
-    const raw = Buffer.allocUnsafe(home.sb.geometry.inodeSize).fill(0);
-    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-    view.setUint16(INODE.i_mode[1], mode, true);
-    view.setUint32(INODE.i_generation[1], Math.floor(Math.random() * 2 ** 32), true);
-    const now = Date.now();
-    if (raw.length > GOOD_OLD_INODE_SIZE) {
-      const { seconds, extra } = fromMilliseconds(now, true);
-      view.setUint16(INODE_EXTRA.i_extra_isize[1], WANT_EXTRA_ISIZE, true);
-      view.setInt32(INODE_EXTRA.i_crtime[1], seconds, true);
-      view.setUint32(INODE_EXTRA.i_crtime_extra[1], extra, true);
+    const inode = new Ext2Inode(home, ino, 0, mode, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0);
+    inode.generation = Math.floor(Math.random() * 2 ** 32);
+    inode.atimeMs = inode.mtimeMs = inode.ctimeMs = Date.now();
+    if (inode.hasExtra) {
+      inode.#end += WANT_EXTRA_ISIZE;
+      inode.birthtimeMs = inode.ctimeMs;
     }
-    const inode = new Ext2Inode(home, ino, raw);
-    inode.atimeMs = inode.mtimeMs = inode.ctimeMs = now;
     inode.#isNew = true;
     return inode;
   }
@@ -140,8 +147,8 @@ export class Ext2Inode extends Inode {
   static isThere(sb: Super, inode: Ext2Inode): boolean {
     const raw = sb.medium.load(sb.groups.inodePos(inode.ino), GOOD_OLD_INODE_SIZE);
     const view = new DataView(raw.buffer);
-    const isUsed = view.getUint16(INODE.i_links_count[1], true) > 0;
-    return isUsed && view.getUint32(INODE.i_generation[1], true) === inode.generation;
+    const isUsed = view.getUint16(LINKS, true) > 0;
+    return isUsed && view.getUint32(GENERATION, true) === inode.generation;
   }
 
   get isDirectory(): boolean {
@@ -157,7 +164,7 @@ export class Ext2Inode extends Inode {
   }
 
   get hasExtra(): boolean {
-    return this.#stored.length > GOOD_OLD_INODE_SIZE;
+    return this.sb.image.size > GOOD_OLD_INODE_SIZE;
   }
 
   /** i_block as bytes, which is what it is in a fast symlink. */
@@ -173,13 +180,19 @@ export class Ext2Inode extends Inode {
 
   /** Where extended attributes may be in the inode itself; empty where there is no room. */
   get attributeArea(): { offset: number; bytes: Uint8Array<ArrayBuffer> } {
-    const offset = this.hasExtra ? GOOD_OLD_INODE_SIZE + this.#extraSize() : this.#stored.length;
-    return { offset, bytes: this.#stored.subarray(offset) };
+    const { image, medium } = this.sb;
+    const offset = this.hasExtra ? this.#end : image.size;
+    return { offset, bytes: medium.load(this.#pos + offset, image.size - offset) };
   }
 
   /** Whether the medium has something else than memory. A time of access alone does not count. */
   get isDirty(): boolean {
-    return this.map.dirtyIndirect > 0 || this.#differs();
+    if (this.map.dirtyIndirect > 0) return true;
+    const image = this.#encode();
+    const { found, next } = image;
+    next.setInt32(ATIME, found.getInt32(ATIME, true), true);
+    if (this.#has(ATIME_EXTRA)) next.setUint32(ATIME_EXTRA, found.getUint32(ATIME_EXTRA, true), true);
+    return image.differs;
   }
 
   /**
@@ -190,27 +203,26 @@ export class Ext2Inode extends Inode {
     if (this.isRegular && this.size >= LARGE_FILE) this.sb.addFeature('s_feature_ro_compat', RO_COMPAT.LARGE_FILE);
     this.#blocks.flush();
     this.map.storeIndirect();
-    const next = this.#encode();
-    if (this.#isNew) this.#storeUnused(next);
+    const image = this.#encode();
+    if (this.#isNew) this.#storeUnused(image);
     // The halves of a size beyond 4 GiB cannot change at once: between them it is too large, never too small.
-    this.#put(next, POINTERS, next.length);
-    this.#put(next, 0, POINTERS);
+    image.put(POINTERS, image.size);
+    image.put(0, POINTERS);
   }
 
   /** Brings a smaller size to the medium, before blocks past it go: a file's end is never within what is gone. */
   storeSmallerSize(): void {
-    if (this.size >= sizeIn(this.#view, this.mode)) return;
-    const next = this.#scratch();
-    next.set(this.#stored);
-    this.#encodeSize(scratchView);
-    this.#put(next, 0, POINTERS);
-    this.#put(next, POINTERS_END, next.length);
+    const { image } = this.sb;
+    image.begin(this.#pos);
+    if (this.size >= sizeIn(image.found, this.mode)) return;
+    this.#encodeSize(image.next);
+    image.put(0, POINTERS);
+    image.put(POINTERS_END, image.size);
   }
 
   /** Stores part of the inode beside its fields: extended attributes. */
   storePart(offset: number, bytes: Uint8Array): void {
-    this.sb.medium.store(this.sb.groups.inodePos(this.ino) + offset, bytes);
-    this.#stored.set(bytes, offset);
+    this.sb.medium.store(this.#pos + offset, bytes);
   }
 
   /**
@@ -226,9 +238,9 @@ export class Ext2Inode extends Inode {
     this.fileAcl = 0;
     this.dtime = nowSeconds();
     this.isDeleted = true;
-    const next = this.#encode();
-    this.#put(next, POINTERS, next.length);
-    this.#put(next, 0, POINTERS);
+    const image = this.#encode();
+    image.put(POINTERS, image.size);
+    image.put(0, POINTERS);
     return freed;
   }
 
@@ -250,8 +262,8 @@ export class Ext2Inode extends Inode {
     if (fileTypeOf(this.mode) === FT.UNKNOWN) throw corrupt(`has mode ${this.mode.toString(8)}`);
     const foreign = Object.entries(FOREIGN_INODE_FLAGS).find(([, flag]) => hasFlag(this.flags, flag));
     if (foreign !== undefined) throw corrupt(`has the flag ${foreign[0]}, which ext2 does not know`);
-    if (this.hasExtra && (this.#extraSize() % 4 !== 0 || GOOD_OLD_INODE_SIZE + this.#extraSize() > this.#stored.length)) {
-      throw corrupt(`has i_extra_isize ${this.#extraSize()}`);
+    if (this.#end % 4 !== 0 || this.#end > this.sb.image.size) {
+      throw corrupt(`has i_extra_isize ${this.#end - GOOD_OLD_INODE_SIZE}`);
     }
     if (this.isRegular && this.size > this.sb.maxBytes) throw corrupt(`has ${this.size} bytes: more than a file can`);
     if (this.isDirectory) this.#checkDirectorySize();
@@ -267,103 +279,81 @@ export class Ext2Inode extends Inode {
     }
   }
 
-  #extraSize(): number {
-    return this.#view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
+  get #pos(): number {
+    return this.sb.groups.inodePos(this.ino);
   }
 
-  #extra(name: ExtraName): number | undefined {
-    const offset = INODE_EXTRA[name][1];
-    if (!this.hasExtra || offset + 4 > GOOD_OLD_INODE_SIZE + this.#extraSize()) return undefined;
-    return this.#view.getUint32(offset, true);
+  // Whether the inode has the four bytes of a larger inode at `offset`.
+  #has(offset: number): boolean {
+    return offset + 4 <= this.#end && this.#end <= this.sb.image.size;
   }
 
-  #scratch(): Uint8Array {
-    return scratch.subarray(0, this.#stored.length);
+  #timeIn(view: DataView, seconds: number, extra: number): number {
+    return toMilliseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
   }
 
   #encodeSize(view: DataView): void {
-    view.setUint32(INODE.i_size[1], this.size % 2 ** 32, true);
-    if (this.isRegular) view.setUint32(INODE.i_size_high[1], Math.floor(this.size / 2 ** 32), true);
+    view.setUint32(SIZE, this.size % 2 ** 32, true);
+    if (this.isRegular) view.setUint32(SIZE_HIGH, Math.floor(this.size / 2 ** 32), true);
   }
 
-  // The inode as it shall be on the medium. It is there until the next one is encoded.
-  #encode(): Uint8Array {
-    const next = this.#scratch();
-    next.set(this.#stored);
-    const view = scratchView;
-    view.setUint16(INODE.i_mode[1], this.mode, true);
-    view.setUint16(INODE.i_uid[1], this.uid % 2 ** 16, true);
-    view.setUint16(INODE.l_i_uid_high[1], Math.floor(this.uid / 2 ** 16), true);
-    view.setUint16(INODE.i_gid[1], this.gid % 2 ** 16, true);
-    view.setUint16(INODE.l_i_gid_high[1], Math.floor(this.gid / 2 ** 16), true);
-    view.setUint16(INODE.i_links_count[1], this.nlink, true);
-    view.setUint32(INODE.i_flags[1], this.flags, true);
-    view.setUint32(INODE.i_blocks[1], this.map.storedSectors, true);
-    view.setUint32(INODE.i_dtime[1], this.dtime, true);
-    view.setUint32(INODE.i_file_acl[1], this.fileAcl, true);
+  // The inode as it shall be on the medium, until another one is encoded.
+  #encode(): InodeImage {
+    const { image } = this.sb;
+    const { next: view } = image;
+    if (this.#isNew) this.#encodeNew(image);
+    else image.begin(this.#pos);
+    view.setUint16(MODE, this.mode, true);
+    view.setUint16(UID, this.uid % 2 ** 16, true);
+    view.setUint16(UID_HIGH, Math.floor(this.uid / 2 ** 16), true);
+    view.setUint16(GID, this.gid % 2 ** 16, true);
+    view.setUint16(GID_HIGH, Math.floor(this.gid / 2 ** 16), true);
+    view.setUint16(LINKS, this.nlink, true);
+    view.setUint32(FLAGS, this.flags, true);
+    view.setUint32(SECTORS, this.map.storedSectors, true);
+    view.setUint32(DTIME, this.dtime, true);
+    view.setUint32(FILE_ACL, this.fileAcl, true);
     this.#encodeSize(view);
     const top = this.map.storedTop;
     for (let index = 0; index < top.length; index++) view.setUint32(POINTERS + index * 4, top[index] as number, true);
-    for (let index = 0; index < TIMES.length; index++) this.#encodeTime(view, index);
-    return next;
+    this.#encodeTime(image, this.atimeMs, ATIME, ATIME_EXTRA);
+    this.#encodeTime(image, this.ctimeMs, CTIME, CTIME_EXTRA);
+    this.#encodeTime(image, this.mtimeMs, MTIME, MTIME_EXTRA);
+    return image;
+  }
+
+  #encodeNew(image: InodeImage): void {
+    image.beginNew(this.#pos);
+    const { next: view } = image;
+    view.setUint32(GENERATION, this.generation, true);
+    if (this.birthtimeMs === undefined) return;
+    view.setUint16(INODE_EXTRA.i_extra_isize[1], WANT_EXTRA_ISIZE, true);
+    this.#encodeTime(image, this.birthtimeMs, CRTIME, CRTIME_EXTRA);
   }
 
   // A time that was not changed keeps the nanoseconds that memory cannot hold.
-  #encodeTime(view: DataView, index: number): void {
-    const [name, secondsField, extraField] = TIMES[index] as (typeof TIMES)[number];
-    if (this[name] === this.#storedTimes[index]) return;
-    const hasExtra = this.#extra(extraField) !== undefined;
-    const { seconds, extra } = fromMilliseconds(this[name], hasExtra);
-    view.setInt32(INODE[secondsField][1], seconds, true);
-    if (hasExtra) view.setUint32(INODE_EXTRA[extraField][1], extra, true);
-  }
-
-  #differs(): boolean {
-    const next = this.#encode();
-    const { i_atime } = INODE;
-    next.set(this.#stored.subarray(i_atime[1], i_atime[1] + 4), i_atime[1]);
-    if (this.#extra('i_atime_extra') !== undefined) {
-      const offset = INODE_EXTRA.i_atime_extra[1];
-      next.set(this.#stored.subarray(offset, offset + 4), offset);
-    }
-    return Buffer.compare(next, this.#stored) !== 0;
+  #encodeTime({ found, next }: InodeImage, ms: number, secondsAt: number, extraAt: number): void {
+    if (this.#timeIn(found, secondsAt, extraAt) === ms) return;
+    const hasExtra = this.#has(extraAt);
+    const { seconds, extra } = fromMilliseconds(ms, hasExtra);
+    next.setInt32(secondsAt, seconds, true);
+    if (hasExtra) next.setUint32(extraAt, extra, true);
   }
 
   // A mode and links of 0 say that it is no one's. All of the rest can be there before them.
-  #storeUnused(next: Uint8Array): void {
-    scratchView.setUint16(INODE.i_mode[1], 0, true);
-    scratchView.setUint16(INODE.i_links_count[1], 0, true);
-    this.sb.medium.store(this.sb.groups.inodePos(this.ino), next);
-    this.#stored.set(next);
+  #storeUnused(image: InodeImage): void {
+    image.next.setUint16(MODE, 0, true);
+    image.next.setUint16(LINKS, 0, true);
+    image.store();
     this.#isNew = false;
-    scratchView.setUint16(INODE.i_mode[1], this.mode, true);
-    scratchView.setUint16(INODE.i_links_count[1], this.nlink, true);
-  }
-
-  // Stores what differs from the medium between two bytes, in whole units of 8.
-  #put(next: Uint8Array, from: number, to: number): void {
-    const stored = this.#stored;
-    let first = from;
-    while (first < to && next[first] === stored[first]) first++;
-    if (first === to) return;
-    let end = to;
-    while (next[end - 1] === stored[end - 1]) end--;
-    first = Math.max(from, first - (first % 8));
-    end = Math.min(to, Math.ceil(end / 8) * 8);
-    const bytes = next.subarray(first, end);
-    this.sb.medium.store(this.sb.groups.inodePos(this.ino) + first, bytes);
-    stored.set(bytes, first);
-    this.#storedTimes = [this.atimeMs, this.ctimeMs, this.mtimeMs];
+    image.next.setUint16(MODE, this.mode, true);
+    image.next.setUint16(LINKS, this.nlink, true);
   }
 }
 
-// Where inodes are encoded: one after the other, and none larger than the largest block.
-const scratch = new Uint8Array(4096);
-const scratchView = new DataView(scratch.buffer);
-
 function sizeIn(view: DataView, mode: number): number {
-  const high = typeOf(mode) === S_IFREG ? view.getUint32(INODE.i_size_high[1], true) : 0;
-  return high * 2 ** 32 + view.getUint32(INODE.i_size[1], true);
+  const high = typeOf(mode) === S_IFREG ? view.getUint32(SIZE_HIGH, true) : 0;
+  return high * 2 ** 32 + view.getUint32(SIZE, true);
 }
 
 /** The pointers of a device's inode. */

@@ -36,15 +36,20 @@ export class Medium {
   }
 
   load(pos: number, length: number): Uint8Array<ArrayBuffer> {
-    this.#check(pos, length);
     const bytes = new Uint8Array(length);
+    this.loadInto(bytes, pos);
+    return bytes;
+  }
+
+  loadInto(bytes: Uint8Array, pos: number): void {
+    const length = bytes.byteLength;
+    this.#check(pos, length);
     let loaded = this.device.readSync(bytes, pos);
     while (loaded < length) {
       const more = this.device.readSync(bytes, pos + loaded, { offset: loaded });
       if (more === 0) throw new DaxError({ errno: 'EIO', syscall: 'read', position: pos + loaded });
       loaded += more;
     }
-    return bytes;
   }
 
   store(pos: number, bytes: Uint8Array): void {

@@ -18,6 +18,7 @@ import {
 import { corruption, fail, type Place } from './error.js';
 import { geometryOf, type Geometry } from './geometry.js';
 import { Groups } from './groups.js';
+import { InodeImage } from './inode-image.js';
 import { sizeOf, type Field } from './layout.js';
 import { Medium } from './medium.js';
 
@@ -41,6 +42,7 @@ export class Super implements SuperBlock {
   readonly medium: Medium;
   readonly geometry: Geometry;
   readonly groups: Groups;
+  readonly image: InodeImage;
   readonly fields: Superblock;
   readonly blockSize: number;
   readonly bdev: BlockDevice;
@@ -60,6 +62,7 @@ export class Super implements SuperBlock {
     this.bdev = device;
     this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize);
     this.groups = new Groups(this.medium, this.fields, this.geometry);
+    this.image = new InodeImage(this.medium, this.geometry.inodeSize);
     this.maxBytes = maxBytesOf(this.geometry, this.fields);
     this.synchronous = options.synchronous;
     this.owner = options.owner;

@@ -34,6 +34,8 @@ export class Volume {
   readonly #directories = new WeakMap<Ext2Inode, Directory>();
   // Those whose names are kept, the least recently used first.
   readonly #recent = new Set<Directory>();
+  // The last of these.
+  #latest: Directory | undefined;
   #isFrozen = false;
   #isMounted = true;
 
@@ -135,14 +137,16 @@ export class Volume {
 
   /** The directory of an inode: always the same one. */
   directory(inode: Ext2Inode): Directory {
+    if (this.#latest?.inode === inode) return this.#latest;
     const known = this.#directories.get(inode);
     if (known !== undefined && this.#recent.delete(known)) {
       this.#recent.add(known);
-      return known;
+      return (this.#latest = known);
     }
     const directory = known ?? new Directory(inode);
     this.#directories.set(inode, directory);
     this.#recent.add(directory);
+    this.#latest = directory;
     let names = 0;
     for (const { cached } of this.#recent) names += cached;
     for (const oldest of this.#recent) {
@@ -231,8 +235,7 @@ export class Volume {
   /** Deletes inodes that lost their last name while they were open, before the filesystem was cut off. */
   recoverOrphans(): number {
     return this.orphans.recover((ino) => {
-      const { geometry, medium, groups } = this.sb;
-      const inode = new Ext2Inode(this, ino, medium.load(groups.inodePos(ino), geometry.inodeSize));
+      const inode = Ext2Inode.read(this, ino);
       inode.dtime = 0;
       // A name came back, or it was only being truncated: nothing of it is lost.
       if (inode.nlink > 0) inode.store();
@@ -270,6 +273,7 @@ export class Volume {
   }
 
   #release(inode: Ext2Inode): void {
+    if (inode.unreleased.length === 0) return;
     for (const run of inode.unreleased.splice(0)) this.blocks.release(run);
   }
 }
