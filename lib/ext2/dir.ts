@@ -36,6 +36,9 @@ class DirBlock {
   readonly pos: number;
   readonly bytes: Buffer<ArrayBuffer>;
   readonly view: DataView;
+  // The entry with the longest free part; undefined until it is asked for. No other has a longer one than `#nextRoom`.
+  #roomiest: number | undefined;
+  #nextRoom = 0;
 
   constructor(start: number, pos: number, bytes: Uint8Array<ArrayBuffer>) {
     this.start = start;
@@ -78,13 +81,49 @@ class DirBlock {
     return undefined;
   }
 
-  /** The longest entry that it has room for. */
-  room(): number {
-    let most = 0;
-    for (let offset = 0; offset < this.bytes.length; offset += this.recLenAt(offset)) {
-      most = Math.max(most, this.recLenAt(offset) - this.usedAt(offset));
+  /** The entry with the longest free part. */
+  get roomiest(): number {
+    if (this.#roomiest !== undefined) return this.#roomiest;
+    let roomiest = 0;
+    let most = this.roomAt(0);
+    let next = 0;
+    for (let offset = this.recLenAt(0); offset < this.bytes.length; offset += this.recLenAt(offset)) {
+      const room = this.roomAt(offset);
+      if (room <= most) {
+        if (room > next) next = room;
+        continue;
+      }
+      next = most;
+      most = room;
+      roomiest = offset;
     }
-    return most;
+    this.#nextRoom = next;
+    return (this.#roomiest = roomiest);
+  }
+
+  /** The longest entry that it has room for. */
+  get room(): number {
+    return this.roomAt(this.roomiest);
+  }
+
+  /** The longest entry that there is room for in the entry at `offset`. */
+  roomAt(offset: number): number {
+    return this.recLenAt(offset) - this.usedAt(offset);
+  }
+
+  /** The entry at `offset` was made in the free part of the roomiest one. */
+  added(offset: number): void {
+    this.#roomiest = this.roomAt(offset) >= this.#nextRoom ? offset : undefined;
+  }
+
+  /** The entry at `offset` was removed: it is a free part of the one at `before`, or, unused, is `before` itself. */
+  removed(offset: number, before: number): void {
+    if (this.#roomiest === undefined) return;
+    if (this.#roomiest === offset) this.#roomiest = before;
+    if (this.#roomiest === before) return;
+    const [room, most] = [this.roomAt(before), this.room];
+    if (room > most) this.#roomiest = before;
+    this.#nextRoom = Math.max(this.#nextRoom, Math.min(room, most));
   }
 }
 
@@ -150,18 +189,12 @@ export class Directory {
     const needed = direntLength(name.length);
     const index = this.#roomFor(needed) ?? 0;
     const block = this.#load(index * this.inode.sb.blockSize);
-    // The first slot with room, and the most room that there is in another.
-    let slot: number | undefined;
-    let room = 0;
-    for (let at = 0; at < block.bytes.length; at += block.recLenAt(at)) {
-      const free = block.recLenAt(at) - block.usedAt(at);
-      if (slot === undefined && free >= needed) slot = at;
-      else if (free > room) room = free;
-    }
-    if (slot === undefined) throw this.#corrupt('has no room where there was', block.start);
+    const slot = block.roomiest;
+    if (block.room < needed) throw this.#corrupt('has no room where there was', block.start);
     const used = block.usedAt(slot);
     const offset = used === 0 ? this.#reuse(block, slot, name, target) : this.#split(block, slot, used, name, target);
-    this.#room[index] = Math.max(room, block.recLenAt(offset) - needed);
+    block.added(offset);
+    this.#room[index] = block.room;
     this.#remember(name, target.ino, this.#typeOf(target), block.start + offset);
   }
 
@@ -174,19 +207,16 @@ export class Directory {
     let at = 0;
     for (; at < offset; at += block.recLenAt(at)) before = at;
     if (at !== offset) throw this.#corrupt('lost an entry', block.start);
-    let room = block.recLenAt(offset);
     if (before === undefined) {
       block.view.setUint32(offset + INODE_AT, 0, true);
       this.#store(block, offset + INODE_AT, 4);
     } else {
-      const recLen = block.recLenAt(before) + room;
-      block.view.setUint16(before + REC_LEN_AT, recLen, true);
+      block.view.setUint16(before + REC_LEN_AT, block.recLenAt(before) + block.recLenAt(offset), true);
       this.#store(block, before + REC_LEN_AT, 2);
-      room = recLen - block.usedAt(before);
     }
+    block.removed(offset, before ?? offset);
     const index = this.#loaded();
-    const number = block.start / this.inode.sb.blockSize;
-    this.#room[number] = Math.max(this.#room[number] ?? 0, room);
+    this.#room[block.start / this.inode.sb.blockSize] = block.room;
     index.delete(name);
   }
 
@@ -237,7 +267,7 @@ export class Directory {
       const block = this.#load(start);
       // Of two entries with one name, which only corruption makes, the first counts.
       for (const entry of this.#entriesOf(block)) if (!index.has(entry.name)) index.set(entry.name, entry);
-      room.push(block.room());
+      room.push(block.room);
     }
     this.#room = room;
     return (this.#index = index);
