@@ -10,7 +10,8 @@ export interface LockedPages extends Ranked {
 
 /** The kernel's entry locks, by ranges. Nothing that holds one waits for another. */
 export class PageLocks {
-  readonly #held = new Set<LockedPages>();
+  // Few at a time: an I/O has one, and a page fault.
+  readonly #held: LockedPages[] = [];
   #whenFreed: (() => void)[] = [];
 
   /** Locks bytes [start, end) of the file, which are whole blocks or pages, unless one of them is locked. */
@@ -18,19 +19,20 @@ export class PageLocks {
     for (const other of this.#held) if (start < other.end && other.start < end) return undefined;
     const locked: LockedPages = { start, end, rank: 'page entry' };
     assertOrder(locked);
-    this.#held.add(locked);
+    this.#held.push(locked);
     noteTaken(locked);
     return locked;
   }
 
   unlock(locked: LockedPages): void {
     noteReleased(locked);
-    this.#held.delete(locked);
-    for (const wake of this.#whenFreed.splice(0)) wake();
+    const index = this.#held.indexOf(locked);
+    if (index >= 0) this.#held.splice(index, 1);
+    if (this.#whenFreed.length > 0) for (const wake of this.#whenFreed.splice(0)) wake();
   }
 
   /** Resolves when one that is locked now was unlocked; at once if none is. */
   async change(): Promise<void> {
-    if (this.#held.size > 0) await new Promise<void>((resolve) => this.#whenFreed.push(resolve));
+    if (this.#held.length > 0) await new Promise<void>((resolve) => this.#whenFreed.push(resolve));
   }
 }
