@@ -41,11 +41,13 @@ export function isRun(bits: Uint8Array, from: number, count: number, value: bool
 export function runLength(bits: Uint8Array, from: number, end: number, value: boolean): number {
   const same = value ? 0xff : 0;
   let index = from;
-  while (index < end) {
-    if ((index & 7) === 0 && end - index >= 8 && bits[index >> 3] === same) index += 8;
-    else if (isSet(bits, index) === value) index++;
-    else break;
-  }
+  while (index < end && (index & 7) !== 0 && isSet(bits, index) === value) index++;
+  if ((index & 7) !== 0) return index - from;
+  const lastByte = end >> 3;
+  let byte = index >> 3;
+  while (byte < lastByte && bits[byte] === same) byte++;
+  index = byte * 8;
+  while (index < end && isSet(bits, index) === value) index++;
   return index - from;
 }
 
