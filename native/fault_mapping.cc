@@ -196,13 +196,12 @@ napi_value Forgive(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// faultSetWanted(file, wanted) -> false where the file has ended
-napi_value SetWanted(napi_env env, napi_callback_info info) {
+// faultIsMapped(file) -> whether any isolate looks at it
+napi_value IsMapped(napi_env env, napi_callback_info info) {
   const Args args(env, info);
-  bool wanted;
   const std::shared_ptr<FaultFile> file = GetFile(args);
   napi_value result = nullptr;
-  if (file && args.Bool(1, &wanted)) napi_get_boolean(env, file->SetWanted(wanted), &result);
+  if (file) napi_get_boolean(env, file->IsMapped(), &result);
   return result;
 }
 
@@ -317,7 +316,7 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"faultSetSize", SetSize},        {"faultKnow", Know},
       {"faultKnowHole", KnowHole},      {"faultForget", Forget},
       {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},        {"faultSetWanted", SetWanted},
+      {"faultForgive", Forgive},        {"faultIsMapped", IsMapped},
       {"faultFreeze", Freeze},          {"regionOpen", OpenRegion},
       {"regionInstall", InstallRegion}, {"regionBuffer", RegionBuffer},
       {"regionPersist", PersistRegion}, {"regionPrefault", PrefaultRegion},
