@@ -198,6 +198,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       const code = await asOperation(() => this.#fault(vmf, isMkwrite));
       // eslint-disable-next-line no-bitwise -- a flag
       const isMajor = (code & VM_FAULT_MAJOR) !== 0;
+      // A filesystem that cut its file off without a word. What is known past the end is not to be found there.
+      if (vmf.error?.reason === 'BEYOND_END') this.resized();
       this.#answer(region, page, isMajor, vmf.error);
     } catch (error) {
       // A callback broke: who touched the page is refused, and whoever wrote the callback hears of it.

@@ -235,19 +235,29 @@ onEveryGround('52: a file that is cut off while a fault waits for its block', as
   test.equal(mapped.fs.freeBlocks, free);
   test.equal(await worker.load(page + 1), 0);
   test.match((await worker.lost(1))[0], { code: 'ENXIO', reason: 'BEYOND_END', position: page });
+});
 
-  // A filesystem that cuts its file off without a word to anybody.
-  mapped.file.truncateSync(2 * page);
-  mapped.fs.forget(mapped.file);
-  mapped.fs.onGetBlock = (inode, _iblock, _bh, create) => {
-    if (create) inode.size = 0;
-    return undefined;
-  };
-  await worker.store(page, 1);
-  mapped.fs.onGetBlock = undefined;
-  test.match((await worker.lost(2))[1], { code: 'ENXIO', reason: 'BEYOND_END', position: page });
-  mapped.fs.unlink(mapped.inode);
-  test.equal(mapped.fs.freeBlocks, free);
+onEveryGround('52: a filesystem that cuts its file off without a word to anybody', async (test, ground) => {
+  const { page } = ground;
+  for (const zeroOnAlloc of [false, true]) {
+    const mapped = ground.holes(2, {}, { zeroOnAlloc });
+    const free = mapped.fs.freeBlocks;
+    const worker = await FaultWorker.start(test, mapped.mapping.handle);
+    mapped.fs.onGetBlock = (inode, _iblock, _bh, create) => {
+      if (create) inode.size = 0;
+      return undefined;
+    };
+    await worker.store(page, 0xee);
+    mapped.fs.onGetBlock = undefined;
+    test.match(await worker.lost(1), [{ code: 'ENXIO', reason: 'BEYOND_END', position: page }]);
+    // A block that needs no zeroing is told of before the end is looked at.
+    const other = await FaultWorker.start(test, mapped.mapping.handle);
+    await other.store(page, 0xee);
+    test.match(await other.lost(1), [{ code: 'ENXIO', reason: 'BEYOND_END', position: page }]);
+    test.not(ground.media(mapped, 1)[0], 0xee);
+    mapped.fs.unlink(mapped.inode);
+    test.equal(mapped.fs.freeBlocks, free);
+  }
 });
 
 onEveryGround('56: the times of a file', async (test, ground) => {
