@@ -39,12 +39,12 @@ bool FaultFile::IsServed() {
 }
 
 FaultFile::Regions FaultFile::Alive() const {
-  Regions alive;
+  Regions regions;
   for (const std::weak_ptr<FaultRegion>& weak : regions_) {
     std::shared_ptr<FaultRegion> region = weak.lock();
-    if (region && !region->retired()) alive.push_back(std::move(region));
+    if (region) (region->retired() ? regions.retired : regions.alive).push_back(std::move(region));
   }
-  return alive;
+  return regions;
 }
 
 std::map<uint64_t, FaultFile::Place>::const_iterator FaultFile::Find(uint64_t page) const {
@@ -241,19 +241,38 @@ void FaultFile::Abandon() {
   });
 }
 
-bool FaultFile::IsMapped() const {
+bool FaultFile::SetWanted(bool wanted) {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  wanted_ = wanted;
+  regions = Alive();
+  SettleLocked(regions);
+  return !abandoned_;
+}
+
+void FaultFile::Settle() {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
   regions = Alive();
-  return !regions.empty();
+  SettleLocked(regions);
 }
 
-void FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
+void FaultFile::SettleLocked(const Regions& regions) {
+  if (wanted_ || !regions.empty()) return;
+  abandoned_ = true;
+  questions_.clear();
+  // What says where the pages lie keeps devices open.
+  Cut({0, UINT64_MAX});
+}
+
+int FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (!wanted_) return -ESTALE;
   regions_.erase(std::remove_if(regions_.begin(), regions_.end(),
                                 [](const std::weak_ptr<FaultRegion>& weak) { return weak.expired(); }),
                  regions_.end());
   regions_.push_back(region);
+  return 0;
 }
 
 int FaultFile::Install(FaultRegion& region, PageRange pages) {
@@ -292,9 +311,12 @@ int FaultFile::InstallLocked(FaultRegion& region, PageRange pages) {
 }
 
 void FaultFile::Close(FaultRegion& region) {
+  Regions regions;
   const std::lock_guard<std::mutex> layout(layout_);
   const std::lock_guard<std::mutex> lock(mutex_);
   region.Retire();
+  regions = Alive();
+  SettleLocked(regions);
 }
 
 int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {

@@ -48,10 +48,15 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // The owner is gone: nothing of the file is seen from now on, private copies excepted, and every touch is
   // refused.
   void Abandon();
-  bool IsMapped() const;
+  // Whether the owner looks at it. What it lets go of can be attached no more, and ends with its last region.
+  // True while it has not ended.
+  bool SetWanted(bool wanted);
 
   // Any isolate's.
-  void Add(const std::shared_ptr<FaultRegion>& region);
+  // 0, or -ESTALE where its owner has let go of it.
+  int Add(const std::shared_ptr<FaultRegion>& region);
+  // A region is no more.
+  void Settle();
   // Installs what is known of the pages. 0 or -errno.
   int Install(FaultRegion& region, PageRange pages);
   void Close(FaultRegion& region);
@@ -79,7 +84,15 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
     bool write;
     std::chrono::steady_clock::time_point deadline;
   };
-  using Regions = std::vector<std::shared_ptr<FaultRegion>>;
+  using RegionList = std::vector<std::shared_ptr<FaultRegion>>;
+  // To be declared before the lock: a region whose last reference goes takes it (Settle).
+  struct Regions {
+    RegionList alive;
+    RegionList retired;
+    RegionList::const_iterator begin() const { return alive.begin(); }
+    RegionList::const_iterator end() const { return alive.end(); }
+    bool empty() const { return alive.empty(); }
+  };
   using Replacements = std::vector<std::pair<std::shared_ptr<FaultRegion>, std::vector<PageRange>>>;
 
   FaultFile(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size);
@@ -92,6 +105,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // thread.
   template <typename Change>
   void Revoke(Change change);
+  // Ends the file where nobody looks any more. `regions`: those that are alive.
+  void SettleLocked(const Regions& regions);
   int InstallLocked(FaultRegion& region, PageRange pages);
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
@@ -106,6 +121,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   mutable std::mutex mutex_;
   uint64_t size_;
   bool frozen_ = false;
+  bool wanted_ = true;
   bool abandoned_ = false;
   std::map<uint64_t, Place> places_;
   std::vector<std::weak_ptr<FaultRegion>> regions_;

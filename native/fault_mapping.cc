@@ -196,12 +196,13 @@ napi_value Forgive(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// faultIsMapped(file) -> whether any isolate looks at it
-napi_value IsMapped(napi_env env, napi_callback_info info) {
+// faultSetWanted(file, wanted) -> false where the file has ended
+napi_value SetWanted(napi_env env, napi_callback_info info) {
   const Args args(env, info);
+  bool wanted;
   const std::shared_ptr<FaultFile> file = GetFile(args);
   napi_value result = nullptr;
-  if (file) napi_get_boolean(env, file->IsMapped(), &result);
+  if (file && args.Bool(1, &wanted)) napi_get_boolean(env, file->SetWanted(wanted), &result);
   return result;
 }
 
@@ -316,7 +317,7 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"faultSetSize", SetSize},        {"faultKnow", Know},
       {"faultKnowHole", KnowHole},      {"faultForget", Forget},
       {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},        {"faultIsMapped", IsMapped},
+      {"faultForgive", Forgive},        {"faultSetWanted", SetWanted},
       {"faultFreeze", Freeze},          {"regionOpen", OpenRegion},
       {"regionInstall", InstallRegion}, {"regionBuffer", RegionBuffer},
       {"regionPersist", PersistRegion}, {"regionPrefault", PrefaultRegion},

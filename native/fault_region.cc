@@ -70,6 +70,20 @@ PageRange Around(PageRange a, PageRange b) {
   return {first, std::max(a.end(), b.end()) - first};
 }
 
+// The part of `pages`, one of which is `page`, that is inside or outside of `border` as that one is.
+PageRange OneSide(PageRange border, uint64_t page, PageRange pages) {
+  uint64_t first = pages.first;
+  uint64_t end = pages.end();
+  for (const uint64_t edge : {border.first, border.end()}) {
+    if (edge <= page) {
+      first = std::max(first, edge);
+    } else {
+      end = std::min(end, edge);
+    }
+  }
+  return {first, end - first};
+}
+
 std::atomic<uint64_t> next_id{1};
 
 }  // namespace
@@ -201,7 +215,7 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
                                uint64_t position, PageRange* installed) {
   // Nothing is there, whatever is remembered: an event came for it.
   Erase({page, 1});
-  const PageRange gap = GapAround(page, Clip(around));
+  const PageRange gap = OneSide(held_, page, GapAround(page, Clip(around)));
   uint64_t first = gap.first;
   uint64_t end = gap.end();
   if (range_->any_lost()) {
@@ -212,8 +226,9 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
   *installed = {first, end - first};
   if (!VmaBudget::Get().Take()) return -ENOMEM;
   const uint64_t at = position + (first - around.first) * shape_.unit;
-  // It may be that the page is replaced at once, and a private copy of it would go too.
-  const bool stores = shape_.shared ? shape_.writable : !replacing();
+  // It may be that a page among those held is replaced at once, and a private copy of it would go too.
+  const bool held = page >= held_.first && page < held_.end();
+  const bool stores = shape_.shared ? shape_.writable : !held;
   const int protection = stores ? PROT_READ | PROT_WRITE : PROT_READ;
   const int kind = !shape_.shared      ? MAP_PRIVATE | MAP_NORESERVE
                    : backing->map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC
@@ -222,7 +237,6 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
                             backing->source->fd(), static_cast<off_t>(at));
   if (mapped == MAP_FAILED) return -errno;
   if (!shape_.shared) madvise(mapped, (end - first) * shape_.unit, MADV_DONTFORK);
-  if (replacing()) held_ = Around(held_, *installed);
   Insert(first, {end - first, Content::kDevice, backing, at, 0});
   return 0;
 }
@@ -337,8 +351,13 @@ std::vector<PageRange> FaultRegion::ReleaseRefused(PageRange pages, bool even_lo
   const PageRange here = Clip(pages);
   std::vector<PageRange> released;
   if (here.count == 0) return released;
-  Hold(here);
+  PageRange refused{0, 0};
   for (const auto& [range, piece] : Overlapping(here)) {
+    if (piece->content == Content::kRefused) refused = Around(refused, range);
+  }
+  if (refused.count == 0) return released;
+  Hold(refused);
+  for (const auto& [range, piece] : Overlapping(refused)) {
     if (piece->content != Content::kRefused) continue;
     for (uint64_t page = range.first; page < range.end(); page++) {
       if (even_lost || !IsLost(page)) Append(&released, {page, 1});
@@ -430,10 +449,14 @@ int FaultRegion::Reason(uint64_t page) const {
 
 void FaultRegion::EndReplacement() {
   if (!replacing()) return;
-  if (!shape_.shared) {
-    mprotect(AddressOf(held_.first), held_.count * shape_.unit, PROT_READ | PROT_WRITE);
-  }
+  const PageRange pages = held_;
   held_ = {0, 0};
+  // A kernel that has no memory for private copies any more: better no page than one that a store waits for
+  // for ever.
+  if (!shape_.shared &&
+      mprotect(AddressOf(pages.first), pages.count * shape_.unit, PROT_READ | PROT_WRITE) != 0) {
+    Refuse(pages, -ENOMEM);
+  }
   range_->unlock();
 }
 

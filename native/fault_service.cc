@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <thread>
@@ -42,8 +43,9 @@ int FaultService::Open(const std::shared_ptr<FaultFile>& file, const RegionShape
   if (const int error = FaultRegion::Reserve(shape, std::move(client), &reserved)) return error;
   // It is found no longer before its addresses are somebody else's.
   const auto release = [this](FaultRegion* region) {
-    Remove(*region);
+    const std::shared_ptr<FaultFile> last = Remove(*region);
     delete region;
+    if (last) last->Settle();
   };
   const std::shared_ptr<FaultRegion> region(reserved.release(), release);
   {
@@ -51,19 +53,18 @@ int FaultService::Open(const std::shared_ptr<FaultFile>& file, const RegionShape
     const std::lock_guard<std::mutex> lock(mutex_);
     regions_[start] = {start + region->length(), region, file};
   }
-  file->Add(region);
+  if (const int error = file->Add(region)) return error;
   *result = region;
   return 0;
 }
 
-void FaultService::Remove(const FaultRegion& region) {
-  // The file may go with its last region, and must do so after the lock.
-  Entry last;
+std::shared_ptr<FaultFile> FaultService::Remove(const FaultRegion& region) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = regions_.find(reinterpret_cast<uintptr_t>(region.address()));
-  if (found == regions_.end()) return;
-  last = std::move(found->second);
+  if (found == regions_.end()) return nullptr;
+  std::shared_ptr<FaultFile> file = std::move(found->second.file);
   regions_.erase(found);
+  return file;
 }
 
 FaultService::Target FaultService::FindAddress(uintptr_t address) {
@@ -111,29 +112,37 @@ void FaultService::Run() {
   constexpr int kSecond = 1000;
   // A thread that faulted mostly faults again on the next page. To be woken takes longer than to look for it.
   constexpr std::chrono::microseconds kAttention{50};
+  constexpr std::chrono::milliseconds kPatience{1};
   const Userfault& userfault = Userfault::Get();
   FaultEvent events[kBatch];
   // Served only after the kernel's other messages were read.
   std::vector<FaultEvent> postponed;
+  Clock::time_point looked = Clock::now();
   for (;;) {
     struct pollfd sources[] = {{userfault.fd(), POLLIN, 0}, {wake_, POLLIN, 0}};
     const int timeout = !postponed.empty() ? 1 : waiting_ ? kSecond : -1;
-    const int ready = poll(sources, 2, timeout);
+    poll(sources, 2, timeout);
     if ((sources[0].revents & POLLIN) != 0) {
+      const Clock::time_point end = Clock::now() + kPatience;
       Clock::time_point until;
+      Clock::time_point now;
       do {
         const size_t count = userfault.Read(events, kBatch);
         for (size_t i = 0; i < count; i++) {
           if (!Handle(events[i])) postponed.push_back(events[i]);
         }
-        const Clock::time_point now = Clock::now();
-        if (count > 0) until = now + kAttention;
+        now = Clock::now();
+        if (count > 0) until = std::min(now + kAttention, end);
         // Who was served may need this processor.
         if (count == 0) sched_yield();
-        if (now >= until) break;
-      } while (postponed.empty());
+      } while (now < until && postponed.empty());
     }
-    if (ready == 0 || (sources[1].revents & POLLIN) != 0) LookAround();
+    // Faults that go on and on keep nobody from being told, or refused.
+    const bool due = waiting_ && Clock::now() >= looked + std::chrono::seconds(1);
+    if (due || (sources[1].revents & POLLIN) != 0) {
+      LookAround();
+      looked = Clock::now();
+    }
     std::vector<FaultEvent> again;
     again.swap(postponed);
     for (const FaultEvent& event : again) {

@@ -38,7 +38,7 @@ class FaultService {
 
   FaultService();
   [[noreturn]] void Run();
-  void Remove(const FaultRegion& region);
+  std::shared_ptr<FaultFile> Remove(const FaultRegion& region);
   // False: it must be tried again after more messages were read.
   bool Handle(const FaultEvent& event);
   void LookAround();

@@ -46,6 +46,14 @@ void OnSigbus(int signal_number, siginfo_t* info, void* context) {
     // Of bad memory the kernel tells once.
     const bool certain = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
     const bool survives = range != nullptr && range->on_loss() == OnLoss::kZeros;
+    // Nobody waits for it, and who is interrupted may hold the range: a touch of the page will tell again.
+    if (survives && info->si_code == BUS_MCEERR_AO) {
+      if (!range->try_lock()) {
+        errno = saved_errno;
+        return;
+      }
+      range->unlock();
+    }
     if (survives && range->ReplaceWithZeros(address, certain)) {
       errno = saved_errno;
       return;

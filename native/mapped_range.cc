@@ -97,9 +97,13 @@ void MappedRange::Remember(size_t index, uint8_t how) {
   any_lost_.store(true);
 }
 
-// Nobody who holds it is long, or can be interrupted by a handler that waits for it.
+// Who holds it is interrupted by no handler that waits for it: see OnSigbus.
 void MappedRange::lock() {
-  while (locked_.exchange(true, std::memory_order_acquire)) sched_yield();
+  while (!try_lock()) sched_yield();
+}
+
+bool MappedRange::try_lock() {
+  return !locked_.exchange(true, std::memory_order_acquire);
 }
 
 void MappedRange::unlock() {
@@ -130,8 +134,14 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
   void* const copy = mmap(nullptr, unit_, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (copy == MAP_FAILED) return false;
   // It may have to be faulted in, so without the lock.
+  const uint64_t replaced = replaced_.load();
   memcpy(copy, page, unit_);
   const std::lock_guard<MappedRange> hold(*this);
+  if (replaced_.load() != replaced) {
+    // It may be of a page that went. The store is tried again.
+    munmap(copy, unit_);
+    return true;
+  }
   Remember(index, kLost | kStray);
   if (mremap(copy, unit_, unit_, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) {
     munmap(copy, unit_);
@@ -142,6 +152,7 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
 }
 
 void MappedRange::Restore(size_t offset, size_t length) {
+  replaced_.fetch_add(1);
   if (!any_refused_.load()) return;
   for (size_t index = offset / unit_; index * unit_ < offset + length; index++) {
     if (lost_[index / kUnitsPerByte].load() == 0) continue;

@@ -40,6 +40,7 @@ class MappedRange {
   // Held while something else takes the place of what was refused or lost, so that no handler puts zeros over
   // it. Whoever holds it touches nothing in the range, and does not wait for whoever may.
   void lock();
+  bool try_lock();
   void unlock();
 
   // Puts private zeros in place of the unit that holds the address and remembers it as lost; false when the
@@ -71,6 +72,8 @@ class MappedRange {
 
   std::atomic<bool> taken_{false};
   std::atomic<bool> locked_{false};
+  // How often something else took a place. Guarded by the lock.
+  std::atomic<uint64_t> replaced_{0};
   // Odd while the entry is being changed: who finds it so, or changed, looks elsewhere.
   std::atomic<uint64_t> version_{0};
   std::atomic<uintptr_t> start_{0};

@@ -61,10 +61,12 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
 
   std::shared_ptr<Source> source(new Source(fd, options.read_only));
   // Before anything is changed, or taken back: it is another's if that one has the lock.
-  if (options.lock) {
-    if (const int error = source->Lock(is_block)) return error;
-  }
   source->created_ = created;
+  if (options.lock) {
+    const int error = source->Lock(is_block);
+    if (error != 0 && error != -EAGAIN) source->Undo(path);
+    if (error != 0) return error;
+  }
   int error = options.create_size ? source->CreateSize(*options.create_size) : 0;
   if (error == 0) error = source->Classify();
   if (error != 0) {

@@ -30,6 +30,10 @@ let mode: FaultMode | undefined;
 const spaces = new Map<number, WeakRef<AddressSpace>>();
 const viewers = new Map<number, WeakRef<Viewer>>();
 const goneViewers = new FinalizationRegistry<number>((region) => viewers.delete(region));
+// A mapping that nobody unmapped.
+const goneViews = new FinalizationRegistry<{ space: WeakRef<AddressSpace>; ref: WeakRef<OwnView> }>(({ space, ref }) => {
+  space.deref()?.removeView(ref);
+});
 // The file's handle goes with its space, and whoever waits for an answer is refused then.
 const goneSpaces = new FinalizationRegistry<number>((file) => spaces.delete(file));
 
@@ -64,7 +68,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   /** The one of a file. The callbacks of its latest mapping count. */
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
     const known = inode.mappings;
-    if (!(known instanceof AddressSpace)) return new AddressSpace(inode, pageSize, getBlock, operations);
+    if (!(known instanceof AddressSpace) || !addon().faultSetWanted(known.#file, true)) {
+      return new AddressSpace(inode, pageSize, getBlock, operations);
+    }
     known.#getBlock = getBlock;
     known.#operations = operations;
     return known;
@@ -109,14 +115,14 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   addView(view: OwnView): WeakRef<OwnView> {
     const ref = new WeakRef(view);
     this.#views.add(ref);
+    goneViews.register(view, { space: new WeakRef(this), ref });
     return ref;
   }
 
   removeView(ref: WeakRef<OwnView>): void {
     this.#views.delete(ref);
-    if (this.#views.size > 0 || addon().faultIsMapped(this.#file)) return;
-    // Nobody looks any more: I/O need not tell, and the device, which what is known keeps open, may be closed.
-    addon().faultForget(this.#file, 0, Number.MAX_SAFE_INTEGER);
+    // Other isolates may still look. Otherwise I/O need not tell.
+    if (this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
   }

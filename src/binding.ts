@@ -129,7 +129,8 @@ export interface Addon {
   faultAnswer(file: NativeFile, region: number, page: number, isMajor: boolean, errno: number): void;
   faultAnswerCopy(file: NativeFile, region: number, page: number, bytes: Uint8Array): void;
   faultForgive(file: NativeFile): void;
-  faultIsMapped(file: NativeFile): boolean;
+  /** Whether its owner looks at it. False where it has ended: nobody else looks either. */
+  faultSetWanted(file: NativeFile, wanted: boolean): boolean;
   faultFreeze(file: NativeFile, isFrozen: boolean): void;
   /** `fileId` may be another isolate's. `phase`: the device's position of the first page, modulo 2 MiB. */
   regionOpen(

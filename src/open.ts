@@ -36,6 +36,11 @@ export interface OpenOptions {
 
 const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
 
+const LOCKED: Pick<DaxErrorInit, 'reason' | 'hint'> = {
+  reason: 'DEVICE_IN_USE',
+  hint: 'another program has it open, and locked: end that, or wait for its end; `lslocks` and `fuser` tell which it is',
+};
+
 const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string }>> = {
   EISDIR: { reason: 'INVALID_FILE_TYPE', hint: 'give a file in it, or a device' },
   ENODEV: {
@@ -43,10 +48,6 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
     hint: 'only files, block devices and device-DAX character devices (/dev/daxX.Y) can be opened',
   },
   EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size, or is a symbolic link that leads nowhere: leave out `size` to open what is there' },
-  EAGAIN: {
-    reason: 'DEVICE_IN_USE',
-    hint: 'another program has it open, and locked: end that, or wait for its end; `lslocks` and `fuser` tell which it is',
-  },
   EBUSY: { reason: 'DEVICE_IN_USE', hint: 'another program or a mount has claimed it: end that, or use `force: true` if you know better' },
   EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
@@ -127,7 +128,8 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof found === 'number') {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
-    fail(path, code === 'EAGAIN' ? 'EBUSY' : found, REFUSALS[code] ?? {});
+    if (lock && code === 'EAGAIN') fail(path, 'EBUSY', LOCKED);
+    fail(path, found, REFUSALS[code] ?? {});
   }
   const device = new DaxDevice(path, found, readOnly);
   try {
@@ -147,9 +149,10 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
       });
     }
   } catch (error) {
-    device.closeSync();
+    // While it is still locked: then it may be another's.
     if (found.created) unlinkSync(path);
     if (found.filled) truncateSync(path, 0);
+    device.closeSync();
     throw error;
   }
   return device;

@@ -6,6 +6,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { deviceUse, openSync, PAGE_SIZE, partition } from 'node-dax';
 import { mkfsSync, mount } from 'node-dax/ext2';
+import { FaultWorker } from '../helpers/fault-worker.js';
 import { FILE_SIZE, onDevices, onEveryDevice, scratchPath } from '../helpers/devices.js';
 
 const REFUSAL = { code: 'EBUSY', reason: 'DEVICE_IN_USE', syscall: 'open', message: /locked.*lslocks/ };
@@ -71,6 +72,25 @@ onDevices('a file mapped on', ['a tmpfs file', 'devdax of 4 KiB', 'raw pmem'], (
   test.equal(canLock(wanted.path, 'exclusive'), false, 'what can still be stored to is still locked');
   mapping.unmap();
   wanted.open({ lock: true }).closeSync();
+});
+
+onDevices('a file that another thread has mapped on', ['a tmpfs file'], async (test, wanted) => {
+  const device = wanted.open({ lock: true });
+  mkfsSync(device, { blockSize: PAGE_SIZE, force: true });
+  const fs = mount(device);
+  const file = fs.open(fs.create(fs.root, 'mapped'));
+  file.truncateSync(PAGE_SIZE);
+  const mapping = file.mmap();
+  const worker = await FaultWorker.start(test, mapping.handle);
+  await worker.store(0, 7);
+  mapping.unmap();
+  file.closeSync();
+  fs.unmount();
+  device.closeSync();
+  test.equal(canLock(wanted.path, 'exclusive'), false);
+  await worker.call('unmap', 0);
+  wanted.open({ lock: true }).closeSync();
+  test.throws(() => mapping.buffer, { code: 'EBADF' }, 'though all that it belonged to is still there');
 });
 
 onDevices('a lock that is held for a moment, as by udev, of', ['a RAM disk (brd)'], async (test, wanted) => {

@@ -122,3 +122,23 @@ onEveryGround('84: a fault inside of getBlock', async (test, ground) => {
   test.strictSame(seen, [0]);
   attached.unmap();
 });
+
+onEveryGround('a mapping that its owner has unmapped is attached no more', async (test, ground) => {
+  const mapped = ground.holes(2);
+  ground.write(mapped, 0, 1);
+  const { handle } = mapped.mapping;
+  const worker = await FaultWorker.start(test, handle);
+  test.equal(await worker.load(0), 1);
+  mapped.mapping.unmap();
+  test.throws(() => DaxMapping.attach(handle), { code: 'ESTALE' });
+  test.equal(await worker.load(1), 1, 'who was attached goes on');
+  mapped.file.truncateSync(0);
+  test.equal(await worker.load(0), 0, 'and sees what becomes of the file');
+  await worker.call('unmap', 0);
+  test.throws(() => DaxMapping.attach(handle), { code: 'ESTALE' });
+  mapped.file.truncateSync(ground.page);
+  ground.write(mapped, 0, 2);
+  const again = ground.map(mapped, {});
+  test.equal(new Uint8Array(again.buffer)[0], 2);
+  DaxMapping.attach(again.handle).unmap();
+});

@@ -114,3 +114,23 @@ for (const [what, { command, pages }] of Object.entries(LATER)) {
     for (let n = 0; n < pages; n++) test.ok(expected.equals(ground.media(mapped, n)), 'the file is as it was');
   }, PATIENCE);
 }
+
+onEveryGround('60: a system call stores to a private mapping while other blocks of the file are forgotten', async (test, ground) => {
+  if (!ground.hasPrivate) {
+    test.pass('the device has no private mappings');
+    return;
+  }
+  const pages = 32;
+  const mapped = ground.holes(2 * pages);
+  for (let n = 0; n < 2 * pages; n++) ground.write(mapped, n, 1);
+  const aside = ground.map(mapped, { flags: MAP_PRIVATE });
+  const worker = await FaultWorker.start(test);
+  const perPage = ground.page / mapped.inode.sb.blockSize;
+  let running = 1;
+  const result = worker.call('readZeros', aside.handle, pages, Math.ceil(roundsOn(ground) / 4)).finally(() => running--);
+  while (running > 0) {
+    mapped.inode.extents.invalidate(pages * perPage, pages * perPage);
+    await turn();
+  }
+  test.equal(await result, 0, 'calls that failed');
+}, PATIENCE);

@@ -271,6 +271,27 @@ const commands = {
     return wrong;
   },
 
+  /** System calls store to pages of a private mapping that nobody touched before. Returns how many failed. */
+  async readZeros(handle: MappingHandle, pages: number, rounds: number): Promise<number> {
+    const zeros = openSync('/dev/zero', 'r');
+    let failed = 0;
+    for (let round = 0; round < rounds; round++) {
+      const attached = DaxMapping.attach(handle);
+      const bytes = new Uint8Array(attached.buffer);
+      for (let page = 0; page < pages; page++) {
+        try {
+          readSync(zeros, bytes, page * handle.pageSize, 16, null);
+        } catch {
+          failed++;
+        }
+      }
+      attached.unmap();
+      await new Promise(setImmediate);
+    }
+    closeSync(zeros);
+    return failed;
+  },
+
   async storm(options: StormOptions): Promise<StormResult> {
     const losses: PlainError[] = [];
     const result = storm(options, (error) => losses.push(error as PlainError));
