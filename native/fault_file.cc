@@ -182,8 +182,11 @@ void FaultFile::SetFrozen(bool frozen) {
     for (const auto& region : regions) {
       const RegionShape& shape = region->shape();
       // What lets stores pass goes when it freezes, and the copies that stand in for it when it thaws.
-      if (shape.shared && shape.writable)
+      if (!frozen) {
+        replacements.emplace_back(region, region->ReleaseCopies());
+      } else if (shape.shared && shape.writable) {
         replacements.emplace_back(region, region->Release(shape.pages, false));
+      }
     }
     return replacements;
   });
@@ -341,7 +344,8 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
   const uint64_t page = region.PageOf(event.address);
   PageRange served = {page, 1};
   // A retired region is ordinary memory: who touches it again finds zeros.
-  if (!region.retired()) {
+  if (!region.retired() && !region.IsServed(page, event.write_protected)) {
+    if (region.IsHeld(page)) return Outcome::kWaiting;
     const int error = ServeLocked(region, page, event, &served);
     if (error == -EINPROGRESS) return Outcome::kWaiting;
     if (error == -EAGAIN) return Outcome::kPostponed;
@@ -361,6 +365,7 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
 int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served) {
   const RegionShape& shape = region.shape();
   if (page >= PageCount()) return -ENXIO;
+  if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
   if (frozen_ && shape.shared && shape.writable) return storing ? -EINPROGRESS : Ask(region, page, event);
   const auto place = Find(page);
@@ -381,7 +386,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
     return Ask(region, page, event);
   }
   Count(region.stats().hole);
-  return event.write_protected ? region.MakeOwn(page) : region.InstallZeros({page, 1}, event.write);
+  return region.InstallZeros({page, 1}, event.write);
 }
 
 int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {

@@ -66,7 +66,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // The service thread's.
   enum class Outcome {
     kServed,
-    kWaiting,    // for the owner, or for a thaw
+    kWaiting,    // for the owner, for a thaw, or for what is replaced
     kPostponed,  // the kernel's messages must be read first
   };
   Outcome Serve(FaultRegion& region, const FaultEvent& event);

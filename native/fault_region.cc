@@ -70,18 +70,11 @@ PageRange Around(PageRange a, PageRange b) {
   return {first, std::max(a.end(), b.end()) - first};
 }
 
-// The part of `pages`, one of which is `page`, that is inside or outside of `border` as that one is.
-PageRange OneSide(PageRange border, uint64_t page, PageRange pages) {
-  uint64_t first = pages.first;
-  uint64_t end = pages.end();
-  for (const uint64_t edge : {border.first, border.end()}) {
-    if (edge <= page) {
-      first = std::max(first, edge);
-    } else {
-      end = std::min(end, edge);
-    }
-  }
-  return {first, end - first};
+// The part of `pages` on the side of `hole` that `page` is on.
+PageRange OneSide(PageRange hole, uint64_t page, PageRange pages) {
+  if (page < hole.first) return {pages.first, std::min(pages.end(), hole.first) - pages.first};
+  const uint64_t first = std::max(pages.first, hole.end());
+  return {first, pages.end() - first};
 }
 
 std::atomic<uint64_t> next_id{1};
@@ -204,6 +197,13 @@ bool FaultRegion::IsLost(uint64_t page) const {
   return AnyLost((page - shape_.pages.first) * shape_.unit, shape_.unit);
 }
 
+bool FaultRegion::IsServed(uint64_t page, bool write_protected) const {
+  const auto found = Find(page);
+  if (found == pieces_.end()) return false;
+  const Content content = found->second.content;
+  return !write_protected || (content != Content::kZeros && content != Content::kCopy);
+}
+
 PageRange FaultRegion::NextGap(PageRange pages) const {
   uint64_t page = pages.first;
   for (auto at = Find(page); at != pieces_.end() && at->first <= page; ++at)
@@ -213,8 +213,6 @@ PageRange FaultRegion::NextGap(PageRange pages) const {
 
 int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::shared_ptr<const Backing>& backing,
                                uint64_t position, PageRange* installed) {
-  // Nothing is there, whatever is remembered: an event came for it.
-  Erase({page, 1});
   const PageRange gap = OneSide(held_, page, GapAround(page, Clip(around)));
   uint64_t first = gap.first;
   uint64_t end = gap.end();
@@ -226,10 +224,7 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
   *installed = {first, end - first};
   if (!VmaBudget::Get().Take()) return -ENOMEM;
   const uint64_t at = position + (first - around.first) * shape_.unit;
-  // It may be that a page among those held is replaced at once, and a private copy of it would go too.
-  const bool held = page >= held_.first && page < held_.end();
-  const bool stores = shape_.shared ? shape_.writable : !held;
-  const int protection = stores ? PROT_READ | PROT_WRITE : PROT_READ;
+  const int protection = shape_.writable || !shape_.shared ? PROT_READ | PROT_WRITE : PROT_READ;
   const int kind = !shape_.shared      ? MAP_PRIVATE | MAP_NORESERVE
                    : backing->map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC
                                        : MAP_SHARED;
@@ -244,7 +239,6 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
 int FaultRegion::InstallZeros(PageRange pages, bool own) {
   char* const address = AddressOf(pages.first);
   const size_t bytes = pages.count * shape_.unit;
-  Erase(pages);
   if (Userfault::Get().mode() == FaultMode::kNone) {
     const int protection = shape_.shared ? PROT_READ : PROT_READ | PROT_WRITE;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
@@ -257,9 +251,9 @@ int FaultRegion::InstallZeros(PageRange pages, bool own) {
 }
 
 int FaultRegion::InstallCopy(uint64_t page, const char* bytes) {
-  Erase({page, 1});
+  if (Find(page) != pieces_.end()) return 0;
   if (const int error = Userfault::Get().Fill(AddressOf(page), bytes, shape_.unit, true)) return error;
-  Insert(page, {1, Content::kZeros, nullptr, 0, 0});
+  Insert(page, {1, Content::kCopy, nullptr, 0, 0});
   return 0;
 }
 
@@ -272,7 +266,7 @@ int FaultRegion::MakeOwn(uint64_t page) {
 
 int FaultRegion::Refuse(PageRange pages, int error) {
   const PageRange here = Clip(pages);
-  if (here.count == 0) return 0;
+  if (here.count == 0 || IsHeld(here.first)) return 0;
   stats_.refused.fetch_add(1, std::memory_order_relaxed);
   const int failed = MapRefusal(AddressOf(here.first), here.count * shape_.unit);
   if (failed != 0) return failed;
@@ -348,17 +342,24 @@ std::vector<PageRange> FaultRegion::Release(PageRange pages, bool even_cows) {
 }
 
 std::vector<PageRange> FaultRegion::ReleaseRefused(PageRange pages, bool even_lost) {
+  return ReleaseOnly(Content::kRefused, pages, even_lost);
+}
+
+std::vector<PageRange> FaultRegion::ReleaseCopies() {
+  return ReleaseOnly(Content::kCopy, shape_.pages, false);
+}
+
+std::vector<PageRange> FaultRegion::ReleaseOnly(Content content, PageRange pages, bool even_lost) {
   const PageRange here = Clip(pages);
   std::vector<PageRange> released;
-  if (here.count == 0) return released;
-  PageRange refused{0, 0};
+  PageRange all{0, 0};
   for (const auto& [range, piece] : Overlapping(here)) {
-    if (piece->content == Content::kRefused) refused = Around(refused, range);
+    if (piece->content == content) all = Around(all, range);
   }
-  if (refused.count == 0) return released;
-  Hold(refused);
-  for (const auto& [range, piece] : Overlapping(refused)) {
-    if (piece->content != Content::kRefused) continue;
+  if (all.count == 0) return released;
+  Hold(all);
+  for (const auto& [range, piece] : Overlapping(all)) {
+    if (piece->content != content) continue;
     for (uint64_t page = range.first; page < range.end(); page++) {
       if (even_lost || !IsLost(page)) Append(&released, {page, 1});
     }
@@ -378,7 +379,6 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
       MapRefusal(address_, this->length());
     }
     range_->Restore(static_cast<size_t>(address - address_), length);
-    Wake(range);
   }
 }
 
@@ -458,6 +458,7 @@ void FaultRegion::EndReplacement() {
     Refuse(pages, -ENOMEM);
   }
   range_->unlock();
+  Wake(pages);
 }
 
 std::vector<std::pair<uint64_t, int>> FaultRegion::TakeLosses(PageRange pages) {

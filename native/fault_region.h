@@ -82,6 +82,10 @@ class FaultRegion {
 
   char* AddressOf(uint64_t page) const { return address_ + (page - shape_.pages.first) * shape_.unit; }
 
+  // What an event for the page asks for is there: another thread's event, for the same touch, was first.
+  bool IsServed(uint64_t page, bool write_protected) const;
+  // The page is among those that are replaced: whoever touches it is woken when that is done, and asks again.
+  bool IsHeld(uint64_t page) const { return page >= held_.first && page < held_.end(); }
   // The first pages of a range that nothing is in.
   PageRange NextGap(PageRange pages) const;
   // Each of these returns 0 or -errno; -EAGAIN as Userfault does.
@@ -91,11 +95,11 @@ class FaultRegion {
                     uint64_t position, PageRange* installed);
   // Puts zeros in place, which a store to is an event unless they are `own`: a private mapping's.
   int InstallZeros(PageRange pages, bool own);
-  // Puts a copy in place, which a store to is an event.
+  // Puts a copy of the page in place, unless something is there. A store to it is an event.
   int InstallCopy(uint64_t page, const char* bytes);
-  // Lets stores to zeros of a private mapping pass: they are a copy of its own from now on.
+  // Lets stores to a private mapping's zeros or copy pass: they are its own from now on.
   int MakeOwn(uint64_t page);
-  // Every touch is a SIGBUS from now on; a system call gets EFAULT.
+  // Every touch is a SIGBUS from now on; a system call gets EFAULT. Nothing, where it is held.
   int Refuse(PageRange pages, int error);
   void Wake(PageRange pages);
 
@@ -106,6 +110,8 @@ class FaultRegion {
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
   // As Release, for what was refused; `even_lost`: also where somebody saw zeros since.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
+  // As Release, for copies that nobody stored to.
+  std::vector<PageRange> ReleaseCopies();
   // Puts fresh reserved memory in place of what was there, in one step.
   void Replace(const std::vector<PageRange>& ranges);
   // After the last Replace.
@@ -137,7 +143,7 @@ class FaultRegion {
   std::vector<std::pair<uint64_t, int>> TakeLosses(PageRange pages);
 
  private:
-  enum class Content { kDevice, kZeros, kOwn, kRefused };
+  enum class Content { kDevice, kZeros, kCopy, kOwn, kRefused };
 
   struct Piece {
     uint64_t count;
@@ -160,6 +166,7 @@ class FaultRegion {
   bool replacing() const { return held_.count > 0; }
   void Hold(PageRange pages);
   void Forget(const std::vector<PageRange>& ranges);
+  std::vector<PageRange> ReleaseOnly(Content content, PageRange pages, bool even_lost);
   bool Renew(char* address, size_t length) const;
   bool IsLost(uint64_t page) const;
   // Why a page was lost.

@@ -313,6 +313,31 @@ onEveryGround('57: a frozen filesystem', async (test, ground) => {
   test.strictSame([...storing.losses, ...other.losses, ...loading.losses], []);
 });
 
+onEveryGround('57: what loads were shown of a frozen file follows the file afterwards', async (test, ground) => {
+  const mapped = ground.holes(2);
+  const { page } = ground;
+  ground.write(mapped, 0, 1);
+  ground.write(mapped, 1, 1);
+  const kinds = { 'read and write': {}, 'read only': { prot: PROT_READ }, ...(ground.hasPrivate && { 'private': { flags: MAP_PRIVATE } }) };
+  const handles = Object.values(kinds).map((options) => ground.map(mapped, options).handle);
+  const worker = await FaultWorker.start(test, ...handles);
+  // Nobody knows any more where the blocks are.
+  mapped.inode.extents.invalidate();
+  await freezeSuper(mapped.fs.sb);
+  for (const n of handles.keys()) test.equal(await worker.load(5, n), 1);
+  if (ground.hasPrivate) {
+    test.equal(await worker.call('storeAndLoad', 2, page + 5, 9), 9, 'a private store does not wait');
+    test.equal(await worker.load(page + 4, 2), 1, 'and has the rest of the page');
+    test.ok((await worker.call('info', 2)).asked <= 2, 'nor does it ask again and again');
+  }
+  thawSuper(mapped.fs.sb);
+  ground.write(mapped, 0, 2);
+  ground.write(mapped, 1, 2);
+  for (const [n, kind] of Object.keys(kinds).entries()) test.equal(await worker.load(5, n), 2, kind);
+  if (ground.hasPrivate) test.strictSame([await worker.load(page + 4, 2), await worker.load(page + 5, 2)], [1, 9], 'but what was stored stays');
+  test.strictSame(worker.losses, []);
+});
+
 onEveryGround('59: what lies together is there after one fault', async (test, ground) => {
   const huge = 2 * 1024 * 1024;
   const { page } = ground;

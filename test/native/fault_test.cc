@@ -1,5 +1,6 @@
 // The fault service under threads: loads, stores, truncation, punching and freezing, held against what must
 // never be seen. Arguments: seed, rounds. Run it with -Dsanitize=thread too.
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -212,6 +213,42 @@ void HoleTest(const char* path, int threads) {
   }
 }
 
+// Threads store to the same private pages at the same time, each in its own word: every store is there
+// afterwards (case 60). The event of one of them must not put the file's page over the copy of another.
+void PrivateTest(const char* path, int threads, int rounds) {
+  Filesystem filesystem(path);
+  const auto owner = std::make_shared<Owner>();
+  owner->SetThread();
+  const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
+  for (uint64_t page = 0; page < kFilePages; page++)
+    filesystem.Answer(*file, {0, page, true}, kFilePages * kPage);
+  for (int round = 0; round < rounds; round++) {
+    const auto region = Open(file, owner, false, true);
+    std::atomic<int> ready{0};
+    std::vector<std::thread> workers;
+    for (int id = 0; id < threads; id++) {
+      workers.emplace_back([&, id] {
+        for (uint64_t page = 0; page < kFilePages; page++) {
+          const int all = static_cast<int>(page + 1) * threads;
+          for (ready++; ready < all;) sched_yield();
+          uint64_t value = static_cast<uint64_t>(id) + 1;
+          if (Access(region->address() + page * kPage + static_cast<uint64_t>(id) * 8, &value, true) != 8)
+            Fail("a store was refused");
+        }
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    for (uint64_t page = 0; page < kFilePages; page++) {
+      for (int id = 0; id < threads; id++) {
+        uint64_t value = 0;
+        Access(region->address() + page * kPage + static_cast<uint64_t>(id) * 8, &value, false);
+        if (value != static_cast<uint64_t>(id) + 1) Fail("a private store was lost");
+      }
+    }
+    file->Close(*region);
+  }
+}
+
 // Threads load and store while the owner truncates, grows, punches and freezes.
 void Storm(const char* path, unsigned seed, int rounds, int threads) {
   Filesystem filesystem(path);
@@ -311,6 +348,7 @@ int main(int argc, char** argv) {
   }
   for (int i = 0; i < 5; i++) HoleTest(path, 8);
   printf("8 threads, %lu pages of holes: every store there, every page allocated once\n", kFilePages);
+  PrivateTest(path, 4, rounds / 10 + 1);
   Storm(path, seed, rounds, 8);
   return 0;
 }
