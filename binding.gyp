@@ -71,6 +71,12 @@
           "sources": ["test/native/fault_test.cc", "<@(core_sources)"],
           "include_dirs": ["native"]
         },
+        {
+          "target_name": "run_map_test",
+          "type": "executable",
+          "sources": ["test/native/run_map_test.cc"],
+          "include_dirs": ["native"]
+        },
         {"target_name": "poison", "sources": ["test/native/poison.c"], "defines": ["NAPI_VERSION=8"]}
       ]
     }],

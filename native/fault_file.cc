@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <iterator>
 
 namespace dax {
 namespace {
@@ -12,12 +11,6 @@ constexpr std::chrono::seconds kPatience{60};
 constexpr uint64_t kHugePage = 2 << 20;
 
 std::atomic<uint64_t> next_id{1};
-
-PageRange Intersect(PageRange a, PageRange b) {
-  const uint64_t first = std::max(a.first, b.first);
-  const uint64_t end = std::min(a.end(), b.end());
-  return {first, end > first ? end - first : 0};
-}
 
 void Count(std::atomic<uint64_t>& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
@@ -47,32 +40,6 @@ FaultFile::Regions FaultFile::Alive() const {
   return regions;
 }
 
-std::map<uint64_t, FaultFile::Place>::const_iterator FaultFile::Find(uint64_t page) const {
-  auto found = places_.upper_bound(page);
-  if (found == places_.begin()) return places_.end();
-  --found;
-  return page < found->first + found->second.count ? found : places_.end();
-}
-
-// Forgets where the pages lie.
-void FaultFile::Cut(PageRange pages) {
-  auto at = places_.lower_bound(pages.first);
-  if (at != places_.begin() && std::prev(at)->first + std::prev(at)->second.count > pages.first) --at;
-  while (at != places_.end() && at->first < pages.end()) {
-    const uint64_t first = at->first;
-    const Place place = at->second;
-    at = places_.erase(at);
-    if (first < pages.first)
-      places_.emplace(first, Place{pages.first - first, place.backing, place.position});
-    if (first + place.count > pages.end()) {
-      const uint64_t cut = pages.end() - first;
-      at = std::next(
-          places_.emplace(pages.end(), Place{place.count - cut, place.backing, place.position + cut * unit_})
-              .first);
-    }
-  }
-}
-
 template <typename Change>
 void FaultFile::Revoke(Change change) {
   const std::lock_guard<std::mutex> layout(layout_);
@@ -94,7 +61,7 @@ void FaultFile::SetSize(uint64_t size) {
     const uint64_t old_count = PageCount();
     size_ = size;
     const uint64_t count = PageCount();
-    if (count < old_count) Cut({count, UINT64_MAX - count});
+    if (count < old_count) places_.Erase({count, UINT64_MAX - count});
     Replacements replacements;
     for (const auto& region : regions) {
       // Shrinking takes private copies too (TR-11). Growing brings to life what was refused past the old end.
@@ -106,45 +73,21 @@ void FaultFile::SetSize(uint64_t size) {
   });
 }
 
-int FaultFile::Know(PageRange pages, std::shared_ptr<const Backing> backing, uint64_t position) {
-  bool same = false;
+int FaultFile::Know(PageRange pages, const Place& place) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    const auto known = Find(pages.first);
-    same = known != places_.end() && known->first + known->second.count >= pages.end() &&
-           known->second.backing == backing &&
-           (!backing || known->second.position + (pages.first - known->first) * unit_ == position);
-    if (same) return replacements;
     // Only what is seen otherwise has to go: a longer answer about the same place takes nothing away.
-    for (PageRange rest = pages; rest.count > 0;) {
-      const auto at = Find(rest.first);
-      const auto after = places_.upper_bound(rest.first);
-      uint64_t end = rest.end();
-      if (at != places_.end()) {
-        end = std::min(end, at->first + at->second.count);
-      } else if (after != places_.end()) {
-        end = std::min(end, after->first);
-      }
-      const PageRange part = {rest.first, end - rest.first};
-      const uint64_t expected = position + (part.first - pages.first) * unit_;
-      const bool agrees = at == places_.end() ||
-                          (at->second.backing == backing &&
-                           (!backing || at->second.position + (part.first - at->first) * unit_ == expected));
-      if (!agrees) {
-        Cut(part);
-        for (const auto& region : regions) replacements.emplace_back(region, region->Release(part, false));
-      }
-      rest = {end, rest.end() - end};
+    for (const auto& [part, known] : places_.Overlapping(pages)) {
+      if (known == place.After(part.first - pages.first)) continue;
+      places_.Erase(part);
+      for (const auto& region : regions) replacements.emplace_back(region, region->Release(part, false));
     }
     return replacements;
   });
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (!same) {
-    // Only now: whoever is served must not find through another region what was there before.
-    Cut(pages);
-    places_.emplace(pages.first, Place{pages.count, std::move(backing), position});
-  }
+  // Only now: whoever is served must not find through another region what was there before.
+  places_.Insert(pages, place);
   if (IsServed()) return 0;
   // Nobody will ask: it must be there before it is touched.
   regions = Alive();
@@ -159,7 +102,7 @@ int FaultFile::Know(PageRange pages, std::shared_ptr<const Backing> backing, uin
 void FaultFile::Forget(PageRange pages) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    Cut(pages);
+    places_.Erase(pages);
     for (const auto& region : regions) replacements.emplace_back(region, region->Release(pages, false));
     return replacements;
   });
@@ -233,7 +176,7 @@ void FaultFile::Abandon() {
     // Nobody is left to thaw it, or to say when a block becomes another file's.
     frozen_ = false;
     questions_.clear();
-    Cut({0, UINT64_MAX});
+    places_.Clear();
     for (const auto& region : regions) {
       region->Orphan();
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
@@ -265,7 +208,7 @@ void FaultFile::SettleLocked(const Regions& regions) {
   abandoned_ = true;
   questions_.clear();
   // What says where the pages lie keeps devices open.
-  Cut({0, UINT64_MAX});
+  places_.Clear();
 }
 
 int FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
@@ -285,30 +228,14 @@ int FaultFile::Install(FaultRegion& region, PageRange pages) {
 }
 
 int FaultFile::InstallLocked(FaultRegion& region, PageRange pages) {
-  PageRange rest = Intersect(pages, {0, PageCount()});
-  while (rest.count > 0) {
-    const PageRange gap = region.NextGap(rest);
-    if (gap.count == 0) return 0;
-    const auto place = Find(gap.first);
-    uint64_t end = gap.end();
-    if (place != places_.end()) {
-      const PageRange known = {place->first, place->second.count};
-      const PageRange part = Intersect(gap, known);
-      end = part.end();
+  for (const auto& [known, place] : places_.Overlapping(Intersect(pages, {0, PageCount()}))) {
+    if (!place.backing && IsServed()) continue;
+    for (PageRange gap = region.NextGap(known); gap.count > 0; gap = region.NextGap(known)) {
       PageRange installed;
-      int error = 0;
-      if (place->second.backing) {
-        const uint64_t position = place->second.position + (part.first - known.first) * unit_;
-        error = region.InstallDevice(part.first, part, place->second.backing, position, &installed);
-      } else if (!IsServed()) {
-        error = region.InstallZeros(part, false);
-      }
+      const int error = place.backing ? region.InstallDevice(gap.first, known, place, &installed)
+                                      : region.InstallZeros(gap, false);
       if (error != 0) return error;
-    } else {
-      const auto after = places_.upper_bound(gap.first);
-      if (after != places_.end()) end = std::min(end, after->first);
     }
-    rest = {end, rest.end() - end};
   }
   return 0;
 }
@@ -368,18 +295,17 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
   if (frozen_ && shape.shared && shape.writable) return storing ? -EINPROGRESS : Ask(region, page, event);
-  const auto place = Find(page);
-  if (place == places_.end()) return Ask(region, page, event);
-  if (place->second.backing) {
-    const PageRange known = {place->first, place->second.count};
+  const auto* const run = places_.Find(page);
+  if (run == nullptr) return Ask(region, page, event);
+  const auto& [known, place] = *run;
+  if (place.backing) {
     // A huge page's worth of addresses, so that the kernel may use one.
     const uint64_t per_huge_page = std::max<uint64_t>(1, kHugePage / unit_);
     const uint64_t before = reinterpret_cast<uintptr_t>(region.AddressOf(page)) / unit_ % per_huge_page;
     const PageRange window = {page - std::min(page, before), per_huge_page};
     const PageRange around = Intersect(Intersect(window, known), {0, PageCount()});
-    const uint64_t position = place->second.position + (around.first - known.first) * unit_;
     Count(region.stats().minor);
-    return region.InstallDevice(page, around, place->second.backing, position, served);
+    return region.InstallDevice(page, around, place.After(around.first - known.first), served);
   }
   if (storing) {
     if (event.write_protected) Count(region.stats().mkwrite);

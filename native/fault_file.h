@@ -32,9 +32,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // Lowered, it takes every page past the end away, private copies too, before it returns; raised, it lets
   // what was refused be touched again.
   void SetSize(uint64_t size);
-  // `pages` lie from `position` on, or, without a backing, are a hole. What is seen of them otherwise goes
-  // first (FT-9). 0 or -errno.
-  int Know(PageRange pages, std::shared_ptr<const Backing> backing, uint64_t position);
+  // `pages` lie from `place` on. What is seen of them otherwise goes first (FT-9). 0 or -errno.
+  int Know(PageRange pages, const Place& place);
   // Takes the pages away from every region, so that the next touch asks again. Private copies stay (TR-11).
   void Forget(PageRange pages);
   // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.
@@ -75,11 +74,6 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void TellLosses(FaultRegion& region);
 
  private:
-  struct Place {
-    uint64_t count;
-    std::shared_ptr<const Backing> backing;  // null: a hole
-    uint64_t position;
-  };
   struct Question {
     bool write;
     std::chrono::steady_clock::time_point deadline;
@@ -99,8 +93,6 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
 
   uint64_t PageCount() const { return (size_ + unit_ - 1) / unit_; }
   Regions Alive() const;
-  std::map<uint64_t, Place>::const_iterator Find(uint64_t page) const;
-  void Cut(PageRange pages);
   // Makes a change under the lock, and replaces what it took away outside: mremap waits for the service
   // thread.
   template <typename Change>
@@ -123,7 +115,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   bool frozen_ = false;
   bool wanted_ = true;
   bool abandoned_ = false;
-  std::map<uint64_t, Place> places_;
+  RunMap<Place> places_;
   std::vector<std::weak_ptr<FaultRegion>> regions_;
   // By region and page.
   std::map<std::pair<uint64_t, uint64_t>, Question> questions_;

@@ -141,7 +141,8 @@ napi_value Know(napi_env env, napi_callback_info info) {
   if (!file || !GetPages(args, 1, &pages) || !args.Bytes(4, &position)) return nullptr;
   std::shared_ptr<const Backing> backing = GetBacking(args, 3, &error);
   if (!backing) return error == 0 ? nullptr : ToResult(env, error);
-  return ToResult(env, file->Know(pages, std::move(backing), position));
+  if (position % file->unit() != 0) return ToResult(env, -EINVAL);
+  return ToResult(env, file->Know(pages, {std::move(backing), position / file->unit()}));
 }
 
 // faultKnowHole(file, first, count) -> 0 | -errno
@@ -150,7 +151,7 @@ napi_value KnowHole(napi_env env, napi_callback_info info) {
   PageRange pages;
   const std::shared_ptr<FaultFile> file = GetFile(args);
   if (!file || !GetPages(args, 1, &pages)) return nullptr;
-  return ToResult(env, file->Know(pages, nullptr, 0));
+  return ToResult(env, file->Know(pages, {}));
 }
 
 // faultForget(file, first, count)

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <mutex>
 
 #include "guarded_copy.h"
@@ -64,19 +63,6 @@ bool IsPrivateCopy(const char* address) {
   return (entry & kPresent) != 0 && (entry & kOfFile) == 0 && (entry & kExclusive) != 0;
 }
 
-PageRange Around(PageRange a, PageRange b) {
-  if (a.count == 0) return b;
-  const uint64_t first = std::min(a.first, b.first);
-  return {first, std::max(a.end(), b.end()) - first};
-}
-
-// The part of `pages` on the side of `hole` that `page` is on.
-PageRange OneSide(PageRange hole, uint64_t page, PageRange pages) {
-  if (page < hole.first) return {pages.first, std::min(pages.end(), hole.first) - pages.first};
-  const uint64_t first = std::max(pages.first, hole.end());
-  return {first, pages.end() - first};
-}
-
 std::atomic<uint64_t> next_id{1};
 
 }  // namespace
@@ -125,95 +111,19 @@ FaultRegion::~FaultRegion() {
   munmap(address_, length());
 }
 
-std::map<uint64_t, FaultRegion::Piece>::const_iterator FaultRegion::Find(uint64_t page) const {
-  auto found = pieces_.upper_bound(page);
-  if (found == pieces_.begin()) return pieces_.end();
-  --found;
-  return page < found->first + found->second.count ? found : pieces_.end();
-}
-
-PageRange FaultRegion::Clip(PageRange pages) const {
-  const uint64_t first = std::max(pages.first, shape_.pages.first);
-  const uint64_t end = std::min(pages.end(), shape_.pages.end());
-  return {first, end > first ? end - first : 0};
-}
-
-PageRange FaultRegion::GapAround(uint64_t page, PageRange around) const {
-  uint64_t first = around.first;
-  uint64_t end = around.end();
-  const auto after = pieces_.upper_bound(page);
-  if (after != pieces_.end()) end = std::min(end, after->first);
-  if (after != pieces_.begin()) {
-    const auto before = std::prev(after);
-    first = std::max(first, before->first + before->second.count);
-  }
-  return {first, end - first};
-}
-
-void FaultRegion::Insert(uint64_t page, const Piece& piece) {
-  auto at = pieces_.insert_or_assign(page, piece).first;
-  const auto continues = [this](const std::pair<const uint64_t, Piece>& a,
-                                const std::pair<const uint64_t, Piece>& b) {
-    if (a.first + a.second.count != b.first || a.second.content != b.second.content) return false;
-    if (a.second.error != b.second.error || a.second.backing != b.second.backing) return false;
-    return a.second.content != Content::kDevice ||
-           a.second.position + a.second.count * shape_.unit == b.second.position;
-  };
-  if (at != pieces_.begin() && continues(*std::prev(at), *at)) {
-    const auto before = std::prev(at);
-    before->second.count += at->second.count;
-    pieces_.erase(at);
-    at = before;
-  }
-  const auto after = std::next(at);
-  if (after != pieces_.end() && continues(*at, *after)) {
-    at->second.count += after->second.count;
-    pieces_.erase(after);
-  }
-}
-
-void FaultRegion::Erase(PageRange pages) {
-  auto at = pieces_.lower_bound(pages.first);
-  if (at != pieces_.begin() && std::prev(at)->first + std::prev(at)->second.count > pages.first) --at;
-  while (at != pieces_.end() && at->first < pages.end()) {
-    const uint64_t first = at->first;
-    const Piece piece = at->second;
-    at = pieces_.erase(at);
-    if (first < pages.first) {
-      Piece head = piece;
-      head.count = pages.first - first;
-      pieces_.emplace(first, head);
-    }
-    if (first + piece.count > pages.end()) {
-      Piece tail = piece;
-      tail.count = first + piece.count - pages.end();
-      tail.position += (pages.end() - first) * shape_.unit;
-      at = std::next(pieces_.emplace(pages.end(), tail).first);
-    }
-  }
-}
-
 bool FaultRegion::IsLost(uint64_t page) const {
   return AnyLost((page - shape_.pages.first) * shape_.unit, shape_.unit);
 }
 
 bool FaultRegion::IsServed(uint64_t page, bool write_protected) const {
-  const auto found = Find(page);
-  if (found == pieces_.end()) return false;
-  const Content content = found->second.content;
+  const auto* const found = pieces_.Find(page);
+  if (found == nullptr) return false;
+  const Content content = found->value.content;
   return !write_protected || (content != Content::kZeros && content != Content::kCopy);
 }
 
-PageRange FaultRegion::NextGap(PageRange pages) const {
-  uint64_t page = pages.first;
-  for (auto at = Find(page); at != pieces_.end() && at->first <= page; ++at)
-    page = at->first + at->second.count;
-  return page < pages.end() ? GapAround(page, {page, pages.end() - page}) : PageRange{pages.end(), 0};
-}
-
-int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::shared_ptr<const Backing>& backing,
-                               uint64_t position, PageRange* installed) {
-  const PageRange gap = OneSide(held_, page, GapAround(page, Clip(around)));
+int FaultRegion::InstallDevice(uint64_t page, PageRange around, const Place& place, PageRange* installed) {
+  const PageRange gap = OneSide(held_, page, pieces_.GapAround(page, Clip(around)));
   uint64_t first = gap.first;
   uint64_t end = gap.end();
   if (range_->any_lost()) {
@@ -223,16 +133,16 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const std::share
   }
   *installed = {first, end - first};
   if (!VmaBudget::Get().Take()) return -ENOMEM;
-  const uint64_t at = position + (first - around.first) * shape_.unit;
+  const Place at = place.After(first - around.first);
   const int protection = shape_.writable || !shape_.shared ? PROT_READ | PROT_WRITE : PROT_READ;
-  const int kind = !shape_.shared      ? MAP_PRIVATE | MAP_NORESERVE
-                   : backing->map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC
-                                       : MAP_SHARED;
+  const int kind = !shape_.shared         ? MAP_PRIVATE | MAP_NORESERVE
+                   : at.backing->map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC
+                                          : MAP_SHARED;
   void* const mapped = mmap(AddressOf(first), (end - first) * shape_.unit, protection, kind | MAP_FIXED,
-                            backing->source->fd(), static_cast<off_t>(at));
+                            at.backing->source->fd(), static_cast<off_t>(at.page * shape_.unit));
   if (mapped == MAP_FAILED) return -errno;
   if (!shape_.shared) madvise(mapped, (end - first) * shape_.unit, MADV_DONTFORK);
-  Insert(first, {end - first, Content::kDevice, backing, at, 0});
+  pieces_.Insert(*installed, {Content::kDevice, at, 0});
   return 0;
 }
 
@@ -246,21 +156,20 @@ int FaultRegion::InstallZeros(PageRange pages, bool own) {
   } else if (const int error = Userfault::Get().Fill(address, nullptr, bytes, !own)) {
     return error;
   }
-  Insert(pages.first, {pages.count, own ? Content::kOwn : Content::kZeros, nullptr, 0, 0});
+  pieces_.Insert(pages, {own ? Content::kOwn : Content::kZeros, {}, 0});
   return 0;
 }
 
 int FaultRegion::InstallCopy(uint64_t page, const char* bytes) {
-  if (Find(page) != pieces_.end()) return 0;
+  if (pieces_.Find(page) != nullptr) return 0;
   if (const int error = Userfault::Get().Fill(AddressOf(page), bytes, shape_.unit, true)) return error;
-  Insert(page, {1, Content::kCopy, nullptr, 0, 0});
+  pieces_.Insert({page, 1}, {Content::kCopy, {}, 0});
   return 0;
 }
 
 int FaultRegion::MakeOwn(uint64_t page) {
   if (const int error = Userfault::Get().Unprotect(AddressOf(page), shape_.unit)) return error;
-  Erase({page, 1});
-  Insert(page, {1, Content::kOwn, nullptr, 0, 0});
+  pieces_.Insert({page, 1}, {Content::kOwn, {}, 0});
   return 0;
 }
 
@@ -270,8 +179,7 @@ int FaultRegion::Refuse(PageRange pages, int error) {
   stats_.refused.fetch_add(1, std::memory_order_relaxed);
   const int failed = MapRefusal(AddressOf(here.first), here.count * shape_.unit);
   if (failed != 0) return failed;
-  Erase(here);
-  Insert(here.first, {here.count, Content::kRefused, nullptr, 0, error});
+  pieces_.Insert(here, {Content::kRefused, {}, error});
   return 0;
 }
 
@@ -294,18 +202,6 @@ void Append(std::vector<PageRange>* ranges, PageRange more) {
 
 }  // namespace
 
-auto FaultRegion::Overlapping(PageRange pages) const -> std::vector<std::pair<PageRange, const Piece*>> {
-  std::vector<std::pair<PageRange, const Piece*>> found;
-  auto at = pieces_.upper_bound(pages.first);
-  if (at != pieces_.begin()) --at;
-  for (; at != pieces_.end() && at->first < pages.end(); ++at) {
-    const uint64_t first = std::max(at->first, pages.first);
-    const uint64_t end = std::min(at->first + at->second.count, pages.end());
-    if (first < end) found.push_back({{first, end - first}, &at->second});
-  }
-  return found;
-}
-
 void FaultRegion::Hold(PageRange pages) {
   if (!replacing()) range_->lock();
   held_ = Around(held_, pages);
@@ -317,7 +213,7 @@ void FaultRegion::Forget(const std::vector<PageRange>& ranges) {
   for (const PageRange& range : ranges) {
     // The reason goes with the piece.
     for (const auto& [page, error] : TakeLosses(range)) client_->TellLoss(id_, page, error);
-    Erase(range);
+    pieces_.Erase(range);
   }
 }
 
@@ -329,10 +225,10 @@ std::vector<PageRange> FaultRegion::Release(PageRange pages, bool even_cows) {
   if (even_cows || shape_.shared) {
     released.push_back(here);
   } else {
-    for (const auto& [range, piece] : Overlapping(here)) {
-      if (piece->content == Content::kOwn) continue;
+    for (const auto& [range, piece] : pieces_.Overlapping(here)) {
+      if (piece.content == Content::kOwn) continue;
       for (uint64_t page = range.first; page < range.end(); page++) {
-        if (piece->content == Content::kDevice && IsPrivateCopy(AddressOf(page))) continue;
+        if (piece.content == Content::kDevice && IsPrivateCopy(AddressOf(page))) continue;
         Append(&released, {page, 1});
       }
     }
@@ -353,13 +249,13 @@ std::vector<PageRange> FaultRegion::ReleaseOnly(Content content, PageRange pages
   const PageRange here = Clip(pages);
   std::vector<PageRange> released;
   PageRange all{0, 0};
-  for (const auto& [range, piece] : Overlapping(here)) {
-    if (piece->content == content) all = Around(all, range);
+  for (const auto& [range, piece] : pieces_.Overlapping(here)) {
+    if (piece.content == content) all = Around(all, range);
   }
   if (all.count == 0) return released;
   Hold(all);
-  for (const auto& [range, piece] : Overlapping(all)) {
-    if (piece->content != content) continue;
+  for (const auto& [range, piece] : pieces_.Overlapping(all)) {
+    if (piece.content != content) continue;
     for (uint64_t page = range.first; page < range.end(); page++) {
       if (even_lost || !IsLost(page)) Append(&released, {page, 1});
     }
@@ -420,30 +316,29 @@ void FaultRegion::Retire() {
   if (retired_.exchange(true)) return;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   mmap(address_, length(), PROT_READ | PROT_WRITE, flags, -1, 0);
-  pieces_.clear();
+  pieces_.Clear();
   Wake(shape_.pages);
 }
 
 std::vector<FaultRegion::DevicePart> FaultRegion::DeviceParts(uint64_t offset, size_t length) const {
   std::vector<DevicePart> parts;
   if (!shape_.shared || length == 0) return parts;
-  const uint64_t base = shape_.pages.first * shape_.unit;
-  const uint64_t end = base + offset + length;
-  auto at = pieces_.upper_bound((base + offset) / shape_.unit);
-  if (at != pieces_.begin()) --at;
-  for (; at != pieces_.end() && at->first * shape_.unit < end; ++at) {
-    if (at->second.content != Content::kDevice) continue;
-    const uint64_t from = std::max(at->first * shape_.unit, base + offset);
-    const uint64_t to = std::min((at->first + at->second.count) * shape_.unit, end);
-    if (from >= to) continue;
-    parts.push_back({address_ + (from - base), to - from, at->second.backing});
+  const uint64_t end = offset + length;
+  const uint64_t first = offset / shape_.unit;
+  const PageRange touched = {shape_.pages.first + first, (end - 1) / shape_.unit - first + 1};
+  for (const auto& [range, piece] : pieces_.Overlapping(touched)) {
+    if (piece.content != Content::kDevice) continue;
+    const uint64_t start = (range.first - shape_.pages.first) * shape_.unit;
+    const uint64_t from = std::max(start, offset);
+    const uint64_t to = std::min(start + range.count * shape_.unit, end);
+    parts.push_back({address_ + from, to - from, piece.place.backing});
   }
   return parts;
 }
 
 int FaultRegion::Reason(uint64_t page) const {
-  const auto found = Find(page);
-  if (found != pieces_.end() && found->second.content == Content::kRefused) return found->second.error;
+  const auto* const found = pieces_.Find(page);
+  if (found != nullptr && found->value.content == Content::kRefused) return found->value.error;
   return untold_.load();
 }
 

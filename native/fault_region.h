@@ -7,31 +7,17 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "backing.h"
 #include "fault_client.h"
 #include "mapped_range.h"
-#include "persist.h"
-#include "source.h"
+#include "page_range.h"
+#include "run_map.h"
 
 namespace dax {
-
-// A device whose pages can be installed.
-struct Backing {
-  std::shared_ptr<const Source> source;
-  Persistence persistence;
-  bool map_sync;
-};
-
-// A run of pages. Everything here counts in units, the smallest piece that the device can map.
-struct PageRange {
-  uint64_t first;
-  uint64_t count;
-  uint64_t end() const { return first + count; }
-};
 
 // What a region looks like; fixed when it is made.
 struct RegionShape {
@@ -85,14 +71,13 @@ class FaultRegion {
   // What an event for the page asks for is there: another thread's event, for the same touch, was first.
   bool IsServed(uint64_t page, bool write_protected) const;
   // The page is among those that are replaced: whoever touches it is woken when that is done, and asks again.
-  bool IsHeld(uint64_t page) const { return page >= held_.first && page < held_.end(); }
+  bool IsHeld(uint64_t page) const { return held_.Holds(page); }
   // The first pages of a range that nothing is in.
-  PageRange NextGap(PageRange pages) const;
+  PageRange NextGap(PageRange pages) const { return pieces_.NextGap(pages); }
   // Each of these returns 0 or -errno; -EAGAIN as Userfault does.
   // Puts pages of the device in place, `page` and as many around it as nothing else holds. The pages of
-  // `around` lie one after the other from `position` on.
-  int InstallDevice(uint64_t page, PageRange around, const std::shared_ptr<const Backing>& backing,
-                    uint64_t position, PageRange* installed);
+  // `around` lie one after the other from `place` on.
+  int InstallDevice(uint64_t page, PageRange around, const Place& place, PageRange* installed);
   // Puts zeros in place, which a store to is an event unless they are `own`: a private mapping's.
   int InstallZeros(PageRange pages, bool own);
   // Puts a copy of the page in place, unless something is there. A store to it is an event.
@@ -146,23 +131,20 @@ class FaultRegion {
   enum class Content { kDevice, kZeros, kCopy, kOwn, kRefused };
 
   struct Piece {
-    uint64_t count;
     Content content;
-    std::shared_ptr<const Backing> backing;  // of kDevice
-    uint64_t position;                       // of kDevice
-    int error;                               // of kRefused
+    Place place;  // of kDevice
+    int error;    // of kRefused
+
+    Piece After(uint64_t pages) const { return {content, place.After(pages), error}; }
+    bool operator==(const Piece& other) const {
+      return content == other.content && place == other.place && error == other.error;
+    }
   };
 
   FaultRegion(const RegionShape& shape, std::shared_ptr<FaultClient> client, char* address,
               MappedRange* range);
 
-  PageRange Clip(PageRange pages) const;
-  std::map<uint64_t, Piece>::const_iterator Find(uint64_t page) const;
-  // The pages around `page`, within `around`, that hold nothing.
-  PageRange GapAround(uint64_t page, PageRange around) const;
-  void Insert(uint64_t page, const Piece& piece);
-  void Erase(PageRange pages);
-  std::vector<std::pair<PageRange, const Piece*>> Overlapping(PageRange pages) const;
+  PageRange Clip(PageRange pages) const { return Intersect(pages, shape_.pages); }
   bool replacing() const { return held_.count > 0; }
   void Hold(PageRange pages);
   void Forget(const std::vector<PageRange>& ranges);
@@ -180,8 +162,7 @@ class FaultRegion {
   std::atomic<bool> retired_{false};
   // Why a page was lost for which no reason is remembered.
   std::atomic<int> untold_{-EIO};
-  // By first page; neighbours that continue each other are one.
-  std::map<uint64_t, Piece> pieces_;
+  RunMap<Piece> pieces_;
   // From Release to EndReplacement: the pages between which something is to be replaced. No private mapping
   // takes a store there.
   PageRange held_{0, 0};

@@ -1,4 +1,5 @@
-// The fault service without Node: threads against truncation, punching and freezing, under ThreadSanitizer too.
+// What faults are served from without Node: what is known of pages, and threads against truncation, punching and freezing,
+// under ThreadSanitizer too.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,11 +17,12 @@ function run(name: string, rounds: number): void {
     const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
     const { status, signal, stdout, stderr } = spawnSync(program, [seed, String(rounds)], { encoding: 'utf8', env });
     test.strictSame({ status, signal, stderr }, { status: 0, signal: null, stderr: '' });
-    test.match(stdout, /every page allocated once|skipped/);
+    test.match(stdout, /as an array has it|every page allocated once|skipped/);
     test.comment(stdout.trim());
     test.end();
   });
 }
 
+run('run_map_test', 300);
 run('fault_test', 300);
 run('fault_test_threads', 30);

@@ -115,9 +115,9 @@ class Filesystem {
       Fill(block, 0);
     }
     if (block == kBlocks) {
-      file.Know({question.page, 1}, nullptr, 0);
+      file.Know({question.page, 1}, {});
     } else {
-      file.Know({question.page, 1}, backing_, block * kPage);
+      file.Know({question.page, 1}, {backing_, block});
     }
     file.Answer(question.region, question.page, question.write, 0);
   }

@@ -1,0 +1,31 @@
+// Where pages of a file lie.
+#ifndef NODE_DAX_NATIVE_BACKING_H_
+#define NODE_DAX_NATIVE_BACKING_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "persist.h"
+#include "source.h"
+
+namespace dax {
+
+// A device whose pages can be installed.
+struct Backing {
+  std::shared_ptr<const Source> source;
+  Persistence persistence;
+  bool map_sync;
+};
+
+// A page of a device, or, without a backing, of none: a hole.
+struct Place {
+  std::shared_ptr<const Backing> backing;
+  uint64_t page;  // of the device; 0 of a hole
+
+  Place After(uint64_t pages) const { return {backing, backing ? page + pages : 0}; }
+  bool operator==(const Place& other) const { return backing == other.backing && page == other.page; }
+};
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_BACKING_H_
