@@ -99,6 +99,15 @@ int FaultFile::Know(PageRange pages, const Place& place) {
   return error;
 }
 
+FaultFile::Known FaultFile::Compare(PageRange pages, const Place& place) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::vector<RunMap<Place>::Run> known = places_.Overlapping(pages);
+  for (const auto& [part, value] : known) {
+    if (!(value == place.After(part.first - pages.first))) return Known::kOtherwise;
+  }
+  return known.size() == 1 && known[0].pages.count == pages.count ? Known::kJustSo : Known::kNothing;
+}
+
 void FaultFile::Forget(PageRange pages) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;

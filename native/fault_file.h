@@ -34,6 +34,9 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void SetSize(uint64_t size);
   // `pages` lie from `place` on. What is seen of them otherwise goes first (FT-9). 0 or -errno.
   int Know(PageRange pages, const Place& place);
+  // What Know would change.
+  enum class Known { kNothing, kOtherwise, kJustSo };
+  Known Compare(PageRange pages, const Place& place) const;
   // Takes the pages away from every region, so that the next touch asks again. Private copies stay (TR-11).
   void Forget(PageRange pages);
   // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.

@@ -131,18 +131,44 @@ napi_value SetSize(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// (file, first, count, device, pos). False with the errno, or 0 where an error is thrown.
+bool GetPlace(const Args& args, std::shared_ptr<FaultFile>* file, PageRange* pages, Place* place,
+              int* error) {
+  uint64_t position;
+  *error = 0;
+  *file = GetFile(args);
+  if (!*file || !GetPages(args, 1, pages) || !args.Bytes(4, &position)) return false;
+  std::shared_ptr<const Backing> backing = GetBacking(args, 3, error);
+  if (!backing) return false;
+  if (position % (*file)->unit() != 0) {
+    *error = -EINVAL;
+    return false;
+  }
+  *place = {std::move(backing), position / (*file)->unit()};
+  return true;
+}
+
 // faultKnow(file, first, count, device, pos) -> 0 | -errno
 napi_value Know(napi_env env, napi_callback_info info) {
   const Args args(env, info);
+  std::shared_ptr<FaultFile> file;
   PageRange pages;
-  uint64_t position;
+  Place place;
   int error;
-  const std::shared_ptr<FaultFile> file = GetFile(args);
-  if (!file || !GetPages(args, 1, &pages) || !args.Bytes(4, &position)) return nullptr;
-  std::shared_ptr<const Backing> backing = GetBacking(args, 3, &error);
-  if (!backing) return error == 0 ? nullptr : ToResult(env, error);
-  if (position % file->unit() != 0) return ToResult(env, -EINVAL);
-  return ToResult(env, file->Know(pages, {std::move(backing), position / file->unit()}));
+  if (GetPlace(args, &file, &pages, &place, &error)) return ToResult(env, file->Know(pages, place));
+  return error == 0 ? nullptr : ToResult(env, error);
+}
+
+// faultCompare(file, first, count, device, pos) -> FaultFile::Known | -errno
+napi_value Compare(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  std::shared_ptr<FaultFile> file;
+  PageRange pages;
+  Place place;
+  int error;
+  if (GetPlace(args, &file, &pages, &place, &error))
+    return ToResult(env, static_cast<int>(file->Compare(pages, place)));
+  return error == 0 ? nullptr : ToResult(env, error);
 }
 
 // faultKnowHole(file, first, count) -> 0 | -errno
@@ -314,15 +340,25 @@ napi_value CloseRegion(napi_env env, napi_callback_info info) {
 
 void InitFaultMapping(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, napi_callback> functions[] = {
-      {"faultConnect", Connect},        {"faultFile", MakeFile},
-      {"faultSetSize", SetSize},        {"faultKnow", Know},
-      {"faultKnowHole", KnowHole},      {"faultForget", Forget},
-      {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},        {"faultSetWanted", SetWanted},
-      {"faultFreeze", Freeze},          {"regionOpen", OpenRegion},
-      {"regionInstall", InstallRegion}, {"regionBuffer", RegionBuffer},
-      {"regionPersist", PersistRegion}, {"regionPrefault", PrefaultRegion},
-      {"regionInfo", RegionInfo},       {"regionClose", CloseRegion},
+      {"faultConnect", Connect},
+      {"faultFile", MakeFile},
+      {"faultSetSize", SetSize},
+      {"faultKnow", Know},
+      {"faultKnowHole", KnowHole},
+      {"faultCompare", Compare},
+      {"faultForget", Forget},
+      {"faultAnswer", Answer},
+      {"faultAnswerCopy", AnswerCopy},
+      {"faultForgive", Forgive},
+      {"faultSetWanted", SetWanted},
+      {"faultFreeze", Freeze},
+      {"regionOpen", OpenRegion},
+      {"regionInstall", InstallRegion},
+      {"regionBuffer", RegionBuffer},
+      {"regionPersist", PersistRegion},
+      {"regionPrefault", PrefaultRegion},
+      {"regionInfo", RegionInfo},
+      {"regionClose", CloseRegion},
   };
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;

@@ -1,7 +1,7 @@
 // Owns what a mapped file tells the fault service, and answers what the service asks (the kernel's address_space).
 
 import { addon, type FaultMode, type NativeFile } from './binding.js';
-import { backingOf, type BlockDevice } from './block-device.js';
+import { backingOf, type Backing, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
 import { DaxError } from './errors.js';
@@ -24,6 +24,12 @@ export interface OwnView {
   detach(first: number, end: number): void;
   /** As `detach`, if stores through it reach the file. */
   detachWritable(): void;
+}
+
+/** Pages of a file that a fault handler fills. */
+export interface MappedArea extends VmArea {
+  /** After the handler: shows what it inserted, made durable before where that was promised. Throws what fsync throws. */
+  settle(): void;
 }
 
 let mode: FaultMode | undefined;
@@ -64,6 +70,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   readonly #views = new Set<WeakRef<OwnView>>();
   #getBlock: GetBlock;
   #operations: FaultOperations;
+  // What makes blocks the file's for good before they are seen (MAP_SYNC).
+  #durably: FaultOperations | undefined;
 
   /** The one of a file. The callbacks of its latest mapping count. */
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
@@ -95,7 +103,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   /** `pages` pages of the file from `pgoff` on, as a fault handler sees them. */
-  area(pgoff: number, pages: number, shared: boolean): VmArea {
+  area(pgoff: number, pages: number, shared: boolean): MappedArea {
+    // What is shown when it is durable.
+    const unsettled: Parameters<VmArea['insert']>[] = [];
     return {
       inode: this.inode,
       pageSize: this.pageSize,
@@ -103,13 +113,29 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       pgoff,
       pages,
       shared,
-      insert: (first, count, bdev, pos) => {
-        this.#data(first, count, bdev, pos);
+      insert: (...run) => {
+        if (this.#durably !== undefined) unsettled.push(run);
+        else this.#data(...run);
       },
       insertZeros: (first, count) => {
         this.#hole(first, count);
       },
+      settle: () => {
+        const missing = unsettled.filter((run) => this.#compare(...run) !== 'same');
+        // Handlers go upwards.
+        const [start] = missing[0] ?? [];
+        const [last, count] = missing.at(-1) ?? [];
+        if (start === undefined || last === undefined || count === undefined) return;
+        this.#fsync(start * this.pageSize, (last + count) * this.pageSize);
+        for (const run of missing) this.#data(...run);
+      },
     };
+  }
+
+  /** From now on what is mapped is the file's for good before anybody can store to it (MS-2). Throws what fsync throws. */
+  synchronise(operations: FaultOperations): void {
+    operations.fsync?.(this.inode, 0, this.inode.size);
+    this.#durably = operations;
   }
 
   addView(view: OwnView): WeakRef<OwnView> {
@@ -149,7 +175,13 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       if (state === 'hole') this.#hole(first, end - first);
       else if (state === 'written') {
         const pos = blocknr * blockSize + (first * this.pageSize - start);
-        this.#data(first, end - first, bdev as BlockDevice, pos);
+        const device = bdev as BlockDevice;
+        if (this.#durably !== undefined) {
+          // Who touches it will ask. Only what was seen as something else must be seen at once.
+          if (this.#compare(first, end - first, device, pos) !== 'other') return;
+          this.#fsync(first * this.pageSize, end * this.pageSize);
+        }
+        this.#data(first, end - first, device, pos);
       }
     } catch (error) {
       // Who touches it asks again and is told what is wrong; whoever has just written it has nothing to do with that.
@@ -200,7 +232,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         return;
       }
       // What lies together is told of at once, whichever region asked.
-      const vmf: VmFault = { vma: this.area(0, Number.MAX_SAFE_INTEGER, true), pgoff: page, write };
+      const vma = this.area(0, Number.MAX_SAFE_INTEGER, true);
+      const vmf: VmFault & { vma: MappedArea } = { vma, pgoff: page, write };
       const code = await asOperation(() => this.#fault(vmf, isMkwrite));
       // eslint-disable-next-line no-bitwise -- a flag
       const isMajor = (code & VM_FAULT_MAJOR) !== 0;
@@ -208,9 +241,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       if (vmf.error?.reason === 'BEYOND_END') this.resized();
       this.#answer(region, page, isMajor, vmf.error);
     } catch (error) {
-      // A callback broke: who touched the page is refused, and whoever wrote the callback hears of it.
       this.#answer(region, page, false, error);
-      process.emitWarning(error instanceof Error ? error : String(error));
+      // A callback broke: whoever wrote it hears of it.
+      if (!(error instanceof DaxError)) process.emitWarning(error instanceof Error ? error : String(error));
     }
   }
 
@@ -221,12 +254,15 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
   }
 
-  async #fault(vmf: VmFault, isMkwrite: boolean): Promise<number> {
+  async #fault(vmf: VmFault & { vma: MappedArea }, isMkwrite: boolean): Promise<number> {
     const { inode } = this;
     for (;;) {
       const code = isMkwrite ? daxMkwrite(vmf, this.#getBlock) : daxFault(vmf, this.#getBlock);
       // eslint-disable-next-line no-bitwise -- a flag
-      if ((code & VM_FAULT_RETRY) === 0) return code;
+      if ((code & VM_FAULT_RETRY) === 0) {
+        if (vmf.error === undefined) vmf.vma.settle();
+        return code;
+      }
       const { faults } = freezeGate(inode.sb);
       await faults.shared();
       faults.releaseShared();
@@ -260,9 +296,26 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   #data(first: number, count: number, bdev: BlockDevice, pos: number): void {
+    const backing = this.#backing(count, bdev, pos);
+    this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos));
+  }
+
+  // What is known of the pages.
+  #compare(first: number, count: number, bdev: BlockDevice, pos: number): 'nothing' | 'other' | 'same' | undefined {
+    const backing = this.#backing(count, bdev, pos);
+    const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos);
+    this.#check(known);
+    return (['nothing', 'other', 'same'] as const)[known];
+  }
+
+  #backing(count: number, bdev: BlockDevice, pos: number): Backing {
     const backing = backingOf(bdev, pos, count * this.pageSize);
     if (backing.pos % this.pageSize !== 0) throw unaligned(backing.pos, this.pageSize);
-    this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos));
+    return backing;
+  }
+
+  #fsync(pos: number, end: number): void {
+    this.#durably?.fsync?.(this.inode, pos, Math.min(end, this.inode.size));
   }
 
   #hole(first: number, count: number): void {

@@ -123,6 +123,8 @@ export interface Addon {
   faultFile(unit: number, size: number): { file: NativeFile; id: number };
   faultSetSize(file: NativeFile, size: number): void;
   faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number): number;
+  /** 0: nothing else is known, 1: of one of the pages something else is, 2: that is known already. */
+  faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number): number;
   faultKnowHole(file: NativeFile, first: number, count: number): number;
   faultForget(file: NativeFile, first: number, count: number): void;
   /** `errno` positive, or 0: look again. */

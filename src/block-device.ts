@@ -44,6 +44,8 @@ export interface MappableDevice {
   readonly kind: DeviceKind;
   /** Bytes: what it maps at the least. */
   readonly alignment: number;
+  /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
+  readonly mapSync: boolean;
   readonly readOnly: boolean;
   /** @internal */
   readonly handle: NativeHandle;

@@ -25,7 +25,7 @@ export const VM_FAULT_RETRY = 0x400;
 export const VM_FAULT_FALLBACK = 0x800;
 
 /** What a filesystem does about faults beside `getBlock`. */
-export type FaultOperations = Pick<InodeOperations, 'completeUnwritten' | 'dirty'>;
+export type FaultOperations = Partial<Pick<InodeOperations, 'completeUnwritten' | 'dirty' | 'fsync'>>;
 
 /** A mapping of a file, as a fault handler sees it (vm_area_struct). */
 export interface VmArea {

@@ -3,7 +3,7 @@
 import type { Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from './dax-io.js';
 import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
-import { MAP_SHARED, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
+import { MAP_PRIVATE, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
 import { daxMmap, type MmapOptions } from './dax-mmap.js';
 import type { Iter } from './dax-walk.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
@@ -195,8 +195,7 @@ export class DaxFile {
 
   /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
   mmap(options: MmapOptions = {}): DaxMapping {
-    const flags = options.flags ?? MAP_SHARED;
-    if (this.#readOnly && flags === MAP_SHARED && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
+    if (this.#readOnly && options.flags !== MAP_PRIVATE && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
       this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
     }
     const mapping = daxMmap(this.inode, options, this.#operations.getBlock, this.#operations);

@@ -13,6 +13,7 @@ export const PROT_READ = 0x1;
 export const PROT_WRITE = 0x2;
 export const MAP_SHARED = 0x1;
 export const MAP_PRIVATE = 0x2;
+export const MAP_SYNC = 0x80000;
 
 /** What a mapping looks like. Can be sent to other isolates of the process, by `postMessage` or as `workerData`. */
 export interface MappingHandle {

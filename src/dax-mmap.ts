@@ -1,10 +1,10 @@
 // Owns daxMmap: what may be mapped, and how the owner of a file sees it without ever having to wait for itself.
 
-import { AddressSpace } from './address-space.js';
+import { AddressSpace, faultMode } from './address-space.js';
 import { backingOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { daxPopulate, type FaultOperations } from './dax-fault.js';
-import { DaxMapping, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './dax-mapping.js';
+import { DaxMapping, MAP_PRIVATE, MAP_SHARED, MAP_SYNC, PROT_READ, PROT_WRITE } from './dax-mapping.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import type { GetBlock, Inode } from './inode.js';
 import { mapBlocks } from './map-blocks.js';
@@ -20,7 +20,11 @@ export interface MmapOptions {
   length?: Bytes | undefined;
   /** `PROT_READ`, or with `PROT_WRITE`. Default both. */
   prot?: number | undefined;
-  /** `MAP_SHARED`: stores reach the file. `MAP_PRIVATE`: they stay in this mapping. Default shared. */
+  /**
+   * `MAP_SHARED`: stores reach the file. `MAP_PRIVATE`: they stay in this mapping. `MAP_SHARED | MAP_SYNC`: a block is
+   * mapped once the filesystem's fsync has made it the file's for good, so that what `persist` returned for is there after
+   * a power cut without another fsync. Default shared.
+   */
   flags?: number | undefined;
   /** `false`: holes below a writable shared mapping are refused, with reason `HOLE_NOT_ALLOCATED`, instead of allocated. Default true. */
   allocate?: boolean | undefined;
@@ -46,6 +50,14 @@ function oneOf<T>(value: T | undefined, name: string, fallback: T, other: T): T 
   throw new TypeError(`${name} must be ${String(fallback)} or ${String(other)}, got ${String(chosen)}`);
 }
 
+function checkedFlags(flags: number): { flags: number; isSynchronous: boolean } {
+  // eslint-disable-next-line no-bitwise -- a flag
+  const synchronous = MAP_SHARED | MAP_SYNC;
+  if (flags === synchronous) return { flags: MAP_SHARED, isSynchronous: true };
+  if (flags === MAP_SHARED || flags === MAP_PRIVATE) return { flags, isSynchronous: false };
+  throw new TypeError(`flags must be MAP_SHARED, MAP_PRIVATE or MAP_SHARED | MAP_SYNC, got ${String(flags)}`);
+}
+
 /** Bytes in a page of mappings of files on `bdev`. */
 function pageSizeOf(bdev: BlockDevice): number {
   return Math.max(PAGE_SIZE, backingOf(bdev, 0, PAGE_SIZE).device.alignment);
@@ -69,7 +81,7 @@ function phaseOf(inode: Inode, pos: number, getBlock: GetBlock): number {
  * has real faults, which call `getBlock` here.
  *
  * Throws `EINVAL` for a position that is no multiple of the page, blocks that are no page (`BLOCK_SIZE`), or a private
- * mapping of a devdax (`DEVDAX_PRIVATE`); `EACCES` for stores to a read-only filesystem or device; `EOPNOTSUPP` for blocks
+ * mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` for `MAP_SYNC` where it cannot be promised (`NO_MAP_SYNC`); `EACCES` for stores to a read-only filesystem or device; `EOPNOTSUPP` for blocks
  * on a device without pages (`NOT_MAPPABLE`); `ENOMEM` where the file lies in too many pieces (`TOO_MANY_MAPPINGS`); and
  * what getBlock throws.
  */
@@ -80,7 +92,7 @@ export function daxMmap(
   operations: FaultOperations = {},
 ): DaxMapping {
   const prot = oneOf(options.prot, 'prot', PROT_READ + PROT_WRITE, PROT_READ);
-  const flags = oneOf(options.flags, 'flags', MAP_SHARED, MAP_PRIVATE);
+  const { flags, isSynchronous } = checkedFlags(options.flags ?? MAP_SHARED);
   const onSigbus = oneOf<'survive' | 'kill'>(options.onSigbus, 'onSigbus', 'survive', 'kill');
   const pos = toBytes(options.pos ?? 0, 'pos');
   const length = options.length === undefined ? Math.max(0, inode.size - pos) : toBytes(options.length, 'length');
@@ -99,11 +111,17 @@ export function daxMmap(
   if (flags === MAP_PRIVATE && device.kind === 'devdax') {
     fail(inode, 'EINVAL', { reason: 'DEVDAX_PRIVATE', hint: 'a devdax can only be mapped shared' });
   }
+  // MS-1.
+  if (isSynchronous && (!device.mapSync || operations.fsync === undefined || faultMode() === 'none')) {
+    const hint = 'MAP_SYNC needs a device with `mapSync`, a filesystem with fsync, and page faults: map without it, and fsync after `persist`';
+    fail(inode, 'EOPNOTSUPP', { reason: 'NO_MAP_SYNC', hint });
+  }
   const space = AddressSpace.of(inode, pageSizeOf(inode.sb.bdev), getBlock, operations);
   const { pageSize } = space;
   if (pos % pageSize !== 0) {
     fail(inode, 'EINVAL', { reason: 'OFFSET_UNALIGNED', hint: `pos must be a multiple of ${pageSize}, it is ${pos}` });
   }
+  if (isSynchronous) space.synchronise(operations);
   const phase = phaseOf(inode, pos, getBlock);
   const handle = { pid: process.pid, file: space.id, pos, length, pageSize, prot, flags, onSigbus, phase };
   const allocate = options.allocate ?? true;
@@ -112,6 +130,7 @@ export function daxMmap(
     resolve: () => {
       const area = space.area(pos / pageSize, Math.ceil(length / pageSize), flags === MAP_SHARED);
       daxPopulate(area, stores, allocate, getBlock);
+      area.settle();
     },
     stored: () => {
       inode.mtimeMs = inode.ctimeMs = Date.now();

@@ -6,6 +6,7 @@ import { getSystemErrorMap } from 'node:util';
 export type DaxErrorReason =
   | 'ADDON_NOT_FOUND'
   | 'BEYOND_END'
+  | 'NO_MAP_SYNC'
   | 'BLOCK_SIZE'
   | 'DEVDAX_PRIVATE'
   | 'DEVICE_CLOSED'

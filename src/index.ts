@@ -44,6 +44,7 @@ export {
   DaxMapping,
   MAP_PRIVATE,
   MAP_SHARED,
+  MAP_SYNC,
   PROT_READ,
   PROT_WRITE,
   type FaultInfo,

@@ -2,8 +2,9 @@
 
 import '../helpers/assert-locks.js';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freezeSuper, MAP_PRIVATE, PROT_READ, thawSuper } from 'node-dax';
+import { daxMmap, DaxError, freezeSuper, MAP_PRIVATE, MAP_SHARED, MAP_SYNC, PROT_READ, thawSuper } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
+import { withMapSync } from '../helpers/map-sync.js';
 import { onEveryGround, type MappedFile } from '../helpers/mapped-file.js';
 
 function created({ fs }: MappedFile): number {
@@ -336,6 +337,41 @@ onEveryGround('57: what loads were shown of a frozen file follows the file after
   for (const [n, kind] of Object.keys(kinds).entries()) test.equal(await worker.load(5, n), 2, kind);
   if (ground.hasPrivate) test.strictSame([await worker.load(page + 4, 2), await worker.load(page + 5, 2)], [1, 9], 'but what was stored stays');
   test.strictSame(worker.losses, []);
+});
+
+onEveryGround('76: MAP_SYNC', async (test, ground) => {
+  const { page } = ground;
+  const options = { flags: MAP_SHARED | MAP_SYNC, populate: false };
+  if (!ground.device.mapSync) {
+    test.throws(() => ground.map(ground.holes(4), options), { code: 'EOPNOTSUPP', reason: 'NO_MAP_SYNC' });
+  }
+  // Whatever the kernel promises, the order is the same.
+  const mapped = ground.holes(4, {}, { devices: [withMapSync(ground.device, true)] });
+  const { fs } = mapped;
+  test.throws(() => daxMmap(mapped.inode, options, fs.operations.getBlock), { message: /a filesystem with fsync/ });
+  const { handle } = ground.map(mapped, options);
+  test.strictSame(fs.syncs, [{ pos: 0, end: 4 * page }], 'what there is');
+  // Mappings of one file see the same pages: what holds for one holds for all.
+  const worker = await FaultWorker.start(test, handle, mapped.mapping.handle);
+  const before: unknown[] = [];
+  fs.onFsync = () => before.push(ground.media(mapped, before.length + 1)[3]);
+  fs.syncs = [];
+  await worker.store(page + 3, 9, 0);
+  await worker.store(2 * page + 3, 9, 1);
+  test.strictSame(fs.syncs, [{ pos: page, end: 2 * page }, { pos: 2 * page, end: 3 * page }], 'exactly the page');
+  test.strictSame(before, [0, 0], 'before the store');
+  await worker.store(page + 4, 9, 1);
+  await worker.store(2 * page + 4, 9, 0);
+  test.equal(fs.syncs.length, 2, 'once');
+  fs.onFsync = () => { throw new DaxError({ errno: 'EIO', syscall: 'fsync' }); };
+  await worker.store(3 * page, 9, 0);
+  test.match(await worker.lost(1), [{ code: 'EIO', position: 3 * page }], 'a failure of fsync is SIGBUS');
+  test.equal(ground.media(mapped, 3)[0], 0);
+  fs.onFsync = undefined;
+  test.equal(await worker.load(5, 0), 0);
+  ground.write(mapped, 0, 5);
+  test.equal(await worker.load(5, 0), 5, 'what is written to a hole that was looked at is seen');
+  test.strictSame(fs.syncs.at(-1), { pos: 0, end: page });
 });
 
 onEveryGround('59: what lies together is there after one fault', async (test, ground) => {

@@ -1,0 +1,84 @@
+// A mapped file as the source and the target of I/O on another (case 72, after xfstests' t_mmap_dio: generic/413, 605): from a
+// map of one kind of file to a file of each kind and back, buffered and O_DIRECT.
+
+import { closeSync, constants, fsyncSync, openSync as fsOpenSync, readSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import type { Test } from 'tap';
+import { openSync, type DaxDevice } from 'node-dax';
+import { onDevices, scratchPath, type TestDevice } from '../helpers/devices.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SIZES = [KIB, 4 * KIB, 16 * MIB, 64 * MIB];
+const SOURCES = ['an ordinary file', 'a tmpfs file', 'a file on ext4 -o dax', 'a file on xfs -o dax'];
+const TARGETS: Readonly<Record<string, string | undefined>> = {
+  'an ordinary file': tmpdir(),
+  'a tmpfs file': '/dev/shm',
+  'ext4 -o dax': process.env['NODE_DAX_TEST_EXT4'],
+  'xfs -o dax': process.env['NODE_DAX_TEST_XFS'],
+};
+
+// Distinct in every page.
+function fill(map: Uint8Array): void {
+  for (let at = 0; at < map.byteLength; at += KIB) map.fill(1 + ((at / KIB) % 251), at, at + KIB);
+}
+
+// O_DIRECT where the file takes it, and the size is a multiple of its blocks.
+function openTarget(path: string, direct: boolean): number | undefined {
+  try {
+    return fsOpenSync(path, constants.O_RDWR + constants.O_CREAT + (direct ? constants.O_DIRECT : 0), 0o600);
+  } catch (error) {
+    if (direct && (error as { code?: string }).code === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
+function transfer(test: Test, fd: number, map: Uint8Array, what: string): void {
+  test.equal(writeSync(fd, map, 0, map.byteLength, 0), map.byteLength, `${what}: written from the map`);
+  fsyncSync(fd);
+  map.fill(0);
+  test.equal(readSync(fd, map, 0, map.byteLength, 0), map.byteLength, `${what}: read into it`);
+}
+
+function check(test: Test, source: DaxDevice, map: Uint8Array, expected: Uint8Array, what: string): void {
+  source.persist(0, map.byteLength);
+  test.ok(Buffer.from(map.buffer, map.byteOffset, map.byteLength).equals(expected), `${what}: the same`);
+  const again = Buffer.alloc(map.byteLength);
+  source.readSync(again, 0);
+  test.ok(again.equals(expected), `${what}: by read(2) too`);
+}
+
+onDevices('72: from a map of one file to another file, and back', SOURCES, (test, wanted: TestDevice) => {
+  for (const size of SIZES) {
+    for (const [name, folder] of Object.entries(TARGETS)) {
+      if (folder === undefined) continue;
+      const path = scratchPath(test, dirname(wanted.path));
+      const source = openSync(path, { size });
+      const map = source.view(0, size);
+      fill(map);
+      const expected = Buffer.from(map);
+      const target = scratchPath(test, folder);
+      for (const direct of [false, true]) {
+        const what = `${size} bytes, ${name}, ${direct ? 'O_DIRECT' : 'buffered'}`;
+        const fd = openTarget(target, direct);
+        if (fd === undefined) {
+          test.comment(`${what}: refused by the file`);
+          continue;
+        }
+        try {
+          transfer(test, fd, map, what);
+        } catch (error) {
+          // Less than a block of the device.
+          if (!direct || size >= 4 * KIB || (error as { code?: string }).code !== 'EINVAL') throw error;
+          test.comment(`${what}: no multiple of its blocks`);
+          continue;
+        } finally {
+          closeSync(fd);
+        }
+        check(test, source, map, expected, what);
+      }
+      source.closeSync();
+    }
+  }
+});
