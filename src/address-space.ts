@@ -70,6 +70,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   readonly #views = new Set<WeakRef<OwnView>>();
   #getBlock: GetBlock;
   #operations: FaultOperations;
+  // What the service was told of i_size.
+  #size: number;
   // What makes blocks the file's for good before they are seen (MAP_SYNC).
   #durably: FaultOperations | undefined;
 
@@ -90,6 +92,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.inode = inode;
     this.id = id;
     this.pageSize = pageSize;
+    this.#size = inode.size;
     this.#file = file;
     this.#getBlock = getBlock;
     this.#operations = operations;
@@ -156,6 +159,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */
   resized(): void {
     const { size } = this.inode;
+    this.#size = size;
     this.#each((view) => {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
@@ -171,6 +175,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const first = Math.ceil(start / this.pageSize);
     const end = this.#end(start + count * blockSize);
     if (end <= first) return;
+    this.#noticeEnd();
     try {
       if (state === 'hole') this.#hole(first, end - first);
       else if (state === 'written') {
@@ -237,8 +242,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       const code = await asOperation(() => this.#fault(vmf, isMkwrite));
       // eslint-disable-next-line no-bitwise -- a flag
       const isMajor = (code & VM_FAULT_MAJOR) !== 0;
-      // A filesystem that cut its file off without a word. What is known past the end is not to be found there.
-      if (vmf.error?.reason === 'BEYOND_END') this.resized();
+      this.#noticeEnd();
       this.#answer(region, page, isMajor, vmf.error);
     } catch (error) {
       this.#answer(region, page, false, error);
@@ -288,6 +292,11 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       at = end;
     }
     return bytes;
+  }
+
+  // A filesystem that cut its file off without a word: nothing may be found past the end.
+  #noticeEnd(): void {
+    if (this.inode.size < this.#size) this.resized();
   }
 
   // A page in which the file ends is there as a whole; of a page that only partly has blocks there is nothing.
