@@ -1,12 +1,11 @@
 // The suite: runs the trials of each target in pairs, one process each, ours then the base's, and prints the ratios.
-// node dist/benchmarks/run.js [--json] [--pairs N] [--only TEXT] [--directory FOLDER]
 
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { Command } from 'commander';
 import type { Driver } from './driver.js';
 import { DRIVERS, PROGRAMS, type DriverName, type ProgramName } from './drivers/index.js';
 import { compile, type Compiled } from './programs.js';
@@ -184,14 +183,14 @@ function print(results: readonly Result[]): void {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      pairs: { type: 'string', default: '7' },
-      only: { type: 'string', default: '' },
-      directory: { type: 'string', default: '/dev/shm' },
-    },
-  });
+  const values = new Command('npm run bench --')
+    .description('Measures the package against its targets. Exits with 1 where one is missed.')
+    .option('--json', 'results as JSON', false)
+    .option('--pairs <n>', 'how often each is measured, in turn with its base', '7')
+    .option('--only <text>', 'those whose name has it', '')
+    .option('--directory <path>', 'where the files are made', '/dev/shm')
+    .parse()
+    .opts<{ json: boolean; pairs: string; only: string; directory: string }>();
   const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release(), node: process.version };
   const suite = new Suite(values.directory);
   process.once('SIGINT', () => {

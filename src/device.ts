@@ -1,5 +1,6 @@
 // Owns DaxDevice: an open device and everything that can be done with its bytes.
 
+import { Accessed } from './accessed.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from './binding.js';
 import {
   bdevDirectAccess,
@@ -16,7 +17,7 @@ import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory
 import { copyInPool } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
-import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
+import { SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 // Up to this an asynchronous copy keeps the event loop no longer (25 µs) than handing it to a thread and back takes.
 const POOL_THRESHOLD = 256 * 1024;
@@ -452,32 +453,6 @@ export class DaxDevice implements BlockDevice {
   #failAt(syscall: string, errno: number, position: number | undefined): never {
     const { reason, hint } = COPY_FAILURES.get(errno) ?? {};
     this.#fail(syscall, errno, { position, reason, hint });
-  }
-}
-
-// What lies at a position of a device.
-class Accessed implements DirectAccess {
-  readonly bytes: number;
-  readonly #device: DaxDevice;
-  readonly #pos: number;
-  readonly #length: number;
-
-  constructor(device: DaxDevice, pos: number, wanted: number, reach: number) {
-    // The last page is mapped whole even where a file ends within it.
-    this.bytes = roundUp(reach, PAGE_SIZE);
-    this.#device = device;
-    this.#pos = pos;
-    this.#length = Math.min(wanted, reach);
-  }
-
-  get window(): Uint8Array {
-    return this.#device.view(this.#pos, this.#length);
-  }
-
-  // The filesystem must be asked where a file lies.
-  get pfn(): number | undefined {
-    const address = addon().physicalAddress(this.#device.handle, this.#pos);
-    return address === undefined ? undefined : address / PAGE_SIZE;
   }
 }
 
