@@ -86,6 +86,8 @@ int FaultFile::Know(PageRange pages, const Place& place) {
   });
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
+  // What has ended keeps no device open.
+  if (abandoned_) return 0;
   // Only now: whoever is served must not find through another region what was there before.
   places_.Insert(pages, place);
   if (IsServed()) return 0;
@@ -222,7 +224,7 @@ void FaultFile::SettleLocked(const Regions& regions) {
 
 int FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (!wanted_) return -ESTALE;
+  if (!wanted_ || abandoned_) return -ESTALE;
   regions_.erase(std::remove_if(regions_.begin(), regions_.end(),
                                 [](const std::weak_ptr<FaultRegion>& weak) { return weak.expired(); }),
                  regions_.end());
@@ -301,6 +303,8 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
 int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served) {
   const RegionShape& shape = region.shape();
   if (page >= PageCount()) return -ENXIO;
+  // What was write-protected has gone since: the touch comes again, as one of what is not there.
+  if (event.write_protected && region.NextGap({page, 1}).count > 0) return 0;
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
   if (frozen_ && shape.shared && shape.writable) return storing ? -EINPROGRESS : Ask(region, page, event);

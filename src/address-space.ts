@@ -26,10 +26,12 @@ export interface OwnView {
   detachWritable(): void;
 }
 
-/** Pages of a file that a fault handler fills. */
-export interface MappedArea extends VmArea {
-  /** After the handler: shows what it inserted, made durable before where that was promised. Throws what fsync throws. */
-  settle(): void;
+type Run = Parameters<VmArea['insert']>;
+
+// What a handler inserted of a file whose blocks are seen when they are durable.
+interface Pending {
+  readonly runs: Run[];
+  haveMoved: boolean;
 }
 
 let mode: FaultMode | undefined;
@@ -74,6 +76,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #size: number;
   // What makes blocks the file's for good before they are seen (MAP_SYNC).
   #durably: FaultOperations | undefined;
+  #pending: Pending | undefined;
 
   /** The one of a file. The callbacks of its latest mapping count. */
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
@@ -105,34 +108,35 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     if (gate.isFrozen) addon().faultFreeze(file, true);
   }
 
-  /** `pages` pages of the file from `pgoff` on, as a fault handler sees them. */
-  area(pgoff: number, pages: number, shared: boolean): MappedArea {
-    // What is shown when it is durable.
-    const unsettled: Parameters<VmArea['insert']>[] = [];
-    return {
-      inode: this.inode,
-      pageSize: this.pageSize,
-      operations: this.#operations,
-      pgoff,
-      pages,
-      shared,
-      insert: (...run) => {
-        if (this.#durably !== undefined) unsettled.push(run);
-        else this.#data(...run);
-      },
-      insertZeros: (first, count) => {
-        this.#hole(first, count);
-      },
-      settle: () => {
-        const missing = unsettled.filter((run) => this.#compare(...run) !== 'same');
-        // Handlers go upwards.
-        const [start] = missing[0] ?? [];
-        const [last, count] = missing.at(-1) ?? [];
-        if (start === undefined || last === undefined || count === undefined) return;
-        this.#fsync(start * this.pageSize, (last + count) * this.pageSize);
-        for (const run of missing) this.#data(...run);
-      },
-    };
+  /**
+   * Has a fault handler fill `pages` pages of the file from `pgoff` on. What it inserts is shown at once, or, where that
+   * was promised, when the handler is done and fsync has returned. Throws what either throws; then it is not shown.
+   */
+  handle<T>(pgoff: number, pages: number, shared: boolean, handler: (vma: VmArea) => T): T {
+    const outer = this.#pending;
+    const pending: Pending | undefined = this.#durably && { runs: [], haveMoved: false };
+    this.#pending = pending;
+    try {
+      const result = handler({
+        inode: this.inode,
+        pageSize: this.pageSize,
+        operations: this.#operations,
+        pgoff,
+        pages,
+        shared,
+        insert: (...run) => {
+          if (pending === undefined) this.#data(...run);
+          else pending.runs.push(run);
+        },
+        insertZeros: (first, count) => {
+          this.#hole(first, count);
+        },
+      });
+      if (pending !== undefined) this.#settle(pending);
+      return result;
+    } finally {
+      this.#pending = outer;
+    }
   }
 
   /** From now on what is mapped is the file's for good before anybody can store to it (MS-2). Throws what fsync throws. */
@@ -150,7 +154,11 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   removeView(ref: WeakRef<OwnView>): void {
     this.#views.delete(ref);
-    // Other isolates may still look. Otherwise I/O need not tell.
+    this.release();
+  }
+
+  /** Other isolates may still look. Otherwise, if no view is left, I/O need not tell. */
+  release(): void {
     if (this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
@@ -175,23 +183,18 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const first = Math.ceil(start / this.pageSize);
     const end = this.#end(start + count * blockSize);
     if (end <= first) return;
-    this.#noticeEnd();
     try {
       if (state === 'hole') this.#hole(first, end - first);
       else if (state === 'written') {
-        const pos = blocknr * blockSize + (first * this.pageSize - start);
-        const device = bdev as BlockDevice;
-        if (this.#durably !== undefined) {
-          // Who touches it will ask. Only what was seen as something else must be seen at once.
-          if (this.#compare(first, end - first, device, pos) !== 'other') return;
-          this.#fsync(first * this.pageSize, end * this.pageSize);
-        }
-        this.#data(first, end - first, device, pos);
+        const run: Run = [first, end - first, bdev as BlockDevice, blocknr * blockSize + (first * this.pageSize - start)];
+        if (this.#durably === undefined) this.#data(...run);
+        // Whoever touches it asks, and a handler that is under way shows it.
+        else if (this.#pending === undefined && this.#compare(...run) === 'other') this.#forget(first, end);
       }
     } catch (error) {
       // Who touches it asks again and is told what is wrong; whoever has just written it has nothing to do with that.
       if (!(error instanceof DaxError)) throw error;
-      addon().faultForget(this.#file, first, end - first);
+      this.#forget(first, end);
     }
   }
 
@@ -200,10 +203,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const { blockSize } = this.inode.sb;
     const first = Math.floor((iblock * blockSize) / this.pageSize);
     const end = Number.isFinite(count) ? pageCount((iblock + count) * blockSize, this.pageSize) : Number.MAX_SAFE_INTEGER;
-    this.#each((view) => {
-      view.detach(first, end);
-    });
-    addon().faultForget(this.#file, first, end - first);
+    const pending = this.#pending;
+    if (pending?.runs.some(([start, pages]) => start < end && start + pages > first) === true) pending.haveMoved = true;
+    this.#forget(first, end);
   }
 
   /** Looks pages up anew that a write has filled, so that they are seen (IO-13.6). */
@@ -236,14 +238,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
         return;
       }
-      // What lies together is told of at once, whichever region asked.
-      const vma = this.area(0, Number.MAX_SAFE_INTEGER, true);
-      const vmf: VmFault & { vma: MappedArea } = { vma, pgoff: page, write };
-      const code = await asOperation(() => this.#fault(vmf, isMkwrite));
+      const code = await asOperation(() => this.#fault(page, write, isMkwrite));
       // eslint-disable-next-line no-bitwise -- a flag
-      const isMajor = (code & VM_FAULT_MAJOR) !== 0;
-      this.#noticeEnd();
-      this.#answer(region, page, isMajor, vmf.error);
+      this.#answer(region, page, (code & VM_FAULT_MAJOR) !== 0, undefined);
     } catch (error) {
       this.#answer(region, page, false, error);
       // A callback broke: whoever wrote it hears of it.
@@ -252,21 +249,26 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   #answer(region: number, page: number, isMajor: boolean, error: unknown): void {
+    this.#noticeEnd();
     const errno = error === undefined ? 0 : error instanceof DaxError ? -error.errno : 5;
     addon().faultAnswer(this.#file, region, page, isMajor, errno);
     // The next touch asks again: what was refused for want of space may be had by then.
     if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
   }
 
-  async #fault(vmf: VmFault & { vma: MappedArea }, isMkwrite: boolean): Promise<number> {
+  // Returns VM_FAULT_*. Throws why it is SIGBUS.
+  async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<number> {
     const { inode } = this;
     for (;;) {
-      const code = isMkwrite ? daxMkwrite(vmf, this.#getBlock) : daxFault(vmf, this.#getBlock);
+      // What lies together is told of at once, whichever region asked.
+      const code = this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
+        const vmf: VmFault = { vma, pgoff, write };
+        const done = isMkwrite ? daxMkwrite(vmf, this.#getBlock) : daxFault(vmf, this.#getBlock);
+        if (vmf.error !== undefined) throw vmf.error;
+        return done;
+      });
       // eslint-disable-next-line no-bitwise -- a flag
-      if ((code & VM_FAULT_RETRY) === 0) {
-        if (vmf.error === undefined) vmf.vma.settle();
-        return code;
-      }
+      if ((code & VM_FAULT_RETRY) === 0) return code;
       const { faults } = freezeGate(inode.sb);
       await faults.shared();
       faults.releaseShared();
@@ -304,13 +306,38 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return Math.floor(end / this.pageSize);
   }
 
-  #data(first: number, count: number, bdev: BlockDevice, pos: number): void {
+  #data(...[first, count, bdev, pos]: Run): void {
+    this.#noticeEnd();
     const backing = this.#backing(count, bdev, pos);
     this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos));
   }
 
+  // MS-2.
+  #settle(pending: Pending): void {
+    const runs = pending.runs.filter((run) => this.#compare(...run) !== 'same');
+    // Handlers go upwards.
+    const [start] = runs[0] ?? [];
+    const [last, count] = runs.at(-1) ?? [];
+    if (start !== undefined && last !== undefined && count !== undefined) {
+      const end = Math.min((last + count) * this.pageSize, this.inode.size);
+      this.#durably?.fsync?.(this.inode, start * this.pageSize, end);
+    }
+    if (pending.haveMoved) {
+      const hint = 'the filesystem moved blocks while it gave them to a MAP_SYNC mapping: try again, or map without it';
+      throw new DaxError({ errno: 'EIO', syscall: 'fault', hint });
+    }
+    for (const run of runs) this.#data(...run);
+  }
+
+  #forget(first: number, end: number): void {
+    this.#each((view) => {
+      view.detach(first, end);
+    });
+    addon().faultForget(this.#file, first, end - first);
+  }
+
   // What is known of the pages.
-  #compare(first: number, count: number, bdev: BlockDevice, pos: number): 'nothing' | 'other' | 'same' | undefined {
+  #compare(...[first, count, bdev, pos]: Run): 'nothing' | 'other' | 'same' | undefined {
     const backing = this.#backing(count, bdev, pos);
     const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos);
     this.#check(known);
@@ -323,11 +350,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return backing;
   }
 
-  #fsync(pos: number, end: number): void {
-    this.#durably?.fsync?.(this.inode, pos, Math.min(end, this.inode.size));
-  }
-
   #hole(first: number, count: number): void {
+    this.#noticeEnd();
     this.#check(addon().faultKnowHole(this.#file, first, count));
   }
 

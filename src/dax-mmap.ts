@@ -116,33 +116,35 @@ export function daxMmap(
     const hint = 'MAP_SYNC needs a device with `mapSync`, a filesystem with fsync, and page faults: map without it, and fsync after `persist`';
     fail(inode, 'EOPNOTSUPP', { reason: 'NO_MAP_SYNC', hint });
   }
-  const space = AddressSpace.of(inode, pageSizeOf(inode.sb.bdev), getBlock, operations);
-  const { pageSize } = space;
+  const pageSize = pageSizeOf(inode.sb.bdev);
   if (pos % pageSize !== 0) {
     fail(inode, 'EINVAL', { reason: 'OFFSET_UNALIGNED', hint: `pos must be a multiple of ${pageSize}, it is ${pos}` });
   }
-  if (isSynchronous) space.synchronise(operations);
-  const phase = phaseOf(inode, pos, getBlock);
-  const handle = { pid: process.pid, file: space.id, pos, length, pageSize, prot, flags, onSigbus, phase };
   const allocate = options.allocate ?? true;
-  const mapping = new DaxMapping(handle, {
-    space,
-    resolve: () => {
-      const area = space.area(pos / pageSize, Math.ceil(length / pageSize), flags === MAP_SHARED);
-      daxPopulate(area, stores, allocate, getBlock);
-      area.settle();
-    },
-    stored: () => {
-      inode.mtimeMs = inode.ctimeMs = Date.now();
-      operations.dirty?.(inode);
-    },
-  });
+  const space = AddressSpace.of(inode, pageSize, getBlock, operations);
+  let mapping: DaxMapping | undefined;
   try {
+    if (isSynchronous) space.synchronise(operations);
+    const phase = phaseOf(inode, pos, getBlock);
+    const handle = { pid: process.pid, file: space.id, pos, length, pageSize, prot, flags, onSigbus, phase };
+    mapping = new DaxMapping(handle, {
+      space,
+      resolve: () => {
+        space.handle(pos / pageSize, Math.ceil(length / pageSize), flags === MAP_SHARED, (vma) => {
+          daxPopulate(vma, stores, allocate, getBlock);
+        });
+      },
+      stored: () => {
+        inode.mtimeMs = inode.ctimeMs = Date.now();
+        operations.dirty?.(inode);
+      },
+    });
     // Throws now what it would throw later.
     if (options.populate ?? true) mapping.prepare();
+    return mapping;
   } catch (error) {
-    mapping.unmap();
+    mapping?.unmap();
+    space.release();
     throw error;
   }
-  return mapping;
 }

@@ -368,10 +368,26 @@ onEveryGround('76: MAP_SYNC', async (test, ground) => {
   test.match(await worker.lost(1), [{ code: 'EIO', position: 3 * page }], 'a failure of fsync is SIGBUS');
   test.equal(ground.media(mapped, 3)[0], 0);
   fs.onFsync = undefined;
-  test.equal(await worker.load(5, 0), 0);
+  const reader = ground.map(mapped, { prot: PROT_READ });
+  test.strictSame([await worker.load(5, 0), new Uint8Array(reader.buffer)[5]], [0, 0]);
   ground.write(mapped, 0, 5);
-  test.equal(await worker.load(5, 0), 5, 'what is written to a hole that was looked at is seen');
-  test.strictSame(fs.syncs.at(-1), { pos: 0, end: page });
+  fs.syncs = [];
+  test.strictSame([await worker.load(5, 0), new Uint8Array(reader.buffer)[5]], [5, 5], 'what is written to a hole that was looked at is seen');
+  test.equal(fs.syncs[0]?.pos, 0, 'and durable before');
+  test.equal(worker.losses.length, 1);
+
+  // A filesystem that moves what it has just given, and has not been shown yet.
+  const devices = [withMapSync(ground.device, true)];
+  const moving = ground.holes(2, {}, { devices, maxRun: ground.blocksPerPage });
+  moving.fs.onGetBlock = (inode, iblock, _bh, create) => {
+    if (create && iblock > 0) inode.extents.invalidate(0, ground.blocksPerPage);
+    return undefined;
+  };
+  test.throws(() => ground.map(moving, { flags: MAP_SHARED | MAP_SYNC }), { message: /moved blocks/ });
+  moving.fs.onGetBlock = undefined;
+  const { buffer } = ground.map(moving, { flags: MAP_SHARED | MAP_SYNC });
+  new Uint8Array(buffer)[1] = 4;
+  test.equal(ground.media(moving, 0)[1], 4);
 });
 
 onEveryGround('59: what lies together is there after one fault', async (test, ground) => {

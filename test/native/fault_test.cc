@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -161,6 +162,7 @@ int64_t Access(char* address, uint64_t* value, bool store) {
   return dax::GuardedTransfer({address, reinterpret_cast<char*>(value), 8, Touch, store ? address : nullptr});
 }
 
+// Null once the file has ended.
 std::shared_ptr<FaultRegion> Open(const std::shared_ptr<FaultFile>& file, const std::shared_ptr<Owner>& owner,
                                   bool shared, bool writable) {
   dax::RegionShape shape = {};
@@ -169,7 +171,8 @@ std::shared_ptr<FaultRegion> Open(const std::shared_ptr<FaultFile>& file, const 
   shape.writable = writable;
   shape.shared = shared;
   std::shared_ptr<FaultRegion> region;
-  if (dax::FaultService::Get().Open(file, shape, owner, &region) != 0) Fail("a region cannot be reserved");
+  const int error = dax::FaultService::Get().Open(file, shape, owner, &region);
+  if (error != 0 && error != -ESTALE) Fail("a region cannot be reserved");
   return region;
 }
 
@@ -249,6 +252,25 @@ void PrivateTest(const char* path, int threads, int rounds) {
   }
 }
 
+// The event of a store to zeros that have gone meanwhile: whoever comes again gets what is there now.
+void StaleTest(const char* path) {
+  Filesystem filesystem(path);
+  const auto owner = std::make_shared<Owner>();
+  owner->SetThread();
+  const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
+  file->Know({0, kFilePages}, {});
+  const auto region = Open(file, owner, false, true);
+  uint64_t value = 0;
+  Access(region->address(), &value, false);
+  filesystem.Answer(*file, {0, 0, true}, kFilePages * kPage);
+  *reinterpret_cast<uint64_t*>(filesystem.media(filesystem.block(0))) = 7;
+  const auto address = reinterpret_cast<uintptr_t>(region->address());
+  if (file->Serve(*region, {address, true, true, 0}) != FaultFile::Outcome::kServed) Fail("it waits");
+  Access(region->address(), &value, false);
+  if (value != 7) Fail("a page that is not there was taken for a private one");
+  file->Close(*region);
+}
+
 // Threads load and store while the owner truncates, grows, punches and freezes.
 void Storm(const char* path, unsigned seed, int rounds, int threads) {
   Filesystem filesystem(path);
@@ -266,6 +288,7 @@ void Storm(const char* path, unsigned seed, int rounds, int threads) {
         if (!region || random() % 500 == 0) {
           if (region) file->Close(*region);
           region = Open(file, owner, id % 4 != 3, id % 4 != 2);
+          if (!region) return;
         }
         const uint64_t page = random() % kFilePages;
         char* const address = region->address() + page * kPage + static_cast<uint64_t>(id) * 8;
@@ -348,6 +371,7 @@ int main(int argc, char** argv) {
   }
   for (int i = 0; i < 5; i++) HoleTest(path, 8);
   printf("8 threads, %lu pages of holes: every store there, every page allocated once\n", kFilePages);
+  StaleTest(path);
   PrivateTest(path, 4, rounds / 10 + 1);
   Storm(path, seed, rounds, 8);
   return 0;
