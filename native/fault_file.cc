@@ -282,7 +282,7 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
   const uint64_t page = region.PageOf(event.address);
   PageRange served = {page, 1};
   // A retired region is ordinary memory: who touches it again finds zeros.
-  if (!region.retired() && !region.IsServed(page, event.write_protected)) {
+  if (!region.retired() && !region.IsThere(page, event.write_protected)) {
     if (region.IsHeld(page)) return Outcome::kWaiting;
     const int error = ServeLocked(region, page, event, &served);
     if (error == -EINPROGRESS) return Outcome::kWaiting;

@@ -131,44 +131,35 @@ napi_value SetSize(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (file, first, count, device, pos). False with the errno, or 0 where an error is thrown.
-bool GetPlace(const Args& args, std::shared_ptr<FaultFile>* file, PageRange* pages, Place* place,
-              int* error) {
+// (file, first, count, device, pos) -> what `ask` says of the file, the pages and where they lie | -errno
+template <typename Ask>
+napi_value AtPlace(napi_env env, napi_callback_info info, Ask ask) {
+  const Args args(env, info);
+  PageRange pages;
   uint64_t position;
-  *error = 0;
-  *file = GetFile(args);
-  if (!*file || !GetPages(args, 1, pages) || !args.Bytes(4, &position)) return false;
-  std::shared_ptr<const Backing> backing = GetBacking(args, 3, error);
-  if (!backing) return false;
-  if (position % (*file)->unit() != 0) {
-    *error = -EINVAL;
-    return false;
-  }
-  *place = {std::move(backing), position / (*file)->unit()};
-  return true;
+  int error;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (!file || !GetPages(args, 1, &pages) || !args.Bytes(4, &position)) return nullptr;
+  std::shared_ptr<const Backing> backing = GetBacking(args, 3, &error);
+  if (!backing) return error == 0 ? nullptr : ToResult(env, error);
+  if (position % file->unit() != 0) return ToResult(env, -EINVAL);
+  return ToResult(env, ask(*file, pages, Place{std::move(backing), position / file->unit()}));
 }
 
 // faultKnow(file, first, count, device, pos) -> 0 | -errno
 napi_value Know(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  std::shared_ptr<FaultFile> file;
-  PageRange pages;
-  Place place;
-  int error;
-  if (GetPlace(args, &file, &pages, &place, &error)) return ToResult(env, file->Know(pages, place));
-  return error == 0 ? nullptr : ToResult(env, error);
+  const auto know = [](FaultFile& file, PageRange pages, const Place& place) {
+    return file.Know(pages, place);
+  };
+  return AtPlace(env, info, know);
 }
 
 // faultCompare(file, first, count, device, pos) -> FaultFile::Known | -errno
 napi_value Compare(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  std::shared_ptr<FaultFile> file;
-  PageRange pages;
-  Place place;
-  int error;
-  if (GetPlace(args, &file, &pages, &place, &error))
-    return ToResult(env, static_cast<int>(file->Compare(pages, place)));
-  return error == 0 ? nullptr : ToResult(env, error);
+  const auto compare = [](FaultFile& file, PageRange pages, const Place& place) {
+    return static_cast<int>(file.Compare(pages, place));
+  };
+  return AtPlace(env, info, compare);
 }
 
 // faultKnowHole(file, first, count) -> 0 | -errno

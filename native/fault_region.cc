@@ -115,7 +115,7 @@ bool FaultRegion::IsLost(uint64_t page) const {
   return AnyLost((page - shape_.pages.first) * shape_.unit, shape_.unit);
 }
 
-bool FaultRegion::IsServed(uint64_t page, bool write_protected) const {
+bool FaultRegion::IsThere(uint64_t page, bool write_protected) const {
   const auto* const found = pieces_.Find(page);
   if (found == nullptr) return false;
   const Content content = found->value.content;

@@ -69,7 +69,7 @@ class FaultRegion {
   char* AddressOf(uint64_t page) const { return address_ + (page - shape_.pages.first) * shape_.unit; }
 
   // What an event for the page asks for is there: another thread's event, for the same touch, was first.
-  bool IsServed(uint64_t page, bool write_protected) const;
+  bool IsThere(uint64_t page, bool write_protected) const;
   // The page is among those that are replaced: whoever touches it is woken when that is done, and asks again.
   bool IsHeld(uint64_t page) const { return held_.Holds(page); }
   // The first pages of a range that nothing is in.
@@ -163,8 +163,8 @@ class FaultRegion {
   // Why a page was lost for which no reason is remembered.
   std::atomic<int> untold_{-EIO};
   RunMap<Piece> pieces_;
-  // From Release to EndReplacement: the pages between which something is to be replaced. No private mapping
-  // takes a store there.
+  // From Release to EndReplacement: the pages between which something is to be replaced. An event for one of
+  // them waits.
   PageRange held_{0, 0};
   FaultStats stats_;
 };

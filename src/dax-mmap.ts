@@ -81,9 +81,9 @@ function phaseOf(inode: Inode, pos: number, getBlock: GetBlock): number {
  * has real faults, which call `getBlock` here.
  *
  * Throws `EINVAL` for a position that is no multiple of the page, blocks that are no page (`BLOCK_SIZE`), or a private
- * mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` for `MAP_SYNC` where it cannot be promised (`NO_MAP_SYNC`); `EACCES` for stores to a read-only filesystem or device; `EOPNOTSUPP` for blocks
- * on a device without pages (`NOT_MAPPABLE`); `ENOMEM` where the file lies in too many pieces (`TOO_MANY_MAPPINGS`); and
- * what getBlock throws.
+ * mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` for `MAP_SYNC` where it cannot be promised (`NO_MAP_SYNC`);
+ * `EACCES` for stores to a read-only filesystem or device; `EOPNOTSUPP` for blocks on a device without pages
+ * (`NOT_MAPPABLE`); `ENOMEM` where the file lies in too many pieces (`TOO_MANY_MAPPINGS`); and what getBlock throws.
  */
 export function daxMmap(
   inode: Inode,
