@@ -20,10 +20,13 @@ struct Backing {
 // A page of a device, or, without a backing, of none: a hole.
 struct Place {
   std::shared_ptr<const Backing> backing;
-  uint64_t page;  // of the device; 0 of a hole
+  uint64_t page;   // of the device; 0 of a hole
+  bool read_only;  // of a device: it is another file's too, and no store may go there
 
-  Place After(uint64_t pages) const { return {backing, backing ? page + pages : 0}; }
-  bool operator==(const Place& other) const { return backing == other.backing && page == other.page; }
+  Place After(uint64_t pages) const { return {backing, backing ? page + pages : 0, read_only}; }
+  bool operator==(const Place& other) const {
+    return backing == other.backing && page == other.page && read_only == other.read_only;
+  }
 };
 
 }  // namespace dax

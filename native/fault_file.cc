@@ -173,8 +173,8 @@ void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes)
   questions_.erase({region_id, page});
   for (const auto& region : regions) {
     if (region->id() != region_id) continue;
-    // If it thawed meanwhile, or the kernel cannot fill it just now, the next touch finds out.
-    if (frozen_) region->InstallCopy(page, bytes);
+    // If that changed meanwhile, or the kernel cannot fill it just now, the next touch finds out.
+    if (ShowsCopy(*region, page)) region->InstallCopy(page, bytes);
     region->Wake({page, 1});
   }
 }
@@ -240,7 +240,7 @@ int FaultFile::Install(FaultRegion& region, PageRange pages) {
 
 int FaultFile::InstallLocked(FaultRegion& region, PageRange pages) {
   for (const auto& [known, place] : places_.Overlapping(Intersect(pages, {0, PageCount()}))) {
-    if (!place.backing && IsServed()) continue;
+    if (IsServed() && (!place.backing || ShowsCopy(region, known.first))) continue;
     for (PageRange gap = region.NextGap(known); gap.count > 0; gap = region.NextGap(known)) {
       PageRange installed;
       const int error = place.backing ? region.InstallDevice(gap.first, known, place, &installed)
@@ -307,9 +307,10 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (event.write_protected && region.NextGap({page, 1}).count > 0) return 0;
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
-  if (frozen_ && shape.shared && shape.writable) return storing ? -EINPROGRESS : Ask(region, page, event);
+  if (frozen_ && storing) return -EINPROGRESS;
+  if (storing && event.write_protected) Count(region.stats().mkwrite);
   const auto* const run = places_.Find(page);
-  if (run == nullptr) return Ask(region, page, event);
+  if (run == nullptr || ShowsCopy(region, page)) return Ask(region, page, event);
   const auto& [known, place] = *run;
   if (place.backing) {
     // A huge page's worth of addresses, so that the kernel may use one.
@@ -320,12 +321,16 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
     Count(region.stats().minor);
     return region.InstallDevice(page, around, place.After(around.first - known.first), served);
   }
-  if (storing) {
-    if (event.write_protected) Count(region.stats().mkwrite);
-    return Ask(region, page, event);
-  }
+  if (storing) return Ask(region, page, event);
   Count(region.stats().hole);
   return region.InstallZeros({page, 1}, event.write);
+}
+
+// A load does not show the page itself, because a store to it would not be noticed.
+bool FaultFile::ShowsCopy(const FaultRegion& region, uint64_t page) const {
+  if (!region.shape().shared || !region.shape().writable) return false;
+  const auto* const run = places_.Find(page);
+  return frozen_ || (run != nullptr && run->value.read_only);
 }
 
 int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {

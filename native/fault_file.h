@@ -41,7 +41,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void Forget(PageRange pages);
   // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.
   void Answer(uint64_t region, uint64_t page, bool major, int error);
-  // To Ask for a load while the file is frozen: these are the page's bytes.
+  // To Ask for a load where a copy is shown: these are the page's bytes.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
   // What was refused for an error may be touched again.
   void Forgive();
@@ -105,6 +105,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   int InstallLocked(FaultRegion& region, PageRange pages);
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
+  bool ShowsCopy(const FaultRegion& region, uint64_t page) const;
   static bool IsServed();
 
   const uint64_t id_;

@@ -131,7 +131,8 @@ napi_value SetSize(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (file, first, count, device, pos) -> what `ask` says of the file, the pages and where they lie | -errno
+// (file, first, count, device, pos, readOnly) -> what `ask` says of the file, the pages and where they lie
+// | -errno
 template <typename Ask>
 napi_value AtPlace(napi_env env, napi_callback_info info, Ask ask) {
   const Args args(env, info);
@@ -139,14 +140,16 @@ napi_value AtPlace(napi_env env, napi_callback_info info, Ask ask) {
   uint64_t position;
   int error;
   const std::shared_ptr<FaultFile> file = GetFile(args);
-  if (!file || !GetPages(args, 1, &pages) || !args.Bytes(4, &position)) return nullptr;
+  bool read_only;
+  if (!file || !GetPages(args, 1, &pages) || !args.Bytes(4, &position) || !args.Bool(5, &read_only))
+    return nullptr;
   std::shared_ptr<const Backing> backing = GetBacking(args, 3, &error);
   if (!backing) return error == 0 ? nullptr : ToResult(env, error);
   if (position % file->unit() != 0) return ToResult(env, -EINVAL);
-  return ToResult(env, ask(*file, pages, Place{std::move(backing), position / file->unit()}));
+  return ToResult(env, ask(*file, pages, Place{std::move(backing), position / file->unit(), read_only}));
 }
 
-// faultKnow(file, first, count, device, pos) -> 0 | -errno
+// faultKnow(file, first, count, device, pos, readOnly) -> 0 | -errno
 napi_value Know(napi_env env, napi_callback_info info) {
   const auto know = [](FaultFile& file, PageRange pages, const Place& place) {
     return file.Know(pages, place);
@@ -154,7 +157,7 @@ napi_value Know(napi_env env, napi_callback_info info) {
   return AtPlace(env, info, know);
 }
 
-// faultCompare(file, first, count, device, pos) -> FaultFile::Known | -errno
+// faultCompare(file, first, count, device, pos, readOnly) -> FaultFile::Known | -errno
 napi_value Compare(napi_env env, napi_callback_info info) {
   const auto compare = [](FaultFile& file, PageRange pages, const Place& place) {
     return static_cast<int>(file.Compare(pages, place));

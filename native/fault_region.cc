@@ -134,7 +134,8 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const Place& pla
   *installed = {first, end - first};
   if (!VmaBudget::Get().Take()) return -ENOMEM;
   const Place at = place.After(first - around.first);
-  const int protection = shape_.writable || !shape_.shared ? PROT_READ | PROT_WRITE : PROT_READ;
+  const bool stores = !shape_.shared || (shape_.writable && !at.read_only);
+  const int protection = stores ? PROT_READ | PROT_WRITE : PROT_READ;
   const int kind = !shape_.shared         ? MAP_PRIVATE | MAP_NORESERVE
                    : at.backing->map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC
                                           : MAP_SHARED;

@@ -5,7 +5,7 @@ import { backingOf, type Backing, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
 import { DaxError } from './errors.js';
-import type { Extent, ExtentWatcher } from './extent-cache.js';
+import { hasData, type Extent, type ExtentWatcher } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
 import type { FileMappings, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
@@ -177,7 +177,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   /** An extent of the file is known: it is seen through every mapping from now on. */
-  inserted({ iblock, count, state, bdev, blocknr }: Extent): void {
+  inserted(extent: Extent): void {
+    const { iblock, count, state, bdev, blocknr } = extent;
     const { blockSize } = this.inode.sb;
     const start = iblock * blockSize;
     const first = Math.ceil(start / this.pageSize);
@@ -185,8 +186,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     if (end <= first) return;
     try {
       if (state === 'hole') this.#hole(first, end - first);
-      else if (state === 'written') {
-        const run: Run = [first, end - first, bdev as BlockDevice, blocknr * blockSize + (first * this.pageSize - start)];
+      else if (hasData(extent)) {
+        const pos = blocknr * blockSize + (first * this.pageSize - start);
+        const run: Run = [first, end - first, bdev as BlockDevice, pos, state === 'shared'];
         if (this.#durably === undefined) this.#data(...run);
         // Whoever touches it asks, and a handler that is under way shows it.
         else if (this.#pending === undefined && this.#compare(...run) === 'other') this.#forget(first, end);
@@ -234,11 +236,13 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   /** The service's question. Answered whatever happens: somebody waits. */
   async serve(region: number, page: number, write: boolean, isMkwrite: boolean): Promise<void> {
     try {
-      if (!write && freezeGate(this.inode.sb).isFrozen) {
+      const { isFrozen } = freezeGate(this.inode.sb);
+      const code = isFrozen && !write ? 0 : await asOperation(() => this.#fault(page, write, isMkwrite));
+      // What no store may reach now is shown as a copy where stores are allowed.
+      if (!write && (isFrozen || this.#isShared(page))) {
         addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
         return;
       }
-      const code = await asOperation(() => this.#fault(page, write, isMkwrite));
       // eslint-disable-next-line no-bitwise -- a flag
       this.#answer(region, page, (code & VM_FAULT_MAJOR) !== 0, undefined);
     } catch (error) {
@@ -278,7 +282,12 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     }
   }
 
-  // What a load sees while the filesystem is frozen and no store may reach the device.
+  #isShared(page: number): boolean {
+    const iblock = (page * this.pageSize) / this.inode.sb.blockSize;
+    return mapBlocks(this.inode, iblock, this.pageSize, this.#getBlock, false, new BufferHead()).state === 'shared';
+  }
+
+  // What a load sees while the filesystem is frozen or the page is shared, and no store may reach the device.
   #content(page: number): Uint8Array {
     const { blockSize } = this.inode.sb;
     const bytes = new Uint8Array(this.pageSize);
@@ -287,9 +296,10 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     for (let at = pos; at < pos + this.pageSize; ) {
       const extent = mapBlocks(this.inode, at / blockSize, pos + this.pageSize - at, this.#getBlock, false, bh);
       const end = Math.min(pos + this.pageSize, (extent.iblock + extent.count) * blockSize);
-      if (extent.state === 'written') {
-        const devicePos = (extent.blocknr - extent.iblock) * blockSize + at;
-        extent.bdev?.readSync(bytes, devicePos, { offset: at - pos, length: end - at });
+      if (hasData(extent)) {
+        const position = (extent.blocknr - extent.iblock) * blockSize + at;
+        const read = extent.bdev?.readSync(bytes, position, { offset: at - pos, length: end - at });
+        if (read !== end - at) throw new DaxError({ errno: 'EIO', syscall: 'fault', position });
       }
       at = end;
     }
@@ -306,10 +316,10 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return Math.floor(end / this.pageSize);
   }
 
-  #data(...[first, count, bdev, pos]: Run): void {
+  #data(...[first, count, bdev, pos, readOnly]: Run): void {
     this.#noticeEnd();
     const backing = this.#backing(count, bdev, pos);
-    this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos));
+    this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos, readOnly));
   }
 
   // MS-2.
@@ -337,9 +347,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   // What is known of the pages.
-  #compare(...[first, count, bdev, pos]: Run): 'nothing' | 'other' | 'same' | undefined {
+  #compare(...[first, count, bdev, pos, readOnly]: Run): 'nothing' | 'other' | 'same' | undefined {
     const backing = this.#backing(count, bdev, pos);
-    const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos);
+    const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos, readOnly);
     this.#check(known);
     return (['nothing', 'other', 'same'] as const)[known];
   }

@@ -122,9 +122,10 @@ export interface Addon {
   /** A file with pages of `unit` bytes, which all counts of pages below are in. */
   faultFile(unit: number, size: number): { file: NativeFile; id: number };
   faultSetSize(file: NativeFile, size: number): void;
-  faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number): number;
+  /** `readOnly`: no store may go there. */
+  faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   /** 0: nothing else is known, 1: of one of the pages something else is, 2: that is known already. */
-  faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number): number;
+  faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   faultKnowHole(file: NativeFile, first: number, count: number): number;
   faultForget(file: NativeFile, first: number, count: number): void;
   /** `errno` positive, or 0: look again. */

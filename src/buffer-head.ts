@@ -14,6 +14,17 @@ export const BH_DELAY = 0x200;
 export const BH_BOUNDARY = 0x400;
 /** Reserved and never written: reads as zeros, and `blocknr` says where. */
 export const BH_UNWRITTEN = 0x1000;
+/**
+ * Data that another file has too (iomap's `IOMAP_F_SHARED`): it may be read and mapped, and before the first store the file
+ * is given blocks of its own, by `create`.
+ */
+export const BH_SHARED = 0x20000;
+
+/** A block of a device. */
+export interface BlockPlace {
+  readonly bdev: BlockDevice;
+  readonly blocknr: number;
+}
 
 /**
  * One run of blocks of a file: the kernel's buffer_head, reduced to what DAX uses. Sizes in bytes, blocks in units of
@@ -27,6 +38,8 @@ export class BufferHead {
   /** The block on `bdev` where the run begins. */
   blocknr = 0;
   bdev: BlockDevice | undefined;
+  /** Where the data of new or unwritten blocks is until now: see `copyFrom`. */
+  source: BlockPlace | undefined;
   /** The filesystem's own, handed on to `endIo`. */
   private: unknown;
 
@@ -49,12 +62,32 @@ export class BufferHead {
     return (this.state & BH_UNWRITTEN) !== 0;
   }
 
-  /** Answers with data at `blocknr` of `bdev`; `flags` may add `BH_NEW`, `BH_UNWRITTEN`, `BH_BOUNDARY`. */
+  get isShared(): boolean {
+    return (this.state & BH_SHARED) !== 0;
+  }
+
+  /** Begins a question about `size` bytes. */
+  ask(size: number): void {
+    this.state = 0;
+    this.size = size;
+    this.bdev = this.source = undefined;
+  }
+
+  /** Answers with data at `blocknr` of `bdev`; `flags` may add `BH_NEW`, `BH_UNWRITTEN`, `BH_SHARED`, `BH_BOUNDARY`. */
   map(bdev: BlockDevice, blocknr: number, size: number, flags = 0): void {
     this.state = BH_MAPPED | flags;
     this.bdev = bdev;
     this.blocknr = blocknr;
     this.size = size;
+  }
+
+  /**
+   * Adds to an answer with new or unwritten blocks that the file has data there, in blocks that it shares (iomap's srcmap):
+   * whatever is not written over becomes a copy of as many blocks from `blocknr` of `bdev` on, not zeros. They must stay as
+   * they are until `endIo` or `completeUnwritten`.
+   */
+  copyFrom(bdev: BlockDevice, blocknr: number): void {
+    this.source = { bdev, blocknr };
   }
 
   /** Answers with a hole of `size` bytes, whose length is meant. */

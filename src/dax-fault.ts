@@ -3,7 +3,8 @@
 import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
-import type { Extent } from './extent-cache.js';
+import { hasData, isUninitialised, type Extent } from './extent-cache.js';
+import { completeBlocks, fillBlocks } from './fill-blocks.js';
 import { freezeGate } from './freeze.js';
 import type { GetBlock, Inode, InodeOperations } from './inode.js';
 import { mapBlocks, mapPage } from './map-blocks.js';
@@ -39,9 +40,9 @@ export interface VmArea {
   readonly operations: FaultOperations;
   /**
    * Shows pages of the file from `pgoff` on as what lies at byte `pos` of `bdev`. Throws `DaxError`; `EBUSY` for a page
-   * that is there already.
+   * that is there already. `readOnly`: the blocks are shared with other files, and a store must come to `daxMkwrite` first.
    */
-  insert(pgoff: number, count: number, bdev: BlockDevice, pos: number): void;
+  insert(pgoff: number, count: number, bdev: BlockDevice, pos: number, readOnly: boolean): void;
   /** Shows them as zeros, until the first store. */
   insertZeros(pgoff: number, count: number): void;
 }
@@ -122,21 +123,19 @@ class Handler {
     const { vma, write, cowPage } = this.#vmf;
     checkEnd(this.#vmf);
     const extent = this.#lookUp();
-    if (write && !vma.shared && cowPage !== undefined) this.#fill(cowPage, isData(extent) ? extent : undefined);
-    else if (isData(extent)) this.#insert(extent);
-    else if (write && vma.shared) this.#create(1);
-    else this.#zeros(extent);
+    if (write && !vma.shared && cowPage !== undefined) this.#fill(cowPage, hasData(extent) ? extent : undefined);
+    else if (write && vma.shared && extent.state !== 'written') this.#create(1);
+    else this.#show(extent);
   }
 
-  /** Everything that the mapping shows of the file, holes too: allocated if `allocate`, as they are otherwise. */
+  /** Everything that the mapping shows of the file: what a store could not go to is allocated if `allocate`. */
   populate(allocate: boolean, refuse: (pos: number) => never): void {
     const { vma, write } = this.#vmf;
     const end = this.#end();
     while (this.#pgoff < end) {
       const extent = this.#lookUp();
       const next = Math.min(end, this.#pageEnd(extent));
-      if (isData(extent)) this.#insert(extent);
-      else if (!write || !vma.shared) this.#zeros(extent);
+      if (!write || !vma.shared || extent.state === 'written') this.#show(extent);
       else if (!allocate) refuse(this.#pgoff * vma.pageSize);
       else {
         // As much as the filesystem gives at once.
@@ -176,6 +175,12 @@ class Handler {
     return extent;
   }
 
+  // What is there already.
+  #show(extent: Extent): void {
+    if (hasData(extent)) this.#insert(extent);
+    else this.#zeros(extent);
+  }
+
   // FT-5: no block is allocated and nothing is converted.
   #fill(page: Uint8Array, extent: Extent | undefined): void {
     if (extent === undefined) page.fill(0);
@@ -195,7 +200,7 @@ class Handler {
     this.code = VM_FAULT_LOCKED;
   }
 
-  // FT-7, FT-8. Returns the page after those that were allocated.
+  // FT-7, FT-8, CW-2. Returns the page after those that were allocated.
   #create(count: number): number {
     const { vma } = this.#vmf;
     const { inode, pageSize } = vma;
@@ -212,10 +217,7 @@ class Handler {
       throw error;
     } finally {
       // FT-11: on failure too, so that the filesystem leaves it unwritten.
-      if (extent.state === 'unwritten') vma.operations.completeUnwritten?.(inode, extent.iblock, bh, isInserted);
-      if (isInserted && (isData(extent) || vma.operations.completeUnwritten !== undefined)) {
-        inode.extents.insert({ ...extent, state: 'written' });
-      }
+      completeBlocks(inode, extent, bh, isInserted, vma.operations);
     }
     return this.#pageEnd(extent);
   }
@@ -228,20 +230,18 @@ class Handler {
     const pos = this.#devicePos(extent);
     const { bytes } = bdev.directAccess(pos / SECTOR_SIZE, vma.pageSize);
     if (bytes < vma.pageSize) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
-    const count = this.#pageEnd(extent) - this.#pgoff;
-    // What holds garbage is cleared before anybody can see it.
-    if (extent.state !== 'written') bdev.zeroSync(pos, count * vma.pageSize);
-    vma.insert(this.#pgoff, count, bdev, pos);
+    const end = this.#pageEnd(extent);
+    // What holds garbage is filled before anybody can see it.
+    if (isUninitialised(extent)) {
+      fillBlocks(extent, vma.inode.sb.blockSize, this.#pgoff * vma.pageSize, end * vma.pageSize);
+    }
+    vma.insert(this.#pgoff, end - this.#pgoff, bdev, pos, extent.state === 'shared');
     this.code += VM_FAULT_NOPAGE;
   }
 
   #devicePos(extent: Extent): number {
     return (extent.blocknr + this.#iblock - extent.iblock) * this.#vmf.vma.inode.sb.blockSize;
   }
-}
-
-function isData({ state }: Extent): boolean {
-  return state === 'written' || state === 'new';
 }
 
 /** Runs `work` in what a store has to pass: the gate of a frozen filesystem, after which the times change (FT-1). */
@@ -296,7 +296,7 @@ export function daxFault(vmf: VmFault, getBlock: GetBlock): number {
   );
 }
 
-/** The first store to zeros that a load installed (dax_mkwrite, MK-1): as `daxFault` for a store. */
+/** The first store to zeros or to shared blocks that a load installed (dax_mkwrite, MK-1): as `daxFault` for a store. */
 export function daxMkwrite(vmf: VmFault, getBlock: GetBlock): number {
   const store: VmFault = { ...vmf, write: true };
   const code = daxFault(store, getBlock);
@@ -306,7 +306,7 @@ export function daxMkwrite(vmf: VmFault, getBlock: GetBlock): number {
 
 /**
  * Resolves ahead what a mapping shows of its file, as faults at each of its pages would: for the thread that could not
- * answer its own. `allocate`: the holes below a writable shared mapping; otherwise they are refused. Throws what keeps it.
+ * answer its own. `allocate`: what is a hole or shared below a writable shared mapping; otherwise that is refused. Throws what keeps it.
  */
 export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getBlock: GetBlock): void {
   const vmf: VmFault = { vma, pgoff: vma.pgoff, write };
@@ -321,7 +321,7 @@ export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getB
             syscall: 'mmap',
             reason: 'HOLE_NOT_ALLOCATED',
             position,
-            hint: 'there is a hole, and `allocate` is false: a store there could not be resolved on this thread',
+            hint: 'there is a hole or a shared block, and `allocate` is false: a store there could not be resolved on this thread',
           });
         });
         return VM_FAULT_NOPAGE;

@@ -26,7 +26,7 @@ export interface MmapOptions {
    * a power cut without another fsync. Default shared.
    */
   flags?: number | undefined;
-  /** `false`: holes below a writable shared mapping are refused, with reason `HOLE_NOT_ALLOCATED`, instead of allocated. Default true. */
+  /** `false`: holes and shared blocks below a writable shared mapping are refused, with reason `HOLE_NOT_ALLOCATED`, instead of allocated. Default true. */
   allocate?: boolean | undefined;
   /**
    * `false`: nothing is resolved before this thread takes `buffer`, for mappings that are only for others to attach to,

@@ -39,7 +39,7 @@ export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
 
 // To the end of the page that is mapped: a device may map more than 4096 bytes at once.
 function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
-  daxTruncatePage(inode, from, operations.getBlock);
+  daxTruncatePage(inode, from, operations.getBlock, operations);
   const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
   if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
 }
@@ -54,7 +54,7 @@ export function setSize(inode: Inode, size: number): void {
 export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
   for (let pos = from; pos < to; ) {
     const end = Math.min(to, roundUp(pos + 1, PAGE_SIZE));
-    daxZeroPageRange(inode, pos, end - pos, operations.getBlock);
+    daxZeroPageRange(inode, pos, end - pos, operations.getBlock, operations);
     pos = end;
   }
 }

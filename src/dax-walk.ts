@@ -3,7 +3,8 @@
 import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
-import { emptyExtent, type Extent } from './extent-cache.js';
+import { emptyExtent, hasData, isUninitialised, type Extent } from './extent-cache.js';
+import { fillBlocks } from './fill-blocks.js';
 import type { EndIo, FileMappings, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
@@ -172,20 +173,21 @@ export class Walk {
     const extent = this.#extent as Extent;
     if (extent.state === 'new' && this.#pos >= Math.min(this.#extentEnd, this.#end)) {
       extent.state = 'written';
+      extent.source = undefined;
       extent.isAccessible = this.#windowEnd >= this.#extentEnd;
       (this.#inode as Inode).extents.insert(extent);
     }
   }
 
   /**
-   * After something stopped a write within blocks that were New or Unwritten: what was not reached is zeroed, so that no
+   * After something stopped a write within blocks that were New or Unwritten: what was not reached is filled, so that no
    * old content of the medium becomes the file's (IO-9).
    */
   fail(): void {
     const extent = this.#extent;
-    if (!this.#write || extent?.bdev === undefined || !isUninitialised(extent) || this.#pos >= this.#end) return;
+    if (!this.#write || extent === undefined || !isUninitialised(extent) || this.#pos >= this.#end) return;
     const from = this.#edgesDue ? extent.iblock * this.#blockSize : this.#pos;
-    if (from < this.#extentEnd) this.#zeroGood(extent.bdev, this.#origin + from, this.#origin + this.#extentEnd);
+    if (from < this.#extentEnd) this.#fillGood(extent, from, this.#extentEnd);
   }
 
   /**
@@ -250,7 +252,7 @@ export class Walk {
     this.#windowEnd = this.#extentEnd;
     if (this.#bdev === undefined) return;
     if (!extent.isAccessible) this.#access(extent, this.#bdev);
-    if (this.#edgesDue) this.#zeroEdges(this.#bdev, extent.iblock * this.#blockSize);
+    if (this.#edgesDue) this.#fillEdges(extent);
   }
 
   #openExtent(): void {
@@ -269,7 +271,7 @@ export class Walk {
       this.#filling.push(pages);
     }
     this.#origin = (extent.blocknr - extent.iblock) * blockSize;
-    this.#bdev = this.#write || extent.state === 'written' ? extent.bdev : undefined;
+    this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
   }
 
   // Asks the device how much of the extent lies together from here on. Blocks smaller than a page may begin within one,
@@ -282,7 +284,7 @@ export class Walk {
     const { bytes } = bdev.directAccess((pos - head) / SECTOR_SIZE, head + (this.#extentEnd - start));
     if (bytes <= head) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
     this.#windowEnd = Math.min(start + bytes - head, this.#extentEnd);
-    if (extent.state !== 'written') return;
+    if (isUninitialised(extent)) return;
     const { state, iblock, blocknr } = extent;
     const first = start / blockSize;
     const count = Math.floor((this.#windowEnd - start) / blockSize);
@@ -290,29 +292,32 @@ export class Walk {
     if (count > 0) (this.#inode as Inode).extents.confirm(part);
   }
 
-  // IO-8: what this write leaves of its first and its last block. Everything between is written over.
-  #zeroEdges(bdev: BlockDevice, start: number): void {
-    if (this.#pos > start) bdev.zeroSync(this.#origin + start, this.#pos - start);
-    if (this.#end < this.#extentEnd) bdev.zeroSync(this.#origin + this.#end, this.#extentEnd - this.#end);
+  // IO-8, CW-1: what this write leaves of its first and its last block. Everything between is written over.
+  #fillEdges(extent: Extent): void {
+    const blockSize = this.#blockSize;
+    const start = extent.iblock * blockSize;
+    if (this.#pos > start) fillBlocks(extent, blockSize, start, this.#pos);
+    if (this.#end < this.#extentEnd) fillBlocks(extent, blockSize, this.#end, this.#extentEnd);
     this.#edgesDue = false;
   }
 
-  // A bad page, which cannot be read either, keeps no other from being zeroed.
-  #zeroGood(bdev: BlockDevice, pos: number, end: number): void {
+  // A bad page, which cannot be read either, keeps no other from being filled. What was to be copied from one is lost.
+  #fillGood(extent: Extent, from: number, to: number): void {
+    const blockSize = this.#blockSize;
     try {
-      bdev.zeroSync(pos, end - pos);
+      fillBlocks(extent, blockSize, from, to);
     } catch (error) {
       if (!(error instanceof DaxError)) throw error;
-      if (error.code !== 'EIO' || end - pos <= this.#blockSize) return;
-      const middle = roundDown((pos + end) / 2, this.#blockSize);
-      this.#zeroGood(bdev, pos, middle);
-      this.#zeroGood(bdev, middle, end);
+      if (error.code !== 'EIO') return;
+      if (to - from > blockSize) {
+        const middle = roundDown((from + to) / 2, blockSize);
+        this.#fillGood(extent, from, middle);
+        this.#fillGood(extent, middle, to);
+      } else if (extent.source !== undefined) {
+        this.#fillGood({ ...extent, source: undefined }, from, to);
+      }
     }
   }
-}
-
-function isUninitialised({ state }: Extent): boolean {
-  return state === 'new' || state === 'unwritten';
 }
 
 function errnoIn(error: unknown): number {

@@ -2,17 +2,24 @@
 
 import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
+import { unshareBlocks, type Completion } from './dax-unshare.js';
 import type { GetBlock, Inode } from './inode.js';
 import { mapBlocks } from './map-blocks.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 /**
  * Zeroes `length` bytes at byte `from` of a file, all in one page of it (dax_zero_page_range, TR-1 to TR-3). What is a
- * hole or unwritten is zeros already and is left alone. Durable on return.
+ * hole or unwritten is zeros already and is left alone; shared blocks become the file's own first (CW-1). Durable on return.
  *
  * Throws `RangeError` for a range that leaves the page, and what getBlock or the device throws.
  */
-export function daxZeroPageRange(inode: Inode, from: Bytes, length: Bytes, getBlock: GetBlock): void {
+export function daxZeroPageRange(
+  inode: Inode,
+  from: Bytes,
+  length: Bytes,
+  getBlock: GetBlock,
+  operations: Completion = {},
+): void {
   const start = toBytes(from, 'from');
   const bytes = toBytes(length, 'length');
   if ((start % PAGE_SIZE) + bytes > PAGE_SIZE) {
@@ -26,6 +33,10 @@ export function daxZeroPageRange(inode: Inode, from: Bytes, length: Bytes, getBl
     const iblock = Math.floor(pos / blockSize);
     const extent = mapBlocks(inode, iblock, pageEnd - iblock * blockSize, getBlock, false, bh);
     const pieceEnd = Math.min(end, (extent.iblock + extent.count) * blockSize);
+    if (extent.state === 'shared') {
+      unshareBlocks(inode, iblock, roundUp(pieceEnd, blockSize) - iblock * blockSize, getBlock, operations);
+      continue;
+    }
     if (extent.state === 'written') {
       const devicePos = (extent.blocknr - extent.iblock) * blockSize + pos;
       (extent.bdev as BlockDevice).zeroSync(devicePos, pieceEnd - pos);
@@ -38,9 +49,9 @@ export function daxZeroPageRange(inode: Inode, from: Bytes, length: Bytes, getBl
  * Zeroes from byte `from` to the end of its page (dax_truncate_page, TR-4): `from` is the new end of the file, and the
  * rest of the page may be mapped. Nothing to do where `from` ends a page.
  */
-export function daxTruncatePage(inode: Inode, from: Bytes, getBlock: GetBlock): void {
+export function daxTruncatePage(inode: Inode, from: Bytes, getBlock: GetBlock, operations: Completion = {}): void {
   const start = toBytes(from, 'from');
-  daxZeroPageRange(inode, start, roundUp(start, PAGE_SIZE) - start, getBlock);
+  daxZeroPageRange(inode, start, roundUp(start, PAGE_SIZE) - start, getBlock, operations);
 }
 
 /**

@@ -1,10 +1,14 @@
 // Owns what getBlock answered before: the extents of one inode, found in logarithmic time.
 
 import type { BlockDevice } from './block-device.js';
+import type { BlockPlace } from './buffer-head.js';
 import { ExtentRows, MAX_KINDS } from './extent-rows.js';
 
-/** What the blocks hold: nothing, data, garbage that must be initialised, or nothing in a place that is reserved. */
-export type ExtentState = 'hole' | 'written' | 'new' | 'unwritten';
+/**
+ * What the blocks hold: nothing, data, data that another file has too, garbage that must be initialised, or nothing in a place
+ * that is reserved.
+ */
+export type ExtentState = 'hole' | 'written' | 'shared' | 'new' | 'unwritten';
 
 /** A run of blocks of a file that lie one after the other on a device, or a hole of it. */
 export interface Extent {
@@ -17,13 +21,25 @@ export interface Extent {
   blocknr: number;
   /** Undefined for a hole. */
   bdev: BlockDevice | undefined;
+  /** Of new or unwritten blocks: where the data is until now, if there is any. */
+  source?: BlockPlace | undefined;
   /** The device gave direct access to all of it: later I/O there need not ask again. */
   isAccessible: boolean;
 }
 
 /** One for `findInto`. */
 export function emptyExtent(): Extent {
-  return { iblock: 0, count: 0, state: 'hole', blocknr: 0, bdev: undefined, isAccessible: false };
+  return { iblock: 0, count: 0, state: 'hole', blocknr: 0, bdev: undefined, source: undefined, isAccessible: false };
+}
+
+/** There is data to read. */
+export function hasData({ state }: Extent): boolean {
+  return state === 'written' || state === 'shared';
+}
+
+/** Whatever is not written over must be filled first. */
+export function isUninitialised({ state }: Extent): boolean {
+  return state === 'new' || state === 'unwritten';
 }
 
 type Kind = Pick<Extent, 'state' | 'bdev' | 'isAccessible'>;
@@ -57,6 +73,7 @@ export class ExtentCache {
     extent.state = state;
     extent.blocknr = rows.blocknr;
     extent.bdev = bdev;
+    extent.source = undefined;
     extent.isAccessible = isAccessible;
     return true;
   }

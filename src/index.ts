@@ -18,9 +18,11 @@ export {
   BH_DELAY,
   BH_MAPPED,
   BH_NEW,
+  BH_SHARED,
   BH_UNWRITTEN,
   BH_UPTODATE,
   BufferHead,
+  type BlockPlace,
 } from './buffer-head.js';
 export { DaxFile, type DaxFileOptions } from './dax-file.js';
 export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
@@ -51,6 +53,7 @@ export {
   type MappingHandle,
 } from './dax-mapping.js';
 export { daxMmap, type MmapOptions } from './dax-mmap.js';
+export { daxUnshare } from './dax-unshare.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';

@@ -28,7 +28,8 @@ export interface SuperBlock {
 
 /**
  * A filesystem's answer to where the file's blocks from `iblock` on are. `create`: allocate them if they are absent;
- * otherwise look only and change nothing. A hole is no error: leave `bh` as it is, or call `mapHole`.
+ * otherwise look only and change nothing. A hole is no error: leave `bh` as it is, or call `mapHole`. Shared blocks
+ * (`BH_SHARED`) are an answer to a look only: `create` gives the file others, and says where the data is (`copyFrom`).
  *
  * Returns nothing or 0; fails by throwing a `DaxError` or by returning a negative errno. It is called at any time, also
  * from within itself's other calls, and must make exactly one caller allocate (GB-12).
@@ -55,8 +56,9 @@ export interface InodeOperations {
   /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
   fsync(inode: Inode, pos: number, end: number): void;
   /**
-   * A fault has filled the blocks that `bh` describes, from the file's block `iblock` on, which were unwritten: with `ok`
-   * they are data from now on, without they stay as they were. For filesystems that answer `BH_UNWRITTEN`.
+   * A fault or `daxUnshare` has filled the blocks that `bh` describes, from the file's block `iblock` on, which were
+   * unwritten: with `ok` they are data from now on, without the file stays as it was. For filesystems that answer
+   * `BH_UNWRITTEN`.
    */
   completeUnwritten?(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void;
   /** Size, times or mode changed, and must reach the medium at the next fsync. */

@@ -1,9 +1,9 @@
 // Owns asking a filesystem where blocks are: the cache first, then getBlock, whose every answer is checked.
 
 import { inspect } from 'node:util';
-import { BH_DELAY, type BufferHead } from './buffer-head.js';
+import { BH_DELAY, type BlockPlace, type BufferHead } from './buffer-head.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
-import { emptyExtent, type Extent, type ExtentState } from './extent-cache.js';
+import { emptyExtent, hasData, type Extent, type ExtentState } from './extent-cache.js';
 import type { GetBlock, Inode } from './inode.js';
 import { PAGE_SIZE, roundUp } from './units.js';
 
@@ -33,12 +33,17 @@ export function checkAnswer(answer: unknown, name: string, inode: Inode): void {
 function stateOf(bh: BufferHead): ExtentState {
   if (bh.isHole) return 'hole';
   if (bh.isUnwritten) return 'unwritten';
+  if (bh.isShared) return 'shared';
   return bh.isUninitialised ? 'new' : 'written';
 }
 
 // Whether a fault may find the block: it looks at whole pages, up to the one that i_size is in.
 function isInFile({ sb, size }: Inode, iblock: number): boolean {
   return iblock * sb.blockSize < roundUp(size, PAGE_SIZE);
+}
+
+function isPlace<T extends Pick<BufferHead, 'bdev' | 'blocknr'>>(place: T): place is T & BlockPlace {
+  return place.bdev !== undefined && Number.isSafeInteger(place.blocknr) && place.blocknr >= 0;
 }
 
 function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: number, create: boolean): void {
@@ -56,7 +61,8 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
   }
   // What is there is garbage, which whoever looks would take for the file's.
   if (!create && stateOf(bh) === 'new') throw violation(inode, iblock, 'answered a lookup with new blocks');
-  if (bh.bdev === undefined || !Number.isSafeInteger(bh.blocknr) || bh.blocknr < 0) {
+  if (create && stateOf(bh) === 'shared') throw violation(inode, iblock, 'left blocks shared where it was to create');
+  if (!isPlace(bh) || (bh.source !== undefined && !isPlace(bh.source))) {
     throw violation(inode, iblock, 'named no block of a device');
   }
   if (inode.sb.strictInit === true && create && bh.isUninitialised && isInFile(inode, iblock)) {
@@ -69,7 +75,7 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
 
 /**
  * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache; written over `extent`. With
- * `create` it is no hole. Written extents and holes are remembered; what must first be initialised is not. Throws what
+ * `create` it is neither a hole nor shared. Data and holes are remembered; what must first be initialised is not. Throws what
  * getBlock throws or returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6, GB-7, GB-8, GB-11).
  */
 export function mapBlocks(
@@ -81,19 +87,23 @@ export function mapBlocks(
   bh: BufferHead,
   extent: Extent = emptyExtent(),
 ): Extent {
-  if (inode.extents.findInto(iblock, extent) && !(create && extent.state === 'hole')) return extent;
-  bh.state = 0;
-  bh.size = wanted;
-  bh.bdev = undefined;
+  const isKnown = inode.extents.findInto(iblock, extent);
+  if (isKnown && !(create && extent.state !== 'written')) return extent;
+  const wasShared = isKnown && extent.state === 'shared';
+  bh.ask(wanted);
   checkAnswer(getBlock(inode, iblock, bh, create), 'getBlock', inode);
   checkExtent(inode, iblock, bh, wanted, create);
+  if (create && wasShared && bh.isUninitialised && bh.source === undefined) {
+    throw violation(inode, iblock, 'gave new blocks in place of shared ones, and did not say where the data is');
+  }
   extent.iblock = iblock;
   extent.count = bh.size / inode.sb.blockSize;
   extent.state = stateOf(bh);
   extent.blocknr = bh.blocknr;
   extent.bdev = bh.bdev;
+  extent.source = bh.source;
   extent.isAccessible = false;
-  if (extent.state === 'hole' || extent.state === 'written') inode.extents.insert(extent);
+  if (extent.state === 'hole' || hasData(extent)) inode.extents.insert(extent);
   else inode.extents.forget(iblock, extent.count);
   return extent;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openSync } from 'node-dax';
 
-const SUITES = ['io', 'write', 'truncate'];
+const SUITES = ['io', 'write', 'truncate', 'reflink'];
 const MIB = 1024 * 1024;
 
 const { NODE_DAX_TEST_DEVDAX: devdax, NODE_DAX_TEST_EXT4: ext4 } = process.env;

@@ -118,7 +118,7 @@ class Filesystem {
     if (block == kBlocks) {
       file.Know({question.page, 1}, {});
     } else {
-      file.Know({question.page, 1}, {backing_, block});
+      file.Know({question.page, 1}, {backing_, block, false});
     }
     file.Answer(question.region, question.page, question.write, 0);
   }
