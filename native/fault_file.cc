@@ -110,6 +110,41 @@ FaultFile::Known FaultFile::Compare(PageRange pages, const Place& place) const {
   return known.size() == 1 && known[0].pages.count == pages.count ? Known::kJustSo : Known::kNothing;
 }
 
+std::vector<PageRange> FaultFile::StoredLocked(PageRange pages) const {
+  RunMap<Mark> both;
+  for (const auto& [part, mark] : stored_.Overlapping(pages)) both.Insert(part, mark);
+  for (const auto& [part, mark] : taken_.Overlapping(pages)) both.Insert(part, mark);
+  std::vector<PageRange> stored;
+  for (const auto& [part, mark] : both.Overlapping(pages)) stored.push_back(part);
+  return stored;
+}
+
+std::vector<PageRange> FaultFile::Stored(PageRange pages) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return StoredLocked(pages);
+}
+
+std::vector<PageRange> FaultFile::TakeStored(PageRange pages) {
+  std::vector<PageRange> stored;
+  Revoke([&](const Regions& regions) {
+    Replacements replacements;
+    stored = StoredLocked(pages);
+    if (Userfault::Get().mode() != FaultMode::kFull) return replacements;
+    for (const PageRange& part : stored) {
+      taken_.Insert(part, {});
+      for (const auto& region : regions) replacements.emplace_back(region, region->ReleaseStored(part));
+    }
+    stored_.Erase(pages);
+    return replacements;
+  });
+  return stored;
+}
+
+void FaultFile::SetDurable(PageRange pages) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  taken_.Erase(pages);
+}
+
 void FaultFile::Forget(PageRange pages) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
@@ -243,12 +278,20 @@ int FaultFile::InstallLocked(FaultRegion& region, PageRange pages) {
     if (IsServed() && (!place.backing || ShowsCopy(region, known.first))) continue;
     for (PageRange gap = region.NextGap(known); gap.count > 0; gap = region.NextGap(known)) {
       PageRange installed;
-      const int error = place.backing ? region.InstallDevice(gap.first, known, place, &installed)
+      const int error = place.backing ? InstallDevice(region, gap.first, known, place, &installed)
                                       : region.InstallZeros(gap, false);
       if (error != 0) return error;
     }
   }
   return 0;
+}
+
+int FaultFile::InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,
+                             PageRange* installed) {
+  const int error = region.InstallDevice(page, around, place, installed);
+  const RegionShape& shape = region.shape();
+  if (error == 0 && shape.shared && shape.writable && !place.read_only) stored_.Insert(*installed, {});
+  return error;
 }
 
 void FaultFile::Close(FaultRegion& region) {
@@ -263,7 +306,13 @@ void FaultFile::Close(FaultRegion& region) {
 int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
   std::vector<FaultRegion::DevicePart> parts;
   {
+    const std::lock_guard<std::mutex> layout(layout_);
     const std::lock_guard<std::mutex> lock(mutex_);
+    // What was taken and could not be made durable is not there to be flushed.
+    for (const auto& [taken, mark] : taken_.Overlapping(region.PagesOf(offset, length))) {
+      if (region.retired()) break;
+      if (const int error = InstallLocked(region, taken)) return error;
+    }
     parts = region.DeviceParts(offset, length);
   }
   int error = 0;
@@ -319,7 +368,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
     const PageRange window = {page - std::min(page, before), per_huge_page};
     const PageRange around = Intersect(Intersect(window, known), {0, PageCount()});
     Count(region.stats().minor);
-    return region.InstallDevice(page, around, place.After(around.first - known.first), served);
+    return InstallDevice(region, page, around, place.After(around.first - known.first), served);
   }
   if (storing) return Ask(region, page, event);
   Count(region.stats().hole);

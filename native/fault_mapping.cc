@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "args.h"
 #include "dax_device.h"
@@ -174,6 +175,44 @@ napi_value KnowHole(napi_env env, napi_callback_info info) {
   return ToResult(env, file->Know(pages, {}));
 }
 
+// (file, first, count) -> [first, count, first, count, …]: the runs that `list` gives
+template <typename List>
+napi_value ListRuns(napi_env env, napi_callback_info info, List list) {
+  const Args args(env, info);
+  PageRange pages;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (!file || !GetPages(args, 1, &pages)) return nullptr;
+  const std::vector<PageRange> runs = list(*file, pages);
+  napi_value result = nullptr;
+  napi_create_array_with_length(env, 2 * runs.size(), &result);
+  uint32_t index = 0;
+  for (const PageRange& run : runs) {
+    for (const uint64_t number : {run.first, run.count}) {
+      napi_set_element(env, result, index++, Number(env, number));
+    }
+  }
+  return result;
+}
+
+// faultStored(file, first, count) -> runs
+napi_value Stored(napi_env env, napi_callback_info info) {
+  return ListRuns(env, info, [](const FaultFile& file, PageRange pages) { return file.Stored(pages); });
+}
+
+// faultTakeStored(file, first, count) -> runs
+napi_value TakeStored(napi_env env, napi_callback_info info) {
+  return ListRuns(env, info, [](FaultFile& file, PageRange pages) { return file.TakeStored(pages); });
+}
+
+// faultSetDurable(file, first, count)
+napi_value SetDurable(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  PageRange pages;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  if (file && GetPages(args, 1, &pages)) file->SetDurable(pages);
+  return nullptr;
+}
+
 // faultForget(file, first, count)
 napi_value Forget(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -334,25 +373,17 @@ napi_value CloseRegion(napi_env env, napi_callback_info info) {
 
 void InitFaultMapping(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, napi_callback> functions[] = {
-      {"faultConnect", Connect},
-      {"faultFile", MakeFile},
-      {"faultSetSize", SetSize},
-      {"faultKnow", Know},
-      {"faultKnowHole", KnowHole},
-      {"faultCompare", Compare},
-      {"faultForget", Forget},
-      {"faultAnswer", Answer},
-      {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},
-      {"faultSetWanted", SetWanted},
-      {"faultFreeze", Freeze},
-      {"regionOpen", OpenRegion},
-      {"regionInstall", InstallRegion},
-      {"regionBuffer", RegionBuffer},
-      {"regionPersist", PersistRegion},
-      {"regionPrefault", PrefaultRegion},
-      {"regionInfo", RegionInfo},
-      {"regionClose", CloseRegion},
+      {"faultConnect", Connect},        {"faultFile", MakeFile},
+      {"faultSetSize", SetSize},        {"faultKnow", Know},
+      {"faultKnowHole", KnowHole},      {"faultCompare", Compare},
+      {"faultStored", Stored},          {"faultTakeStored", TakeStored},
+      {"faultSetDurable", SetDurable},  {"faultForget", Forget},
+      {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
+      {"faultForgive", Forgive},        {"faultSetWanted", SetWanted},
+      {"faultFreeze", Freeze},          {"regionOpen", OpenRegion},
+      {"regionInstall", InstallRegion}, {"regionBuffer", RegionBuffer},
+      {"regionPersist", PersistRegion}, {"regionPrefault", PrefaultRegion},
+      {"regionInfo", RegionInfo},       {"regionClose", CloseRegion},
   };
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;

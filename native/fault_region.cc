@@ -242,6 +242,11 @@ std::vector<PageRange> FaultRegion::ReleaseRefused(PageRange pages, bool even_lo
   return ReleaseOnly(Content::kRefused, pages, even_lost);
 }
 
+std::vector<PageRange> FaultRegion::ReleaseStored(PageRange pages) {
+  if (!shape_.shared || !shape_.writable) return {};
+  return ReleaseOnly(Content::kDevice, pages, false);
+}
+
 std::vector<PageRange> FaultRegion::ReleaseCopies() {
   return ReleaseOnly(Content::kCopy, shape_.pages, false);
 }
@@ -325,9 +330,7 @@ std::vector<FaultRegion::DevicePart> FaultRegion::DeviceParts(uint64_t offset, s
   std::vector<DevicePart> parts;
   if (!shape_.shared || length == 0) return parts;
   const uint64_t end = offset + length;
-  const uint64_t first = offset / shape_.unit;
-  const PageRange touched = {shape_.pages.first + first, (end - 1) / shape_.unit - first + 1};
-  for (const auto& [range, piece] : pieces_.Overlapping(touched)) {
+  for (const auto& [range, piece] : pieces_.Overlapping(PagesOf(offset, length))) {
     if (piece.content != Content::kDevice) continue;
     const uint64_t start = (range.first - shape_.pages.first) * shape_.unit;
     const uint64_t from = std::max(start, offset);

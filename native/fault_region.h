@@ -68,6 +68,12 @@ class FaultRegion {
 
   char* AddressOf(uint64_t page) const { return address_ + (page - shape_.pages.first) * shape_.unit; }
 
+  // The pages that bytes of it are in.
+  PageRange PagesOf(uint64_t offset, size_t length) const {
+    const uint64_t first = offset / shape_.unit;
+    return {shape_.pages.first + first, length == 0 ? 0 : (offset + length - 1) / shape_.unit - first + 1};
+  }
+
   // What an event for the page asks for is there: another thread's event, for the same touch, was first.
   bool IsThere(uint64_t page, bool write_protected) const;
   // The page is among those that are replaced: whoever touches it is woken when that is done, and asks again.
@@ -95,6 +101,8 @@ class FaultRegion {
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
   // As Release, for what was refused; `even_lost`: also where somebody saw zeros since.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
+  // As Release, for what stores could go to and come to a shared file. What was lost stays.
+  std::vector<PageRange> ReleaseStored(PageRange pages);
   // As Release, for copies that nobody stored to.
   std::vector<PageRange> ReleaseCopies();
   // Puts fresh reserved memory in place of what was there, in one step.

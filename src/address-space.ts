@@ -10,6 +10,7 @@ import { freezeGate } from './freeze.js';
 import type { FileMappings, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
 import { mapBlocks, mapPage } from './map-blocks.js';
+import { persistPages } from './dax-writeback.js';
 import { roundUp } from './units.js';
 
 /** A region of this isolate: a mapping of its own file, or of another isolate's. */
@@ -77,11 +78,15 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   // What makes blocks the file's for good before they are seen (MAP_SYNC).
   #durably: FaultOperations | undefined;
   #pending: Pending | undefined;
+  // Some of it lies where stores are not durable by themselves (PS-3).
+  #isVolatile = false;
 
   /** The one of a file. The callbacks of its latest mapping count. */
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
     const known = inode.mappings;
-    if (!(known instanceof AddressSpace) || !addon().faultSetWanted(known.#file, true)) {
+    if (!(known instanceof AddressSpace)) return new AddressSpace(inode, pageSize, getBlock, operations);
+    if (!addon().faultSetWanted(known.#file, true)) {
+      known.#letGo();
       return new AddressSpace(inode, pageSize, getBlock, operations);
     }
     known.#getBlock = getBlock;
@@ -160,9 +165,33 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   /** Other isolates may still look. Otherwise, if no view is left, I/O need not tell. */
   release(): void {
     if (this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
+    if (this.isStored) this.inode.unmapped.push(this);
   }
+
+  get isStored(): boolean {
+    return this.#isVolatile && addon().faultStored(this.#file, 0, Number.MAX_SAFE_INTEGER).length > 0;
+  }
+
+  /** PS-2. */
+  writeBack(pos: number, end: number): void {
+    if (!this.#isVolatile) return;
+    const first = Math.floor(pos / this.pageSize);
+    const count = pageCount(end, this.pageSize) - first;
+    const stored = addon().faultTakeStored(this.#file, first, count);
+    if (stored.length === 0) return;
+    persistPages(this.inode, this.pageSize, stored, this.#getBlock);
+    addon().faultSetDurable(this.#file, first, count);
+    // Nothing told of the stores themselves.
+    this.inode.mtimeMs = this.inode.ctimeMs = Date.now();
+    this.#operations.dirty?.(this.inode);
+  }
+
 
   /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */
   resized(): void {
@@ -319,6 +348,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #data(...[first, count, bdev, pos, readOnly]: Run): void {
     this.#noticeEnd();
     const backing = this.#backing(count, bdev, pos);
+    if (bdev.granularity !== 'byte') this.#isVolatile = true;
     this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos, readOnly));
   }
 

@@ -6,6 +6,7 @@ import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEn
 import { MAP_PRIVATE, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
 import { daxMmap, type MmapOptions } from './dax-mmap.js';
 import type { Iter } from './dax-walk.js';
+import { daxWriteback } from './dax-writeback.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import { freezeGate, type FreezeGate } from './freeze.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
@@ -203,9 +204,17 @@ export class DaxFile {
     return mapping;
   }
 
-  /** Makes the file's size, times and blocks durable; its data already is. */
+  /**
+   * Makes durable what was stored through mappings of the file, and its size, times and blocks; what was written already is.
+   * Throws what the device and the filesystem throw.
+   */
   fsync(): void {
-    this.#operations.fsync(this.inode, 0, this.inode.size);
+    this.#bring(0, this.inode.size);
+  }
+
+  #bring(pos: number, end: number): void {
+    daxWriteback(this.inode, pos, end - pos);
+    this.#operations.fsync(this.inode, pos, end);
   }
 
   #appending(): DaxFile {
@@ -322,7 +331,7 @@ export class DaxFile {
   }
 
   #afterWrite(pos: number, written: number): void {
-    if (this.#sync && written > 0) this.#operations.fsync(this.inode, pos, pos + written);
+    if (this.#sync && written > 0) this.#bring(pos, pos + written);
   }
 
   #truncate(size: number): void {
@@ -343,7 +352,7 @@ export class DaxFile {
     work();
     inode.mtimeMs = inode.ctimeMs = Date.now();
     this.#operations.dirty?.(inode);
-    if (this.#sync) this.#operations.fsync(inode, 0, inode.size);
+    if (this.#sync) this.#bring(0, inode.size);
   }
 }
 

@@ -4,9 +4,10 @@ import { DaxError } from './errors.js';
 import type { SuperBlock } from './inode.js';
 import { RwLock } from './rw-lock.js';
 
-/** What has something to do when its filesystem freezes. */
-export interface Freezable {
+/** A file that is mapped, or was, and has something to do when its filesystem freezes, or brings everything to the medium. */
+export interface Mapped {
   setFrozen(isFrozen: boolean): void;
+  writeBack(pos: number, end: number): void;
 }
 
 /** What a filesystem's changes pass through. They share it; freezing holds it alone, the writers' level first. */
@@ -16,7 +17,7 @@ export interface FreezeGate {
   /** Passed by write faults, which may come in the middle of a write. */
   readonly faults: RwLock;
   /** Where the filesystem's files are mapped. */
-  readonly mapped: Set<WeakRef<Freezable>>;
+  readonly mapped: Set<WeakRef<Mapped>>;
   isFrozen: boolean;
 }
 

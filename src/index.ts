@@ -54,6 +54,7 @@ export {
 } from './dax-mapping.js';
 export { daxMmap, type MmapOptions } from './dax-mmap.js';
 export { daxUnshare } from './dax-unshare.js';
+export { daxWriteback, daxWritebackAll } from './dax-writeback.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';

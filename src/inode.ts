@@ -53,7 +53,10 @@ export interface InodeOperations {
   truncateBlocks(inode: Inode, size: number): void;
   /** Frees `count` blocks from `iblock` on, which become a hole. Without it punching is `EOPNOTSUPP`. */
   punchBlocks?(inode: Inode, iblock: number, count: number): void;
-  /** Makes what is known of the inode durable; the data already is. `pos` and `end` tell which bytes were asked for. */
+  /**
+   * Makes what is known of the inode durable; the data already is, or will be: that is `daxWriteback`'s. `pos` and `end` tell
+   * which bytes were asked for.
+   */
   fsync(inode: Inode, pos: number, end: number): void;
   /**
    * A fault or `daxUnshare` has filled the blocks that `bh` describes, from the file's block `iblock` on, which were
@@ -73,6 +76,10 @@ export interface FileMappings {
   resized(): void;
   /** A write has filled blocks from byte `pos` on that were no data before. */
   refresh(pos: number, length: number): void;
+  /** Makes durable what was stored to the bytes from `pos` to before `end`. Throws what the device throws. */
+  writeBack(pos: number, end: number): void;
+  /** Something was stored that is not known to be durable. */
+  readonly isStored: boolean;
 }
 
 /**
@@ -102,6 +109,8 @@ export class Inode {
   isFreeingDue = false;
   /** Once it was mapped (i_mapping). */
   mappings: FileMappings | undefined;
+  /** @internal Mappings that are gone, and what was stored through them is not known to be durable. */
+  unmapped: FileMappings[] = [];
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];

@@ -1,6 +1,6 @@
 // Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
 
-import { freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
+import { daxWriteback, freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
 import {
   EXT2_ERROR_FS,
   EXT2_ROOT_INO,
@@ -351,9 +351,10 @@ export class Ext2 {
     };
   }
 
-  /** Brings the file to the medium, as fsync(2). Its data is there already. */
+  /** Brings the file to the medium, as fsync(2): what was stored through mappings too. What was written is there already. */
   fsync(inode: Ext2Inode): void {
     const at = this.#volume.current(inode, 'fsync');
+    daxWriteback(at);
     this.operations.fsync(at, 0, at.size);
   }
 

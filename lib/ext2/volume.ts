@@ -1,6 +1,6 @@
 // Owns what is in memory of a mounted filesystem: its allocators, the inodes that are in use, and which of them changed.
 
-import type { Inode } from 'node-dax';
+import { daxWritebackAll, type Inode } from 'node-dax';
 import { BlockAllocator, type BlockRun } from './balloc.js';
 import { Directory } from './dir.js';
 import { fail } from './error.js';
@@ -176,8 +176,9 @@ export class Volume {
     this.#release(inode);
   }
 
-  /** Brings everything to the medium: inodes, bitmaps, counts. */
+  /** Brings everything to the medium: what was stored through mappings, inodes, bitmaps, counts. */
   sync(): void {
+    daxWritebackAll(this.sb);
     for (const inode of [...this.#dirty]) this.store(inode);
     this.blocks.flush();
     this.inodes.flush();

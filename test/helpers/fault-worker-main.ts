@@ -221,6 +221,21 @@ const commands = {
     for (let n = 0; n < times; n++) bytes[pos + n * step] = value;
   },
 
+  /** As `store`, and sets `control[0]` when it is done. */
+  storeAndTell(index: number, pos: number, value: number, control: Int32Array): void {
+    bytesOf(index)[pos] = value;
+    Atomics.store(control, 0, 1);
+    Atomics.notify(control, 0);
+  },
+
+  /** Stores other values to `pos` of each of the pages, so many times. */
+  rewrite(index: number, pos: number, pageSize: number, pages: number, times: number): void {
+    const bytes = bytesOf(index);
+    for (let n = 0; n < times; n++) {
+      for (let page = 0; page < pages; page++) bytes[page * pageSize + pos + (n % 64)] = n + 1;
+    }
+  },
+
   /** Stores 1 at `pos` again and again until `control[0]` is set. */
   churn(index: number, pos: number, control: Int32Array): void {
     const bytes = bytesOf(index);

@@ -1,0 +1,318 @@
+// What fsync makes durable of what was stored through mappings (case 81, PS-2, PS-3): the pages that were stored to since the
+// last time, taken out of the mappings before they are flushed, and no others.
+
+import '../helpers/assert-locks.js';
+import type { Test } from 'tap';
+import { DaxError, daxWriteback, daxWritebackAll, freezeSuper, MAP_PRIVATE, PROT_READ, thawSuper, type DaxFile, type Inode } from 'node-dax';
+import { mkfsSync, mount } from 'node-dax/ext2';
+import { onDevices } from '../helpers/devices.js';
+import { FaultWorker } from '../helpers/fault-worker.js';
+import { logFlushes, type FlushLog } from '../helpers/flush-log.js';
+import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
+import type { Tfs, TfsInode } from '../helpers/tfs.js';
+import { watch } from '../helpers/watchdog.js';
+
+const PAGES = 8;
+const unresolved = { populate: false };
+
+interface Logged {
+  fs: Tfs;
+  file: DaxFile;
+  inode: TfsInode;
+  log: FlushLog;
+  page: number;
+  /** The pages of the file that were flushed since the last time, each as often as it was. */
+  taken: () => number[];
+}
+
+/** A file of which no two pages lie together, so that none is mapped with another. */
+function scattered(ground: Ground, granularity?: 'byte'): Logged {
+  const { page, blocksPerPage } = ground;
+  const log = logFlushes(ground.device, granularity);
+  const fs = ground.fs({ devices: [log.device] });
+  const inode = fs.inode();
+  const file = fs.file(inode);
+  for (let n = 0; n < PAGES; n++) {
+    fs.seek((PAGES - n) * 2 * blocksPerPage);
+    file.writeSync(Buffer.alloc(page, n), n * page);
+  }
+  fs.forget(file);
+  return { fs, file, inode, log, page, taken: () => taken(log, fs, inode, ground) };
+}
+
+function taken(log: FlushLog, fs: Tfs, inode: Inode, { page, blocksPerPage }: Ground): number[] {
+  const places = new Map<number | undefined, number>();
+  for (let n = 0; n < inode.size / page; n++) places.set(fs.placeOf(inode, n * blocksPerPage)?.pos, n);
+  const pages = log.flushed.flatMap(({ pos, length }) =>
+    Array.from({ length: length / page }, (_, n) => places.get(pos + n * page) ?? -1),
+  );
+  log.flushed = [];
+  return pages.sort((a, b) => a - b);
+}
+
+function map(test: Test, file: DaxFile, options: Parameters<DaxFile['mmap']>[0] = {}) {
+  const mapping = file.mmap(options);
+  test.teardown(() => {
+    mapping.unmap();
+  });
+  return mapping;
+}
+
+onEveryGround('81: the pages that were stored to are flushed, and each once', async (test, ground) => {
+  const { fs, file, log, page, taken } = scattered(ground);
+  const worker = await FaultWorker.start(test, map(test, file, unresolved).handle, map(test, file, unresolved).handle);
+  file.fsync();
+  test.strictSame([taken(), log.drained], [[], 0], 'nothing was stored');
+  for (const n of [1, 4, 6]) await worker.store(n * page + 5, 9);
+  const order: string[] = [];
+  log.onFlush = () => order.push('flush');
+  fs.onFsync = () => order.push(`drained ${log.drained}, fsync`);
+  file.fsync();
+  test.strictSame(order, ['flush', 'flush', 'flush', 'drained 1, fsync'], 'the data before the filesystem\'s own');
+  test.strictSame(taken(), [1, 4, 6]);
+  file.fsync();
+  test.strictSame([taken(), log.drained], [[], 1], 'the second time there is nothing');
+  await worker.store(4 * page, 9, 1);
+  await worker.store(4 * page, 9);
+  await worker.store(7 * page, 9);
+  file.fsync();
+  test.strictSame(taken(), [4, 7], 'stored again, through another mapping too');
+  await worker.store(2 * page, 9);
+  await worker.store(3 * page, 9);
+  daxWriteback(file.inode, 3 * page + 1, 1);
+  test.strictSame(taken(), [3], 'a part of the file');
+  file.fsync();
+  test.strictSame(taken(), [2]);
+  test.strictSame(worker.losses, []);
+  for (const n of [1, 4, 6]) test.equal(await worker.load(n * page + 5), 9);
+});
+
+onEveryGround('81: a page is out of every mapping before it is flushed', async (test, ground) => {
+  const { fs, file, log, page, taken, inode } = scattered(ground);
+  const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
+  await worker.store(2 * page, 1);
+  const control = new Int32Array(new SharedArrayBuffer(4));
+  let storing: Promise<void> | undefined;
+  log.onFlush = () => {
+    log.onFlush = undefined;
+    // In the middle of the fsync, which this thread is in: nobody is there to be asked.
+    storing = worker.call('storeAndTell', 0, 2 * page, 2, control);
+    test.equal(Atomics.wait(control, 0, 0, 30_000), 'ok', 'the store does not wait for the flush');
+  };
+  file.fsync();
+  await storing;
+  test.strictSame(taken(), [2]);
+  file.fsync();
+  test.strictSame(taken(), [2], 'a store that came meanwhile is not forgotten');
+  test.equal(log.durable[fs.placeOf(inode, 2 * ground.blocksPerPage)?.pos ?? 0], 2);
+});
+
+onEveryGround('what lies together is flushed as it was mapped', async (test, ground) => {
+  const log = logFlushes(ground.device);
+  const fs = ground.fs({ devices: [log.device] });
+  const { page } = ground;
+  const file = fs.file();
+  file.writeSync(Buffer.alloc(PAGES * page, 1), 0);
+  fs.forget(file);
+  const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
+  await worker.store(2 * page, 9);
+  file.fsync();
+  const pages = taken(log, fs, file.inode, ground);
+  test.ok(pages.includes(2));
+  if (page > 4096) test.strictSame(pages, [2], 'no more is mapped at once');
+  else test.strictSame(pages, [2, 3, 4, 5, 6, 7], 'what getBlock told of, up to 2 MiB');
+  file.fsync();
+  test.strictSame(log.flushed, []);
+});
+
+onEveryGround('the owner\'s buffer stays, and its stores are noticed again', (test, ground) => {
+  const { file, page, taken } = scattered(ground);
+  const mapping = map(test, file);
+  const bytes = new Uint8Array(mapping.buffer);
+  file.fsync();
+  test.strictSame(taken(), [...Array.from({ length: PAGES }).keys()], 'all of it was mapped ahead');
+  file.fsync();
+  test.strictSame(taken(), []);
+  bytes[3 * page] = 9;
+  test.equal(bytes[5 * page], 5);
+  file.inode.mtimeMs = 0;
+  file.fsync();
+  test.ok(taken().includes(3));
+  test.not(file.inode.mtimeMs, 0, 'the times change');
+  test.equal(bytes.byteLength, PAGES * page);
+  bytes[3 * page + 1] = 9;
+  mapping.persist();
+  file.fsync();
+  test.ok(taken().includes(3), 'persist does not keep fsync from it');
+});
+
+onEveryGround('what was stored through a mapping that is gone is flushed', async (test, ground) => {
+  const { file, page, taken, inode } = scattered(ground);
+  for (const isLast of [false, true]) {
+    const mapping = file.mmap(unresolved);
+    const worker = await FaultWorker.start(test, mapping.handle);
+    await worker.store(2 * page, 9);
+    await worker.call('unmap', 0);
+    if (isLast) mapping.unmap();
+    file.fsync();
+    test.strictSame(taken(), [2], isLast ? 'the last one' : 'one of them');
+    file.fsync();
+    test.strictSame([taken(), inode.unmapped], [[], []]);
+    mapping.unmap();
+    file.fsync();
+    test.strictSame(taken(), []);
+  }
+  // Mapped anew before it is flushed.
+  const first = file.mmap();
+  new Uint8Array(first.buffer)[0] = 8;
+  first.unmap();
+  const second = map(test, file, unresolved);
+  const worker = await FaultWorker.start(test, second.handle);
+  await worker.store(3 * page, 9);
+  file.fsync();
+  test.strictSame(taken(), [0, 1, 2, 3, 3, 4, 5, 6, 7], 'of both');
+});
+
+onEveryGround('a flush that fails: all of it is due the next time', async (test, ground) => {
+  const { file, log, page, taken, inode } = scattered(ground);
+  const mapping = map(test, file, unresolved);
+  const worker = await FaultWorker.start(test, mapping.handle);
+  for (const n of [1, 5]) await worker.store(n * page, 9);
+  log.onFlush = () => {
+    if (log.flushed.length > 0) throw new DaxError({ errno: 'EIO', syscall: 'flush' });
+  };
+  test.throws(() => { file.fsync(); }, { code: 'EIO', syscall: 'flush' });
+  taken();
+  test.throws(() => { daxWritebackAll(inode.sb); }, { code: 'EIO' });
+  await worker.call('persist', 0);
+  taken();
+  log.onFlush = undefined;
+  file.fsync();
+  test.strictSame(taken(), [1, 5]);
+  await worker.store(1 * page, 9);
+  mapping.unmap();
+  log.onFlush = () => {
+    throw new DaxError({ errno: 'EIO', syscall: 'flush' });
+  };
+  await worker.call('unmap', 0);
+  test.throws(() => { file.fsync(); }, { code: 'EIO' });
+  log.onFlush = undefined;
+  file.fsync();
+  test.strictSame(taken(), [1], 'unmapped ones too');
+});
+
+onEveryGround('what is not flushed', async (test, ground) => {
+  const { file, page, taken } = scattered(ground);
+  const handles = [map(test, file, { ...unresolved, prot: PROT_READ }).handle];
+  if (ground.hasPrivate) handles.push(map(test, file, { ...unresolved, flags: MAP_PRIVATE }).handle);
+  handles.push(map(test, file, unresolved).handle);
+  const worker = await FaultWorker.start(test, ...handles);
+  test.equal(await worker.load(2 * page, 0), 2);
+  if (ground.hasPrivate) await worker.store(2 * page, 9, 1);
+  file.fsync();
+  test.strictSame(taken(), [], 'what cannot reach the file');
+  const shared = handles.length - 1;
+  await worker.store(2 * page, 9, shared);
+  await worker.store(6 * page, 9, shared);
+  file.truncateSync(4 * page);
+  file.fsync();
+  test.strictSame(taken(), [2], 'what is past the end');
+  await worker.store(1 * page, 9, shared);
+  file.punchHoleSync(page, page);
+  file.fsync();
+  test.strictSame(taken(), [], 'a hole');
+});
+
+onEveryGround('PS-3: a device whose stores are durable by themselves is left alone', async (test, ground) => {
+  const { file, log, page, taken } = scattered(ground, 'byte');
+  const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
+  await worker.store(2 * page, 9);
+  file.fsync();
+  test.strictSame([taken(), log.drained], [[], 0]);
+  const { minor } = await worker.call('info', 0);
+  await worker.store(2 * page, 9);
+  test.equal((await worker.call('info', 0)).minor, minor, 'and so are the mappings');
+});
+
+onEveryGround('a filesystem that freezes loses sight of no store', async (test, ground) => {
+  const { fs, file, page, taken } = scattered(ground);
+  const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
+  await worker.store(2 * page, 9);
+  await freezeSuper(fs.sb);
+  daxWritebackAll(fs.sb);
+  test.strictSame(taken(), [2]);
+  thawSuper(fs.sb);
+  await worker.store(3 * page, 9);
+  daxWritebackAll(fs.sb);
+  test.strictSame(taken(), [3]);
+});
+
+onEveryGround('no store is lost between fsyncs', async (test, ground) => {
+  const { fs, file, inode, log, page } = scattered(ground);
+  const { handle } = map(test, file, unresolved);
+  const workers = await Promise.all([1, 2, 3].map(() => FaultWorker.start(test, handle)));
+  // Emulated machines are slow.
+  const times = ground.wanted.isDax ? 300 : 20_000;
+  let storing = workers.length;
+  const done = Promise.all(
+    workers.map(async (worker, which) => {
+      await worker.call('rewrite', 0, which * 64, page, PAGES, times);
+      storing--;
+    }),
+  );
+  let fsyncs = 0;
+  while (storing > 0) {
+    file.fsync();
+    fsyncs++;
+    await new Promise(setImmediate);
+  }
+  await done;
+  file.fsync();
+  for (let n = 0; n < PAGES; n++) {
+    const pos = fs.placeOf(inode, n * ground.blocksPerPage)?.pos ?? 0;
+    const durable = log.durable.subarray(pos, pos + page);
+    test.ok(Buffer.from(durable).equals(ground.media({ fs, inode }, n)), `page ${n}, after ${fsyncs} fsyncs`);
+  }
+});
+
+const SMALL_PAGES = ['an ordinary file', 'a tmpfs file', 'a file on ext4 -o dax', 'a file on virtio-pmem', 'devdax of 4 KiB'];
+
+onDevices('ext2: fsync, sync and freeze bring mapped stores to the medium', SMALL_PAGES, async (test, wanted) => {
+  watch(test);
+  const log = logFlushes(wanted.open());
+  mkfsSync(log.device, { blockSize: 4096, force: true });
+  const fs = mount(log.device);
+  const inode = fs.create(fs.root, 'f');
+  const file = fs.open(inode);
+  file.truncateSync(8 * 4096);
+  const mapping = map(test, file, unresolved);
+  const worker = await FaultWorker.start(test, mapping.handle);
+  const place = (n: number) => {
+    const extent = inode.extents.find(n);
+    return extent === undefined ? -1 : (extent.blocknr + n - extent.iblock) * 4096;
+  };
+  const ways: Record<string, () => Promise<void> | void> = {
+    'the file\'s fsync': () => { file.fsync(); },
+    'fsync of the inode': () => { fs.fsync(inode); },
+    sync: () => { fs.sync(); },
+    freeze: async () => {
+      await fs.freeze();
+      fs.thaw();
+    },
+  };
+  let n = 0;
+  for (const [name, way] of Object.entries(ways)) {
+    await worker.store(n * 4096 + 7, 100 + n);
+    test.not(log.durable[place(n) + 7], 100 + n);
+    await way();
+    test.equal(log.durable[place(n) + 7], 100 + n, name);
+    n++;
+  }
+  mapping.unmap();
+  await worker.store(n * 4096 + 7, 9);
+  await worker.call('unmap', 0);
+  file.closeSync();
+  const at = place(n);
+  fs.unmount();
+  test.equal(log.durable[at + 7], 9, 'unmount, of what is mapped no more');
+});
