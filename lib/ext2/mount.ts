@@ -1,6 +1,7 @@
 // Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
 
 import type { BlockDevice } from 'node-dax';
+import { claim } from './claim.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
 import { corruption } from './error.js';
 import { Ext2 } from './ext2.js';
@@ -27,7 +28,7 @@ export interface MountOptions {
  * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted nothing else may change the device:
  * open it with `lock: true` to keep others out.
  *
- * Throws `EINVAL` where there is none, `EOPNOTSUPP` for one with features that must be known, `EUCLEAN` for one that
+ * Throws `EBUSY` where it is mounted to be changed already, `EINVAL` where there is none, `EOPNOTSUPP` for one with features that must be known, `EUCLEAN` for one that
  * cannot be as it is. One that was not cleanly unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
@@ -38,7 +39,10 @@ export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   const volume = new Volume(sb);
   const found = sb.fields.s_state;
   checkRoot(volume);
-  if (!readOnly && sb.isWritable) sb.medium.unseal();
+  if (!readOnly && sb.isWritable) {
+    claim(device, volume);
+    sb.medium.unseal();
+  }
   if (!sb.wasClean) warn(describe(found));
   if (sb.readOnly) return new Ext2(volume, found);
   sb.store({

@@ -59,6 +59,10 @@ export class Volume {
     this.#isFrozen = isFrozen;
   }
 
+  get isMounted(): boolean {
+    return this.#isMounted;
+  }
+
   /** Begins an operation. Throws `EBADF` after unmounting. */
   checkMounted(syscall: string): void {
     if (!this.#isMounted) fail('EBADF', syscall, 'the filesystem was unmounted');

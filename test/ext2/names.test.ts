@@ -225,11 +225,27 @@ t.test('the list of orphans survives, and is worked off', { skip }, (t) => {
   }
   fs.sync();
   const warnings: string[] = [];
-  // The first one is cut off the device, which is mounted again.
-  const again = mount(device, { owner: OWNER, onWarning: (message) => { warnings.push(message); } });
+  // What a power cut leaves.
+  const later = new ImageDevice(Buffer.from(device.memory));
+  const again = mount(later, { owner: OWNER, onWarning: (message) => { warnings.push(message); } });
   t.match(warnings, [/not cleanly unmounted/, /^3 files that had no name/]);
   t.match(again.statfs(), { freeBlocks: free.freeBlocks, freeInodes: free.freeInodes });
   again.reclaim();
+  end(t, later, again);
+  t.end();
+});
+
+t.test('a filesystem that may be changed is mounted once', { skip }, (t) => {
+  const { device, fs } = begin();
+  const busy = { code: 'EBUSY', syscall: 'mount' };
+  t.throws(() => mount(device), busy);
+  t.throws(() => mount(device), busy, 'the second time too');
+  const reader = mount(device, { readOnly: true, onWarning: () => undefined });
+  t.equal(reader.readOnly, true);
+  reader.unmount();
+  fs.unmount();
+  const again = mount(device, { owner: OWNER });
+  t.throws(() => mount(device), busy);
   end(t, device, again);
   t.end();
 });
