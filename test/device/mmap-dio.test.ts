@@ -81,4 +81,4 @@ onDevices('72: from a map of one file to another file, and back', SOURCES, (test
       source.closeSync();
     }
   }
-});
+}, { everywhere: true });

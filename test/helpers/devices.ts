@@ -30,6 +30,9 @@ interface Candidate {
   granularities: readonly Granularity[];
 }
 
+// Where every kind of device must be: in the guest. What needs none is run beside it, on the host, many times as fast.
+const IN_GUEST = process.env['NODE_DAX_TEST_REQUIRE'] === '1';
+
 const FLUSHED: readonly Granularity[] = ['byte', 'cache_line'];
 const SYNCED: readonly Granularity[] = ['page'];
 
@@ -84,21 +87,25 @@ export function onEveryDevice(title: string, run: Run): void {
   runOn(title, CANDIDATES, run);
 }
 
-/** As `onEveryDevice`, on those of these names. */
-export function onDevices(title: string, names: readonly string[], run: Run): void {
+/** As `onEveryDevice`, on those of these names. `everywhere`: what needs no device in the guest too, because others are beside it. */
+export function onDevices(title: string, names: readonly string[], run: Run, { everywhere = false } = {}): void {
   const chosen = CANDIDATES.filter(({ name }) => names.includes(name));
   if (chosen.length < names.length) throw new RangeError(`there is no kind of device for each of ${names.join(', ')}`);
-  runOn(title, chosen, run);
+  runOn(title, chosen, run, everywhere);
 }
 
-function runOn(title: string, candidates: readonly Candidate[], run: Run): void {
+function runOn(title: string, candidates: readonly Candidate[], run: Run, everywhere = false): void {
   t.test(title, (parent) => {
     for (const candidate of candidates) {
       const named = candidate.folder ?? process.env[candidate.variable ?? ''];
       if (named === undefined) {
         const reason = `${candidate.variable ?? ''} names no device: npm run test:guest has one`;
-        if (process.env['NODE_DAX_TEST_REQUIRE'] === '1') parent.fail(`${candidate.name}: ${reason}`);
+        if (IN_GUEST) parent.fail(`${candidate.name}: ${reason}`);
         else parent.test(candidate.name, { skip: reason }, () => undefined);
+        continue;
+      }
+      if (IN_GUEST && candidate.folder !== undefined && !everywhere) {
+        parent.test(candidate.name, { skip: 'the host runs it' }, () => undefined);
         continue;
       }
       parent.test(candidate.name, async (test) => {
