@@ -16,6 +16,7 @@
       "native/fault_signals.cc",
       "native/userfault.cc",
       "native/vma_budget.cc",
+      "native/backing.cc",
       "native/fault_region.cc",
       "native/fault_file.cc",
       "native/fault_service.cc",

@@ -2,6 +2,7 @@
 #ifndef NODE_DAX_NATIVE_BACKING_H_
 #define NODE_DAX_NATIVE_BACKING_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -23,6 +24,8 @@ struct Place {
   uint64_t page;   // of the device; 0 of a hole
   bool read_only;  // of a device: it is another file's too, and no store may go there
 
+  // Makes durable what the device holds there, by addresses of its own. 0 or -errno.
+  int Persist(uint64_t pages, size_t unit) const;
   Place After(uint64_t pages) const { return {backing, backing ? page + pages : 0, read_only}; }
   bool operator==(const Place& other) const {
     return backing == other.backing && page == other.page && read_only == other.read_only;

@@ -50,6 +50,7 @@ void FaultFile::Revoke(Change change) {
     const std::lock_guard<std::mutex> lock(mutex_);
     regions = Alive();
     replacements = change(regions);
+    if (!replacements.empty()) revision_++;
   }
   for (const auto& [region, ranges] : replacements) region->Replace(ranges);
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -110,31 +111,29 @@ FaultFile::Known FaultFile::Compare(PageRange pages, const Place& place) const {
   return known.size() == 1 && known[0].pages.count == pages.count ? Known::kJustSo : Known::kNothing;
 }
 
-std::vector<PageRange> FaultFile::StoredLocked(PageRange pages) const {
-  RunMap<Mark> both;
-  for (const auto& [part, mark] : stored_.Overlapping(pages)) both.Insert(part, mark);
-  for (const auto& [part, mark] : taken_.Overlapping(pages)) both.Insert(part, mark);
-  std::vector<PageRange> stored;
-  for (const auto& [part, mark] : both.Overlapping(pages)) stored.push_back(part);
+std::vector<RunMap<Place>::Run> FaultFile::StoredLocked(PageRange pages) const {
+  std::vector<RunMap<Place>::Run> stored = stored_.Overlapping(pages);
+  for (RunMap<Place>::Run& taken : taken_.Overlapping(pages)) stored.push_back(std::move(taken));
   return stored;
 }
 
-std::vector<PageRange> FaultFile::Stored(PageRange pages) const {
+bool FaultFile::IsStored(PageRange pages) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return StoredLocked(pages);
+  return !StoredLocked(pages).empty();
 }
 
 std::vector<PageRange> FaultFile::TakeStored(PageRange pages) {
   std::vector<PageRange> stored;
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    stored = StoredLocked(pages);
-    if (Userfault::Get().mode() != FaultMode::kFull) return replacements;
-    for (const PageRange& part : stored) {
-      taken_.Insert(part, {});
+    const bool noticed = Userfault::Get().mode() == FaultMode::kFull;
+    for (const auto& [part, place] : StoredLocked(pages)) {
+      stored.push_back(part);
+      if (!noticed) continue;
+      taken_.Insert(part, place);
       for (const auto& region : regions) replacements.emplace_back(region, region->ReleaseStored(part));
     }
-    stored_.Erase(pages);
+    if (noticed) stored_.Erase(pages);
     return replacements;
   });
   return stored;
@@ -290,7 +289,9 @@ int FaultFile::InstallDevice(FaultRegion& region, uint64_t page, PageRange aroun
                              PageRange* installed) {
   const int error = region.InstallDevice(page, around, place, installed);
   const RegionShape& shape = region.shape();
-  if (error == 0 && shape.shared && shape.writable && !place.read_only) stored_.Insert(*installed, {});
+  if (error == 0 && shape.shared && shape.writable && !place.read_only) {
+    stored_.Insert(*installed, place.After(installed->first - around.first));
+  }
   return error;
 }
 
@@ -304,16 +305,13 @@ void FaultFile::Close(FaultRegion& region) {
 }
 
 int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
+  const PageRange pages = region.PagesOf(offset, length);
   std::vector<FaultRegion::DevicePart> parts;
+  uint64_t revision;
   {
-    const std::lock_guard<std::mutex> layout(layout_);
     const std::lock_guard<std::mutex> lock(mutex_);
-    // What was taken and could not be made durable is not there to be flushed.
-    for (const auto& [taken, mark] : taken_.Overlapping(region.PagesOf(offset, length))) {
-      if (region.retired()) break;
-      if (const int error = InstallLocked(region, taken)) return error;
-    }
     parts = region.DeviceParts(offset, length);
+    revision = revision_;
   }
   int error = 0;
   for (const FaultRegion::DevicePart& part : parts) {
@@ -321,6 +319,19 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
     if (error == 0) error = failed;
   }
   if (!parts.empty()) parts.back().backing->persistence.Drain();
+  // What was stored and is not here now, or went while it was flushed: it is flushed where it lies.
+  std::vector<RunMap<Place>::Run> elsewhere;
+  if (region.shape().shared) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (RunMap<Place>::Run& run : StoredLocked(pages)) {
+      if (revision != revision_ || !region.ShowsJustSo(run.pages, run.value))
+        elsewhere.push_back(std::move(run));
+    }
+  }
+  for (const auto& [run, place] : elsewhere) {
+    const int failed = place.Persist(run.count, unit_);
+    if (error == 0) error = failed;
+  }
   // Asked afterwards: the flush itself may be the access that finds a page gone.
   return region.AnyLost(offset, length) ? -EIO : error;
 }
@@ -368,7 +379,11 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
     const PageRange window = {page - std::min(page, before), per_huge_page};
     const PageRange around = Intersect(Intersect(window, known), {0, PageCount()});
     Count(region.stats().minor);
-    return InstallDevice(region, page, around, place.After(around.first - known.first), served);
+    const int error = InstallDevice(region, page, around, place.After(around.first - known.first), served);
+    // As many pieces as the process may have: one that joins others is none more.
+    if (error != -ENOMEM) return error;
+    const PageRange all = Intersect(known, {0, PageCount()});
+    return InstallDevice(region, page, all, place.After(all.first - known.first), served);
   }
   if (storing) return Ask(region, page, event);
   Count(region.stats().hole);

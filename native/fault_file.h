@@ -37,9 +37,9 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // What Know would change.
   enum class Known { kNothing, kOtherwise, kJustSo };
   Known Compare(PageRange pages, const Place& place) const;
-  // Pages that may have been stored to through shared mappings and are not known to be durable.
-  std::vector<PageRange> Stored(PageRange pages) const;
-  // As Stored, and from now on the next store to one of them is noticed again; where not every touch is
+  // Some of the pages may have been stored to through shared mappings, and are not known to be durable.
+  bool IsStored(PageRange pages) const;
+  // Which those are. From now on the next store to one of them is noticed again; where not every touch is
   // served they stay stored to. When they are durable: SetDurable.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);
@@ -87,11 +87,6 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
     bool write;
     std::chrono::steady_clock::time_point deadline;
   };
-  // Something that is true of pages.
-  struct Mark {
-    Mark After(uint64_t) const { return {}; }
-    bool operator==(const Mark&) const { return true; }
-  };
   using RegionList = std::vector<std::shared_ptr<FaultRegion>>;
   // To be declared before the lock: a region whose last reference goes takes it (Settle).
   struct Regions {
@@ -116,7 +111,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   int InstallLocked(FaultRegion& region, PageRange pages);
   int InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,
                     PageRange* installed);
-  std::vector<PageRange> StoredLocked(PageRange pages) const;
+  std::vector<RunMap<Place>::Run> StoredLocked(PageRange pages) const;
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
   bool ShowsCopy(const FaultRegion& region, uint64_t page) const;
@@ -134,9 +129,12 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   bool wanted_ = true;
   bool abandoned_ = false;
   RunMap<Place> places_;
-  // Pages that could be stored to since they were taken; and those that were taken, and are not durable yet.
-  RunMap<Mark> stored_;
-  RunMap<Mark> taken_;
+  // Where pages lay that could be stored to since they were taken; and those that were taken, and are not
+  // durable yet.
+  RunMap<Place> stored_;
+  RunMap<Place> taken_;
+  // Counts what was taken away from regions.
+  uint64_t revision_ = 0;
   std::vector<std::weak_ptr<FaultRegion>> regions_;
   // By region and page.
   std::map<std::pair<uint64_t, uint64_t>, Question> questions_;

@@ -175,14 +175,23 @@ napi_value KnowHole(napi_env env, napi_callback_info info) {
   return ToResult(env, file->Know(pages, {}));
 }
 
-// (file, first, count) -> [first, count, first, count, …]: the runs that `list` gives
-template <typename List>
-napi_value ListRuns(napi_env env, napi_callback_info info, List list) {
+// faultIsStored(file, first, count) -> boolean
+napi_value IsStored(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  PageRange pages;
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  napi_value result = nullptr;
+  if (file && GetPages(args, 1, &pages)) napi_get_boolean(env, file->IsStored(pages), &result);
+  return result;
+}
+
+// faultTakeStored(file, first, count) -> [first, count, first, count, …]
+napi_value TakeStored(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   PageRange pages;
   const std::shared_ptr<FaultFile> file = GetFile(args);
   if (!file || !GetPages(args, 1, &pages)) return nullptr;
-  const std::vector<PageRange> runs = list(*file, pages);
+  const std::vector<PageRange> runs = file->TakeStored(pages);
   napi_value result = nullptr;
   napi_create_array_with_length(env, 2 * runs.size(), &result);
   uint32_t index = 0;
@@ -192,16 +201,6 @@ napi_value ListRuns(napi_env env, napi_callback_info info, List list) {
     }
   }
   return result;
-}
-
-// faultStored(file, first, count) -> runs
-napi_value Stored(napi_env env, napi_callback_info info) {
-  return ListRuns(env, info, [](const FaultFile& file, PageRange pages) { return file.Stored(pages); });
-}
-
-// faultTakeStored(file, first, count) -> runs
-napi_value TakeStored(napi_env env, napi_callback_info info) {
-  return ListRuns(env, info, [](FaultFile& file, PageRange pages) { return file.TakeStored(pages); });
 }
 
 // faultSetDurable(file, first, count)
@@ -376,7 +375,7 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"faultConnect", Connect},        {"faultFile", MakeFile},
       {"faultSetSize", SetSize},        {"faultKnow", Know},
       {"faultKnowHole", KnowHole},      {"faultCompare", Compare},
-      {"faultStored", Stored},          {"faultTakeStored", TakeStored},
+      {"faultIsStored", IsStored},      {"faultTakeStored", TakeStored},
       {"faultSetDurable", SetDurable},  {"faultForget", Forget},
       {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
       {"faultForgive", Forgive},        {"faultSetWanted", SetWanted},

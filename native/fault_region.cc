@@ -115,6 +115,12 @@ bool FaultRegion::IsLost(uint64_t page) const {
   return AnyLost((page - shape_.pages.first) * shape_.unit, shape_.unit);
 }
 
+bool FaultRegion::ShowsJustSo(PageRange pages, const Place& place) const {
+  const std::vector<RunMap<Piece>::Run> shown = pieces_.Overlapping(pages);
+  return shown.size() == 1 && shown[0].pages.count == pages.count &&
+         shown[0].value == Piece{Content::kDevice, place, 0};
+}
+
 bool FaultRegion::IsThere(uint64_t page, bool write_protected) const {
   const auto* const found = pieces_.Find(page);
   if (found == nullptr) return false;
@@ -132,7 +138,10 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const Place& pla
     while (end < gap.end() && (end == page || !IsLost(end))) end++;
   }
   *installed = {first, end - first};
-  if (!VmaBudget::Get().Take()) return -ENOMEM;
+  const PageRange whole = pieces_.GapAround(page, shape_.pages);
+  // What fills a gap takes the place of the mapping that is there.
+  const bool fills = first == whole.first && end == whole.end();
+  if (!fills && !VmaBudget::Get().Take()) return -ENOMEM;
   const Place at = place.After(first - around.first);
   const bool stores = !shape_.shared || (shape_.writable && !at.read_only);
   const int protection = stores ? PROT_READ | PROT_WRITE : PROT_READ;

@@ -74,6 +74,9 @@ class FaultRegion {
     return {shape_.pages.first + first, length == 0 ? 0 : (offset + length - 1) / shape_.unit - first + 1};
   }
 
+  // All of the pages are there, and lie one after the other from `place` on.
+  bool ShowsJustSo(PageRange pages, const Place& place) const;
+
   // What an event for the page asks for is there: another thread's event, for the same touch, was first.
   bool IsThere(uint64_t page, bool write_protected) const;
   // The page is among those that are replaced: whoever touches it is woken when that is done, and asks again.

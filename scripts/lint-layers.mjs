@@ -17,8 +17,8 @@ const NATIVE_RULES = [
   },
   {
     pattern: /\b(?:mmap|mmap64|munmap|msync|mremap|ioctl)\s*\(/g,
-    allowed: /^(?:source|mapping|mapped_range|persist|userfault|fault_region)\.(?:cc|h)$/,
-    message: 'memory is mapped and devices are controlled in source, mapping, mapped_range, persist, userfault and fault_region',
+    allowed: /^(?:source|mapping|mapped_range|backing|persist|userfault|fault_region)\.(?:cc|h)$/,
+    message: 'memory is mapped and devices are controlled in source, mapping, mapped_range, backing, persist, userfault and fault_region',
   },
   {
     pattern: /\b_mm_cl(?:wb|flush|flushopt)\b|\b__builtin_ia32_cl\w+|"[^"]*(?:\b|\\[nt])(?:cl(?:wb|flush|flushopt)\s+%|dc\s+cv\w+\s*,|sys\s+#3)/g,

@@ -80,6 +80,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #pending: Pending | undefined;
   // Some of it lies where stores are not durable by themselves (PS-3).
   #isVolatile = false;
+  // What the service was told of it: a filesystem that is about to freeze waits for writes, which may fault.
+  #isFrozen = false;
 
   /** The one of a file. The callbacks of its latest mapping count. */
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
@@ -110,7 +112,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     inode.extents.watcher = this;
     const gate = freezeGate(inode.sb);
     gate.mapped.add(new WeakRef(this));
-    if (gate.isFrozen) addon().faultFreeze(file, true);
+    if (gate.isFrozen) this.setFrozen(true);
   }
 
   /**
@@ -139,6 +141,10 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       });
       if (pending !== undefined) this.#settle(pending);
       return result;
+    } catch (error) {
+      // Whatever was there before is the file's no more.
+      for (const [first, count] of pending?.runs ?? []) this.#forget(first, first + count);
+      throw error;
     } finally {
       this.#pending = outer;
     }
@@ -171,11 +177,12 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #letGo(): void {
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
-    if (this.isStored) this.inode.unmapped.push(this);
+    if (this.#isStored) this.inode.unmapped.push(this);
   }
 
-  get isStored(): boolean {
-    return this.#isVolatile && addon().faultStored(this.#file, 0, Number.MAX_SAFE_INTEGER).length > 0;
+  // What lies past the end is no file's.
+  get #isStored(): boolean {
+    return this.#isVolatile && addon().faultIsStored(this.#file, 0, pageCount(this.inode.size, this.pageSize));
   }
 
   /** PS-2. */
@@ -184,12 +191,14 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const first = Math.floor(pos / this.pageSize);
     const count = pageCount(end, this.pageSize) - first;
     const stored = addon().faultTakeStored(this.#file, first, count);
-    if (stored.length === 0) return;
-    persistPages(this.inode, this.pageSize, stored, this.#getBlock);
+    const { inode } = this;
+    if (persistPages(inode, this.pageSize, stored, this.#getBlock)) {
+      // Nothing told of the stores themselves.
+      inode.mtimeMs = inode.ctimeMs = Date.now();
+      this.#operations.dirty?.(inode);
+    }
     addon().faultSetDurable(this.#file, first, count);
-    // Nothing told of the stores themselves.
-    this.inode.mtimeMs = this.inode.ctimeMs = Date.now();
-    this.#operations.dirty?.(this.inode);
+    if (inode.unmapped.includes(this) && !this.#isStored) inode.unmapped = inode.unmapped.filter((one) => one !== this);
   }
 
 
@@ -259,13 +268,14 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         view.detachWritable();
       });
     }
+    this.#isFrozen = isFrozen;
     addon().faultFreeze(this.#file, isFrozen);
   }
 
   /** The service's question. Answered whatever happens: somebody waits. */
   async serve(region: number, page: number, write: boolean, isMkwrite: boolean): Promise<void> {
     try {
-      const { isFrozen } = freezeGate(this.inode.sb);
+      const isFrozen = this.#isFrozen;
       const code = isFrozen && !write ? 0 : await asOperation(() => this.#fault(page, write, isMkwrite));
       // What no store may reach now is shown as a copy where stores are allowed.
       if (!write && (isFrozen || this.#isShared(page))) {

@@ -126,9 +126,12 @@ export interface Addon {
   faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   /** 0: nothing else is known, 1: of one of the pages something else is, 2: that is known already. */
   faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
-  /** Pages that may have been stored to since they were made durable: first and count of each run, one after the other. */
-  faultStored(file: NativeFile, first: number, count: number): number[];
-  /** As `faultStored`, and from now on the next store to one of them is noticed. Once they are durable: `faultSetDurable`. */
+  /** Some of the pages may have been stored to since they were made durable. */
+  faultIsStored(file: NativeFile, first: number, count: number): boolean;
+  /**
+   * Which those are: first and count of each run, one after the other. From now on the next store to one of them is noticed.
+   * Once they are durable: `faultSetDurable`.
+   */
   faultTakeStored(file: NativeFile, first: number, count: number): number[];
   faultSetDurable(file: NativeFile, first: number, count: number): void;
   faultKnowHole(file: NativeFile, first: number, count: number): number;

@@ -84,7 +84,10 @@ export class BufferHead {
   /**
    * Adds to an answer with new or unwritten blocks that the file has data there, in blocks that it shares (iomap's srcmap):
    * whatever is not written over becomes a copy of as many blocks from `blocknr` of `bdev` on, not zeros. They must stay as
-   * they are until `endIo` or `completeUnwritten`.
+   * they are until `endIo`; where none comes, in faults and zeroing, until the call is done that asked.
+   *
+   * Unwritten blocks stay apart from the file until `endIo` or `completeUnwritten`, so that what fails changes nothing. New ones
+   * are the file's at once: where the copy fails, its data is lost there.
    */
   copyFrom(bdev: BlockDevice, blocknr: number): void {
     this.source = { bdev, blocknr };

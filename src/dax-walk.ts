@@ -4,7 +4,7 @@ import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import { emptyExtent, hasData, isUninitialised, type Extent } from './extent-cache.js';
-import { fillBlocks } from './fill-blocks.js';
+import { fillBlocks, fillGoodBlocks } from './fill-blocks.js';
 import type { EndIo, FileMappings, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
@@ -65,6 +65,7 @@ export class Walk {
   #windowEnd = 0;
   // Pages of garbage that this write fills: until it has, and `endIo` has said what they are, no fault may look there.
   readonly #filling: LockedPages[] = [];
+  #hasUnwritten = false;
   // The extent is New or Unwritten, and what this write leaves of it is not zeroed yet.
   #edgesDue = false;
   readonly #range = { offset: 0, length: 0 };
@@ -187,7 +188,7 @@ export class Walk {
     const extent = this.#extent;
     if (!this.#write || extent === undefined || !isUninitialised(extent) || this.#pos >= this.#end) return;
     const from = this.#edgesDue ? extent.iblock * this.#blockSize : this.#pos;
-    if (from < this.#extentEnd) this.#fillGood(extent, from, this.#extentEnd);
+    if (from < this.#extentEnd) fillGoodBlocks(extent, this.#blockSize, from, this.#extentEnd);
   }
 
   /**
@@ -228,7 +229,13 @@ export class Walk {
 
   #filled(inode: Inode): void {
     const filled = this.#filling.splice(0);
-    for (const pages of filled) inode.pages.unlock(pages);
+    const blockSize = this.#blockSize;
+    for (const pages of filled) {
+      inode.pages.unlock(pages);
+      // Whoever looked meanwhile was told what the file had there before `endIo`.
+      if (this.#hasUnwritten) inode.extents.forget(pages.start / blockSize, (pages.end - pages.start) / blockSize);
+    }
+    this.#hasUnwritten = false;
     for (const { start, end } of filled) inode.mappings?.refresh(start, end - start);
   }
 
@@ -269,6 +276,7 @@ export class Walk {
       const pages = inode.pages.tryLock(extent.iblock * blockSize, this.#extentEnd);
       if (pages === undefined) throw wouldBlock(inode);
       this.#filling.push(pages);
+      if (extent.state === 'unwritten') this.#hasUnwritten = true;
     }
     this.#origin = (extent.blocknr - extent.iblock) * blockSize;
     this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
@@ -299,24 +307,6 @@ export class Walk {
     if (this.#pos > start) fillBlocks(extent, blockSize, start, this.#pos);
     if (this.#end < this.#extentEnd) fillBlocks(extent, blockSize, this.#end, this.#extentEnd);
     this.#edgesDue = false;
-  }
-
-  // A bad page, which cannot be read either, keeps no other from being filled. What was to be copied from one is lost.
-  #fillGood(extent: Extent, from: number, to: number): void {
-    const blockSize = this.#blockSize;
-    try {
-      fillBlocks(extent, blockSize, from, to);
-    } catch (error) {
-      if (!(error instanceof DaxError)) throw error;
-      if (error.code !== 'EIO') return;
-      if (to - from > blockSize) {
-        const middle = roundDown((from + to) / 2, blockSize);
-        this.#fillGood(extent, from, middle);
-        this.#fillGood(extent, middle, to);
-      } else if (extent.source !== undefined) {
-        this.#fillGood({ ...extent, source: undefined }, from, to);
-      }
-    }
   }
 }
 

@@ -3,7 +3,7 @@
 import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { hasData } from './extent-cache.js';
-import { freezeGate } from './freeze.js';
+import { freezeGate, mappedFiles, type Mapped } from './freeze.js';
 import type { GetBlock, Inode, SuperBlock } from './inode.js';
 import { mapBlocks } from './map-blocks.js';
 import { roundUp, toBytes, type Bytes } from './units.js';
@@ -14,26 +14,37 @@ import { roundUp, toBytes, type Bytes } from './units.js';
  * taken out of the mappings first, so that what is stored later is noticed, and flushed as they were mapped, up to 2 MiB
  * at once. `DaxFile.fsync` does this before the filesystem's own fsync.
  *
- * Throws what the device throws. Then all of it is due the next time.
+ * Throws what the device throws. What could not be made durable is due the next time.
  */
 export function daxWriteback(inode: Inode, pos: Bytes = 0, length: Bytes = Number.MAX_SAFE_INTEGER): void {
   const start = toBytes(pos, 'pos');
   const end = Math.min(start + toBytes(length, 'length'), Number.MAX_SAFE_INTEGER);
-  inode.mappings?.writeBack(start, end);
-  for (const unmapped of inode.unmapped.splice(0)) {
-    inode.unmapped.push(unmapped);
-    unmapped.writeBack(start, end);
-    if (!unmapped.isStored) inode.unmapped.pop();
-  }
+  writeBackAll(inode.mappings === undefined ? [...inode.unmapped] : [inode.mappings, ...inode.unmapped], start, end);
 }
 
 /** As `daxWriteback`, for every file of a filesystem that is there and is or was mapped. */
 export function daxWritebackAll(sb: SuperBlock): void {
-  for (const ref of freezeGate(sb).mapped) ref.deref()?.writeBack(0, Number.MAX_SAFE_INTEGER);
+  writeBackAll(mappedFiles(freezeGate(sb)), 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** Makes what the device holds of pages of the file durable: `runs` has the first page and the count of each run. */
-export function persistPages(inode: Inode, pageSize: number, runs: readonly number[], getBlock: GetBlock): void {
+// One that fails keeps no other from it.
+function writeBackAll(files: readonly Pick<Mapped, 'writeBack'>[], pos: number, end: number): void {
+  const errors: unknown[] = [];
+  for (const file of files) {
+    try {
+      file.writeBack(pos, end);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
+/**
+ * Makes what the device holds of pages of the file durable: `runs` has the first page and the count of each run. False where
+ * there is nothing of them any more.
+ */
+export function persistPages(inode: Inode, pageSize: number, runs: readonly number[], getBlock: GetBlock): boolean {
   const { blockSize } = inode.sb;
   // What lies past the end is no file's.
   const fileEnd = roundUp(inode.size, pageSize);
@@ -54,4 +65,5 @@ export function persistPages(inode: Inode, pageSize: number, runs: readonly numb
     }
   }
   for (const device of devices) device.drain();
+  return devices.size > 0;
 }

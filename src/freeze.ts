@@ -33,12 +33,19 @@ export function freezeGate(sb: SuperBlock): FreezeGate {
   return gate;
 }
 
-function tellAll({ mapped, isFrozen }: FreezeGate): void {
+/** The files that are mapped, or were, and are still there. */
+export function mappedFiles({ mapped }: FreezeGate): Mapped[] {
+  const files: Mapped[] = [];
   for (const ref of mapped) {
     const one = ref.deref();
     if (one === undefined) mapped.delete(ref);
-    else one.setFrozen(isFrozen);
+    else files.push(one);
   }
+  return files;
+}
+
+function tellAll(gate: FreezeGate): void {
+  for (const one of mappedFiles(gate)) one.setFrozen(gate.isFrozen);
 }
 
 /**

@@ -78,8 +78,6 @@ export interface FileMappings {
   refresh(pos: number, length: number): void;
   /** Makes durable what was stored to the bytes from `pos` to before `end`. Throws what the device throws. */
   writeBack(pos: number, end: number): void;
-  /** Something was stored that is not known to be durable. */
-  readonly isStored: boolean;
 }
 
 /**

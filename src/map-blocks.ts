@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { BH_DELAY, type BlockPlace, type BufferHead } from './buffer-head.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
 import { emptyExtent, hasData, type Extent, type ExtentState } from './extent-cache.js';
+import { fillGoodBlocks } from './fill-blocks.js';
 import type { GetBlock, Inode } from './inode.js';
 import { PAGE_SIZE, roundUp } from './units.js';
 
@@ -66,11 +67,28 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
     throw violation(inode, iblock, 'named no block of a device');
   }
   if (inode.sb.strictInit === true && create && bh.isUninitialised && isInFile(inode, iblock)) {
-    // The blocks are the file's by now, whoever refuses them: what they held must not be.
-    if (!bh.isUnwritten) bh.bdev.zeroSync(bh.blocknr * blockSize, bh.size);
     const what = 'answered a write with blocks that it must zero first, because a fault may reach them meanwhile';
-    throw violation(inode, iblock, what, 'UNINITIALISED_EXTENT');
+    throw refusal(inode, iblock, bh, what, 'UNINITIALISED_EXTENT');
   }
+}
+
+// New blocks are the file's by now, whoever refuses them: what they held must not be.
+function refusal(inode: Inode, iblock: number, bh: BufferHead, what: string, reason?: DaxErrorReason): DaxError {
+  const extent = extentOf(inode, iblock, bh, emptyExtent());
+  const { blockSize } = inode.sb;
+  if (extent.state === 'new') fillGoodBlocks(extent, blockSize, iblock * blockSize, iblock * blockSize + bh.size);
+  return violation(inode, iblock, what, reason);
+}
+
+function extentOf({ sb }: Inode, iblock: number, bh: BufferHead, extent: Extent): Extent {
+  extent.iblock = iblock;
+  extent.count = bh.size / sb.blockSize;
+  extent.state = stateOf(bh);
+  extent.blocknr = bh.blocknr;
+  extent.bdev = bh.bdev;
+  extent.source = bh.source;
+  extent.isAccessible = false;
+  return extent;
 }
 
 /**
@@ -94,15 +112,9 @@ export function mapBlocks(
   checkAnswer(getBlock(inode, iblock, bh, create), 'getBlock', inode);
   checkExtent(inode, iblock, bh, wanted, create);
   if (create && wasShared && bh.isUninitialised && bh.source === undefined) {
-    throw violation(inode, iblock, 'gave new blocks in place of shared ones, and did not say where the data is');
+    throw refusal(inode, iblock, bh, 'gave new blocks in place of shared ones, and did not say where the data is');
   }
-  extent.iblock = iblock;
-  extent.count = bh.size / inode.sb.blockSize;
-  extent.state = stateOf(bh);
-  extent.blocknr = bh.blocknr;
-  extent.bdev = bh.bdev;
-  extent.source = bh.source;
-  extent.isAccessible = false;
+  extentOf(inode, iblock, bh, extent);
   if (extent.state === 'hole' || hasData(extent)) inode.extents.insert(extent);
   else inode.extents.forget(iblock, extent.count);
   return extent;

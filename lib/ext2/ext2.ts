@@ -373,8 +373,14 @@ export class Ext2 {
     this.#sb.checkWritable('freeze');
     await freezeSuper(this.#sb);
     this.#volume.isFrozen = true;
-    this.#volume.sync();
-    this.#sb.store({ s_state: this.#state });
+    try {
+      this.#volume.sync();
+      this.#sb.store({ s_state: this.#state });
+    } catch (error) {
+      this.#volume.isFrozen = false;
+      thawSuper(this.#sb);
+      throw error;
+    }
   }
 
   /** Ends `freeze`. `EINVAL` if it is not frozen. */

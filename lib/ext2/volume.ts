@@ -87,7 +87,8 @@ export class Volume {
     for (const [ino, inode] of this.#known) {
       if (this.#known.size <= MOST_INODES / 2 || left-- === 0) break;
       this.#known.delete(ino);
-      if (inode.wasUsed || inode.opened > 0 || inode.dioCount > 0 || this.#dirty.has(inode)) {
+      const isMapped = inode.mappings !== undefined || inode.unmapped.length > 0;
+      if (inode.wasUsed || inode.opened > 0 || inode.dioCount > 0 || isMapped || this.#dirty.has(inode)) {
         inode.wasUsed = false;
         this.#known.set(ino, inode);
         continue;
@@ -182,7 +183,14 @@ export class Volume {
 
   /** Brings everything to the medium: what was stored through mappings, inodes, bitmaps, counts. */
   sync(): void {
-    daxWritebackAll(this.sb);
+    try {
+      daxWritebackAll(this.sb);
+    } finally {
+      this.#syncMetadata();
+    }
+  }
+
+  #syncMetadata(): void {
     for (const inode of [...this.#dirty]) this.store(inode);
     this.blocks.flush();
     this.inodes.flush();

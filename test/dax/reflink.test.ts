@@ -3,7 +3,7 @@
 
 import '../helpers/assert-locks.js';
 import t, { type Test } from 'tap';
-import { BH_NEW, BH_SHARED, DaxError, daxDoIo, daxUnshare, daxZeroPageRange, PAGE_SIZE, type Bytes, type DaxFile, type WriteOptions } from 'node-dax';
+import { BH_NEW, BH_SHARED, DaxError, daxDoIo, daxUnshare, daxZeroPageRange, PAGE_SIZE, type BufferRange, type Bytes, type DaxFile, type WriteOptions } from 'node-dax';
 import { COW_WAYS, CowFs, type CowOptions, type CowWay } from '../helpers/cow-fs.js';
 import { MemoryDevice } from '../helpers/memory-device.js';
 import { seeded } from '../helpers/random.js';
@@ -23,6 +23,16 @@ function contents(file: DaxFile): Buffer {
 /** One write to it stops before `stop`, and the next fails there, as where the user's memory ends. */
 class Device extends MemoryDevice {
   stop: number | undefined;
+  /** What cannot be read: to the end of its block of 4096. */
+  unreadable: { pos: number; code: string } | undefined;
+
+  override readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
+    const from = Number(pos);
+    const bad = this.unreadable;
+    const length = options?.length ?? target.byteLength - (options?.offset ?? 0);
+    if (bad === undefined || from >= bad.pos + 4096 || from + length <= bad.pos) return super.readSync(target, pos, options);
+    throw new DaxError({ errno: bad.code, syscall: 'read', position: bad.pos });
+  }
 
   override writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
     const { stop } = this;
@@ -193,6 +203,55 @@ onEveryWay('a source that cannot be read', (test, way, pair) => {
   test.ok(contents(a).equals(Buffer.from(bytes).fill('b', 4096, 8192)));
   device.heal();
   test.ok(contents(b).equals(bytes));
+});
+
+onEveryWay('a source that cannot be read shows nothing foreign', (test, way, pair) => {
+  const changes: Record<string, (file: DaxFile, fs: CowFs) => void> = {
+    write: (file) => file.writeSync(Buffer.from('b'), 5000),
+    zero: (file) => { file.zeroRangeSync(5000, 1); },
+    truncate: (file) => { file.truncateSync(5000); },
+    punch: (file) => { file.punchHoleSync(5000, 1); },
+    unshare: ({ inode }, fs) => { daxUnshare(inode, 0, inode.size, fs.operations.getBlock, fs.operations); },
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    for (const code of ['EIO', 'ENXIO'] as const) {
+      const { device, fs, a, b, bytes } = pair(Buffer.alloc(3 * 4096, 'a'));
+      device.unreadable = { pos: 4096, code };
+      test.throws(() => { change(a, fs); }, { code }, `${name}, ${code}`);
+      device.unreadable = undefined;
+      a.inode.extents.invalidate();
+      const foreign = contents(a).filter((byte, at) => byte !== bytes[at] && (way !== 'new' || byte !== 0 || Math.floor(at / 4096) !== 1));
+      test.strictSame(foreign.length, 0, 'what could not be copied is zeros at the worst');
+      test.ok(contents(b).equals(bytes));
+    }
+  }
+});
+
+onEveryWay('strictInit refuses new blocks, and the file keeps its data', (test, way, pair) => {
+  if (way !== 'new') {
+    test.pass('these are for it');
+    return;
+  }
+  const { fs, a, b, bytes } = pair(Buffer.alloc(8192, 'a'), { strictInit: true });
+  test.throws(() => a.writeSync(Buffer.from('b'), 5000), { code: 'EIO', reason: 'UNINITIALISED_EXTENT' });
+  test.ok(contents(a).equals(bytes) && contents(b).equals(bytes));
+  test.equal(fs.created.length, 1);
+});
+
+t.test('unsharing what an asynchronous write is filling', async (test) => {
+  const device = new Device();
+  const fs = new CowFs(device, { way: 'unwritten' });
+  const bytes = Buffer.alloc(1024 * KIB, 'a');
+  const a = fs.file(bytes);
+  const b = fs.clone(a);
+  const parked = device.park();
+  const writing = a.write(Buffer.alloc(1024 * KIB, 'b'), 0);
+  await parked.arrived;
+  test.throws(() => { daxUnshare(a.inode, 0, 1024 * KIB, fs.operations.getBlock, fs.operations); }, { code: 'EAGAIN' });
+  parked.resume();
+  test.equal(await writing, 1024 * KIB);
+  test.ok(contents(a).equals(Buffer.alloc(1024 * KIB, 'b')) && contents(b).equals(bytes));
+  fs.check([a, b]);
 });
 
 onEveryWay('CW-3: unsharing', (test, _way, pair) => {

@@ -6,9 +6,13 @@ import type { Test } from 'tap';
 import {
   daxFault,
   daxMkwrite,
+  daxMmap,
   DaxError,
+  daxUnshare,
   freezeSuper,
   MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SYNC,
   PROT_READ,
   thawSuper,
   VM_FAULT_MAJOR,
@@ -20,6 +24,7 @@ import {
 } from 'node-dax';
 import { COW_WAYS, CowFs, type CowWay } from '../helpers/cow-fs.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
+import { withMapSync } from '../helpers/map-sync.js';
 import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
 
 const PAGES = 4;
@@ -116,6 +121,53 @@ onEveryWay('82: a write to a page that is mapped', async (test, { fs, a, b, page
   test.strictSame([await look(3 * page + 4), await look(3 * page + 5)], [[A, A, A], [0, 0, A]]);
   test.ok(contents(b).equals(Buffer.alloc(PAGES * page, A)));
   test.strictSame(fs.created.length > 0, true);
+});
+
+onEveryWay('82: zeroing and unsharing under mappings', async (test, { fs, a, b, page }) => {
+  const worker = await FaultWorker.start(test, map(test, a, unresolved).handle, map(test, a, readOnly).handle, map(test, b, readOnly).handle);
+  const look = async (pos: number) => [await worker.load(pos), await worker.load(pos, 1), await worker.load(pos, 2)];
+  for (const n of [0, 1, 2, 3]) test.strictSame(await look(n * page), [A, A, A]);
+  a.zeroRangeSync(0, 10);
+  daxUnshare(a.inode, page, 4096, fs.operations.getBlock, fs.operations);
+  a.punchHoleSync(2 * page + 1, 5);
+  a.truncateSync(3 * page + 7);
+  // The other file has the blocks for itself now.
+  b.writeSync(Buffer.alloc(PAGES * page, B), 0);
+  test.strictSame([await look(0), await look(10)], [[0, 0, B], [A, A, B]]);
+  test.strictSame(await look(page), [A, A, B]);
+  test.strictSame([await look(2 * page), await look(2 * page + 1)], [[A, A, B], [0, 0, B]]);
+  test.strictSame([await look(3 * page + 6), await look(3 * page + 7)], [[A, A, B], [0, 0, B]]);
+  test.equal(contents(a, page, 1)[0], A);
+});
+
+onEveryWay('a page of its own that cannot be made durable for MAP_SYNC is seen by nobody', async (test, { way, page }, ground) => {
+  const fs = new CowFs(withMapSync(ground.device, true), { way, cluster: ground.blocksPerPage, blocks: ground.pages * ground.blocksPerPage });
+  let isFailing = false;
+  const operations = {
+    ...fs.operations,
+    fsync: () => {
+      if (isFailing) throw new DaxError({ errno: 'EIO', syscall: 'fsync' });
+    },
+  };
+  const a = fs.file(Buffer.alloc(PAGES * page, A));
+  const b = fs.clone(a);
+  const mapping = daxMmap(a.inode, { ...unresolved, flags: MAP_SHARED | MAP_SYNC }, operations.getBlock, operations);
+  test.teardown(() => {
+    mapping.unmap();
+  });
+  const reading = daxMmap(a.inode, readOnly, operations.getBlock, operations);
+  test.teardown(() => {
+    reading.unmap();
+  });
+  const worker = await FaultWorker.start(test, mapping.handle, reading.handle);
+  test.strictSame([await worker.load(100), await worker.load(100, 1)], [A, A]);
+  isFailing = true;
+  await worker.store(5, 1);
+  test.match(await worker.lost(1), [{ code: 'EIO', position: 0 }]);
+  isFailing = false;
+  a.writeSync(Buffer.alloc(10, 7), 100);
+  b.writeSync(Buffer.alloc(10, 8), 100);
+  test.strictSame([contents(a, 100, 1)[0], await worker.load(100, 1)], [7, 7], 'what read(2) gives');
 });
 
 onEveryWay('the owner: what it may store to is its own file\'s when it is mapped', (test, { fs, a, b, page }) => {

@@ -3,13 +3,13 @@
 
 import '../helpers/assert-locks.js';
 import type { Test } from 'tap';
-import { DaxError, daxWriteback, daxWritebackAll, freezeSuper, MAP_PRIVATE, partition, PROT_READ, thawSuper, type DaxFile, type Inode } from 'node-dax';
+import { DaxError, DaxMapping, daxWriteback, daxWritebackAll, freezeSuper, MAP_PRIVATE, partition, PROT_READ, thawSuper, type DaxFile, type Inode } from 'node-dax';
 import { mkfsSync, mount } from 'node-dax/ext2';
 import { onDevices } from '../helpers/devices.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { logFlushes, type FlushLog } from '../helpers/flush-log.js';
 import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
-import type { Tfs, TfsInode } from '../helpers/tfs.js';
+import type { Tfs, TfsInode, TfsOptions } from '../helpers/tfs.js';
 import { watch } from '../helpers/watchdog.js';
 
 const PAGES = 8;
@@ -26,10 +26,10 @@ interface Logged {
 }
 
 /** A file of which no two pages lie together, so that none is mapped with another. */
-function scattered(ground: Ground, granularity?: 'byte'): Logged {
+function scattered(ground: Ground, granularity?: 'byte', options: TfsOptions = {}): Logged {
   const { page, blocksPerPage } = ground;
   const log = logFlushes(ground.device, granularity);
-  const fs = ground.fs({ devices: [log.device] });
+  const fs = ground.fs({ devices: [log.device], ...options });
   const inode = fs.inode();
   const file = fs.file(inode);
   for (let n = 0; n < PAGES; n++) {
@@ -201,6 +201,73 @@ onEveryGround('a flush that fails: all of it is due the next time', async (test,
   test.strictSame(taken(), [1], 'unmapped ones too');
 });
 
+onEveryGround('one that fails keeps no other from it, and what is durable is remembered no more', (test, ground) => {
+  const { fs, file, log, page, inode, taken } = scattered(ground);
+  const store = (one: DaxFile, n: number) => {
+    const mapping = one.mmap({ pos: n * page, length: page });
+    new Uint8Array(mapping.buffer)[0] = 9;
+    mapping.unmap();
+  };
+  for (const n of [0, 1, 2]) store(file, n);
+  const bad = fs.placeOf(inode, 0)?.pos;
+  log.onFlush = (pos) => {
+    if (pos === bad) throw new DaxError({ errno: 'EIO', syscall: 'flush' });
+  };
+  test.throws(() => { file.fsync(); }, { code: 'EIO' });
+  test.strictSame([taken(), inode.unmapped.length], [[1, 2], 1]);
+  test.throws(() => { daxWritebackAll(fs.sb); }, { code: 'EIO' });
+  log.onFlush = undefined;
+  daxWritebackAll(fs.sb);
+  test.strictSame([taken(), inode.unmapped.length], [[0], 0]);
+  for (let n = 0; n < 20; n++) {
+    store(file, 3);
+    file.truncateSync(3 * page);
+    file.fsync();
+    file.truncateSync(4 * page);
+    file.writeSync(Buffer.of(1), 3 * page);
+  }
+  test.ok(inode.unmapped.length <= 1, 'nothing piles up');
+});
+
+onEveryGround('persist reaches what was stored and is mapped no more', async (test, ground) => {
+  const { fs, file, log, page, inode } = scattered(ground);
+  const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
+  for (const n of [1, 2, 5]) await worker.store(n * page, 9);
+  inode.extents.invalidate(0, 2 * ground.blocksPerPage);
+  await worker.call('persist', 0);
+  await freezeSuper(fs.sb);
+  await worker.call('persist', 0);
+  thawSuper(fs.sb);
+  log.onFlush = () => {
+    throw new DaxError({ errno: 'EIO', syscall: 'flush' });
+  };
+  test.throws(() => { file.fsync(); }, { code: 'EIO' });
+  await worker.call('persist', 0);
+  test.strictSame([worker.losses, await worker.load(page), await worker.load(5 * page)], [[], 9, 9]);
+});
+
+onEveryGround('a filesystem that waits to be frozen answers loads', async (test, ground) => {
+  const { fs, page } = scattered(ground, undefined, { unwritten: true });
+  const source = fs.inode();
+  const file = fs.file(source);
+  // So much that another thread copies it.
+  const length = Math.max(1024 * 1024, page);
+  const mapping = map(test, file, { ...unresolved, length });
+  file.truncateSync(length);
+  fs.allocate(source, 0, ground.blocksPerPage, true);
+  const attached = DaxMapping.attach(mapping.handle);
+  const target = fs.file();
+  // Where there is room for all of it together.
+  fs.seek((2 * PAGES + 1) * ground.blocksPerPage);
+  // It reads what nobody has touched yet.
+  const writing = target.write(new Uint8Array(attached.buffer), 0);
+  const freezing = freezeSuper(fs.sb);
+  test.equal(await writing, length);
+  await freezing;
+  thawSuper(fs.sb);
+  attached.unmap();
+});
+
 onEveryGround('what is not flushed', async (test, ground) => {
   const { file, page, taken } = scattered(ground);
   const handles = [map(test, file, { ...unresolved, prot: PROT_READ }).handle];
@@ -315,6 +382,21 @@ onDevices('ext2: fsync, sync and freeze bring mapped stores to the medium', SMAL
   await worker.call('unmap', 0);
   file.closeSync();
   const at = place(n);
+  const gone = fs.create(fs.root, 'gone');
+  const opened = fs.open(gone);
+  opened.truncateSync(4096);
+  const last = opened.mmap();
+  new Uint8Array(last.buffer)[0] = 1;
+  last.unmap();
+  opened.closeSync();
+  fs.unlink(fs.root, 'gone');
+  log.onFlush = () => {
+    throw new DaxError({ errno: 'EIO', syscall: 'flush' });
+  };
+  await test.rejects(fs.freeze(), { code: 'EIO' });
+  log.onFlush = undefined;
+  fs.create(fs.root, 'not frozen');
+  test.not(log.durable[at + 7], 9);
   fs.unmount();
   test.equal(log.durable[at + 7], 9, 'unmount, of what is mapped no more');
 });

@@ -6,6 +6,7 @@ import {
   BH_UNWRITTEN,
   DaxError,
   DaxFile,
+  daxWriteback,
   Inode,
   type BlockDevice,
   type BufferHead,
@@ -27,6 +28,7 @@ export interface CowOptions {
   blocks?: number;
   /** Blocks that are given together: what a device maps at once. More than one goes with `copied` alone. */
   cluster?: number;
+  strictInit?: boolean;
 }
 
 class CowInode extends Inode {
@@ -53,8 +55,8 @@ export class CowFs {
   #cursor = 0;
   #inodes = 0;
 
-  constructor(bdev: BlockDevice, { way, blockSize = 4096, blocks, cluster = 1 }: CowOptions) {
-    this.sb = { blockSize, bdev };
+  constructor(bdev: BlockDevice, { way, blockSize = 4096, blocks, cluster = 1, strictInit = false }: CowOptions) {
+    this.sb = { blockSize, bdev, strictInit };
     this.#way = way;
     this.#cluster = cluster;
     this.#owners = new Uint8Array(blocks ?? Math.floor(bdev.size / blockSize));
@@ -99,6 +101,8 @@ export class CowFs {
     }
     // From now on nobody may store there, whoever looked before.
     inode.extents.invalidate();
+    // What was stored through mappings until now is the copy's too, which knows nothing of it.
+    daxWriteback(inode);
     return copy;
   }
 
@@ -162,6 +166,7 @@ export class CowFs {
       if (!goesOn) break;
     }
     const isPending = this.#way === 'unwritten';
+    if (this.#way === 'copied') this.#fill(source, start, count);
     for (let n = 0; n < count; n++) {
       // Asked again before the first was filled.
       this.#forget(inode.pending.get(iblock + n));
@@ -170,7 +175,6 @@ export class CowFs {
       (isPending ? inode.pending : inode.blocks).set(iblock + n, start + n);
     }
     if (this.#way === 'copied') {
-      this.#fill(source, start, count);
       bh.map(bdev, start, count * blockSize);
       return;
     }
