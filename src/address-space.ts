@@ -276,14 +276,14 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   async serve(region: number, page: number, write: boolean, isMkwrite: boolean): Promise<void> {
     try {
       const isFrozen = this.#isFrozen;
-      const code = isFrozen && !write ? 0 : await asOperation(() => this.#fault(page, write, isMkwrite));
+      const served = isFrozen && !write ? { code: 0 } : await asOperation(() => this.#fault(page, write, isMkwrite));
       // What no store may reach now is shown as a copy where stores are allowed.
-      if (!write && (isFrozen || this.#isShared(page))) {
+      if (!write && served.error === undefined && (isFrozen || this.#isShared(page))) {
         addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
         return;
       }
       // eslint-disable-next-line no-bitwise -- a flag
-      this.#answer(region, page, (code & VM_FAULT_MAJOR) !== 0, undefined);
+      this.#answer(region, page, (served.code & VM_FAULT_MAJOR) !== 0, served.error);
     } catch (error) {
       this.#answer(region, page, false, error);
       // A callback broke: whoever wrote it hears of it.
@@ -299,19 +299,24 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
   }
 
-  // Returns VM_FAULT_*. Throws why it is SIGBUS.
-  async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<number> {
+  // VM_FAULT_*, and why it is SIGBUS.
+  async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<{ code: number; error?: DaxError | undefined }> {
     const { inode } = this;
     for (;;) {
       // What lies together is told of at once, whichever region asked.
-      const code = this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
-        const vmf: VmFault = { vma, pgoff, write };
-        const done = isMkwrite ? daxMkwrite(vmf, this.#getBlock) : daxFault(vmf, this.#getBlock);
-        if (vmf.error !== undefined) throw vmf.error;
-        return done;
-      });
+      let code = 0;
+      try {
+        this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
+          const vmf: VmFault = { vma, pgoff, write };
+          code = isMkwrite ? daxMkwrite(vmf, this.#getBlock) : daxFault(vmf, this.#getBlock);
+          if (vmf.error !== undefined) throw vmf.error;
+        });
+      } catch (error) {
+        if (!(error instanceof DaxError)) throw error;
+        return { code, error };
+      }
       // eslint-disable-next-line no-bitwise -- a flag
-      if ((code & VM_FAULT_RETRY) === 0) return code;
+      if ((code & VM_FAULT_RETRY) === 0) return { code };
       const { faults } = freezeGate(inode.sb);
       await faults.shared();
       faults.releaseShared();

@@ -90,6 +90,7 @@ onDevices('76: a store whose block cannot be made durable is refused', DEVICES, 
   await worker.store(PAGE, 1);
   test.equal(await worker.load(PAGE), 1, 'and the next is not');
   test.equal(worker.losses.length, 1);
+  test.match(await worker.call('info', 0), { major: 2, refused: 1 }, 'what was to be allocated counts, whatever came of it');
 });
 
 onDevices('76: where the kernel does not promise it, neither do we', DEVICES, (test, wanted) => {
