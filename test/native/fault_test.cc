@@ -271,7 +271,7 @@ void StaleTest(const char* path) {
   file->Close(*region);
 }
 
-// Threads load and store while the owner truncates, grows, punches and freezes.
+// Threads load, store and persist while the owner truncates, grows, punches, freezes and makes durable.
 void Storm(const char* path, unsigned seed, int rounds, int threads) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
@@ -294,6 +294,9 @@ void Storm(const char* path, unsigned seed, int rounds, int threads) {
         char* const address = region->address() + page * kPage + static_cast<uint64_t>(id) * 8;
         uint64_t value = page;
         const bool store = id % 4 != 2 && random() % 2 == 0;
+        // What was lost there is told as EIO.
+        const int error = random() % 300 == 0 ? file->Persist(*region, page * kPage, kPage) : 0;
+        if (error != 0 && error != -EIO) Fail("what is stored cannot be made durable");
         if (Access(address, &value, store) != 8) {
           refusals++;
         } else if (store) {
@@ -315,7 +318,7 @@ void Storm(const char* path, unsigned seed, int rounds, int threads) {
     for (int i = 0; i < 20; i++) {
       if (owner->Next(&question, 1)) filesystem.Answer(*file, question, size);
     }
-    switch (random() % 6) {
+    switch (random() % 7) {
       case 0:
       case 1: {
         const uint64_t pages = random() % (kFilePages + 1);
@@ -341,6 +344,11 @@ void Storm(const char* path, unsigned seed, int rounds, int threads) {
           file->SetFrozen(false);
           frozen = false;
         }
+        break;
+      case 5:
+        file->TakeStored({0, kFilePages});
+        // Otherwise that failed, and it is due again.
+        if (random() % 2 == 0) file->SetDurable({0, kFilePages});
         break;
       default:
         file->Forgive();
