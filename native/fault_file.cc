@@ -222,6 +222,8 @@ void FaultFile::Abandon() {
     frozen_ = false;
     questions_.clear();
     places_.Clear();
+    stored_.Clear();
+    taken_.Clear();
     for (const auto& region : regions) {
       region->Orphan();
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
@@ -252,8 +254,11 @@ void FaultFile::SettleLocked(const Regions& regions) {
   if (wanted_ || !regions.empty()) return;
   abandoned_ = true;
   questions_.clear();
-  // What says where the pages lie keeps devices open.
+  // What says where the pages lie keeps devices open. Which were stored to is asked for later.
   places_.Clear();
+  for (RunMap<Place>* const marks : {&stored_, &taken_}) {
+    for (const auto& [part, place] : marks->Overlapping({0, UINT64_MAX})) marks->Insert(part, {});
+  }
 }
 
 int FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
@@ -310,6 +315,8 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
   uint64_t revision;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    // Nobody knows any more what became of what was stored.
+    if (abandoned_) return -ESTALE;
     parts = region.DeviceParts(offset, length);
     revision = revision_;
   }
@@ -329,6 +336,7 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
     }
   }
   for (const auto& [run, place] : elsewhere) {
+    if (!place.backing) continue;
     const int failed = place.Persist(run.count, unit_);
     if (error == 0) error = failed;
   }

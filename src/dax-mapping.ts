@@ -64,7 +64,9 @@ export interface Owner {
   stored(): void;
 }
 
-const REASONS: Readonly<Record<string, { reason: DaxErrorReason; hint: string }>> = {
+type Reasons = Readonly<Record<string, { reason?: DaxErrorReason; hint: string }>>;
+
+const REASONS: Reasons = {
   ENXIO: { reason: 'BEYOND_END', hint: 'the file ends before it' },
   EDEADLK: {
     reason: 'OWNER_THREAD',
@@ -73,6 +75,17 @@ const REASONS: Readonly<Record<string, { reason: DaxErrorReason; hint: string }>
   EROFS: { reason: 'READ_ONLY', hint: 'it was stored to, and may only be read: the store stayed in this process' },
   EIO: { reason: 'MEDIA_ERROR', hint: 'the medium, or the filesystem, could not give the page' },
 };
+
+const PERSIST_REASONS: Reasons = {
+  EIO: { reason: 'MEDIA_ERROR', hint: 'a page of it was touched in vain, and what was stored there is not in the file' },
+  ESTALE: { hint: 'the file has no owner any more, and nobody knows what became of its blocks' },
+};
+
+function explained(errno: number, syscall: string, position: number, reasons: Reasons): DaxError {
+  const error = new DaxError({ errno, syscall, position });
+  const known = reasons[error.code];
+  return known === undefined ? error : new DaxError({ errno, syscall, position, ...known });
+}
 
 // Those that others may be attached to: the file must not be collected below them.
 const shared = new Set<DaxMapping>();
@@ -188,7 +201,7 @@ export class DaxMapping extends EventEmitter {
 
   /**
    * Makes stores to `length` bytes at `pos`, counted from the start of the mapping, durable (msync). Throws `EIO` where a
-   * page of them was lost.
+   * page of them was lost, and `ESTALE` where the file has no owner any more.
    */
   persist(pos: Bytes = 0, length?: Bytes): void {
     const start = toBytes(pos, 'pos');
@@ -198,15 +211,7 @@ export class DaxMapping extends EventEmitter {
     }
     this.#check('persist');
     const error = addon().regionPersist(this.#region, start, bytes);
-    if (error < 0) {
-      throw new DaxError({
-        errno: error,
-        syscall: 'persist',
-        reason: 'MEDIA_ERROR',
-        position: this.pos + start,
-        hint: 'a page of it was touched in vain, and what was stored there is not in the file',
-      });
-    }
+    if (error < 0) throw explained(error, 'persist', this.pos + start, PERSIST_REASONS);
     if (has(this.#handle.prot, PROT_WRITE) && this.#handle.flags === MAP_SHARED) this.#owner?.stored();
   }
 
@@ -271,10 +276,7 @@ export class DaxMapping extends EventEmitter {
   }
 
   #lost(page: number, errno: number): void {
-    const position = page * this.#handle.pageSize;
-    const error = new DaxError({ errno, syscall: 'access', position });
-    const known = REASONS[error.code];
-    const told = known === undefined ? error : new DaxError({ errno, syscall: 'access', position, ...known });
+    const told = explained(errno, 'access', page * this.#handle.pageSize, REASONS);
     if (this.listenerCount('error') > 0) this.emit('error', told);
     else process.emitWarning(told);
   }

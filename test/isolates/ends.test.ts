@@ -128,6 +128,7 @@ t.test('an owner that is terminated while it looks away, and this thread asks', 
   bytes[3 * PAGE] = 1;
   while (told.length < 2) await delay(1);
   test.match(told, [{ code: 'ESTALE', position: PAGE }, { code: 'ESTALE', position: 3 * PAGE }]);
+  test.throws(() => { mapping.persist(); }, { code: 'ESTALE', syscall: 'persist' }, 'nor is any of it durable');
   mapping.unmap();
 });
 
