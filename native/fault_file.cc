@@ -1,5 +1,7 @@
 #include "fault_file.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -201,16 +203,23 @@ void FaultFile::Answer(uint64_t region_id, uint64_t page, bool major, int error)
 }
 
 void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
+  // The kernel's messages must be read first, which the service thread does meanwhile. A page that is only
+  // partly there must not be left.
+  while (ShowCopy(region_id, page, bytes) == -EAGAIN) sched_yield();
+}
+
+int FaultFile::ShowCopy(uint64_t region_id, uint64_t page, const char* bytes) {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
   regions = Alive();
-  questions_.erase({region_id, page});
   for (const auto& region : regions) {
     if (region->id() != region_id) continue;
-    // If that changed meanwhile, or the kernel cannot fill it just now, the next touch finds out.
-    if (ShowsCopy(*region, page)) region->InstallCopy(page, bytes);
+    // If that changed meanwhile, the next touch finds out.
+    if (ShowsCopy(*region, page) && region->InstallCopy(page, bytes) == -EAGAIN) return -EAGAIN;
     region->Wake({page, 1});
   }
+  questions_.erase({region_id, page});
+  return 0;
 }
 
 void FaultFile::Abandon() {

@@ -114,6 +114,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   std::vector<RunMap<Place>::Run> StoredLocked(PageRange pages) const;
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
+  // 0 or -EAGAIN.
+  int ShowCopy(uint64_t region, uint64_t page, const char* bytes);
   bool ShowsCopy(const FaultRegion& region, uint64_t page) const;
   static bool IsServed();
 
