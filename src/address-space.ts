@@ -143,7 +143,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       return result;
     } catch (error) {
       // Whatever was there before is the file's no more.
-      for (const [first, count] of pending?.runs ?? []) this.#forget(first, first + count);
+      for (const run of pending?.runs ?? []) if (this.#compare(...run) === 'other') this.#forget(run[0], run[0] + run[1]);
       throw error;
     } finally {
       this.#pending = outer;
@@ -177,7 +177,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #letGo(): void {
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
-    if (this.#isStored) this.inode.unmapped.push(this);
+    if (this.#isStored) this.inode.unmapped = [...this.inode.unmapped, this];
   }
 
   // What lies past the end is no file's.
@@ -200,7 +200,6 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     addon().faultSetDurable(this.#file, first, count);
     if (inode.unmapped.includes(this) && !this.#isStored) inode.unmapped = inode.unmapped.filter((one) => one !== this);
   }
-
 
   /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */
   resized(): void {

@@ -80,6 +80,9 @@ export interface FileMappings {
   writeBack(pos: number, end: number): void;
 }
 
+// Of all but few inodes.
+const NONE: readonly FileMappings[] = [];
+
 /**
  * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs.
  */
@@ -108,7 +111,7 @@ export class Inode {
   /** Once it was mapped (i_mapping). */
   mappings: FileMappings | undefined;
   /** @internal Mappings that are gone, and what was stored through them is not known to be durable. */
-  unmapped: FileMappings[] = [];
+  unmapped: readonly FileMappings[] = NONE;
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];
