@@ -255,6 +255,7 @@ onEveryGround('a filesystem that waits to be frozen answers loads', async (test,
   const mapping = map(test, file, { ...unresolved, length });
   file.truncateSync(length);
   fs.allocate(source, 0, ground.blocksPerPage, true);
+  source.extents.invalidate();
   const attached = DaxMapping.attach(mapping.handle);
   const target = fs.file();
   // Where there is room for all of it together.
