@@ -27,6 +27,18 @@
 
 namespace {
 
+std::atomic<uint64_t> bytes_flushed{0};
+
+}  // namespace
+
+// In place of the C library's: what is made durable of a file.
+extern "C" int msync(void* address, size_t length, int flags) noexcept {
+  bytes_flushed += length;
+  return static_cast<int>(syscall(SYS_msync, address, length, flags));
+}
+
+namespace {
+
 using dax::FaultFile;
 using dax::FaultRegion;
 using dax::PageRange;
@@ -271,6 +283,38 @@ void StaleTest(const char* path) {
   file->Close(*region);
 }
 
+// What was stored is flushed by persist wherever it is by then: in the region, taken away from it, taken to
+// be made durable by somebody who failed, or behind a copy while the file is frozen.
+void PersistTest(const char* path) {
+  Filesystem filesystem(path);
+  const auto owner = std::make_shared<Owner>();
+  owner->SetThread();
+  const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
+  filesystem.Answer(*file, {0, 0, true}, kFilePages * kPage);
+  const auto region = Open(file, owner, true, true);
+  const auto persisted = [&] {
+    const uint64_t before = bytes_flushed;
+    if (file->Persist(*region, 0, kPage) != 0) Fail("what is stored cannot be made durable");
+    return bytes_flushed - before;
+  };
+  uint64_t value = 1;
+  Access(region->address(), &value, true);
+  if (persisted() != kPage) Fail("a page that is there is not flushed once");
+  file->Forget({0, 1});
+  if (persisted() != kPage) Fail("a page that was taken away is not flushed");
+  filesystem.Answer(*file, {0, 0, true}, kFilePages * kPage);
+  file->SetFrozen(true);
+  if (persisted() != kPage) Fail("a page of a frozen file is not flushed");
+  file->SetFrozen(false);
+  if (file->TakeStored({0, kFilePages}).size() != 1) Fail("what was stored is not known");
+  if (persisted() != kPage) Fail("a page that somebody failed to make durable is not flushed");
+  file->SetDurable({0, kFilePages});
+  if (persisted() != 0) Fail("a page that is durable is flushed again");
+  Access(region->address(), &value, true);
+  if (persisted() != kPage) Fail("a store after that is not noticed");
+  file->Close(*region);
+}
+
 // Threads load, store and persist while the owner truncates, grows, punches, freezes and makes durable.
 void Storm(const char* path, unsigned seed, int rounds, int threads) {
   Filesystem filesystem(path);
@@ -380,6 +424,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < 5; i++) HoleTest(path, 8);
   printf("8 threads, %lu pages of holes: every store there, every page allocated once\n", kFilePages);
   StaleTest(path);
+  PersistTest(path);
   PrivateTest(path, 4, rounds / 10 + 1);
   Storm(path, seed, rounds, 8);
   return 0;
