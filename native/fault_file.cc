@@ -52,7 +52,8 @@ void FaultFile::Revoke(Change change) {
     const std::lock_guard<std::mutex> lock(mutex_);
     regions = Alive();
     replacements = change(regions);
-    if (!replacements.empty()) revision_++;
+    const auto takes = [](const auto& replacement) { return !replacement.second.empty(); };
+    if (std::any_of(replacements.begin(), replacements.end(), takes)) revision_++;
   }
   for (const auto& [region, ranges] : replacements) region->Replace(ranges);
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -113,15 +114,9 @@ FaultFile::Known FaultFile::Compare(PageRange pages, const Place& place) const {
   return known.size() == 1 && known[0].pages.count == pages.count ? Known::kJustSo : Known::kNothing;
 }
 
-std::vector<RunMap<Place>::Run> FaultFile::StoredLocked(PageRange pages) const {
-  std::vector<RunMap<Place>::Run> stored = stored_.Overlapping(pages);
-  for (RunMap<Place>::Run& taken : taken_.Overlapping(pages)) stored.push_back(std::move(taken));
-  return stored;
-}
-
 bool FaultFile::IsStored(PageRange pages) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return !StoredLocked(pages).empty();
+  return !stored_.In(pages).empty();
 }
 
 std::vector<PageRange> FaultFile::TakeStored(PageRange pages) {
@@ -129,13 +124,12 @@ std::vector<PageRange> FaultFile::TakeStored(PageRange pages) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
     const bool noticed = Userfault::Get().mode() == FaultMode::kFull;
-    for (const auto& [part, place] : StoredLocked(pages)) {
+    for (const auto& [part, place] : stored_.In(pages)) {
       stored.push_back(part);
       if (!noticed) continue;
-      taken_.Insert(part, place);
       for (const auto& region : regions) replacements.emplace_back(region, region->ReleaseStored(part));
     }
-    if (noticed) stored_.Erase(pages);
+    if (noticed) stored_.Take(pages);
     return replacements;
   });
   return stored;
@@ -143,7 +137,7 @@ std::vector<PageRange> FaultFile::TakeStored(PageRange pages) {
 
 void FaultFile::SetDurable(PageRange pages) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  taken_.Erase(pages);
+  stored_.SetDurable(pages);
 }
 
 void FaultFile::Forget(PageRange pages) {
@@ -215,7 +209,7 @@ int FaultFile::ShowCopy(uint64_t region_id, uint64_t page, const char* bytes) {
   for (const auto& region : regions) {
     if (region->id() != region_id) continue;
     // If that changed meanwhile, the next touch finds out.
-    if (ShowsCopy(*region, page) && region->InstallCopy(page, bytes) == -EAGAIN) return -EAGAIN;
+    if (ShowsCopy(*region, places_.Find(page)) && region->InstallCopy(page, bytes) == -EAGAIN) return -EAGAIN;
     region->Wake({page, 1});
   }
   questions_.erase({region_id, page});
@@ -232,7 +226,6 @@ void FaultFile::Abandon() {
     questions_.clear();
     places_.Clear();
     stored_.Clear();
-    taken_.Clear();
     for (const auto& region : regions) {
       region->Orphan();
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
@@ -265,9 +258,7 @@ void FaultFile::SettleLocked(const Regions& regions) {
   questions_.clear();
   // What says where the pages lie keeps devices open. Which were stored to is asked for later.
   places_.Clear();
-  for (RunMap<Place>* const marks : {&stored_, &taken_}) {
-    for (const auto& [part, place] : marks->Overlapping({0, UINT64_MAX})) marks->Insert(part, {});
-  }
+  stored_.ForgetPlaces();
 }
 
 int FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
@@ -288,7 +279,7 @@ int FaultFile::Install(FaultRegion& region, PageRange pages) {
 
 int FaultFile::InstallLocked(FaultRegion& region, PageRange pages) {
   for (const auto& [known, place] : places_.Overlapping(Intersect(pages, {0, PageCount()}))) {
-    if (IsServed() && (!place.backing || ShowsCopy(region, known.first))) continue;
+    if (IsServed() && (!place.backing || ShowsCopy(region, places_.Find(known.first)))) continue;
     for (PageRange gap = region.NextGap(known); gap.count > 0; gap = region.NextGap(known)) {
       PageRange installed;
       const int error = place.backing ? InstallDevice(region, gap.first, known, place, &installed)
@@ -304,7 +295,7 @@ int FaultFile::InstallDevice(FaultRegion& region, uint64_t page, PageRange aroun
   const int error = region.InstallDevice(page, around, place, installed);
   const RegionShape& shape = region.shape();
   if (error == 0 && shape.shared && shape.writable && !place.read_only) {
-    stored_.Insert(*installed, place.After(installed->first - around.first));
+    stored_.Note(*installed, place.After(installed->first - around.first));
   }
   return error;
 }
@@ -336,10 +327,10 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
   }
   if (!parts.empty()) parts.back().backing->persistence.Drain();
   // What was stored and is not here now, or went while it was flushed: it is flushed where it lies.
-  std::vector<RunMap<Place>::Run> elsewhere;
+  std::vector<StoredPages::Run> elsewhere;
   if (region.shape().shared) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (RunMap<Place>::Run& run : StoredLocked(pages)) {
+    for (StoredPages::Run& run : stored_.In(pages)) {
       if (revision != revision_ || !region.ShowsJustSo(run.pages, run.value))
         elsewhere.push_back(std::move(run));
     }
@@ -387,7 +378,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (frozen_ && storing) return -EINPROGRESS;
   if (storing && event.write_protected) Count(region.stats().mkwrite);
   const auto* const run = places_.Find(page);
-  if (run == nullptr || ShowsCopy(region, page)) return Ask(region, page, event);
+  if (run == nullptr || ShowsCopy(region, run)) return Ask(region, page, event);
   const auto& [known, place] = *run;
   if (place.backing) {
     // A huge page's worth of addresses, so that the kernel may use one.
@@ -408,9 +399,8 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
 }
 
 // A load does not show the page itself, because a store to it would not be noticed.
-bool FaultFile::ShowsCopy(const FaultRegion& region, uint64_t page) const {
+bool FaultFile::ShowsCopy(const FaultRegion& region, const RunMap<Place>::Run* run) const {
   if (!region.shape().shared || !region.shape().writable) return false;
-  const auto* const run = places_.Find(page);
   return frozen_ || (run != nullptr && run->value.read_only);
 }
 

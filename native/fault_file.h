@@ -12,6 +12,7 @@
 
 #include "fault_client.h"
 #include "fault_region.h"
+#include "stored_pages.h"
 #include "userfault.h"
 
 namespace dax {
@@ -111,12 +112,12 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   int InstallLocked(FaultRegion& region, PageRange pages);
   int InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,
                     PageRange* installed);
-  std::vector<RunMap<Place>::Run> StoredLocked(PageRange pages) const;
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
   // 0 or -EAGAIN.
   int ShowCopy(uint64_t region, uint64_t page, const char* bytes);
-  bool ShowsCopy(const FaultRegion& region, uint64_t page) const;
+  // `run`: the one that the page is in; null.
+  bool ShowsCopy(const FaultRegion& region, const RunMap<Place>::Run* run) const;
   static bool IsServed();
 
   const uint64_t id_;
@@ -131,10 +132,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   bool wanted_ = true;
   bool abandoned_ = false;
   RunMap<Place> places_;
-  // Where pages lay that could be stored to since they were taken; and those that were taken, and are not
-  // durable yet.
-  RunMap<Place> stored_;
-  RunMap<Place> taken_;
+  StoredPages stored_;
   // Counts what was taken away from regions.
   uint64_t revision_ = 0;
   std::vector<std::weak_ptr<FaultRegion>> regions_;

@@ -166,59 +166,59 @@ napi_value Compare(napi_env env, napi_callback_info info) {
   return AtPlace(env, info, compare);
 }
 
-// faultKnowHole(file, first, count) -> 0 | -errno
-napi_value KnowHole(napi_env env, napi_callback_info info) {
+// (file, first, count) -> what `act` gives of the file and the pages
+template <typename Act>
+napi_value OnPages(napi_env env, napi_callback_info info, Act act) {
   const Args args(env, info);
   PageRange pages;
   const std::shared_ptr<FaultFile> file = GetFile(args);
-  if (!file || !GetPages(args, 1, &pages)) return nullptr;
-  return ToResult(env, file->Know(pages, {}));
+  return file && GetPages(args, 1, &pages) ? act(*file, pages) : nullptr;
+}
+
+// faultKnowHole(file, first, count) -> 0 | -errno
+napi_value KnowHole(napi_env env, napi_callback_info info) {
+  return OnPages(env, info,
+                 [env](FaultFile& file, PageRange pages) { return ToResult(env, file.Know(pages, {})); });
 }
 
 // faultIsStored(file, first, count) -> boolean
 napi_value IsStored(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  PageRange pages;
-  const std::shared_ptr<FaultFile> file = GetFile(args);
-  napi_value result = nullptr;
-  if (file && GetPages(args, 1, &pages)) napi_get_boolean(env, file->IsStored(pages), &result);
-  return result;
+  return OnPages(env, info, [env](FaultFile& file, PageRange pages) {
+    napi_value result = nullptr;
+    napi_get_boolean(env, file.IsStored(pages), &result);
+    return result;
+  });
 }
 
 // faultTakeStored(file, first, count) -> [first, count, first, count, …]
 napi_value TakeStored(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  PageRange pages;
-  const std::shared_ptr<FaultFile> file = GetFile(args);
-  if (!file || !GetPages(args, 1, &pages)) return nullptr;
-  const std::vector<PageRange> runs = file->TakeStored(pages);
-  napi_value result = nullptr;
-  napi_create_array_with_length(env, 2 * runs.size(), &result);
-  uint32_t index = 0;
-  for (const PageRange& run : runs) {
-    for (const uint64_t number : {run.first, run.count}) {
-      napi_set_element(env, result, index++, Number(env, number));
+  return OnPages(env, info, [env](FaultFile& file, PageRange pages) {
+    const std::vector<PageRange> runs = file.TakeStored(pages);
+    napi_value result = nullptr;
+    napi_create_array_with_length(env, 2 * runs.size(), &result);
+    uint32_t index = 0;
+    for (const PageRange& run : runs) {
+      napi_set_element(env, result, index++, Number(env, run.first));
+      napi_set_element(env, result, index++, Number(env, run.count));
     }
-  }
-  return result;
+    return result;
+  });
 }
 
 // faultSetDurable(file, first, count)
 napi_value SetDurable(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  PageRange pages;
-  const std::shared_ptr<FaultFile> file = GetFile(args);
-  if (file && GetPages(args, 1, &pages)) file->SetDurable(pages);
-  return nullptr;
+  return OnPages(env, info, [](FaultFile& file, PageRange pages) {
+    file.SetDurable(pages);
+    return napi_value(nullptr);
+  });
 }
 
 // faultForget(file, first, count)
 napi_value Forget(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  PageRange pages;
-  const std::shared_ptr<FaultFile> file = GetFile(args);
-  if (file && GetPages(args, 1, &pages)) file->Forget(pages);
-  return nullptr;
+  return OnPages(env, info, [](FaultFile& file, PageRange pages) {
+    file.Forget(pages);
+    return napi_value(nullptr);
+  });
 }
 
 // faultAnswer(file, region, page, isMajor, errno): the errno positive, or 0

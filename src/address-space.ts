@@ -9,7 +9,7 @@ import { hasData, type Extent, type ExtentWatcher } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
 import type { FileMappings, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
-import { mapBlocks, mapPage } from './map-blocks.js';
+import { mapBlocks, mapPage, piecesOf } from './map-blocks.js';
 import { persistPages } from './dax-writeback.js';
 import { roundUp } from './units.js';
 
@@ -332,19 +332,12 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   // What a load sees while the filesystem is frozen or the page is shared, and no store may reach the device.
   #content(page: number): Uint8Array {
-    const { blockSize } = this.inode.sb;
     const bytes = new Uint8Array(this.pageSize);
-    const pos = page * this.pageSize;
-    const bh = new BufferHead();
-    for (let at = pos; at < pos + this.pageSize; ) {
-      const extent = mapBlocks(this.inode, at / blockSize, pos + this.pageSize - at, this.#getBlock, false, bh);
-      const end = Math.min(pos + this.pageSize, (extent.iblock + extent.count) * blockSize);
-      if (hasData(extent)) {
-        const position = (extent.blocknr - extent.iblock) * blockSize + at;
-        const read = extent.bdev?.readSync(bytes, position, { offset: at - pos, length: end - at });
-        if (read !== end - at) throw new DaxError({ errno: 'EIO', syscall: 'fault', position });
-      }
-      at = end;
+    const start = page * this.pageSize;
+    for (const { extent, pos, end, devicePos } of piecesOf(this.inode, start, start + this.pageSize, this.#getBlock)) {
+      if (!hasData(extent)) continue;
+      const read = extent.bdev?.readSync(bytes, devicePos, { offset: pos - start, length: end - pos });
+      if (read !== end - pos) throw new DaxError({ errno: 'EIO', syscall: 'fault', position: devicePos });
     }
     return bytes;
   }

@@ -1,15 +1,11 @@
 // Owns giving a file blocks of its own where it shares them with others (rule CW-3).
 
 import { BufferHead } from './buffer-head.js';
-import { DaxError } from './errors.js';
-import { completeBlocks, fillBlocks } from './fill-blocks.js';
-import type { GetBlock, Inode, InodeOperations } from './inode.js';
-import { mapBlocks } from './map-blocks.js';
+import { completeBlocks, fillBlocks, type Completion } from './fill-blocks.js';
+import type { GetBlock, Inode } from './inode.js';
+import { mapBlocks, piecesOf, violation } from './map-blocks.js';
 import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from './units.js';
 import { wouldBlock } from './would-block.js';
-
-/** What a filesystem that answers with unwritten blocks must have to be told that they are filled. */
-export type Completion = Pick<InodeOperations, 'completeUnwritten'>;
 
 /**
  * Gives the file blocks of its own, with the same data, for each of the `length` bytes at byte `pos` that lies in shared ones
@@ -22,13 +18,9 @@ export type Completion = Pick<InodeOperations, 'completeUnwritten'>;
 export function daxUnshare(inode: Inode, pos: Bytes, length: Bytes, getBlock: GetBlock, operations: Completion = {}): void {
   const start = roundDown(toBytes(pos, 'pos'), PAGE_SIZE);
   const end = roundUp(Math.min(toBytes(pos, 'pos') + toBytes(length, 'length'), inode.size), PAGE_SIZE);
-  const { blockSize } = inode.sb;
-  const bh = new BufferHead();
-  for (let at = start; at < end; ) {
-    const extent = mapBlocks(inode, at / blockSize, end - at, getBlock, false, bh);
-    const extentEnd = Math.min(end, (extent.iblock + extent.count) * blockSize);
-    if (extent.state === 'shared') unshareBlocks(inode, at / blockSize, extentEnd - at, getBlock, operations);
-    at = extentEnd;
+  for (const piece of piecesOf(inode, start, end, getBlock)) {
+    if (piece.extent.state !== 'shared') continue;
+    unshareBlocks(inode, piece.pos / inode.sb.blockSize, piece.end - piece.pos, getBlock, operations);
   }
 }
 
@@ -55,8 +47,7 @@ function unshareRun(inode: Inode, pos: number, end: number, getBlock: GetBlock, 
   const extentEnd = (extent.iblock + extent.count) * blockSize;
   if (extent.state === 'written') return extentEnd;
   if (extent.state === 'unwritten' && operations.completeUnwritten === undefined) {
-    const hint = `inode ${inode.ino}, block ${extent.iblock}: unwritten blocks, and no completeUnwritten to tell that they are filled`;
-    throw new DaxError({ errno: 'EIO', syscall: 'getBlock', hint });
+    throw violation(inode, extent.iblock, 'gave unwritten blocks, and there is no completeUnwritten to tell that they are filled');
   }
   let isFilled = false;
   try {

@@ -1,11 +1,10 @@
 // Owns making durable what was stored through mappings, for those who do not say what that was (PS-2).
 
 import type { BlockDevice } from './block-device.js';
-import { BufferHead } from './buffer-head.js';
 import { hasData } from './extent-cache.js';
 import { freezeGate, mappedFiles, type Mapped } from './freeze.js';
 import type { GetBlock, Inode, SuperBlock } from './inode.js';
-import { mapBlocks } from './map-blocks.js';
+import { piecesOf } from './map-blocks.js';
 import { roundUp, toBytes, type Bytes } from './units.js';
 
 /**
@@ -45,23 +44,17 @@ function writeBackAll(files: readonly Pick<Mapped, 'writeBack'>[], pos: number, 
  * there is nothing of them any more.
  */
 export function persistPages(inode: Inode, pageSize: number, runs: readonly number[], getBlock: GetBlock): boolean {
-  const { blockSize } = inode.sb;
   // What lies past the end is no file's.
   const fileEnd = roundUp(inode.size, pageSize);
   const devices = new Set<BlockDevice>();
-  const bh = new BufferHead();
   for (let run = 0; run < runs.length; run += 2) {
     const [first, count] = runs.slice(run, run + 2) as [number, number];
-    const end = Math.min((first + count) * pageSize, fileEnd);
-    for (let at = first * pageSize; at < end; ) {
-      const extent = mapBlocks(inode, at / blockSize, end - at, getBlock, false, bh);
-      const next = Math.min(end, (extent.iblock + extent.count) * blockSize);
-      if (hasData(extent)) {
-        const bdev = extent.bdev as BlockDevice;
-        bdev.flush((extent.blocknr - extent.iblock) * blockSize + at, next - at);
-        devices.add(bdev);
-      }
-      at = next;
+    const runEnd = Math.min((first + count) * pageSize, fileEnd);
+    for (const { extent, pos, end, devicePos } of piecesOf(inode, first * pageSize, runEnd, getBlock)) {
+      if (!hasData(extent)) continue;
+      const bdev = extent.bdev as BlockDevice;
+      bdev.flush(devicePos, end - pos);
+      devices.add(bdev);
     }
   }
   for (const device of devices) device.drain();

@@ -2,7 +2,8 @@
 
 import type { BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
-import { unshareBlocks, type Completion } from './dax-unshare.js';
+import { unshareBlocks } from './dax-unshare.js';
+import type { Completion } from './fill-blocks.js';
 import type { GetBlock, Inode } from './inode.js';
 import { mapBlocks } from './map-blocks.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';

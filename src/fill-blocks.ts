@@ -7,6 +7,9 @@ import type { Extent } from './extent-cache.js';
 import type { Inode, InodeOperations } from './inode.js';
 import { roundDown } from './units.js';
 
+/** What a filesystem that answers with unwritten blocks must have to be told that they are filled. */
+export type Completion = Pick<InodeOperations, 'completeUnwritten'>;
+
 const CHUNK = 64 * 1024;
 
 /** Fills the bytes [from, to) of the file, all in `extent`, which holds garbage. Durable on return. Throws what the devices throw. */
@@ -59,7 +62,7 @@ export function completeBlocks(
   extent: Extent,
   bh: BufferHead,
   ok: boolean,
-  operations: Pick<InodeOperations, 'completeUnwritten'>,
+  operations: Completion,
 ): void {
   const { iblock, count, state } = extent;
   const { blockSize } = inode.sb;

@@ -1,7 +1,7 @@
 // Owns asking a filesystem where blocks are: the cache first, then getBlock, whose every answer is checked.
 
 import { inspect } from 'node:util';
-import { BH_DELAY, type BlockPlace, type BufferHead } from './buffer-head.js';
+import { BH_DELAY, BufferHead, type BlockPlace } from './buffer-head.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
 import { emptyExtent, hasData, type Extent, type ExtentState } from './extent-cache.js';
 import { fillGoodBlocks } from './fill-blocks.js';
@@ -9,7 +9,7 @@ import type { GetBlock, Inode } from './inode.js';
 import { PAGE_SIZE, roundUp } from './units.js';
 
 /** The `EIO` for a filesystem that broke the contract of getBlock. */
-function violation(inode: Inode, iblock: number, what: string, reason?: DaxErrorReason): DaxError {
+export function violation(inode: Inode, iblock: number, what: string, reason?: DaxErrorReason): DaxError {
   return new DaxError({
     errno: 'EIO',
     syscall: 'getBlock',
@@ -134,6 +134,29 @@ export function mapPage(inode: Inode, iblock: number, wanted: number, pageSize: 
     extent.isAccessible &&= next.isAccessible;
   }
   return extent;
+}
+
+/** Bytes of a file that lie together. */
+export interface Piece {
+  readonly extent: Extent;
+  /** Bytes of the file, from `pos` to before `end`. */
+  readonly pos: number;
+  readonly end: number;
+  /** The byte of `extent.bdev` where it begins; meaningless for a hole. */
+  readonly devicePos: number;
+}
+
+/** Looks the bytes [start, end) of a file up, of which `start` begins a block, piece by piece. */
+export function* piecesOf(inode: Inode, start: number, end: number, getBlock: GetBlock): Generator<Piece> {
+  const { blockSize } = inode.sb;
+  const bh = new BufferHead();
+  for (let pos = start; pos < end; ) {
+    const wanted = roundUp(end - pos, blockSize);
+    const extent = mapBlocks(inode, pos / blockSize, wanted, getBlock, false, bh);
+    const pieceEnd = Math.min(end, (extent.iblock + extent.count) * blockSize);
+    yield { extent, pos, end: pieceEnd, devicePos: (extent.blocknr - extent.iblock) * blockSize + pos };
+    pos = pieceEnd;
+  }
 }
 
 function continues({ count, state, blocknr, bdev }: Extent, next: Extent): boolean {

@@ -28,8 +28,8 @@ export interface MountOptions {
  * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted nothing else may change the device:
  * open it with `lock: true` to keep others out.
  *
- * Throws `EBUSY` where it is mounted to be changed already, `EINVAL` where there is none, `EOPNOTSUPP` for one with features that must be known, `EUCLEAN` for one that
- * cannot be as it is. One that was not cleanly unmounted is mounted with a warning.
+ * Throws `EBUSY` where it is mounted to be changed already, `EINVAL` where there is none, `EOPNOTSUPP` for one with
+ * features that must be known, `EUCLEAN` for one that cannot be as it is. One that was not cleanly unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   const { readOnly = false, synchronous = false } = options;

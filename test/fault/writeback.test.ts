@@ -229,7 +229,7 @@ onEveryGround('one that fails keeps no other from it, and what is durable is rem
   test.ok(inode.unmapped.length <= 1, 'nothing piles up');
 });
 
-onEveryGround('persist reaches what was stored and is mapped no more', async (test, ground) => {
+onEveryGround('persist, where what was stored is mapped no more', async (test, ground) => {
   const { fs, file, log, page, inode } = scattered(ground);
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   for (const n of [1, 2, 5]) await worker.store(n * page, 9);
