@@ -37,9 +37,16 @@ FaultFile::Regions FaultFile::Alive() const {
   Regions regions;
   for (const std::weak_ptr<FaultRegion>& weak : regions_) {
     std::shared_ptr<FaultRegion> region = weak.lock();
-    if (region) (region->retired() ? regions.retired : regions.alive).push_back(std::move(region));
+    if (region) regions.push_back(std::move(region));
   }
   return regions;
+}
+
+void FaultFile::Drop(const std::shared_ptr<FaultRegion>& closed) {
+  const auto gone = [&closed](const std::weak_ptr<FaultRegion>& weak) {
+    return weak.expired() || (!weak.owner_before(closed) && !closed.owner_before(weak));
+  };
+  regions_.erase(std::remove_if(regions_.begin(), regions_.end(), gone), regions_.end());
 }
 
 template <typename Change>
@@ -248,6 +255,7 @@ bool FaultFile::SetWanted(bool wanted) {
 void FaultFile::Settle() {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
+  Drop(nullptr);
   regions = Alive();
   SettleLocked(regions);
 }
@@ -264,9 +272,6 @@ void FaultFile::SettleLocked(const Regions& regions) {
 int FaultFile::Add(const std::shared_ptr<FaultRegion>& region) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!wanted_ || abandoned_) return -ESTALE;
-  regions_.erase(std::remove_if(regions_.begin(), regions_.end(),
-                                [](const std::weak_ptr<FaultRegion>& weak) { return weak.expired(); }),
-                 regions_.end());
   regions_.push_back(region);
   return 0;
 }
@@ -300,11 +305,12 @@ int FaultFile::InstallDevice(FaultRegion& region, uint64_t page, PageRange aroun
   return error;
 }
 
-void FaultFile::Close(FaultRegion& region) {
+void FaultFile::Close(const std::shared_ptr<FaultRegion>& region) {
   Regions regions;
   const std::lock_guard<std::mutex> layout(layout_);
   const std::lock_guard<std::mutex> lock(mutex_);
-  region.Retire();
+  region->Retire();
+  Drop(region);
   regions = Alive();
   SettleLocked(regions);
 }

@@ -68,7 +68,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void Settle();
   // Installs what is known of the pages. 0 or -errno.
   int Install(FaultRegion& region, PageRange pages);
-  void Close(FaultRegion& region);
+  void Close(const std::shared_ptr<FaultRegion>& region);
   // Makes stores through a shared region durable. 0, or -EIO where a page of it was lost.
   int Persist(FaultRegion& region, uint64_t offset, size_t length);
 
@@ -88,21 +88,16 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
     bool write;
     std::chrono::steady_clock::time_point deadline;
   };
-  using RegionList = std::vector<std::shared_ptr<FaultRegion>>;
   // To be declared before the lock: a region whose last reference goes takes it (Settle).
-  struct Regions {
-    RegionList alive;
-    RegionList retired;
-    RegionList::const_iterator begin() const { return alive.begin(); }
-    RegionList::const_iterator end() const { return alive.end(); }
-    bool empty() const { return alive.empty(); }
-  };
+  using Regions = std::vector<std::shared_ptr<FaultRegion>>;
   using Replacements = std::vector<std::pair<std::shared_ptr<FaultRegion>, std::vector<PageRange>>>;
 
   FaultFile(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size);
 
   uint64_t PageCount() const { return (size_ + unit_ - 1) / unit_; }
   Regions Alive() const;
+  // Looks no more through `closed`, or null, and what is no more.
+  void Drop(const std::shared_ptr<FaultRegion>& closed);
   // Makes a change under the lock, and replaces what it took away outside: mremap waits for the service
   // thread.
   template <typename Change>

@@ -364,7 +364,7 @@ napi_value RegionInfo(napi_env env, napi_callback_info info) {
 napi_value CloseRegion(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   RegionHandle* const handle = GetRegion(args);
-  if (handle != nullptr) handle->file->Close(*handle->region);
+  if (handle != nullptr) handle->file->Close(handle->region);
   return nullptr;
 }
 

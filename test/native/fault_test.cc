@@ -210,7 +210,7 @@ void HoleTest(const char* path, int threads) {
         if (Access(region->address() + page * kPage + static_cast<uint64_t>(id) * 8, &value, true) != 8)
           Fail("a store was refused");
       }
-      file->Close(*region);
+      file->Close(region);
       running--;
     });
   }
@@ -260,7 +260,7 @@ void PrivateTest(const char* path, int threads, int rounds) {
         if (value != static_cast<uint64_t>(id) + 1) Fail("a private store was lost");
       }
     }
-    file->Close(*region);
+    file->Close(region);
   }
 }
 
@@ -280,7 +280,7 @@ void StaleTest(const char* path) {
   if (file->Serve(*region, {address, true, true, 0}) != FaultFile::Outcome::kServed) Fail("it waits");
   Access(region->address(), &value, false);
   if (value != 7) Fail("a page that is not there was taken for a private one");
-  file->Close(*region);
+  file->Close(region);
 }
 
 // What was stored is flushed by persist wherever it is by then: in the region, taken away from it, taken to
@@ -312,7 +312,7 @@ void PersistTest(const char* path) {
   if (persisted() != 0) Fail("a page that is durable is flushed again");
   Access(region->address(), &value, true);
   if (persisted() != kPage) Fail("a store after that is not noticed");
-  file->Close(*region);
+  file->Close(region);
 }
 
 // Threads load, store and persist while the owner truncates, grows, punches, freezes and makes durable.
@@ -330,7 +330,7 @@ void Storm(const char* path, unsigned seed, int rounds, int threads) {
       std::shared_ptr<FaultRegion> region;
       while (!stop) {
         if (!region || random() % 500 == 0) {
-          if (region) file->Close(*region);
+          if (region) file->Close(region);
           region = Open(file, owner, id % 4 != 3, id % 4 != 2);
           if (!region) return;
         }
@@ -351,7 +351,7 @@ void Storm(const char* path, unsigned seed, int rounds, int threads) {
           if (value != 0 && value != page) Fail("another page's bytes were seen");
         }
       }
-      file->Close(*region);
+      file->Close(region);
     });
   }
   std::mt19937 random(seed);
