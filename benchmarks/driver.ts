@@ -18,6 +18,8 @@ export interface Driver {
   readonly done: string;
   /** Its garbage is part of its work: collections are added to its time. Others have few, which belong to Node's start. */
   readonly leavesGarbage?: boolean;
+  /** Operations before it is timed: so many have the compiler seen all of it. Default: those of 200 ms. */
+  readonly warmUp?: number;
   /** Variables that its process needs. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Why it cannot be had here; undefined where it can. */
@@ -32,6 +34,8 @@ export function filledBuffer(bytes: number): Buffer {
 
 /** Those who make files make so many, remove them, and begin again. */
 export const FILES = 10_000;
+/** Much code makes a file: the compiler has seen all of it in the third round. */
+export const FILES_WARM_UP = 2 * FILES;
 
 // Odd, so coprime with the blocks of a span that is a power of 2, and near its golden section.
 const STEP = 10_127;

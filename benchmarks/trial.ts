@@ -49,10 +49,12 @@ async function measure(driver: Driver, job: Job): Promise<Figure> {
   const operation = await driver.open(job);
   let pos = 0;
   let fastest = Infinity;
-  for (let warm = 0, repeats = 1; warm < WARM_UP_NS; ) {
+  const { warmUp = 0 } = driver;
+  for (let warm = 0, made = 0, repeats = 1; warm < WARM_UP_NS || made < warmUp; ) {
     const [elapsed, end] = await timeBatch(operation, job, repeats, pos);
     pos = end;
     warm += elapsed;
+    made += repeats;
     fastest = Math.min(fastest, elapsed / repeats);
     if (elapsed < BATCH_NS) repeats *= 2;
   }

@@ -2,7 +2,7 @@
 
 import { mkfsSync, mount, type Ext2, type Ext2File } from 'node-dax/ext2';
 import { openSync } from '../../src/index.js';
-import { filledBuffer, FILES, type Driver, type Job } from '../driver.js';
+import { filledBuffer, FILES, FILES_WARM_UP, type Driver, type Job } from '../driver.js';
 
 const CACHE_LINE = { NODE_DAX_FORCE_GRANULARITY: 'cache_line' };
 const OWNER = { uid: 0, gid: 0 };
@@ -65,6 +65,7 @@ export const ext2Rewrite: Driver = {
 export const ext2Files: Driver = {
   done: 'a new file has its name and its bytes, durably, and is closed',
   environment: CACHE_LINE,
+  warmUp: FILES_WARM_UP,
   open({ path, blockSize }) {
     const fs = mounted(path);
     const content = filledBuffer(blockSize);

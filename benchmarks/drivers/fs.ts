@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { alignedBuffer } from '../../src/index.js';
-import { filledBuffer, FILES, type Driver } from '../driver.js';
+import { filledBuffer, FILES, FILES_WARM_UP, type Driver } from '../driver.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT } = fs.constants;
 
@@ -49,6 +49,7 @@ export const fsWriteSync: Driver = {
 
 export const fsFiles: Driver = {
   done: 'a new file has its name and its bytes, in memory, and is closed',
+  warmUp: FILES_WARM_UP,
   open({ path, blockSize }) {
     const folder = fs.mkdtempSync(`${path}-files-`);
     const content = filledBuffer(blockSize);

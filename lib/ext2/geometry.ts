@@ -60,7 +60,8 @@ function blockSizeOf({ s_log_block_size: log }: Superblock): number {
     const hint = `s_log_block_size is ${log}: blocks of 1024, 2048 and 4096 bytes are supported`;
     throw new DaxError({ errno: log > 6 ? 'EUCLEAN' : 'EOPNOTSUPP', syscall: 'mount', hint });
   }
-  return 1024 * 2 ** log;
+  // Floored, or it is no small integer to V8 (`**` makes none), nor is what is computed from it: all positions.
+  return Math.floor(1024 * 2 ** log);
 }
 
 function checkFeatures(sb: Superblock): void {

@@ -42,7 +42,7 @@ export class Medium {
   }
 
   loadInto(bytes: Uint8Array, pos: number): void {
-    const length = bytes.byteLength;
+    const { length } = bytes;
     this.#check(pos, length);
     let loaded = this.device.readSync(bytes, pos);
     while (loaded < length) {
@@ -53,10 +53,10 @@ export class Medium {
   }
 
   store(pos: number, bytes: Uint8Array): void {
-    this.#check(pos, bytes.byteLength);
+    this.#check(pos, bytes.length);
     if (this.#isSealed) throw new DaxError({ errno: 'EROFS', syscall: 'ext2', reason: 'READ_ONLY' });
     let stored = this.device.writeSync(bytes, pos);
-    while (stored < bytes.byteLength) stored += this.device.writeSync(bytes, pos + stored, { offset: stored });
+    while (stored < bytes.length) stored += this.device.writeSync(bytes, pos + stored, { offset: stored });
   }
 
   store32(pos: number, value: number): void {

@@ -35,7 +35,7 @@ export interface SuperOptions {
 
 /** Seconds since 1970, as superblocks and i_dtime count them. */
 export function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000) % 2 ** 32;
+  return Math.floor((Date.now() / 1000) % 2 ** 32);
 }
 
 export class Super implements SuperBlock {

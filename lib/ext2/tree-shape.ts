@@ -13,10 +13,12 @@ export class TreeShape {
 
   private constructor(pointers: number) {
     this.pointers = pointers;
-    this.spans = [1, pointers, pointers ** 2, pointers ** 3];
+    const square = pointers * pointers;
+    const cube = square * pointers;
+    this.spans = [1, pointers, square, cube];
     const single = EXT2_NDIR_BLOCKS + pointers;
-    const double = single + pointers ** 2;
-    this.bases = [0, EXT2_NDIR_BLOCKS, single, double, double + pointers ** 3];
+    const double = single + square;
+    this.bases = [0, EXT2_NDIR_BLOCKS, single, double, double + cube];
   }
 
   static readonly #shapes = new Map<number, TreeShape>();
