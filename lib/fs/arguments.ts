@@ -106,14 +106,14 @@ export function toOptions<T>(options: T | string | null | undefined): Partial<T>
   return options;
 }
 
-/** Milliseconds of a time in seconds, as a number, in digits or as a Date. */
+/** Milliseconds of a time in seconds, as a number, in digits or as a Date. As in `node:fs`, a negative number is now. */
 export function toTime(value: unknown, name: string): number {
   if (value instanceof Date) return value.getTime();
   const seconds = typeof value === 'string' ? Number(value) : value;
-  if (typeof seconds !== 'number' || Number.isNaN(seconds)) {
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) {
     throw wrongArgument(name, 'of type number or string or an instance of Date', value);
   }
-  return seconds * 1000;
+  return seconds < 0 && typeof value === 'number' ? Date.now() : seconds * 1000;
 }
 
 /** A number from 0 on. */

@@ -405,6 +405,25 @@ t.test('what is told of files', (test) => {
   test.end();
 });
 
+t.test('times that are set', (test) => {
+  const { node, ours } = openSides(test);
+  const set = (fs: Pick<typeof nodeFs, 'lutimesSync' | 'lstatSync'>, path: string, time: number | string | Date) => {
+    const start = Date.now() - 1;
+    try {
+      fs.lutimesSync(path, time, time);
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    const { mtimeMs } = fs.lstatSync(path);
+    return mtimeMs >= start && mtimeMs <= Date.now() + 1 ? 'now' : mtimeMs;
+  };
+  nodeFs.symlinkSync('target', `${node}/l`);
+  ours.symlinkSync('target', '/l');
+  const times = [1.5, 0, -1, -100.5, '-7', '0x10', new Date(-5000), new Date(2250), Number.NaN, 'soon', Infinity];
+  for (const time of times) test.equal(set(ours, '/l', time), set(nodeFs, `${node}/l`, time), String(time));
+  test.end();
+});
+
 t.test('names that are no UTF-8', (test) => {
   const { ours } = openSides(test);
   const name = Buffer.from([0x2f, 0xff, 0xfe]);
