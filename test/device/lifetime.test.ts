@@ -166,15 +166,17 @@ const event = (worker: Worker, name: string) =>
 onEveryDevice('several workers on', async (test, wanted) => {
   const device = wanted.open();
   const view = device.view(0, 4 * MIB);
-  await Promise.all([0, 1, 2, 3].map((id) => event(spawnWorker(wanted.path, id, 'once'), 'exit')));
+  const ids = [1, 2];
+  await Promise.all(ids.map((id) => event(spawnWorker(wanted.path, id, 'once'), 'exit')));
   test.strictSame(
-    [0, 1, 2, 3].map((id) => view[id * MIB + 12_345]),
-    [0, 1, 2, 3],
+    ids.map((id) => view[id * MIB + 12_345]),
+    ids,
     'the views of this thread outlive the workers',
   );
 });
 
-t.test('workers terminated in the middle of I/O', async (test) => {
+const skip = process.env['NODE_DAX_TEST_GUEST'] === '1' ? 'the host runs it' : false;
+t.test('workers terminated in the middle of I/O', { skip }, async (test) => {
   const path = scratchPath(test, '/dev/shm');
   const device = openSync(path, { size: 4 * MIB });
   for (let round = 0; round < 10; round++) {
