@@ -33,6 +33,9 @@ const KERNEL_PARAMETERS = [
   'cryptomgr.notests', 'random.trust_cpu=on', 'rcupdate.rcu_expedited=1', '8250.nr_uarts=1', 'audit=0',
 ];
 
+// Without ERMS: TCG emulates `rep movsb` and `rep stosb`, by which the kernel and the C library then clear and copy, byte by byte.
+const EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max,erms=off'];
+
 /** The arguments of `qemu-system-x86_64`. (q35: setting up a PCI interrupt on the older pc takes the guest 0.25 s each.) */
 export function qemuArguments(machine: Machine): string[] {
   const { accel, memory, cpus, persistence, sockets, devices, keep } = machine;
@@ -42,7 +45,7 @@ export function qemuArguments(machine: Machine): string[] {
   return [
     '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-nic', 'none',
     '-M', `q35,nvdimm=on,nvdimm-persistence=${persistence},vmport=off,dump-guest-core=off`,
-    ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
+    ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : EMULATED),
     '-smp', String(cpus),
     '-m', `${memory / MIB}M${devices.length === 0 ? '' : `,slots=${devices.length},maxmem=${maximum}G`}`,
     '-kernel', machine.kernel, '-initrd', machine.initrd, '-append', KERNEL_PARAMETERS.join(' '),
