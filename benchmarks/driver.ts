@@ -18,7 +18,7 @@ export interface Driver {
   readonly done: string;
   /** Its garbage is part of its work: collections are added to its time. Others have few, which belong to Node's start. */
   readonly leavesGarbage?: boolean;
-  /** Operations before it is timed: so many have the compiler seen all of it. Default: those of 200 ms. */
+  /** Operations before it is timed, where those of 200 ms do not show the compiler all of its code. */
   readonly warmUp?: number;
   /** Variables that its process needs. */
   readonly environment?: Readonly<Record<string, string>>;

@@ -35,6 +35,7 @@ export interface SuperOptions {
 
 /** Seconds since 1970, as superblocks and i_dtime count them. */
 export function nowSeconds(): number {
+  // Floored last: a remainder of 2 ** 32 is no small integer to V8, and i_dtime would change the shape of its inode.
   return Math.floor((Date.now() / 1000) % 2 ** 32);
 }
 

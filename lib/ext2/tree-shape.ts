@@ -13,6 +13,7 @@ export class TreeShape {
 
   private constructor(pointers: number) {
     this.pointers = pointers;
+    // Small integers to V8, which those of `**` are not.
     const square = pointers * pointers;
     const cube = square * pointers;
     this.spans = [1, pointers, square, cube];
