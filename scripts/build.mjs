@@ -3,7 +3,7 @@
 // `--sanitize=address,undefined` builds the addon with sanitizers, until the next build without.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -84,6 +84,8 @@ function buildAddon() {
   const flags = ['--loglevel=error', ...(nodedir ? [`--nodedir=${nodedir}`] : [])];
   const variables = ['-Dbuild_tests=1', `-Dsanitize=${sanitize}`];
   if (!isConfigured(variables)) {
+    // Nothing of another configuration stays: sanitizers exclude one another, and so some programs are not built with all.
+    rmSync(join(root, 'build'), { recursive: true, force: true });
     if (!run(process.execPath, [gyp, 'configure', ...flags, '--', ...variables])) {
       const headers =
         "Node's headers (node_api.h) are not beside this node and could not be downloaded: " +
