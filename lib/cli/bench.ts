@@ -20,6 +20,7 @@ import { checked, parseCount } from './arguments.js';
 import { checkOverwritable } from './permission.js';
 import { withProgress } from './progress.js';
 import { columns } from './table.js';
+import { packageVersion } from './version.js';
 
 const DEFAULT_SIZE = 256 * 1024 ** 2;
 
@@ -118,11 +119,6 @@ async function show(report: Report, options: Options): Promise<void> {
   }
   if (options.json === true) console.log(JSON.stringify(toFio(report), null, 2));
   else print(report);
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(__dirname, '..', '..', '..', 'package.json'), 'utf8')) as { version: string };
-  return version;
 }
 
 async function measure(path: string, options: Options, command: Command): Promise<Report> {

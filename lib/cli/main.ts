@@ -8,10 +8,12 @@ import { doctorCommand } from './doctor.js';
 import { ext2Command } from './ext2/index.js';
 import { Interruption } from './interruption.js';
 import { listCommand } from './list.js';
+import { packageVersion } from './version.js';
 import { vmCommand } from './vm.js';
 
 const program = new Command('node-dax')
   .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
+  .version(packageVersion())
   .showHelpAfterError('(--help shows the usage)')
   .exitOverride();
 

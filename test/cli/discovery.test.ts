@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { list } from '../../src/index.js';
 
@@ -60,5 +61,7 @@ t.test('failure and wrong usage', (t) => {
   t.equal(run('doctor', '--wrong', '/').status, 2);
   t.equal(run('list', 'surplus').status, 2);
   t.equal(run('list', '--help').status, 0);
+  const { version } = JSON.parse(readFileSync(resolve(__dirname, '../../../package.json'), 'utf8')) as { version: string };
+  t.match(run('--version'), { status: 0, stdout: `${version}\n` });
   t.end();
 });
