@@ -12,18 +12,18 @@ const MIB = 1024 * 1024;
 const { NODE_DAX_TEST_DEVDAX: devdax, NODE_DAX_TEST_EXT4: ext4 } = process.env;
 const skip = devdax === undefined || ext4 === undefined ? 'only the guest has these devices: npm run test:guest' : false;
 
+// In one process: each takes seconds to start in an emulated machine.
 function runOn(backing: string): void {
-  for (const suite of SUITES) {
-    t.test(`${suite} on ${backing}`, (test) => {
-      const { stdout, status } = spawnSync(process.execPath, [join(__dirname, `${suite}.test.js`)], {
-        encoding: 'utf8',
-        env: { ...process.env, NODE_DAX_TEST_BACKING: backing },
-      });
-      test.equal(status, 0, stdout.split('\n').filter((line) => /^ *not ok/.test(line)).join('\n'));
-      test.match(stdout, /# \{ total: \d+, pass: \d+ \}/, 'nothing was skipped');
-      test.end();
+  t.test(`${SUITES.join(', ')} on ${backing}`, (test) => {
+    const files = SUITES.map((suite) => ['--require', join(__dirname, `${suite}.test.js`)]).flat();
+    const { stdout, status } = spawnSync(process.execPath, [...files, '--eval', ''], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_DAX_TEST_BACKING: backing },
     });
-  }
+    test.equal(status, 0, stdout.split('\n').filter((line) => /^ *not ok/.test(line)).join('\n'));
+    test.match(stdout, /# \{ total: \d+, pass: \d+ \}/, 'nothing was skipped');
+    test.end();
+  });
 }
 
 if (skip !== false) t.test('on real devices', { skip }, () => undefined);

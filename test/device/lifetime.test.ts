@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { openSync, type DaxDevice } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { IN_GUEST } from '../helpers/guest.js';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
@@ -175,7 +176,7 @@ onEveryDevice('several workers on', async (test, wanted) => {
   );
 });
 
-const skip = process.env['NODE_DAX_TEST_GUEST'] === '1' ? 'the host runs it' : false;
+const skip = IN_GUEST ? 'the host runs it' : false;
 t.test('workers terminated in the middle of I/O', { skip }, async (test) => {
   const path = scratchPath(test, '/dev/shm');
   const device = openSync(path, { size: 4 * MIB });

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import type { Test } from 'tap';
 import { openSync, type DaxDevice } from 'node-dax';
 import { onDevices, scratchPath, type TestDevice } from '../helpers/devices.js';
+import { IN_GUEST } from '../helpers/guest.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -52,7 +53,8 @@ function check(test: Test, source: DaxDevice, map: Uint8Array, expected: Uint8Ar
 onDevices('72: from a map of one file to another file, and back', SOURCES, (test, wanted: TestDevice) => {
   for (const size of SIZES) {
     for (const [name, folder] of Object.entries(TARGETS)) {
-      if (folder === undefined) continue;
+      // What needs no DAX is run on the host, many times as fast.
+      if (folder === undefined || (IN_GUEST && !wanted.isDax && !name.endsWith('dax'))) continue;
       const path = scratchPath(test, dirname(wanted.path));
       const source = openSync(path, { size });
       const map = source.view(0, size);

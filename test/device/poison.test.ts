@@ -6,10 +6,9 @@ import '../helpers/assert-locks.js';
 import { createRequire } from 'node:module';
 import t from 'tap';
 import { onDevices } from '../helpers/devices.js';
+import { IN_GUEST } from '../helpers/guest.js';
 import { watch } from '../helpers/watchdog.js';
 
-// Only there is there memory that may be poisoned.
-const IN_GUEST = process.env['NODE_DAX_TEST_GUEST'] === '1';
 const DEVICES = ['a file on ext4 -o dax', 'a file on xfs -o dax', 'devdax of 4 KiB'];
 const PAGE = 4096;
 
@@ -19,6 +18,7 @@ function poison({ buffer, byteOffset }: Uint8Array, pos: number): void {
   addon.poison(buffer, byteOffset + pos);
 }
 
+// Only there is there memory that may be poisoned.
 if (!IN_GUEST) t.test('poisoned memory', { skip: 'memory is poisoned in the guest alone: npm run test:guest' }, () => undefined);
 else {
   onDevices('80: copies and views of', DEVICES, async (test, wanted) => {

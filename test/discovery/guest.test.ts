@@ -5,11 +5,11 @@ import { execFileSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { deviceUse, type DevdaxInfo, doctor, list, type PmemInfo } from '../../src/index.js';
+import { IN_GUEST } from '../helpers/guest.js';
 
 type Json = Record<string, unknown>;
 
-const guest = process.env['NODE_DAX_TEST_GUEST'] !== undefined;
-const skip = !guest && 'needs the devices of a guest: npm run test:guest';
+const skip = !IN_GUEST && 'needs the devices of a guest: npm run test:guest';
 
 function tool(program: string, ...args: string[]): Json[] {
   const text = execFileSync(program, args, { encoding: 'utf8' });

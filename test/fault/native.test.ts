@@ -5,8 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-
-const IN_GUEST = process.env['NODE_DAX_TEST_GUEST'] === '1';
+import { IN_GUEST } from '../helpers/guest.js';
 
 function run(name: string, rounds: number): void {
   const program = join(__dirname, '..', '..', '..', 'build', 'Release', name);

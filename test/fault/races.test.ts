@@ -3,9 +3,9 @@
 import '../helpers/assert-locks.js';
 import { MAP_PRIVATE } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
+import { IN_GUEST } from '../helpers/guest.js';
 import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
 
-const IN_GUEST = process.env['NODE_DAX_TEST_GUEST'] === '1';
 const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (IN_GUEST ? 20 : 500));
 const PATIENCE = 30 + ROUNDS / 50;
 // A round with a page of 2 MiB takes as long as hundreds of small ones.

@@ -30,8 +30,8 @@ interface Candidate {
   granularities: readonly Granularity[];
 }
 
-// Where every kind of device must be: in the guest. What needs none is run beside it, on the host, many times as fast.
-const IN_GUEST = process.env['NODE_DAX_TEST_REQUIRE'] === '1';
+// Every kind of device must be there, as in the guest. What needs none is run beside it, on the host, many times as fast.
+const ALL_REQUIRED = process.env['NODE_DAX_TEST_REQUIRE'] === '1';
 
 const FLUSHED: readonly Granularity[] = ['byte', 'cache_line'];
 const SYNCED: readonly Granularity[] = ['page'];
@@ -100,11 +100,11 @@ function runOn(title: string, candidates: readonly Candidate[], run: Run, everyw
       const named = candidate.folder ?? process.env[candidate.variable ?? ''];
       if (named === undefined) {
         const reason = `${candidate.variable ?? ''} names no device: npm run test:guest has one`;
-        if (IN_GUEST) parent.fail(`${candidate.name}: ${reason}`);
+        if (ALL_REQUIRED) parent.fail(`${candidate.name}: ${reason}`);
         else parent.test(candidate.name, { skip: reason }, () => undefined);
         continue;
       }
-      if (IN_GUEST && candidate.folder !== undefined && !everywhere) {
+      if (ALL_REQUIRED && candidate.folder !== undefined && !everywhere) {
         parent.test(candidate.name, { skip: 'the host runs it' }, () => undefined);
         continue;
       }

@@ -6,7 +6,8 @@ import { createServer, get } from 'node:http';
 import { connect, createServer as createNetServer, type AddressInfo } from 'node:net';
 import { finished } from 'node:stream/promises';
 import { parentPort, type MessagePort } from 'node:worker_threads';
-import { DaxMapping, type FaultInfo, type MappingHandle } from 'node-dax';
+// Not all of node-dax: threads are started by the hundred.
+import { DaxMapping, type FaultInfo, type MappingHandle } from '../../src/dax-mapping.js';
 import { storm, type StormOptions, type StormResult } from './fault-storm.js';
 
 /** A loss that a mapping told of. */

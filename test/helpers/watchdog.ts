@@ -4,9 +4,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import type { Test } from 'tap';
+import { IN_GUEST } from './guest.js';
 
 // An emulated machine is that much slower.
-const FACTOR = process.env['NODE_DAX_TEST_GUEST'] === '1' ? 10 : 1;
+const FACTOR = IN_GUEST ? 10 : 1;
 
 /** What is told to the watchdog: a test begins, or ends. */
 export interface WatchdogMessage {
