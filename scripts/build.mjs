@@ -94,7 +94,7 @@ function buildAddon() {
     }
     writeFileSync(configured, variables.join(' '));
   }
-  if (!run(process.execPath, [gyp, 'build', ...flags])) fail('the addon did not compile (see above)');
+  if (!run(process.execPath, [gyp, 'build', '--jobs=max', ...flags])) fail('the addon did not compile (see above)');
 }
 
 function compileTypeScript() {
