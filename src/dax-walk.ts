@@ -273,7 +273,7 @@ export class Walk {
     this.#edgesDue = this.#write && isUninitialised(extent);
     this.#extentEnd = (extent.iblock + extent.count) * blockSize;
     if (this.#edgesDue) {
-      const pages = inode.pages.tryLock(extent.iblock * blockSize, this.#extentEnd);
+      const pages = inode.pages.tryLock(extent.iblock * blockSize, this.#extentEnd, true);
       if (pages === undefined) throw wouldBlock(inode);
       this.#filling.push(pages);
       if (extent.state === 'unwritten') this.#hasUnwritten = true;

@@ -115,9 +115,19 @@ export function mapBlocks(
     throw refusal(inode, iblock, bh, 'gave new blocks in place of shared ones, and did not say where the data is');
   }
   extentOf(inode, iblock, bh, extent);
-  if (extent.state === 'hole' || hasData(extent)) inode.extents.insert(extent);
-  else inode.extents.forget(iblock, extent.count);
+  if (extent.state !== 'hole' && !hasData(extent)) inode.extents.forget(iblock, extent.count);
+  else if (endBeforeFilling(inode, extent)) inode.extents.insert(extent);
   return extent;
+}
+
+// To the filesystem blocks are data as soon as it has answered with new ones (GB-12). While a write fills them nobody may see
+// what they held, so what is remembered ends before them. False where nothing is left.
+function endBeforeFilling({ sb, pages }: Inode, extent: Extent): boolean {
+  const start = extent.iblock * sb.blockSize;
+  const end = pages.firstFilling(start, start + extent.count * sb.blockSize);
+  if (end === start) return false;
+  extent.count = (end - start) / sb.blockSize;
+  return true;
 }
 
 /**

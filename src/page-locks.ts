@@ -6,6 +6,8 @@ import { assertOrder, noteReleased, noteTaken, type Ranked } from './lock-order.
 export interface LockedPages extends Ranked {
   readonly start: number;
   readonly end: number;
+  /** Blocks of them hold garbage, for as long as it takes. */
+  readonly isFilling: boolean;
 }
 
 /** The kernel's entry locks, by ranges. Nothing that holds one waits for another. */
@@ -15,9 +17,9 @@ export class PageLocks {
   #whenFreed: (() => void)[] = [];
 
   /** Locks bytes [start, end) of the file, which are whole blocks or pages, unless one of them is locked. */
-  tryLock(start: number, end: number): LockedPages | undefined {
+  tryLock(start: number, end: number, isFilling = false): LockedPages | undefined {
     for (const other of this.#held) if (start < other.end && other.start < end) return undefined;
-    const locked: LockedPages = { start, end, rank: 'page entry' };
+    const locked: LockedPages = { start, end, isFilling, rank: 'page entry' };
     assertOrder(locked);
     this.#held.push(locked);
     noteTaken(locked);
@@ -29,6 +31,15 @@ export class PageLocks {
     const index = this.#held.indexOf(locked);
     if (index >= 0) this.#held.splice(index, 1);
     if (this.#whenFreed.length > 0) for (const wake of this.#whenFreed.splice(0)) wake();
+  }
+
+  /** The first of the bytes [start, end) that a write fills; `end` if none is. */
+  firstFilling(start: number, end: number): number {
+    let first = end;
+    for (const other of this.#held) {
+      if (other.isFilling && other.start < first && other.end > start) first = Math.max(start, other.start);
+    }
+    return first;
   }
 
   /** Resolves when one that is locked now was unlocked; at once if none is. */

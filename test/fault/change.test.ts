@@ -2,9 +2,12 @@
 
 import '../helpers/assert-locks.js';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MAP_PRIVATE, PROT_READ } from 'node-dax';
+import { daxMmap, MAP_PRIVATE, PROT_READ, type DaxDevice } from 'node-dax';
+import { onDevices } from '../helpers/devices.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
-import { onEveryGround, type MappedFile } from '../helpers/mapped-file.js';
+import { Ground, onEveryGround, type MappedFile } from '../helpers/mapped-file.js';
+import { Tfs } from '../helpers/tfs.js';
+import { watch } from '../helpers/watchdog.js';
 
 // What the filesystem leaves in blocks that it frees: nobody may see it through a mapping.
 const FREED = 0xdd;
@@ -216,4 +219,56 @@ onEveryGround('a truncation meets questions that nobody has answered yet', async
   for (const worker of workers.slice(2)) test.match(await worker.lost(1), [{ code: 'ENXIO', reason: 'BEYOND_END' }]);
   mapped.file.truncateSync(8 * page);
   test.strictSame([ground.read(mapped, 5), ground.read(mapped, 7)], [0, 0], 'past it');
+});
+
+// Of which an asynchronous write takes until the promise resolves.
+function slow(device: DaxDevice, until: Promise<void>): DaxDevice {
+  const write = async (...args: Parameters<DaxDevice['writeSync']>) => {
+    await until;
+    return device.writeSync(...args);
+  };
+  return new Proxy(device, {
+    get: (target, name) => {
+      if (name === 'write') return write;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+// A device that maps more than a block at a time has its blocks zeroed before they are told of.
+const DEVICES = ['an ordinary file', 'a tmpfs file', 'a file on ext4 -o dax', 'a file on virtio-pmem', 'devdax of 4 KiB'];
+
+onDevices('GB-11, TR-10: what an asynchronous write still fills is seen by nobody', DEVICES, async (test, wanted) => {
+  watch(test);
+  const ground = new Ground(test, wanted);
+  const { page } = ground;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => { open = resolve; });
+  const fs = new Tfs({ devices: [slow(ground.device, gate)], blocksPerDevice: ground.pages, holeLen: true });
+  const inode = fs.inode();
+  const file = fs.file(inode);
+  // Large enough for another thread.
+  const pages = 512;
+  file.truncateSync(pages * page);
+  ground.write({ file }, 0, 1);
+  const mapped = { fs, inode };
+  const reader = ground.map(mapped, { prot: PROT_READ });
+  const own = new Uint8Array(reader.buffer);
+  const mapping = daxMmap(inode, { populate: false }, fs.operations.getBlock, fs.operations);
+  test.teardown(() => { mapping.unmap(); });
+  const [near, within] = [await FaultWorker.start(test, mapping.handle), await FaultWorker.start(test, mapping.handle)];
+  inode.extents.invalidate(0, 1);
+  fs.calls = [];
+  const writing = file.write(Buffer.alloc((pages - 1) * page, 2), page);
+  while (!fs.calls.some(([, , create]) => create)) await delay(1);
+  test.equal(await near.load(0), 1, 'what lies before it is');
+  test.throws(() => ground.map(mapped, { pos: 8 * page, prot: PROT_READ }), { code: 'EAGAIN' }, 'the owner would have to wait');
+  file.fsync();
+  test.equal(await within.load(5 * page), 0, 'a hole until then');
+  test.ok(own.byteLength === 0 || own[8 * page] === 0, 'the owner sees nothing else');
+  open();
+  await writing;
+  test.equal(await within.load(5 * page), 2);
+  test.equal(new Uint8Array(reader.buffer)[8 * page], 2);
 });
