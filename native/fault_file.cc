@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 
 namespace dax {
 namespace {
@@ -169,7 +170,12 @@ void FaultFile::Forgive() {
 void FaultFile::SetFrozen(bool frozen) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    if (frozen) frozen_ = true;
+    if (frozen) {
+      frozen_ = true;
+      // Those who asked to store wait for the thaw, however long it takes.
+      for (auto at = questions_.begin(); at != questions_.end();)
+        at = at->second.write ? questions_.erase(at) : std::next(at);
+    }
     for (const auto& region : regions) {
       const RegionShape& shape = region->shape();
       // What lets stores pass goes when it freezes, and the copies that stand in for it when it thaws.
@@ -201,6 +207,20 @@ void FaultFile::Answer(uint64_t region_id, uint64_t page, bool major, int error)
     if (error != 0) region->Refuse({page, 1}, error);
     region->Wake({page, 1});
   }
+}
+
+void FaultFile::AnswerNobody() {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions = Alive();
+  for (const auto& [key, question] : questions_) {
+    for (const auto& region : regions) {
+      if (region->id() != key.first) continue;
+      region->Refuse({key.second, 1}, -ESTALE);
+      region->Wake({key.second, 1});
+    }
+  }
+  questions_.clear();
 }
 
 void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
@@ -381,7 +401,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (event.write_protected && region.NextGap({page, 1}).count > 0) return 0;
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
-  if (frozen_ && storing) return -EINPROGRESS;
+  if (frozen_ && storing) return event.thread == owner_->thread() ? -EDEADLK : -EINPROGRESS;
   if (storing && event.write_protected) Count(region.stats().mkwrite);
   const auto* const run = places_.Find(page);
   if (run == nullptr || ShowsCopy(region, run)) return Ask(region, page, event);

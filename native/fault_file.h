@@ -48,6 +48,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void Forget(PageRange pages);
   // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.
   void Answer(uint64_t region, uint64_t page, bool major, int error);
+  // To whatever was asked: the owner answers no more.
+  void AnswerNobody();
   // To Ask for a load where a copy is shown: these are the page's bytes.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
   // What was refused for an error may be touched again.

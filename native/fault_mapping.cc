@@ -107,6 +107,12 @@ napi_value Connect(napi_env env, napi_callback_info info) {
   return mode;
 }
 
+// faultLeave()
+napi_value Leave(napi_env env, napi_callback_info) {
+  if (const std::shared_ptr<IsolateClient> client = ThisClient(env)) client->Leave();
+  return nullptr;
+}
+
 // faultFile(unit, size) -> { file, id }
 napi_value MakeFile(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -372,17 +378,29 @@ napi_value CloseRegion(napi_env env, napi_callback_info info) {
 
 void InitFaultMapping(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, napi_callback> functions[] = {
-      {"faultConnect", Connect},        {"faultFile", MakeFile},
-      {"faultSetSize", SetSize},        {"faultKnow", Know},
-      {"faultKnowHole", KnowHole},      {"faultCompare", Compare},
-      {"faultIsStored", IsStored},      {"faultTakeStored", TakeStored},
-      {"faultSetDurable", SetDurable},  {"faultForget", Forget},
-      {"faultAnswer", Answer},          {"faultAnswerCopy", AnswerCopy},
-      {"faultForgive", Forgive},        {"faultSetWanted", SetWanted},
-      {"faultFreeze", Freeze},          {"regionOpen", OpenRegion},
-      {"regionInstall", InstallRegion}, {"regionBuffer", RegionBuffer},
-      {"regionPersist", PersistRegion}, {"regionPrefault", PrefaultRegion},
-      {"regionInfo", RegionInfo},       {"regionClose", CloseRegion},
+      {"faultConnect", Connect},
+      {"faultLeave", Leave},
+      {"faultFile", MakeFile},
+      {"faultSetSize", SetSize},
+      {"faultKnow", Know},
+      {"faultKnowHole", KnowHole},
+      {"faultCompare", Compare},
+      {"faultIsStored", IsStored},
+      {"faultTakeStored", TakeStored},
+      {"faultSetDurable", SetDurable},
+      {"faultForget", Forget},
+      {"faultAnswer", Answer},
+      {"faultAnswerCopy", AnswerCopy},
+      {"faultForgive", Forgive},
+      {"faultSetWanted", SetWanted},
+      {"faultFreeze", Freeze},
+      {"regionOpen", OpenRegion},
+      {"regionInstall", InstallRegion},
+      {"regionBuffer", RegionBuffer},
+      {"regionPersist", PersistRegion},
+      {"regionPrefault", PrefaultRegion},
+      {"regionInfo", RegionInfo},
+      {"regionClose", CloseRegion},
   };
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;

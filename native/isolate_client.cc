@@ -33,16 +33,29 @@ std::shared_ptr<IsolateClient> IsolateClient::Connect(napi_env env, napi_value c
 }
 
 void IsolateClient::Disconnect() {
-  std::vector<std::weak_ptr<FaultFile>> files;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     napi_release_threadsafe_function(queue_, napi_tsfn_abort);
     queue_ = nullptr;
-    files.swap(files_);
   }
-  for (const std::weak_ptr<FaultFile>& weak : files) {
-    if (const std::shared_ptr<FaultFile> file = weak.lock()) file->Abandon();
+  for (const std::shared_ptr<FaultFile>& file : Files()) file->Abandon();
+}
+
+void IsolateClient::Leave() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    answers_ = false;
   }
+  for (const std::shared_ptr<FaultFile>& file : Files()) file->AnswerNobody();
+}
+
+std::vector<std::shared_ptr<FaultFile>> IsolateClient::Files() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<std::shared_ptr<FaultFile>> files;
+  for (const std::weak_ptr<FaultFile>& weak : files_) {
+    if (std::shared_ptr<FaultFile> file = weak.lock()) files.push_back(std::move(file));
+  }
+  return files;
 }
 
 void IsolateClient::Own(const std::shared_ptr<FaultFile>& file) {
@@ -56,7 +69,7 @@ void IsolateClient::Own(const std::shared_ptr<FaultFile>& file) {
 bool IsolateClient::Send(const Message& message) {
   auto copy = std::make_unique<Message>(message);
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (queue_ == nullptr) return false;
+  if (queue_ == nullptr || !(message.loss || answers_)) return false;
   if (napi_call_threadsafe_function(queue_, copy.get(), napi_tsfn_nonblocking) != napi_ok) return false;
   copy.release();
   return true;

@@ -24,6 +24,8 @@ class IsolateClient final : public FaultClient {
   bool Ask(uint64_t file, uint64_t region, uint64_t page, bool write, bool write_protected) override;
   void TellLoss(uint64_t region, uint64_t page, int error) override;
 
+  // The isolate is about to end, and will wait for its threads, which may be waiting for it.
+  void Leave();
   // A file of this isolate: nobody answers for it once the isolate is gone.
   void Own(const std::shared_ptr<FaultFile>& file);
 
@@ -39,6 +41,7 @@ class IsolateClient final : public FaultClient {
   };
 
   IsolateClient();
+  std::vector<std::shared_ptr<FaultFile>> Files();
   bool Send(const Message& message);
   void Disconnect();
   static void Receive(napi_env env, napi_value callback, void* context, void* data);
@@ -46,6 +49,7 @@ class IsolateClient final : public FaultClient {
   const uint32_t thread_;
   std::mutex mutex_;
   napi_threadsafe_function queue_ = nullptr;  // null once disconnected
+  bool answers_ = true;
   std::vector<std::weak_ptr<FaultFile>> files_;
 };
 

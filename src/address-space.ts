@@ -54,7 +54,12 @@ function onMessage(isLoss: boolean, file: number, region: number, page: number, 
 
 /** What touches of mapped memory come to in this process. Starts the fault service. */
 export function faultMode(): FaultMode {
-  return (mode ??= addon().faultConnect(onMessage));
+  if (mode === undefined) {
+    mode = addon().faultConnect(onMessage);
+    // Node then waits for the threads of this one, and they may be waiting for an answer.
+    process.once('exit', () => { addon().faultLeave(); });
+  }
+  return mode;
 }
 
 /** Tells `viewer` of losses in a region until it is collected. */
@@ -122,6 +127,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   handle<T>(pgoff: number, pages: number, shared: boolean, handler: (vma: VmArea) => T): T {
     const outer = this.#pending;
     const pending: Pending | undefined = this.#durably && { runs: [], haveMoved: false };
+    const shown: Run[] = [];
     this.#pending = pending;
     try {
       const result = handler({
@@ -132,8 +138,11 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         pages,
         shared,
         insert: (...run) => {
-          if (pending === undefined) this.#data(...run);
-          else pending.runs.push(run);
+          if (pending !== undefined) pending.runs.push(run);
+          else {
+            this.#data(...run);
+            shown.push(run);
+          }
         },
         insertZeros: (first, count) => {
           this.#hole(first, count);
@@ -144,6 +153,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     } catch (error) {
       // Whatever was there before is the file's no more.
       for (const run of pending?.runs ?? []) if (this.#compare(...run) === 'other') this.#forget(run[0], run[0] + run[1]);
+      // Nor is what the filesystem could not convert.
+      for (const [first, count] of shown) if (!this.#isData(first)) this.#forget(first, first + count);
       throw error;
     } finally {
       this.#pending = outer;
@@ -255,7 +266,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const end = roundUp(Math.min(pos + length, inode.size), pageSize);
     for (let at = pos - (pos % pageSize); at < end; ) {
       const extent = mapPage(inode, at / blockSize, end - at, pageSize, this.#getBlock, bh);
-      this.inserted(extent);
+      if (inode.pages.firstFilling(at, at + pageSize) === at + pageSize) this.inserted(extent);
       const told = this.#end((extent.iblock + extent.count) * blockSize) * pageSize;
       at = Math.max(told, at + pageSize);
     }
@@ -274,10 +285,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   /** The service's question. Answered whatever happens: somebody waits. */
   async serve(region: number, page: number, write: boolean, isMkwrite: boolean): Promise<void> {
     try {
-      const isFrozen = this.#isFrozen;
-      const served = isFrozen && !write ? { code: 0 } : await asOperation(() => this.#fault(page, write, isMkwrite));
+      const served = await asOperation(() => this.#fault(page, write, isMkwrite));
       // What no store may reach now is shown as a copy where stores are allowed.
-      if (!write && served.error === undefined && (isFrozen || this.#isShared(page))) {
+      if (!write && served.error === undefined && (this.#isFrozen || this.#isShared(page))) {
         addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
         return;
       }
@@ -316,13 +326,20 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       }
       // eslint-disable-next-line no-bitwise -- a flag
       if ((code & VM_FAULT_RETRY) === 0) return { code };
-      const { faults } = freezeGate(inode.sb);
-      await faults.shared();
-      faults.releaseShared();
+      if (write) {
+        const { faults } = freezeGate(inode.sb);
+        await faults.shared();
+        faults.releaseShared();
+      }
       await inode.inval.shared();
       inode.inval.releaseShared();
       await inode.pages.change();
     }
+  }
+
+  #isData(page: number): boolean {
+    const extent = this.inode.extents.find((page * this.pageSize) / this.inode.sb.blockSize);
+    return extent !== undefined && hasData(extent);
   }
 
   #isShared(page: number): boolean {

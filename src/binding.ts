@@ -119,6 +119,8 @@ export interface Addon {
   faultConnect(
     callback: (isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean) => void,
   ): FaultMode;
+  /** Nobody answers a question in this isolate any more: those who wait are refused. */
+  faultLeave(): void;
   /** A file with pages of `unit` bytes, which all counts of pages below are in. */
   faultFile(unit: number, size: number): { file: NativeFile; id: number };
   faultSetSize(file: NativeFile, size: number): void;

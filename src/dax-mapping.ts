@@ -90,12 +90,15 @@ function explained(errno: number, syscall: string, position: number, reasons: Re
 // Those that others may be attached to: the file must not be collected below them.
 const shared = new Set<DaxMapping>();
 
+// Whoever has a buffer and no mapping is told all the same when it goes, or loses a page.
+const mappingOf = new WeakMap<ArrayBuffer, DaxMapping>();
+
 // It has been sent around.
 function checkHandle({ pos, length, pageSize, prot, flags, phase }: MappingHandle): void {
-  const isPart = toBytes(length, 'length') > 0 && toBytes(pos, 'pos') % toBytes(pageSize, 'pageSize') === 0;
+  const unit = toBytes(pageSize, 'pageSize');
+  const isPart = toBytes(length, 'length') > 0 && toBytes(pos, 'pos') % unit === 0 && toBytes(phase, 'phase') % unit === 0;
   const isKnown = [PROT_READ, PROT_READ + PROT_WRITE].includes(prot) && [MAP_SHARED, MAP_PRIVATE].includes(flags);
   if (!isPart || !isKnown) throw new TypeError('handle is not what `mapping.handle` was');
-  toBytes(phase, 'phase');
 }
 
 /**
@@ -176,9 +179,9 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * The memory. On the owner's thread it reaches to the end of the page that the file ends in, and is detached when
-   * blocks below it go: take it again then. Elsewhere it always has the mapping's length; beyond the file's end there is
-   * nothing.
+   * The memory. On the owner's thread it ends where the mapping does, at the latest with the page that the file ends in, and is
+   * detached when blocks below it go: take it again then. Elsewhere it always has the mapping's length; beyond the file's end
+   * there is nothing. Throws `EAGAIN` while the filesystem is frozen, or an asynchronous write fills blocks there.
    */
   get buffer(): ArrayBuffer {
     if (!this.#isMapped) throw new DaxError({ errno: 'EBADF', syscall: 'mmap', hint: 'it was unmapped' });
@@ -189,6 +192,7 @@ export class DaxMapping extends EventEmitter {
     if (typeof buffer === 'number') throw mapFailure(buffer);
     if (this.#buffer !== undefined) this.#shorter.add(new WeakRef(this.#buffer));
     this.#buffer = buffer;
+    mappingOf.set(buffer, this);
     return buffer;
   }
 

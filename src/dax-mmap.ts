@@ -64,12 +64,14 @@ function pageSizeOf(bdev: BlockDevice): number {
 }
 
 // Where the first page lies modulo 2 MiB: addresses that follow it can have huge pages.
-function phaseOf(inode: Inode, pos: number, getBlock: GetBlock): number {
+function phaseOf(inode: Inode, pos: number, pageSize: number, getBlock: GetBlock): number {
   const { blockSize } = inode.sb;
   const extent = mapBlocks(inode, pos / blockSize, blockSize, getBlock, false, new BufferHead());
   if (extent.bdev === undefined) return 0;
   const start = (extent.blocknr + pos / blockSize - extent.iblock) * blockSize;
-  return backingOf(extent.bdev, start, blockSize).pos % HUGE_PAGE;
+  const phase = backingOf(extent.bdev, start, blockSize).pos % HUGE_PAGE;
+  // What is not aligned is refused when it is resolved.
+  return phase % pageSize === 0 ? phase : 0;
 }
 
 /**
@@ -83,7 +85,8 @@ function phaseOf(inode: Inode, pos: number, getBlock: GetBlock): number {
  * Throws `EINVAL` for a position that is no multiple of the page, blocks that are no page (`BLOCK_SIZE`), or a private
  * mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` for `MAP_SYNC` where it cannot be promised (`NO_MAP_SYNC`);
  * `EACCES` for stores to a read-only filesystem or device; `EOPNOTSUPP` for blocks on a device without pages
- * (`NOT_MAPPABLE`); `ENOMEM` where the file lies in too many pieces (`TOO_MANY_MAPPINGS`); and what getBlock throws.
+ * (`NOT_MAPPABLE`); `ENOMEM` where the file lies in too many pieces (`TOO_MANY_MAPPINGS`); `EAGAIN` while the filesystem
+ * is frozen, or an asynchronous write fills blocks there; and what getBlock throws.
  */
 export function daxMmap(
   inode: Inode,
@@ -125,7 +128,7 @@ export function daxMmap(
   let mapping: DaxMapping | undefined;
   try {
     if (isSynchronous) space.synchronise(operations);
-    const phase = phaseOf(inode, pos, getBlock);
+    const phase = phaseOf(inode, pos, pageSize, getBlock);
     const handle = { pid: process.pid, file: space.id, pos, length, pageSize, prot, flags, onSigbus, phase };
     mapping = new DaxMapping(handle, {
       space,

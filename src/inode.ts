@@ -61,7 +61,7 @@ export interface InodeOperations {
   /**
    * A fault or `daxUnshare` has filled the blocks that `bh` describes, from the file's block `iblock` on, which were
    * unwritten: with `ok` they are data from now on, without the file stays as it was. For filesystems that answer
-   * `BH_UNWRITTEN`.
+   * `BH_UNWRITTEN`. What it throws refuses the store; the blocks are unwritten then, and are asked for again.
    */
   completeUnwritten?(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void;
   /** Size, times or mode changed, and must reach the medium at the next fsync. */

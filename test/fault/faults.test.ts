@@ -314,6 +314,43 @@ onEveryGround('57: a frozen filesystem', async (test, ground) => {
   test.strictSame([...storing.losses, ...other.losses, ...loading.losses], []);
 });
 
+onEveryGround('57: loads of a frozen file in places that are known go on', async (test, ground) => {
+  const fs = ground.fs();
+  const inode = fs.inode();
+  const file = fs.file(inode);
+  ground.write({ file }, 0, 5);
+  // Known to I/O, not yet to the mappings that are made now.
+  const kinds = [{}, { prot: PROT_READ }, ...(ground.hasPrivate ? [{ flags: MAP_PRIVATE }] : [])];
+  const handles = kinds.map((options) => ground.map({ fs, inode }, { ...options, populate: false }).handle);
+  await freezeSuper(fs.sb);
+  for (const handle of handles) {
+    const worker = await FaultWorker.start(test, handle);
+    test.equal(await worker.load(0), 5);
+  }
+  thawSuper(fs.sb);
+});
+
+onEveryGround('a conversion that fails refuses the store, and leaves nothing that a later one is lost in', async (test, ground) => {
+  const unwritten = ground.page === 4096;
+  const fs = ground.fs({ unwritten });
+  const inode = fs.inode();
+  const file = fs.file(inode);
+  file.truncateSync(ground.page);
+  let failures = unwritten ? 1 : 0;
+  const operations = { ...fs.operations, completeUnwritten: (...[owner, iblock, bh, ok]: Parameters<NonNullable<typeof fs.operations.completeUnwritten>>) => {
+    if (ok && failures-- > 0) throw new DaxError({ errno: 'ENOSPC', syscall: 'convert' });
+    return fs.operations.completeUnwritten?.(owner, iblock, bh, ok);
+  } };
+  const mapping = daxMmap(inode, { populate: false }, fs.operations.getBlock, operations);
+  test.teardown(() => { mapping.unmap(); });
+  const worker = await FaultWorker.start(test, mapping.handle);
+  if (unwritten) test.throws(() => mapping.buffer, { code: 'ENOSPC' });
+  await worker.store(1, 8);
+  const found = Buffer.alloc(2);
+  file.readSync(found, 0);
+  test.strictSame([...found], [0, 8]);
+});
+
 onEveryGround('57: what loads were shown of a frozen file follows the file afterwards', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;

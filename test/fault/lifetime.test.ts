@@ -2,9 +2,14 @@
 
 import '../helpers/assert-locks.js';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DaxMapping } from 'node-dax';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { daxMmap, DaxMapping, freezeSuper, thawSuper } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { onEveryGround } from '../helpers/mapped-file.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
 
 onEveryGround('a thread that ends takes nothing from others', async (test, ground) => {
   const mapped = ground.holes(4);
@@ -28,6 +33,28 @@ onEveryGround('a thread that ends takes nothing from others', async (test, groun
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
   mapped.mapping.unmap();
   test.strictSame([await worker.load(1), await worker.call('storeAndLoad', 0, 3 * page, 4)], [2, 4], 'nor does the first mapping');
+});
+
+onEveryGround('a buffer whose mapping nobody has any more', async (test, ground) => {
+  const { fs, inode, file } = ground.holes(2);
+  const take = () => new Uint8Array(daxMmap(inode, {}, fs.operations.getBlock, fs.operations).buffer);
+  const [first, second] = [take(), take()];
+  for (let round = 0; round < 5; round++) {
+    gc();
+    await delay(5);
+  }
+  first[0] = 1;
+  await freezeSuper(fs.sb);
+  test.equal(first.byteLength, 0, 'is detached where stores would have to wait');
+  thawSuper(fs.sb);
+  test.equal(second.byteLength, 0);
+  const third = take();
+  for (let round = 0; round < 5; round++) {
+    gc();
+    await delay(5);
+  }
+  file.punchHoleSync(0, ground.page);
+  test.equal(third.byteLength, 0, 'and where its blocks go');
 });
 
 onEveryGround('a mapping that is unmapped', async (test, ground) => {

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { daxMmap, Inode, openSync, PROT_READ, type GetBlock } from 'node-dax';
+import { daxMmap, Inode, openSync, partition, PROT_READ, type GetBlock } from 'node-dax';
 import { scratchPath } from '../helpers/devices.js';
 import type { ModeReport } from '../helpers/fault-mode-main.js';
 import { watch } from '../helpers/watchdog.js';
@@ -91,5 +91,21 @@ t.test(`a file in ${PIECES} pieces`, (test) => {
   const part = daxMmap(inode, { length: 1000 * PAGE }, getBlock);
   test.equal(new Uint8Array(part.buffer)[999 * PAGE], 5, 'a part of it can be had, in the same process');
   part.unmap();
+  test.end();
+});
+
+t.test('a partition that begins within a page', (test) => {
+  const device = openSync(scratchPath(test, '/dev/shm'), { size: 64 * PAGE });
+  test.teardown(() => device.close());
+  const bdev = partition(device, 63, 256);
+  const inode = new Inode({ blockSize: PAGE, bdev }, 1, PAGE);
+  // Bytes of addresses.
+  const size = () => 1024 * Number(/VmSize:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
+  const map = () => daxMmap(inode, {}, (_inode, iblock, bh) => { bh.map(bdev, iblock, PAGE); });
+  const refusal = { code: 'EINVAL', message: /sector 63 of the device must be a multiple of 8/ };
+  test.throws(map, refusal);
+  const before = size();
+  for (let n = 0; n < 50; n++) test.throws(map, refusal);
+  test.ok(size() < before + 50 * 1024 * 1024, 'no addresses are left behind');
   test.end();
 });

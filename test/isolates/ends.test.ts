@@ -213,6 +213,37 @@ t.test('every way out of a process with mappings', (test) => {
   test.end();
 });
 
+t.test('a process ends although a thread of it waits for an answer', (test) => {
+  watch(test, 60);
+  const path = scratchPath(test, '/dev/shm');
+  openSync(path, { size: 65536 }).closeSync();
+  const program = (end: string) => `
+    const { Worker } = require('node:worker_threads');
+    const { openSync, Inode, daxMmap } = require('node-dax');
+    const device = openSync(process.argv[1]);
+    const inode = new Inode({ blockSize: 4096, bdev: device }, 1, 8192);
+    const mapping = daxMmap(inode, { populate: false }, (_inode, iblock, bh) => { bh.map(device, iblock, 4096); });
+    const code = 'const { parentPort, workerData: { handle, flag } } = require("node:worker_threads");'
+      + 'const bytes = new Uint8Array(require("node-dax").DaxMapping.attach(handle).buffer);'
+      + 'parentPort.postMessage(0); Atomics.wait(flag, 0, 0); bytes[4096];';
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(code, { eval: true, workerData: { handle: mapping.handle, flag } });
+    worker.once('message', () => {
+      Atomics.store(flag, 0, 1);
+      Atomics.notify(flag, 0);
+      // Its question comes, and is not read any more.
+      const until = Date.now() + 50;
+      while (Date.now() < until);
+      worker.unref();
+      ${end};
+    });`;
+  for (const [end, status] of [['process.exit(0)', 0], ['process.exitCode = 7', 7], ['throw new Error()', 1]] as const) {
+    const result = spawnSync(process.execPath, ['-e', program(end), path], { encoding: 'utf8', timeout: 20_000 });
+    test.strictSame({ status: result.status, signal: result.signal }, { status, signal: null }, end);
+  }
+  test.end();
+});
+
 t.test("onSigbus: 'kill' is the kernel's behaviour", (test) => {
   watch(test);
   const path = scratchPath(test, '/dev/shm');

@@ -283,6 +283,31 @@ void StaleTest(const char* path) {
   file->Close(region);
 }
 
+// Who asked to store just before a freeze waits for the thaw, and not for an answer in time.
+void FreezeTest(const char* path) {
+  Filesystem filesystem(path);
+  const auto owner = std::make_shared<Owner>();
+  owner->SetThread();
+  const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
+  const auto region = Open(file, owner, true, true);
+  int64_t stored = 0;
+  std::thread worker([&] {
+    uint64_t value = 7;
+    stored = Access(region->address(), &value, true);
+  });
+  Question question;
+  while (!owner->Next(&question, 5)) {
+  }
+  file->SetFrozen(true);
+  file->Expire(std::chrono::steady_clock::now() + std::chrono::hours(1));
+  filesystem.Answer(*file, question, kFilePages * kPage);
+  file->SetFrozen(false);
+  worker.join();
+  if (stored != 8) Fail("a store that waited for a thaw was refused");
+  if (*reinterpret_cast<uint64_t*>(filesystem.media(filesystem.block(0))) != 7) Fail("it was lost");
+  file->Close(region);
+}
+
 // What was stored is flushed by persist wherever it is by then: in the region, taken away from it, taken to
 // be made durable by somebody who failed, or behind a copy while the file is frozen.
 void PersistTest(const char* path) {
@@ -425,6 +450,7 @@ int main(int argc, char** argv) {
   printf("8 threads, %lu pages of holes: every store there, every page allocated once\n", kFilePages);
   StaleTest(path);
   PersistTest(path);
+  FreezeTest(path);
   PrivateTest(path, 4, rounds / 10 + 1);
   Storm(path, seed, rounds, 8);
   return 0;
