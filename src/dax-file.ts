@@ -40,6 +40,7 @@ export class DaxFile {
   readonly #sync: boolean;
   readonly #isReader: boolean;
   readonly #accessed: EndIo | undefined;
+  #isOpen = true;
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
     this.inode = inode;
@@ -56,6 +57,16 @@ export class DaxFile {
     return this.inode.size;
   }
 
+  /** False once the filesystem has closed it. Whatever is begun then throws `EBADF`. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** For filesystems whose handles are closed: this one is of no use from now on. What was begun before goes on. */
+  protected end(): void {
+    this.#isOpen = false;
+  }
+
   // A filesystem may become read-only while its files are open.
   get #readOnly(): boolean {
     return this.#isReader || this.inode.sb.readOnly === true;
@@ -64,6 +75,7 @@ export class DaxFile {
   /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
   readSync(target: Iter, pos: Bytes): number {
     const start = toBytes(pos, 'pos');
+    this.#checkOpen('read');
     if (lengthOf(target) === 0) return 0;
     const { getBlock } = this.#operations;
     return daxDoIo('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
@@ -72,6 +84,7 @@ export class DaxFile {
   /** As `readSync`; waits for the lock. */
   async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
     const start = toBytes(pos, 'pos');
+    this.#checkOpen('read');
     if (lengthOf(target) === 0) return 0;
     const { getBlock } = this.#operations;
     const { signal } = options ?? {};
@@ -196,6 +209,7 @@ export class DaxFile {
 
   /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
   mmap(options: MmapOptions = {}): DaxMapping {
+    this.#checkOpen('mmap');
     if (this.#readOnly && options.flags !== MAP_PRIVATE && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
       this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
     }
@@ -209,6 +223,7 @@ export class DaxFile {
    * Throws what the device and the filesystem throw.
    */
   fsync(): void {
+    this.#checkOpen('fsync');
     this.#bring(0, this.inode.size);
   }
 
@@ -218,6 +233,7 @@ export class DaxFile {
   }
 
   #appending(): DaxFile {
+    this.#checkOpen('write');
     return this.#append ? this : new DaxFile(this.inode, this.#operations, this.#options({ append: true }));
   }
 
@@ -229,12 +245,18 @@ export class DaxFile {
     throw new DaxError({ errno, syscall, hint: `inode ${this.inode.ino}`, ...more });
   }
 
+  #checkOpen(syscall: string): void {
+    if (!this.#isOpen) this.#fail(syscall, 'EBADF', { hint: `inode ${this.inode.ino}: it was closed` });
+  }
+
   #mayWrite(length: number): boolean {
+    this.#checkOpen('write');
     if (this.#readOnly) this.#fail('write', 'EROFS', { reason: 'READ_ONLY' });
     return length > 0;
   }
 
   #checkRange(pos: Bytes, length: Bytes): { from: number; to: number } {
+    this.#checkOpen('write');
     if (this.#readOnly) this.#fail('write', 'EROFS', { reason: 'READ_ONLY' });
     const from = toBytes(pos, 'pos');
     return { from, to: from + toBytes(length, 'length') };
@@ -242,6 +264,7 @@ export class DaxFile {
 
   #checkSize(size: Bytes): number {
     const bytes = toBytes(size, 'size');
+    this.#checkOpen('truncate');
     if (this.#readOnly) this.#fail('truncate', 'EROFS', { reason: 'READ_ONLY' });
     if (!isRegular(this.inode.mode)) this.#fail('truncate', 'EINVAL');
     if (bytes > this.#maxBytes) this.#fail('truncate', 'EFBIG');

@@ -49,7 +49,6 @@ export function operationsOf(volume: Volume): InodeOperations {
 export class Ext2File extends DaxFile {
   declare readonly inode: Ext2Inode;
   readonly #volume: Volume;
-  #isOpen = true;
 
   /** @internal Use `Ext2.open`. */
   constructor(volume: Volume, inode: Ext2Inode, operations: InodeOperations, options: DaxFileOptions) {
@@ -58,19 +57,15 @@ export class Ext2File extends DaxFile {
     volume.open(inode);
   }
 
-  /** False once it was closed. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   /**
-   * Ends the use of this handle. With the last one, what changed reaches the medium, and a file without a name goes.
+   * Ends the use of this handle: whatever is done with it later throws `EBADF`. With the last one, what changed reaches the
+   * medium, and a file without a name goes.
    * Throws `EAGAIN` while asynchronous work is under way: `close` waits for it.
    */
   closeSync(): void {
-    if (!this.#isOpen) return;
+    if (!this.isOpen) return;
     if (this.inode.dioCount > 0) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
-    this.#isOpen = false;
+    this.end();
     this.#volume.close(this.inode);
   }
 

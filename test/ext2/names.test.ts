@@ -215,6 +215,41 @@ t.test('an open file lives on', { skip }, (t) => {
   t.end();
 });
 
+t.test('a closed file is of no use', { skip }, async (t) => {
+  const { device, fs } = begin();
+  const file = fs.open(fs.create(fs.root, 'a'));
+  const bytes = Buffer.alloc(4096, 'A');
+  file.writeSync(bytes, 0);
+  file.closeSync();
+  answers(t, [
+    ['read', 'EBADF', () => file.readSync(bytes, 0)],
+    ['read nothing', 'EBADF', () => file.readSync(Buffer.alloc(0), 0)],
+    ['write', 'EBADF', () => file.writeSync(bytes, 0)],
+    ['append', 'EBADF', () => file.appendSync(bytes)],
+    ['truncate', 'EBADF', () => { file.truncateSync(0); }],
+    ['punch a hole', 'EBADF', () => { file.punchHoleSync(0, 4096); }],
+    ['zero', 'EBADF', () => { file.zeroRangeSync(0, 4096); }],
+    ['map', 'EBADF', () => file.mmap()],
+    ['fsync', 'EBADF', () => { file.fsync(); }],
+    ['close again', 'done', () => { file.closeSync(); }],
+  ]);
+  const closed = { code: 'EBADF', message: /it was closed/ };
+  const works: (() => Promise<unknown>)[] = [
+    () => file.read(bytes, 0),
+    () => file.write(bytes, 0),
+    () => file.append(bytes),
+    () => file.truncate(0),
+    () => file.punchHole(0, 4096),
+    () => file.zeroRange(0, 4096),
+  ];
+  for (const work of works) await t.rejects(work(), closed);
+  const again = fs.open(file.inode);
+  t.equal(again.readSync(bytes, 0), 4096);
+  t.ok(bytes.equals(Buffer.alloc(4096, 'A')), 'another handle is not concerned');
+  again.closeSync();
+  end(t, device, fs);
+});
+
 t.test('the list of orphans survives, and is worked off', { skip }, (t) => {
   const { device, fs } = begin();
   const free = fs.statfs();
