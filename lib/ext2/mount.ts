@@ -37,12 +37,23 @@ export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   const sb = new Super(device, { synchronous, owner });
   const warn = options.onWarning ?? ((message: string) => { process.emitWarning(message, { code: 'NODE_DAX_EXT2' }); });
   const volume = new Volume(sb);
-  const found = sb.fields.s_state;
   checkRoot(volume);
   if (!readOnly && sb.isWritable) {
     claim(device, volume);
     sb.medium.unseal();
   }
+  try {
+    return begin(volume, options, warn);
+  } catch (error) {
+    // The device is free for the next.
+    volume.end();
+    throw error;
+  }
+}
+
+function begin(volume: Volume, options: MountOptions, warn: (message: string) => void): Ext2 {
+  const { sb } = volume;
+  const found = sb.fields.s_state;
   if (!sb.wasClean) warn(describe(found));
   if (sb.readOnly) return new Ext2(volume, found);
   sb.store({

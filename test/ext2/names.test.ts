@@ -285,6 +285,22 @@ t.test('a filesystem that may be changed is mounted once', { skip }, (t) => {
   t.end();
 });
 
+t.test('a mount that fails leaves the device as free as it was', { skip }, (t) => {
+  const device = formatted();
+  t.throws(() => mount(device, { mountPoint: 5 as unknown as string }), TypeError);
+  mount(device, { owner: OWNER });
+  // What a power cut leaves.
+  const unclean = new ImageDevice(Buffer.from(device.memory));
+  const strict = (message: string) => { throw new Error(message); };
+  t.throws(() => mount(unclean, { onWarning: strict }), /not cleanly unmounted/);
+  t.throws(() => mount(unclean, { onWarning: strict }), /not cleanly unmounted/);
+  const fs = mount(unclean, { owner: OWNER, onWarning: () => undefined });
+  t.throws(() => mount(unclean), { code: 'EBUSY' });
+  fs.reclaim();
+  end(t, unclean, fs);
+  t.end();
+});
+
 t.test('devices, fifos and sockets', { skip }, (t) => {
   const { device, fs } = begin();
   fs.mknod(fs.root, 'old', S_IFCHR + 0o620, { major: 5, minor: 1 });
