@@ -405,7 +405,10 @@ export class Ext2 {
     return reclaimed;
   }
 
-  /** Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open. The device stays open. */
+  /**
+   * Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open. Mappings of closed files
+   * are taken away: their buffers are detached, and touches elsewhere are `EBADF`. The device stays open.
+   */
   unmount(): void {
     this.#volume.checkMounted('unmount');
     if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);

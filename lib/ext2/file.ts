@@ -94,6 +94,7 @@ function getBlock(volume: Volume, inode: Ext2Inode, iblock: number, bh: BufferHe
   const { blockSize, bdev } = inode.sb;
   const most = bh.size / blockSize;
   if (create) volume.checkChange('write');
+  else volume.checkMounted('read');
   const { block, count, isReserved } = create
     ? inode.map.create(iblock, most, groupOf(inode))
     : inode.map.find(iblock, most);

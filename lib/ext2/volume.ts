@@ -76,8 +76,10 @@ export class Volume {
     if (this.#isFrozen) fail('EAGAIN', syscall, 'the filesystem is frozen: thaw it first');
   }
 
+  /** Nothing is done with it any more. Whoever still has a file mapped sees nothing of it from now on. */
   end(): void {
     this.#isMounted = false;
+    for (const inode of this.#known.values()) inode.extents.invalidate();
   }
 
   /** Forgets inodes that nobody has open and that were not used lately, if there are many. Between operations only. */

@@ -94,3 +94,39 @@ onEveryDevice('a mapping of a file of ext2', async (test, wanted) => {
   again.unmount();
   if (e2fsprogsMissing() === undefined) test.equal(e2fsck(contentOf(device)), undefined);
 });
+
+onEveryDevice('unmounting takes the mappings of files away', async (test, wanted) => {
+  const device = wanted.open();
+  const mounted = format(device);
+  const inode = mounted.create(mounted.root, 'mapped');
+  const file = mounted.open(inode);
+  file.writeSync(Buffer.alloc(2 * PAGE_SIZE, 1), 0);
+  if (device.alignment > PAGE_SIZE) {
+    await file.close();
+    mounted.unmount();
+    return;
+  }
+  const mapping = file.mmap();
+  const view = new Uint8Array(mapping.buffer);
+  const worker = await FaultWorker.start(test, mapping.handle);
+  test.equal(await worker.load(0), 1);
+  view[0] = 2;
+  await file.close();
+  mounted.unmount();
+  test.equal(view.byteLength, 0, 'the buffer is detached');
+  test.throws(() => mapping.buffer, { code: 'EBADF' });
+  const content = contentOf(device);
+  await worker.store(0, 3);
+  await worker.store(PAGE_SIZE, 3);
+  test.match(await worker.lost(2), [{ code: 'EBADF' }, { code: 'EBADF' }]);
+  test.ok(Buffer.compare(contentOf(device), content) === 0, 'a store reaches nothing');
+  mapping.unmap();
+  await worker.terminate();
+  const again = mountOn(device);
+  const reopened = again.open(again.resolve('/mapped'));
+  const byte = Buffer.alloc(1);
+  reopened.readSync(byte, 0);
+  test.equal(byte[0], 2, 'what was stored before is there');
+  await reopened.close();
+  again.unmount();
+});
