@@ -59,18 +59,25 @@ export class Ext2File extends DaxFile {
 
   /**
    * Ends the use of this handle: whatever is done with it later throws `EBADF`. With the last one, what changed reaches the
-   * medium, and a file without a name goes.
-   * Throws `EAGAIN` while asynchronous work is under way: `close` waits for it.
+   * medium, and a file without a name goes; while asynchronous work on the file is under way that one throws `EAGAIN`:
+   * `close` waits for it.
    */
   closeSync(): void {
     if (!this.isOpen) return;
-    if (this.inode.dioCount > 0) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
+    const { inode } = this;
+    if (inode.opened === 1 && isBusy(inode)) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
     this.end();
-    this.#volume.close(this.inode);
+    this.#volume.close(inode);
   }
 
   async close(): Promise<void> {
-    await this.inode.dioWait();
+    const { inode } = this;
+    while (isBusy(inode)) {
+      // What was begun before it has its turn.
+      await inode.ilock.exclusive();
+      inode.ilock.releaseExclusive();
+      await inode.dioWait();
+    }
     this.closeSync();
   }
 
@@ -81,6 +88,13 @@ export class Ext2File extends DaxFile {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+// What has the lock counts a little later.
+function isBusy({ dioCount, ilock }: Inode): boolean {
+  if (dioCount > 0 || !ilock.tryExclusive()) return true;
+  ilock.releaseExclusive();
+  return false;
 }
 
 function own(volume: Volume, inode: Inode): Ext2Inode {

@@ -215,6 +215,30 @@ t.test('an open file lives on', { skip }, (t) => {
   t.end();
 });
 
+t.test('close waits for what was begun', { skip }, async (t) => {
+  const { device, fs } = begin({ blockSize: 4096, size: 16 * 1024 * 1024 });
+  const file = fs.open(fs.create(fs.root, 'a'));
+  const bytes = Buffer.alloc(2 * 1024 * 1024, 'A');
+  const writes = [0, 1, 2].map((number) => file.write(bytes, number * bytes.length));
+  await file.close();
+  end(t, device, fs);
+  t.strictSame(await Promise.all(writes), [bytes.length, bytes.length, bytes.length]);
+});
+
+t.test('closeSync does not wait, and only the last one has to', { skip }, async (t) => {
+  const { device, fs } = begin();
+  const file = fs.open(fs.create(fs.root, 'a'));
+  const other = fs.open(file.inode);
+  file.writeSync(Buffer.alloc(4096, 'A'), 0);
+  const read = file.read(Buffer.alloc(4096), 0);
+  other.closeSync();
+  t.throws(() => { file.closeSync(); }, { code: 'EAGAIN', syscall: 'close' });
+  t.equal(file.isOpen, true);
+  t.equal(await read, 4096);
+  file.closeSync();
+  end(t, device, fs);
+});
+
 t.test('a closed file is of no use', { skip }, async (t) => {
   const { device, fs } = begin();
   const file = fs.open(fs.create(fs.root, 'a'));
