@@ -83,7 +83,7 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
     files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
 
   const closeSync = (fd: number): void => {
-    attempt({ syscall: 'close' }, () => { files.take(fd).closeSync(); });
+    attempt({ syscall: 'close' }, () => { files.closeSync(fd); });
   };
 
   // A descriptor is used as it is; a path is opened for as long as it takes.

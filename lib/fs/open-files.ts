@@ -39,6 +39,11 @@ export class OpenFile {
     return this.inode.size;
   }
 
+  /** The filesystem has the file open for it: until it is closed, and where it cannot be yet. */
+  get isHeld(): boolean {
+    return this.#file?.isOpen ?? false;
+  }
+
   readSync(target: Uint8Array, position: number | null): number {
     const read = this.#readable().readSync(target, position ?? this.position);
     if (position === null) this.position += read;
@@ -88,7 +93,9 @@ export class OpenFile {
     this.#file?.closeSync();
   }
 
+  /** Waits for what is under way. */
   async close(): Promise<void> {
+    await this.#turn;
     await this.#file?.close();
   }
 
@@ -145,11 +152,21 @@ export class OpenFiles {
     return this.#open.get(fd) ?? fail('EBADF', { syscall });
   }
 
-  /** Takes a descriptor out, to be closed. */
-  take(fd: number): OpenFile {
+  /** As close(2). Throws `EAGAIN` while asynchronous work is under way, and the descriptor stays. */
+  closeSync(fd: number): void {
+    const opened = this.get(fd, 'close');
+    try {
+      opened.closeSync();
+    } finally {
+      if (!opened.isHeld) this.#open.delete(fd);
+    }
+  }
+
+  /** Takes a descriptor out, and closes it once what is under way has ended. */
+  async close(fd: number): Promise<void> {
     const opened = this.get(fd, 'close');
     this.#open.delete(fd);
-    return opened;
+    await opened.close();
   }
 
   #openAt(path: FsPath, flags: number, mode: number, call: Call): OpenFile {

@@ -47,7 +47,7 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
   // eslint-disable-next-line @typescript-eslint/require-await -- so that what it throws rejects
   const open = async (path: unknown, flags?: unknown, mode?: unknown): Promise<OpenHandle> => {
     const fd = files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
-    return new OpenHandle(fd, files.get(fd, 'open'), calls, async () => files.take(fd).close());
+    return new OpenHandle(fd, files.get(fd, 'open'), calls, () => files.close(fd));
   };
 
   const withHandle = async <T>(file: unknown, flags: string | number, mode: unknown, use: (handle: OpenHandle) => Promise<T>) => {

@@ -21,7 +21,7 @@ export function streamCalls(files: OpenFiles) {
       settle(async () => Promise.resolve(files.open(toPath(path), toFlags(flags), toMode(mode, 0o666))), done);
     },
     close: (fd: number, done: Done) => {
-      settle(async () => files.take(fd).close(), done);
+      settle(() => files.close(fd), done);
     },
     read: (fd: number, buffer: unknown, offset: unknown, length: unknown, at: unknown, done: Done<[count?: number, buffer?: unknown]>) => {
       const { bytes, position } = toTransfer(buffer, offset, length, at);

@@ -346,6 +346,29 @@ t.test('handles', async (test) => {
   checkMedium(test, sides);
 });
 
+t.test('closed while something is under way', async (test) => {
+  const sides = openSides(test);
+  const { closeSync, promises, readFileSync } = sides.ours;
+  const content = Buffer.alloc(4 * 1024 * 1024, 'x');
+  const handle = await promises.open('/busy', 'w+');
+  await handle.write(content, 0, content.length, 0);
+  const read = handle.read(Buffer.alloc(content.length), 0, content.length, 0);
+  test.throws(() => { closeSync(handle.fd); }, { code: 'EAGAIN', syscall: 'close' });
+  test.equal((await read).bytesRead, content.length);
+  test.equal((await handle.stat()).size, content.length, 'the descriptor is still there');
+  closeSync(handle.fd);
+  test.throws(() => { closeSync(handle.fd); }, { code: 'EBADF' });
+  const other = await promises.open('/busy', 'w+');
+  const first = other.write(content, 0, content.length, 0);
+  test.throws(() => readFileSync('/busy'), { code: 'EAGAIN' });
+  await first;
+  const writes = [null, null, 0, content.length].map((position) => other.write(content, 0, content.length, position));
+  await Promise.all([other.close(), ...writes]);
+  test.equal((await promises.stat('/busy')).size, 2 * content.length, 'what was begun comes before the end');
+  await test.rejects(other.write(content), { code: 'EBADF' });
+  checkMedium(test, sides);
+});
+
 t.test('appended at the same time, nothing is lost', async (test) => {
   const sides = openSides(test);
   const { promises } = sides.ours;
