@@ -66,6 +66,10 @@ interface Plan {
 }
 
 function prepare(device: BlockDevice, options: MkfsOptions): Plan {
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new TypeError(`onProgress must be a function, it is ${String(onProgress)}`);
+  }
   const sb = planOf(device.size, options);
   const geometry = geometryOf(sb, device.size);
   const first = firstInodes(sb, geometry, dataStart(sb, geometry, 0));

@@ -283,7 +283,11 @@ t.test('what cannot be is refused before anything is stored', (test) => {
     test.throws(() => mkfsSync(device, options), RangeError, JSON.stringify(options));
     test.equal(device.stores, 0);
   }
-  test.throws(() => mkfsSync(new Ledger(8 * MIB), { inodes: 100, bytesPerInode: 4096 }), TypeError);
+  for (const options of [{ inodes: 100, bytesPerInode: 4096 }, { force: true, onProgress: 'bar' as unknown as () => void }]) {
+    const device = new Ledger(8 * MIB);
+    test.throws(() => mkfsSync(device, options), TypeError, JSON.stringify(options));
+    test.equal(device.stores, 0);
+  }
   test.end();
 });
 
