@@ -321,7 +321,10 @@ export class Ext2 {
     return getXattr(this.#volume.current(inode, 'getxattr'), name);
   }
 
-  /** Sets `user.*`. `flag` as in setxattr(2): only make it (`EEXIST`), or only replace it (`ENODATA`). */
+  /**
+   * Sets `user.*`. `flag` as in setxattr(2): only make it (`EEXIST`), or only replace it (`ENODATA`). Throws `TypeError` for a
+   * value that is no bytes.
+   */
   setxattr(inode: Ext2Inode, name: Name, value: Uint8Array, flag?: XattrFlag): void {
     const at = this.#at(inode, 'setxattr');
     namei.checkFlags(at, 'setxattr');

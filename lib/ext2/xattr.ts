@@ -23,6 +23,7 @@ import { blockHash, entryHash } from './xattr-hash.js';
 /** What setting an attribute is to do: whatever is needed, only make it, or only replace it. */
 export type XattrFlag = 'create' | 'replace' | undefined;
 
+const FLAGS: readonly XattrFlag[] = ['create', 'replace', undefined];
 const USER = 1;
 const MAX_NAME = 255;
 const MAX_VALUE = 65536;
@@ -70,6 +71,8 @@ export function getXattr(inode: Ext2Inode, name: Name): Uint8Array {
 /** Sets an attribute of the user, durably on return. Throws `EEXIST`, `ENODATA` as `flag` says, `ENOSPC`. */
 export function setXattr(volume: Volume, inode: Ext2Inode, name: Name, value: Uint8Array, flag: XattrFlag): void {
   const key = writable(name, 'setxattr');
+  if (!((value as unknown) instanceof Uint8Array)) throw new TypeError('the value must be a Uint8Array');
+  if (!FLAGS.includes(flag)) throw new TypeError(`flag must be 'create' or 'replace', it is ${String(flag)}`);
   if (value.length > MAX_VALUE) fail('E2BIG', 'setxattr', `${value.length} bytes`);
   const body = inBody(inode);
   const block = inBlock(inode);

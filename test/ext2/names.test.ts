@@ -309,6 +309,19 @@ t.test('a filesystem that may be changed is mounted once', { skip }, (t) => {
   t.end();
 });
 
+t.test('values of attributes are bytes', { skip }, (t) => {
+  const { device, fs } = begin();
+  const file = fs.create(fs.root, 'a');
+  const text = 'hello' as unknown as Uint8Array;
+  t.throws(() => { fs.setxattr(file, 'user.s', text); }, TypeError);
+  t.throws(() => { fs.setxattr(file, 'user.s', Buffer.from('hello'), 'Create' as 'create'); }, TypeError);
+  t.strictSame(fs.listxattr(file), []);
+  fs.setxattr(file, 'user.s', Buffer.from('hello'), 'create');
+  t.throws(() => { fs.setxattr(file, 'user.s', Buffer.from('hello'), 'create'); }, { code: 'EEXIST' });
+  end(t, device, fs);
+  t.end();
+});
+
 t.test('a mount that fails leaves the device as free as it was', { skip }, (t) => {
   const device = formatted();
   t.throws(() => mount(device, { mountPoint: 5 as unknown as string }), TypeError);
