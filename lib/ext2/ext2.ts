@@ -108,7 +108,8 @@ function checkNumber(value: number, name: string, most: number): number {
   return value;
 }
 
-function checkOwner(options: MakeOptions | undefined): Owner | undefined {
+/** The owner of the options, if there is one. Throws `RangeError` for numbers that inodes cannot have. */
+export function checkOwner(options: MakeOptions | undefined): Owner | undefined {
   const owner = options?.owner;
   if (owner === undefined) return undefined;
   return { uid: checkNumber(owner.uid, 'uid', 2 ** 32 - 1), gid: checkNumber(owner.gid, 'gid', 2 ** 32 - 1) };

@@ -4,7 +4,7 @@ import type { BlockDevice } from 'node-dax';
 import { claim } from './claim.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
 import { corruption } from './error.js';
-import { Ext2 } from './ext2.js';
+import { checkOwner, Ext2 } from './ext2.js';
 import { Ext2Inode } from './inode.js';
 import { nowSeconds, Super, type Owner } from './super.js';
 import { Volume } from './volume.js';
@@ -28,12 +28,13 @@ export interface MountOptions {
  * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted nothing else may change the device:
  * open it with `lock: true` to keep others out.
  *
- * Throws `EBUSY` where it is mounted to be changed already, `EINVAL` where there is none, `EOPNOTSUPP` for one with
- * features that must be known, `EUCLEAN` for one that cannot be as it is. One that was not cleanly unmounted is mounted with a warning.
+ * Throws `TypeError` or `RangeError` for wrong options; `EBUSY` where it is mounted to be changed already, `EINVAL` where
+ * there is none, `EOPNOTSUPP` for one with features that must be known, `EUCLEAN` for one that cannot be as it is. One that
+ * was not cleanly unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   const { readOnly = false, synchronous = false } = options;
-  const owner = options.owner ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const owner = checkOwner(options) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const sb = new Super(device, { synchronous, owner });
   const warn = options.onWarning ?? ((message: string) => { process.emitWarning(message, { code: 'NODE_DAX_EXT2' }); });
   const volume = new Volume(sb);

@@ -325,6 +325,7 @@ t.test('values of attributes are bytes', { skip }, (t) => {
 t.test('a mount that fails leaves the device as free as it was', { skip }, (t) => {
   const device = formatted();
   t.throws(() => mount(device, { mountPoint: 5 as unknown as string }), TypeError);
+  for (const owner of [{ uid: -1, gid: 0 }, { uid: 0, gid: 1.5 }, { uid: 2 ** 32, gid: 0 }]) t.throws(() => mount(device, { owner }), RangeError);
   mount(device, { owner: OWNER });
   // What a power cut leaves.
   const unclean = new ImageDevice(Buffer.from(device.memory));
