@@ -21,7 +21,8 @@ import { attempt, fail } from './failure.js';
 import type { OpenFile, OpenFiles } from './open-files.js';
 
 export interface WriteFileOptions {
-  readonly flag?: string | number;
+  readonly encoding?: unknown;
+  readonly flag?: string | number | null;
   readonly mode?: number | string;
   readonly flush?: boolean;
   readonly signal?: AbortSignal;
@@ -124,9 +125,9 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
   };
 
   const writeFileSync = (file: unknown, data: unknown, options?: unknown): void => {
-    const { flag = 'w', mode, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
+    const { flag, mode, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
     const bytes = toBytes(data, toEncoding(options));
-    withFile(file, flag, mode, (opened) => {
+    withFile(file, flag ?? 'w', mode, (opened) => {
       attempt({ syscall: 'write' }, () => { writeAll(opened, bytes); });
       if (flush) opened.fsync();
     });
@@ -165,14 +166,14 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
     },
     readFileSync: (file: unknown, options?: unknown): string | Buffer => {
       const encoding = toEncoding(options);
-      const { flag = 'r' } = toOptions(options as WriteFileOptions | null | undefined);
-      const content = withFile(file, flag, undefined, (opened) => attempt({ syscall: 'read' }, () => readAll(opened)));
+      const { flag } = toOptions(options as WriteFileOptions | null | undefined);
+      const content = withFile(file, flag ?? 'r', undefined, (opened) => attempt({ syscall: 'read' }, () => readAll(opened)));
       return encodeAll(content, encoding);
     },
     writeFileSync,
     appendFileSync: (file: unknown, data: unknown, options?: unknown): void => {
-      const given = typeof options === 'string' ? { encoding: options } : toOptions(options as WriteFileOptions | null | undefined);
-      writeFileSync(file, data, { flag: 'a', ...given });
+      const given: WriteFileOptions = typeof options === 'string' ? { encoding: options } : toOptions(options as WriteFileOptions | null | undefined);
+      writeFileSync(file, data, { ...given, flag: given.flag ?? 'a' });
     },
     truncateSync: (path: unknown, length: unknown = 0): void => {
       withFile(path, 'r+', undefined, (opened) => {

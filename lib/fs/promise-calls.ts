@@ -61,9 +61,9 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
   };
 
   const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
-    const { flag = 'w', mode, signal } = toOptions(options as WriteFileOptions | null | undefined);
+    const { flag, mode, signal } = toOptions(options as WriteFileOptions | null | undefined);
     signal?.throwIfAborted();
-    await withHandle(file, flag, mode, (handle) => handle.writeFile(data, options));
+    await withHandle(file, flag ?? 'w', mode, (handle) => handle.writeFile(data, options));
   };
 
   const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> => {
@@ -88,14 +88,14 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
     ...atOnce,
     open,
     readFile: async (file: unknown, options?: unknown): Promise<string | Buffer> => {
-      const { flag = 'r', signal } = toOptions(options as WriteFileOptions | null | undefined);
+      const { flag, signal } = toOptions(options as WriteFileOptions | null | undefined);
       signal?.throwIfAborted();
-      return withHandle(file, flag, undefined, (handle) => handle.readFile(options));
+      return withHandle(file, flag ?? 'r', undefined, (handle) => handle.readFile(options));
     },
     writeFile,
     appendFile: async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
-      const given = typeof options === 'string' ? { encoding: options } : toOptions(options as WriteFileOptions | null | undefined);
-      await writeFile(file, data, { flag: 'a', ...given });
+      const given: WriteFileOptions = typeof options === 'string' ? { encoding: options } : toOptions(options as WriteFileOptions | null | undefined);
+      await writeFile(file, data, { ...given, flag: given.flag ?? 'a' });
     },
     truncate: async (path: unknown, length?: unknown): Promise<void> => {
       await withHandle(path, 'r+', undefined, (handle) => handle.truncate(length));
