@@ -186,18 +186,33 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
         const { flags } = toCopy(mode);
         withFile(path, 'r', undefined, (from) => {
           if (from.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
-          if (isSame(mounted, from, dest)) return;
+          if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(mounted, from, dest)) return;
           withFile(dest, flags, from.inode.mode % 0o1000, (to) => {
-            const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
-            for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
-              writeAll(to, chunk.subarray(0, read));
+            try {
+              const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
+              for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
+                writeAll(to, chunk.subarray(0, read));
+              }
+              mounted.setattr(to.inode, { mode: toMode(from.inode.mode, 0) });
+            } catch (error) {
+              dropCopy(mounted, dest);
+              throw error;
             }
-            mounted.setattr(to.inode, { mode: toMode(from.inode.mode, 0) });
           });
         });
       });
     },
   };
+}
+
+/** Removes the destination of a copy that failed, as node:fs does, even if it was there before. */
+export function dropCopy(mounted: MountedFilesystem, dest: FsPath): void {
+  try {
+    const { dir, name } = mounted.resolveParent(dest);
+    mounted.unlink(dir, name);
+  } catch {
+    // What the copy failed of is what is told.
+  }
 }
 
 /** Whether a file is to be copied to itself, which would leave nothing of it. */

@@ -1,7 +1,8 @@
 // Owns the promise forms: names and inodes are dealt with at once, content moves on other threads where that pays.
 
-import { toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
-import { isSame, toCopy, type WriteFileOptions } from './content-calls.js';
+import { constants } from 'node:fs';
+import { hasOpenFlag, toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
+import { dropCopy, isSame, toCopy, type WriteFileOptions } from './content-calls.js';
 import type { MountedFilesystem } from './contract.js';
 import { attemptAsync, fail } from './failure.js';
 import { OpenHandle } from './file-handle.js';
@@ -71,13 +72,18 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
     try {
       const source = files.get(from.fd, 'read');
       if (source.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
-      if (isSame(mounted, source, dest)) return;
+      if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(mounted, source, dest)) return;
       await withHandle(dest, flags, source.inode.mode % 0o1000, async (to) => {
-        const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, source.size)));
-        for (let read = await source.read(chunk, null); read > 0; read = await source.read(chunk, null)) {
-          await to.writeFile(chunk.subarray(0, read));
+        try {
+          const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, source.size)));
+          for (let read = await source.read(chunk, null); read > 0; read = await source.read(chunk, null)) {
+            await to.writeFile(chunk.subarray(0, read));
+          }
+          await to.chmod(source.inode.mode % 0o10000);
+        } catch (error) {
+          dropCopy(mounted, dest);
+          throw error;
         }
-        await to.chmod(source.inode.mode % 0o10000);
       });
     } finally {
       await from.close();

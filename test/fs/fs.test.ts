@@ -114,6 +114,10 @@ const CALLS: Call[] = [
   ['copyFile', at('/none'), at('/copy')],
   ['copyFile', at('/bytes'), at('/none/copy')],
   ['copyFile', at('/bytes'), at('/bytes')],
+  ['copyFile', at('/bytes'), at('/bytes'), COPYFILE_EXCL],
+  ['link', at('/bytes'), at('/otherbytes')],
+  ['copyFile', at('/bytes'), at('/otherbytes')],
+  ['copyFile', at('/bytes'), at('/otherbytes'), COPYFILE_EXCL],
   ['copyFile', at('/hex'), at('/hexcopy')],
   ['stat', at('/hexcopy')],
   ['readFile', at('/copy')],
@@ -386,6 +390,21 @@ t.test('appended at the same time, nothing is lost', async (test) => {
   for (const item of found) counts.set(item, (counts.get(item) ?? 0) + 1);
   test.equal(counts.size, 50);
   test.ok([...counts.values()].every((count) => count === 2000));
+  checkMedium(test, sides);
+});
+
+t.test('a copy that there is no room for leaves nothing', async (test) => {
+  const sides = openSides(test, 1024 * 1024);
+  const { ours, mounted } = sides;
+  ours.writeFileSync('/f', Buffer.alloc(600 * 1024));
+  const free = mounted.statfs().freeBlocks;
+  const noSpace = { code: 'ENOSPC', syscall: 'copyfile', path: '/f', dest: '/copy' };
+  test.throws(() => { ours.copyFileSync('/f', '/copy'); }, noSpace);
+  await test.rejects(ours.promises.copyFile('/f', '/copy'), noSpace);
+  ours.writeFileSync('/copy', 'was there');
+  test.throws(() => { ours.copyFileSync('/f', '/copy'); }, noSpace);
+  test.strictSame(ours.readdirSync('/'), ['f']);
+  test.equal(mounted.statfs().freeBlocks, free);
   checkMedium(test, sides);
 });
 
