@@ -71,8 +71,8 @@ export function hasOpenFlag(flags: number, flag: number): boolean {
   return Math.floor(flags / flag) % 2 === 1;
 }
 
-/** Permissions, as a number or in octal digits. */
-export function toMode(value: unknown, usual: number): number {
+/** Permissions, as a number or in octal digits. They must be given unless there are usual ones. */
+export function toMode(value: unknown, usual?: number): number {
   const mode = typeof value === 'string' && /^[0-7]+$/.test(value) ? parseInt(value, 8) : (value ?? usual);
   if (typeof mode !== 'number') throw wrongArgument('mode', 'a number or a string of octal digits', value);
   if (!Number.isInteger(mode) || mode < 0 || mode >= 2 ** 32) throw outOfRange('mode', 'an integer', value);
@@ -122,6 +122,18 @@ export function toCount(value: unknown, name: string, most = Number.MAX_SAFE_INT
   if (typeof number !== 'number') throw wrongArgument(name, 'of type number', value);
   if (!Number.isInteger(number) || number < 0 || number > most) throw outOfRange(name, `>= 0 && <= ${most}`, value);
   return number;
+}
+
+/** A length to cut a file to. As in `node:fs`, a negative number is 0. */
+export function toLength(value: unknown): number {
+  if (typeof value !== 'number') throw wrongArgument('len', 'of type number', value);
+  return Number.isInteger(value) && value < 0 ? 0 : toCount(value, 'len');
+}
+
+/** Whether something is to be done. */
+export function toBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw wrongArgument(name, 'of type boolean', value);
+  return value;
 }
 
 /** An owner's number; -1 leaves it as it is. */

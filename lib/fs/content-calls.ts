@@ -9,6 +9,7 @@ import {
   toCount,
   toEncoding,
   toFlags,
+  toLength,
   toMode,
   toOptions,
   toPath,
@@ -155,8 +156,8 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
       return attempt({ syscall: 'write' }, () => moveEach(toVector(buffers), position, (buffer, at) => opened.writeSync(buffer, at)));
     },
     ftruncateSync: (fd: number, length: unknown = 0): void => {
-      const size = Math.max(0, Number(length));
-      attempt({ syscall: 'ftruncate' }, () => { files.get(fd, 'ftruncate').truncateSync(toCount(size, 'len')); });
+      const size = toLength(length);
+      attempt({ syscall: 'ftruncate' }, () => { files.get(fd, 'ftruncate').truncateSync(size); });
     },
     fsyncSync: (fd: number): void => {
       attempt({ syscall: 'fsync' }, () => { files.get(fd, 'fsync').fsync(); });
@@ -177,7 +178,7 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
     },
     truncateSync: (path: unknown, length: unknown = 0): void => {
       withFile(path, 'r+', undefined, (opened) => {
-        attempt({ syscall: 'ftruncate' }, () => { opened.truncateSync(toCount(Math.max(0, Number(length)), 'len')); });
+        attempt({ syscall: 'ftruncate' }, () => { opened.truncateSync(toLength(length)); });
       });
     },
     copyFileSync: (source: unknown, destination: unknown, mode?: unknown): void => {
@@ -193,7 +194,7 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
               for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
                 writeAll(to, chunk.subarray(0, read));
               }
-              mounted.setattr(to.inode, { mode: toMode(from.inode.mode, 0) });
+              mounted.setattr(to.inode, { mode: toMode(from.inode.mode) });
             } catch (error) {
               dropCopy(mounted, dest);
               throw error;

@@ -1,6 +1,6 @@
 // Owns the handles of the promise forms: an open file with its methods.
 
-import { encodeAll, toBytes, toCount, toEncoding, toOptions, toPosition } from './arguments.js';
+import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition } from './arguments.js';
 import { bufferFor, toTransfer, toVector, toWrite, type WriteFileOptions } from './content-calls.js';
 import { attemptAsync, fail } from './failure.js';
 import type { OpenFile } from './open-files.js';
@@ -80,8 +80,7 @@ export class OpenHandle {
     const opened = this.#usable('write');
     const encoding = toEncoding(options);
     const { signal, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
-    const chunks = isIterable(data) ? data : [data];
-    for await (const chunk of chunks) {
+    for await (const chunk of toChunks(data, encoding)) {
       const bytes = toBytes(chunk, encoding);
       await attemptAsync({ syscall: 'write' }, async () => {
         for (let done = 0; done < bytes.byteLength; ) {
@@ -99,7 +98,7 @@ export class OpenHandle {
 
   async truncate(length: unknown = 0): Promise<void> {
     const opened = this.#usable('ftruncate');
-    const size = toCount(Math.max(0, Number(length)), 'len');
+    const size = toLength(length);
     await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(size));
   }
 
@@ -162,6 +161,11 @@ export class OpenHandle {
     }
     return moved;
   }
+}
+
+/** What is to be written, one after the other. The chunks of an iterable are checked when they come. */
+export function toChunks(data: unknown, encoding: ReturnType<typeof toEncoding>): Chunks {
+  return isIterable(data) ? data : [toBytes(data, encoding)];
 }
 
 function isIterable(data: unknown): data is Chunks {

@@ -1,11 +1,11 @@
 // Owns the promise forms: names and inodes are dealt with at once, content moves on other threads where that pays.
 
 import { constants } from 'node:fs';
-import { hasOpenFlag, toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
+import { hasOpenFlag, toEncoding, toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
 import { dropCopy, isSame, toCopy, type WriteFileOptions } from './content-calls.js';
 import type { MountedFilesystem } from './contract.js';
 import { attemptAsync, fail } from './failure.js';
-import { OpenHandle } from './file-handle.js';
+import { OpenHandle, toChunks } from './file-handle.js';
 import type { SyncCalls } from './index.js';
 import type { OpenFiles } from './open-files.js';
 
@@ -64,7 +64,9 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
   const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
     const { flag, mode, signal } = toOptions(options as WriteFileOptions | null | undefined);
     signal?.throwIfAborted();
-    await withHandle(file, flag ?? 'w', mode, (handle) => handle.writeFile(data, options));
+    // What cannot be written empties no file.
+    const chunks = toChunks(data, toEncoding(options));
+    await withHandle(file, flag ?? 'w', mode, (handle) => handle.writeFile(chunks, options));
   };
 
   const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> => {

@@ -6,6 +6,7 @@ import {
   encodeName,
   hasOpenFlag,
   joined,
+  toBoolean,
   toEncoding,
   toId,
   toMode,
@@ -212,7 +213,7 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
         : (options as { mode?: unknown; recursive?: boolean });
       const mode = files.newMode(toMode(given, 0o777));
       const call = { syscall: 'mkdir', path: checked };
-      if (recursive) return makeDirectories(`/${partsOf(checked).join('/')}`, mode, call);
+      if (toBoolean(recursive, 'options.recursive')) return makeDirectories(`/${partsOf(checked).join('/')}`, mode, call);
       makeDirectory(checked, mode, call);
       return undefined;
     },
@@ -240,11 +241,12 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     rmSync: (path: unknown, options?: unknown) => {
       const checked = toPath(path);
       const { recursive = false, force = false } = toOptions(options as RmOptions | null | undefined);
+      const isRecursive = toBoolean(recursive, 'options.recursive');
       const call = { syscall: 'rm', path: checked };
-      const inode = lookFor(checked, force);
+      const inode = lookFor(checked, toBoolean(force, 'options.force'));
       if (inode === undefined) return;
       if (!inode.isDirectory) removeName(checked, call, 'unlink');
-      else if (recursive) removeTree(checked, call);
+      else if (isRecursive) removeTree(checked, call);
       else throw isDirectoryError(checked);
     },
     renameSync: (oldPath: unknown, newPath: unknown) => {
@@ -271,8 +273,8 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
         mounted.symlink(dir, name, to);
       });
     },
-    chmodSync: (path: unknown, mode: unknown) => { change(path, 'chmod', true, { mode: toMode(mode, 0) }); },
-    fchmodSync: (fd: number, mode: unknown) => { changeOpen(fd, 'fchmod', { mode: toMode(mode, 0) }); },
+    chmodSync: (path: unknown, mode: unknown) => { change(path, 'chmod', true, { mode: toMode(mode) }); },
+    fchmodSync: (fd: number, mode: unknown) => { changeOpen(fd, 'fchmod', { mode: toMode(mode) }); },
     chownSync: (path: unknown, uid: unknown, gid: unknown) => { change(path, 'chown', true, ownersOf(uid, gid)); },
     lchownSync: (path: unknown, uid: unknown, gid: unknown) => { change(path, 'lchown', false, ownersOf(uid, gid)); },
     fchownSync: (fd: number, uid: unknown, gid: unknown) => { changeOpen(fd, 'fchown', ownersOf(uid, gid)); },
