@@ -20,6 +20,13 @@ export function toPath(value: unknown, name = 'path'): FsPath {
   return path;
 }
 
+const SLASH = 0x2f;
+
+/** Whether what a path leads to is to be a directory. */
+export function endsWithSlash(path: FsPath): boolean {
+  return path.at(-1) === (typeof path === 'string' ? '/' : SLASH);
+}
+
 /** Two paths, one after the other. */
 export function joined(directory: FsPath, name: FsPath): FsPath {
   if (typeof directory === 'string' && typeof name === 'string') return `${directory}/${name}`;

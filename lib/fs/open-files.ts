@@ -1,7 +1,7 @@
 // Owns open files: their descriptors, and what open(2), read(2) and write(2) mean.
 
 import { constants } from 'node:fs';
-import { hasOpenFlag, joined, type FsPath } from './arguments.js';
+import { endsWithSlash, hasOpenFlag, joined, type FsPath } from './arguments.js';
 import type { FsFile, FsInode, MountedFilesystem } from './contract.js';
 import { attempt, fail, type Call } from './failure.js';
 
@@ -202,16 +202,12 @@ export class OpenFiles {
     for (let links = 0; links <= MOST_LINKS; links++) {
       const { dir, name } = mounted.resolveParent(at);
       const isDots = name.every((byte) => byte === DOT) && name.length <= 2;
+      // A directory is not made by opening it.
+      if (!isDots && endsWithSlash(at)) fail('EISDIR', call);
       const inode = isDots ? mounted.resolve(at) : mounted.lookup(dir, name);
-      if (inode === undefined) {
-        if (endsWithSlash(at)) fail('EISDIR', call);
-        return { inode: mounted.create(dir, name, mode), isNew: true };
-      }
+      if (inode === undefined) return { inode: mounted.create(dir, name, mode), isNew: true };
       if (hasOpenFlag(flags, O_EXCL)) fail('EEXIST', call);
-      if (!inode.isSymlink || !follow) {
-        if (endsWithSlash(at) && !inode.isDirectory) fail('ENOTDIR', call);
-        return { inode, isNew: false };
-      }
+      if (!inode.isSymlink || !follow) return { inode, isNew: false };
       const target = mounted.readlink(inode);
       at = target[0] === SLASH ? target : joined(parentOf(at), target);
     }
@@ -221,10 +217,6 @@ export class OpenFiles {
 
 const DOT = 0x2e;
 const SLASH = 0x2f;
-
-function endsWithSlash(path: FsPath): boolean {
-  return path.at(-1) === (typeof path === 'string' ? '/' : SLASH);
-}
 
 function parentOf(path: FsPath): FsPath {
   const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');

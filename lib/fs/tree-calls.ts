@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
   encodeName,
+  endsWithSlash,
   hasOpenFlag,
   joined,
   toBoolean,
@@ -81,6 +82,14 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
 
   const timesOf = (atime: unknown, mtime: unknown) => ({ atimeMs: toTime(atime, 'atime'), mtimeMs: toTime(mtime, 'mtime') });
 
+  // Where something new is to be that is no directory, and so has no slash after its name.
+  const placeOf = (path: FsPath, call: Call) => {
+    const place = mounted.resolveParent(path);
+    if (mounted.lookup(place.dir, place.name) !== undefined) fail('EEXIST', call);
+    if (endsWithSlash(path)) fail('ENOENT', call);
+    return place;
+  };
+
   const makeDirectory = (path: FsPath, mode: number, call: Call) => {
     attempt(call, () => {
       const { dir, name } = mounted.resolveParent(path);
@@ -146,7 +155,7 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
   const removeName = (path: FsPath, call: Call, how: 'unlink' | 'rmdir') => {
     attempt(call, () => {
       const { dir, name } = mounted.resolveParent(path);
-      if (how === 'unlink' && Buffer.from(path).at(-1) === 0x2f && mounted.lookup(dir, name)?.isDirectory === false) {
+      if (how === 'unlink' && endsWithSlash(path) && mounted.lookup(dir, name)?.isDirectory === false) {
         fail('ENOTDIR', call);
       }
       mounted[how](dir, name);
@@ -254,6 +263,8 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
       attempt({ syscall: 'rename', path, dest }, () => {
         const from = mounted.resolveParent(path);
         const to = mounted.resolveParent(dest);
+        const isNoDirectory = mounted.lookup(from.dir, from.name)?.isDirectory === false;
+        if (isNoDirectory && (endsWithSlash(path) || endsWithSlash(dest))) fail('ENOTDIR', { syscall: 'rename' });
         mounted.rename(from.dir, from.name, to.dir, to.name);
       });
     },
@@ -261,15 +272,14 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
       const [path, dest] = [toPath(existingPath, 'existingPath'), toPath(newPath, 'newPath')];
       attempt({ syscall: 'link', path, dest }, () => {
         const inode = mounted.resolve(path, { follow: false });
-        const { dir, name } = mounted.resolveParent(dest);
-        if (mounted.lookup(dir, name) !== undefined) fail('EEXIST', { syscall: 'link' });
+        const { dir, name } = placeOf(dest, { syscall: 'link' });
         mounted.link(inode, dir, name);
       });
     },
     symlinkSync: (target: unknown, path: unknown) => {
       const [to, at] = [toPath(target, 'target'), toPath(path)];
       attempt({ syscall: 'symlink', path: to, dest: at }, () => {
-        const { dir, name } = mounted.resolveParent(at);
+        const { dir, name } = placeOf(at, { syscall: 'symlink' });
         mounted.symlink(dir, name, to);
       });
     },

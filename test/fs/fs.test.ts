@@ -185,6 +185,38 @@ const CALLS: Call[] = [
   ['open', at('/bytes'), 'q'],
 ];
 
+// A slash asks for a directory, whatever is there: nothing of this is to change what is no directory.
+const SLASHES: Call[] = [
+  ...['/f/', '/link/', '/dangling/', '/none/', '/toslash', '/dir/'].flatMap((path): Call[] => [
+    ['writeFile', at(path), 'x'],
+    ['appendFile', at(path), 'x'],
+    ['writeFile', at(path), 'x', { flag: 'wx' }],
+    ['copyFile', at('/f'), at(path)],
+    ['link', at('/f'), at(path)],
+    ['symlink', 'target', at(path)],
+    ['rename', at('/f'), at(path)],
+    ['rename', at('/link'), at(path)],
+  ]),
+  ...['/f/', '/link/', '/dangling/', '/none/'].flatMap((path): Call[] => [
+    ['readFile', at(path)],
+    ['truncate', at(path), 1],
+    ['lstat', at(path)],
+    ['readlink', at(path)],
+    ['copyFile', at(path), at('/new')],
+    ['link', at(path), at('/new')],
+    ['rename', at(path), at('/new')],
+    ['rename', at(path), at('/none/new')],
+    ['rename', at('/dir'), at(path === '/none/' ? '/f/' : path)],
+    ['unlink', at(path)],
+    ['rmdir', at(path)],
+    ['rm', at(path)],
+  ]),
+  ['rename', at('/dir/'), at('/new/')],
+  ['rename', at('/new'), at('/dir/')],
+  ['readdir', at('/')],
+  ['readFile', at('/f')],
+];
+
 // Node itself words these differently from release to release.
 const CODE_ONLY = new Set(['rm', 'realpath']);
 
@@ -212,6 +244,17 @@ t.test('promise forms', async (test) => {
     const both = await awaitBoth(sides, call[0], call.slice(1));
     if (call[0] === 'open') continue;
     agree(test, both, call);
+  }
+  checkMedium(test, sides);
+});
+
+t.test('slashes at the end', async (test) => {
+  const sides = openSides(test);
+  populate(sides);
+  callBoth(sides, 'symlinkSync', ['f/', at('/toslash')]);
+  for (const call of SLASHES) {
+    agree(test, callBoth(sides, `${call[0]}Sync`, call.slice(1)), call);
+    agree(test, await awaitBoth(sides, call[0], call.slice(1)), call);
   }
   checkMedium(test, sides);
 });
