@@ -118,8 +118,9 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
       }
       if (code !== 'ENOENT' || parent === '') throw error;
       const first = makeDirectories(parent, mode, call, false);
-      makeDirectory(encoded, mode, call);
-      return first ?? encoded.toString();
+      // Again: after `..` it may be there now.
+      const made = makeDirectories(path, mode, call, isLast);
+      return first ?? made;
     }
   };
 
