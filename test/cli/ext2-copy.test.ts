@@ -9,6 +9,7 @@ import {
   ftruncateSync,
   linkSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync as openFile,
   readdirSync,
@@ -104,6 +105,20 @@ t.test('a tree goes in and comes out as it was', { skip: missing ?? false }, asy
   checkImage(test, image);
   await ext2Here('get', '-r', image, 'tree/', join(folder, 'again'));
   test.strictSame(found(Buffer.from(join(folder, 'again'))), expected);
+});
+
+t.test('times before 1970 come out', async (test) => {
+  const folder = test.testdir({ tree: { file: 'x', sub: {} } });
+  const tree = join(folder, 'tree');
+  symlinkSync('file', join(tree, 'link'));
+  const times = ['-100', '-1000.5'] as const;
+  lutimesSync(join(tree, 'link'), ...times);
+  for (const name of ['file', 'sub', '.']) utimesSync(join(tree, name), ...times);
+  const image = join(folder, 'image');
+  await ext2Here('mkfs', '--size', String(8 * MIB), image);
+  await ext2Here('put', '-r', image, tree, '/');
+  await ext2Here('get', '-r', image, 'tree', join(folder, 'out'));
+  for (const name of ['file', 'sub', '.', 'link']) test.equal(lstatSync(join(folder, 'out', name)).mtimeMs, -1_000_500, name);
 });
 
 t.test('owners and devices', { skip: process.geteuid?.() === 0 ? (missing ?? false) : 'only root can give files away' }, async (test) => {

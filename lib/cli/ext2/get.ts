@@ -28,6 +28,11 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
+// In digits: node:fs takes a number before 1970 for now, and a Date has no part of a millisecond.
+function seconds(ms: number): string {
+  return String(ms / 1000);
+}
+
 // Those who may give files away get them as they are in the image.
 const keepsOwners = process.geteuid?.() === 0;
 
@@ -87,7 +92,7 @@ class Getting {
       const target = Buffer.from(this.#mounted.at(from, () => this.#mounted.fs.readlink(inode)));
       this.#link(place, () => { host.symlinkSync(target, place); });
       if (keepsOwners) host.lchownSync(place, stat.uid, stat.gid);
-      host.lutimesSync(place, stat.atimeMs / 1000, stat.mtimeMs / 1000);
+      host.lutimesSync(place, seconds(stat.atimeMs), seconds(stat.mtimeMs));
     } else if (inode.isRegular) {
       await this.#copy(inode, from, place, isNamed, stat);
       if (stat.nlink > 1) this.#linked.set(inode.ino, place);
@@ -112,7 +117,7 @@ class Getting {
       await this.#fill(target, inode, from);
       if (keepsOwners) await target.chown(stat.uid, stat.gid);
       await target.chmod(permissionsOf(stat.mode));
-      await target.utimes(stat.atimeMs / 1000, stat.mtimeMs / 1000);
+      await target.utimes(seconds(stat.atimeMs), seconds(stat.mtimeMs));
     } catch (error) {
       if (isNew) host.unlinkSync(place);
       throw error;
@@ -160,7 +165,7 @@ class Getting {
   #setAttributes(place: Buffer, { mode, uid, gid, atimeMs, mtimeMs }: Ext2Stat): void {
     if (keepsOwners) host.chownSync(place, uid, gid);
     host.chmodSync(place, permissionsOf(mode));
-    host.utimesSync(place, atimeMs / 1000, mtimeMs / 1000);
+    host.utimesSync(place, seconds(atimeMs), seconds(mtimeMs));
   }
 }
 
