@@ -42,6 +42,13 @@ export async function attemptAsync<T>(call: Call, action: () => Promise<T>): Pro
   }
 }
 
+/** Throws node's error of a call whose signal was aborted. */
+export function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  const error = new Error('The operation was aborted', { cause: signal.reason });
+  throw Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' });
+}
+
 /** The error of an argument that is of no use, with node's code. */
 export function wrongArgument(name: string, expected: string, value: unknown): TypeError {
   const error = new TypeError(`The "${name}" argument must be ${expected}. Received ${describe(value)}`);

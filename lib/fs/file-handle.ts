@@ -2,7 +2,7 @@
 
 import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition } from './arguments.js';
 import { bufferFor, toTransfer, toVector, toWrite, type WriteFileOptions } from './content-calls.js';
-import { attemptAsync, fail } from './failure.js';
+import { attemptAsync, checkAborted, fail } from './failure.js';
 import type { OpenFile } from './open-files.js';
 import type { SyncCalls } from './index.js';
 
@@ -65,7 +65,7 @@ export class OpenHandle {
       let buffer = bufferFor(opened);
       let filled = 0;
       for (;;) {
-        signal?.throwIfAborted();
+        checkAborted(signal);
         const read = await opened.read(buffer.subarray(filled), null);
         if (read === 0) return buffer.subarray(0, filled);
         filled += read;
@@ -84,7 +84,7 @@ export class OpenHandle {
       const bytes = toBytes(chunk, encoding);
       await attemptAsync({ syscall: 'write' }, async () => {
         for (let done = 0; done < bytes.byteLength; ) {
-          signal?.throwIfAborted();
+          checkAborted(signal);
           done += await opened.write(bytes.subarray(done), null);
         }
       });

@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { hasOpenFlag, toEncoding, toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
 import { dropCopy, isSame, toCopy, type WriteFileOptions } from './content-calls.js';
 import type { MountedFilesystem } from './contract.js';
-import { attemptAsync, fail } from './failure.js';
+import { attemptAsync, checkAborted, fail } from './failure.js';
 import { OpenHandle, toChunks } from './file-handle.js';
 import type { SyncCalls } from './index.js';
 import type { OpenFiles } from './open-files.js';
@@ -63,7 +63,7 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
 
   const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
     const { flag, mode, signal } = toOptions(options as WriteFileOptions | null | undefined);
-    signal?.throwIfAborted();
+    checkAborted(signal);
     // What cannot be written empties no file.
     const chunks = toChunks(data, toEncoding(options));
     await withHandle(file, flag ?? 'w', mode, (handle) => handle.writeFile(chunks, options));
@@ -97,7 +97,7 @@ export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls
     open,
     readFile: async (file: unknown, options?: unknown): Promise<string | Buffer> => {
       const { flag, signal } = toOptions(options as WriteFileOptions | null | undefined);
-      signal?.throwIfAborted();
+      checkAborted(signal);
       return withHandle(file, flag ?? 'r', undefined, (handle) => handle.readFile(options));
     },
     writeFile,

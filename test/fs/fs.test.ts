@@ -422,9 +422,16 @@ t.test('handles', async (test) => {
     };
     await fs.promises.writeFile(`${root}/i`, chunks());
     test.equal(await fs.promises.readFile(`${root}/i`, 'utf8'), 'one two');
-    const ended = AbortSignal.abort();
-    await test.rejects(fs.promises.readFile(`${root}/i`, { signal: ended }), { name: 'AbortError' });
-    await test.rejects(fs.promises.writeFile(`${root}/i`, 'x', { signal: ended }), { name: 'AbortError' });
+    for (const reason of [undefined, new Error('enough')]) {
+      const signal = AbortSignal.abort(reason);
+      const aborted = { name: 'AbortError', code: 'ABORT_ERR', message: 'The operation was aborted', cause: signal.reason as unknown };
+      await test.rejects(fs.promises.readFile(`${root}/i`, { signal }), aborted);
+      await test.rejects(fs.promises.writeFile(`${root}/i`, 'x', { signal }), aborted);
+    }
+    const ending = new AbortController();
+    const reading = fs.promises.readFile(`${root}/i`, { signal: ending.signal });
+    ending.abort('enough');
+    await test.rejects(reading, { name: 'AbortError', code: 'ABORT_ERR', cause: 'enough' });
   }
   checkMedium(test, sides);
 });
