@@ -1,7 +1,7 @@
 // Owns a run from options to exit status: what the machine must have, the boot, the fallback, the cleaning up.
 
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openBacking, openNameless, type Backing } from './backing-file.js';
 import { EXIT_TIMEOUT, VmError } from './error.js';
@@ -30,6 +30,7 @@ const BOOT_DEADLINE = 300_000;
 export async function runVm(options: VmOptions): Promise<number> {
   const settings = settingsOf(options);
   settings.signal?.throwIfAborted();
+  checkFolders(settings.keep);
   const { programs, kernel } = requirements(settings);
   const resources = new Resources();
   try {
@@ -48,6 +49,11 @@ export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | u
     if (error instanceof VmError) return error.message;
     throw error;
   }
+}
+
+function checkFolders(keep: readonly string[]): void {
+  const missing = keep.find((folder) => !existsSync(folder) || !statSync(folder).isDirectory());
+  if (missing !== undefined) throw new RangeError(`there is no folder '${missing}' to keep the changes of`);
 }
 
 /** Finds the programs and the kernel, or throws one `VmError` that names all that is missing. */

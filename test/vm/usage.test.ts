@@ -24,6 +24,8 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     [['--accel', 'warp', '--', 'true'], /--accel.*auto, kvm, tcg/],
     [['--timeout', 'soon', '--', 'true'], /'soon' is not a number of seconds/],
     [['--timeout', '0', '--', 'true'], /above 0/],
+    [['--keep', '/dev/no-such-folder', '--', 'true'], /there is no folder '\/dev\/no-such-folder'/],
+    [['--keep', '.', '--keep', '/dev/null', '--', 'true'], /there is no folder '\/dev\/null'/],
     [['--env', '=x', '--', 'true'], /no name before the '='/],
     [['--', ''], /the command is empty/],
     [['ls', '-l'], /unknown option '-l'/],
