@@ -176,7 +176,8 @@ async function act(path: string | undefined, options: Options, command: Command)
 }
 
 function presetWords(): string {
-  return Object.entries(PRESETS).map(([name, { text: words }]) => `  ${name.padEnd(8)}${words}`).join('\n');
+  const width = Math.max(...Object.keys(PRESETS).map((name) => name.length)) + 2;
+  return Object.entries(PRESETS).map(([name, { text: words }]) => `  ${name.padEnd(width)}${words}`).join('\n');
 }
 
 export function benchCommand(): Command {

@@ -187,6 +187,6 @@ t.test('wrong usage', (test) => {
   for (const [args, message] of wrong) test.match(bench(...args), { status: 2, stderr: message }, args.join(' '));
   test.match(bench('/nowhere/at/all', '--size', '1M'), { status: 1, stderr: /ENOENT/ });
   test.strictSame(readdirSync(dir), []);
-  test.match(bench('--help'), { status: 0, stdout: /quick .*\n.*oltp/ });
+  test.match(bench('--help'), { status: 0, stdout: /quick .*\n.*oltp[^]*\n {2}metadata {2}small files: / });
   test.end();
 });
