@@ -22,6 +22,8 @@ t.test('mkfs destroys nothing by mistake', (test) => {
   test.ok(readFileSync(image).equals(before));
   const absent = scratchPath(test);
   test.match(ext2('mkfs', absent), { status: 2, stderr: /does not exist: --size/ });
+  test.match(ext2('mkfs', '--size', '0', absent), { status: 2, stderr: /does not exist: .*--size must be more than 0/ });
+  test.throws(() => statSync(absent), { code: 'ENOENT' });
   for (const wrong of [['-b', '3000'], ['-L', 'a label that is too long'], ['-m', 'half'], ['-U', 'x'], ['-N', '0'], ['--size', '1000']]) {
     test.match(ext2('mkfs', '--size', '4M', ...wrong, absent), { status: 2, stderr: /^error: /, stdout: '' }, wrong.join(' '));
     test.throws(() => statSync(absent), { code: 'ENOENT' }, 'what was made is removed');

@@ -32,6 +32,7 @@ function parsePercent(text: string): number {
 function create(image: string, { offset = 0, size }: Region, command: Command): boolean {
   if (existsSync(image)) return false;
   if (size === undefined) command.error(`error: ${image} does not exist: --size BYTES makes it`, { exitCode: 2 });
+  if (size === 0) command.error(`error: ${image} does not exist: to make it, --size must be more than 0`, { exitCode: 2 });
   const fd = openSync(image, 'wx');
   try {
     ftruncateSync(fd, offset + size);
