@@ -4,8 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { deviceUse, openSync, PAGE_SIZE, partition } from 'node-dax';
-import { mkfsSync, mount } from 'node-dax/ext2';
+import { daxMmap, deviceUse, Inode, openSync, PAGE_SIZE, partition } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { FILE_SIZE, onDevices, onEveryDevice, scratchPath } from '../helpers/devices.js';
 
@@ -60,14 +59,9 @@ onEveryDevice('the lock of', (test, wanted) => {
 onDevices('a file mapped on', ['a tmpfs file', 'devdax of 4 KiB', 'raw pmem'], (test, wanted) => {
   const device = wanted.open({ lock: true });
   const part = partition(device, 0, FILE_SIZE / 512);
-  mkfsSync(part, { blockSize: PAGE_SIZE, force: true });
-  const fs = mount(part);
-  const file = fs.open(fs.create(fs.root, 'mapped'));
-  file.truncateSync(PAGE_SIZE);
-  const mapping = file.mmap();
+  const inode = new Inode({ blockSize: PAGE_SIZE, bdev: part }, 1, PAGE_SIZE);
+  const mapping = daxMmap(inode, {}, (_inode, iblock, bh) => { bh.map(part, iblock, PAGE_SIZE); });
   new Uint8Array(mapping.buffer)[0] = 1;
-  file.closeSync();
-  fs.unmount();
   device.closeSync();
   test.equal(canLock(wanted.path, 'exclusive'), false, 'what can still be stored to is still locked');
   mapping.unmap();
@@ -76,16 +70,11 @@ onDevices('a file mapped on', ['a tmpfs file', 'devdax of 4 KiB', 'raw pmem'], (
 
 onDevices('a file that another thread has mapped on', ['a tmpfs file'], async (test, wanted) => {
   const device = wanted.open({ lock: true });
-  mkfsSync(device, { blockSize: PAGE_SIZE, force: true });
-  const fs = mount(device);
-  const file = fs.open(fs.create(fs.root, 'mapped'));
-  file.truncateSync(PAGE_SIZE);
-  const mapping = file.mmap();
+  const inode = new Inode({ blockSize: PAGE_SIZE, bdev: device }, 1, PAGE_SIZE);
+  const mapping = daxMmap(inode, {}, (_inode, iblock, bh) => { bh.map(device, iblock, PAGE_SIZE); });
   const worker = await FaultWorker.start(test, mapping.handle);
   await worker.store(0, 7);
   mapping.unmap();
-  file.closeSync();
-  fs.unmount();
   device.closeSync();
   test.equal(canLock(wanted.path, 'exclusive'), false);
   await worker.call('unmap', 0);
