@@ -20,7 +20,7 @@ export function toPath(value: unknown, name = 'path'): FsPath {
   return path;
 }
 
-const SLASH = 0x2f;
+export const SLASH = 0x2f;
 
 /** Whether what a path leads to is to be a directory. */
 export function endsWithSlash(path: FsPath): boolean {

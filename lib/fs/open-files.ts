@@ -1,7 +1,7 @@
 // Owns open files: their descriptors, and what open(2), read(2) and write(2) mean.
 
 import { constants } from 'node:fs';
-import { endsWithSlash, hasOpenFlag, joined, type FsPath } from './arguments.js';
+import { endsWithSlash, hasOpenFlag, joined, SLASH, type FsPath } from './arguments.js';
 import type { FsFile, FsInode, MountedFilesystem } from './contract.js';
 import { attempt, fail, type Call } from './failure.js';
 
@@ -216,7 +216,6 @@ export class OpenFiles {
 }
 
 const DOT = 0x2e;
-const SLASH = 0x2f;
 
 function parentOf(path: FsPath): FsPath {
   const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');
