@@ -249,23 +249,25 @@ export class DaxFile {
     if (!this.#isOpen) this.#fail(syscall, 'EBADF', { hint: `inode ${this.inode.ino}: it was closed` });
   }
 
+  #checkWritable(syscall: string): void {
+    this.#checkOpen(syscall);
+    if (this.#readOnly) this.#fail(syscall, 'EROFS', { reason: 'READ_ONLY' });
+  }
+
   #mayWrite(length: number): boolean {
-    this.#checkOpen('write');
-    if (this.#readOnly) this.#fail('write', 'EROFS', { reason: 'READ_ONLY' });
+    this.#checkWritable('write');
     return length > 0;
   }
 
   #checkRange(pos: Bytes, length: Bytes): { from: number; to: number } {
-    this.#checkOpen('write');
-    if (this.#readOnly) this.#fail('write', 'EROFS', { reason: 'READ_ONLY' });
+    this.#checkWritable('write');
     const from = toBytes(pos, 'pos');
     return { from, to: from + toBytes(length, 'length') };
   }
 
   #checkSize(size: Bytes): number {
     const bytes = toBytes(size, 'size');
-    this.#checkOpen('truncate');
-    if (this.#readOnly) this.#fail('truncate', 'EROFS', { reason: 'READ_ONLY' });
+    this.#checkWritable('truncate');
     if (!isRegular(this.inode.mode)) this.#fail('truncate', 'EINVAL');
     if (bytes > this.#maxBytes) this.#fail('truncate', 'EFBIG');
     return bytes;
