@@ -210,17 +210,7 @@ void FaultFile::Answer(uint64_t region_id, uint64_t page, bool major, int error)
 }
 
 void FaultFile::AnswerNobody() {
-  Regions regions;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  regions = Alive();
-  for (const auto& [key, question] : questions_) {
-    for (const auto& region : regions) {
-      if (region->id() != key.first) continue;
-      region->Refuse({key.second, 1}, -ESTALE);
-      region->Wake({key.second, 1});
-    }
-  }
-  questions_.clear();
+  RefuseQuestions(std::chrono::steady_clock::time_point::max(), -ESTALE);
 }
 
 void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
@@ -446,17 +436,21 @@ int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) 
 }
 
 bool FaultFile::Expire(std::chrono::steady_clock::time_point now) {
+  return RefuseQuestions(now, -ETIMEDOUT);
+}
+
+bool FaultFile::RefuseQuestions(std::chrono::steady_clock::time_point due, int error) {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
   regions = Alive();
   for (auto at = questions_.begin(); at != questions_.end();) {
-    if (at->second.deadline > now) {
+    if (at->second.deadline > due) {
       ++at;
       continue;
     }
     for (const auto& region : regions) {
       if (region->id() != at->first.first) continue;
-      region->Refuse({at->first.second, 1}, -ETIMEDOUT);
+      region->Refuse({at->first.second, 1}, error);
       region->Wake({at->first.second, 1});
     }
     at = questions_.erase(at);

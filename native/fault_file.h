@@ -111,6 +111,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
                     PageRange* installed);
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
+  // Those that were to be answered by then. True while there are others.
+  bool RefuseQuestions(std::chrono::steady_clock::time_point due, int error);
   // 0 or -EAGAIN.
   int ShowCopy(uint64_t region, uint64_t page, const char* bytes);
   // `run`: the one that the page is in; null.

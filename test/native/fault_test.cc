@@ -59,11 +59,10 @@ struct Question {
   bool write;
 };
 
-// The owner's thread, with a queue of its own.
+// The thread that makes it, with a queue of its own.
 class Owner final : public dax::FaultClient {
  public:
   uint32_t thread() const override { return thread_; }
-  void SetThread() { thread_ = static_cast<uint32_t>(syscall(SYS_gettid)); }
   bool Ask(uint64_t, uint64_t region, uint64_t page, bool write, bool) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     questions_.push_back({region, page, write});
@@ -81,7 +80,7 @@ class Owner final : public dax::FaultClient {
   }
 
  private:
-  std::atomic<uint32_t> thread_{0};
+  const uint32_t thread_ = static_cast<uint32_t>(syscall(SYS_gettid));
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Question> questions_;
@@ -193,7 +192,6 @@ std::shared_ptr<FaultRegion> Open(const std::shared_ptr<FaultFile>& file, const 
 void HoleTest(const char* path, int threads) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
-  owner->SetThread();
   const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
   std::vector<std::thread> workers;
   std::atomic<int> running{threads};
@@ -233,7 +231,6 @@ void HoleTest(const char* path, int threads) {
 void PrivateTest(const char* path, int threads, int rounds) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
-  owner->SetThread();
   const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
   for (uint64_t page = 0; page < kFilePages; page++)
     filesystem.Answer(*file, {0, page, true}, kFilePages * kPage);
@@ -268,7 +265,6 @@ void PrivateTest(const char* path, int threads, int rounds) {
 void StaleTest(const char* path) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
-  owner->SetThread();
   const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
   file->Know({0, kFilePages}, {});
   const auto region = Open(file, owner, false, true);
@@ -287,7 +283,6 @@ void StaleTest(const char* path) {
 void FreezeTest(const char* path) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
-  owner->SetThread();
   const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
   const auto region = Open(file, owner, true, true);
   int64_t stored = 0;
@@ -313,7 +308,6 @@ void FreezeTest(const char* path) {
 void PersistTest(const char* path) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
-  owner->SetThread();
   const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
   filesystem.Answer(*file, {0, 0, true}, kFilePages * kPage);
   const auto region = Open(file, owner, true, true);
@@ -344,7 +338,6 @@ void PersistTest(const char* path) {
 void Storm(const char* path, unsigned seed, int rounds, int threads) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
-  owner->SetThread();
   const auto file = FaultFile::Create(owner, kPage, kFilePages * kPage);
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> loads{0}, stores{0}, refusals{0};
