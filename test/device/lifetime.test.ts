@@ -1,15 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { openSync, type DaxDevice } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { gc } from '../helpers/gc.js';
 import { IN_GUEST } from '../helpers/guest.js';
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
 
 const MIB = 1024 * 1024;
 const CLOSED = { code: 'EBADF', reason: 'DEVICE_CLOSED' };

@@ -2,14 +2,10 @@
 
 import '../helpers/assert-locks.js';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { daxMmap, DaxMapping, freezeSuper, thawSuper } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
+import { gc } from '../helpers/gc.js';
 import { onEveryGround } from '../helpers/mapped-file.js';
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
 
 onEveryGround('a thread that ends takes nothing from others', async (test, ground) => {
   const mapped = ground.holes(4);
