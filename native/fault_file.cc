@@ -148,6 +148,16 @@ void FaultFile::SetDurable(PageRange pages) {
   stored_.SetDurable(pages);
 }
 
+void FaultFile::TakeOver(FaultFile& ended) {
+  StoredPages stored;
+  {
+    const std::lock_guard<std::mutex> lock(ended.mutex_);
+    std::swap(stored, ended.stored_);
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  stored_.Add(stored);
+}
+
 void FaultFile::Forget(PageRange pages) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;

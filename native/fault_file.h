@@ -44,6 +44,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // served they stay stored to. When they are durable: SetDurable.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);
+  // What may have been stored to the same file through `ended`, which has no regions any more.
+  void TakeOver(FaultFile& ended);
   // Takes the pages away from every region, so that the next touch asks again. Private copies stay (TR-11).
   void Forget(PageRange pages);
   // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.

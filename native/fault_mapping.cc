@@ -59,9 +59,9 @@ struct RegionHandle {
 };
 
 // Null with a TypeError pending.
-std::shared_ptr<FaultFile> GetFile(const Args& args) {
+std::shared_ptr<FaultFile> GetFile(const Args& args, size_t index = 0) {
   FileHandle* handle;
-  return args.External(0, reinterpret_cast<void**>(&handle)) ? handle->file : nullptr;
+  return args.External(index, reinterpret_cast<void**>(&handle)) ? handle->file : nullptr;
 }
 
 RegionHandle* GetRegion(const Args& args) {
@@ -217,6 +217,15 @@ napi_value SetDurable(napi_env env, napi_callback_info info) {
     file.SetDurable(pages);
     return napi_value(nullptr);
   });
+}
+
+// faultTakeOver(file, ended)
+napi_value TakeOver(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  const std::shared_ptr<FaultFile> file = GetFile(args);
+  const std::shared_ptr<FaultFile> ended = GetFile(args, 1);
+  if (file && ended) file->TakeOver(*ended);
+  return nullptr;
 }
 
 // faultForget(file, first, count)
@@ -388,6 +397,7 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"faultIsStored", IsStored},
       {"faultTakeStored", TakeStored},
       {"faultSetDurable", SetDurable},
+      {"faultTakeOver", TakeOver},
       {"faultForget", Forget},
       {"faultAnswer", Answer},
       {"faultAnswerCopy", AnswerCopy},

@@ -34,6 +34,11 @@ class StoredPages {
   // Those that were taken are durable.
   void SetDurable(PageRange pages) { taken_.Erase(pages); }
 
+  // Those of `other` too.
+  void Add(const StoredPages& other) {
+    for (const auto& [part, place] : other.In({0, UINT64_MAX})) Note(part, place);
+  }
+
   // Which they are is still known, and where they lie, which keeps devices open, is not.
   void ForgetPlaces() {
     for (RunMap<Place>* const runs : {&noted_, &taken_}) {

@@ -113,6 +113,12 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#operations = operations;
     spaces.set(id, new WeakRef(this));
     goneSpaces.register(this, id);
+    const { unmapped } = inode;
+    if (unmapped instanceof AddressSpace) {
+      addon().faultTakeOver(file, unmapped.#file);
+      this.#isVolatile = unmapped.#isVolatile;
+      inode.unmapped = undefined;
+    }
     inode.mappings = this;
     inode.extents.watcher = this;
     const gate = freezeGate(inode.sb);
@@ -188,7 +194,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #letGo(): void {
     this.inode.mappings = undefined;
     this.inode.extents.watcher = undefined;
-    if (this.#isStored) this.inode.unmapped = [...this.inode.unmapped, this];
+    if (this.#isStored) this.inode.unmapped = this;
   }
 
   // What lies past the end is no file's.
@@ -209,7 +215,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       this.#operations.dirty?.(inode);
     }
     addon().faultSetDurable(this.#file, first, count);
-    if (inode.unmapped.includes(this) && !this.#isStored) inode.unmapped = inode.unmapped.filter((one) => one !== this);
+    if (inode.unmapped === this && !this.#isStored) inode.unmapped = undefined;
   }
 
   /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */

@@ -136,6 +136,8 @@ export interface Addon {
    */
   faultTakeStored(file: NativeFile, first: number, count: number): number[];
   faultSetDurable(file: NativeFile, first: number, count: number): void;
+  /** What may have been stored to the same file through `ended`, which nobody looks at any more. */
+  faultTakeOver(file: NativeFile, ended: NativeFile): void;
   faultKnowHole(file: NativeFile, first: number, count: number): number;
   faultForget(file: NativeFile, first: number, count: number): void;
   /** `errno` positive, or 0: look again. */

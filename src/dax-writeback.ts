@@ -18,7 +18,8 @@ import { roundUp, toBytes, type Bytes } from './units.js';
 export function daxWriteback(inode: Inode, pos: Bytes = 0, length: Bytes = Number.MAX_SAFE_INTEGER): void {
   const start = toBytes(pos, 'pos');
   const end = Math.min(start + toBytes(length, 'length'), Number.MAX_SAFE_INTEGER);
-  writeBackAll(inode.mappings === undefined ? [...inode.unmapped] : [inode.mappings, ...inode.unmapped], start, end);
+  // What was stored through those that are gone is known to those that came after them.
+  (inode.mappings ?? inode.unmapped)?.writeBack(start, end);
 }
 
 /** As `daxWriteback`, for every file of a filesystem that is there and is or was mapped. */

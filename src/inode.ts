@@ -80,9 +80,6 @@ export interface FileMappings {
   writeBack(pos: number, end: number): void;
 }
 
-// Of all but few inodes.
-const NONE: readonly FileMappings[] = [];
-
 /**
  * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs.
  */
@@ -110,8 +107,8 @@ export class Inode {
   isFreeingDue = false;
   /** Once it was mapped (i_mapping). */
   mappings: FileMappings | undefined;
-  /** @internal Mappings that are gone, and what was stored through them is not known to be durable. */
-  unmapped: readonly FileMappings[] = NONE;
+  /** @internal Those that are gone, if what was stored through them is not known to be durable. */
+  unmapped: FileMappings | undefined;
 
   #dioCount = 0;
   #whenNoDio: (() => void)[] = [];

@@ -89,7 +89,7 @@ export class Volume {
     for (const [ino, inode] of this.#known) {
       if (this.#known.size <= MOST_INODES / 2 || left-- === 0) break;
       this.#known.delete(ino);
-      const isMapped = inode.mappings !== undefined || inode.unmapped.length > 0;
+      const isMapped = inode.mappings !== undefined || inode.unmapped !== undefined;
       if (inode.wasUsed || inode.opened > 0 || inode.dioCount > 0 || isMapped || this.#dirty.has(inode)) {
         inode.wasUsed = false;
         this.#known.set(ino, inode);
