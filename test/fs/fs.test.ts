@@ -502,13 +502,15 @@ t.test('streams', async (test) => {
     message: "ENOENT: no such file or directory, open '/none'",
   });
   const text: string[] = [];
-  for await (const chunk of sides.ours.createReadStream('/s', { encoding: 'hex', highWaterMark: 7 })) {
+  const left = sides.ours.createReadStream('/s', { encoding: 'hex', highWaterMark: 7 });
+  // It closes its file on its own time.
+  const closed = new Promise<void>((resolve) => left.once('close', resolve));
+  for await (const chunk of left) {
     text.push(String(chunk));
     if (text.length === 3) break;
   }
   test.equal(text.join(''), content.subarray(0, 21).toString('hex'));
-  // A stream that is left early closes its file on its own time.
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await closed;
   checkMedium(test, sides);
 });
 
