@@ -149,13 +149,9 @@ void FaultFile::SetDurable(PageRange pages) {
 }
 
 void FaultFile::TakeOver(FaultFile& ended) {
-  StoredPages stored;
-  {
-    const std::lock_guard<std::mutex> lock(ended.mutex_);
-    std::swap(stored, ended.stored_);
-  }
-  const std::lock_guard<std::mutex> lock(mutex_);
-  stored_.Add(stored);
+  const std::scoped_lock lock(mutex_, ended.mutex_);
+  stored_.Add(ended.stored_);
+  ended.stored_.Clear();
 }
 
 void FaultFile::Forget(PageRange pages) {
