@@ -1,6 +1,16 @@
 // Counts the results of a TAP stream: assertions, not the test points that only close a subtest.
 
+import { inspect } from 'node:util';
 import { Parser } from 'tap-parser';
+
+/** What a person reads of a result that failed. */
+export function failureText({ fullname, diag }) {
+  const lines = Object.entries(diag ?? {}).map(([key, value]) => {
+    const text = (typeof value === 'string' ? value : inspect(value, { depth: null })).trimEnd();
+    return `  ${key}: ${(text.includes('\n') ? `\n${text}` : text).replaceAll('\n', '\n    ')}`;
+  });
+  return ['', `not ok: ${fullname}`, ...lines].join('\n');
+}
 
 /** A parser of TAP, and what it has seen so far. `onPoint(result, parser)` is told of every test point, as it comes. */
 export function tapResults(onPoint = () => {}) {

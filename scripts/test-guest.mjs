@@ -8,8 +8,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inspect } from 'node:util';
-import { tapResults } from './tap-results.mjs';
+import { failureText, tapResults } from './tap-results.mjs';
 
 const TIME_LIMIT = '3600';
 
@@ -19,14 +18,6 @@ const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
   .filter((name) => /^(?:device|fault)\/.*\.test\.js$|(?:^|\/)guest\.test\.js$/.test(name))
   .map((name) => join('dist', 'test', name))
   .sort();
-
-function print({ fullname, diag }) {
-  console.log(`\nnot ok: ${fullname}`);
-  for (const [key, value] of Object.entries(diag ?? {})) {
-    const text = (typeof value === 'string' ? value : inspect(value, { depth: null })).trimEnd();
-    console.log(`  ${key}: ${(text.includes('\n') ? `\n${text}` : text).replaceAll('\n', '\n    ')}`);
-  }
-}
 
 const closed = [];
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -56,7 +47,7 @@ async function runGuest() {
     new Promise((resolve) => guest.on('close', resolve)),
     new Promise((resolve) => parser.on('complete', resolve)),
   ]);
-  failures.forEach(print);
+  for (const failure of failures) console.log(failureText(failure));
   for (const key of Object.keys(total)) total[key] += counts[key];
   return { tap, ok: status === 0 && failures.length === 0 };
 }
