@@ -116,14 +116,19 @@ t.test('a listener for SIGBUS', (test) => {
   const program = `
     const { openSync } = require('node-dax');
     const device = openSync(process.argv[1], { size: 8192 });
-    const listener = () => console.log('heard');
+    const waiting = setTimeout(() => 0, 20_000);
+    const listener = () => {
+      console.log('heard');
+      clearTimeout(waiting);
+      process.off('SIGBUS', listener);
+      setImmediate(gone);
+    };
     const gone = () => { try { device.readSync(Buffer.alloc(1), 4096); } catch (error) { console.log(error.code); } };
     require('node:fs').truncateSync(process.argv[1], 4096);
     process.on('SIGBUS', listener);
     setImmediate(() => {
       gone();
       process.kill(process.pid, 'SIGBUS');
-      setTimeout(() => { process.off('SIGBUS', listener); setImmediate(gone); }, 50);
     });`;
   const { stdout, status } = spawnSync(process.execPath, ['-e', program, scratchPath(test, '/dev/shm')], {
     encoding: 'utf8',

@@ -1,6 +1,7 @@
 // A program that maps a file of one written page and holes, in a process that may not serve every fault, and tells as JSON what
 // comes of touches and system calls. Arguments: the device, a file to write to.
 
+import { once } from 'node:events';
 import { closeSync, openSync as openFile, writeSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { DaxMapping, daxMmap, openSync, type MappingHandle } from 'node-dax';
@@ -47,6 +48,7 @@ function attempt(work: () => Outcome): Outcome {
 async function look({ handle, target }: { handle: MappingHandle; target: string }): Promise<void> {
   const mapping = DaxMapping.attach(handle);
   const losses: string[] = [];
+  const told = once(mapping, 'error');
   mapping.on('error', ({ code, position }: { code: string; position: number }) => losses.push(`${code} at page ${position / PAGE}`));
   const bytes = new Uint8Array(mapping.buffer);
   const fd = openFile(target, 'w');
@@ -65,8 +67,10 @@ async function look({ handle, target }: { handle: MappingHandle; target: string 
     losses,
   };
   closeSync(fd);
-  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+  // What it listens to keeps it here.
   parentPort?.on('message', (page: number) => parentPort?.postMessage(bytes[page * PAGE]));
+  // The store to a hole was lost, which is told of later.
+  if (seen.mode === 'none') await told;
   parentPort?.postMessage(seen);
 }
 
