@@ -108,10 +108,10 @@ onEveryDevice('the asynchronous forms, small and large, on', async (test, wanted
 onEveryDevice('large copies leave the event loop free on', async (test, wanted) => {
   const device = wanted.open();
   const target = Buffer.alloc(4 * MIB);
-  let [turned, settled] = [false, false];
+  let turned = false;
   // On a busy machine this thread may come to its next turn after the reads.
   for (let round = 0; round < 50 && !turned; round++) {
-    settled = false;
+    let settled = false;
     const reading = Promise.all(Array.from({ length: 8 }, () => device.read(target, 0))).then(() => (settled = true));
     await new Promise(setImmediate);
     turned = !settled;
