@@ -294,13 +294,17 @@ function prepare(
   if (isDot(fromName) || isDot(toName)) fail('EINVAL', 'rename', 'a directory cannot be renamed by . or ..');
   const from = { dir: fromDir, ...forOld(volume, fromDir, fromName, 'rename') };
   const inode = volume.inode(from.entry.ino);
-  checkFlags(inode, 'rename');
   checkDirectory(toDir, 'rename');
   const directory = volume.directory(toDir);
   const entry = directory.find(toName);
   const replaced = entry && volume.inode(entry.ino);
   if (replaced === inode) return undefined;
-  if (inode.isDirectory) checkNotWithin(volume, inode, toDir);
+  // Before all that is asked of the two themselves, as in the kernel.
+  if (inode.isDirectory && isWithin(volume, toDir, inode)) fail('EINVAL', 'rename', 'a directory cannot become part of itself');
+  if (replaced?.isDirectory === true && isWithin(volume, fromDir, replaced)) {
+    fail('ENOTEMPTY', 'rename', 'the directory to be replaced has in it what is renamed');
+  }
+  checkFlags(inode, 'rename');
   if (replaced !== undefined) checkReplaced(volume, inode, replaced);
   checkFlags(toDir, 'rename', replaced === undefined);
   if (inode.isDirectory && fromDir !== toDir && replaced === undefined) checkLinks(volume, toDir, 'rename');
@@ -318,12 +322,11 @@ function checkReplaced(volume: Volume, inode: Ext2Inode, replaced: Ext2Inode): v
   }
 }
 
-/** Throws `EINVAL` if `dir` is `inode` or lies somewhere in it. */
-function checkNotWithin(volume: Volume, inode: Ext2Inode, dir: Ext2Inode): void {
+/** Whether `dir` is `ancestor`, or lies somewhere in it. */
+function isWithin(volume: Volume, dir: Ext2Inode, ancestor: Ext2Inode): boolean {
   const seen = new Set<number>();
-  for (let at = dir; ; ) {
-    if (at === inode) fail('EINVAL', 'rename', 'a directory cannot become part of itself');
-    if (at.ino === EXT2_ROOT_INO) return;
+  for (let at = dir; at !== ancestor; ) {
+    if (at.ino === EXT2_ROOT_INO) return false;
     const up = volume.directory(at).find('..');
     if (up === undefined || seen.has(at.ino)) {
       throw volume.sb.corrupt('is a directory that no way leads up from to the root', { ino: at.ino });
@@ -331,4 +334,5 @@ function checkNotWithin(volume: Volume, inode: Ext2Inode, dir: Ext2Inode): void 
     seen.add(at.ino);
     at = volume.inode(up.ino);
   }
+  return true;
 }

@@ -39,7 +39,8 @@ t.test('what POSIX refuses', { skip }, (t) => {
   const { root } = fs;
   const dir = fs.mkdir(root, 'dir');
   const file = fs.create(root, 'file');
-  fs.mkdir(dir, 'sub');
+  const sub = fs.mkdir(dir, 'sub');
+  fs.create(sub, 'file');
   fs.mkdir(root, 'empty');
   fs.symlink(root, 'link', 'file');
   fs.symlink(root, 'loop', 'loop');
@@ -72,6 +73,7 @@ t.test('what POSIX refuses', { skip }, (t) => {
     ['rename .', 'EINVAL', () => { fs.rename(dir, '.', root, 'a'); }],
     ['rename a directory over a file', 'ENOTDIR', () => { fs.rename(root, 'dir', root, 'file'); }],
     ['rename a file over a directory', 'EISDIR', () => { fs.rename(root, 'file', root, 'dir'); }],
+    ['rename a file over the directory above its own', 'ENOTEMPTY', () => { fs.rename(sub, 'file', root, 'dir'); }],
     ['rename over a directory with something in it', 'ENOTEMPTY', () => { fs.rename(root, 'empty', root, 'dir'); }],
     ['readlink of a file', 'EINVAL', () => fs.readlink(file)],
     ['an empty target', 'ENOENT', () => fs.symlink(root, 'a', '')],
