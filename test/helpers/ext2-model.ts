@@ -61,6 +61,13 @@ function isWithin(dir: DirNode, node: Node): boolean {
   }
 }
 
+/** A name in a directory, and what has it. */
+interface Entry {
+  dir: DirNode;
+  name: string;
+  node: Node | undefined;
+}
+
 /** A filesystem and its model. Throws an `Error` that tells the difference as soon as there is one. */
 export class Ext2Model {
   readonly #device: ImageDevice;
@@ -172,7 +179,7 @@ export class Ext2Model {
     return number % 5 === 0 ? `${number}${'ü'.repeat(number * 4)}` : `n${number}${'x'.repeat((number * 7) % 40)}`;
   }
 
-  #anyEntry(): { dir: DirNode; name: string; node: Node | undefined } {
+  #anyEntry(): Entry {
     const dir = this.#anyDir();
     const names = [...dir.entries.keys()];
     const name = names.length > 0 && this.#random.below(5) > 0 ? this.#random.pick(names) : this.#anyName();
@@ -372,7 +379,7 @@ export class Ext2Model {
   #rename(): void {
     const from = this.#anyEntry();
     const to = this.#anyEntry();
-    const errno = this.#renameErrno(from.node, to.dir, to.node);
+    const errno = this.#renameErrno(from, to);
     const done = this.#expect('rename', errno, () => {
       this.#fs.rename(this.#inode(from.dir), from.name, this.#inode(to.dir), to.name);
     });
@@ -383,11 +390,12 @@ export class Ext2Model {
     if (from.node.kind === 'dir') from.node.parent = to.dir;
   }
 
-  #renameErrno(node: Node | undefined, toDir: DirNode, replaced: Node | undefined): string | undefined {
+  #renameErrno({ dir: fromDir, node }: Entry, { dir: toDir, node: replaced }: Entry): string | undefined {
     if (node === undefined) return 'ENOENT';
     if (node === replaced) return undefined;
     if (node.kind === 'dir' && isWithin(toDir, node)) return 'EINVAL';
     if (replaced === undefined) return undefined;
+    if (replaced.kind === 'dir' && isWithin(fromDir, replaced)) return 'ENOTEMPTY';
     if (node.kind === 'dir' && replaced.kind !== 'dir') return 'ENOTDIR';
     if (node.kind !== 'dir' && replaced.kind === 'dir') return 'EISDIR';
     return replaced.kind === 'dir' && replaced.entries.size > 0 ? 'ENOTEMPTY' : undefined;
