@@ -57,6 +57,11 @@ export class ExtentCache {
   // What a row says by a number. There are few: a device or two, each in few states.
   readonly #kinds: Kind[] = [];
 
+  /** Bytes of memory that the extents take. */
+  get bytes(): number {
+    return this.#rows.bytes;
+  }
+
   /** The extent that holds `iblock`, as it is now. */
   find(iblock: number): Extent | undefined {
     const extent = emptyExtent();

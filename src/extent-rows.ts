@@ -37,6 +37,11 @@ export class ExtentRows {
   // `find` left the cursor there, and nothing was moved since. I/O tends to go on where it was.
   #isFound = false;
 
+  /** Bytes of memory. */
+  get bytes(): number {
+    return this.#numbers.byteLength + this.#starts.byteLength;
+  }
+
   get start(): number {
     return this.#numbers[this.#at + START] as number;
   }

@@ -7,6 +7,8 @@ import { PageLocks } from './page-locks.js';
 import { RwLock } from './rw-lock.js';
 import { PAGE_SIZE } from './units.js';
 
+const BLOCK_SIZES: readonly number[] = [512, 1024, 2048, PAGE_SIZE];
+
 /** What all files of a mounted filesystem have in common. */
 export interface SuperBlock {
   /** Bytes in a block: a power of two from 512 to 4096. */
@@ -81,7 +83,9 @@ export interface FileMappings {
 }
 
 /**
- * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs.
+ * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs. A filesystem that forgets
+ * inodes may hand out objects that stand for one, with the same members (`implements Inode`): the DAX layer keeps nothing
+ * by an object's identity. All of them must have the same locks and extents until the inode is idle.
  */
 export class Inode {
   readonly sb: SuperBlock;
@@ -95,14 +99,8 @@ export class Inode {
   mtimeMs = 0;
   ctimeMs = 0;
 
-  /** i_mutex: reads share it, writes and truncation do not. Outermost. */
-  readonly ilock = new RwLock('ilock');
-  /** invalidate_lock: faults share it; truncating and punching hold it alone while blocks go. */
-  readonly inval = new RwLock('inval');
-  /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
-  readonly extents = new ExtentCache();
-  /** Pages of garbage that a write fills, or of which a fault is served. */
-  readonly pages = new PageLocks();
+  /** The locks and extents, which the first use makes: most inodes in memory are never read or written. */
+  activity: InodeActivity | undefined;
   /** @internal There may be blocks past i_size that could not be freed: they go before the file grows. */
   isFreeingDue = false;
   /** Once it was mapped (i_mapping). */
@@ -110,12 +108,9 @@ export class Inode {
   /** @internal Those that are gone, if what was stored through them is not known to be durable. */
   unmapped: FileMappings | undefined;
 
-  #dioCount = 0;
-  #whenNoDio: (() => void)[] = [];
-
   /** Throws `RangeError` for a block size that is no power of two from 512 to 4096. */
   constructor(sb: SuperBlock, ino: number, size = 0) {
-    if (![512, 1024, 2048, PAGE_SIZE].includes(sb.blockSize)) {
+    if (!BLOCK_SIZES.includes(sb.blockSize)) {
       throw new RangeError(`the block size must be 512, 1024, 2048 or 4096, it is ${sb.blockSize}`);
     }
     this.sb = sb;
@@ -123,22 +118,76 @@ export class Inode {
     this.size = size;
   }
 
+  /** i_mutex: reads share it, writes and truncation do not. Outermost. */
+  get ilock(): RwLock {
+    return activityOf(this).ilock;
+  }
+
+  /** invalidate_lock: faults share it; truncating and punching hold it alone while blocks go. */
+  get inval(): RwLock {
+    return activityOf(this).inval;
+  }
+
+  /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
+  get extents(): ExtentCache {
+    return activityOf(this).extents;
+  }
+
+  /** Pages of garbage that a write fills, or of which a fault is served. */
+  get pages(): PageLocks {
+    return activityOf(this).pages;
+  }
+
+  /** No lock is held or awaited, no I/O is under way, and nothing is mapped: the filesystem may forget this object. */
+  get isIdle(): boolean {
+    return this.mappings === undefined && this.unmapped === undefined && (this.activity?.isIdle ?? true);
+  }
+
   /** I/O under way (i_dio_count), which truncation waits for. */
   get dioCount(): number {
-    return this.#dioCount;
+    return this.activity?.dioCount ?? 0;
   }
 
   dioBegin(): void {
-    this.#dioCount++;
+    activityOf(this).dioCount++;
   }
 
   dioEnd(): void {
-    this.#dioCount--;
-    if (this.#dioCount === 0 && this.#whenNoDio.length > 0) for (const wake of this.#whenNoDio.splice(0)) wake();
+    activityOf(this).dioEnd();
   }
 
   /** Resolves when no I/O is under way (inode_dio_wait). */
   async dioWait(): Promise<void> {
-    while (this.#dioCount > 0) await new Promise<void>((resolve) => this.#whenNoDio.push(resolve));
+    await this.activity?.dioWait();
   }
 }
+
+function activityOf(inode: Inode): InodeActivity {
+  return (inode.activity ??= new InodeActivity());
+}
+
+/** The locks, extents and counts of one inode. */
+class InodeActivity {
+  readonly ilock = new RwLock('ilock');
+  readonly inval = new RwLock('inval');
+  readonly extents = new ExtentCache();
+  readonly pages = new PageLocks();
+  dioCount = 0;
+  readonly #whenNoDio: (() => void)[] = [];
+
+  /** Nobody holds or awaits any of them. */
+  get isIdle(): boolean {
+    return this.dioCount === 0 && this.ilock.isFree && this.inval.isFree && this.pages.isEmpty;
+  }
+
+  dioEnd(): void {
+    this.dioCount--;
+    if (this.dioCount === 0 && this.#whenNoDio.length > 0) for (const wake of this.#whenNoDio.splice(0)) wake();
+  }
+
+  async dioWait(): Promise<void> {
+    while (this.dioCount > 0) await new Promise<void>((resolve) => this.#whenNoDio.push(resolve));
+  }
+}
+
+export type { InodeActivity };

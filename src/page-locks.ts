@@ -16,6 +16,11 @@ export class PageLocks {
   readonly #held: LockedPages[] = [];
   #whenFreed: (() => void)[] = [];
 
+  /** Nobody holds one. */
+  get isEmpty(): boolean {
+    return this.#held.length === 0;
+  }
+
   /** Locks bytes [start, end) of the file, which are whole blocks or pages, unless one of them is locked. */
   tryLock(start: number, end: number, isFilling = false): LockedPages | undefined {
     for (const other of this.#held) if (start < other.end && other.start < end) return undefined;

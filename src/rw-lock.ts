@@ -55,6 +55,11 @@ export class RwLock {
     if (this.#waiting.length > 0) this.#admit();
   }
 
+  /** Nobody has it, and nobody waits for it. */
+  get isFree(): boolean {
+    return this.#holders === 0 && this.#waiting.length === 0;
+  }
+
   get isHeldExclusive(): boolean {
     return this.#holders < 0;
   }
