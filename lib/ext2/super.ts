@@ -136,13 +136,15 @@ function loadSuperblock(device: BlockDevice): Uint8Array<ArrayBuffer> {
   return new Medium(device, device.size).load(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
 }
 
-// What three levels of pointers reach, as long as i_blocks (32 bits, in units of 512) can count it with the pointers.
+// What three levels of pointers reach, as long as i_blocks (32 bits, in units of 512) can count it with the pointers. As
+// the kernel counts those (ext2_max_size): a file that it made can be of this size to the byte.
 function maxBytesOf({ blockSize }: Geometry, { s_rev_level }: Superblock): number {
   // Revision 0 has no high half of i_size.
   if (s_rev_level < EXT2_DYNAMIC_REV) return 2 ** 31 - 1;
   const pointers = blockSize / 4;
-  const tree = EXT2_NDIR_BLOCKS + pointers + pointers ** 2 + pointers ** 3;
+  const direct = EXT2_NDIR_BLOCKS + pointers + pointers ** 2;
   const counted = Math.floor((2 ** 32 - 1) / (blockSize / 512));
-  const indirect = 2 + Math.ceil(counted / pointers) + Math.ceil(counted / pointers ** 2);
-  return Math.min(tree, counted - indirect) * blockSize;
+  const triple = counted - direct;
+  const indirect = 3 + pointers + Math.ceil(triple / pointers) + Math.ceil(triple / pointers ** 2);
+  return Math.min(direct + pointers ** 3, counted - indirect) * blockSize;
 }
