@@ -61,6 +61,11 @@ export class BlockMap {
     return this.#tree.dirty;
   }
 
+  /** Blocks of pointers that are in memory. */
+  get indirect(): number {
+    return this.#tree.indirect;
+  }
+
   /** Up to `most` blocks from `iblock` on, which lie in one run or are one hole. Changes nothing. */
   find(iblock: number, most: number): Mapping {
     const { block, count } = this.#tree.find(iblock, most);

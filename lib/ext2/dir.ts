@@ -1,6 +1,7 @@
-// Owns directories: their entries as they lie in blocks, an index of the names in memory, and adding, changing and
-// removing one by a single store.
+// Owns directories: their entries as they lie in blocks, finding one by its name, and adding, changing and removing one by
+// a single store.
 
+import { DirIndex, hashOf, hashOfBytes } from './dir-index.js';
 import {
   DIRENT,
   DIRENT_HEADER,
@@ -10,8 +11,9 @@ import {
   INODE_FLAGS,
   withFlag,
 } from './disk.js';
-import type { Ext2Inode } from './inode.js';
-import { isEntryName, type ByteName } from './name.js';
+import type { IncoreInode } from './inode.js';
+import type { ByteName } from './name.js';
+import type { Linked } from './use-order.js';
 
 /** An entry. */
 export interface Dirent {
@@ -27,6 +29,11 @@ const INODE_AT = DIRENT.inode[1];
 const REC_LEN_AT = DIRENT.rec_len[1];
 const NAME_LEN_AT = DIRENT.name_len[1];
 const FILE_TYPE_AT = DIRENT.file_type[1];
+const SLASH = 0x2f;
+
+// What a directory takes beside its index and its blocks, and a block beside its bytes.
+const DIRECTORY_BYTES = 400;
+const BLOCK_BYTES = 400;
 
 /** A block of a directory in memory, as on the medium, and every length in it checked. */
 class DirBlock {
@@ -76,9 +83,17 @@ class DirBlock {
       }
       const ino = this.inoAt(offset);
       if (ino > inodesCount) return `has an entry at ${offset} to inode ${ino}`;
-      if (ino !== 0 && !isEntryName(this.nameAt(offset))) return `has an entry at ${offset} with no name, a slash or NUL`;
+      if (ino !== 0 && !this.#hasName(offset)) return `has an entry at ${offset} with no name, a slash or NUL`;
     }
     return undefined;
+  }
+
+  #hasName(offset: number): boolean {
+    const { bytes } = this;
+    const length = bytes[offset + NAME_LEN_AT] as number;
+    const start = offset + DIRENT_HEADER;
+    for (let at = start; at < start + length; at++) if (bytes[at] === SLASH || bytes[at] === 0) return false;
+    return length > 0;
   }
 
   /** The entry with the longest free part. */
@@ -127,50 +142,64 @@ class DirBlock {
   }
 }
 
+/** Entries one after the other, and where the next ones begin. */
+export interface Batch {
+  readonly entries: readonly Dirent[];
+  readonly next: number;
+}
+
 /**
  * The directory of an inode. An entry never moves, so that whoever reads block by block meets each entry that stays
  * exactly once.
  */
-export class Directory {
-  readonly inode: Ext2Inode;
-  #index: Map<ByteName, Dirent> | undefined;
-  // The longest entry that each block has room for; where one was found last.
-  #room: number[] = [];
+export class Directory implements Linked<Directory> {
+  readonly inode: IncoreInode;
+  newer: Directory | undefined;
+  older: Directory | undefined;
+  /** The bytes that it was last counted with. */
+  weight = 0;
+  // All names, and all blocks; undefined and none until a name is looked for.
+  #index: DirIndex | undefined;
+  #blocks: DirBlock[] = [];
+  // Where a block with room was found last, and the shortest entry that none has room for.
   #roomAt = 0;
-  // The block that was used last.
+  #tooLong = Number.POSITIVE_INFINITY;
+  // Without those, the block that was used last.
   #block: DirBlock | undefined;
 
-  constructor(inode: Ext2Inode) {
+  constructor(inode: IncoreInode) {
     this.inode = inode;
   }
 
-  /** Entries that are kept in memory. */
-  get cached(): number {
-    return this.#index?.size ?? 0;
-  }
-
-  /** Forgets the index, which is made again when it is needed. */
-  forget(): void {
-    this.#index = undefined;
-    this.#block = undefined;
+  /** Bytes of memory, roughly. */
+  get bytes(): number {
+    const blocks = this.#blocks.length + (this.#block === undefined ? 0 : 1);
+    return DIRECTORY_BYTES + blocks * (BLOCK_BYTES + this.inode.sb.blockSize) + (this.#index?.bytes ?? 0);
   }
 
   find(name: ByteName): Dirent | undefined {
-    return this.#loaded().get(name);
+    const pos = this.#loaded().find(hashOf(name), (at) => this.#isNamed(at, name));
+    return pos === undefined ? undefined : this.#entryIn(this.#blockOf(pos), pos % this.inode.sb.blockSize, name);
   }
 
   /** Whether it has nothing but itself and its parent. */
   get isEmpty(): boolean {
-    for (const name of this.#loaded().keys()) if (name !== '.' && name !== '..') return false;
-    return true;
+    const own = ['.', '..'].filter((name) => this.find(name) !== undefined);
+    return this.#loaded().size === own.length;
   }
 
-  /** Entries from byte `pos` on, in their order on the medium, block by block as they are when the block is come to. */
-  *entries(pos = 0): Generator<Dirent> {
+  /** The entries from byte `pos` on in one block, in their order there; undefined at the end. */
+  batch(pos: number): Batch | undefined {
     const { blockSize } = this.inode.sb;
-    for (let start = pos - (pos % blockSize); start < this.inode.size; start += blockSize) {
-      for (const entry of this.#entriesOf(this.#load(start))) if (entry.pos >= pos) yield entry;
-    }
+    const start = pos - (pos % blockSize);
+    if (start >= this.inode.size) return undefined;
+    const entries = this.#entriesOf(this.#load(start)).filter((entry) => entry.pos >= pos);
+    return { entries, next: start + blockSize };
+  }
+
+  /** All entries, in their order on the medium, block by block as they are when the block is come to. */
+  *entries(): Generator<Dirent> {
+    for (let batch = this.batch(0); batch !== undefined; batch = this.batch(batch.next)) yield* batch.entries;
   }
 
   /** Makes sure that an entry of this name has room. Only this throws `ENOSPC`. */
@@ -183,7 +212,7 @@ export class Directory {
    * Adds an entry, for which there is room and whose name is not there. What it leads to must be durable: so is the
    * entry on return, and before it nothing of it is seen.
    */
-  add(name: ByteName, target: Ext2Inode): void {
+  add(name: ByteName, target: IncoreInode): void {
     this.#dropIndex();
     this.#loaded();
     const needed = direntLength(name.length);
@@ -194,8 +223,7 @@ export class Directory {
     const used = block.usedAt(slot);
     const offset = used === 0 ? this.#reuse(block, slot, name, target) : this.#split(block, slot, used, name, target);
     block.added(offset);
-    this.#room[index] = block.room;
-    this.#remember(name, target.ino, this.#typeOf(target), block.start + offset);
+    this.#index?.add(hashOf(name), block.start + offset);
   }
 
   /** Removes an entry, durably on return. */
@@ -215,16 +243,15 @@ export class Directory {
       this.#store(block, before + REC_LEN_AT, 2);
     }
     block.removed(offset, before ?? offset);
-    const index = this.#loaded();
-    this.#room[block.start / this.inode.sb.blockSize] = block.room;
-    index.delete(name);
+    this.#tooLong = Number.POSITIVE_INFINITY;
+    this.#index?.remove(hashOf(name), pos);
   }
 
   /**
    * Makes an entry lead to another inode, by one store. Where its type changes, and the header of the entry crosses a
    * multiple of 8 bytes, that takes three: meanwhile its type is unknown, and the inode tells.
    */
-  replace({ name, pos, type: oldType }: Dirent, target: Ext2Inode): void {
+  replace({ pos, type: oldType }: Dirent, target: IncoreInode): void {
     this.#dropIndex();
     const block = this.#load(pos - (pos % this.inode.sb.blockSize));
     const { bytes, view } = block;
@@ -245,11 +272,10 @@ export class Directory {
       bytes[offset + FILE_TYPE_AT] = type;
       this.#store(block, offset + FILE_TYPE_AT, 1);
     }
-    this.#remember(name, target.ino, type, pos);
   }
 
   /** The first block of a new directory, to be stored where nothing leads yet. */
-  static firstBlock(inode: Ext2Inode, parent: Ext2Inode): Uint8Array<ArrayBuffer> {
+  static firstBlock(inode: IncoreInode, parent: IncoreInode): Uint8Array<ArrayBuffer> {
     const directory = new Directory(inode);
     const bytes = new Uint8Array(inode.sb.blockSize);
     const block = new DirBlock(0, 0, bytes);
@@ -258,37 +284,76 @@ export class Directory {
     return bytes;
   }
 
-  #loaded(): Map<ByteName, Dirent> {
+  #loaded(): DirIndex {
     if (this.#index !== undefined) return this.#index;
-    const index = new Map<ByteName, Dirent>();
-    const room: number[] = [];
+    const index = new DirIndex();
     const { blockSize } = this.inode.sb;
-    for (let start = 0; start < this.inode.size; start += blockSize) {
-      const block = this.#load(start);
-      // Of two entries with one name, which only corruption makes, the first counts.
-      for (const entry of this.#entriesOf(block)) if (!index.has(entry.name)) index.set(entry.name, entry);
-      room.push(block.room);
+    this.#blocks = [];
+    try {
+      for (let start = 0; start < this.inode.size; start += blockSize) {
+        const block = this.#load(start);
+        this.#blocks.push(block);
+        this.#indexBlock(index, block);
+      }
+    } catch (error) {
+      this.#forget();
+      throw error;
     }
-    this.#room = room;
+    this.#block = undefined;
+    this.#roomAt = 0;
+    this.#tooLong = Number.POSITIVE_INFINITY;
     return (this.#index = index);
   }
 
-  #remember(name: ByteName, ino: number, type: number, pos: number): void {
-    this.#loaded().set(name, { name, ino, type, pos });
+  #forget(): void {
+    this.#index = this.#block = undefined;
+    this.#blocks = [];
+  }
+
+  #blockOf(pos: number): DirBlock {
+    return this.#blocks[Math.floor(pos / this.inode.sb.blockSize)] as DirBlock;
+  }
+
+  #entryIn(block: DirBlock, offset: number, name: ByteName): Dirent {
+    const type = this.inode.sb.geometry.hasFileType ? (block.bytes[offset + FILE_TYPE_AT] as number) : 0;
+    return { name, ino: block.inoAt(offset), type, pos: block.start + offset };
+  }
+
+  #indexBlock(index: DirIndex, block: DirBlock): void {
+    for (let offset = 0; offset < block.bytes.length; offset += block.recLenAt(offset)) {
+      if (block.inoAt(offset) === 0) continue;
+      const length = block.bytes[offset + NAME_LEN_AT] as number;
+      const hash = hashOfBytes(block.bytes, offset + DIRENT_HEADER, length);
+      // Of two entries with one name, which only corruption makes, the first counts.
+      const isNamed = (pos: number) => this.#isNamed(pos, block.nameAt(offset));
+      if (index.find(hash, isNamed) === undefined) index.add(hash, block.start + offset);
+    }
+  }
+
+  #isNamed(pos: number, name: ByteName): boolean {
+    const { bytes, start } = this.#blockOf(pos);
+    const offset = pos - start;
+    if (bytes[offset + NAME_LEN_AT] !== name.length) return false;
+    const first = offset + DIRENT_HEADER;
+    for (let at = 0; at < name.length; at++) if (bytes[first + at] !== name.charCodeAt(at)) return false;
+    return true;
   }
 
   // The first block with room, from the one that had some before.
   #roomFor(needed: number): number | undefined {
-    const room = this.#room;
-    for (let step = 0; step < room.length; step++) {
-      const index = (this.#roomAt + step) % room.length;
-      if ((room[index] as number) >= needed) return (this.#roomAt = index);
+    if (needed >= this.#tooLong) return undefined;
+    const blocks = this.#blocks;
+    for (let step = 0; step < blocks.length; step++) {
+      const index = (this.#roomAt + step) % blocks.length;
+      if ((blocks[index] as DirBlock).room >= needed) return (this.#roomAt = index);
     }
+    this.#tooLong = needed;
     return undefined;
   }
 
   #load(start: number): DirBlock {
-    if (this.#block?.start === start) return this.#block;
+    const known = this.#index === undefined ? this.#block : this.#blockOf(start);
+    if (known?.start === start) return known;
     const { medium, blockSize, geometry } = this.inode.sb;
     const { block: blocknr } = this.inode.map.find(start / blockSize, 1);
     if (blocknr === 0) throw this.#corrupt('has no block', start);
@@ -304,34 +369,30 @@ export class Directory {
       this.inode.sb.medium.store(block.pos + offset, block.bytes.subarray(offset, offset + length));
     } catch (error) {
       // Memory must not have what the medium has not.
-      this.forget();
+      this.#forget();
       throw error;
     }
   }
 
   #entriesOf(block: DirBlock): Dirent[] {
-    const { hasFileType } = this.inode.sb.geometry;
     const entries: Dirent[] = [];
     for (let offset = 0; offset < block.bytes.length; offset += block.recLenAt(offset)) {
-      const ino = block.inoAt(offset);
-      if (ino === 0) continue;
-      const type = hasFileType ? (block.bytes[offset + FILE_TYPE_AT] as number) : 0;
-      entries.push({ name: block.nameAt(offset), ino, type, pos: block.start + offset });
+      if (block.inoAt(offset) !== 0) entries.push(this.#entryIn(block, offset, block.nameAt(offset)));
     }
     return entries;
   }
 
   #corrupt(what: string, start: number): Error {
     const { sb, ino } = this.inode;
-    this.#block = undefined;
+    this.#forget();
     return sb.corrupt(`the directory ${what}, in its block ${start / sb.blockSize}`, { ino });
   }
 
-  #typeOf(target: Ext2Inode): number {
+  #typeOf(target: IncoreInode): number {
     return this.inode.sb.geometry.hasFileType ? fileTypeOf(target.mode) : 0;
   }
 
-  #put(block: DirBlock, offset: number, recLen: number, name: ByteName, target: Ext2Inode): void {
+  #put(block: DirBlock, offset: number, recLen: number, name: ByteName, target: IncoreInode): void {
     const { bytes, view } = block;
     const end = offset + direntLength(name.length);
     view.setUint32(offset + INODE_AT, target.ino, true);
@@ -343,7 +404,7 @@ export class Directory {
   }
 
   // The unused slot keeps its length, and its inode comes last.
-  #reuse(block: DirBlock, offset: number, name: ByteName, target: Ext2Inode): number {
+  #reuse(block: DirBlock, offset: number, name: ByteName, target: IncoreInode): number {
     this.#put(block, offset, block.recLenAt(offset), name, target);
     this.#store(block, offset + NAME_LEN_AT, direntLength(name.length) - NAME_LEN_AT);
     this.#store(block, offset + INODE_AT, 4);
@@ -352,7 +413,7 @@ export class Directory {
 
   // The entry is made in the free part of another, whose rec_len then lets it be seen. At a multiple of 8, if there is
   // room, so that its header can be replaced by one store.
-  #split(block: DirBlock, slot: number, used: number, name: ByteName, target: Ext2Inode): number {
+  #split(block: DirBlock, slot: number, used: number, name: ByteName, target: IncoreInode): number {
     const needed = direntLength(name.length);
     const end = slot + block.recLenAt(slot);
     const aligned = Math.ceil((slot + used) / 8) * 8;
@@ -377,7 +438,8 @@ export class Directory {
     inode.map.settle(iblock, iblock + 1);
     inode.size += blockSize;
     inode.store();
-    this.#room.push(blockSize);
+    this.#roomAt = this.#blocks.push(new DirBlock(iblock * blockSize, block * blockSize, empty)) - 1;
+    this.#tooLong = Number.POSITIVE_INFINITY;
   }
 
   // An index that is not kept up to date must not be there: nothing is changed before it is gone.
@@ -390,6 +452,6 @@ export class Directory {
 }
 
 /** The group that an inode is in. */
-export function groupOf({ ino, sb }: Ext2Inode): number {
+export function groupOf({ ino, sb }: IncoreInode): number {
   return Math.floor((ino - 1) / sb.geometry.inodesPerGroup);
 }

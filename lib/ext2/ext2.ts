@@ -15,7 +15,8 @@ import {
 import type { Dirent } from './dir.js';
 import { fail } from './error.js';
 import { Ext2File, operationsOf } from './file.js';
-import { decodeDevice, type Ext2Inode } from './inode.js';
+import { Ext2Inode } from './ext2-inode.js';
+import { decodeDevice, type IncoreInode } from './inode.js';
 import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './name.js';
 import * as namei from './namei.js';
 import { lookup, resolve, resolveParent } from './path.js';
@@ -163,56 +164,87 @@ export class Ext2 {
 
   /** The directory at the top. */
   get root(): Ext2Inode {
-    return this.inode(EXT2_ROOT_INO);
+    this.#volume.begin('inode');
+    return this.#identityOf(this.#volume.inode(EXT2_ROOT_INO));
   }
 
-  /** The inode of a number. Throws `EUCLEAN` for one that is not in use. */
-  inode(ino: number): Ext2Inode {
-    this.#volume.checkMounted('inode');
-    return this.#volume.inode(checkNumber(ino, 'ino', 2 ** 32 - 1));
+  /**
+   * The inode of a number, and of a generation where one is given: both are the caller's, who had them from elsewhere, and
+   * need not be right. Throws `ENOENT` for a number that no file can have, `ESTALE` for an inode that is free or another
+   * by now, `EUCLEAN` for one that cannot be as it is on the medium.
+   */
+  inode(ino: number, generation?: number): Ext2Inode {
+    this.#volume.begin('inode');
+    const most = 2 ** 32 - 1;
+    if (generation !== undefined) checkNumber(generation, 'generation', most);
+    return this.#identityOf(this.#volume.again(checkNumber(ino, 'ino', most), generation));
+  }
+
+  /**
+   * Keeps an inode of any type: what is held stays as it is when its last name goes, until it is released as often as it
+   * was held. For servers that give out inodes, as FUSE and NFS do.
+   */
+  hold(inode: Ext2Inode): void {
+    this.#volume.hold(this.#begin(inode, 'hold'));
+  }
+
+  /** Ends `count` holds. With the last reference, an inode without a name goes. Throws `EINVAL` for more than there are. */
+  release(inode: Ext2Inode, count = 1): void {
+    checkNumber(count, 'count', Number.MAX_SAFE_INTEGER);
+    this.#volume.release(this.#begin(inode, 'release'), count);
   }
 
   /** What `dir` has of that name; undefined if nothing. */
   lookup(dir: Ext2Inode, name: Name): Ext2Inode | undefined {
-    return lookup(this.#volume, this.#volume.current(dir, 'lookup'), toEntryName(name, 'lookup'), 'lookup');
+    const at = this.#begin(dir, 'lookup');
+    const found = lookup(this.#volume, at, toEntryName(name, 'lookup'), 'lookup');
+    return found && this.#identityOf(found);
   }
 
   /** What a path from the root leads to. `follow: false` gives a link at its end itself. `ENOENT`, `ENOTDIR`, `ELOOP`. */
   resolve(path: Name, options: { follow?: boolean } = {}): Ext2Inode {
-    this.#volume.checkMounted('resolve');
-    return resolve(this.#volume, path, options.follow ?? true, 'resolve');
+    this.#volume.begin('resolve');
+    return this.#identityOf(resolve(this.#volume, path, options.follow ?? true, 'resolve'));
   }
 
   /** The directory that a path's last name is in, which need not exist, and the bytes of that name. */
   resolveParent(path: Name): { dir: Ext2Inode; name: Uint8Array } {
-    this.#volume.checkMounted('resolve');
+    this.#volume.begin('resolve');
     const { dir, name } = resolveParent(this.#volume, path, 'resolve');
-    return { dir, name: bytesOf(name) };
+    return { dir: this.#identityOf(dir), name: bytesOf(name) };
   }
 
   /**
-   * The entries of a directory, with `.` and `..`, in their order on the medium. What stays while this goes on comes
-   * exactly once; what is added or removed may come or not.
+   * The entries of a directory, with `.` and `..`, in their order on the medium. No inode of theirs is looked at. What stays
+   * while this goes on comes exactly once; what is added or removed may come or not. It ends where the directory is removed.
    */
   *readdir(dir: Ext2Inode, from = 0): Generator<Ext2Dirent> {
-    this.#volume.checkMounted('readdir');
-    const at = this.#volume.current(dir, 'readdir');
+    let pos = checkNumber(from, 'from', Number.MAX_SAFE_INTEGER);
+    let at = this.#begin(dir, 'readdir');
     namei.checkDirectory(at, 'readdir');
-    for (const entry of this.#volume.directory(at).entries(checkNumber(from, 'from', Number.MAX_SAFE_INTEGER))) {
-      yield toDirent(entry);
-      this.#volume.checkMounted('readdir');
+    for (;;) {
+      const batch = this.#volume.directory(at).batch(pos);
+      if (batch === undefined) return;
+      for (const entry of batch.entries) yield toDirent(entry);
+      pos = batch.next;
+      // The inode as it is by now: others had their turn.
+      this.#volume.begin('readdir');
+      at = Ext2Inode.incore(dir, this.#volume);
+      if (at.isDeleted) return;
     }
   }
 
   /** Makes an empty regular file. `EEXIST`, `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
     const type = S_IFREG + checkPermissions(mode);
-    return namei.create(this.#volume, this.#at(dir, 'create'), toEntryName(name, 'create'), type, checkOwner(options));
+    const at = this.#at(dir, 'create');
+    return this.#identityOf(namei.create(this.#volume, at, toEntryName(name, 'create'), type, checkOwner(options)));
   }
 
   mkdir(dir: Ext2Inode, name: Name, mode = 0o755, options?: MakeOptions): Ext2Inode {
     const at = this.#at(dir, 'mkdir');
-    return namei.mkdir(this.#volume, at, toEntryName(name, 'mkdir'), checkPermissions(mode), checkOwner(options));
+    const entryName = toEntryName(name, 'mkdir');
+    return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), checkOwner(options)));
   }
 
   /** Makes a device, fifo or socket: `mode` is one of `S_IFBLK`, `S_IFCHR`, `S_IFIFO`, `S_IFSOCK` and permissions. */
@@ -223,24 +255,26 @@ export class Ext2 {
       checkNumber(device.major, 'major', 4095);
       checkNumber(device.minor, 'minor', 2 ** 20 - 1);
     }
-    return namei.mknod(this.#volume, this.#at(dir, 'mknod'), toEntryName(name, 'mknod'), mode, device, checkOwner(options));
+    const at = this.#at(dir, 'mknod');
+    return this.#identityOf(namei.mknod(this.#volume, at, toEntryName(name, 'mknod'), mode, device, checkOwner(options)));
   }
 
   symlink(dir: Ext2Inode, name: Name, target: Name, options?: MakeOptions): Ext2Inode {
     const bytes = typeof target === 'string' ? Buffer.from(target) : target;
     if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
-    return namei.symlink(this.#volume, this.#at(dir, 'symlink'), toEntryName(name, 'symlink'), bytes, checkOwner(options));
+    const at = this.#at(dir, 'symlink');
+    return this.#identityOf(namei.symlink(this.#volume, at, toEntryName(name, 'symlink'), bytes, checkOwner(options)));
   }
 
   /** The bytes of a link's target. */
   readlink(inode: Ext2Inode): Uint8Array {
-    this.#volume.checkMounted('readlink');
-    return readTarget(this.#volume.current(inode, 'readlink'));
+    return readTarget(this.#begin(inode, 'readlink'));
   }
 
   /** Gives a file another name. `EPERM` for a directory, `EMLINK` beyond 32000. */
   link(inode: Ext2Inode, dir: Ext2Inode, name: Name): void {
-    namei.link(this.#volume, this.#at(inode, 'link'), this.#at(dir, 'link'), toEntryName(name, 'link'));
+    const at = this.#at(inode, 'link');
+    namei.link(this.#volume, at, this.#volume.current(dir, 'link'), toEntryName(name, 'link'));
   }
 
   /** Takes a name away. With the last one goes the file, once nobody has it open. `EISDIR` for a directory. */
@@ -256,17 +290,17 @@ export class Ext2 {
   /** Renames, in place of what has the new name: at no time is there nothing of that name. */
   rename(fromDir: Ext2Inode, fromName: Name, toDir: Ext2Inode, toName: Name): void {
     const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
-    namei.rename(this.#volume, this.#at(fromDir, 'rename'), from, this.#at(toDir, 'rename'), to);
+    const at = this.#at(fromDir, 'rename');
+    namei.rename(this.#volume, at, from, this.#volume.current(toDir, 'rename'), to);
   }
 
   stat(inode: Ext2Inode): Ext2Stat {
-    this.#volume.checkMounted('stat');
-    const at = this.#volume.current(inode, 'stat');
-    const { ino, mode, nlink, uid, gid, size, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation, map } = at;
-    const device = [S_IFCHR, S_IFBLK].includes(typeOf(mode)) ? decodeDevice(map.top) : undefined;
+    const at = this.#begin(inode, 'stat');
+    const { ino, mode, nlink, uid, gid, size, sectors, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation } = at;
+    const device = [S_IFCHR, S_IFBLK].includes(typeOf(mode)) ? decodeDevice(at.map.top) : undefined;
     const { blockSize: blksize } = this;
     return {
-      ...{ ino, mode, nlink, uid, gid, device, size, blksize, blocks: map.sectors },
+      ...{ ino, mode, nlink, uid, gid, device, size, blksize, blocks: sectors },
       ...{ atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation },
     };
   }
@@ -302,8 +336,7 @@ export class Ext2 {
 
   /** Opens a regular file. Close it: until then it stays, even without a name. `EISDIR`, `EINVAL` for what has no bytes. */
   open(inode: Ext2Inode, options: DaxFileOptions = {}): Ext2File {
-    this.#volume.checkMounted('open');
-    const at = this.#volume.current(inode, 'open');
+    const at = this.#begin(inode, 'open');
     if (at.isDirectory) fail('EISDIR', 'open', `inode ${at.ino}`);
     if (!at.isRegular) fail('EINVAL', 'open', `inode ${at.ino} is no regular file`);
     if (options.readOnly !== true && !this.readOnly) namei.checkFlags(at, 'open', options.append);
@@ -312,14 +345,12 @@ export class Ext2 {
 
   /** The names of a file's extended attributes. */
   listxattr(inode: Ext2Inode): string[] {
-    this.#volume.checkMounted('listxattr');
-    return listXattr(this.#volume.current(inode, 'listxattr'));
+    return listXattr(this.#begin(inode, 'listxattr'));
   }
 
   /** An extended attribute: `user.*`, and those that others made (`system.posix_acl_access`, …) as they are. `ENODATA`. */
   getxattr(inode: Ext2Inode, name: Name): Uint8Array {
-    this.#volume.checkMounted('getxattr');
-    return getXattr(this.#volume.current(inode, 'getxattr'), name);
+    return getXattr(this.#begin(inode, 'getxattr'), name);
   }
 
   /**
@@ -339,7 +370,7 @@ export class Ext2 {
   }
 
   statfs(): Ext2Statfs {
-    this.#volume.checkMounted('statfs');
+    this.#volume.begin('statfs');
     const { geometry, fields, groups } = this.#sb;
     const { blocks, inodes } = this.#volume;
     let own = geometry.firstDataBlock;
@@ -357,14 +388,14 @@ export class Ext2 {
 
   /** Brings the file to the medium, as fsync(2): what was stored through mappings too. What was written is there already. */
   fsync(inode: Ext2Inode): void {
-    const at = this.#volume.current(inode, 'fsync');
-    daxWriteback(at);
-    this.operations.fsync(at, 0, at.size);
+    const { size } = this.#begin(inode, 'fsync');
+    daxWriteback(inode);
+    this.operations.fsync(inode, 0, size);
   }
 
   /** Brings everything to the medium. */
   sync(): void {
-    this.#volume.checkMounted('sync');
+    this.#volume.begin('sync');
     if (!this.readOnly) this.#volume.sync();
   }
 
@@ -373,7 +404,7 @@ export class Ext2 {
    * Writes and stores through mappings wait; what cannot wait throws `EAGAIN`. `EBUSY` if it is frozen.
    */
   async freeze(): Promise<void> {
-    this.#volume.checkMounted('freeze');
+    this.#volume.begin('freeze');
     this.#sb.checkWritable('freeze');
     await freezeSuper(this.#sb);
     this.#volume.isFrozen = true;
@@ -389,7 +420,7 @@ export class Ext2 {
 
   /** Ends `freeze`. `EINVAL` if it is not frozen. */
   thaw(): void {
-    this.#volume.checkMounted('thaw');
+    this.#volume.begin('thaw');
     if (this.#volume.isFrozen) this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
     this.#volume.isFrozen = false;
     thawSuper(this.#sb);
@@ -400,8 +431,8 @@ export class Ext2 {
    * high. It walks the whole tree. Files without a name are freed too: run e2fsck instead to have them in lost+found.
    */
   reclaim(): Reclaimed {
-    this.#volume.checkChange('reclaim');
-    if (this.#volume.openFiles > 0) fail('EBUSY', 'reclaim', 'files are open');
+    this.#volume.beginChange('reclaim');
+    if (this.#volume.openFiles > 0 || this.#volume.held > 0) fail('EBUSY', 'reclaim', 'files are open, or inodes held');
     this.#volume.sync();
     const reclaimed = reclaim(this.#volume);
     // What made it unclean is gone.
@@ -410,12 +441,13 @@ export class Ext2 {
   }
 
   /**
-   * Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open. Mappings of closed files
+   * Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open or inodes held. Mappings of closed files
    * are taken away: their buffers are detached, and touches elsewhere are `EBADF`. The device stays open.
    */
   unmount(): void {
-    this.#volume.checkMounted('unmount');
+    this.#volume.begin('unmount');
     if (this.#volume.openFiles > 0) fail('EBUSY', 'unmount', `${this.#volume.openFiles} files are open: close them`);
+    if (this.#volume.held > 0) fail('EBUSY', 'unmount', `${this.#volume.held} inodes are held: release them`);
     if (this.#volume.isFrozen) fail('EBUSY', 'unmount', 'it is frozen: thaw it');
     if (!this.readOnly) {
       this.#volume.sync();
@@ -428,10 +460,21 @@ export class Ext2 {
     this.unmount();
   }
 
-  // The inode as it is in memory now, when an operation begins that changes something.
-  #at(inode: Ext2Inode, syscall: string): Ext2Inode {
-    this.#volume.checkChange(syscall);
+  // Begins an operation on an inode: what it is in memory until the operation ends. Once in an operation: what was found
+  // before may be forgotten.
+  #begin(inode: Ext2Inode, syscall: string): IncoreInode {
+    this.#volume.begin(syscall);
     return this.#volume.current(inode, syscall);
+  }
+
+  // As `#begin`, of an operation that changes something.
+  #at(inode: Ext2Inode, syscall: string): IncoreInode {
+    this.#volume.beginChange(syscall);
+    return this.#volume.current(inode, syscall);
+  }
+
+  #identityOf(inode: IncoreInode): Ext2Inode {
+    return this.#volume.identityOf(inode);
   }
 }
 

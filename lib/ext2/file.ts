@@ -3,7 +3,8 @@
 import { BH_UNWRITTEN, DaxFile, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
 import { groupOf } from './dir.js';
 import { fail } from './error.js';
-import type { Ext2Inode } from './inode.js';
+import type { Ext2Inode } from './ext2-inode.js';
+import type { IncoreInode } from './inode.js';
 import type { Volume } from './volume.js';
 
 /**
@@ -49,11 +50,13 @@ export function operationsOf(volume: Volume): InodeOperations {
 export class Ext2File extends DaxFile {
   declare readonly inode: Ext2Inode;
   readonly #volume: Volume;
+  readonly #incore: IncoreInode;
 
   /** @internal Use `Ext2.open`. */
-  constructor(volume: Volume, inode: Ext2Inode, operations: InodeOperations, options: DaxFileOptions) {
-    super(inode, operations, options);
+  constructor(volume: Volume, inode: IncoreInode, operations: InodeOperations, options: DaxFileOptions) {
+    super(volume.identityOf(inode), operations, options);
     this.#volume = volume;
+    this.#incore = inode;
     volume.open(inode);
   }
 
@@ -64,8 +67,8 @@ export class Ext2File extends DaxFile {
    */
   closeSync(): void {
     if (!this.isOpen) return;
-    const { inode } = this;
-    if (inode.opened === 1 && isBusy(inode)) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
+    const inode = this.#incore;
+    if (inode.references === 1 && isBusy(inode)) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
     this.end();
     this.#volume.close(inode);
   }
@@ -97,14 +100,11 @@ function isBusy({ dioCount, ilock }: Inode): boolean {
   return false;
 }
 
-function own(volume: Volume, inode: Inode): Ext2Inode {
-  const current = volume.current(inode, 'ext2');
-  // Its locks are those of another object.
-  if (current !== inode) fail('ESTALE', 'ext2', `inode ${inode.ino} was not open: open files by Ext2.open`);
-  return current;
+function own(volume: Volume, inode: Inode): IncoreInode {
+  return volume.current(inode, 'ext2');
 }
 
-function getBlock(volume: Volume, inode: Ext2Inode, iblock: number, bh: BufferHead, create: boolean): void {
+function getBlock(volume: Volume, inode: IncoreInode, iblock: number, bh: BufferHead, create: boolean): void {
   const { blockSize, bdev } = inode.sb;
   const most = bh.size / blockSize;
   if (create) volume.checkChange('write');

@@ -72,11 +72,16 @@ export class InodeAllocator {
     if (isDirectory) this.#countDirectory(group, -1);
   }
 
+  /** Whether the inode is someone's. */
+  isTaken(ino: number): boolean {
+    const { group, bit } = this.#place(ino);
+    return isSet(this.#bitmaps.load(group).bits, bit);
+  }
+
   /** Throws `EUCLEAN` where one of the inodes is free. */
   checkTaken(inodes: Iterable<number>): void {
     for (const ino of inodes) {
-      const { group, bit } = this.#place(ino);
-      if (!isSet(this.#bitmaps.load(group).bits, bit)) throw this.#sb.corrupt('is used, and marked as free', { ino });
+      if (!this.isTaken(ino)) throw this.#sb.corrupt('is used, and marked as free', { ino });
     }
   }
 

@@ -10,7 +10,7 @@ export {
   type MakeOptions,
 } from './ext2.js';
 export type { Ext2File } from './file.js';
-export type { Ext2Inode } from './inode.js';
+export type { Ext2Inode } from './ext2-inode.js';
 export { check, type CheckOptions, type CheckReport } from './check.js';
 export { describeFinding, type Finding, type FindingClass } from './findings.js';
 export { mkfs, mkfsSync, type MkfsOptions } from './mkfs.js';

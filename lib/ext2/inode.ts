@@ -1,4 +1,4 @@
-// Owns the inode: its fields in memory, and the order in which they reach the medium.
+// Owns the inode in memory: its fields, and the order in which they reach the medium.
 
 import { Inode } from 'node-dax';
 import type { BlockAllocator, BlockRun } from './balloc.js';
@@ -23,6 +23,7 @@ import {
 } from './disk.js';
 import { nowSeconds, type Super } from './super.js';
 import { fromMilliseconds, toMilliseconds } from './timestamp.js';
+import type { Linked } from './use-order.js';
 
 // Where the fields are that change.
 const MODE = INODE.i_mode[1];
@@ -54,8 +55,16 @@ export interface Home {
   readonly blocks: BlockAllocator;
 }
 
-/** An inode of ext2. Its fields may be changed; `store` brings them to the medium. */
-export class Ext2Inode extends Inode {
+// What an inode takes by itself, the map of its blocks, and what its first I/O makes.
+const INODE_BYTES = 480;
+const MAP_BYTES = 480;
+const ACTIVITY_BYTES = 900;
+
+/**
+ * An inode in memory: one object for one inode of the medium, for as long as it has references. Its fields may be changed;
+ * `store` brings them to the medium. Users have an `Ext2Inode`, which is an identity and leads here.
+ */
+export class IncoreInode extends Inode implements Linked<IncoreInode> {
   declare readonly sb: Super;
   uid = 0;
   gid = 0;
@@ -70,51 +79,56 @@ export class Ext2Inode extends Inode {
   dtime = 0;
   /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
   birthtimeMs: number | undefined;
-  readonly map: BlockMap;
   /** Blocks that its tree has no more in memory, but may have on the medium: nobody may have them before it is stored. */
-  readonly unreleased: BlockRun[] = [];
-  /** Handles that have it open. */
-  opened = 0;
-  /** It is not there any more: no entry leads to it, nobody had it open, and its blocks are free. */
+  unreleased: BlockRun[] | undefined;
+  /** Handles that have it open, users that hold it, and operations that need it beyond their own end. */
+  references = 0;
+  /** It is not there any more: no entry leads to it, it had no reference, and its blocks are free. */
   isDeleted = false;
-  /** It is in memory no more, because it was not used: another object may stand for it. */
+  /** It is in memory no more: another object may stand for the inode, and this one is not to be used. */
   isForgotten = false;
-  /** Since it was last looked for inodes that are not. */
-  wasUsed = false;
+  newer: IncoreInode | undefined;
+  older: IncoreInode | undefined;
+  /** The bytes that it was last counted with. */
+  weight = 0;
   readonly #blocks: BlockAllocator;
+  // Made when it is needed: who only looks at the inode needs none.
+  #map: BlockMap | undefined;
+  // i_blocks, as long as there is no map.
+  #sectors: number;
   // Bytes of the inode that its fields may be in: up to there goes i_extra_isize.
   #end: number;
   // The medium has nothing yet.
   #isNew = false;
 
-  private constructor({ sb, blocks }: Home, ino: number, size: number, mode: number, top: number[], sectors: number) {
+  private constructor({ sb, blocks }: Home, ino: number, size: number, mode: number, sectors: number) {
     super(sb, ino, size);
     this.mode = mode;
     this.#blocks = blocks;
     this.#end = GOOD_OLD_INODE_SIZE;
-    this.map = new BlockMap(sb, blocks, ino, top, sectors);
+    this.#sectors = sectors;
   }
 
   /** Reads an inode that is in use. Throws `EUCLEAN` for one that is not, or cannot be. */
-  static load(home: Home, ino: number): Ext2Inode {
-    const { sb } = home;
-    const { geometry } = sb;
-    const isOwn = ino < geometry.firstIno && ino !== EXT2_ROOT_INO;
-    if (isOwn || ino > geometry.inodesCount) throw sb.corrupt('is no inode for files', { ino });
-    const inode = Ext2Inode.read(home, ino);
-    inode.#check();
+  static load(home: Home, ino: number): IncoreInode {
+    if (!IncoreInode.isNumber(home.sb, ino)) throw home.sb.corrupt('is no inode for files', { ino });
+    const inode = IncoreInode.read(home, ino);
+    inode.check();
     return inode;
   }
 
+  /** Whether a file can have this number. */
+  static isNumber({ geometry }: Super, ino: number): boolean {
+    return ino === EXT2_ROOT_INO || (ino >= geometry.firstIno && ino <= geometry.inodesCount);
+  }
+
   /** Reads an inode, of which nothing is believed yet. */
-  static read(home: Home, ino: number): Ext2Inode {
+  static read(home: Home, ino: number): IncoreInode {
     const { sb } = home;
     sb.image.begin(sb.groups.inodePos(ino));
     const { found: view, size } = sb.image;
     const mode = view.getUint16(MODE, true);
-    const top: number[] = [];
-    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(POINTERS + 4 * index, true));
-    const inode = new Ext2Inode(home, ino, sizeIn(view, mode), mode, top, view.getUint32(SECTORS, true));
+    const inode = new IncoreInode(home, ino, sizeIn(view, mode), mode, view.getUint32(SECTORS, true));
     if (size > GOOD_OLD_INODE_SIZE) inode.#end += view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
     inode.uid = view.getUint16(UID_HIGH, true) * 2 ** 16 + view.getUint16(UID, true);
     inode.gid = view.getUint16(GID_HIGH, true) * 2 ** 16 + view.getUint16(GID, true);
@@ -131,8 +145,9 @@ export class Ext2Inode extends Inode {
   }
 
   /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's until `store`. */
-  static make(home: Home, ino: number, mode: number): Ext2Inode {
-    const inode = new Ext2Inode(home, ino, 0, mode, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0);
+  static make(home: Home, ino: number, mode: number): IncoreInode {
+    const inode = new IncoreInode(home, ino, 0, mode, 0);
+    inode.#map = new BlockMap(home.sb, home.blocks, ino, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0);
     inode.generation = Math.floor(Math.random() * 2 ** 32);
     inode.atimeMs = inode.mtimeMs = inode.ctimeMs = Date.now();
     if (inode.hasExtra) {
@@ -143,12 +158,38 @@ export class Ext2Inode extends Inode {
     return inode;
   }
 
-  /** Whether the medium still has the inode that `inode` was made of. */
-  static isThere(sb: Super, inode: Ext2Inode): boolean {
-    const raw = sb.medium.load(sb.groups.inodePos(inode.ino), GOOD_OLD_INODE_SIZE);
-    const view = new DataView(raw.buffer);
-    const isUsed = view.getUint16(LINKS, true) > 0;
-    return isUsed && view.getUint32(GENERATION, true) === inode.generation;
+  /** Where its blocks are. */
+  get map(): BlockMap {
+    return (this.#map ??= new BlockMap(this.sb, this.#blocks, this.ino, this.#loadPointers(), this.#sectors));
+  }
+
+  /** i_blocks, in units of 512 bytes. */
+  get sectors(): number {
+    return this.#map?.sectors ?? this.#sectors;
+  }
+
+  /** Blocks of pointers that are not on the medium as they are here. */
+  get dirtyIndirect(): number {
+    return this.#map?.dirtyIndirect ?? 0;
+  }
+
+  /** Bytes of memory, roughly. */
+  get bytes(): number {
+    const map = this.#map === undefined ? 0 : MAP_BYTES + this.#map.indirect * this.sb.blockSize;
+    return INODE_BYTES + map + (this.activity === undefined ? 0 : ACTIVITY_BYTES + this.extents.bytes);
+  }
+
+  /** Nobody writes any more: the blocks that are kept for this file are anyone's. */
+  closeWindow(): void {
+    this.#map?.closeWindow();
+  }
+
+  /** It leaves memory, and is on the medium. Who still has the object has little of it. */
+  forget(): void {
+    this.closeWindow();
+    this.#map = undefined;
+    this.activity = undefined;
+    this.isForgotten = true;
   }
 
   get isDirectory(): boolean {
@@ -185,9 +226,17 @@ export class Ext2Inode extends Inode {
     return { offset, bytes: medium.load(this.#pos + offset, image.size - offset) };
   }
 
+  /** It was read since the medium knows when. */
+  get wasRead(): boolean {
+    if (this.activity === undefined) return false;
+    const { image } = this.sb;
+    image.begin(this.#pos);
+    return this.#timeIn(image.found, ATIME, ATIME_EXTRA) !== this.atimeMs;
+  }
+
   /** Whether the medium has something else than memory. A time of access alone does not count. */
   get isDirty(): boolean {
-    if (this.map.dirtyIndirect > 0) return true;
+    if (this.dirtyIndirect > 0) return true;
     const image = this.#encode();
     const { found, next } = image;
     next.setInt32(ATIME, found.getInt32(ATIME, true), true);
@@ -202,7 +251,7 @@ export class Ext2Inode extends Inode {
   store(): void {
     if (this.isRegular && this.size >= LARGE_FILE) this.sb.addFeature('s_feature_ro_compat', RO_COMPAT.LARGE_FILE);
     this.#blocks.flush();
-    this.map.storeIndirect();
+    this.#map?.storeIndirect();
     const image = this.#encode();
     if (this.#isNew) this.#storeUnused(image);
     // The halves of a size beyond 4 GiB cannot change at once: between them it is too large, never too small.
@@ -229,12 +278,13 @@ export class Ext2Inode extends Inode {
    * Ends an inode without links: no pointer is left on the medium. Returns what it had, to be released.
    */
   erase(): BlockRun[] {
-    this.extents.invalidate();
-    this.map.closeWindow();
-    const freed = this.hasTree ? this.map.cut(0) : [];
-    this.map.top.fill(0);
+    if (this.activity !== undefined) this.extents.invalidate();
+    this.closeWindow();
+    const { map } = this;
+    const freed = this.hasTree ? map.cut(0) : [];
+    map.top.fill(0);
     this.size = 0;
-    this.map.sectors = 0;
+    map.sectors = 0;
     this.fileAcl = 0;
     this.dtime = nowSeconds();
     this.isDeleted = true;
@@ -253,10 +303,11 @@ export class Ext2Inode extends Inode {
   /** The target is in the inode: it has no block but, maybe, one of extended attributes. */
   get isFastSymlink(): boolean {
     const ownSectors = this.fileAcl === 0 ? 0 : this.sb.blockSize / 512;
-    return this.isSymlink && this.map.sectors === ownSectors;
+    return this.isSymlink && this.sectors === ownSectors;
   }
 
-  #check(): void {
+  /** Throws `EUCLEAN` for one that is not in use, or cannot be. */
+  check(): void {
     const corrupt = (what: string) => this.sb.corrupt(what, { ino: this.ino });
     if (this.nlink === 0) throw corrupt('is deleted, and an entry leads to it');
     if (fileTypeOf(this.mode) === FT.UNKNOWN) throw corrupt(`has mode ${this.mode.toString(8)}`);
@@ -292,6 +343,20 @@ export class Ext2Inode extends Inode {
     return toMilliseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
   }
 
+  #loadPointers(): number[] {
+    const view = new DataView(this.sb.medium.load(this.#pos + POINTERS, EXT2_N_BLOCKS * 4).buffer);
+    const top: number[] = [];
+    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(4 * index, true));
+    return top;
+  }
+
+  #encodeBlocks(view: DataView, { storedSectors, storedTop }: BlockMap): void {
+    view.setUint32(SECTORS, storedSectors, true);
+    for (let index = 0; index < storedTop.length; index++) {
+      view.setUint32(POINTERS + index * 4, storedTop[index] as number, true);
+    }
+  }
+
   #encodeSize(view: DataView): void {
     view.setUint32(SIZE, this.size % 2 ** 32, true);
     if (this.isRegular) view.setUint32(SIZE_HIGH, Math.floor(this.size / 2 ** 32), true);
@@ -310,12 +375,10 @@ export class Ext2Inode extends Inode {
     view.setUint16(GID_HIGH, Math.floor(this.gid / 2 ** 16), true);
     view.setUint16(LINKS, this.nlink, true);
     view.setUint32(FLAGS, this.flags, true);
-    view.setUint32(SECTORS, this.map.storedSectors, true);
     view.setUint32(DTIME, this.dtime, true);
     view.setUint32(FILE_ACL, this.fileAcl, true);
     this.#encodeSize(view);
-    const top = this.map.storedTop;
-    for (let index = 0; index < top.length; index++) view.setUint32(POINTERS + index * 4, top[index] as number, true);
+    if (this.#map !== undefined) this.#encodeBlocks(view, this.#map);
     this.#encodeTime(image, this.atimeMs, ATIME, ATIME_EXTRA);
     this.#encodeTime(image, this.ctimeMs, CTIME, CTIME_EXTRA);
     this.#encodeTime(image, this.mtimeMs, MTIME, MTIME_EXTRA);

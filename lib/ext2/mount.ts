@@ -5,9 +5,11 @@ import { claim } from './claim.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
 import { corruption } from './error.js';
 import { checkOwner, Ext2 } from './ext2.js';
-import { Ext2Inode } from './inode.js';
+import { IncoreInode } from './inode.js';
 import { nowSeconds, Super, type Owner } from './super.js';
 import { Volume } from './volume.js';
+
+const CACHE_BYTES = 64 * 2 ** 20;
 
 export interface MountOptions {
   /** Nothing is stored. Filesystems with features that are unknown are mounted so in any case. */
@@ -20,6 +22,11 @@ export interface MountOptions {
   readonly mountPoint?: string;
   /** Free what a power cut left taken, if it was not cleanly unmounted. See `Ext2.reclaim`. */
   readonly reclaim?: boolean;
+  /**
+   * Bytes of memory for inodes and names that nobody has open or holds, roughly: about 500 an inode and 16 a name. More are
+   * read again when they are used. Default: 64 MiB.
+   */
+  readonly cacheBytes?: number;
   /** Told what people should know, as that it was not cleanly unmounted. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;
 }
@@ -33,11 +40,11 @@ export interface MountOptions {
  * was not cleanly unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
-  const { readOnly = false, synchronous = false } = options;
+  const { readOnly = false, synchronous = false, cacheBytes = CACHE_BYTES } = options;
   const owner = checkOwner(options) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const sb = new Super(device, { synchronous, owner });
   const warn = options.onWarning ?? ((message: string) => { process.emitWarning(message, { code: 'NODE_DAX_EXT2' }); });
-  const volume = new Volume(sb);
+  const volume = new Volume(sb, checkCacheBytes(cacheBytes));
   checkRoot(volume);
   if (!readOnly && sb.isWritable) {
     claim(device, volume);
@@ -79,8 +86,13 @@ function begin(volume: Volume, options: MountOptions, warn: (message: string) =>
   return fs;
 }
 
+function checkCacheBytes(bytes: number): number {
+  if (Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+  throw new RangeError(`cacheBytes must be an integer of 0 or more, it is ${bytes}`);
+}
+
 function checkRoot(volume: Volume): void {
-  if (!Ext2Inode.load(volume, EXT2_ROOT_INO).isDirectory) throw corruption('is no directory, and the root', { ino: EXT2_ROOT_INO });
+  if (!IncoreInode.load(volume, EXT2_ROOT_INO).isDirectory) throw corruption('is no directory, and the root', { ino: EXT2_ROOT_INO });
 }
 
 function describe(state: number): string {

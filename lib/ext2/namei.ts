@@ -18,7 +18,7 @@ import {
   typeOf,
 } from './disk.js';
 import { fail } from './error.js';
-import { encodeDevice, type Ext2Inode } from './inode.js';
+import { encodeDevice, type IncoreInode } from './inode.js';
 import type { ByteName } from './name.js';
 import { putTarget } from './symlink.js';
 import type { Owner } from './super.js';
@@ -36,19 +36,19 @@ export interface DeviceNumber {
   readonly minor: number;
 }
 
-function now(inode: Ext2Inode, volume: Volume): void {
+function now(inode: IncoreInode, volume: Volume): void {
   inode.mtimeMs = inode.ctimeMs = Date.now();
   volume.markDirty(inode);
 }
 
 /** Throws `EPERM` for what its flags protect: everything if it is immutable, all but appending if it is append-only. */
-export function checkFlags({ flags, ino }: Ext2Inode, syscall: string, mayAppend = false): void {
+export function checkFlags({ flags, ino }: IncoreInode, syscall: string, mayAppend = false): void {
   const isProtected = hasFlag(flags, INODE_FLAGS.IMMUTABLE) || (!mayAppend && hasFlag(flags, INODE_FLAGS.APPEND));
   if (isProtected) fail('EPERM', syscall, `inode ${ino} is immutable or append-only`);
 }
 
 /** Throws `ENOTDIR` for anything but a directory that is there. */
-export function checkDirectory(inode: Ext2Inode, syscall: string): void {
+export function checkDirectory(inode: IncoreInode, syscall: string): void {
   if (inode.isDeleted) fail('ENOENT', syscall, `the directory (inode ${inode.ino}) was removed`);
   if (!inode.isDirectory) fail('ENOTDIR', syscall, `inode ${inode.ino} is no directory`);
 }
@@ -58,7 +58,7 @@ function isDot(name: ByteName): boolean {
 }
 
 /** The directory `dir`, which may get an entry called `name`. Throws `EEXIST` if it has one. */
-function forNew(volume: Volume, dir: Ext2Inode, name: ByteName, syscall: string): Directory {
+function forNew(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): Directory {
   volume.checkChange(syscall);
   checkDirectory(dir, syscall);
   checkFlags(dir, syscall, true);
@@ -70,7 +70,7 @@ function forNew(volume: Volume, dir: Ext2Inode, name: ByteName, syscall: string)
 }
 
 /** An entry of `dir`, which may be taken away or made to lead elsewhere. */
-function forOld(volume: Volume, dir: Ext2Inode, name: ByteName, syscall: string): { directory: Directory; entry: Dirent } {
+function forOld(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): { directory: Directory; entry: Dirent } {
   volume.checkChange(syscall);
   checkDirectory(dir, syscall);
   checkFlags(dir, syscall);
@@ -84,7 +84,7 @@ function mostLinks(volume: Volume, isDirectory: boolean): number {
   return isDirectory && hasFlag(sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK) ? DIR_NLINK_MAX : EXT2_LINK_MAX;
 }
 
-function checkLinks(volume: Volume, inode: Ext2Inode, syscall: string): void {
+function checkLinks(volume: Volume, inode: IncoreInode, syscall: string): void {
   const { isDirectory, nlink } = inode;
   // With dir_nlink, a directory with too many to count has 1.
   const counts = isDirectory && hasFlag(volume.sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
@@ -94,7 +94,7 @@ function checkLinks(volume: Volume, inode: Ext2Inode, syscall: string): void {
 }
 
 /** One link more, durably: before there is. */
-function addLink(volume: Volume, inode: Ext2Inode): void {
+function addLink(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.isDirectory && inode.nlink === 1) return;
   const tooMany = inode.isDirectory && inode.nlink + 1 >= DIR_NLINK_MAX;
@@ -103,14 +103,14 @@ function addLink(volume: Volume, inode: Ext2Inode): void {
 }
 
 /** One link less, durably: after it is gone. Never the last one: see `Volume.loseLast`. */
-function dropLink(volume: Volume, inode: Ext2Inode): void {
+function dropLink(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.nlink > (inode.isDirectory ? 2 : 1)) inode.nlink--;
   volume.store(inode);
 }
 
 /** What a new inode has of the directory that it is made in. */
-function inherit(volume: Volume, inode: Ext2Inode, dir: Ext2Inode, owner: Owner | undefined): void {
+function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, owner: Owner | undefined): void {
   const { uid, gid } = owner ?? volume.sb.owner;
   const hasGroupId = Math.floor(dir.mode / S_ISGID) % 2 === 1;
   inode.uid = uid;
@@ -121,13 +121,13 @@ function inherit(volume: Volume, inode: Ext2Inode, dir: Ext2Inode, owner: Owner 
 /** Makes something that is no directory: `fill` gives it what it has before anything leads to it. */
 export function create(
   volume: Volume,
-  dir: Ext2Inode,
+  dir: IncoreInode,
   name: ByteName,
   mode: number,
   owner?: Owner,
-  fill?: (inode: Ext2Inode) => void,
+  fill?: (inode: IncoreInode) => void,
   syscall = 'create',
-): Ext2Inode {
+): IncoreInode {
   const directory = forNew(volume, dir, name, syscall);
   const inode = volume.makeInode(dir, mode, false);
   try {
@@ -147,30 +147,30 @@ export function create(
 /** A device, fifo or socket. */
 export function mknod(
   volume: Volume,
-  dir: Ext2Inode,
+  dir: IncoreInode,
   name: ByteName,
   mode: number,
   device: DeviceNumber | undefined,
   owner?: Owner,
-): Ext2Inode {
+): IncoreInode {
   const isDevice = [S_IFCHR, S_IFBLK].includes(typeOf(mode));
-  const fill = (inode: Ext2Inode) => {
+  const fill = (inode: IncoreInode) => {
     if (!isDevice || device === undefined) return;
     for (const [index, word] of encodeDevice(device.major, device.minor).entries()) inode.map.top[index] = word;
   };
   return create(volume, dir, name, mode, owner, fill, 'mknod');
 }
 
-export function symlink(volume: Volume, dir: Ext2Inode, name: ByteName, target: Uint8Array, owner?: Owner): Ext2Inode {
+export function symlink(volume: Volume, dir: IncoreInode, name: ByteName, target: Uint8Array, owner?: Owner): IncoreInode {
   if (target.length === 0) fail('ENOENT', 'symlink', 'the target is empty');
   if (target.length >= volume.sb.blockSize) fail('ENAMETOOLONG', 'symlink', `the target has ${target.length} bytes`);
-  const fill = (inode: Ext2Inode) => {
+  const fill = (inode: IncoreInode) => {
     putTarget(inode, target);
   };
   return create(volume, dir, name, S_IFLNK + 0o777, owner, fill, 'symlink');
 }
 
-export function mkdir(volume: Volume, dir: Ext2Inode, name: ByteName, mode: number, owner?: Owner): Ext2Inode {
+export function mkdir(volume: Volume, dir: IncoreInode, name: ByteName, mode: number, owner?: Owner): IncoreInode {
   const directory = forNew(volume, dir, name, 'mkdir');
   checkLinks(volume, dir, 'mkdir');
   const inode = volume.makeInode(dir, S_IFDIR + (mode % (PERMISSIONS + 1)), true);
@@ -192,7 +192,7 @@ export function mkdir(volume: Volume, dir: Ext2Inode, name: ByteName, mode: numb
   return inode;
 }
 
-export function link(volume: Volume, inode: Ext2Inode, dir: Ext2Inode, name: ByteName): void {
+export function link(volume: Volume, inode: IncoreInode, dir: IncoreInode, name: ByteName): void {
   if (inode.isDirectory) fail('EPERM', 'link', 'a directory has one name');
   const directory = forNew(volume, dir, name, 'link');
   if (inode.nlink === 0) fail('ENOENT', 'link', `inode ${inode.ino} has no name any more`);
@@ -203,7 +203,7 @@ export function link(volume: Volume, inode: Ext2Inode, dir: Ext2Inode, name: Byt
   now(dir, volume);
 }
 
-export function unlink(volume: Volume, dir: Ext2Inode, name: ByteName): void {
+export function unlink(volume: Volume, dir: IncoreInode, name: ByteName): void {
   if (isDot(name)) fail('EISDIR', 'unlink', name);
   const { directory, entry } = forOld(volume, dir, name, 'unlink');
   const inode = volume.inode(entry.ino);
@@ -214,7 +214,7 @@ export function unlink(volume: Volume, dir: Ext2Inode, name: ByteName): void {
   loseName(volume, inode);
 }
 
-export function rmdir(volume: Volume, dir: Ext2Inode, name: ByteName): void {
+export function rmdir(volume: Volume, dir: IncoreInode, name: ByteName): void {
   if (name === '.') fail('EINVAL', 'rmdir', name);
   if (name === '..') fail('ENOTEMPTY', 'rmdir', name);
   const { directory, entry } = forOld(volume, dir, name, 'rmdir');
@@ -229,7 +229,7 @@ export function rmdir(volume: Volume, dir: Ext2Inode, name: ByteName): void {
 }
 
 // A name of something that is no directory is gone.
-function loseName(volume: Volume, inode: Ext2Inode): void {
+function loseName(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.nlink <= 1) volume.loseLast(inode);
   else dropLink(volume, inode);
@@ -237,7 +237,7 @@ function loseName(volume: Volume, inode: Ext2Inode): void {
 
 // The name of an empty directory is gone. A count of more than its own two links is left by a power cut in a rename: it
 // may have another name, and is left alone.
-function loseDirectory(volume: Volume, inode: Ext2Inode, parent: Ext2Inode): void {
+function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode): void {
   if (inode.nlink <= 2) {
     volume.loseLast(inode);
     dropLink(volume, parent);
@@ -248,18 +248,18 @@ function loseDirectory(volume: Volume, inode: Ext2Inode, parent: Ext2Inode): voi
 
 /** What a rename is about, once it may be made. */
 interface Renaming {
-  readonly from: { dir: Ext2Inode; directory: Directory; entry: Dirent };
-  readonly to: { dir: Ext2Inode; directory: Directory; entry: Dirent | undefined };
-  readonly inode: Ext2Inode;
-  readonly replaced: Ext2Inode | undefined;
+  readonly from: { dir: IncoreInode; directory: Directory; entry: Dirent };
+  readonly to: { dir: IncoreInode; directory: Directory; entry: Dirent | undefined };
+  readonly inode: IncoreInode;
+  readonly replaced: IncoreInode | undefined;
 }
 
 /** POSIX's rename: `fromName` of `fromDir` becomes `toName` of `toDir`, in place of what has that name. */
 export function rename(
   volume: Volume,
-  fromDir: Ext2Inode,
+  fromDir: IncoreInode,
   fromName: ByteName,
-  toDir: Ext2Inode,
+  toDir: IncoreInode,
   toName: ByteName,
 ): void {
   const renaming = prepare(volume, fromDir, fromName, toDir, toName);
@@ -286,9 +286,9 @@ export function rename(
 // Every check. Undefined if both names are of one file already, which is then left as it is.
 function prepare(
   volume: Volume,
-  fromDir: Ext2Inode,
+  fromDir: IncoreInode,
   fromName: ByteName,
-  toDir: Ext2Inode,
+  toDir: IncoreInode,
   toName: ByteName,
 ): Renaming | undefined {
   if (isDot(fromName) || isDot(toName)) fail('EINVAL', 'rename', 'a directory cannot be renamed by . or ..');
@@ -313,7 +313,7 @@ function prepare(
   return { from, to: { dir: toDir, directory, entry }, inode, replaced };
 }
 
-function checkReplaced(volume: Volume, inode: Ext2Inode, replaced: Ext2Inode): void {
+function checkReplaced(volume: Volume, inode: IncoreInode, replaced: IncoreInode): void {
   checkFlags(replaced, 'rename');
   if (inode.isDirectory && !replaced.isDirectory) fail('ENOTDIR', 'rename', 'a directory cannot replace a file');
   if (!inode.isDirectory && replaced.isDirectory) fail('EISDIR', 'rename', 'a file cannot replace a directory');
@@ -323,7 +323,7 @@ function checkReplaced(volume: Volume, inode: Ext2Inode, replaced: Ext2Inode): v
 }
 
 /** Whether `dir` is `ancestor`, or lies somewhere in it. */
-function isWithin(volume: Volume, dir: Ext2Inode, ancestor: Ext2Inode): boolean {
+function isWithin(volume: Volume, dir: IncoreInode, ancestor: IncoreInode): boolean {
   const seen = new Set<number>();
   for (let at = dir; at !== ancestor; ) {
     if (at.ino === EXT2_ROOT_INO) return false;

@@ -1,20 +1,20 @@
 // Owns the list of orphans: inodes without a name that are open. It begins at s_last_orphan; each has the next in i_dtime.
 
-import type { Ext2Inode } from './inode.js';
+import type { IncoreInode } from './inode.js';
 import { INODE } from './disk.js';
 import type { Super } from './super.js';
 
 export class OrphanList {
   readonly #sb: Super;
   // The last to come first, as on the medium.
-  readonly #inodes: Ext2Inode[] = [];
+  readonly #inodes: IncoreInode[] = [];
 
   constructor(sb: Super) {
     this.#sb = sb;
   }
 
   /** Adds an inode whose link count of 0 is durable. */
-  add(inode: Ext2Inode): void {
+  add(inode: IncoreInode): void {
     inode.dtime = this.#inodes[0]?.ino ?? 0;
     inode.store();
     this.#sb.store({ s_last_orphan: inode.ino });
@@ -22,7 +22,7 @@ export class OrphanList {
   }
 
   /** Takes an inode out, durably. Its i_dtime is free again. */
-  remove(inode: Ext2Inode): void {
+  remove(inode: IncoreInode): void {
     const index = this.#inodes.indexOf(inode);
     if (index < 0) return;
     const next = this.#inodes[index + 1]?.ino ?? 0;

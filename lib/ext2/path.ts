@@ -2,7 +2,7 @@
 
 import { checkDirectory } from './namei.js';
 import { fail } from './error.js';
-import type { Ext2Inode } from './inode.js';
+import type { IncoreInode } from './inode.js';
 import { toByteName, toEntryName, type ByteName, type Name } from './name.js';
 import { readTarget } from './symlink.js';
 import type { Volume } from './volume.js';
@@ -12,13 +12,13 @@ const MOST_LINKS = 40;
 
 /** Where a name is, or would be. */
 export interface Place {
-  readonly dir: Ext2Inode;
+  readonly dir: IncoreInode;
   readonly name: ByteName;
 }
 
 /** Where a walk is, and what is left of the path. */
 interface Walk {
-  at: Ext2Inode;
+  at: IncoreInode;
   /** In reverse order. */
   readonly left: ByteName[];
   links: number;
@@ -42,8 +42,7 @@ function begin(volume: Volume, path: ByteName, syscall: string): Walk {
 const ROOT = 2;
 
 /** The inode that `dir` has `name` for. */
-export function lookup(volume: Volume, dir: Ext2Inode, name: ByteName, syscall: string): Ext2Inode | undefined {
-  volume.checkMounted(syscall);
+export function lookup(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): IncoreInode | undefined {
   checkDirectory(dir, syscall);
   const entry = volume.directory(dir).find(name);
   return entry && volume.inode(entry.ino);
@@ -64,7 +63,7 @@ function bytes(name: ByteName): Uint8Array {
   return Buffer.from(name, 'latin1');
 }
 
-function followLink(volume: Volume, walk: Walk, link: Ext2Inode): void {
+function followLink(volume: Volume, walk: Walk, link: IncoreInode): void {
   if (++walk.links > MOST_LINKS) fail('ELOOP', walk.syscall, `more than ${MOST_LINKS} symbolic links in one path`);
   const target = toByteName(readTarget(link));
   walk.left.push(...partsOf(target, walk.syscall));
@@ -72,7 +71,7 @@ function followLink(volume: Volume, walk: Walk, link: Ext2Inode): void {
 }
 
 /** The inode that a path leads to. A link at its end is followed, or is what is asked for. */
-export function resolve(volume: Volume, path: Name, follow: boolean, syscall: string): Ext2Inode {
+export function resolve(volume: Volume, path: Name, follow: boolean, syscall: string): IncoreInode {
   const walk = begin(volume, toByteName(path), syscall);
   while (walk.left.length > 0) step(volume, walk, follow);
   return walk.at;

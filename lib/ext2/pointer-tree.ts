@@ -54,6 +54,11 @@ export class PointerTree {
     return this.#dirty;
   }
 
+  /** Blocks of pointers that are in memory. */
+  get indirect(): number {
+    return this.#indirect?.size ?? 0;
+  }
+
   /** Throws `EFBIG` where a file cannot have a block `iblock`. */
   depthOf(iblock: number): number {
     return this.shape.depthOf(iblock) ?? fail('EFBIG', 'ext2', `inode ${this.#ino} cannot have a block ${iblock}`);

@@ -10,7 +10,7 @@ import {
   INODE,
   XATTR_HEADER,
 } from './disk.js';
-import type { Ext2Inode } from './inode.js';
+import type { IncoreInode } from './inode.js';
 import { decode } from './layout.js';
 import type { Volume } from './volume.js';
 
@@ -58,17 +58,26 @@ class Survey {
     this.#meet(EXT2_ROOT_INO);
     this.names.set(EXT2_ROOT_INO, []);
     for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
-      this.#volume.trim();
-      for (const entry of this.#volume.directory(this.#volume.inode(parent)).entries()) {
-        const { ino, name } = entry;
-        const inode = this.links.has(ino) ? this.#volume.inode(ino) : this.#meet(ino);
-        this.links.set(ino, (this.links.get(ino) as number) + 1);
-        if (!inode.isDirectory || name === '.' || name === '..') continue;
-        const names = this.names.get(ino);
-        if (names === undefined) waiting.push(ino);
-        this.names.set(ino, [...(names ?? []), { parent, entry }]);
+      for (let pos = 0; ; ) {
+        // Between two blocks of the directory: what was found for the last one is not needed any more.
+        this.#volume.trim();
+        const batch = this.#volume.directory(this.#volume.inode(parent)).batch(pos);
+        if (batch === undefined) break;
+        for (const entry of batch.entries) if (this.#follow(parent, entry)) waiting.push(entry.ino);
+        pos = batch.next;
       }
     }
+  }
+
+  // Counts an entry. Whether it leads to a directory that was not met before.
+  #follow(parent: number, entry: Dirent): boolean {
+    const { ino, name } = entry;
+    const inode = this.links.has(ino) ? this.#volume.inode(ino) : this.#meet(ino);
+    this.links.set(ino, (this.links.get(ino) as number) + 1);
+    if (!inode.isDirectory || name === '.' || name === '..') return false;
+    const names = this.names.get(ino);
+    this.names.set(ino, [...(names ?? []), { parent, entry }]);
+    return names === undefined;
   }
 
   #useTables(): void {
@@ -106,7 +115,7 @@ class Survey {
     }
   }
 
-  #meet(ino: number): Ext2Inode {
+  #meet(ino: number): IncoreInode {
     const { sb } = this.#volume;
     const inode = this.#volume.inode(ino);
     this.links.set(ino, 0);

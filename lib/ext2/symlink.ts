@@ -3,10 +3,10 @@
 import { groupOf } from './dir.js';
 import { FAST_SYMLINK_LIMIT } from './disk.js';
 import { fail } from './error.js';
-import type { Ext2Inode } from './inode.js';
+import type { IncoreInode } from './inode.js';
 
 /** Gives a new link its target, of fewer bytes than a block. */
-export function putTarget(inode: Ext2Inode, target: Uint8Array): void {
+export function putTarget(inode: IncoreInode, target: Uint8Array): void {
   inode.size = target.length;
   if (target.length < FAST_SYMLINK_LIMIT) {
     inode.inlineBytes = target;
@@ -21,7 +21,7 @@ export function putTarget(inode: Ext2Inode, target: Uint8Array): void {
 }
 
 /** The bytes of a link's target. Throws `EINVAL` for what is no link. */
-export function readTarget(inode: Ext2Inode): Uint8Array {
+export function readTarget(inode: IncoreInode): Uint8Array {
   if (!inode.isSymlink) fail('EINVAL', 'readlink', `inode ${inode.ino} is no symbolic link`);
   const { sb, size, ino } = inode;
   const limit = inode.isFastSymlink ? FAST_SYMLINK_LIMIT : sb.blockSize;

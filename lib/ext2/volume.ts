@@ -1,22 +1,19 @@
-// Owns what is in memory of a mounted filesystem: its allocators, the inodes that are in use, and which of them changed.
+// Owns what is in memory of a mounted filesystem: its allocators, its inodes, who has them, and which of them changed.
 
-import { daxWritebackAll, type Inode } from 'node-dax';
+import { DaxError, daxWritebackAll } from 'node-dax';
 import { BlockAllocator, type BlockRun } from './balloc.js';
-import { Directory } from './dir.js';
+import type { Directory } from './dir.js';
 import { fail } from './error.js';
+import { Ext2Inode } from './ext2-inode.js';
 import { InodeAllocator } from './ialloc.js';
-import { Ext2Inode } from './inode.js';
+import { InodeCache } from './inode-cache.js';
+import { IncoreInode } from './inode.js';
 import { OrphanList } from './orphan.js';
 import { nowSeconds, type Super } from './super.js';
 import { releaseAttributes, SharedAttributes } from './xattr.js';
 
 // Inodes that changed and wait in memory for a sync.
 const MOST_DIRTY = 1024;
-// Inodes that are kept in memory, though nobody has them open.
-const MOST_INODES = 16_384;
-// Directories, and names in them, that are kept in memory.
-const MOST_DIRECTORIES = 256;
-const MOST_NAMES = 500_000;
 // Blocks of pointers of one file that wait.
 const MOST_INDIRECT = 256;
 
@@ -26,29 +23,30 @@ export class Volume {
   readonly inodes: InodeAllocator;
   readonly orphans: OrphanList;
   readonly attributes = new SharedAttributes();
-  // Inodes that are in memory: whoever uses one uses the same, because its locks are in it. Weak references are no way to
-  // keep them: what is reached by one stays in memory until the program waits for something, which may be never.
-  readonly #known = new Map<number, Ext2Inode>();
-  readonly #dirty = new Set<Ext2Inode>();
-  readonly #open = new Set<Ext2Inode>();
-  readonly #directories = new WeakMap<Ext2Inode, Directory>();
-  // Those whose names are kept, the least recently used first.
-  readonly #recent = new Set<Directory>();
-  // The last of these.
-  #latest: Directory | undefined;
+  readonly #cache: InodeCache;
+  readonly #dirty = new Set<IncoreInode>();
+  #openFiles = 0;
+  readonly #holds = new Map<IncoreInode, number>();
   #isFrozen = false;
   #isMounted = true;
 
-  constructor(sb: Super) {
+  /** `cacheBytes` is the memory for inodes and directories that nobody has a reference to. */
+  constructor(sb: Super, cacheBytes: number) {
     this.sb = sb;
+    this.#cache = new InodeCache(cacheBytes, (inode) => this.#mayForget(inode));
     this.blocks = new BlockAllocator(sb);
     this.inodes = new InodeAllocator(sb, this.blocks);
     this.orphans = new OrphanList(sb);
   }
 
-  /** Files that have a handle. */
+  /** Handles that are open. */
   get openFiles(): number {
-    return this.#open.size;
+    return this.#openFiles;
+  }
+
+  /** Inodes that are held. */
+  get held(): number {
+    return this.#holds.size;
   }
 
   get isFrozen(): boolean {
@@ -63,10 +61,24 @@ export class Volume {
     return this.#isMounted;
   }
 
-  /** Begins an operation. Throws `EBADF` after unmounting. */
+  /**
+   * Begins an operation of a user: only here are inodes forgotten, so that each that the operation finds is the one object
+   * for it until the operation ends. Throws `EBADF` after unmounting.
+   */
+  begin(syscall: string): void {
+    this.checkMounted(syscall);
+    this.trim();
+  }
+
+  /** As `begin`, of an operation that changes something: throws as `checkChange`. */
+  beginChange(syscall: string): void {
+    this.checkChange(syscall);
+    this.trim();
+  }
+
+  /** Throws `EBADF` after unmounting. */
   checkMounted(syscall: string): void {
     if (!this.#isMounted) fail('EBADF', syscall, 'the filesystem was unmounted');
-    this.trim();
   }
 
   /** Throws unless something may be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
@@ -79,96 +91,87 @@ export class Volume {
   /** Nothing is done with it any more. Whoever still has a file mapped sees nothing of it from now on. */
   end(): void {
     this.#isMounted = false;
-    for (const inode of this.#known.values()) inode.extents.invalidate();
+    for (const inode of this.#cache.inodes) if (inode.activity !== undefined) inode.extents.invalidate();
   }
 
-  /** Forgets inodes that nobody has open and that were not used lately, if there are many. Between operations only. */
+  /** Forgets inodes that have no reference and were not used for longest, if there are too many. Between operations only. */
   trim(): void {
-    let left = this.#known.size;
-    if (left <= MOST_INODES) return;
-    for (const [ino, inode] of this.#known) {
-      if (this.#known.size <= MOST_INODES / 2 || left-- === 0) break;
-      this.#known.delete(ino);
-      const isMapped = inode.mappings !== undefined || inode.unmapped !== undefined;
-      if (inode.wasUsed || inode.opened > 0 || inode.dioCount > 0 || isMapped || this.#dirty.has(inode)) {
-        inode.wasUsed = false;
-        this.#known.set(ino, inode);
-        continue;
-      }
-      inode.isForgotten = true;
-      const directory = this.#directories.get(inode);
-      if (directory !== undefined) this.#recent.delete(directory);
-    }
+    this.#cache.trim();
   }
 
   /** The inode `ino`, which an entry leads to. */
-  inode(ino: number): Ext2Inode {
-    const known = this.#known.get(ino);
-    if (known !== undefined) {
-      known.wasUsed = true;
-      return known;
-    }
-    const inode = Ext2Inode.load(this, ino);
-    if (!this.sb.wasClean && !this.sb.readOnly) this.#prune(inode);
-    this.#known.set(ino, inode);
-    return inode;
+  inode(ino: number): IncoreInode {
+    return this.#cache.get(ino) ?? this.#remember(IncoreInode.load(this, ino));
   }
 
   /**
-   * The inode that someone has had for a while: it may have been forgotten since, and is then read again. Throws `ESTALE`
-   * if it was deleted, `TypeError` for one of another filesystem.
+   * The inode of a number, and of a generation if there is one, that a user had from elsewhere: nothing on the medium needs to
+   * lead there. Throws `ENOENT` for a number that no file can have, `ESTALE` for an inode that is not there any more.
    */
-  current(inode: Inode, syscall: string): Ext2Inode {
-    if (!(inode instanceof Ext2Inode) || inode.sb !== this.sb) {
-      throw new TypeError('the inode is none of this filesystem');
+  again(ino: number, generation?: number, syscall = 'inode'): IncoreInode {
+    this.checkMounted(syscall);
+    const known = this.#cache.get(ino);
+    if (known === undefined && !IncoreInode.isNumber(this.sb, ino)) fail('ENOENT', syscall, `${ino} is no inode for files`);
+    const inode = known ?? (this.inodes.isTaken(ino) ? IncoreInode.read(this, ino) : undefined);
+    const isThere = inode !== undefined && (known !== undefined || inode.nlink > 0);
+    if (!isThere || (generation !== undefined && inode.generation !== generation)) {
+      fail('ESTALE', syscall, `inode ${ino} was deleted`);
     }
-    if (inode.isDeleted) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
-    if (!inode.isForgotten) {
-      inode.wasUsed = true;
-      return inode;
-    }
-    const known = this.#known.get(inode.ino);
-    if (known === undefined && !Ext2Inode.isThere(this.sb, inode)) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
-    const again = known ?? this.inode(inode.ino);
-    if (again.generation !== inode.generation) fail('ESTALE', syscall, `inode ${inode.ino} was deleted`);
-    return again;
+    if (known !== undefined) return known;
+    inode.check();
+    return this.#remember(inode);
   }
 
-  /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
-  makeInode(parent: Ext2Inode, mode: number, isDirectory: boolean): Ext2Inode {
-    const ino = this.inodes.allocate(parent.ino, isDirectory);
-    const inode = Ext2Inode.make(this, ino, mode);
-    this.#known.set(ino, inode);
+  /** The identity of an inode, for users. */
+  identityOf(inode: IncoreInode): Ext2Inode {
+    return new Ext2Inode(this, inode);
+  }
+
+  /** The inode that a user means. Throws `ESTALE` if it was deleted, `TypeError` for one of another filesystem. */
+  current(inode: unknown, syscall: string): IncoreInode {
+    const current = Ext2Inode.incore(inode, this);
+    if (current.isDeleted) fail('ESTALE', syscall, `inode ${current.ino} was deleted`);
+    return current;
+  }
+
+  #remember(inode: IncoreInode): IncoreInode {
+    if (!this.sb.wasClean && !this.sb.readOnly) this.#prune(inode);
+    this.#cache.add(inode);
     return inode;
   }
 
-  /** The directory of an inode: always the same one. */
-  directory(inode: Ext2Inode): Directory {
-    if (this.#latest?.inode === inode) return this.#latest;
-    const known = this.#directories.get(inode);
-    if (known !== undefined && this.#recent.delete(known)) {
-      this.#recent.add(known);
-      return (this.#latest = known);
+  // What has not reached the medium does so before the inode is forgotten, unless it cannot: then it stays.
+  #mayForget(inode: IncoreInode): boolean {
+    const isChanged = this.#dirty.has(inode) || inode.unreleased !== undefined;
+    if (!isChanged && (this.sb.readOnly || !inode.wasRead)) return true;
+    if (this.sb.readOnly || this.#isFrozen) return false;
+    try {
+      this.store(inode);
+      return true;
+    } catch (error) {
+      // Who syncs meets it again.
+      if (error instanceof DaxError) return false;
+      throw error;
     }
-    const directory = known ?? new Directory(inode);
-    this.#directories.set(inode, directory);
-    this.#recent.add(directory);
-    this.#latest = directory;
-    let names = 0;
-    for (const { cached } of this.#recent) names += cached;
-    for (const oldest of this.#recent) {
-      if (oldest === directory || (names <= MOST_NAMES && this.#recent.size <= MOST_DIRECTORIES)) break;
-      names -= oldest.cached;
-      oldest.forget();
-      this.#recent.delete(oldest);
-    }
-    return directory;
+  }
+
+  /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
+  makeInode(parent: IncoreInode, mode: number, isDirectory: boolean): IncoreInode {
+    const ino = this.inodes.allocate(parent.ino, isDirectory);
+    const inode = IncoreInode.make(this, ino, mode);
+    this.#cache.add(inode);
+    return inode;
+  }
+
+  /** The directory of an inode: the same one until the operation ends. */
+  directory(inode: IncoreInode): Directory {
+    return this.#cache.directory(inode);
   }
 
   /** Something of the inode changed, and must be on the medium after the next sync. */
-  markDirty(inode: Ext2Inode): void {
+  markDirty(inode: IncoreInode): void {
     this.#dirty.add(inode);
-    if (inode.map.dirtyIndirect > MOST_INDIRECT) this.store(inode);
+    if (inode.dirtyIndirect > MOST_INDIRECT) this.store(inode);
     if (this.#dirty.size <= MOST_DIRTY) return;
     for (const oldest of this.#dirty) {
       this.store(oldest);
@@ -177,7 +180,7 @@ export class Volume {
   }
 
   /** Brings an inode to the medium. */
-  store(inode: Ext2Inode): void {
+  store(inode: IncoreInode): void {
     if (!inode.isDeleted) inode.store();
     this.#dirty.delete(inode);
     this.#release(inode);
@@ -204,18 +207,37 @@ export class Volume {
     });
   }
 
-  /** A handle was made: the inode stays until the last one is closed, whatever becomes of its names. */
-  open(inode: Ext2Inode): void {
-    inode.opened++;
-    this.#open.add(inode);
+  /** A handle was made: the inode stays until the last reference is given back, whatever becomes of its names. */
+  open(inode: IncoreInode): void {
+    this.#openFiles++;
+    this.#cache.hold(inode);
   }
 
-  /** A handle was closed. The last one brings the inode to the medium, or takes it away if it has no name. */
-  close(inode: Ext2Inode): void {
-    inode.opened--;
-    if (inode.opened > 0) return;
-    this.#open.delete(inode);
-    inode.map.closeWindow();
+  /** A handle was closed. */
+  close(inode: IncoreInode): void {
+    this.#openFiles--;
+    this.#giveBack(inode);
+  }
+
+  /** Takes a reference that is no handle. */
+  hold(inode: IncoreInode): void {
+    this.#holds.set(inode, (this.#holds.get(inode) ?? 0) + 1);
+    this.#cache.hold(inode);
+  }
+
+  /** Gives `count` of those back. Throws `EINVAL` for more than there are. */
+  release(inode: IncoreInode, count = 1): void {
+    const holds = this.#holds.get(inode) ?? 0;
+    if (count > holds) fail('EINVAL', 'release', `inode ${inode.ino} is held ${holds} times, not ${count}`);
+    if (count === holds) this.#holds.delete(inode);
+    else this.#holds.set(inode, holds - count);
+    this.#giveBack(inode, count);
+  }
+
+  // The last reference brings the inode to the medium, or takes it away if it has no name.
+  #giveBack(inode: IncoreInode, count = 1): void {
+    if (!this.#cache.release(inode, count)) return;
+    inode.closeWindow();
     if (this.sb.readOnly || !this.#isMounted) return;
     if (inode.nlink === 0) {
       this.orphans.remove(inode);
@@ -225,32 +247,30 @@ export class Volume {
     }
   }
 
-  /** The last name of an inode is gone from the medium. What nobody has open goes too. */
-  loseLast(inode: Ext2Inode): void {
+  /** The last name of an inode is gone from the medium. What nobody has a reference to goes too. */
+  loseLast(inode: IncoreInode): void {
     inode.nlink = 0;
     this.store(inode);
-    if (inode.opened > 0) this.orphans.add(inode);
+    if (inode.references > 0) this.orphans.add(inode);
     else this.#delete(inode);
   }
 
-  /** Deletes an inode that has no link and no handle: first the medium forgets where its blocks are, then they are free. */
-  #delete(inode: Ext2Inode): void {
+  /** Deletes an inode that has no link and no reference: first the medium forgets where its blocks are, then they are free. */
+  #delete(inode: IncoreInode): void {
     const { isDirectory } = inode;
     this.#dirty.delete(inode);
-    const directory = this.#directories.get(inode);
-    if (directory !== undefined) this.#recent.delete(directory);
     const attributes = inode.fileAcl;
-    inode.unreleased.push(...inode.erase());
+    owe(inode, inode.erase());
     this.#release(inode);
     if (attributes !== 0) releaseAttributes(this, inode, attributes);
     this.inodes.release(inode.ino, isDirectory);
-    this.#known.delete(inode.ino);
+    this.#cache.remove(inode);
   }
 
   /** Deletes inodes that lost their last name while they were open, before the filesystem was cut off. */
   recoverOrphans(): number {
     return this.orphans.recover((ino) => {
-      const inode = Ext2Inode.read(this, ino);
+      const inode = IncoreInode.read(this, ino);
       inode.dtime = 0;
       // A name came back, or it was only being truncated: nothing of it is lost.
       if (inode.nlink > 0) inode.store();
@@ -260,7 +280,7 @@ export class Volume {
 
   // A power cut between two steps of a write or a truncation leaves blocks past the end of the file, and i_blocks as it
   // was before the pointers changed.
-  #prune(inode: Ext2Inode): void {
+  #prune(inode: IncoreInode): void {
     if (!inode.hasTree) return;
     const first = Math.ceil(inode.size / this.sb.blockSize);
     if (inode.map.hasFrom(first)) this.cut(inode, first);
@@ -268,27 +288,33 @@ export class Volume {
   }
 
   /** Frees every block from `first` on. The size must be smaller already. */
-  cut(inode: Ext2Inode, first: number): void {
+  cut(inode: IncoreInode, first: number): void {
     inode.storeSmallerSize();
     this.#free(inode, () => inode.map.cut(first));
   }
 
   /** Frees `count` blocks from `iblock` on, which become a hole. */
-  punch(inode: Ext2Inode, iblock: number, count: number): void {
+  punch(inode: IncoreInode, iblock: number, count: number): void {
     this.#free(inode, () => inode.map.punch(iblock, count));
   }
 
   // Pointers first, durably; only then may another file have the blocks. If the medium fails, the next store goes on.
-  #free(inode: Ext2Inode, take: () => BlockRun[]): void {
-    inode.map.closeWindow();
-    inode.unreleased.push(...take());
-    if (inode.unreleased.length === 0) return;
+  #free(inode: IncoreInode, take: () => BlockRun[]): void {
+    inode.closeWindow();
+    owe(inode, take());
+    if (inode.unreleased === undefined) return;
     this.#dirty.add(inode);
     this.store(inode);
   }
 
-  #release(inode: Ext2Inode): void {
-    if (inode.unreleased.length === 0) return;
-    for (const run of inode.unreleased.splice(0)) this.blocks.release(run);
+  #release(inode: IncoreInode): void {
+    const { unreleased } = inode;
+    inode.unreleased = undefined;
+    for (const run of unreleased ?? []) this.blocks.release(run);
   }
+}
+
+// What an inode has given up, and may still point to on the medium.
+function owe(inode: IncoreInode, runs: readonly BlockRun[]): void {
+  if (runs.length > 0) (inode.unreleased ??= []).push(...runs);
 }

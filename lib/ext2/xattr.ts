@@ -14,7 +14,7 @@ import {
   XATTR_REFCOUNT_MAX,
 } from './disk.js';
 import { fail } from './error.js';
-import type { Ext2Inode } from './inode.js';
+import type { IncoreInode } from './inode.js';
 import { decode, encode } from './layout.js';
 import { bytesOf, textOf, toByteName, type ByteName, type Name } from './name.js';
 import type { Volume } from './volume.js';
@@ -56,20 +56,20 @@ export class SharedAttributes {
 const MOST_SHARED = 1000;
 
 /** The attributes' full names, in the order in which they are found. */
-export function listXattr(inode: Ext2Inode): string[] {
+export function listXattr(inode: IncoreInode): string[] {
   const all = [...inBody(inode), ...inBlock(inode)];
   return [...new Set(all.flatMap((attribute) => fullName(attribute) ?? []))];
 }
 
 /** An attribute's value. Throws `ENODATA`, `EOPNOTSUPP` for a prefix that there is none of. */
-export function getXattr(inode: Ext2Inode, name: Name): Uint8Array {
+export function getXattr(inode: IncoreInode, name: Name): Uint8Array {
   const key = parseName(name, 'getxattr');
   const found = find(inBody(inode), key) ?? find(inBlock(inode), key);
   return found?.value ?? fail('ENODATA', 'getxattr', `inode ${inode.ino} has no ${describe(name)}`);
 }
 
 /** Sets an attribute of the user, durably on return. Throws `EEXIST`, `ENODATA` as `flag` says, `ENOSPC`. */
-export function setXattr(volume: Volume, inode: Ext2Inode, name: Name, value: Uint8Array, flag: XattrFlag): void {
+export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: Uint8Array, flag: XattrFlag): void {
   const key = writable(name, 'setxattr');
   if (!((value as unknown) instanceof Uint8Array)) throw new TypeError('the value must be a Uint8Array');
   if (!FLAGS.includes(flag)) throw new TypeError(`flag must be 'create' or 'replace', it is ${String(flag)}`);
@@ -86,7 +86,7 @@ export function setXattr(volume: Volume, inode: Ext2Inode, name: Name, value: Ui
 }
 
 /** Removes an attribute of the user, durably on return. Throws `ENODATA`. */
-export function removeXattr(volume: Volume, inode: Ext2Inode, name: Name): void {
+export function removeXattr(volume: Volume, inode: IncoreInode, name: Name): void {
   const key = writable(name, 'removexattr');
   const isThere = find(inBody(inode), key) !== undefined || find(inBlock(inode), key) !== undefined;
   if (!isThere) fail('ENODATA', 'removexattr', describe(name));
@@ -94,7 +94,7 @@ export function removeXattr(volume: Volume, inode: Ext2Inode, name: Name): void 
 }
 
 /** An inode's block of attributes, to which nothing of it leads any more, loses one user, and is freed with the last. */
-export function releaseAttributes(volume: Volume, inode: Ext2Inode, block: number): void {
+export function releaseAttributes(volume: Volume, inode: IncoreInode, block: number): void {
   const { sb } = volume;
   const pos = block * sb.blockSize;
   const header = decode(XATTR_HEADER, sb.medium.load(pos, XATTR_HEADER_SIZE));
@@ -148,7 +148,7 @@ function writable(name: Name, syscall: string): Key {
 }
 
 // Entries from `first` on; their values count from `base`; both lie before `end`.
-function parse(inode: Ext2Inode, bytes: Uint8Array, first: number, base: number, block: number | undefined): Attribute[] {
+function parse(inode: IncoreInode, bytes: Uint8Array, first: number, base: number, block: number | undefined): Attribute[] {
   const corrupt = (what: string) =>
     inode.sb.corrupt(`extended attributes: ${what}`, { ino: inode.ino, ...(block !== undefined && { block }) });
   const attributes: Attribute[] = [];
@@ -182,13 +182,13 @@ function hasMagic(bytes: Uint8Array): boolean {
   return bytes.length >= 8 && decode(XATTR_HEADER, Buffer.concat([bytes.subarray(0, 4)], XATTR_HEADER_SIZE)).h_magic === XATTR_MAGIC;
 }
 
-function inBody(inode: Ext2Inode): Attribute[] {
+function inBody(inode: IncoreInode): Attribute[] {
   const { bytes } = inode.attributeArea;
   if (!hasMagic(bytes)) return [];
   return parse(inode, bytes, XATTR_IBODY_HEADER_SIZE, XATTR_IBODY_HEADER_SIZE, undefined);
 }
 
-function inBlock(inode: Ext2Inode): Attribute[] {
+function inBlock(inode: IncoreInode): Attribute[] {
   const { sb, fileAcl } = inode;
   if (fileAcl === 0) return [];
   const bytes = sb.medium.load(fileAcl * sb.blockSize, sb.blockSize);
@@ -218,7 +218,7 @@ function encodeEntry({ index, name, value }: Attribute, valueOffset: number): Ui
  * Adds an attribute in the inode if there is room: its value and its entry first, and last the four bytes that were the
  * end of the list, or the magic if there was none.
  */
-function appendToBody(inode: Ext2Inode, attribute: Attribute): boolean {
+function appendToBody(inode: IncoreInode, attribute: Attribute): boolean {
   const { offset, bytes } = inode.attributeArea;
   const isEmpty = !hasMagic(bytes);
   const first = XATTR_IBODY_HEADER_SIZE;
@@ -254,7 +254,7 @@ function appendToBody(inode: Ext2Inode, attribute: Attribute): boolean {
  * Puts `added` in the place of what is called `key`, in a new block of attributes that one store makes the inode's. What
  * must leave the inode itself leaves it after the block has the rest: what is in both is the same.
  */
-function put(volume: Volume, inode: Ext2Inode, key: Key, added: Attribute[]): void {
+function put(volume: Volume, inode: IncoreInode, key: Key, added: Attribute[]): void {
   const body = inBody(inode);
   const block = inBlock(inode);
   if (find(body, key) === undefined) {
@@ -265,7 +265,7 @@ function put(volume: Volume, inode: Ext2Inode, key: Key, added: Attribute[]): vo
   inode.storePart(inode.attributeArea.offset, new Uint8Array(4));
 }
 
-function touched(volume: Volume, inode: Ext2Inode): void {
+function touched(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   volume.markDirty(inode);
 }
@@ -296,7 +296,7 @@ function encodeBlock(attributes: readonly Attribute[], blockSize: number): { byt
   return { bytes, hash };
 }
 
-function replaceBlock(volume: Volume, inode: Ext2Inode, attributes: readonly Attribute[]): void {
+function replaceBlock(volume: Volume, inode: IncoreInode, attributes: readonly Attribute[]): void {
   const old = inode.fileAcl;
   const { sb } = volume;
   const taken = attributes.length === 0 ? 0 : takeBlock(volume, inode, encodeBlock(attributes, sb.blockSize));
@@ -309,7 +309,7 @@ function replaceBlock(volume: Volume, inode: Ext2Inode, attributes: readonly Att
 }
 
 // A block with these attributes, which counts one user more; durable, and so is that it is taken.
-function takeBlock(volume: Volume, inode: Ext2Inode, { bytes, hash }: { bytes: Uint8Array; hash: number }): number {
+function takeBlock(volume: Volume, inode: IncoreInode, { bytes, hash }: { bytes: Uint8Array; hash: number }): number {
   const { sb, blocks, attributes } = volume;
   const shared = attributes.find(hash);
   if (shared !== undefined) {

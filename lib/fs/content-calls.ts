@@ -219,7 +219,7 @@ export function dropCopy(mounted: MountedFilesystem, dest: FsPath): void {
 /** Whether a file is to be copied to itself, which would leave nothing of it. */
 export function isSame(mounted: MountedFilesystem, from: OpenFile, dest: FsPath): boolean {
   try {
-    return mounted.resolve(dest) === from.inode;
+    return mounted.resolve(dest).ino === from.inode.ino;
   } catch {
     return false;
   }

@@ -112,30 +112,30 @@ t.test('rename', { skip }, (t) => {
       const file = fs.create(a, 'file');
       const other = fs.create(b, 'other');
       fs.rename(a, 'file', a, 'file');
-      t.equal(fs.lookup(a, 'file'), file, 'onto itself');
+      t.equal(fs.lookup(a, 'file')?.ino, file.ino, 'onto itself');
       fs.link(file, a, 'same');
       fs.rename(a, 'file', a, 'same');
       t.strictSame(names(fs, '/a'), ['.', '..', 'file', 'same'], 'two names of one file stay');
       fs.rename(a, 'file', b, 'other');
-      t.equal(fs.lookup(b, 'other'), file, 'over a file in another directory');
-      t.equal(other.isDeleted, true, 'which is gone');
+      t.equal(fs.lookup(b, 'other')?.ino, file.ino, 'over a file in another directory');
+      t.throws(() => fs.stat(other), { code: 'ESTALE' }, 'which is gone');
       t.equal(fs.stat(file).nlink, 2);
       const sub = fs.mkdir(a, 'sub');
       fs.create(sub, 'in sub');
       fs.rename(a, 'sub', b, 'moved');
-      t.equal(fs.lookup(sub, '..'), b, 'a directory knows its new parent');
+      t.equal(fs.lookup(sub, '..')?.ino, b.ino, 'a directory knows its new parent');
       t.equal(fs.stat(a).nlink, 2);
       t.equal(fs.stat(b).nlink, 3);
       fs.mkdir(a, 'empty');
       fs.rename(b, 'moved', a, 'empty');
-      t.equal(fs.lookup(a, 'empty'), sub, 'over an empty directory');
+      t.equal(fs.lookup(a, 'empty')?.ino, sub.ino, 'over an empty directory');
       t.strictSame([fs.stat(a).nlink, fs.stat(b).nlink], [3, 2]);
       // Entries at every distance from a multiple of 8, replaced by another type.
       for (let length = 1; length < 12; length++) fs.create(root, 'f'.repeat(length));
       for (let length = 1; length < 12; length++) {
         const link = fs.symlink(a, 'new', 'target');
         fs.rename(a, 'new', root, 'f'.repeat(length));
-        t.equal(fs.lookup(root, 'f'.repeat(length)), link);
+        t.equal(fs.lookup(root, 'f'.repeat(length))?.ino, link.ino);
       }
       end(t, device, fs);
       t.end();
@@ -149,9 +149,9 @@ t.test('names are bytes', { skip }, (t) => {
   const bytes = Buffer.from([0xff, 0x20, 0xe4, 0x0a]);
   const file = fs.create(fs.root, bytes);
   fs.create(fs.root, 'Grüße 🗄');
-  t.equal(fs.lookup(fs.root, bytes), file);
-  t.equal(fs.resolve(Buffer.concat([Buffer.from('/'), bytes])), file);
-  t.equal(fs.lookup(fs.root, Buffer.from('Grüße 🗄')), fs.lookup(fs.root, 'Grüße 🗄'));
+  t.equal(fs.lookup(fs.root, bytes)?.ino, file.ino);
+  t.equal(fs.resolve(Buffer.concat([Buffer.from('/'), bytes])).ino, file.ino);
+  t.equal(fs.lookup(fs.root, Buffer.from('Grüße 🗄'))?.ino, fs.resolve('/Grüße 🗄').ino);
   const found = [...fs.readdir(fs.root)].find(({ ino }) => ino === file.ino);
   t.equal(found?.name, '\ufffd \ufffd\n');
   t.ok(bytes.equals(found?.bytes ?? new Uint8Array()));
@@ -399,7 +399,6 @@ t.test('more inodes than are kept in memory', { skip, timeout: 600_000 }, (t) =>
   // What changed is kept until it is on the medium.
   fs.sync();
   for (let i = 0; i < 20_000; i++) fs.lookup(dir, `file-${i}`);
-  t.equal(first.isForgotten, true);
   t.equal(fs.stat(first).ino, first.ino, 'is read again');
   t.equal(Buffer.from(fs.getxattr(first, 'user.a')).toString(), 'a');
   fs.chmod(first, 0o600);
