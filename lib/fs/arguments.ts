@@ -21,10 +21,16 @@ export function toPath(value: unknown, name = 'path'): FsPath {
 }
 
 export const SLASH = 0x2f;
+const DOT = 0x2e;
 
 /** Whether what a path leads to is to be a directory. */
 export function endsWithSlash(path: FsPath): boolean {
   return path.at(-1) === (typeof path === 'string' ? '/' : SLASH);
+}
+
+/** Whether a name is `.` or `..`, which every directory has and nobody gave it. */
+export function isDots(name: Uint8Array): boolean {
+  return name.length > 0 && name.length <= 2 && name.every((byte) => byte === DOT);
 }
 
 /** Two paths, one after the other. */

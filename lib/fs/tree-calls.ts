@@ -6,6 +6,7 @@ import {
   encodeName,
   endsWithSlash,
   hasOpenFlag,
+  isDots,
   joined,
   toBoolean,
   toEncoding,
@@ -19,6 +20,7 @@ import {
 import type { FsInode, MountedFilesystem } from './contract.js';
 import { attempt, fail, type Call } from './failure.js';
 import type { OpenFiles } from './open-files.js';
+import { removeName, removeTree } from './removal.js';
 import { Dirent, statsOf } from './stats.js';
 
 interface ReaddirOptions {
@@ -144,25 +146,6 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     }
   };
 
-  const removeTree = (path: FsPath, call: Call) => {
-    for (const { name, inode } of [...entriesOf(path, call)]) {
-      const entry = joined(path, name);
-      if (inode.isDirectory) removeTree(entry, call);
-      else removeName(entry, call, 'unlink');
-    }
-    removeName(path, call, 'rmdir');
-  };
-
-  const removeName = (path: FsPath, call: Call, how: 'unlink' | 'rmdir') => {
-    attempt(call, () => {
-      const { dir, name } = mounted.resolveParent(path);
-      if (how === 'unlink' && endsWithSlash(path) && mounted.lookup(dir, name)?.isDirectory === false) {
-        fail('ENOTDIR', call);
-      }
-      mounted[how](dir, name);
-    });
-  };
-
   const calls = {
     statSync: (path: unknown, options?: unknown) => statAt(path, options, 'stat'),
     lstatSync: (path: unknown, options?: unknown) => statAt(path, options, 'lstat'),
@@ -242,11 +225,11 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     },
     rmdirSync: (path: unknown) => {
       const checked = toPath(path);
-      removeName(checked, { syscall: 'rmdir', path: checked }, 'rmdir');
+      removeName(mounted, checked, { syscall: 'rmdir', path: checked }, 'rmdir');
     },
     unlinkSync: (path: unknown) => {
       const checked = toPath(path);
-      removeName(checked, { syscall: 'unlink', path: checked }, 'unlink');
+      removeName(mounted, checked, { syscall: 'unlink', path: checked }, 'unlink');
     },
     rmSync: (path: unknown, options?: unknown) => {
       const checked = toPath(path);
@@ -255,8 +238,8 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
       const call = { syscall: 'rm', path: checked };
       const inode = lookFor(checked, toBoolean(force, 'options.force'));
       if (inode === undefined) return;
-      if (!inode.isDirectory) removeName(checked, call, 'unlink');
-      else if (isRecursive) removeTree(checked, call);
+      if (!inode.isDirectory) removeName(mounted, checked, call, 'unlink');
+      else if (isRecursive) removeTree(mounted, checked, call);
       else throw isDirectoryError(checked);
     },
     renameSync: (oldPath: unknown, newPath: unknown) => {
@@ -264,6 +247,7 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
       attempt({ syscall: 'rename', path, dest }, () => {
         const from = mounted.resolveParent(path);
         const to = mounted.resolveParent(dest);
+        if (isDots(from.name) || isDots(to.name)) fail('EBUSY', { syscall: 'rename' });
         const isNoDirectory = mounted.lookup(from.dir, from.name)?.isDirectory === false;
         if (isNoDirectory && (endsWithSlash(path) || endsWithSlash(dest))) fail('ENOTDIR', { syscall: 'rename' });
         mounted.rename(from.dir, from.name, to.dir, to.name);

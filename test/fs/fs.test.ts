@@ -3,10 +3,9 @@
 import * as nodeFs from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import t, { type Test } from 'tap';
-import { check } from 'node-dax/ext2';
 import { DaxError } from 'node-dax';
 import { seeded } from '../helpers/random.js';
-import { at, awaitBoth, callBoth, openSides, type At, type Said, type Sides } from './two-sides.js';
+import { at, awaitBoth, callBoth, checkMedium, openSides, type At, type Said, type Sides } from './two-sides.js';
 
 const OPERATIONS = Number(process.env['NODE_DAX_TEST_FS_OPERATIONS'] ?? 2000);
 const { COPYFILE_EXCL, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY, R_OK, W_OK, X_OK } = nodeFs.constants;
@@ -263,11 +262,6 @@ t.test('slashes at the end', async (test) => {
   }
   checkMedium(test, sides);
 });
-
-function checkMedium(test: Test, { mounted }: Sides): void {
-  mounted.unmount();
-  test.equal(check(mounted.device).isClean, true, 'and the medium is clean');
-}
 
 const OPENINGS: [path: At, flags: string | number][] = [
   [at('/f'), 'r'],

@@ -2,7 +2,7 @@
 
 import * as nodeFs from 'node:fs';
 import type { Test } from 'tap';
-import { mkfsSync, mount, type Ext2 } from 'node-dax/ext2';
+import { check, mkfsSync, mount, type Ext2 } from 'node-dax/ext2';
 import { createFs, type Fs } from 'node-dax/fs';
 import { RecordingDevice } from 'node-dax/testkit';
 
@@ -40,6 +40,12 @@ export function openSides(test: Test, size = 32 * 1024 * 1024): Sides {
     nodeFs.rmSync(node, { recursive: true, force: true });
   });
   return { node, mounted, ours };
+}
+
+/** Unmounts ours, and checks it. */
+export function checkMedium(test: Test, { mounted }: Sides): void {
+  mounted.unmount();
+  test.equal(check(mounted.device).isClean, true, 'and the medium is clean');
 }
 
 interface ErrorLike {
