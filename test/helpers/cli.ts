@@ -43,6 +43,29 @@ export function onTerminal(...args: string[]): string | undefined {
   return ran('script', ['-qec', words, '/dev/null']).stdout;
 }
 
+// What commands have set it to meanwhile.
+function exitStatus(): number {
+  return Number(process.exitCode ?? 0);
+}
+
+/** `node-dax ext2` in this process, for commands that print nothing but errors. */
+export async function ranHere(...args: string[]): Promise<{ status: number; stderr: string }> {
+  const { error: write } = console;
+  const { exitCode: before } = process;
+  let stderr = '';
+  console.error = (line: string) => { stderr += `${line}\n`; };
+  process.exitCode = undefined;
+  try {
+    await ext2Here(...args);
+    return { status: exitStatus(), stderr };
+  } catch (error) {
+    return { status: 1, stderr: `${stderr}node-dax: ${(error as Error).message}\n` };
+  } finally {
+    console.error = write;
+    process.exitCode = before;
+  }
+}
+
 /** `node-dax ext2` in this process: for commands that print nothing, or fail. Throws what they throw. */
 export async function ext2Here(...args: string[]): Promise<void> {
   const command = ext2Command();

@@ -1,6 +1,7 @@
 // Owns the command `ext2 cat`: the bytes of files, as they are.
 
 import type { Command } from 'commander';
+import { each } from './failures.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { toPaths } from './names.js';
 import { write } from './output.js';
@@ -33,7 +34,7 @@ export function catCommand(): Command {
     .argument('<path...>', 'the files', toPaths)
     .action(async (image: string, paths: Buffer[], options: Region, command: Command) => {
       await readImage(image, options, command, async (mounted) => {
-        for (const path of paths) await writeFile(mounted, path);
+        await each(paths, (path) => writeFile(mounted, path));
       });
     });
 }

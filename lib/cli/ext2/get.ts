@@ -5,11 +5,13 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
-import { hasNoName, sourcesAndDestination } from './destination.js';
+import { distinct, hasNoName, JUST_MADE, sourcesAndDestination } from './destination.js';
+import { each, goOnAfter, tell } from './failures.js';
+import { identityOf } from './host-tree.js';
 import { imageCommand, placeOf, readImage, type MountedImage, type Region } from './image.js';
 import { pathOf, walkImage } from './image-tree.js';
 import { permissionsOf, typeInWords } from './mode.js';
-import { baseName, joined, shown, toPaths } from './names.js';
+import { baseName, endsWithSlash, joined, shown, toPaths } from './names.js';
 import { dataOf } from './sparse.js';
 import { transfer, type Transfer } from './transfer.js';
 
@@ -42,10 +44,14 @@ class Getting {
   readonly #transfer: Transfer;
   // Files with several names, by inode: where the first of them is.
   readonly #linked = new Map<number, Buffer>();
+  readonly #image: string;
+  // What was made until now. A filesystem may take two names for one, in capitals and without.
+  readonly #made = new Set<string>();
 
   constructor(mounted: MountedImage, transfer: Transfer) {
     this.#mounted = mounted;
     this.#transfer = transfer;
+    this.#image = identityOf(host.statSync(mounted.image, { bigint: true }));
   }
 
   /** What is at `source`, and all that is in it, as `to`. */
@@ -54,17 +60,18 @@ class Getting {
     for (const { item, names, phase } of walkImage(this.#mounted, path, inode)) {
       const place = pathOf(to, names);
       const from = pathOf(path, names);
+      if (item === undefined) continue;
       if (phase === 'again') this.#skip(from, 'the directory was copied under another name');
       else if (phase === 'after') {
         if (made.pop() === true || names.length > 0) this.#setAttributes(place, this.#mounted.fs.stat(item));
       } else if (item.isDirectory) made.push(this.#makeDirectory(place, names.length === 0));
-      else await this.#getFile(item, from, place, names.length === 0);
+      else if (names.length === 0) await this.#getFile(item, from, place, true);
+      else await this.#getFile(item, from, place, false).catch(goOnAfter);
     }
   }
 
   #skip(path: Uint8Array, why: string): void {
-    console.error(`node-dax: ${placeOf(this.#mounted.image, path)}: left out: ${why}`);
-    process.exitCode = 1;
+    tell(`${placeOf(this.#mounted.image, path)}: left out: ${why}`);
   }
 
   // Whether it was not there.
@@ -87,7 +94,7 @@ class Getting {
     const stat = this.#mounted.at(from, () => this.#mounted.fs.stat(inode));
     const first = this.#linked.get(inode.ino);
     this.#transfer.begin(from);
-    if (first !== undefined) this.#link(place, () => { host.linkSync(first, place); });
+    if (first !== undefined) this.#link(place, () => { host.linkSync(first, place); }, first);
     else if (inode.isSymlink) {
       const target = Buffer.from(this.#mounted.at(from, () => this.#mounted.fs.readlink(inode)));
       this.#link(place, () => { host.symlinkSync(target, place); });
@@ -95,20 +102,32 @@ class Getting {
       host.lutimesSync(place, seconds(stat.atimeMs), seconds(stat.mtimeMs));
     } else if (inode.isRegular) {
       await this.#copy(inode, from, place, isNamed, stat);
-      if (stat.nlink > 1) this.#linked.set(inode.ino, place);
-    } else this.#skip(from, `a ${typeInWords(stat.mode)} cannot be made from here`);
+    } else {
+      this.#skip(from, `a ${typeInWords(stat.mode)} cannot be made from here`);
+      return;
+    }
+    if (stat.nlink > 1) this.#linked.set(inode.ino, first ?? place);
   }
 
-  // A name that is there gives way, unless it is a directory's.
-  #link(place: Buffer, make: () => void): void {
+  // A name that is there gives way, unless it must not be lost, or is one of the same file, whose `first` name is known.
+  #link(place: Buffer, make: () => void, first?: Buffer): void {
     try {
       make();
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
-      if (host.lstatSync(place).isDirectory()) this.#refuse('EISDIR', place, 'a directory is there, which a file cannot replace');
+      const there = host.lstatSync(place, { bigint: true });
+      if (first !== undefined && identityOf(there) === identityOf(host.lstatSync(first, { bigint: true }))) return;
+      this.#checkReplaced(place, there);
       host.unlinkSync(place);
       make();
     }
+    this.#made.add(identityOf(host.lstatSync(place, { bigint: true })));
+  }
+
+  #checkReplaced(place: Buffer, there: host.BigIntStats): void {
+    if (there.isDirectory()) this.#refuse('EISDIR', place, 'a directory is there, which a file cannot replace');
+    if (identityOf(there) === this.#image) this.#refuse('EINVAL', place, 'it is the image itself: choose another name');
+    if (this.#made.has(identityOf(there))) this.#refuse('EEXIST', place, JUST_MADE);
   }
 
   async #copy(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean, stat: Ext2Stat): Promise<void> {
@@ -118,6 +137,7 @@ class Getting {
       if (keepsOwners) await target.chown(stat.uid, stat.gid);
       await target.chmod(permissionsOf(stat.mode));
       await target.utimes(seconds(stat.atimeMs), seconds(stat.mtimeMs));
+      this.#made.add(identityOf(await target.stat({ bigint: true })));
     } catch (error) {
       if (isNew) host.unlinkSync(place);
       throw error;
@@ -132,8 +152,8 @@ class Getting {
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
-    const stats = (isNamed ? host.statSync : host.lstatSync)(place);
-    if (stats.isDirectory()) this.#refuse('EISDIR', place, 'a directory is there, which a file cannot replace');
+    const stats = (isNamed ? host.statSync : host.lstatSync)(place, { bigint: true });
+    this.#checkReplaced(place, stats);
     if (!stats.isFile()) this.#refuse('EEXIST', place, 'it is no regular file: remove it first, or use `node-dax ext2 cat`');
     return { target: await open(place, O_WRONLY + O_TRUNC + (isNamed ? 0 : O_NOFOLLOW)), isNew: false };
   }
@@ -175,34 +195,46 @@ async function writeAll(target: FileHandle, bytes: Uint8Array, pos: number): Pro
   }
 }
 
-function isDirectory(path: Buffer): boolean {
-  return host.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+// Where each of `count` sources goes that go to `to`, outside.
+function destinationAt({ command }: MountedImage, to: Buffer, count: number): (source: Source) => Buffer {
+  const isInto = host.statSync(to, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const refuse = (hint: string): never => {
+    throw new DaxError({ errno: 'ENOTDIR', syscall: command, path: shown(to), hint });
+  };
+  if (count > 1 && !isInto) refuse('several things go into a directory: make it first');
+  return ({ path, inode }) => {
+    if (isInto) return hasNoName(path) ? to : joined(to, baseName(path));
+    return endsWithSlash(to) && !inode.isDirectory ? refuse('the directory is not there: make it first') : to;
+  };
 }
 
 function bytesOf(mounted: MountedImage, sources: readonly Source[]): number {
   let bytes = 0;
+  // The copy itself will tell.
+  const unheard = (): void => undefined;
   for (const { path, inode } of sources) {
-    for (const { item } of walkImage(mounted, path, inode)) if (item.isRegular) bytes += item.size;
+    for (const { item } of walkImage(mounted, path, inode, unheard)) if (item?.isRegular === true) bytes += item.size;
   }
   return bytes;
+}
+
+function sourceAt(mounted: MountedImage, path: Buffer, isRecursive: boolean): Source {
+  const inode = mounted.resolve(path, !isRecursive);
+  if (inode.isDirectory && !isRecursive) mounted.fail('EISDIR', path, 'it is a directory: -r copies it with all that is in it');
+  return { path, inode };
 }
 
 async function act(image: string, paths: Buffer[], options: Options, command: Command): Promise<void> {
   const { recursive, ...region } = options;
   const { sources: names, to } = sourcesAndDestination(paths, command);
   await readImage(image, region, command, async (mounted) => {
-    const sources = names.map((path): Source => ({ path, inode: mounted.resolve(path, recursive !== true) }));
-    const tooMuch = sources.find(({ inode }) => inode.isDirectory && recursive !== true);
-    if (tooMuch !== undefined) mounted.fail('EISDIR', tooMuch.path, 'it is a directory: -r copies it with all that is in it');
-    const isInto = isDirectory(to);
-    if (sources.length > 1 && !isInto) {
-      throw new DaxError({ errno: 'ENOTDIR', syscall: mounted.command, path: shown(to), hint: 'several things go into a directory: make it first' });
-    }
+    const found: Source[] = [];
+    await each(names, (path) => { found.push(sourceAt(mounted, path, recursive === true)); });
+    const sources = distinct(found, ({ inode }) => String(inode.ino));
+    const destination = destinationAt(mounted, to, names.length);
     await transfer(() => bytesOf(mounted, sources), async (transfer) => {
       const getting = new Getting(mounted, transfer);
-      for (const source of sources) {
-        await getting.get(source, isInto && !hasNoName(source.path) ? joined(to, baseName(source.path)) : to);
-      }
+      await each(sources, (source) => getting.get(source, destination(source)));
     });
   });
 }

@@ -1,6 +1,7 @@
 // Owns an image as a tree: what is in its directories, and walks through them.
 
 import type { Ext2Dirent, Ext2Inode } from 'node-dax/ext2';
+import { attempt, goOnAfter } from './failures.js';
 import type { MountedImage } from './image.js';
 import { joined } from './names.js';
 import { walk, type Step, type Tree } from './walk.js';
@@ -16,15 +17,24 @@ export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inod
   return entries.filter(({ name }) => name !== '.' && name !== '..').sort((a, b) => Buffer.compare(a.bytes, b.bytes));
 }
 
-/** A walk from what is at `path` on. */
-export function walkImage(mounted: MountedImage, path: Uint8Array, top: Ext2Inode): Generator<Step<Ext2Inode>> {
-  const tree: Tree<Ext2Inode> = {
-    directoryId: (inode) => (inode.isDirectory ? String(inode.ino) : undefined),
+/**
+ * A walk from what is at `path` on. What cannot be read, an inode or what is in a directory, keeps nobody from the rest: `tell`
+ * has its error, and the step no item, or nothing below it.
+ */
+export function walkImage(
+  mounted: MountedImage,
+  path: Uint8Array,
+  top: Ext2Inode,
+  tell: (error: unknown) => void = goOnAfter,
+): Generator<Step<Ext2Inode | undefined>> {
+  const tree: Tree<Ext2Inode | undefined> = {
+    directoryId: (inode) => (inode?.isDirectory === true ? String(inode.ino) : undefined),
     children: (dir, names) => {
       const here = pathOf(path, names);
-      return entriesOf(mounted, here, dir).map(({ bytes, ino }) => ({
+      const entries = attempt(() => entriesOf(mounted, here, dir as Ext2Inode), tell) ?? [];
+      return entries.map(({ bytes, ino }) => ({
         name: bytes,
-        item: mounted.at(joined(here, bytes), () => mounted.fs.inode(ino)),
+        item: () => attempt(() => mounted.at(joined(here, bytes), () => mounted.fs.inode(ino)), tell),
       }));
     },
   };

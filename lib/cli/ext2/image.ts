@@ -52,7 +52,8 @@ const ADVICE: Advice = {
 /** Calls `action`; its errors name the command, the image and the path, and say what to do. */
 export function inPlace<T>(command: string, place: string, action: () => T, advice: Advice = {}): T {
   const relabelled = (error: unknown): unknown => {
-    if (!(error instanceof DaxError)) return error;
+    // What names the command has its place and its advice.
+    if (!(error instanceof DaxError) || error.syscall === command) return error;
     const { code, errno, position, reason } = error;
     const told = advice[code] ?? ADVICE[code] ?? error.hint;
     const hint = typeof told === 'function' ? told() : told;
@@ -111,12 +112,12 @@ export class MountedImage {
     return this.at(path, () => this.fs.resolve(path, { follow }));
   }
 
-  /** What is at `path`, if anything. */
+  /** What is at `path`, if anything; links that lead nowhere, or in a circle, lead to nothing. */
   find(path: Uint8Array, follow = true): Ext2Inode | undefined {
     try {
       return this.resolve(path, follow);
     } catch (error) {
-      if (error instanceof DaxError && error.code === 'ENOENT') return undefined;
+      if (error instanceof DaxError && (error.code === 'ENOENT' || error.code === 'ELOOP')) return undefined;
       throw error;
     }
   }
@@ -129,7 +130,7 @@ export class MountedImage {
   /** Throws the error of `path`, which no call has. */
   fail(errno: string, path: Uint8Array, hint?: string): never {
     const raise = (): never => {
-      throw new DaxError({ errno, syscall: this.command, hint });
+      throw new DaxError({ errno, syscall: 'ext2', hint });
     };
     return this.at(path, raise, hint === undefined ? {} : { [errno]: hint });
   }

@@ -1,7 +1,7 @@
 // Owns the command `ext2 ln`.
 
 import type { Command } from 'commander';
-import { destinationOf } from './destination.js';
+import { destinationAt } from './destination.js';
 import { changeImage, imageCommand, type Region } from './image.js';
 import { toPath } from './names.js';
 
@@ -23,12 +23,12 @@ export function lnCommand(): Command {
       await changeImage(image, region, command, (mounted) => {
         const { fs } = mounted;
         if (symbolic === true) {
-          const { dir, name, path } = destinationOf(mounted, to, target);
+          const { dir, name, path } = destinationAt(mounted, to, 1)(target, false);
           mounted.at(path, () => fs.symlink(dir, name, target));
           return;
         }
         const inode = mounted.resolve(target, false);
-        const { dir, name, path } = destinationOf(mounted, to, target);
+        const { dir, name, path } = destinationAt(mounted, to, 1)(target, false);
         mounted.at(path, () => { fs.link(inode, dir, name); }, ADVICE);
       });
     });

@@ -1,14 +1,14 @@
 // Owns the command `ext2 ls`: what is in a directory of an image.
 
 import { Argument, type Command } from 'commander';
-import type { Ext2Inode } from 'node-dax/ext2';
+import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
 import { toJson } from '../json.js';
+import { findOut, foundInJson } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { entriesOf } from './image-tree.js';
 import { modeInLetters } from './mode.js';
 import { inJson, joined, printable, toPath } from './names.js';
 import { print, timeInWords, type Line } from './output.js';
-import { statInJson } from './stat.js';
 
 interface Options extends Region {
   all?: true;
@@ -20,18 +20,24 @@ interface Options extends Region {
 /** A name that is listed; `inode` is asked for only where more than its number is wanted. */
 interface Listed {
   readonly name: Uint8Array;
+  readonly path: Uint8Array;
   readonly ino: number;
   readonly inode: () => Ext2Inode;
 }
 
 const DOT = 0x2e;
+// The columns of what cannot be read, as ls(1) has them.
+const UNKNOWN = ['??????????', '?', '?', '?', '?', '?'];
 
 function listed(mounted: MountedImage, path: Buffer, options: Options): Listed[] {
   const top = mounted.resolve(path, options.long !== true);
-  if (!top.isDirectory) return [{ name: path, ino: top.ino, inode: () => top }];
+  if (!top.isDirectory) return [{ name: path, path, ino: top.ino, inode: () => top }];
   return entriesOf(mounted, path, top)
     .filter(({ bytes }) => options.all === true || bytes[0] !== DOT)
-    .map(({ bytes, ino }) => ({ name: bytes, ino, inode: () => mounted.at(joined(path, bytes), () => mounted.fs.inode(ino)) }));
+    .map(({ bytes, ino }) => {
+      const at = joined(path, bytes);
+      return { name: bytes, path: at, ino, inode: () => mounted.at(at, () => mounted.fs.inode(ino)) };
+    });
 }
 
 // A table of cli-table3 takes time by the square of its rows, and directories have many.
@@ -40,35 +46,23 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '));
 }
 
-function long(mounted: MountedImage, entries: readonly Listed[]): Line[] {
-  const stats = entries.map((entry) => ({ entry, stat: mounted.fs.stat(entry.inode()) }));
-  const prefixes = aligned(
-    stats.map(({ stat: { mode, nlink, uid, gid, size, device, mtimeMs } }) => {
-      const bytes = device === undefined ? String(size) : `${device.major}, ${device.minor}`;
-      return [modeInLetters(mode), String(nlink), String(uid), String(gid), bytes, timeInWords(mtimeMs, true)];
-    }),
-  );
-  return stats.map(({ entry }, index) => {
-    const target = targetOf(mounted, entry);
-    const arrow = target === undefined ? [] : [' -> ', printable(target)];
-    return [`${prefixes[index] ?? ''}  `, printable(entry.name), ...arrow];
-  });
+function cells({ mode, nlink, uid, gid, size, device, mtimeMs }: Ext2Stat): string[] {
+  const bytes = device === undefined ? String(size) : `${device.major}, ${device.minor}`;
+  return [modeInLetters(mode), String(nlink), String(uid), String(gid), bytes, timeInWords(mtimeMs, true)];
 }
 
-function targetOf(mounted: MountedImage, { name, inode }: Listed): Uint8Array | undefined {
-  const at = inode();
-  return at.isSymlink ? mounted.at(name, () => mounted.fs.readlink(at)) : undefined;
+function long(mounted: MountedImage, entries: readonly Listed[]): Line[] {
+  const found = entries.map(({ path, inode }) => findOut(mounted, path, inode));
+  const prefixes = aligned(found.map((one) => (one === undefined ? UNKNOWN : cells(one.stat))));
+  return entries.map(({ name }, index) => {
+    const target = found[index]?.target;
+    const arrow = target === undefined ? [] : [' -> ', printable(target)];
+    return [`${prefixes[index] ?? ''}  `, printable(name), ...arrow];
+  });
 }
 
 function json(mounted: MountedImage, entries: readonly Listed[]): unknown[] {
-  return entries.map((entry) => {
-    const target = targetOf(mounted, entry);
-    return {
-      ...inJson('name', entry.name),
-      ...(target !== undefined && inJson('target', target)),
-      ...statInJson(mounted.fs.stat(entry.inode())),
-    };
-  });
+  return entries.map(({ name, ino, path, inode }) => ({ ...inJson('name', name), ino, ...foundInJson(findOut(mounted, path, inode)) }));
 }
 
 async function act(image: string, path: Buffer, options: Options, command: Command): Promise<void> {

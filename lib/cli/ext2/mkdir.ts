@@ -2,6 +2,7 @@
 
 import { Option, type Command } from 'commander';
 import { checked } from '../arguments.js';
+import { each } from './failures.js';
 import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
 import { toPaths } from './names.js';
 
@@ -41,8 +42,8 @@ export function mkdirCommand(): Command {
     .option('-p, --parents', 'make those above them as well, and let be what is there')
     .addOption(new Option('-m, --mode <octal>', 'permissions').argParser(checked(parseMode)).default(USUAL_MODE, '755'))
     .action(async (image: string, paths: Buffer[], { parents, mode, ...region }: Options, command: Command) => {
-      await changeImage(image, region, command, (mounted) => {
-        for (const path of paths) (parents === true ? makeAll : make)(mounted, path, mode);
-      });
+      await changeImage(image, region, command, (mounted) =>
+        each(paths, (path) => { (parents === true ? makeAll : make)(mounted, path, mode); }),
+      );
     });
 }

@@ -61,8 +61,15 @@ export function baseName(path: Uint8Array): Buffer {
   return Buffer.from(text.slice(text.lastIndexOf('/') + 1), 'latin1');
 }
 
+const SLASH = 0x2f;
+
+/** Whether a path asks for a directory. */
+export function endsWithSlash(path: Uint8Array): boolean {
+  return path.at(-1) === SLASH;
+}
+
 /** `directory/name`. */
 export function joined(directory: Uint8Array, name: Uint8Array): Buffer {
-  const slash = directory.at(-1) === 0x2f || directory.length === 0 ? '' : '/';
+  const slash = endsWithSlash(directory) || directory.length === 0 ? '' : '/';
   return Buffer.concat([directory, Buffer.from(slash), name]);
 }

@@ -1,13 +1,14 @@
 // Owns the command `ext2 put`: files from outside into an image, with their permissions, owners, times and holes.
 
 import { randomBytes } from 'node:crypto';
-import { lstatSync, readlinkSync, statSync, type Stats } from 'node:fs';
+import { readlinkSync, statSync, type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2File, Ext2Inode } from 'node-dax/ext2';
-import { destinationOf, hasNoName, sourcesAndDestination, type Destination } from './destination.js';
-import { identityOf, walkHost, type HostFile } from './host-tree.js';
+import { destinationAt, distinct, GivenNames, hasNoName, sourcesAndDestination, type Destination } from './destination.js';
+import { each, goOnAfter } from './failures.js';
+import { identityOf, lookAt, walkHost, type HostFile } from './host-tree.js';
 import { changeImage, imageCommand, syscallOf, type MountedImage, type Region } from './image.js';
 import { pathOf } from './image-tree.js';
 import { permissionsOf } from './mode.js';
@@ -23,13 +24,24 @@ function refuse(command: string, errno: string, path: Uint8Array, hint: string):
   throw new DaxError({ errno, syscall: command, path: shown(path), hint });
 }
 
-function attributesOf({ mode, uid, gid, atimeMs, mtimeMs }: Stats) {
-  return { mode: permissionsOf(mode), uid, gid, atimeMs, mtimeMs };
+function milliseconds(ns: bigint): number {
+  return Number(ns / 1_000_000n) + Number(ns % 1_000_000n) / 1e6;
+}
+
+function attributesOf({ mode, uid, gid, atimeNs, mtimeNs }: BigIntStats) {
+  return {
+    mode: permissionsOf(Number(mode)),
+    uid: Number(uid),
+    gid: Number(gid),
+    atimeMs: milliseconds(atimeNs),
+    mtimeMs: milliseconds(mtimeNs),
+  };
 }
 
 // As makedev(3) puts them together.
-function deviceOf({ rdev }: Stats): { major: number; minor: number } {
-  return { major: Math.floor(rdev / 256) % 4096, minor: (rdev % 256) + Math.floor(rdev / 2 ** 20) * 256 };
+function deviceOf({ rdev }: BigIntStats): { major: number; minor: number } {
+  const number = Number(rdev);
+  return { major: Math.floor(number / 256) % 4096, minor: (number % 256) + Math.floor(number / 2 ** 20) * 256 };
 }
 
 /** One copy into an image. */
@@ -38,6 +50,7 @@ class Putting {
   readonly #transfer: Transfer;
   readonly #image: string;
   readonly #isRecursive: boolean;
+  readonly #given: GivenNames;
   // Files with several names, by what they are outside.
   readonly #linked = new Map<string, Ext2Inode>();
 
@@ -46,7 +59,8 @@ class Putting {
     this.#mounted = mounted;
     this.#transfer = transfer;
     this.#isRecursive = isRecursive;
-    this.#image = identityOf(statSync(mounted.image));
+    this.#given = new GivenNames(mounted);
+    this.#image = identityOf(statSync(mounted.image, { bigint: true }));
   }
 
   /** What is at `source`, and all that is in it. */
@@ -54,6 +68,7 @@ class Putting {
     const { fs } = this.#mounted;
     const open: { dir: Ext2Inode; isNew: boolean }[] = [];
     for (const { item, names, phase } of walkHost(source)) {
+      if (item === undefined) continue;
       const dir = open.at(-1)?.dir ?? to.dir;
       const name = names.at(-1) ?? to.name;
       const place: Destination = { dir, name, path: pathOf(to.path, names) };
@@ -63,8 +78,10 @@ class Putting {
         if (isNew || names.length > 0) this.#mounted.at(place.path, () => { fs.setattr(made, attributesOf(item.stats)); });
       } else if (item.stats.isDirectory()) {
         open.push(this.#directory(place));
-      } else {
+      } else if (names.length === 0) {
         await this.#putFile(item, place);
+      } else {
+        await this.#putFile(item, place).catch(goOnAfter);
       }
     }
   }
@@ -73,6 +90,7 @@ class Putting {
     const { fs } = this.#mounted;
     const there = hasNoName(place.name) ? place.dir : this.#mounted.at(place.path, () => fs.lookup(place.dir, place.name));
     if (there?.isDirectory === true) return { dir: there, isNew: false };
+    if (there !== undefined) this.#mounted.fail('ENOTDIR', place.path, 'it is no directory: remove it first');
     return { dir: this.#mounted.at(place.path, () => fs.mkdir(place.dir, place.name)), isNew: true };
   }
 
@@ -80,33 +98,31 @@ class Putting {
     const { fs, command } = this.#mounted;
     if (identityOf(stats) === this.#image) refuse(command, 'EINVAL', path, 'it is the image itself: leave it out');
     this.#transfer.begin(path);
-    const known = stats.nlink > 1 ? this.#linked.get(identityOf(stats)) : undefined;
-    if (known !== undefined) await this.#place(place, known, (name) => { fs.link(known, place.dir, name); });
-    else if (stats.isSymbolicLink()) {
-      await this.#place(place, undefined, (name) => {
-        const link = fs.symlink(place.dir, name, readlinkSync(path, { encoding: 'buffer' }));
-        fs.setattr(link, attributesOf(stats));
-      });
-    } else if (stats.isFile() || !this.#isRecursive) await this.#place(place, undefined, (name) => this.#copy(path, stats, place, name));
-    else {
-      await this.#place(place, undefined, (name) => {
-        fs.setattr(fs.mknod(place.dir, name, stats.mode, deviceOf(stats)), attributesOf(stats));
-      });
-    }
+    const hasNames = stats.nlink > 1n;
+    const known = hasNames ? this.#linked.get(identityOf(stats)) : undefined;
+    const placed = await this.#place(place, known, (name) => {
+      if (known === undefined) return this.#make({ path, stats }, place.dir, name);
+      fs.link(known, place.dir, name);
+      return known;
+    });
+    if (hasNames) this.#linked.set(identityOf(stats), placed);
   }
 
   // What was there stays until the new is whole. `known`: what the new name leads to, if it has one already.
-  async #place(place: Destination, known: Ext2Inode | undefined, make: (name: Uint8Array) => void | Promise<void>): Promise<void> {
+  async #place(place: Destination, known: Ext2Inode | undefined, make: (name: Uint8Array) => Ext2Inode | Promise<Ext2Inode>): Promise<Ext2Inode> {
     const { fs } = this.#mounted;
     const { dir, name, path } = place;
-    await this.#mounted.at(path, async () => {
+    return this.#mounted.at(path, async () => {
       const there = fs.lookup(dir, name);
       if (there?.isDirectory === true) this.#mounted.fail('EISDIR', path, 'a directory is there, which a file cannot replace');
-      if (there !== undefined && there === known) return;
+      if (there !== undefined && there.ino === known?.ino) return there;
+      if (there !== undefined) this.#given.check(place);
       const made = there === undefined ? name : Buffer.from(`.node-dax-${randomBytes(8).toString('hex')}`);
       try {
-        await make(made);
+        const inode = await make(made);
         if (there !== undefined) fs.rename(dir, made, dir, name);
+        this.#given.add(place);
+        return inode;
       } catch (error) {
         if (fs.lookup(dir, made) !== undefined && !fs.readOnly) fs.unlink(dir, made);
         throw error;
@@ -114,7 +130,17 @@ class Putting {
     });
   }
 
-  async #copy(path: Uint8Array, stats: Stats, { dir }: Destination, name: Uint8Array): Promise<void> {
+  async #make({ path, stats }: HostFile, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
+    const { fs } = this.#mounted;
+    if (stats.isFile() || (!this.#isRecursive && !stats.isSymbolicLink())) return this.#copy(path, stats, dir, name);
+    const inode = stats.isSymbolicLink()
+      ? fs.symlink(dir, name, readlinkSync(path, { encoding: 'buffer' }))
+      : fs.mknod(dir, name, Number(stats.mode), deviceOf(stats));
+    fs.setattr(inode, attributesOf(stats));
+    return inode;
+  }
+
+  async #copy(path: Uint8Array, stats: BigIntStats, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
     const { fs } = this.#mounted;
     const source = await open(Buffer.from(path), 'r');
     try {
@@ -126,7 +152,7 @@ class Putting {
         target.closeSync();
       }
       fs.setattr(inode, attributesOf(stats));
-      if (stats.nlink > 1) this.#linked.set(identityOf(stats), inode);
+      return inode;
     } finally {
       await source.close();
     }
@@ -154,28 +180,32 @@ class Putting {
 
 function bytesOf(sources: readonly HostFile[]): number {
   let bytes = 0;
-  for (const source of sources) for (const { item } of walkHost(source)) if (item.stats.isFile()) bytes += item.stats.size;
+  // The copy itself will tell.
+  const unheard = (): void => undefined;
+  for (const source of sources) for (const { item } of walkHost(source, unheard)) if (item?.stats.isFile() === true) bytes += Number(item.stats.size);
   return bytes;
+}
+
+function sourceAt(path: Buffer, isRecursive: boolean, command: string): HostFile {
+  const source = isRecursive ? lookAt(path) : { path, stats: statSync(path, { bigint: true }) };
+  if (source.stats.isDirectory() && !isRecursive) refuse(command, 'EISDIR', path, 'it is a directory: -r copies it with all that is in it');
+  return source;
 }
 
 async function act(image: string, paths: Buffer[], options: Options, command: Command): Promise<void> {
   const { recursive, ...region } = options;
+  const isRecursive = recursive === true;
   const { sources: names, to } = sourcesAndDestination(paths, command);
-  const sources = names.map((path): HostFile => ({ path, stats: (recursive === true ? lstatSync : statSync)(path) }));
-  for (const { path, stats } of sources) {
-    if (stats.isDirectory() && recursive !== true) {
-      refuse(syscallOf(command), 'EISDIR', path, 'it is a directory: -r copies it with all that is in it');
-    }
-  }
-  await changeImage(image, region, command, (mounted) =>
-    transfer(() => bytesOf(sources), async (transfer) => {
-      const putting = new Putting(mounted, transfer, recursive === true);
-      for (const source of sources) {
-        const isDirectory = source.stats.isDirectory();
-        await putting.put(source, destinationOf(mounted, to, source.path, { isOneOfMany: sources.length > 1, isDirectory }));
-      }
-    }),
-  );
+  const found: HostFile[] = [];
+  await each(names, (path) => { found.push(sourceAt(path, isRecursive, syscallOf(command))); });
+  const sources = distinct(found, ({ stats }) => identityOf(stats));
+  await changeImage(image, region, command, (mounted) => {
+    const destination = destinationAt(mounted, to, names.length);
+    return transfer(() => bytesOf(sources), async (transfer) => {
+      const putting = new Putting(mounted, transfer, isRecursive);
+      await each(sources, (source) => putting.put(source, destination(source.path, source.stats.isDirectory())));
+    });
+  });
 }
 
 export function putCommand(): Command {

@@ -1,9 +1,11 @@
 // Owns the command `ext2 rm`.
 
 import type { Command } from 'commander';
+import { DaxError } from 'node-dax';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { checkInterrupted, interruptible } from '../interruption.js';
-import { hasNoName } from './destination.js';
+import { hasNoName, ownName, type Place } from './destination.js';
+import { each } from './failures.js';
 import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
 import { pathOf, walkImage } from './image-tree.js';
 import { toPaths } from './names.js';
@@ -18,12 +20,12 @@ const ADVICE = {
 };
 
 // What is in a directory goes before it.
-async function removeTree(mounted: MountedImage, path: Buffer, top: Ext2Inode, signal: AbortSignal): Promise<void> {
+async function removeTree(mounted: MountedImage, path: Buffer, first: Place, top: Ext2Inode, signal: AbortSignal): Promise<void> {
   const { fs } = mounted;
-  const first = mounted.parentOf(path);
   const parents: Ext2Inode[] = [];
   for (const { item, names, phase } of walkImage(mounted, path, top)) {
     await checkInterrupted(signal);
+    if (item === undefined) continue;
     if (item.isDirectory && phase === 'at') {
       parents.push(item);
       continue;
@@ -35,12 +37,22 @@ async function removeTree(mounted: MountedImage, path: Buffer, top: Ext2Inode, s
   }
 }
 
+// Also where something on the way is no directory.
+function isMissing(mounted: MountedImage, path: Buffer): boolean {
+  try {
+    mounted.resolve(path, false);
+    return false;
+  } catch (error) {
+    if (error instanceof DaxError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return true;
+    throw error;
+  }
+}
+
 async function remove(mounted: MountedImage, path: Buffer, { recursive, force }: Options, signal: AbortSignal): Promise<void> {
-  if (hasNoName(path)) mounted.fail('EINVAL', path, 'name what is to be removed: the root and `.` cannot be');
-  const inode = force === true ? mounted.find(path, false) : mounted.resolve(path, false);
-  if (inode === undefined) return;
+  if (force === true && !hasNoName(path) && isMissing(mounted, path)) return;
+  const { inode, ...place } = ownName(mounted, path);
   if (inode.isDirectory && recursive !== true) mounted.fail('EISDIR', path, 'it is a directory: -r removes it with all that is in it');
-  await removeTree(mounted, path, inode, signal);
+  await removeTree(mounted, path, place, inode, signal);
 }
 
 export function rmCommand(): Command {
@@ -50,9 +62,7 @@ export function rmCommand(): Command {
     .option('-f, --force', 'let pass what is not there')
     .action(async (image: string, paths: Buffer[], options: Options, command: Command) => {
       await interruptible((signal) =>
-        changeImage(image, options, command, async (mounted) => {
-          for (const path of paths) await remove(mounted, path, options, signal);
-        }),
+        changeImage(image, options, command, (mounted) => each(paths, (path) => remove(mounted, path, options, signal))),
       );
     });
 }

@@ -1,9 +1,10 @@
 // Owns the command `ext2 stat`: all that an inode tells.
 
 import type { Command } from 'commander';
-import type { Ext2Stat } from 'node-dax/ext2';
 import { toJson } from '../json.js';
-import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
+import { each } from './failures.js';
+import { foundInJson, lookInto, type Found } from './found.js';
+import { imageCommand, readImage, type Region } from './image.js';
 import { modeInDigits, modeInLetters, typeInWords } from './mode.js';
 import { inJson, printable, toPaths } from './names.js';
 import { print, timeInWords, type Line } from './output.js';
@@ -13,21 +14,8 @@ interface Options extends Region {
   json?: true;
 }
 
-interface Told {
+interface Told extends Found {
   readonly path: Uint8Array;
-  readonly target: Uint8Array | undefined;
-  readonly stat: Ext2Stat;
-}
-
-/** What an inode tells, for JSON. */
-export function statInJson({ mode, ...stat }: Ext2Stat): object {
-  return { type: typeInWords(mode), mode: modeInDigits(mode), ...stat };
-}
-
-function look(mounted: MountedImage, path: Uint8Array, follow: boolean): Told {
-  const inode = mounted.resolve(path, follow);
-  const target = inode.isSymlink ? mounted.at(path, () => mounted.fs.readlink(inode)) : undefined;
-  return { path, target, stat: mounted.at(path, () => mounted.fs.stat(inode)) };
 }
 
 // As stat(1) has it.
@@ -50,17 +38,15 @@ function inWords({ path, target, stat }: Told): Line[] {
 
 async function act(image: string, paths: Buffer[], options: Options, command: Command): Promise<void> {
   await readImage(image, options, command, async (mounted) => {
-    const told = paths.map((path) => look(mounted, path, options.dereference === true));
+    const told: Told[] = [];
+    await each(paths, (path) => {
+      told.push({ path, ...lookInto(mounted, path, mounted.resolve(path, options.dereference === true)) });
+    });
     if (options.json !== true) {
       await print(told.flatMap(inWords));
       return;
     }
-    const things = told.map(({ path, target, stat }) => ({
-      ...inJson('path', path),
-      ...(target !== undefined && inJson('target', target)),
-      ...statInJson(stat),
-    }));
-    await print([[toJson(things)]]);
+    await print([[toJson(told.map(({ path, ...found }) => ({ ...inJson('path', path), ...foundInJson(found) })))]]);
   });
 }
 

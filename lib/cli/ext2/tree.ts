@@ -3,11 +3,11 @@
 import { Argument, type Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { toJson } from '../json.js';
+import { findOut, foundInJson } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { pathOf, walkImage } from './image-tree.js';
 import { inJson, printable, toPath } from './names.js';
 import { print, type Line } from './output.js';
-import { statInJson } from './stat.js';
 import type { Step } from './walk.js';
 
 interface Options extends Region {
@@ -18,7 +18,7 @@ function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode>>): Generator<Line> {
+function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode | undefined>>): Generator<Line> {
   // Whether a line goes on below what was drawn last at each depth.
   const goesOn: boolean[] = [];
   let directories = 0;
@@ -33,9 +33,9 @@ function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2
     goesOn.length = names.length - 1;
     const lines = goesOn.map((isOpen) => (isOpen ? '│   ' : '    ')).join('');
     goesOn.push(!isLast);
-    if (item.isDirectory) directories++;
+    if (item?.isDirectory === true) directories++;
     else files++;
-    const target = item.isSymlink ? mounted.at(pathOf(path, names), () => mounted.fs.readlink(item)) : undefined;
+    const target = item && findOut(mounted, pathOf(path, names), () => item)?.target;
     const after = phase === 'again' ? ['  (drawn above under another name)'] : target === undefined ? [] : [' -> ', printable(target)];
     yield [lines, isLast ? '└── ' : '├── ', printable(name), ...after];
   }
@@ -43,13 +43,12 @@ function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2
   yield [`${count(directories, 'directory', 'directories')}, ${count(files, 'file', 'files')}`];
 }
 
-function inDetail(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode>>): unknown[] {
+function inDetail(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode | undefined>>): unknown[] {
   return Array.from(steps)
     .filter(({ phase }) => phase !== 'after')
     .map(({ item, names }) => {
       const at = pathOf(path, names);
-      const target = item.isSymlink ? inJson('target', mounted.at(at, () => mounted.fs.readlink(item))) : {};
-      return { ...inJson('path', at), ...target, ...statInJson(mounted.at(at, () => mounted.fs.stat(item))) };
+      return { ...inJson('path', at), ...foundInJson(item && findOut(mounted, at, () => item)) };
     });
 }
 

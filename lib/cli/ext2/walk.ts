@@ -11,17 +11,24 @@ export interface Step<T> {
   readonly isLast: boolean;
 }
 
+/** Something in a directory. */
+export interface Child<T> {
+  readonly name: Uint8Array;
+  /** What it is; asked for once, when the walk comes to it. */
+  readonly item: () => T;
+}
+
 /** What a walk asks about the things in a tree. */
 export interface Tree<T> {
   /** What tells one directory from another; undefined for what is none. */
   directoryId(item: T): string | undefined;
   /** What is in a directory, in the order in which the walk shall come to it. */
-  children(item: T, names: readonly Uint8Array[]): { name: Uint8Array; item: T }[];
+  children(item: T, names: readonly Uint8Array[]): Child<T>[];
 }
 
 interface Level<T> {
   readonly step: Step<T>;
-  readonly left: { name: Uint8Array; item: T }[];
+  readonly left: Child<T>[];
 }
 
 /** Walks from `top` on. Its depth is limited by memory alone. */
@@ -43,7 +50,7 @@ export function* walk<T>(tree: Tree<T>, top: T): Generator<Step<T>> {
       levels.pop();
       yield level.step;
     } else {
-      yield enter(next.item, [...level.step.names, next.name], level.left.length === 0);
+      yield enter(next.item(), [...level.step.names, next.name], level.left.length === 0);
     }
   }
 }
