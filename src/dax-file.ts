@@ -359,10 +359,10 @@ export class DaxFile {
     if (this.#sync && written > 0) this.#bring(pos, pos + written);
   }
 
+  // A truncation to the size that the file has changes its times all the same, as ftruncate(2).
   #truncate(size: number): void {
-    if (size === this.inode.size) return;
     this.#change(() => {
-      changeSize(this.inode, size, this.#operations);
+      if (size !== this.inode.size) changeSize(this.inode, size, this.#operations);
     });
   }
 

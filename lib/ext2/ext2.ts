@@ -16,7 +16,7 @@ import type { Dirent } from './dir.js';
 import { fail } from './error.js';
 import { Ext2File, operationsOf } from './file.js';
 import { Ext2Inode } from './ext2-inode.js';
-import { decodeDevice, type IncoreInode } from './inode.js';
+import { decodeDevice, type Ext2Times, type IncoreInode } from './inode.js';
 import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './name.js';
 import * as namei from './namei.js';
 import { lookup, resolve, resolveParent } from './path.js';
@@ -56,10 +56,14 @@ export interface Ext2Stat {
 export interface Ext2Attributes {
   /** Permissions; the type stays. */
   readonly mode?: number;
+  /** 0xffffffff, or -1, leaves it as it is, as in chown(2). */
   readonly uid?: number;
   readonly gid?: number;
+  /** Milliseconds since 1970, or, of the same time, exact nanoseconds. What cannot be stored becomes the nearest that can. */
   readonly atimeMs?: number;
+  readonly atimeNs?: bigint;
   readonly mtimeMs?: number;
+  readonly mtimeNs?: bigint;
 }
 
 /** What `statfs` tells, in blocks of `blockSize` bytes. */
@@ -114,6 +118,19 @@ export function checkOwner(options: MakeOptions | undefined): Owner | undefined 
   const owner = options?.owner;
   if (owner === undefined) return undefined;
   return { uid: checkNumber(owner.uid, 'uid', 2 ** 32 - 1), gid: checkNumber(owner.gid, 'gid', 2 ** 32 - 1) };
+}
+
+const UNCHANGED = 2 ** 32 - 1;
+
+function checkNewOwner(id: number | undefined, name: string): number | undefined {
+  if (id === undefined || id === -1 || id === UNCHANGED) return undefined;
+  return checkNumber(id, name, UNCHANGED - 1);
+}
+
+function checkNanoseconds(ns: bigint | undefined, ms: number | undefined, name: string): void {
+  if (ns === undefined) return;
+  if (typeof (ns as unknown) !== 'bigint') throw new TypeError(`${name}Ns must be a bigint`);
+  if (ms !== undefined) throw new TypeError(`give either ${name}Ms or ${name}Ns`);
 }
 
 function checkTime(ms: number, name: string): number {
@@ -294,7 +311,10 @@ export class Ext2 {
     namei.rename(this.#volume, at, from, this.#volume.current(toDir, 'rename'), to);
   }
 
-  stat(inode: Ext2Inode): Ext2Stat {
+  /** What is told of an inode; with its times to the nanosecond, as bigints, if they are asked for. */
+  stat(inode: Ext2Inode, options: { readonly nanoseconds: true }): Ext2Stat & Ext2Times;
+  stat(inode: Ext2Inode): Ext2Stat;
+  stat(inode: Ext2Inode, options?: { readonly nanoseconds: true }): Ext2Stat {
     const at = this.#begin(inode, 'stat');
     const { ino, mode, nlink, uid, gid, size, sectors, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation } = at;
     const device = [S_IFCHR, S_IFBLK].includes(typeOf(mode)) ? decodeDevice(at.map.top) : undefined;
@@ -302,23 +322,32 @@ export class Ext2 {
     return {
       ...{ ino, mode, nlink, uid, gid, device, size, blksize, blocks: sectors },
       ...{ atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation },
+      ...(options?.nanoseconds === true && at.times),
     };
   }
 
-  /** Changes permissions, owner and times, durably on return. */
+  /**
+   * Changes permissions, owner and times, durably on return. Whatever is no directory loses its set-id bits with its owner, as
+   * by chown(2) - that of the group only where the group may execute it -, unless `mode` is given as well.
+   */
   setattr(inode: Ext2Inode, attributes: Ext2Attributes): void {
-    const { mode, uid, gid, atimeMs, mtimeMs } = attributes;
+    const { mode, uid, gid, atimeMs, mtimeMs, atimeNs, mtimeNs } = attributes;
     const at = this.#at(inode, 'setattr');
     const type = typeOf(at.mode);
     namei.checkFlags(at, 'setattr');
+    const [owner, group] = [checkNewOwner(uid, 'uid'), checkNewOwner(gid, 'gid')];
+    checkNanoseconds(atimeNs, atimeMs, 'atime');
+    checkNanoseconds(mtimeNs, mtimeMs, 'mtime');
     const changes = {
+      ...((uid ?? gid) !== undefined && { mode: namei.withoutSetId(at.mode) }),
       ...(mode !== undefined && { mode: type + checkPermissions(mode) }),
-      ...(uid !== undefined && { uid: checkNumber(uid, 'uid', 2 ** 32 - 1) }),
-      ...(gid !== undefined && { gid: checkNumber(gid, 'gid', 2 ** 32 - 1) }),
+      ...(owner !== undefined && { uid: owner }),
+      ...(group !== undefined && { gid: group }),
       ...(atimeMs !== undefined && { atimeMs: checkTime(atimeMs, 'atimeMs') }),
       ...(mtimeMs !== undefined && { mtimeMs: checkTime(mtimeMs, 'mtimeMs') }),
     };
     Object.assign(at, changes, { ctimeMs: Date.now() });
+    if (atimeNs !== undefined || mtimeNs !== undefined) at.storeTimes(atimeNs, mtimeNs);
     this.#volume.store(at);
   }
 
@@ -326,12 +355,17 @@ export class Ext2 {
     this.setattr(inode, { mode });
   }
 
+  /** As chown(2): 0xffffffff, or -1, leaves the owner or group as it is. */
   chown(inode: Ext2Inode, uid: number, gid: number): void {
     this.setattr(inode, { uid, gid });
   }
 
-  utimes(inode: Ext2Inode, atimeMs: number, mtimeMs: number): void {
-    this.setattr(inode, { atimeMs, mtimeMs });
+  /** Sets the times of access and of modification: milliseconds since 1970, or, as bigints, nanoseconds. */
+  utimes(inode: Ext2Inode, atime: number | bigint, mtime: number | bigint): void {
+    this.setattr(inode, {
+      ...(typeof atime === 'bigint' ? { atimeNs: atime } : { atimeMs: atime }),
+      ...(typeof mtime === 'bigint' ? { mtimeNs: mtime } : { mtimeMs: mtime }),
+    });
   }
 
   /** Opens a regular file. Close it: until then it stays, even without a name. `EISDIR`, `EINVAL` for what has no bytes. */

@@ -11,6 +11,7 @@ export {
 } from './ext2.js';
 export type { Ext2File } from './file.js';
 export type { Ext2Inode } from './ext2-inode.js';
+export type { Ext2Times } from './inode.js';
 export { check, type CheckOptions, type CheckReport } from './check.js';
 export { describeFinding, type Finding, type FindingClass } from './findings.js';
 export { mkfs, mkfsSync, type MkfsOptions } from './mkfs.js';

@@ -22,7 +22,7 @@ import {
   WANT_EXTRA_ISIZE,
 } from './disk.js';
 import { nowSeconds, type Super } from './super.js';
-import { fromMilliseconds, toMilliseconds } from './timestamp.js';
+import { fromMilliseconds, fromNanoseconds, nanosecondsOf, toMilliseconds, toNanoseconds } from './timestamp.js';
 import type { Linked } from './use-order.js';
 
 // Where the fields are that change.
@@ -53,6 +53,15 @@ const LARGE_FILE = 2 ** 31;
 export interface Home {
   readonly sb: Super;
   readonly blocks: BlockAllocator;
+}
+
+/** The times of an inode in nanoseconds since 1970, exactly. */
+export interface Ext2Times {
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** Undefined where the inode is too small to tell. */
+  readonly birthtimeNs: bigint | undefined;
 }
 
 // What an inode takes by itself, the map of its blocks, and what its first I/O makes.
@@ -269,6 +278,38 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     image.put(POINTERS_END, image.size);
   }
 
+  /** The times to the nanosecond: of one that was not changed since, the medium knows what memory does not. */
+  get times(): Ext2Times {
+    const { image } = this.sb;
+    if (this.#isNew) image.beginNew(this.#pos);
+    else image.begin(this.#pos);
+    const exact = (ms: number, seconds: number, extra: number) =>
+      this.#timeIn(image.found, seconds, extra) === ms ? this.#nanosecondsIn(image.found, seconds, extra) : nanosecondsOf(ms);
+    return {
+      atimeNs: exact(this.atimeMs, ATIME, ATIME_EXTRA),
+      mtimeNs: exact(this.mtimeMs, MTIME, MTIME_EXTRA),
+      ctimeNs: exact(this.ctimeMs, CTIME, CTIME_EXTRA),
+      birthtimeNs: this.birthtimeMs === undefined ? undefined : exact(this.birthtimeMs, CRTIME, CRTIME_EXTRA),
+    };
+  }
+
+  /** Stores times to the nanosecond, or the nearest that can be stored. Memory has no room for that much. */
+  storeTimes(atimeNs: bigint | undefined, mtimeNs: bigint | undefined): void {
+    const { image } = this.sb;
+    image.begin(this.#pos);
+    const put = (ns: bigint, secondsAt: number, extraAt: number): number => {
+      const hasExtra = this.#has(extraAt);
+      const { seconds, extra } = fromNanoseconds(ns, hasExtra);
+      image.next.setInt32(secondsAt, seconds, true);
+      if (hasExtra) image.next.setUint32(extraAt, extra, true);
+      return this.#timeIn(image.next, secondsAt, extraAt);
+    };
+    if (atimeNs !== undefined) this.atimeMs = put(atimeNs, ATIME, ATIME_EXTRA);
+    if (mtimeNs !== undefined) this.mtimeMs = put(mtimeNs, MTIME, MTIME_EXTRA);
+    image.put(POINTERS_END, image.size);
+    image.put(0, POINTERS);
+  }
+
   /** Stores part of the inode beside its fields: extended attributes. */
   storePart(offset: number, bytes: Uint8Array): void {
     this.sb.medium.store(this.#pos + offset, bytes);
@@ -337,6 +378,10 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   // Whether the inode has the four bytes of a larger inode at `offset`.
   #has(offset: number): boolean {
     return offset + 4 <= this.#end && this.#end <= this.sb.image.size;
+  }
+
+  #nanosecondsIn(view: DataView, seconds: number, extra: number): bigint {
+    return toNanoseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
   }
 
   #timeIn(view: DataView, seconds: number, extra: number): number {

@@ -16,6 +16,7 @@ import {
   S_IFLNK,
   S_IFSOCK,
   typeOf,
+  withFlag,
 } from './disk.js';
 import { fail } from './error.js';
 import { encodeDevice, type IncoreInode } from './inode.js';
@@ -24,7 +25,9 @@ import { putTarget } from './symlink.js';
 import type { Owner } from './super.js';
 import type { Volume } from './volume.js';
 
+const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
+const S_IXGRP = 0o010;
 const PERMISSIONS = 0o7777;
 
 /** The types of what is neither a file, a directory nor a link. */
@@ -51,6 +54,16 @@ export function checkFlags({ flags, ino }: IncoreInode, syscall: string, mayAppe
 export function checkDirectory(inode: IncoreInode, syscall: string): void {
   if (inode.isDeleted) fail('ENOENT', syscall, `the directory (inode ${inode.ino}) was removed`);
   if (!inode.isDirectory) fail('ENOTDIR', syscall, `inode ${inode.ino} is no directory`);
+}
+
+/**
+ * A mode after its inode was given to another owner: whatever is no directory no longer runs as its owner, nor, where the
+ * group may execute it, as its group.
+ */
+export function withoutSetId(mode: number): number {
+  if (typeOf(mode) === S_IFDIR) return mode;
+  const runsAsGroup = hasFlag(mode, S_ISGID) && hasFlag(mode, S_IXGRP);
+  return withFlag(mode, S_ISUID + (runsAsGroup ? S_ISGID : 0), false);
 }
 
 function isDot(name: ByteName): boolean {

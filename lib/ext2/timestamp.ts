@@ -4,6 +4,8 @@ const EPOCHS = 4;
 const EPOCH_BITS = 2 ** 2;
 const SECONDS_RANGE = 2 ** 32;
 const MIN_SECONDS = -(2 ** 31);
+const NS_PER_SECOND = 1_000_000_000n;
+const NS_PER_MS = 1_000_000n;
 
 /** A time as it is stored: signed seconds, and what a larger inode has beside them. */
 export interface Timestamp {
@@ -17,6 +19,28 @@ export function toMilliseconds(seconds: number, extra: number | undefined): numb
   const epoch = extra % EPOCH_BITS;
   const nanoseconds = Math.floor(extra / EPOCH_BITS);
   return (seconds + epoch * SECONDS_RANGE) * 1000 + nanoseconds / 1e6;
+}
+
+/** Nanoseconds since 1970, exactly. `extra` is undefined where the inode has none. */
+export function toNanoseconds(seconds: number, extra: number | undefined): bigint {
+  if (extra === undefined) return BigInt(seconds) * NS_PER_SECOND;
+  const whole = seconds + (extra % EPOCH_BITS) * SECONDS_RANGE;
+  return BigInt(whole) * NS_PER_SECOND + BigInt(Math.floor(extra / EPOCH_BITS));
+}
+
+/** Nanoseconds of a number of milliseconds: as near as `fromMilliseconds` stores it. */
+export function nanosecondsOf(ms: number): bigint {
+  const whole = Math.floor(ms);
+  return BigInt(whole) * NS_PER_MS + BigInt(Math.round((ms - whole) * 1e6));
+}
+
+/** The nearest time that can be stored, as for `fromMilliseconds`. */
+export function fromNanoseconds(ns: bigint, hasExtra: boolean): Timestamp {
+  const below = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  const { seconds, extra } = fromMilliseconds(Number((ns - below) / NS_PER_MS), hasExtra);
+  // Where the nearest is another second, it is the last one whole, or the first.
+  const isExact = hasExtra && toNanoseconds(seconds, extra) === ns - below;
+  return { seconds, extra: isExact ? extra + Number(below) * EPOCH_BITS : extra };
 }
 
 /** The nearest time that can be stored: from 1901 to 2446 with extra bits, to 2038 without. */

@@ -119,14 +119,26 @@ export function toOptions<T>(options: T | string | null | undefined): Partial<T>
   return options;
 }
 
-/** Milliseconds of a time in seconds, as a number, in digits or as a Date. As in `node:fs`, a negative number is now. */
-export function toTime(value: unknown, name: string): number {
-  if (value instanceof Date) return value.getTime();
+const NS_PER_SECOND = 1_000_000_000n;
+const NS_PER_MS = 1_000_000n;
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
+
+/**
+ * Nanoseconds of a time in seconds, as a number, in digits or as a Date: all digits that are there count. As in `node:fs`,
+ * a negative number is now.
+ */
+export function toTime(value: unknown, name: string): bigint {
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return BigInt(value.getTime()) * NS_PER_MS;
   const seconds = typeof value === 'string' ? Number(value) : value;
   if (typeof seconds !== 'number' || !Number.isFinite(seconds)) {
     throw wrongArgument(name, 'of type number or string or an instance of Date', value);
   }
-  return seconds < 0 && typeof value === 'number' ? Date.now() : seconds * 1000;
+  if (seconds < 0 && typeof value === 'number') return BigInt(Date.now()) * NS_PER_MS;
+  const [, sign, whole, part = ''] = DECIMAL.exec(String(value).trim()) ?? [];
+  // Very small, very large, or not decimal.
+  if (whole === undefined) return BigInt(Math.trunc(seconds)) * NS_PER_SECOND + BigInt(Math.round((seconds % 1) * 1e9));
+  const ns = BigInt(whole) * NS_PER_SECOND + BigInt(part.slice(0, 9).padEnd(9, '0'));
+  return sign === '-' ? -ns : ns;
 }
 
 /** A number from 0 on. */

@@ -1,6 +1,7 @@
 // Owns what is told of files: Stats and Dirent, as node:fs has them.
 
-import type { Ext2Stat } from 'node-dax/ext2';
+import type { Ext2Stat, Ext2Times } from 'node-dax/ext2';
+import type { FsInode, MountedFilesystem } from './contract.js';
 
 const TYPES = {
   isFIFO: 0o010000,
@@ -62,6 +63,7 @@ function rdevOf(device: Ext2Stat['device']): number {
   return (minor % 256) + (major % 4096) * 256 + Math.floor(minor / 256) * 2 ** 20;
 }
 
+const NS_PER_MS = 1_000_000n;
 const TIMES = ['atime', 'mtime', 'ctime', 'birthtime'] as const;
 
 /** The numbers of an inode, with the times where there are some: an inode of 128 bytes has no time of birth. */
@@ -84,22 +86,27 @@ class Stats extends Typed {
 
 /** As `fs.BigIntStats`. */
 class BigIntStats extends Typed {
-  constructor(stat: Ext2Stat, dev: number) {
+  constructor(stat: Ext2Stat & Ext2Times, dev: number) {
     super(typeIn(stat.mode));
-    const numbers = numbersOf(stat, dev);
-    for (const [name, value] of Object.entries(numbers)) Object.assign(this, { [name]: BigInt(Math.floor(value)) });
+    const { atimeNs, mtimeNs, ctimeNs, birthtimeNs = ctimeNs } = stat;
+    const exact = { atimeNs, mtimeNs, ctimeNs, birthtimeNs };
+    for (const [name, value] of Object.entries(numbersOf(stat, dev))) Object.assign(this, { [name]: BigInt(Math.floor(value)) });
     for (const name of TIMES) {
-      const ms = numbers[`${name}Ms`] as number;
-      const whole = Math.floor(ms);
-      const ns = BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6));
-      Object.assign(this, { [`${name}Ns`]: ns, [name]: new Date(Math.round(ms)) });
+      const ms = exact[`${name}Ns`] / NS_PER_MS;
+      Object.assign(this, { [`${name}Ms`]: ms, [name]: new Date(Number(ms)) });
     }
+    Object.assign(this, exact);
   }
 }
 
-/** What `stat` gives: with bigints if they were asked for. */
-export function statsOf(stat: Ext2Stat, dev: number, options: { bigint?: boolean } = {}): Stats | BigIntStats {
-  return options.bigint === true ? new BigIntStats(stat, dev) : new Stats(stat, dev);
+/** What `stat` gives of an inode: with bigints if they were asked for. */
+export function statsOf(
+  mounted: MountedFilesystem,
+  inode: FsInode,
+  dev: number,
+  isBigint = false,
+): Stats | BigIntStats {
+  return isBigint ? new BigIntStats(mounted.stat(inode, { nanoseconds: true }), dev) : new Stats(mounted.stat(inode), dev);
 }
 
 /** As `fs.Dirent`. */

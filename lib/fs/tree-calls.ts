@@ -58,7 +58,7 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     return attempt({ syscall, path: checked }, () => {
       try {
         const inode = mounted.resolve(checked, { follow: syscall === 'stat' });
-        return statsOf(mounted.stat(inode), dev, { bigint: bigint ?? false });
+        return statsOf(mounted, inode, dev, bigint);
       } catch (error) {
         const { code } = error as { code?: string };
         if (throwIfNoEntry === false && code === 'ENOENT') return undefined;
@@ -82,7 +82,7 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     return { ...(owner !== undefined && { uid: owner }), ...(group !== undefined && { gid: group }) };
   };
 
-  const timesOf = (atime: unknown, mtime: unknown) => ({ atimeMs: toTime(atime, 'atime'), mtimeMs: toTime(mtime, 'mtime') });
+  const timesOf = (atime: unknown, mtime: unknown) => ({ atimeNs: toTime(atime, 'atime'), mtimeNs: toTime(mtime, 'mtime') });
 
   // Where something new is to be that is no directory, and so has no slash after its name.
   const placeOf = (path: FsPath, call: Call) => {
@@ -152,7 +152,7 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     fstatSync: (fd: number, options?: unknown) => {
       const { inode } = files.get(fd, 'fstat');
       const { bigint = false } = toOptions(options as StatOptions | null | undefined);
-      return attempt({ syscall: 'fstat' }, () => statsOf(mounted.stat(inode), dev, { bigint }));
+      return attempt({ syscall: 'fstat' }, () => statsOf(mounted, inode, dev, bigint));
     },
     existsSync: (path: unknown) => {
       try {

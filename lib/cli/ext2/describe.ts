@@ -4,7 +4,7 @@ import type { Superblock } from 'node-dax/ext2';
 import { COMPAT, EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag, INCOMPAT, RO_COMPAT, unknownFlags } from '../../ext2/disk.js';
 import { humanSize } from '../table.js';
 import { shown } from './names.js';
-import { timeInWords } from './output.js';
+import { minuteInWords } from './output.js';
 
 const UUID = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
 
@@ -78,7 +78,7 @@ export function layoutLines(sb: Superblock): string[] {
 /** What became of it, for people. */
 export function historyLines(sb: Superblock): string[] {
   const { state, created, lastMounted, lastMountedOn, lastWritten, lastChecked, mountCount } = describe(sb);
-  const time = (iso: string | undefined): string => (iso === undefined ? 'never' : timeInWords(Date.parse(iso), true));
+  const time = (iso: string | undefined): string => (iso === undefined ? 'never' : minuteInWords(Date.parse(iso)));
   const on = lastMountedOn === '' ? '' : ` on ${lastMountedOn}`;
   return lines([
     ['state', state],

@@ -8,7 +8,7 @@ import { imageCommand, readImage, type MountedImage, type Region } from './image
 import { entriesOf } from './image-tree.js';
 import { modeInLetters } from './mode.js';
 import { inJson, joined, printable, toPath } from './names.js';
-import { print, timeInWords, type Line } from './output.js';
+import { minuteInWords, print, type Line } from './output.js';
 
 interface Options extends Region {
   all?: true;
@@ -48,7 +48,7 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 
 function cells({ mode, nlink, uid, gid, size, device, mtimeMs }: Ext2Stat): string[] {
   const bytes = device === undefined ? String(size) : `${device.major}, ${device.minor}`;
-  return [modeInLetters(mode), String(nlink), String(uid), String(gid), bytes, timeInWords(mtimeMs, true)];
+  return [modeInLetters(mode), String(nlink), String(uid), String(gid), bytes, minuteInWords(mtimeMs)];
 }
 
 function long(mounted: MountedImage, entries: readonly Listed[]): Line[] {

@@ -29,16 +29,27 @@ export async function print(lines: Iterable<Line>): Promise<void> {
   await write(Buffer.concat(pieces));
 }
 
-/** `2026-01-31 09:00:00.123456 +0000`, where this process is; shorter for lists. */
-export function timeInWords(ms: number, isShort = false): string {
+const NS_PER_MS = 1_000_000n;
+const NS_PER_SECOND = 1_000_000_000n;
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}
+
+/** `2026-01-31 09:00`, where this process is. */
+export function minuteInWords(ms: number): string {
   const date = new Date(Math.floor(ms));
-  const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const minute = `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
-  if (isShort) return minute;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** `2026-01-31 09:00:00.123456789 +0000`, where this process is. */
+export function timeInWords(ns: bigint): string {
+  const below = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  const ms = Number((ns - below) / NS_PER_MS);
+  const date = new Date(ms);
   const zone = -date.getTimezoneOffset();
-  const micros = Math.floor((ms - Math.floor(ms / 1000) * 1000) * 1000);
   const sign = zone < 0 ? '-' : '+';
   const hours = `${two(Math.floor(Math.abs(zone) / 60))}${two(Math.abs(zone) % 60)}`;
-  return `${minute}:${two(date.getSeconds())}.${String(micros).padStart(6, '0')} ${sign}${hours}`;
+  return `${minuteInWords(ms)}:${two(date.getSeconds())}.${String(below).padStart(9, '0')} ${sign}${hours}`;
 }

@@ -20,7 +20,7 @@ interface Told extends Found {
 
 // As stat(1) has it.
 function inWords({ path, target, stat }: Told): Line[] {
-  const { ino, mode, nlink, uid, gid, device, size, blksize, blocks, atimeMs, mtimeMs, ctimeMs, birthtimeMs } = stat;
+  const { ino, mode, nlink, uid, gid, device, size, blksize, blocks, atimeNs, mtimeNs, ctimeNs, birthtimeNs } = stat;
   const cells = (...pairs: [string, string | number][]): string =>
     pairs.map(([name, value]) => `${name}: ${String(value).padEnd(12)}`).join(' ').trimEnd();
   const numbers: [string, string][] = device === undefined ? [] : [['Device type', `${device.major},${device.minor}`]];
@@ -29,10 +29,10 @@ function inWords({ path, target, stat }: Told): Line[] {
     [`  ${cells(['Size', size], ['Blocks', blocks], ['IO Block', blksize])} ${typeInWords(mode)}`],
     [` ${cells(['Inode', ino], ['Links', nlink], ...numbers)}`],
     [`Access: (${modeInDigits(mode)}/${modeInLetters(mode)})  Uid: ${uid}  Gid: ${gid}`],
-    [`Access: ${timeInWords(atimeMs)}`],
-    [`Modify: ${timeInWords(mtimeMs)}`],
-    [`Change: ${timeInWords(ctimeMs)}`],
-    [` Birth: ${birthtimeMs === undefined ? '-' : timeInWords(birthtimeMs)}`],
+    [`Access: ${timeInWords(atimeNs)}`],
+    [`Modify: ${timeInWords(mtimeNs)}`],
+    [`Change: ${timeInWords(ctimeNs)}`],
+    [` Birth: ${birthtimeNs === undefined ? '-' : timeInWords(birthtimeNs)}`],
   ];
 }
 
