@@ -5,14 +5,16 @@ import type { Census } from './census.js';
 import { isBitmap } from './check-tables.js';
 import { EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasFlag, RO_COMPAT } from './disk.js';
 import type { Place } from './error.js';
+import { ownInodes } from './own-inodes.js';
 
 /** Compares i_links_count with the entries that lead to each inode. */
 export function checkLinks(census: Census): void {
   const { geometry, sb, findings } = census;
+  const own = new Set(ownInodes(sb, geometry));
   const hasDirNlink = hasFlag(sb.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
   for (let group = 0; group < geometry.groups; group++) {
     for (const { ino, links, names } of census.used(group)) {
-      if (ino < geometry.firstIno && ino !== EXT2_ROOT_INO) continue;
+      if (own.has(ino)) continue;
       const isDirectory = census.typeOf(ino) === FT.DIR;
       // Its own '.' leads to a directory.
       const isLost = isDirectory ? ino !== EXT2_ROOT_INO && census.directories.get(ino)?.parents.length === 0 : names === 0;

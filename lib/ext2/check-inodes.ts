@@ -4,6 +4,7 @@ import type { Census, CheckedDirectory } from './census.js';
 import { checkBlockAttributes, checkBodyAttributes } from './check-xattr.js';
 import { checkReserve, inodePos } from './check-tables.js';
 import {
+  CREATOR_HURD,
   EXT2_BAD_INO,
   EXT2_DYNAMIC_REV,
   EXT2_N_BLOCKS,
@@ -26,7 +27,6 @@ import { decode } from './layout.js';
 
 const BOOT_LOADER_INO = 5;
 const JOURNAL_INO = 8;
-const CREATOR_HURD = 1;
 const LARGE_FILE = 2 ** 31;
 const CHUNK = 256 * 1024;
 
@@ -103,6 +103,7 @@ function checkUsed(census: Census, ino: number, raw: Uint8Array): void {
   if (type !== FT.REG_FILE && inode.i_size_high !== 0) findings.error('has a high half of the size, and is no file', place);
   checkBody(census, ino, raw);
   let blocks = inode.i_file_acl === 0 ? 0 : checkBlockAttributes(census, ino, inode.i_file_acl);
+  if (sb.s_creator_os === CREATOR_HURD && inode.i_osd1 !== 0) blocks += checkTranslator(census, ino, inode.i_osd1);
   if (type === FT.REG_FILE || type === FT.UNKNOWN) blocks += checkFile(census, ino, inode);
   else if (type === FT.DIR) blocks += checkDirectory(census, ino, inode);
   else if (type === FT.SYMLINK) blocks += checkSymlink(census, ino, inode, blocks);
@@ -113,6 +114,17 @@ function checkUsed(census: Census, ino: number, raw: Uint8Array): void {
 function checkSectors({ geometry, findings }: Census, ino: number, sectors: number, blocks: number): void {
   const expected = blocks * (geometry.blockSize / 512);
   if (sectors !== expected) findings.add('count', `i_blocks is ${sectors}, should be ${expected}`, { ino });
+}
+
+function checkTranslator(census: Census, ino: number, block: number): number {
+  const { findings } = census;
+  const place = { ino, block };
+  if (!census.isBlock(block)) {
+    findings.error('does not exist, and a translator is there', place);
+    return 0;
+  }
+  if (!census.claim(block)) findings.error('is claimed twice', place);
+  return 1;
 }
 
 function checkBody(census: Census, ino: number, raw: Uint8Array): void {

@@ -23,6 +23,9 @@ export const EXT2_BAD_INO = 1;
 export const EXT2_ROOT_INO = 2;
 export const EXT2_RESIZE_INO = 7;
 
+/** s_creator_os of GNU/Hurd, which has a passive translator in i_osd1: one block, which i_blocks counts. */
+export const CREATOR_HURD = 1;
+
 /** s_feature_compat: those who do not know them may still read and write. */
 export const COMPAT = {
   DIR_PREALLOC: 0x0001,
@@ -32,6 +35,7 @@ export const COMPAT = {
   RESIZE_INODE: 0x0010,
   DIR_INDEX: 0x0020,
   SPARSE_SUPER2: 0x0200,
+  ORPHAN_FILE: 0x1000,
 } as const;
 
 /** s_feature_ro_compat: those who do not know them may read. */
@@ -128,6 +132,8 @@ export const SUPERBLOCK = fields({
   /** What statfs leaves out: the tables, and the block before the first. */
   s_overhead_blocks: ['u32', 584],
   s_backup_bgs: ['u32s', 588, 2],
+  /** The file of the feature orphan_file: it has no name. */
+  s_orphan_file_inum: ['u32', 640],
 });
 
 export type Superblock = Decoded<typeof SUPERBLOCK>;

@@ -24,7 +24,7 @@ import { reclaim, type Reclaimed } from './reclaim.js';
 import { nowSeconds, type Owner, type Super } from './super.js';
 import { readTarget } from './symlink.js';
 import type { Volume } from './volume.js';
-import { getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr.js';
+import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr.js';
 
 /** What `stat` tells of an inode. */
 export interface Ext2Stat {
@@ -349,6 +349,7 @@ export class Ext2 {
     Object.assign(at, changes, { ctimeMs: Date.now() });
     if (atimeNs !== undefined || mtimeNs !== undefined) at.storeTimes(atimeNs, mtimeNs);
     this.#volume.store(at);
+    if (mode !== undefined) chmodAcl(this.#volume, at);
   }
 
   chmod(inode: Ext2Inode, mode: number): void {
@@ -377,19 +378,23 @@ export class Ext2 {
     return new Ext2File(this.#volume, at, this.operations, options);
   }
 
-  /** The names of a file's extended attributes. */
-  listxattr(inode: Ext2Inode): string[] {
+  /** The names of a file's extended attributes: strings, or bytes where they are no UTF-8; `getxattr` takes either. */
+  listxattr(inode: Ext2Inode): Name[] {
     return listXattr(this.#begin(inode, 'listxattr'));
   }
 
-  /** An extended attribute: `user.*`, and those that others made (`system.posix_acl_access`, …) as they are. `ENODATA`. */
+  /**
+   * An extended attribute: `user.*`, and those that others made. ACLs (`system.posix_acl_access`, `system.posix_acl_default`)
+   * come as getxattr(2) gives them. `ENODATA`; `EINVAL` for an ACL that is malformed.
+   */
   getxattr(inode: Ext2Inode, name: Name): Uint8Array {
     return getXattr(this.#begin(inode, 'getxattr'), name);
   }
 
   /**
-   * Sets `user.*`. `flag` as in setxattr(2): only make it (`EEXIST`), or only replace it (`ENODATA`). Throws `TypeError` for a
-   * value that is no bytes.
+   * Sets `user.*`, or an ACL as setxattr(2) takes it: that of a file changes its mode as well. `flag` as in setxattr(2): only
+   * make it (`EEXIST`), or only replace it (`ENODATA`). Throws `TypeError` for a value that is no bytes; of an ACL, `EINVAL` for
+   * a malformed one, `EOPNOTSUPP` for one of another version.
    */
   setxattr(inode: Ext2Inode, name: Name, value: Uint8Array, flag?: XattrFlag): void {
     const at = this.#at(inode, 'setxattr');

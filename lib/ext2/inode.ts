@@ -5,6 +5,7 @@ import type { BlockAllocator, BlockRun } from './balloc.js';
 import { BlockMap } from './block-map.js';
 import type { InodeImage } from './inode-image.js';
 import {
+  CREATOR_HURD,
   EXT2_N_BLOCKS,
   EXT2_ROOT_INO,
   fileTypeOf,
@@ -38,6 +39,7 @@ const SECTORS = INODE.i_blocks[1];
 const FLAGS = INODE.i_flags[1];
 const DTIME = INODE.i_dtime[1];
 const GENERATION = INODE.i_generation[1];
+const TRANSLATOR = INODE.i_osd1[1];
 const FILE_ACL = INODE.i_file_acl[1];
 const POINTERS = INODE.i_block[1];
 const POINTERS_END = INODE.i_generation[1];
@@ -84,6 +86,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   generation = 0;
   /** The block of extended attributes, or 0. */
   fileAcl = 0;
+  /** The block of a passive translator on a filesystem of GNU/Hurd, or 0. */
+  translator = 0;
   /** When it was deleted, in seconds; while it is open without a name, the next such inode. */
   dtime = 0;
   /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
@@ -145,6 +149,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     inode.flags = view.getUint32(FLAGS, true);
     inode.generation = view.getUint32(GENERATION, true);
     inode.fileAcl = view.getUint32(FILE_ACL, true);
+    if (sb.fields.s_creator_os === CREATOR_HURD) inode.translator = view.getUint32(TRANSLATOR, true);
     inode.dtime = view.getUint32(DTIME, true);
     inode.atimeMs = inode.#timeIn(view, ATIME, ATIME_EXTRA);
     inode.ctimeMs = inode.#timeIn(view, CTIME, CTIME_EXTRA);
@@ -228,10 +233,13 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     for (const [index, word] of words.entries()) this.map.top[index] = word;
   }
 
-  /** Where extended attributes may be in the inode itself; empty where there is no room. */
+  /**
+   * Where extended attributes may be in the inode itself; empty where there is no room, and where i_extra_isize is 0: who makes
+   * it more puts times and the like there.
+   */
   get attributeArea(): { offset: number; bytes: Uint8Array<ArrayBuffer> } {
     const { image, medium } = this.sb;
-    const offset = this.hasExtra ? this.#end : image.size;
+    const offset = this.#end > GOOD_OLD_INODE_SIZE ? this.#end : image.size;
     return { offset, bytes: medium.load(this.#pos + offset, image.size - offset) };
   }
 
@@ -323,6 +331,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     this.closeWindow();
     const { map } = this;
     const freed = this.hasTree ? map.cut(0) : [];
+    if (this.translator !== 0) freed.push({ block: this.translator, count: 1 });
+    this.translator = 0;
     map.top.fill(0);
     this.size = 0;
     map.sectors = 0;
@@ -341,10 +351,14 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.isSymlink && !this.isFastSymlink;
   }
 
-  /** The target is in the inode: it has no block but, maybe, one of extended attributes. */
+  /** Blocks that are not in its tree, and that i_blocks counts: of extended attributes, of a translator. */
+  get blocksBeside(): number {
+    return Number(this.fileAcl !== 0) + Number(this.translator !== 0);
+  }
+
+  /** The target is in the inode: it has no block but those beside its tree. */
   get isFastSymlink(): boolean {
-    const ownSectors = this.fileAcl === 0 ? 0 : this.sb.blockSize / 512;
-    return this.isSymlink && this.sectors === ownSectors;
+    return this.isSymlink && this.sectors === this.blocksBeside * (this.sb.blockSize / 512);
   }
 
   /** Throws `EUCLEAN` for one that is not in use, or cannot be. */
@@ -360,6 +374,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (this.isRegular && this.size > this.sb.maxBytes) throw corrupt(`has ${this.size} bytes: more than a file can`);
     if (this.isDirectory) this.#checkDirectorySize();
     if (this.fileAcl !== 0) this.sb.checkData(this.fileAcl, 1, this.ino);
+    if (this.translator !== 0) this.sb.checkData(this.translator, 1, this.ino);
   }
 
   // Every block of a directory is there, and none is there twice.
@@ -422,6 +437,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     view.setUint32(FLAGS, this.flags, true);
     view.setUint32(DTIME, this.dtime, true);
     view.setUint32(FILE_ACL, this.fileAcl, true);
+    if (this.sb.fields.s_creator_os === CREATOR_HURD) view.setUint32(TRANSLATOR, this.translator, true);
     this.#encodeSize(view);
     if (this.#map !== undefined) this.#encodeBlocks(view, this.#map);
     this.#encodeTime(image, this.atimeMs, ATIME, ATIME_EXTRA);

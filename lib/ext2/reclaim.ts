@@ -12,6 +12,7 @@ import {
 } from './disk.js';
 import type { IncoreInode } from './inode.js';
 import { decode } from './layout.js';
+import { ownInodes } from './own-inodes.js';
 import type { Volume } from './volume.js';
 
 /** What was found. */
@@ -88,8 +89,7 @@ class Survey {
       setRun(this.#used, groups.inodeBitmap(group), 1);
       setRun(this.#used, groups.inodeTable(group), geometry.inodeTableBlocks);
     }
-    // The filesystem's own files (bad blocks, room for descriptors, a journal) have no names.
-    for (let ino = EXT2_BAD_INO; ino < geometry.firstIno; ino++) if (ino !== EXT2_ROOT_INO) this.#useOwn(ino);
+    for (const ino of ownInodes(this.#volume.sb.fields, geometry)) this.#useOwn(ino);
   }
 
   // Its blocks may lie among the tables.
@@ -126,7 +126,8 @@ class Survey {
         setRun(this.#used, at, 1);
       }
     };
-    const { fileAcl } = inode;
+    const { fileAcl, translator } = inode;
+    if (translator !== 0) use(translator, 1);
     if (fileAcl !== 0) {
       const users = this.attributes.get(fileAcl) ?? 0;
       if (users === 0) use(fileAcl, 1);
@@ -145,8 +146,9 @@ export function reclaim(volume: Volume): Reclaimed {
   volume.inodes.checkTaken(survey.links.keys());
   const names = dropSecondNames(volume, survey);
   const counts = lowerLinks(volume, survey) + lowerAttributes(volume, survey);
+  const own = new Set(ownInodes(volume.sb.fields, volume.sb.geometry));
   const inodes = volume.inodes.sweep(
-    (ino) => survey.links.has(ino),
+    (ino) => survey.links.has(ino) || own.has(ino),
     (ino) => {
       eraseInode(volume, ino);
     },

@@ -6,6 +6,8 @@ import {
   EXT2_ERROR_FS,
   EXT2_NDIR_BLOCKS,
   EXT2_VALID_FS,
+  GOOD_OLD_FIRST_INO,
+  GOOD_OLD_INODE_SIZE,
   hasFlag,
   readSuperblock,
   SUPERBLOCK,
@@ -98,9 +100,23 @@ export class Super implements SuperBlock {
     }
   }
 
-  /** Sets a feature flag before the first use of what it tells of. Revision 0 has no flags. */
+  /** Sets a feature flag before the first use of what it tells of. Revision 0 has no flags: it becomes 1, as Linux does it. */
   addFeature(set: 's_feature_compat' | 's_feature_ro_compat', flag: number): void {
-    if (this.isDynamic && !hasFlag(this.fields[set], flag)) this.store({ [set]: withFlag(this.fields[set], flag) });
+    if (!this.isDynamic) this.#makeDynamic();
+    if (!hasFlag(this.fields[set], flag)) this.store({ [set]: withFlag(this.fields[set], flag) });
+  }
+
+  // What has no meaning in revision 0 has one before the revision says so.
+  #makeDynamic(): void {
+    this.store({
+      s_first_ino: GOOD_OLD_FIRST_INO,
+      s_inode_size: GOOD_OLD_INODE_SIZE,
+      s_feature_compat: 0,
+      s_feature_incompat: 0,
+      s_feature_ro_compat: 0,
+      s_reserved_gdt_blocks: 0,
+      s_rev_level: EXT2_DYNAMIC_REV,
+    });
   }
 
   /**

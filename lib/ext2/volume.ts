@@ -284,7 +284,7 @@ export class Volume {
     if (!inode.hasTree) return;
     const first = Math.ceil(inode.size / this.sb.blockSize);
     if (inode.map.hasFrom(first)) this.cut(inode, first);
-    if (inode.map.recount(inode.fileAcl === 0 ? 0 : 1)) this.store(inode);
+    if (inode.map.recount(inode.blocksBeside)) this.store(inode);
   }
 
   /** Frees every block from `first` on. The size must be smaller already. */
