@@ -20,8 +20,7 @@ export interface InodeHome {
  * filesystem for its sake. Every member is looked up when it is asked for, so that none is ever out of date. There may be
  * several for one inode: compare `ino` and `generation`, not objects.
  *
- * It is an `Inode` for `DaxFile`, `daxDoIo` and their like. Members of an inode that was deleted and is gone from memory
- * throw `ESTALE`.
+ * It is an `Inode` for `DaxFile`, `daxDoIo` and their like. The other members of an inode that was deleted throw `ESTALE`.
  */
 export class Ext2Inode implements Inode {
   readonly ino: number;
@@ -196,7 +195,9 @@ export class Ext2Inode implements Inode {
   }
 
   #now(): IncoreInode {
-    if (this.#incore.isForgotten) this.#incore = this.#home.again(this.ino, this.generation);
-    return this.#incore;
+    const incore = this.#incore;
+    // Work on one that was deleted meanwhile, and its mappings, end with what they began with.
+    const isOver = incore.isForgotten || (incore.isDeleted && incore.isIdle);
+    return isOver ? (this.#incore = this.#home.again(this.ino, this.generation)) : incore;
   }
 }

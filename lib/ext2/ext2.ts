@@ -1,6 +1,6 @@
 // Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
 
-import { daxWriteback, freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
+import { DaxError, daxWriteback, freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
 import {
   EXT2_ERROR_FS,
   EXT2_ROOT_INO,
@@ -245,9 +245,12 @@ export class Ext2 {
       for (const entry of batch.entries) yield toDirent(entry);
       pos = batch.next;
       // The inode as it is by now: others had their turn.
-      this.#volume.begin('readdir');
-      at = Ext2Inode.incore(dir, this.#volume);
-      if (at.isDeleted) return;
+      try {
+        at = this.#begin(dir, 'readdir');
+      } catch (error) {
+        if (error instanceof DaxError && error.code === 'ESTALE') return;
+        throw error;
+      }
     }
   }
 

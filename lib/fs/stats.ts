@@ -1,6 +1,6 @@
 // Owns what is told of files: Stats and Dirent, as node:fs has them.
 
-import type { Ext2Stat, Ext2Times } from 'node-dax/ext2';
+import { FT, type Ext2Stat, type Ext2Times } from 'node-dax/ext2';
 import type { FsInode, MountedFilesystem } from './contract.js';
 
 const TYPES = {
@@ -54,6 +54,25 @@ class Typed {
 
 function typeIn(mode: number): number {
   return Math.floor(mode / TYPE) * TYPE;
+}
+
+const MODES: ReadonlyMap<number, number> = new Map([
+  [FT.REG_FILE, TYPES.isFile],
+  [FT.DIR, TYPES.isDirectory],
+  [FT.CHRDEV, TYPES.isCharacterDevice],
+  [FT.BLKDEV, TYPES.isBlockDevice],
+  [FT.FIFO, TYPES.isFIFO],
+  [FT.SOCK, TYPES.isSocket],
+  [FT.SYMLINK, TYPES.isSymbolicLink],
+]);
+
+/** The type in a mode, of the type in an entry; undefined where the entry does not tell. */
+export function modeOfType(type: number): number | undefined {
+  return MODES.get(type);
+}
+
+export function isDirectory(mode: number): boolean {
+  return typeIn(mode) === TYPES.isDirectory;
 }
 
 // As makedev(3).

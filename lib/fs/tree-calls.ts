@@ -21,7 +21,7 @@ import type { FsInode, MountedFilesystem } from './contract.js';
 import { attempt, fail, type Call } from './failure.js';
 import type { OpenFiles } from './open-files.js';
 import { removeName, removeTree } from './removal.js';
-import { Dirent, statsOf } from './stats.js';
+import { Dirent, isDirectory, modeOfType, statsOf } from './stats.js';
 
 interface ReaddirOptions {
   readonly withFileTypes?: boolean;
@@ -126,13 +126,13 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     }
   };
 
-  function* entriesOf(path: FsPath, call: Call): Generator<{ name: Uint8Array; inode: FsInode }> {
+  // No inode is looked at for a name, or for a type that the directory tells: one that is damaged hides no other.
+  function* entriesOf(path: FsPath, call: Call): Generator<{ name: Uint8Array; mode: () => number }> {
     const dir = attempt(call, () => mounted.resolve(path));
     if (!dir.isDirectory) fail('ENOTDIR', call);
-    for (const { name, bytes } of attempt(call, () => [...mounted.readdir(dir)])) {
+    for (const { name, bytes, type } of attempt(call, () => [...mounted.readdir(dir)])) {
       if (name === '.' || name === '..') continue;
-      const inode = attempt(call, () => mounted.lookup(dir, bytes));
-      if (inode !== undefined) yield { name: bytes, inode };
+      yield { name: bytes, mode: () => modeOfType(type) ?? attempt(call, () => mounted.lookup(dir, bytes)?.mode ?? 0) };
     }
   }
 
@@ -183,12 +183,12 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
       const call = { syscall: 'scandir', path: checked };
       const found: (string | Buffer | Dirent)[] = [];
       const visit = (directory: FsPath, below: FsPath | undefined) => {
-        for (const { name, inode } of entriesOf(directory, call)) {
+        for (const { name, mode } of entriesOf(directory, call)) {
           const inner = below === undefined ? name : joined(below, name);
           const parent = Buffer.from(directory).toString();
-          if (withFileTypes) found.push(new Dirent(encodeName(name, encoding), parent, inode.mode));
+          if (withFileTypes) found.push(new Dirent(encodeName(name, encoding), parent, mode()));
           else found.push(encodeName(Buffer.from(inner), encoding));
-          if (recursive && inode.isDirectory) visit(joined(directory, name), inner);
+          if (recursive && isDirectory(mode())) visit(joined(directory, name), inner);
         }
       };
       visit(checked, undefined);
