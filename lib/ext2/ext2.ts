@@ -15,7 +15,7 @@ import {
 import type { Dirent } from './dir.js';
 import { fail } from './error.js';
 import { Ext2File, operationsOf } from './file.js';
-import { Ext2Inode } from './ext2-inode.js';
+import type { Ext2Inode } from './ext2-inode.js';
 import { decodeDevice, type Ext2Times, type IncoreInode } from './inode.js';
 import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './name.js';
 import * as namei from './namei.js';
