@@ -65,6 +65,11 @@ export interface BlockDevice {
   /** Bytes. */
   readonly size: number;
   readonly granularity: Granularity;
+  /**
+   * Where in a page byte 0 lies: not at 0, as in a partition that begins at sector 63, direct access fails (DA-3), so that files
+   * are read and written by copies alone, and cannot be mapped. Bytes; default 0.
+   */
+  readonly pageOffset?: number | undefined;
   /** DA-1 … DA-8. `sector` is in 512-byte units, `size` in bytes. */
   directAccess(sector: Bytes, size: Bytes): DirectAccess;
   /** Bytes read: fewer at the end of the device or before a bad page, 0 at the end. */
@@ -168,8 +173,31 @@ class Clipped implements DirectAccess {
   }
 }
 
+function beginsPage({ pageOffset = 0 }: BlockDevice): boolean {
+  return pageOffset === 0;
+}
+
+/**
+ * How many of the `length` bytes at `pos` lie together on a device: as much as a copy may go over at once. Blocks smaller than
+ * a page may begin within one, where direct access does not (DA-9).
+ */
+export function reachOf(bdev: BlockDevice, pos: number, length: number): number {
+  // Nobody looks at the memory of what begins within a page: there is no more to ask.
+  if (!beginsPage(bdev)) return Math.max(0, Math.min(length, bdev.size - pos));
+  const head = pos % PAGE_SIZE;
+  return bdev.directAccess((pos - head) / SECTOR_SIZE, head + length).bytes - head;
+}
+
 /** The device whose pages a block device's bytes are. */
 export function backingOf(bdev: BlockDevice, pos: number, length: number): Backing {
+  if (!beginsPage(bdev)) {
+    throw new DaxError({
+      errno: 'EOPNOTSUPP',
+      syscall: 'mmap',
+      reason: 'OFFSET_UNALIGNED',
+      hint: `it lies on a partition that does not begin at a multiple of ${PAGE_SIZE} bytes: read and write instead, or move the partition`,
+    });
+  }
   const backing = bdev.backing?.(pos, length);
   if (backing !== undefined) return backing;
   throw new DaxError({

@@ -1,6 +1,6 @@
 // Owns one I/O under way: where in the file, in the user's buffers and on a device it is, and the piece that comes next.
 
-import type { BlockDevice } from './block-device.js';
+import { reachOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
 import { emptyExtent, hasData, isUninitialised, type Extent } from './extent-cache.js';
@@ -10,7 +10,7 @@ import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import type { LockedPages } from './page-locks.js';
 import { wouldBlock } from './would-block.js';
-import { PAGE_SIZE, roundDown, roundUp, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
+import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from './units.js';
 
 /** One buffer or several, in order; empty ones are allowed. */
 export type Iter = NodeJS.ArrayBufferView | readonly NodeJS.ArrayBufferView[];
@@ -282,16 +282,14 @@ export class Walk {
     this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
   }
 
-  // Asks the device how much of the extent lies together from here on. Blocks smaller than a page may begin within one,
-  // where direct access does not (DA-9).
+  // Asks the device how much of the extent lies together from here on.
   #access(extent: Extent, bdev: BlockDevice): void {
     const blockSize = this.#blockSize;
     const start = roundDown(this.#pos, blockSize);
     const pos = this.#origin + start;
-    const head = pos % PAGE_SIZE;
-    const { bytes } = bdev.directAccess((pos - head) / SECTOR_SIZE, head + (this.#extentEnd - start));
-    if (bytes <= head) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
-    this.#windowEnd = Math.min(start + bytes - head, this.#extentEnd);
+    const reach = reachOf(bdev, pos, this.#extentEnd - start);
+    if (reach <= 0) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
+    this.#windowEnd = Math.min(start + reach, this.#extentEnd);
     if (isUninitialised(extent)) return;
     const { state, iblock, blocknr } = extent;
     const first = start / blockSize;

@@ -1,6 +1,6 @@
 // Owns zeroing: part of a page of a file, the tail of its last page, and blocks that no file has yet.
 
-import type { BlockDevice } from './block-device.js';
+import { reachOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { unshareBlocks } from './dax-unshare.js';
 import type { Completion } from './fill-blocks.js';
@@ -65,10 +65,7 @@ export function daxClearBlocks(inode: Inode, block: Bytes, size: Bytes): void {
   let left = toBytes(size, 'size');
   if (left % SECTOR_SIZE !== 0) throw new RangeError(`size must be a multiple of ${SECTOR_SIZE}, it is ${left}`);
   while (left > 0) {
-    // Direct access begins at a page; a smaller block may not.
-    const head = pos % PAGE_SIZE;
-    const { bytes } = bdev.directAccess((pos - head) / SECTOR_SIZE, head + left);
-    const zeroed = bdev.zeroSync(pos, Math.min(left, bytes - head));
+    const zeroed = bdev.zeroSync(pos, Math.min(left, reachOf(bdev, pos, left)));
     pos += zeroed;
     left -= zeroed;
   }

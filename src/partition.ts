@@ -14,11 +14,12 @@ import {
 import type { Granularity } from './binding.js';
 import { DaxError } from './errors.js';
 import { bufferRange } from './memory.js';
-import { SECTOR_SIZE, toBytes, type Bytes } from './units.js';
+import { PAGE_SIZE, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 class Partition implements BlockDevice {
   readonly size: number;
   readonly granularity: Granularity;
+  readonly pageOffset: number;
   readonly #device: BlockDevice;
   readonly #startSector: number;
   readonly #start: number;
@@ -29,6 +30,7 @@ class Partition implements BlockDevice {
     this.#start = startSector * SECTOR_SIZE;
     this.size = sectors * SECTOR_SIZE;
     this.granularity = device.granularity;
+    this.pageOffset = (this.#start + (device.pageOffset ?? 0)) % PAGE_SIZE;
   }
 
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
@@ -115,7 +117,8 @@ class Partition implements BlockDevice {
 /**
  * The `sectors` sectors of `device` that begin at `startSector`, both in units of 512 bytes, as a block device whose
  * positions and sectors count from there. Any start is allowed, as in the kernel; direct access then works only where
- * the absolute sector is a multiple of 8 (DA-3).
+ * the absolute sector is a multiple of 8 (DA-3). Where the first one is none, `pageOffset` says so: files on it are read
+ * and written, and cannot be mapped.
  *
  * Throws `RangeError` where the partition would reach past the device.
  */

@@ -24,8 +24,9 @@ import {
 import { join } from 'node:path';
 import t from 'tap';
 import { openSync } from 'node-dax';
-import { mount } from 'node-dax/ext2';
+import { mkfsSync, mount } from 'node-dax/ext2';
 import { cli, cliAs, ext2Here, MAIN, onTerminal } from '../helpers/cli.js';
+import { scratchPath } from '../helpers/devices.js';
 import { checkImage, debugfsDoes, makeImage } from '../helpers/ext2-command.js';
 import { debugfs, e2fsprogsMissing } from '../helpers/ext2-image.js';
 
@@ -222,4 +223,29 @@ t.test('who may not, is told so', { skip: process.geteuid?.() === 0 ? false : 'o
   chmodSync(image, 0o400);
   test.match(cliAs(65534, 'ext2', 'ls', image), { status: 1, stderr: /EACCES.*node-dax doctor/ });
   test.end();
+});
+
+t.test('a directory of more files than anybody keeps in mind', { skip: missing ?? false }, async (test) => {
+  const COUNT = 16_500;
+  const makeLarge = (): string => {
+    const path = scratchPath(test, '/dev/shm');
+    using device = openSync(path, { size: 32 * MIB });
+    mkfsSync(device, { inodes: COUNT + 100 });
+    return path;
+  };
+  const image = makeLarge();
+  {
+    using device = openSync(image);
+    using fs = mount(device);
+    const dir = fs.mkdir(fs.root, 'many');
+    for (let index = 0; index < COUNT; index++) fs.create(dir, `file${index}`);
+  }
+  const folder = test.testdir({});
+  await ext2Here('get', '-r', image, 'many', join(folder, 'out'));
+  test.equal(readdirSync(join(folder, 'out')).length, COUNT);
+  const again = makeLarge();
+  await ext2Here('put', '-r', again, join(folder, 'out'), '/');
+  checkImage(test, again);
+  await ext2Here('rm', '-r', again, '/out');
+  checkImage(test, again);
 });

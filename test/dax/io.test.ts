@@ -3,6 +3,7 @@ import {
   BH_BOUNDARY,
   BH_NEW,
   BH_UNWRITTEN,
+  daxClearBlocks,
   daxDoIo,
   daxDoIoAsync,
   DIO_LOCKING,
@@ -419,10 +420,33 @@ t.test('several devices in one file, partitions among them', (test) => {
   test.end();
 });
 
-t.test('DA-3: a partition that does not begin at a page has no direct access', (test) => {
-  const tfs = new Tfs({ devices: [partition(new MemoryDevice(), 63, 800)] });
-  test.throws(() => tfs.file().writeSync(zeros(10), 0), { code: 'EINVAL', syscall: 'directAccess' });
-  test.end();
+t.test('DA-3: a partition that does not begin at a page has no direct access: its files are copied', async (test) => {
+  for (const blockSize of [512, 1024, 4096]) {
+    const whole = new MemoryDevice();
+    const bdev = partition(whole, 63, 801);
+    test.equal(bdev.pageOffset, 3584);
+    test.throws(() => bdev.directAccess(0, 4096), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED' });
+    const tfs = new Tfs({ blockSize, devices: [bdev] });
+    const file = tfs.file();
+    const bytes = pattern(3 * 4096 + 10);
+    test.equal(file.writeSync(bytes, 100), bytes.byteLength);
+    const read = zeros(bytes.byteLength + 100);
+    test.equal(file.readSync(read, 0), read.byteLength);
+    test.ok(read.equals(Buffer.concat([zeros(100), bytes])));
+    file.truncateSync(5000);
+    test.equal(await file.write(bytes, 8192), bytes.byteLength);
+    test.equal(await file.read(read.fill(1), 8092), read.byteLength);
+    test.ok(read.equals(Buffer.concat([zeros(100), bytes])), 'and a hole before it');
+    daxClearBlocks(file.inode, 0, 2 * blockSize);
+    const cleared = Buffer.alloc(2 * blockSize, 1);
+    bdev.readSync(cleared, 0);
+    test.ok(cleared.equals(zeros(2 * blockSize)));
+    if (blockSize === 4096) test.throws(() => file.mmap(), { code: 'EOPNOTSUPP', reason: 'OFFSET_UNALIGNED' });
+  }
+  const inner = partition(partition(new MemoryDevice(), 63, 800), 1, 8);
+  test.equal(inner.pageOffset, 0);
+  test.equal(inner.directAccess(0, 4096).bytes, 4096, 'a part of it begins at a page');
+  test.equal(partition(new MemoryDevice(), 64, 800).pageOffset, 0);
 });
 
 t.test('a getBlock that does I/O on another file, and on the same', async (test) => {

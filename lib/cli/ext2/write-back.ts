@@ -17,6 +17,7 @@ import type {
 export class WriteBack implements BlockDevice {
   readonly size: number;
   readonly granularity: Granularity;
+  readonly pageOffset: number | undefined;
   readonly #device: BlockDevice;
   #isHeld = false;
 
@@ -24,6 +25,7 @@ export class WriteBack implements BlockDevice {
     this.#device = device;
     this.size = device.size;
     this.granularity = device.granularity;
+    this.pageOffset = device.pageOffset;
   }
 
   /** From now on nothing is flushed: only where a flush is an msync. */
