@@ -332,13 +332,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       }
       // eslint-disable-next-line no-bitwise -- a flag
       if ((code & VM_FAULT_RETRY) === 0) return { code };
-      if (write) {
-        const { faults } = freezeGate(inode.sb);
-        await faults.shared();
-        faults.releaseShared();
-      }
-      await inode.inval.shared();
-      inode.inval.releaseShared();
+      if (write) await freezeGate(inode.sb).faults.whenFree();
+      await inode.inval.whenFree();
       await inode.pages.change();
     }
   }

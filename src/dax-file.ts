@@ -1,5 +1,6 @@
 // Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
 
+import { AbortError } from './abort.js';
 import type { Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from './dax-io.js';
 import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
@@ -11,8 +12,9 @@ import { DaxError, type DaxErrorInit } from './errors.js';
 import { freezeGate, type FreezeGate } from './freeze.js';
 import type { EndIo, Inode, InodeOperations } from './inode.js';
 import { asOperation } from './lock-order.js';
+import { loopTurn } from './loop-turn.js';
 import { toUint8Array } from './memory.js';
-import { toBytes, type Bytes } from './units.js';
+import { roundDown, toBytes, type Bytes } from './units.js';
 import { wouldBlock } from './would-block.js';
 
 /** How a file was opened. */
@@ -28,6 +30,9 @@ const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const SET_ID_BITS = 0o6000;
 
+// A multiple of every page, zeroed without a look at the event loop.
+const ZERO_CHUNK = 256 * 1024;
+
 /**
  * An open file over `daxDoIo`. Reads share the inode's lock, everything that changes it holds it alone. The synchronous
  * forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several may be open on one inode.
@@ -41,6 +46,9 @@ export class DaxFile {
   readonly #isReader: boolean;
   readonly #accessed: EndIo | undefined;
   #isOpen = true;
+  // Asynchronous work that was begun through this handle, and who waits for its end.
+  #begun = 0;
+  #whenDone: (() => void)[] = [];
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
     this.inode = inode;
@@ -67,6 +75,25 @@ export class DaxFile {
     this.#isOpen = false;
   }
 
+  /** Asynchronous work that was begun through this handle is under way. */
+  protected get isBusy(): boolean {
+    return this.#begun > 0;
+  }
+
+  /** Resolves when nothing is under way that was begun through this handle; what others do is not waited for. */
+  protected async idle(): Promise<void> {
+    while (this.#begun > 0) await new Promise<void>((resolve) => this.#whenDone.push(resolve));
+  }
+
+  async #begin<T>(work: () => Promise<T>): Promise<T> {
+    this.#begun++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#begun === 0 && this.#whenDone.length > 0) for (const wake of this.#whenDone.splice(0)) wake();
+    }
+  }
+
   // A filesystem may become read-only while its files are open.
   get #readOnly(): boolean {
     return this.#isReader || this.inode.sb.readOnly === true;
@@ -81,14 +108,16 @@ export class DaxFile {
     return daxDoIo('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
   }
 
-  /** As `readSync`; waits for the lock. */
+  /** As `readSync`; waits for the lock. Rejects with an `AbortError` once `signal` is aborted. */
   async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
     const start = toBytes(pos, 'pos');
     this.#checkOpen('read');
     if (lengthOf(target) === 0) return 0;
     const { getBlock } = this.#operations;
     const { signal } = options ?? {};
-    return daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal);
+    return this.#begin(() =>
+      daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal),
+    );
   }
 
   /**
@@ -120,7 +149,10 @@ export class DaxFile {
     return written;
   }
 
-  /** As `writeSync`; waits for the lock. */
+  /**
+   * As `writeSync`; waits for the lock. Once `signal` is aborted it rejects with an `AbortError`: the first `bytesMoved` bytes
+   * were written, and the file is as after a write of these.
+   */
   async write(source: Iter, pos: Bytes, options?: Abortable): Promise<number> {
     const start = toBytes(pos, 'pos');
     const length = lengthOf(source);
@@ -129,17 +161,26 @@ export class DaxFile {
     const signal = options?.signal;
     let at = start;
     let written = 0;
-    await this.#aloneAsync(async () => {
+    const write = async () => {
       at = this.#beginWrite(start, length);
       const bytes = Math.min(length, this.#maxBytes - at);
       const iter = clipped(source, length, bytes);
       try {
         written = await daxDoIoAsync('write', this.inode, iter, at, getBlock, endIo, 0, signal);
+      } catch (error) {
+        if (error instanceof AbortError) written = error.bytesMoved;
+        throw error;
       } finally {
         this.#endWrite(at, bytes, written);
       }
-    }, signal);
-    this.#afterWrite(at, written);
+    };
+    await this.#begin(async () => {
+      try {
+        await this.#aloneAsync(write, signal);
+      } finally {
+        this.#afterWrite(at, written);
+      }
+    });
     return written;
   }
 
@@ -149,7 +190,7 @@ export class DaxFile {
   }
 
   async append(source: Iter, options?: Abortable): Promise<number> {
-    return this.#appending().write(source, 0, options);
+    return this.#begin(() => this.#appending().write(source, 0, options));
   }
 
   /** Sets the size: what is cut off is gone, what is added reads as zeros. */
@@ -203,7 +244,14 @@ export class DaxFile {
     const { from, to } = this.#checkRange(pos, length);
     await this.#aloneAsync(async () => {
       await this.inode.dioWait();
-      this.#zero(from, to);
+      let pos = from;
+      do {
+        const end = Math.min(to, roundDown(pos + ZERO_CHUNK, ZERO_CHUNK));
+        this.#zero(pos, end);
+        const turn = loopTurn(ZERO_CHUNK);
+        if (turn !== undefined) await turn;
+        pos = end;
+      } while (pos < Math.min(to, this.inode.size));
     });
   }
 
@@ -315,14 +363,15 @@ export class DaxFile {
   }
 
   #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return asOperation(async () => {
+    const alone = async () => {
       await this.#lockAsync(signal);
       try {
         return await work();
       } finally {
         this.#unlock();
       }
-    });
+    };
+    return this.#begin(() => asOperation(alone));
   }
 
   // IO-13 steps 1 to 3: what changes whether or not the write succeeds. Returns where it goes.

@@ -1,8 +1,10 @@
 // Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io, rules IO-1 to IO-19).
 
+import { AbortError, checkAborted, movedAtAbort } from './abort.js';
 import { Walk, type Iter } from './dax-walk.js';
 import type { EndIo, GetBlock, Inode } from './inode.js';
 import { asOperation } from './lock-order.js';
+import { loopTurn } from './loop-turn.js';
 import type { Bytes } from './units.js';
 import { wouldBlock } from './would-block.js';
 
@@ -50,8 +52,9 @@ export function daxDoIo(
 }
 
 /**
- * As `daxDoIo`, but it waits for the lock, and copies large pieces on another thread. `signal` ends it between pieces:
- * what moved is returned; if nothing had, it rejects with the signal's reason (IO-19).
+ * As `daxDoIo`, but it waits for the lock, copies large pieces on another thread, and gives way to the event loop between
+ * small ones. `signal` ends it between pieces: it rejects with an `AbortError`, whose `bytesMoved` tells how far it came
+ * (IO-19); `endIo` is told as well.
  */
 export async function daxDoIoAsync(
   rw: 'read' | 'write',
@@ -80,19 +83,20 @@ async function runAsync(walk: Walk, signal: AbortSignal | undefined): Promise<nu
   await walk.enter(signal);
   let error: unknown;
   try {
-    for (;;) {
-      if (signal?.aborted === true) {
-        if (walk.moved === 0) signal.throwIfAborted();
-        break;
-      }
-      if (!walk.next()) break;
-      walk.advance(await walk.copy(signal));
+    checkAborted(signal);
+    while (walk.next()) {
+      const moved = await walk.copy(signal);
+      walk.advance(moved);
+      if (walk.isDone) break;
+      const turn = loopTurn(moved);
+      if (turn !== undefined) await turn;
+      checkAborted(signal);
     }
-    if (signal?.aborted === true) walk.fail();
   } catch (caught) {
-    // A device rejects a copy that was aborted before it moved anything; what was moved before it counts.
-    const isAbort = signal?.aborted === true && caught === signal.reason;
-    error = isAbort && walk.moved > 0 ? undefined : caught;
+    const moved = movedAtAbort(caught, signal);
+    // Of the piece that was aborted.
+    if (moved !== undefined && moved > 0) walk.advance(moved);
+    error = moved === undefined ? caught : new AbortError(signal as AbortSignal, walk.moved);
     walk.fail();
   }
   return walk.finish(error);

@@ -8,6 +8,7 @@ import { fillBlocks, fillGoodBlocks } from './fill-blocks.js';
 import type { EndIo, FileMappings, GetBlock, Inode } from './inode.js';
 import { checkAnswer, mapBlocks } from './map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from './memory.js';
+import { loopTurn } from './loop-turn.js';
 import type { LockedPages } from './page-locks.js';
 import { wouldBlock } from './would-block.js';
 import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from './units.js';
@@ -117,6 +118,9 @@ export class Walk {
     const inode = this.#inode as Inode;
     if (this.#locks) await inode.ilock.shared(signal);
     this.#begin(inode);
+    // Who has a lock gave way when it was taken: a writer, too.
+    const turn = this.#locks || this.#write ? undefined : loopTurn();
+    if (turn !== undefined) await turn;
   }
 
   #begin(inode: Inode): void {
@@ -126,6 +130,11 @@ export class Walk {
     // i_size is looked at once, under the lock: a read that began before a truncation is clipped by the old size (IO-3).
     const limit = this.#write ? Number.MAX_SAFE_INTEGER : inode.size;
     if (this.#end > limit) this.#end = limit;
+  }
+
+  /** Nothing is left to be moved. */
+  get isDone(): boolean {
+    return this.#pos >= this.#end;
   }
 
   /** Finds the next piece. False when all is done. */

@@ -1,5 +1,6 @@
 // Owns DaxDevice: an open device and everything that can be done with its bytes.
 
+import { checkAborted } from './abort.js';
 import { Accessed } from './accessed.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from './binding.js';
 import {
@@ -13,6 +14,7 @@ import {
   type WriteOptions,
 } from './block-device.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
+import { loopTurn } from './loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { copyInPool } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
@@ -154,6 +156,11 @@ export class DaxDevice implements BlockDevice {
    */
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange): number {
     this.#usable('read');
+    return this.#read(target, pos, options);
+  }
+
+  // Of a read that was begun before the device closes, too.
+  #read(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
     const buffer = toPlainBytes(target, 'target');
     const start = toBytes(pos, 'pos');
     let read;
@@ -174,6 +181,10 @@ export class DaxDevice implements BlockDevice {
    */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
     this.#writable('write');
+    return this.#write(source, pos, options);
+  }
+
+  #write(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
     const buffer = toPlainBytes(source, 'source');
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
@@ -191,24 +202,40 @@ export class DaxDevice implements BlockDevice {
       : this.#clipWrite('write', start, bufferRange(buffer, options).length);
   }
 
-  /** As `readSync`. Small reads are made at once, large ones on a thread: do not transfer `target` until it settles. */
+  /**
+   * As `readSync`. Small reads are made on this thread, at once unless the event loop is due to have its turn, and large ones
+   * on another: do not transfer `target` until it settles. Rejects with an `AbortError` once `signal` is aborted.
+   */
   async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
     this.#usable('read');
     const signal = toSignal(options);
-    if (isSmall(target, options)) return this.readSync(target, pos, options);
+    const small = smallLength(target, options);
+    if (small !== undefined) {
+      const turn = loopTurn(small);
+      if (turn === undefined) return this.#read(target, pos, options);
+      return this.#after(turn, signal, () => this.#read(target, pos, options));
+    }
     const buffer = toUint8Array(target, 'target');
     const start = toBytes(pos, 'pos');
     const { offset, length } = bufferRange(buffer, options);
     return this.#inPool('read', false, buffer, offset, this.#clip(start, length), start, signal);
   }
 
-  /** As `writeSync`. Writes that are large, or wait for msync, are made on a thread: do not transfer `source` until then. */
+  /**
+   * As `writeSync`; see `read`. Writes that wait for msync are made on another thread as well. Of one that is aborted the
+   * first `bytesMoved` bytes were written.
+   */
   async write(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions & Abortable): Promise<number> {
     this.#writable('write');
     const signal = toSignal(options);
     const flush = toFlush(options);
     const waits = flush && this.granularity === 'page';
-    if (!waits && isSmall(source, options)) return this.writeSync(source, pos, options);
+    const small = waits ? undefined : smallLength(source, options);
+    if (small !== undefined) {
+      const turn = loopTurn(small);
+      if (turn === undefined) return this.#write(source, pos, options);
+      return this.#after(turn, signal, () => this.#write(source, pos, options));
+    }
     const buffer = toUint8Array(source, 'source');
     const start = toBytes(pos, 'pos');
     const { offset, length } = bufferRange(buffer, options);
@@ -221,7 +248,11 @@ export class DaxDevice implements BlockDevice {
     this.#usable('readv');
     const buffers = toVector(targets, 'targets');
     const start = toBytes(pos, 'pos');
-    return moveEachSync(buffers, (buffer, moved) => this.readSync(buffer, start + moved));
+    return this.#readEach(buffers, start);
+  }
+
+  #readEach(buffers: readonly Uint8Array[], start: number): number {
+    return moveEachSync(buffers, (buffer, moved) => this.#read(buffer, start + moved));
   }
 
   /** Writes several buffers, one after the other. Returns the bytes written in all. */
@@ -229,10 +260,13 @@ export class DaxDevice implements BlockDevice {
     this.#writable('writev');
     const buffers = toVector(sources, 'sources');
     const start = toBytes(pos, 'pos');
-    const flush = toFlush(options);
+    return this.#writeEach(buffers, start, toFlush(options));
+  }
+
+  #writeEach(buffers: readonly Uint8Array[], start: number, flush: boolean): number {
     // One msync at the end serves all buffers; cache lines are flushed best by the copy itself.
     const flushEach = flush && this.granularity !== 'page';
-    const moved = moveEachSync(buffers, (buffer, before) => this.writeSync(buffer, start + before, { flush: flushEach }));
+    const moved = moveEachSync(buffers, (buffer, before) => this.#write(buffer, start + before, { flush: flushEach }));
     if (flush && !flushEach && moved > 0) this.persist(start, moved);
     return moved;
   }
@@ -243,7 +277,12 @@ export class DaxDevice implements BlockDevice {
     const buffers = toVector(targets, 'targets');
     const start = toBytes(pos, 'pos');
     const signal = toSignal(options);
-    if (totalLength(buffers) <= POOL_THRESHOLD) return this.readvSync(buffers, start);
+    const total = totalLength(buffers);
+    if (total <= POOL_THRESHOLD) {
+      const turn = loopTurn(total);
+      if (turn === undefined) return this.#readEach(buffers, start);
+      return this.#after(turn, signal, () => this.#readEach(buffers, start));
+    }
     return this.#whileBusy(() =>
       moveEach(buffers, (buffer, length, moved) =>
         this.#inPool('readv', false, buffer, 0, this.#clip(start + moved, length), start + moved, signal),
@@ -259,7 +298,12 @@ export class DaxDevice implements BlockDevice {
     const flush = toFlush(options);
     const signal = toSignal(options);
     const waits = flush && this.granularity === 'page';
-    if (!waits && totalLength(buffers) <= POOL_THRESHOLD) return this.writevSync(buffers, start, { flush });
+    const total = totalLength(buffers);
+    if (!waits && total <= POOL_THRESHOLD) {
+      const turn = loopTurn(total);
+      if (turn === undefined) return this.#writeEach(buffers, start, flush);
+      return this.#after(turn, signal, () => this.#writeEach(buffers, start, flush));
+    }
     return this.#whileBusy(() =>
       moveEach(buffers, async (buffer, length, moved) => {
         const clipped = this.#clipWrite('writev', start + moved, length);
@@ -333,6 +377,8 @@ export class DaxDevice implements BlockDevice {
   /** As `truncateSync`, once the work under way is done. */
   async truncate(size: Bytes): Promise<void> {
     this.#checkTruncation(size);
+    const turn = loopTurn();
+    if (turn !== undefined) await turn;
     while (this.#inFlight > 0) await this.#idle();
     this.truncateSync(size);
   }
@@ -385,6 +431,15 @@ export class DaxDevice implements BlockDevice {
     } finally {
       if (--this.#inFlight === 0) for (const wake of this.#whenIdle.splice(0)) wake();
     }
+  }
+
+  // The device stays open for it.
+  #after<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
+    return this.#whileBusy(async () => {
+      await turn;
+      checkAborted(signal);
+      return work();
+    });
   }
 
   #inPool(
@@ -475,10 +530,12 @@ function toSignal(options: Abortable | undefined): AbortSignal | undefined {
   const signal: unknown = options?.signal;
   if (signal === undefined) return undefined;
   if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
-  signal.throwIfAborted();
+  checkAborted(signal);
   return signal;
 }
 
-function isSmall(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): boolean {
-  return !ArrayBuffer.isView(view) || (options?.length ?? view.byteLength) <= POOL_THRESHOLD;
+// Bytes of a copy that does not leave the thread; undefined for one that does.
+function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
+  const length = ArrayBuffer.isView(view) ? Number(options?.length ?? view.byteLength) : 0;
+  return length <= POOL_THRESHOLD ? length : undefined;
 }

@@ -1,5 +1,6 @@
 // The public interface of node-dax: everything that `import … from 'node-dax'` gives.
 
+export { AbortError } from './abort.js';
 export type { DeviceKind, Granularity } from './binding.js';
 export {
   bdevDirectAccess,
@@ -81,7 +82,9 @@ export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
 export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
 export { asOperation, type LockRank } from './lock-order.js';
+export { loopTurn } from './loop-turn.js';
 export { open, openSync, type OpenOptions } from './open.js';
 export { partition } from './partition.js';
 export { RwLock } from './rw-lock.js';
 export { PAGE_SIZE, SECTOR_SIZE, type Bytes } from './units.js';
+export { readFull, readFullSync, writeAll, writeAllSync, type ByteSink, type ByteSource } from './whole.js';

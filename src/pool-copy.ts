@@ -1,5 +1,6 @@
 // Owns large copies: chunk by chunk on a thread of the pool, so that the event loop goes on.
 
+import { AbortError } from './abort.js';
 import { addon, type NativeHandle } from './binding.js';
 
 // What one visit to the pool copies: between visits an abort is noticed and a detached buffer refused, every 2 ms or so.
@@ -19,15 +20,15 @@ export interface PoolCopy {
 }
 
 /**
- * Returns the bytes moved, or a negative errno if none were. Rejects with the signal's reason, or `TypeError` for a
- * buffer that was transferred meanwhile, if nothing had moved by then.
+ * Returns the bytes moved, or a negative errno if none were. Rejects with an `AbortError` that says how many were, or with
+ * `TypeError` for a buffer that was transferred meanwhile, if nothing had moved by then.
  */
 export async function copyInPool(copy: PoolCopy): Promise<number> {
   const { handle, write, flush, buffer, offset, length, pos, signal } = copy;
   let moved = 0;
   while (moved < length) {
-    if (moved > 0 && (signal?.aborted === true || buffer.byteLength === 0)) break;
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw new AbortError(signal, moved);
+    if (moved > 0 && buffer.byteLength === 0) break;
     if (buffer.byteLength === 0) throw new TypeError('the buffer was transferred while a copy was under way');
     const chunk = Math.min(CHUNK, length - moved);
     const result = await addon().copyAsync(handle, buffer, offset + moved, chunk, pos + moved, flush, write);

@@ -1,5 +1,6 @@
 // Owns vectors of buffers: their check, and moving one buffer after the other with partial progress.
 
+import { AbortError } from './abort.js';
 import { toUint8Array } from './memory.js';
 
 /** The buffers of a vector as bytes. Throws `TypeError` for what is no array of attached views. */
@@ -33,7 +34,7 @@ export function moveEachSync(buffers: readonly Uint8Array[], step: (buffer: Uint
 
 /**
  * As `moveEachSync`. The lengths are those of now: a buffer that is transferred meanwhile must not let the next one take
- * its place.
+ * its place. An abort is no partial progress: it rejects, and says what moved in all.
  */
 export async function moveEach(
   buffers: readonly Uint8Array[],
@@ -47,7 +48,8 @@ export async function moveEach(
     try {
       bytes = await step(buffer, length, moved);
     } catch (error) {
-      if (moved === 0) throw error;
+      if (error instanceof AbortError) error.bytesMoved += moved;
+      if (moved === 0 || error instanceof AbortError) throw error;
     }
     moved += bytes;
     if (bytes < length) break;

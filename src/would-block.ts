@@ -8,6 +8,6 @@ export function wouldBlock(inode: Inode): DaxError {
   return new DaxError({
     errno: 'EAGAIN',
     syscall: 'lock',
-    hint: `asynchronous work holds a lock of inode ${inode.ino}: use the asynchronous form, which waits`,
+    hint: `asynchronous work has inode ${inode.ino}: await it, or use the asynchronous form, which waits`,
   });
 }

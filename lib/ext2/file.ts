@@ -1,6 +1,6 @@
 // Owns what DAX is told of files: where their blocks are, when they become the file's, and when they go.
 
-import { BH_UNWRITTEN, DaxFile, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
+import { asOperation, BH_UNWRITTEN, DaxFile, loopTurn, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
 import { groupOf } from './dir.js';
 import { fail } from './error.js';
 import type { Ext2Inode } from './ext2-inode.js';
@@ -51,6 +51,7 @@ export class Ext2File extends DaxFile {
   declare readonly inode: Ext2Inode;
   readonly #volume: Volume;
   readonly #incore: IncoreInode;
+  #closing: Promise<void> | undefined;
 
   /** @internal Use `Ext2.open`. */
   constructor(volume: Volume, inode: IncoreInode, operations: InodeOperations, options: DaxFileOptions) {
@@ -62,26 +63,45 @@ export class Ext2File extends DaxFile {
 
   /**
    * Ends the use of this handle: whatever is done with it later throws `EBADF`. With the last one, what changed reaches the
-   * medium, and a file without a name goes; while asynchronous work on the file is under way that one throws `EAGAIN`:
-   * `close` waits for it.
+   * medium, and a file without a name goes. While asynchronous work is under way that was begun through it, or through
+   * nobody's handle when it is the last one, it throws `EAGAIN`, and the handle stays: `close` waits for that.
    */
   closeSync(): void {
     if (!this.isOpen) return;
     const inode = this.#incore;
-    if (inode.references === 1 && isBusy(inode)) fail('EAGAIN', 'close', 'reads or writes are under way: await close()');
+    if (this.isBusy || (inode.references === 1 && isInUse(inode))) {
+      fail('EAGAIN', 'close', 'reads or writes are under way: await them, or close()');
+    }
     this.end();
     this.#volume.close(inode);
   }
 
-  async close(): Promise<void> {
-    const { inode } = this;
-    while (isBusy(inode)) {
-      // What was begun before it has its turn.
-      await inode.ilock.exclusive();
-      inode.ilock.releaseExclusive();
+  /** As `closeSync`, after what was begun through this handle. What others do with the file is not waited for. */
+  close(): Promise<void> {
+    if (this.isOpen) this.#closing = this.#end();
+    return this.#closing ?? Promise.resolve();
+  }
+
+  async #end(): Promise<void> {
+    const inode = this.#incore;
+    this.end();
+    if (this.isBusy) await this.idle();
+    const turn = loopTurn();
+    if (turn !== undefined) await turn;
+    if (inode.references === 1 && isInUse(inode)) await asOperation(() => this.#closeInTurn());
+    else this.#volume.close(inode);
+  }
+
+  // Work on the inode that has no handle, or has one and began after this one ended: what was begun before goes first, once.
+  async #closeInTurn(): Promise<void> {
+    const inode = this.#incore;
+    await inode.ilock.exclusive();
+    try {
       await inode.dioWait();
+      this.#volume.close(inode);
+    } finally {
+      inode.ilock.releaseExclusive();
     }
-    this.closeSync();
   }
 
   [Symbol.dispose](): void {
@@ -94,7 +114,7 @@ export class Ext2File extends DaxFile {
 }
 
 // What has the lock counts a little later.
-function isBusy({ dioCount, ilock }: Inode): boolean {
+function isInUse({ dioCount, ilock }: Inode): boolean {
   if (dioCount > 0 || !ilock.tryExclusive()) return true;
   ilock.releaseExclusive();
   return false;

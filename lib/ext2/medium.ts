@@ -1,6 +1,6 @@
 // Owns every load and store of metadata: inside the filesystem, whole, and durable when a store returns.
 
-import { DaxError, type BlockDevice } from 'node-dax';
+import { DaxError, readFullSync, writeAllSync, type BlockDevice } from 'node-dax';
 import { corruption } from './error.js';
 
 /**
@@ -42,21 +42,14 @@ export class Medium {
   }
 
   loadInto(bytes: Uint8Array, pos: number): void {
-    const { length } = bytes;
-    this.#check(pos, length);
-    let loaded = this.device.readSync(bytes, pos);
-    while (loaded < length) {
-      const more = this.device.readSync(bytes, pos + loaded, { offset: loaded });
-      if (more === 0) throw new DaxError({ errno: 'EIO', syscall: 'read', position: pos + loaded });
-      loaded += more;
-    }
+    this.#check(pos, bytes.length);
+    readFullSync(this.device, bytes, pos);
   }
 
   store(pos: number, bytes: Uint8Array): void {
     this.#check(pos, bytes.length);
     if (this.#isSealed) throw new DaxError({ errno: 'EROFS', syscall: 'ext2', reason: 'READ_ONLY' });
-    let stored = this.device.writeSync(bytes, pos);
-    while (stored < bytes.length) stored += this.device.writeSync(bytes, pos + stored, { offset: stored });
+    writeAllSync(this.device, bytes, pos);
   }
 
   store32(pos: number, value: number): void {

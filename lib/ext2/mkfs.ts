@@ -1,6 +1,6 @@
 // Owns making a filesystem: what is written to the device, and in which order.
 
-import { SIGNATURE_LENGTH, signatureOf, type BlockDevice } from 'node-dax';
+import { readFullSync, SIGNATURE_LENGTH, signatureOf, writeAllSync, type BlockDevice } from 'node-dax';
 import { clearRun, setRun } from './bits.js';
 import {
   EXT2_MAGIC,
@@ -88,7 +88,7 @@ function refuseSigned(device: BlockDevice): void {
 
 function readBack(device: BlockDevice): Superblock {
   const bytes = new Uint8Array(SUPERBLOCK_SIZE);
-  device.readSync(bytes, SUPERBLOCK_POS);
+  readFullSync(device, bytes, SUPERBLOCK_POS);
   return readSuperblock(bytes);
 }
 
@@ -159,9 +159,7 @@ function encodeSuperblock(values: Partial<Superblock>): Uint8Array {
 }
 
 function put(device: BlockDevice, bytes: Uint8Array, pos: number): void {
-  for (let done = 0; done < bytes.byteLength; ) {
-    done += device.writeSync(bytes, pos + done, { offset: done, flush: false });
-  }
+  writeAllSync(device, bytes, pos, { flush: false });
 }
 
 function zero(device: BlockDevice, pos: number, length: number): void {

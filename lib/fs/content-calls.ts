@@ -82,7 +82,7 @@ export function toCopy(mode: unknown): { flags: number } {
 /** The synchronous calls of node:fs on content. */
 export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
   const openSync = (path: unknown, flags?: unknown, mode?: unknown): number =>
-    files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
+    files.openSync(toPath(path), toFlags(flags), toMode(mode, 0o666));
 
   const closeSync = (fd: number): void => {
     attempt({ syscall: 'close' }, () => { files.closeSync(fd); });

@@ -1,6 +1,6 @@
 // Owns the errors of the facade: what the filesystem throws, with the call and the paths that node:fs would name.
 
-import { DaxError } from 'node-dax';
+import { AbortError, DaxError } from 'node-dax';
 import type { FsPath } from './arguments.js';
 
 /** What an error tells of the call. */
@@ -15,8 +15,10 @@ function shown(path: FsPath | undefined): string | undefined {
 }
 
 /** Throws the error of a call, as node:fs words it. */
-export function fail(errno: string | number, { syscall, path, dest }: Call, cause?: unknown): never {
-  throw new DaxError({ errno, syscall, path: shown(path), dest: shown(dest), cause });
+export function fail(errno: string | number, { syscall, path, dest }: Call, cause?: DaxError): never {
+  // Node never says this one of a file: only here is there something to add.
+  const hint = cause?.code === 'EAGAIN' ? cause.hint : undefined;
+  throw new DaxError({ errno, syscall, path: shown(path), dest: shown(dest), hint, cause });
 }
 
 function relabel(error: unknown, call: Call): never {
@@ -44,9 +46,7 @@ export async function attemptAsync<T>(call: Call, action: () => Promise<T>): Pro
 
 /** Throws node's error of a call whose signal was aborted. */
 export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  const error = new Error('The operation was aborted', { cause: signal.reason });
-  throw Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' });
+  if (signal?.aborted === true) throw new AbortError(signal);
 }
 
 /** The error of an argument that is of no use, with node's code. */

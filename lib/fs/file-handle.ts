@@ -1,5 +1,6 @@
 // Owns the handles of the promise forms: an open file with its methods.
 
+import { AbortError, loopTurn } from 'node-dax';
 import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition } from './arguments.js';
 import { bufferFor, toTransfer, toVector, toWrite, type WriteFileOptions } from './content-calls.js';
 import { attemptAsync, checkAborted, fail } from './failure.js';
@@ -16,6 +17,9 @@ export class OpenHandle {
   readonly #opened: OpenFile;
   readonly #calls: SyncCalls;
   readonly #close: () => Promise<void>;
+  // Calls that have not ended, and who waits for that.
+  #begun = 0;
+  #whenDone: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `open`. `close` takes the descriptor out of use. */
@@ -30,66 +34,80 @@ export class OpenHandle {
   async read(
     ...args: [buffer?: unknown, offset?: unknown, length?: unknown, position?: unknown]
   ): Promise<{ bytesRead: number; buffer: unknown }> {
-    const opened = this.#usable('read');
-    const [first, offset, length, at] = args;
-    const options = ArrayBuffer.isView(first) ? undefined : ((first ?? {}) as { buffer?: unknown });
-    const buffer = options === undefined ? first : (options.buffer ?? Buffer.alloc(READ_LENGTH));
-    const { bytes, position } = toTransfer(buffer, options ?? offset, length, at);
-    return { bytesRead: await attemptAsync({ syscall: 'read' }, () => opened.read(bytes, position)), buffer };
+    return this.#call('read', async (opened) => {
+      const [first, offset, length, at] = args;
+      const options = ArrayBuffer.isView(first) ? undefined : ((first ?? {}) as { buffer?: unknown });
+      const buffer = options === undefined ? first : (options.buffer ?? Buffer.alloc(READ_LENGTH));
+      const { bytes, position } = toTransfer(buffer, options ?? offset, length, at);
+      return { bytesRead: await attemptAsync({ syscall: 'read' }, () => opened.read(bytes, position)), buffer };
+    });
   }
 
   /** `(buffer, offset, length, position)` or `(buffer, options)` or `(string, position, encoding)`. */
   async write<T>(data: T, second?: unknown, third?: unknown, fourth?: unknown): Promise<{ bytesWritten: number; buffer: T }> {
-    const opened = this.#usable('write');
-    const { bytes, position } = toWrite(data, second, third, fourth);
-    return { bytesWritten: await attemptAsync({ syscall: 'write' }, () => opened.write(bytes, position)), buffer: data };
+    return this.#call('write', async (opened) => {
+      const { bytes, position } = toWrite(data, second, third, fourth);
+      return { bytesWritten: await attemptAsync({ syscall: 'write' }, () => opened.write(bytes, position)), buffer: data };
+    });
   }
 
   async readv<T>(buffers: T, position?: unknown): Promise<{ bytesRead: number; buffers: T }> {
-    const opened = this.#usable('read');
-    const read = await this.#each('read', toVector(buffers), position, (buffer, at) => opened.read(buffer, at));
-    return { bytesRead: read, buffers };
+    return this.#call('read', async (opened) => {
+      const [vector, at] = [toVector(buffers), toPosition(position)];
+      return { bytesRead: await attemptAsync({ syscall: 'read' }, () => opened.read(vector, at)), buffers };
+    });
   }
 
   async writev<T>(buffers: T, position?: unknown): Promise<{ bytesWritten: number; buffers: T }> {
-    const opened = this.#usable('write');
-    const written = await this.#each('write', toVector(buffers), position, (buffer, at) => opened.write(buffer, at));
-    return { bytesWritten: written, buffers };
+    return this.#call('write', async (opened) => {
+      const [vector, at] = [toVector(buffers), toPosition(position)];
+      return { bytesWritten: await attemptAsync({ syscall: 'write' }, () => opened.write(vector, at)), buffers };
+    });
   }
 
   /** What is left from the current position on. */
   async readFile(options?: unknown): Promise<string | Buffer> {
-    const opened = this.#usable('read');
-    const { signal } = toOptions(options as WriteFileOptions | null | undefined);
-    const content = await attemptAsync({ syscall: 'read' }, async () => {
-      let buffer = bufferFor(opened);
-      let filled = 0;
-      for (;;) {
-        checkAborted(signal);
-        const read = await opened.read(buffer.subarray(filled), null);
-        if (read === 0) return buffer.subarray(0, filled);
-        filled += read;
-        if (filled === buffer.length) buffer = Buffer.concat([buffer, bufferFor(opened)]);
-      }
+    return this.#call('read', async (opened) => {
+      const { signal } = toOptions(options as WriteFileOptions | null | undefined);
+      const content = await attemptAsync({ syscall: 'read' }, async () => {
+        let buffer = bufferFor(opened);
+        let filled = 0;
+        for (;;) {
+          checkAborted(signal);
+          const read = await opened.read(buffer.subarray(filled), null, signal);
+          if (read === 0) return buffer.subarray(0, filled);
+          filled += read;
+          if (filled === buffer.length) buffer = Buffer.concat([buffer, bufferFor(opened)]);
+        }
+      });
+      return encodeAll(content, toEncoding(options));
     });
-    return encodeAll(content, toEncoding(options));
   }
 
   /** From the current position on; nothing is cut off. Bytes, text, or an iterable of either. */
   async writeFile(data: unknown, options?: unknown): Promise<void> {
-    const opened = this.#usable('write');
-    const encoding = toEncoding(options);
-    const { signal, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
-    for await (const chunk of toChunks(data, encoding)) {
-      const bytes = toBytes(chunk, encoding);
-      await attemptAsync({ syscall: 'write' }, async () => {
-        for (let done = 0; done < bytes.byteLength; ) {
-          checkAborted(signal);
-          done += await opened.write(bytes.subarray(done), null);
+    return this.#call('write', async (opened) => {
+      const encoding = toEncoding(options);
+      const { signal, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
+      let written = 0;
+      try {
+        for await (const chunk of toChunks(data, encoding)) {
+          const bytes = toBytes(chunk, encoding);
+          await attemptAsync({ syscall: 'write' }, async () => {
+            for (let done = 0; done < bytes.byteLength; ) {
+              checkAborted(signal);
+              const moved = await opened.write(bytes.subarray(done), null, signal);
+              done += moved;
+              written += moved;
+            }
+          });
         }
-      });
-    }
-    if (flush) opened.fsync();
+      } catch (error) {
+        if (error instanceof AbortError) error.bytesMoved += written;
+        throw error;
+      }
+      if (flush) opened.fsync();
+    });
   }
 
   async appendFile(data: unknown, options?: unknown): Promise<void> {
@@ -97,69 +115,60 @@ export class OpenHandle {
   }
 
   async truncate(length: unknown = 0): Promise<void> {
-    const opened = this.#usable('ftruncate');
-    const size = toLength(length);
-    await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(size));
+    await this.#call('ftruncate', async (opened) => {
+      const size = toLength(length);
+      await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(size));
+    });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as the others, and as fstatSync
   async stat(options?: unknown) {
-    this.#usable('fstat');
-    return this.#calls.fstatSync(this.fd, options);
+    return this.#call('fstat', () => this.#calls.fstatSync(this.fd, options));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as the others
   async sync(): Promise<void> {
-    this.#usable('fsync').fsync();
+    await this.#call('fsync', () => { this.#calls.fsyncSync(this.fd); });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as the others
   async datasync(): Promise<void> {
-    this.#usable('fdatasync').fsync();
+    await this.#call('fdatasync', () => { this.#calls.fdatasyncSync(this.fd); });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as the others
   async chmod(mode: unknown): Promise<void> {
-    this.#calls.fchmodSync(this.fd, mode);
+    await this.#call('fchmod', () => { this.#calls.fchmodSync(this.fd, mode); });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as the others
   async chown(uid: unknown, gid: unknown): Promise<void> {
-    this.#calls.fchownSync(this.fd, uid, gid);
+    await this.#call('fchown', () => { this.#calls.fchownSync(this.fd, uid, gid); });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as the others
   async utimes(atime: unknown, mtime: unknown): Promise<void> {
-    this.#calls.futimesSync(this.fd, atime, mtime);
+    await this.#call('futime', () => { this.#calls.futimesSync(this.fd, atime, mtime); });
   }
 
+  /** Waits for the calls that were made before. Those made from now on reject with `EBADF`. */
   close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+    return (this.#closing ??= this.#end());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #usable(syscall: string): OpenFile {
-    if (this.#closing !== undefined) fail('EBADF', { syscall });
-    return this.#opened;
+  async #end(): Promise<void> {
+    if (this.#begun > 0) await new Promise<void>((resolve) => (this.#whenDone = resolve));
+    await this.#close();
   }
 
-  async #each(
-    syscall: string,
-    buffers: Uint8Array[],
-    position: unknown,
-    move: (buffer: Uint8Array, at: number | null) => Promise<number>,
-  ): Promise<number> {
-    const start = toPosition(position);
-    let moved = 0;
-    for (const buffer of buffers) {
-      const count = await attemptAsync({ syscall }, () => move(buffer, start === null ? null : start + moved));
-      moved += count;
-      if (count < buffer.byteLength) break;
+  async #call<T>(syscall: string, work: (opened: OpenFile) => Promise<T> | T): Promise<T> {
+    if (this.#closing !== undefined) fail('EBADF', { syscall });
+    this.#begun++;
+    try {
+      const turn = loopTurn();
+      if (turn !== undefined) await turn;
+      return await work(this.#opened);
+    } finally {
+      if (--this.#begun === 0) this.#whenDone?.();
     }
-    return moved;
   }
 }
 

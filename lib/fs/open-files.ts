@@ -1,9 +1,10 @@
 // Owns open files: their descriptors, and what open(2), read(2) and write(2) mean.
 
 import { constants } from 'node:fs';
+import { AbortError, loopTurn, RwLock, type Iter } from 'node-dax';
 import { endsWithSlash, hasOpenFlag, joined, SLASH, type FsPath } from './arguments.js';
 import type { FsFile, FsInode, MountedFilesystem } from './contract.js';
-import { attempt, fail, type Call } from './failure.js';
+import { attempt, attemptAsync, fail, type Call } from './failure.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 // O_RDONLY, O_WRONLY and O_RDWR are no bits, but a number in the lowest two.
@@ -23,7 +24,7 @@ export class OpenFile {
   position = 0;
   readonly #file: FsFile | undefined;
   // Those that move the position go one after the other.
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #moving = new RwLock();
 
   /** `file` is left out for a directory. */
   constructor(inode: FsInode, flags: number, file?: FsFile) {
@@ -56,25 +57,25 @@ export class OpenFile {
     return written;
   }
 
-  async read(target: Uint8Array, position: number | null): Promise<number> {
-    if (target.byteLength === 0) return 0;
+  async read(target: Iter, position: number | null, signal?: AbortSignal): Promise<number> {
+    if (target instanceof Uint8Array && target.byteLength === 0) return 0;
     const file = this.#readable();
-    if (position !== null) return file.read(target, position);
-    return this.#inTurn(async () => {
-      const read = await file.read(target, this.position);
-      this.position += read;
-      return read;
-    });
+    if (position !== null) return file.read(target, position, { signal });
+    return this.#inTurn(
+      () => file.read(target, this.position, { signal }),
+      (read) => { this.position += read; },
+      signal,
+    );
   }
 
-  async write(source: Uint8Array, position: number | null): Promise<number> {
+  async write(source: Iter, position: number | null, signal?: AbortSignal): Promise<number> {
     const file = this.#writable('write');
-    if (position !== null) return file.write(source, position);
-    return this.#inTurn(async () => {
-      const written = await file.write(source, this.position);
-      this.#moved(written);
-      return written;
-    });
+    if (position !== null) return file.write(source, position, { signal });
+    return this.#inTurn(
+      () => file.write(source, this.position, { signal }),
+      (written) => { this.#moved(written); },
+      signal,
+    );
   }
 
   truncateSync(size: number): void {
@@ -95,7 +96,7 @@ export class OpenFile {
 
   /** Waits for what is under way. */
   async close(): Promise<void> {
-    await this.#turn;
+    await this.#moving.exclusive();
     await this.#file?.close();
   }
 
@@ -114,10 +115,18 @@ export class OpenFile {
     return this.#file;
   }
 
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(action);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+  async #inTurn(move: () => Promise<number>, moved: (bytes: number) => void, signal: AbortSignal | undefined): Promise<number> {
+    await this.#moving.exclusive(signal);
+    try {
+      const bytes = await move();
+      moved(bytes);
+      return bytes;
+    } catch (error) {
+      if (error instanceof AbortError) moved(error.bytesMoved);
+      throw error;
+    } finally {
+      this.#moving.releaseExclusive();
+    }
   }
 }
 
@@ -138,10 +147,39 @@ export class OpenFiles {
     return mode & ~this.#umask;
   }
 
-  /** As open(2). */
-  open(path: FsPath, flags: number, mode: number): number {
+  /** As open(2). Throws `EAGAIN` where it is to empty a file that asynchronous work has. */
+  openSync(path: FsPath, flags: number, mode: number): number {
     const call = { syscall: 'open', path };
-    const opened = attempt(call, () => this.#openAt(path, flags, this.newMode(mode), call));
+    return attempt(call, () => {
+      const { opened, empties } = this.#openAt(path, flags, this.newMode(mode), call);
+      try {
+        if (empties) opened.truncateSync(0);
+      } catch (error) {
+        opened.closeSync();
+        throw error;
+      }
+      return this.#describe(opened);
+    });
+  }
+
+  /** As `openSync`; waits for who has the file. */
+  async open(path: FsPath, flags: number, mode: number): Promise<number> {
+    const call = { syscall: 'open', path };
+    return attemptAsync(call, async () => {
+      const turn = loopTurn();
+      if (turn !== undefined) await turn;
+      const { opened, empties } = this.#openAt(path, flags, this.newMode(mode), call);
+      try {
+        if (empties) await opened.truncate(0);
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
+      return this.#describe(opened);
+    });
+  }
+
+  #describe(opened: OpenFile): number {
     const fd = this.#next++;
     this.#open.set(fd, opened);
     return fd;
@@ -169,13 +207,14 @@ export class OpenFiles {
     await opened.close();
   }
 
-  #openAt(path: FsPath, flags: number, mode: number, call: Call): OpenFile {
+  // `empties`: what it had is still to go.
+  #openAt(path: FsPath, flags: number, mode: number, call: Call): { opened: OpenFile; empties: boolean } {
     const { inode, isNew } = this.#find(path, flags, mode, call);
     const access = flags % ACCESS_MODES;
     if (inode.isSymlink) fail('ELOOP', call);
     if (inode.isDirectory) {
       if (access !== O_RDONLY || hasOpenFlag(flags, O_CREAT)) fail('EISDIR', call);
-      return new OpenFile(inode, flags);
+      return { opened: new OpenFile(inode, flags), empties: false };
     }
     if (hasOpenFlag(flags, O_DIRECTORY)) fail('ENOTDIR', call);
     // Whoever wants a device, pipe or socket wants one of the system's.
@@ -184,13 +223,8 @@ export class OpenFiles {
     const append = hasOpenFlag(flags, O_APPEND);
     const sync = hasOpenFlag(flags, O_DSYNC);
     const file = this.#mounted.open(inode, { readOnly: access === O_RDONLY, append, sync });
-    try {
-      if (hasOpenFlag(flags, O_TRUNC) && access !== O_RDONLY && !isNew) file.truncateSync(0);
-    } catch (error) {
-      file.closeSync();
-      throw error;
-    }
-    return new OpenFile(inode, flags, file);
+    const empties = hasOpenFlag(flags, O_TRUNC) && access !== O_RDONLY && !isNew;
+    return { opened: new OpenFile(inode, flags, file), empties };
   }
 
   // What does not exist is made where the last of the links leads.

@@ -1,6 +1,7 @@
 // Owns the promise forms: names and inodes are dealt with at once, content moves on other threads where that pays.
 
 import { constants } from 'node:fs';
+import { loopTurn } from 'node-dax';
 import { hasOpenFlag, toEncoding, toFlags, toMode, toOptions, toPath, type FsPath } from './arguments.js';
 import { dropCopy, isSame, toCopy, type WriteFileOptions } from './content-calls.js';
 import type { MountedFilesystem } from './contract.js';
@@ -11,7 +12,7 @@ import type { OpenFiles } from './open-files.js';
 
 const COPY_CHUNK = 1024 * 1024;
 
-/** Calls that wait for nothing. */
+/** Calls that wait for nothing but the event loop's turn. */
 const AT_ONCE = [
   'access',
   'chmod',
@@ -41,13 +42,18 @@ type Promised<F> = F extends (...args: infer A) => infer R ? (...args: A) => Pro
 /** The calls of `node:fs/promises`. */
 export function promiseCalls(mounted: MountedFilesystem, files: OpenFiles, calls: SyncCalls) {
   const atOnce = Object.fromEntries(
-    // eslint-disable-next-line @typescript-eslint/require-await -- so that what it throws rejects
-    AT_ONCE.map((name) => [name, async (...args: unknown[]) => (calls[`${name}Sync`] as (...args: unknown[]) => unknown)(...args)]),
+    AT_ONCE.map((name) => [
+      name,
+      async (...args: unknown[]) => {
+        const turn = loopTurn();
+        if (turn !== undefined) await turn;
+        return (calls[`${name}Sync`] as (...args: unknown[]) => unknown)(...args);
+      },
+    ]),
   ) as unknown as { [N in AtOnce]: Promised<SyncCalls[`${N}Sync`]> };
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- so that what it throws rejects
   const open = async (path: unknown, flags?: unknown, mode?: unknown): Promise<OpenHandle> => {
-    const fd = files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
+    const fd = await files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
     return new OpenHandle(fd, files.get(fd, 'open'), calls, () => files.close(fd));
   };
 

@@ -1,7 +1,7 @@
 // Owns streams: those of node:fs itself, over calls of the facade.
 
 import * as nodeFs from 'node:fs';
-import { toFlags, toMode, toPath } from './arguments.js';
+import { toFlags, toMode, toPath, toPosition } from './arguments.js';
 import { toTransfer, toVector } from './content-calls.js';
 import { attemptAsync } from './failure.js';
 import type { OpenFiles } from './open-files.js';
@@ -18,7 +18,7 @@ export function streamCalls(files: OpenFiles) {
   };
   return {
     open: (path: unknown, flags: unknown, mode: unknown, done: Done<[fd?: number]>) => {
-      settle(async () => Promise.resolve(files.open(toPath(path), toFlags(flags), toMode(mode, 0o666))), done);
+      settle(async () => files.open(toPath(path), toFlags(flags), toMode(mode, 0o666)), done);
     },
     close: (fd: number, done: Done) => {
       settle(() => files.close(fd), done);
@@ -34,8 +34,8 @@ export function streamCalls(files: OpenFiles) {
       settle(() => attemptAsync({ syscall: 'write' }, write), (error, count) => { done(error, count, buffer); });
     },
     writev: (fd: number, buffers: unknown, at: unknown, done: Done<[count?: number, buffers?: unknown]>) => {
-      const { bytes, position } = toTransfer(Buffer.concat(toVector(buffers)), undefined, undefined, at);
-      const write = async () => files.get(fd, 'write').write(bytes, position);
+      const [vector, position] = [toVector(buffers), toPosition(at)];
+      const write = async () => files.get(fd, 'write').write(vector, position);
       settle(() => attemptAsync({ syscall: 'write' }, write), (error, count) => { done(error, count, buffers); });
     },
     fsync: (fd: number, done: Done) => {

@@ -315,7 +315,7 @@ t.test('an abort while waiting for a lock', async (test) => {
     const abort = new AbortController();
     const waiting = start(abort.signal);
     abort.abort(reason);
-    await test.rejects(waiting, reason, 'it ends at once');
+    await test.rejects(waiting, { name: 'AbortError', code: 'ABORT_ERR', cause: reason, bytesMoved: 0 }, 'it ends at once');
     test.strictSame(state(file), before);
     parked.resume();
     await writing;
@@ -370,10 +370,10 @@ t.test('RwLock: who gives up keeps nobody out', async (test) => {
   const [last, reach] = latch();
   const second = lock.exclusive().then(reach);
   abort.abort(reason);
-  await test.rejects(writer, reason);
+  await test.rejects(writer, { name: 'AbortError', cause: reason });
   await reader;
   late.abort(reason);
-  await test.rejects(lock.shared(late.signal), reason, 'before the start');
+  await test.rejects(lock.shared(late.signal), { name: 'AbortError', cause: reason }, 'before the start');
   lock.releaseShared();
   test.notOk(lock.isHeldExclusive, 'an abort that comes late takes nothing back');
   lock.releaseShared();

@@ -1,6 +1,6 @@
 import { openSync as openFile, closeSync, readSync as readFile, statSync, truncateSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { openSync, type DaxDevice } from 'node-dax';
+import { openSync, type AbortError, type DaxDevice } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
 import { seeded, type Random } from '../helpers/random.js';
 
@@ -134,8 +134,23 @@ onEveryDevice('an AbortSignal on', async (test, wanted) => {
   setImmediate(() => {
     controller.abort();
   });
-  const moved = await reading;
-  test.ok(moved > 0 && moved <= 4 * MIB, `what moved before is reported: ${moved}`);
+  const error = await reading.then(() => undefined, (reason: unknown) => reason as AbortError);
+  test.match(error, { name: 'AbortError', code: 'ABORT_ERR', cause: controller.signal.reason as unknown });
+  const moved = error?.bytesMoved ?? 0;
+  test.ok(moved > 0 && moved < 4 * MIB, `what moved before is told: ${moved}`);
+  device.zeroSync(0, 4 * MIB);
+  const ending = new AbortController();
+  const writing = device.writev(Array.from({ length: 64 }, () => Buffer.alloc(MIB / 16, 'w')), 0, ending);
+  setImmediate(() => {
+    ending.abort('enough');
+  });
+  const stopped = await writing.then(() => undefined, (reason: unknown) => reason as AbortError);
+  test.match(stopped, { name: 'AbortError', cause: 'enough' }, 'a write that did not do it all does not resolve');
+  const written = stopped?.bytesMoved ?? 0;
+  test.ok(written > 0 && written < 4 * MIB);
+  const found = contents(device, 0, 4 * MIB);
+  test.ok(found.subarray(0, written).equals(Buffer.alloc(written, 'w')), 'what is told was written');
+  test.ok(found.subarray(written).every((byte) => byte === 0), 'and nothing else');
 });
 
 onEveryDevice('flushing on', (test, wanted) => {

@@ -1,0 +1,37 @@
+// Owns a line of those who wait: joined at its end, left from anywhere, at a cost that does not grow with its length.
+
+/** A place in a line. Ours between `join` and `leave`. */
+export interface Place<T> {
+  readonly who: T;
+  before: Place<T> | undefined;
+  after: Place<T> | undefined;
+}
+
+export class Line<T> {
+  #first: Place<T> | undefined;
+  #last: Place<T> | undefined;
+
+  get first(): Place<T> | undefined {
+    return this.#first;
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === undefined;
+  }
+
+  join(who: T): Place<T> {
+    const place: Place<T> = { who, before: this.#last, after: undefined };
+    if (this.#last === undefined) this.#first = place;
+    else this.#last.after = place;
+    this.#last = place;
+    return place;
+  }
+
+  leave(place: Place<T>): void {
+    const { before, after } = place;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+  }
+}
