@@ -34,7 +34,7 @@ export interface FlushOption {
 /** How a write is made. */
 export interface WriteOptions extends BufferRange, FlushOption {}
 
-/** How an asynchronous operation may be ended early: what moved is reported; if nothing did, it rejects. */
+/** How an asynchronous operation may be ended early: it rejects, with an `AbortError` that tells what had moved. */
 export interface Abortable {
   signal?: AbortSignal | undefined;
 }

@@ -90,8 +90,12 @@ export class DaxFile {
     try {
       return await work();
     } finally {
-      if (--this.#begun === 0 && this.#whenDone.length > 0) for (const wake of this.#whenDone.splice(0)) wake();
+      this.#ended();
     }
+  }
+
+  #ended(): void {
+    if (--this.#begun === 0 && this.#whenDone.length > 0) for (const wake of this.#whenDone.splice(0)) wake();
   }
 
   // A filesystem may become read-only while its files are open.
@@ -115,9 +119,12 @@ export class DaxFile {
     if (lengthOf(target) === 0) return 0;
     const { getBlock } = this.#operations;
     const { signal } = options ?? {};
-    return this.#begin(() =>
-      daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal),
-    );
+    this.#begun++;
+    try {
+      return await daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal);
+    } finally {
+      this.#ended();
+    }
   }
 
   /**

@@ -5,6 +5,9 @@ import { Line } from './line.js';
 import { assertOrder, noteReleased, noteTaken, type LockRank } from './lock-order.js';
 import { loopTurn } from './loop-turn.js';
 
+// Who shares a lock reads, mostly little: the clock is looked at every few times.
+const SHARED_BYTES = 16 * 1024;
+
 interface Waiter {
   readonly shared: boolean;
   readonly wake: () => void;
@@ -47,7 +50,7 @@ export class RwLock {
   async shared(signal?: AbortSignal): Promise<void> {
     checkAborted(signal);
     if (!this.tryShared()) await this.#wait(true, signal);
-    const turn = loopTurn();
+    const turn = loopTurn(SHARED_BYTES);
     if (turn === undefined) return;
     await turn;
     if (signal?.aborted !== true) return;

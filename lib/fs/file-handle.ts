@@ -40,7 +40,7 @@ export class OpenHandle {
       const buffer = options === undefined ? first : (options.buffer ?? Buffer.alloc(READ_LENGTH));
       const { bytes, position } = toTransfer(buffer, options ?? offset, length, at);
       return { bytesRead: await attemptAsync({ syscall: 'read' }, () => opened.read(bytes, position)), buffer };
-    });
+    }, 0);
   }
 
   /** `(buffer, offset, length, position)` or `(buffer, options)` or `(string, position, encoding)`. */
@@ -48,7 +48,7 @@ export class OpenHandle {
     return this.#call('write', async (opened) => {
       const { bytes, position } = toWrite(data, second, third, fourth);
       return { bytesWritten: await attemptAsync({ syscall: 'write' }, () => opened.write(bytes, position)), buffer: data };
-    });
+    }, 0);
   }
 
   async readv<T>(buffers: T, position?: unknown): Promise<{ bytesRead: number; buffers: T }> {
@@ -159,11 +159,12 @@ export class OpenHandle {
     await this.#close();
   }
 
-  async #call<T>(syscall: string, work: (opened: OpenFile) => Promise<T> | T): Promise<T> {
+  // `bytes` as in `loopTurn`: what goes on to read or write gives way there.
+  async #call<T>(syscall: string, work: (opened: OpenFile) => Promise<T> | T, bytes?: number): Promise<T> {
     if (this.#closing !== undefined) fail('EBADF', { syscall });
     this.#begun++;
     try {
-      const turn = loopTurn();
+      const turn = loopTurn(bytes);
       if (turn !== undefined) await turn;
       return await work(this.#opened);
     } finally {

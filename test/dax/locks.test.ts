@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap';
 import { setImmediate } from 'node:timers/promises';
-import { daxDoIo, daxDoIoAsync, DIO_LOCKING, openSync, RwLock, type DaxFile } from 'node-dax';
+import { daxDoIo, daxDoIoAsync, DIO_LOCKING, loopTurn, openSync, RwLock, type DaxFile } from 'node-dax';
 import { scratchPath } from '../helpers/devices.js';
 import { latch } from '../helpers/memory-device.js';
 import { isFree, Tfs } from '../helpers/tfs.js';
+import { watch } from '../helpers/watchdog.js';
 
 const KIB = 1024;
 // Large enough for another thread.
@@ -382,4 +383,40 @@ t.test('RwLock: who gives up keeps nobody out', async (test) => {
   test.ok(lock.isHeldExclusive);
   lock.releaseExclusive();
   test.ok(lock.tryExclusive());
+});
+
+t.test('RwLock: of very many who wait, any may give up, and the rest have their turn', async (test) => {
+  watch(test);
+  const lock = new RwLock();
+  test.ok(lock.tryExclusive());
+  const ending = new AbortController();
+  const order: number[] = [];
+  const waiting = Array.from({ length: 4000 }, async (_, index) => {
+    // Every other one gives up.
+    await lock.exclusive(index % 2 === 0 ? ending.signal : undefined);
+    order.push(index);
+    lock.releaseExclusive();
+  });
+  ending.abort('enough');
+  lock.releaseExclusive();
+  const settled = await Promise.allSettled(waiting);
+  test.ok(settled.every(({ status }, index) => status === (index % 2 === 0 ? 'rejected' : 'fulfilled')));
+  test.ok(order.length === 2000 && order.every((who, place) => who === 2 * place + 1));
+  test.ok(lock.tryExclusive());
+});
+
+t.test('RwLock: an abort while it gives way to the event loop', async (test) => {
+  watch(test);
+  const lock = new RwLock();
+  for (const form of ['shared', 'exclusive'] as const) {
+    const ending = new AbortController();
+    // Takes all there is of this turn, so that the next one has to wait for the loop.
+    while (loopTurn() === undefined);
+    const taking = lock[form](ending.signal);
+    test.notOk(lock.tryExclusive(), 'who gives way has it already');
+    ending.abort('enough');
+    await test.rejects(taking, { name: 'AbortError', cause: 'enough' });
+    test.ok(lock.tryExclusive(), 'and gives it back');
+    lock.releaseExclusive();
+  }
 });
