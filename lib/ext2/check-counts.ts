@@ -3,7 +3,7 @@
 import { countClear, isSet, setRun } from './bits.js';
 import type { Census } from './census.js';
 import { isBitmap } from './check-tables.js';
-import { EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasFlag, RO_COMPAT } from './disk.js';
+import { BG_BLOCK_UNINIT, BG_INODE_UNINIT, EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasFlag, RO_COMPAT, type GroupDesc } from './disk.js';
 import type { Place } from './error.js';
 import { ownInodes } from './own-inodes.js';
 
@@ -52,6 +52,7 @@ export function checkBitmaps(census: Census): void {
     const expect = (what: string, told: number, is: number) => {
       if (told !== is) findings.add('count', `counts ${told} ${what}, has ${is}`, { group });
     };
+    checkUninitialized(census, group, desc);
     expect('free blocks', desc.bg_free_blocks_count, free.blocks);
     expect('free inodes', desc.bg_free_inodes_count, free.inodes);
     expect('directories', desc.bg_used_dirs_count, inodes.directories);
@@ -59,6 +60,16 @@ export function checkBitmaps(census: Census): void {
   const { s_free_blocks_count, s_free_inodes_count } = sb;
   if (s_free_blocks_count !== freeBlocks) findings.add('count', `counts ${s_free_blocks_count} free blocks, there are ${freeBlocks}`);
   if (s_free_inodes_count !== freeInodes) findings.add('count', `counts ${s_free_inodes_count} free inodes, there are ${freeInodes}`);
+}
+
+// Without uninit_bg nobody minds, unless inodes are in use where there are said to be none.
+function checkUninitialized(census: Census, group: number, { bg_flags, bg_itable_unused }: GroupDesc): void {
+  const { findings } = census;
+  if (hasFlag(bg_flags, BG_INODE_UNINIT) && !census.used(group).next().done) {
+    findings.error('has inodes in use, and is marked as having none', { group });
+  } else if (hasFlag(bg_flags, BG_INODE_UNINIT) || hasFlag(bg_flags, BG_BLOCK_UNINIT) || bg_itable_unused !== 0) {
+    findings.add('unclean', 'is marked as uninitialised, and the feature uninit_bg is not there', { group });
+  }
 }
 
 function usedInodes(census: Census, group: number): { used: Uint8Array; directories: number } {

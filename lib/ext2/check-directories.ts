@@ -1,12 +1,14 @@
 // Owns the check of directories: their entries, and that each is led to once, from the root.
 
 import type { Census, CheckedDirectory } from './census.js';
-import { DIRENT, DIRENT_HEADER, direntLength, EXT2_NAME_LEN, EXT2_ROOT_INO, FT } from './disk.js';
+import { DIRENT, DIRENT_HEADER, direntLength, EXT2_ROOT_INO, FT } from './disk.js';
 
 interface Entry {
   readonly ino: number;
   readonly name: string;
   readonly type: number;
+  /** A NUL follows the name, as there must in the first two. */
+  readonly isTerminated: boolean;
 }
 
 /** Checks all directories, and counts what their entries lead to. */
@@ -41,28 +43,33 @@ function entriesOf(census: Census, { ino }: CheckedDirectory, block: number, byt
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { hasFileType } = geometry;
+  let hasType = false;
   for (let at = 0; at < bytes.length; ) {
     const isWhole = at + direntLength(1) <= bytes.length;
     const recLen = isWhole ? view.getUint16(at + DIRENT.rec_len[1], true) : 0;
     const fileType = isWhole ? view.getUint8(at + DIRENT.file_type[1]) : 0;
-    const nameLength = (isWhole ? view.getUint8(at + DIRENT.name_len[1]) : 0) + (hasFileType ? 0 : 256 * fileType);
+    const nameLength = isWhole ? view.getUint8(at + DIRENT.name_len[1]) : 0;
     if (recLen < direntLength(Math.max(1, nameLength)) || recLen % 4 !== 0 || at + recLen > bytes.length) {
       findings.error('has an entry that cannot be', { ino, block });
       return entries;
     }
     const start = at + DIRENT_HEADER;
     const name = text.toString('latin1', start, start + nameLength);
-    if (nameLength > EXT2_NAME_LEN) findings.error(`has a name of ${nameLength} bytes`, { ino, block });
-    entries.push({ ino: view.getUint32(at, true), name, type: hasFileType ? fileType : FT.UNKNOWN });
+    const entryIno = view.getUint32(at, true);
+    hasType ||= entryIno !== 0 && fileType !== FT.UNKNOWN;
+    const isTerminated = text[start + nameLength] === 0;
+    entries.push({ ino: entryIno, name, isTerminated, type: hasFileType ? fileType : FT.UNKNOWN });
     at += recLen;
   }
+  // Left by who took the feature away; nobody reads it.
+  if (hasType && !hasFileType) findings.add('count', 'has types of entries, and the feature filetype is not there', { ino, block });
   return entries;
 }
 
 function checkFirst({ findings }: Census, directory: CheckedDirectory, [self, up]: readonly Entry[]): void {
   const { ino } = directory;
-  if (self?.name !== '.' || self.ino !== ino) findings.error("does not begin with '.'", { ino });
-  if (up?.name !== '..' || up.ino === 0) findings.error("has no '..'", { ino });
+  if (self?.name !== '.' || self.ino !== ino || !self.isTerminated) findings.error("does not begin with '.'", { ino });
+  if (up?.name !== '..' || up.ino === 0 || !up.isTerminated) findings.error("has no '..'", { ino });
   else directory.up = up.ino;
 }
 

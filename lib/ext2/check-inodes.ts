@@ -7,6 +7,7 @@ import {
   CREATOR_HURD,
   EXT2_BAD_INO,
   EXT2_DYNAMIC_REV,
+  EXT2_JOURNAL_INO,
   EXT2_N_BLOCKS,
   EXT2_NDIR_BLOCKS,
   EXT2_RESIZE_INO,
@@ -26,7 +27,6 @@ import {
 import { decode } from './layout.js';
 
 const BOOT_LOADER_INO = 5;
-const JOURNAL_INO = 8;
 const LARGE_FILE = 2 ** 31;
 const CHUNK = 256 * 1024;
 
@@ -69,8 +69,8 @@ function checkReserved(census: Census, ino: number, raw: Uint8Array): void {
   const { i_mode, i_size_high, i_blocks } = decode(INODE, raw);
   const isFile = fileTypeOf(i_mode) === FT.REG_FILE;
   // A journal may stay when the feature goes.
-  if ((ino === BOOT_LOADER_INO || ino === JOURNAL_INO) && isFile) checkUsed(census, ino, raw);
-  else if (i_mode !== 0 && ino !== JOURNAL_INO) findings.error(`is reserved, and has mode ${i_mode.toString(8)}`, { ino });
+  if ((ino === BOOT_LOADER_INO || ino === EXT2_JOURNAL_INO) && isFile) checkUsed(census, ino, raw);
+  else if (i_mode !== 0 && ino !== EXT2_JOURNAL_INO) findings.error(`is reserved, and has mode ${i_mode.toString(8)}`, { ino });
   else if (i_size_high + i_blocks !== 0) findings.add('count', 'is reserved, and has a size or blocks', { ino });
 }
 

@@ -19,6 +19,9 @@ import { hasSuperblock } from './geometry.js';
 import { decode } from './layout.js';
 import { reserveOf } from './reserve.js';
 
+// Whatever the block size, as e2fsprogs has it.
+const MAX_DESC_SIZE = 1024;
+
 /** What the superblock says, apart from its geometry and its free counts. */
 export function checkSuperblock({ sb, geometry, findings }: Census): void {
   if (!hasFlag(sb.s_state, EXT2_VALID_FS)) findings.add('unclean', 'it was not cleanly unmounted');
@@ -26,10 +29,13 @@ export function checkSuperblock({ sb, geometry, findings }: Census): void {
   if (sb.s_r_blocks_count > sb.s_blocks_count / 2) findings.error(`${sb.s_r_blocks_count} blocks are reserved`, {});
   if (sb.s_log_frag_size !== sb.s_log_block_size) findings.error('fragments are not of the size of blocks', {});
   if (sb.s_frags_per_group !== geometry.blocksPerGroup) findings.error('groups have not as many fragments as blocks', {});
-  const hasReserve = sb.s_rev_level >= EXT2_DYNAMIC_REV && hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE);
-  if (!hasReserve && sb.s_reserved_gdt_blocks !== 0) {
-    findings.error('blocks are reserved for descriptors, and the feature resize_inode is not there', {});
+  if (sb.s_rev_level < EXT2_DYNAMIC_REV) return;
+  if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE) && sb.s_reserved_gdt_blocks !== 0) {
+    findings.add('unclean', 'blocks are reserved for descriptors, and the feature resize_inode is not there');
   }
+  // No one looks at it without the feature 64bit, and e2fsprogs refuses it all the same.
+  const { s_desc_size: size } = sb;
+  if (size !== 0 && (!Number.isInteger(Math.log2(size)) || size > MAX_DESC_SIZE)) findings.error(`s_desc_size is ${size}`, {});
 }
 
 /** Claims the filesystem's own blocks. Returns, for each group, whether its inodes can be read. */
@@ -83,7 +89,11 @@ export function checkReserve(census: Census, raw: Uint8Array): void {
   const { i_mode, i_links_count, i_block, i_blocks } = decode(INODE, raw);
   const place = { ino: EXT2_RESIZE_INO };
   if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE) || sb.s_rev_level < EXT2_DYNAMIC_REV) {
-    if (i_block.some((block) => block !== 0)) findings.error('has blocks, and the feature resize_inode is not there', place);
+    if (!i_block.some((block) => block !== 0)) return;
+    findings.add('unclean', 'has blocks, and the feature resize_inode is not there', place);
+    // tune2fs takes the feature away, and leaves this block taken.
+    const left = i_block[EXT2_NDIR_BLOCKS + 1] ?? 0;
+    if (census.isBlock(left)) census.claim(left);
     return;
   }
   const dind = i_block[EXT2_NDIR_BLOCKS + 1] ?? 0;

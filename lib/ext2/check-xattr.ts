@@ -50,6 +50,7 @@ export function checkBlockAttributes(census: Census, ino: number, block: number)
 
 // Values lie at offsets from the start of `bytes`, and no two of them on one another, nor on the entries.
 function checkList(census: Census, place: Place, bytes: Uint8Array, start: number): void {
+  const isBlock = place.block !== undefined;
   const wrong = (what: string) => { census.findings.error(`has an attribute ${what}`, place); };
   const values: [from: number, to: number][] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -64,7 +65,7 @@ function checkList(census: Census, place: Place, bytes: Uint8Array, start: numbe
       wrong('past the end');
       return;
     }
-    const { e_name_len, e_value_offs, e_value_block, e_value_size, e_hash } = decode(XATTR_ENTRY, bytes, at);
+    const { e_name_len, e_name_index, e_value_offs, e_value_block, e_value_size, e_hash } = decode(XATTR_ENTRY, bytes, at);
     const next = at + XATTR_ENTRY_SIZE + Math.ceil(e_name_len / 4) * 4;
     if (next + 4 > bytes.length) {
       wrong('past the end');
@@ -76,7 +77,10 @@ function checkList(census: Census, place: Place, bytes: Uint8Array, start: numbe
     }
     const name = bytes.subarray(at + XATTR_ENTRY_SIZE, at + XATTR_ENTRY_SIZE + e_name_len);
     const value = bytes.subarray(e_value_offs, e_value_offs + e_value_size);
-    if (e_hash !== 0 && e_hash !== entryHash(name, value)) wrong('with a wrong hash');
+    // Older kernels took the bytes of names as signed, where char is.
+    const isKnown = e_hash === 0 || e_hash === entryHash(name, value) || e_hash === entryHash(name, value, true);
+    if (!isKnown) wrong('with a wrong hash');
+    if (isBlock && e_name_index === 0) wrong('without a name');
     if (e_value_size > 0) values.push([e_value_offs, e_value_offs + Math.ceil(e_value_size / 4) * 4]);
     at = next;
   }

@@ -5,10 +5,12 @@ import { Census } from './census.js';
 import { checkBitmaps, checkLinks } from './check-counts.js';
 import { checkDirectories } from './check-directories.js';
 import { checkInodes } from './check-inodes.js';
+import { checkJournal } from './check-journal.js';
 import { checkSuperblock, claimTables, inodePos } from './check-tables.js';
 import { checkAttributeUsers } from './check-xattr.js';
-import { FT, GROUP_DESC_SIZE, INODE, readGroupDesc, readSuperblock, SUPERBLOCK_POS, SUPERBLOCK_SIZE } from './disk.js';
+import { CHECKED_COMPAT, EXT2_DYNAMIC_REV, FT, GROUP_DESC_SIZE, INODE, readGroupDesc, readSuperblock, SUPERBLOCK_POS, SUPERBLOCK_SIZE, unknownFlags } from './disk.js';
 import { fail } from './error.js';
+import { featureNames } from './features.js';
 import { Findings, type Finding, type FindingClass } from './findings.js';
 import { geometryOf } from './geometry.js';
 import { Medium } from './medium.js';
@@ -49,6 +51,7 @@ export function check(device: BlockDevice, options: CheckOptions = {}): CheckRep
   checkSuperblock(census);
   const isReadable = claimTables(census);
   checkInodes(census, isReadable);
+  checkJournal(census, isReadable);
   checkOrphans(census, isReadable);
   checkDirectories(census);
   checkAttributeUsers(census);
@@ -72,27 +75,32 @@ function open(device: BlockDevice, findings: Findings): Census {
   const whole = new Medium(device, device.size);
   const sb = readSuperblock(whole.load(SUPERBLOCK_POS, SUPERBLOCK_SIZE));
   const geometry = geometryOf(sb, device.size);
-  if (geometry.unknownRoCompat !== 0) {
-    fail('EOPNOTSUPP', 'check', `s_feature_ro_compat has 0x${geometry.unknownRoCompat.toString(16)}: run e2fsck`);
-  }
+  const unknown = [
+    ...featureNames('s_feature_compat', sb.s_rev_level < EXT2_DYNAMIC_REV ? 0 : unknownFlags(sb.s_feature_compat, CHECKED_COMPAT)),
+    ...featureNames('s_feature_ro_compat', geometry.unknownRoCompat),
+  ];
+  if (unknown.length > 0) fail('EOPNOTSUPP', 'check', `it has ${unknown.join(', ')}, which ext2 has not: run e2fsck`);
   const medium = new Medium(device, geometry.blocksCount * geometry.blockSize);
   const table = medium.load(geometry.descBlock * geometry.blockSize, geometry.groups * GROUP_DESC_SIZE);
   const descs = Array.from({ length: geometry.groups }, (_, group) => readGroupDesc(table, group));
   return new Census(medium, sb, geometry, descs, findings);
 }
 
-// The list of inodes that were open without a name: each once, and none of them in use.
+// The list of inodes that were open without a name. Whoever mounts it ends it where it leads to something else.
 function checkOrphans(census: Census, isReadable: readonly boolean[]): void {
   const { sb, geometry, findings } = census;
   const seen = new Set<number>();
   for (let ino = sb.s_last_orphan; ino !== 0; ) {
     const group = Math.floor((ino - 1) / geometry.inodesPerGroup);
     if (ino < geometry.firstIno || ino > geometry.inodesCount || seen.has(ino) || isReadable[group] !== true) {
-      findings.error('is in the list of orphans, and cannot be', { ino });
+      findings.add('unclean', 'is in the list of orphans, and cannot be', { ino });
       return;
     }
     seen.add(ino);
-    if (census.isUsed(ino) && census.typeOf(ino) !== FT.REG_FILE) findings.error('is an orphan, and in use', { ino });
+    if (census.isUsed(ino) && census.typeOf(ino) !== FT.REG_FILE) {
+      findings.add('unclean', 'is in the list of orphans, and in use', { ino });
+      return;
+    }
     const raw = census.load(inodePos(census, ino), 128);
     if (raw === undefined) return;
     ino = new DataView(raw.buffer).getUint32(INODE.i_dtime[1], true);

@@ -22,6 +22,7 @@ export const EXT2_ERROR_FS = 0x0002;
 export const EXT2_BAD_INO = 1;
 export const EXT2_ROOT_INO = 2;
 export const EXT2_RESIZE_INO = 7;
+export const EXT2_JOURNAL_INO = 8;
 
 /** s_creator_os of GNU/Hurd, which has a passive translator in i_osd1: one block, which i_blocks counts. */
 export const CREATOR_HURD = 1;
@@ -35,6 +36,8 @@ export const COMPAT = {
   RESIZE_INODE: 0x0010,
   DIR_INDEX: 0x0020,
   SPARSE_SUPER2: 0x0200,
+  FAST_COMMIT: 0x0400,
+  STABLE_INODES: 0x0800,
   ORPHAN_FILE: 0x1000,
 } as const;
 
@@ -58,10 +61,15 @@ export const KNOWN_RO_COMPAT =
 /** All of s_feature_incompat that this filesystem knows. */
 export const KNOWN_INCOMPAT = INCOMPAT.FILETYPE;
 
+/** All of s_feature_compat that a check need not know more of, because e2fsck does not either. */
+export const CHECKED_COMPAT =
+  COMPAT.DIR_PREALLOC + COMPAT.IMAGIC_INODES + COMPAT.HAS_JOURNAL + COMPAT.EXT_ATTR + COMPAT.RESIZE_INODE + COMPAT.DIR_INDEX +
+  COMPAT.SPARSE_SUPER2 + COMPAT.FAST_COMMIT + COMPAT.STABLE_INODES + COMPAT.ORPHAN_FILE;
+
 /** Whether `flags` (32 bits) has all of `flag`. */
 export function hasFlag(flags: number, flag: number): boolean {
   // eslint-disable-next-line no-bitwise -- flags
-  return (flags & flag) === flag;
+  return (flags & flag) === (flag | 0);
 }
 
 /** `flags` with those of `flag` set, or cleared. */
@@ -148,7 +156,12 @@ export const GROUP_DESC = fields({
   bg_free_inodes_count: ['u16', 14],
   bg_used_dirs_count: ['u16', 16],
   bg_flags: ['u16', 18],
+  bg_itable_unused: ['u16', 28],
 });
+
+/** bg_flags of the feature uninit_bg: there are no inodes, or no blocks, in use. */
+export const BG_INODE_UNINIT = 0x0001;
+export const BG_BLOCK_UNINIT = 0x0002;
 
 export type GroupDesc = Decoded<typeof GROUP_DESC>;
 

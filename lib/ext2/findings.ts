@@ -3,8 +3,9 @@
 import type { Place } from './error.js';
 
 /**
- * What a finding means. `unclean`: it was not unmounted, or someone found errors. `count`: a number that lags behind what
- * it counts: free blocks and inodes, directories, i_blocks, i_size. `leak`: something is taken and not used, or counts
+ * What a finding means. `unclean`: it was not unmounted, someone found errors, or a tool left what nobody minds. `count`: a
+ * number that lags behind what it counts (free blocks and inodes, directories, i_blocks, i_size), or a type in an entry that
+ * has none. `leak`: something is taken and not used, or counts
  * more users than it has; space is lost, nothing else. `error`: all the rest; do not write before e2fsck has.
  */
 export type FindingClass = 'unclean' | 'count' | 'leak' | 'error';

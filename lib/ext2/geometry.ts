@@ -17,6 +17,7 @@ import {
   unknownFlags,
   type Superblock,
 } from './disk.js';
+import { featureNames } from './features.js';
 
 /** What the numbers of a superblock come to. Blocks and inodes are counted as on the medium. */
 export interface Geometry {
@@ -46,10 +47,6 @@ function corrupt(hint: string): never {
   throw new DaxError({ errno: 'EUCLEAN', syscall: 'mount', hint: `superblock: ${hint}` });
 }
 
-function hex(flags: number): string {
-  return `0x${flags.toString(16)}`;
-}
-
 function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(Math.log2(value));
 }
@@ -71,7 +68,8 @@ function checkFeatures(sb: Superblock): void {
   if (sb.s_rev_level === EXT2_GOOD_OLD_REV) return;
   const unknown = unknownFlags(sb.s_feature_incompat, KNOWN_INCOMPAT);
   if (unknown === 0) return;
-  const hint = `s_feature_incompat has ${hex(unknown)}, which is not ext2's: mount it with the filesystem that it is`;
+  const names = featureNames('s_feature_incompat', unknown).join(', ');
+  const hint = `it has ${names}, which ext2 has not: mount it with the filesystem that it is`;
   throw new DaxError({ errno: 'EOPNOTSUPP', syscall: 'mount', hint });
 }
 
@@ -126,8 +124,7 @@ export function geometryOf(sb: Superblock, deviceSize: number): Geometry {
   const isDynamic = sb.s_rev_level !== EXT2_GOOD_OLD_REV;
   const descBlock = sb.s_first_data_block + 1;
   const descBlocks = Math.ceil((groups * GROUP_DESC_SIZE) / blockSize);
-  const hasReserve = isDynamic && hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE);
-  if (hasReserve && sb.s_reserved_gdt_blocks > blockSize / 4) {
+  if (isDynamic && sb.s_reserved_gdt_blocks > blockSize / 4) {
     corrupt(`s_reserved_gdt_blocks is ${sb.s_reserved_gdt_blocks}`);
   }
   if (descBlock + descBlocks > sb.s_blocks_count) corrupt(`${groups} groups have no room for their descriptors`);
@@ -143,7 +140,8 @@ export function geometryOf(sb: Superblock, deviceSize: number): Geometry {
     firstIno: firstInoOf(sb),
     descBlock,
     descBlocks,
-    reservedDescBlocks: hasReserve ? sb.s_reserved_gdt_blocks : 0,
+    // Without the feature resize_inode as well: tune2fs takes the feature away, and leaves the blocks taken.
+    reservedDescBlocks: isDynamic ? sb.s_reserved_gdt_blocks : 0,
     inodeTableBlocks: Math.ceil((sb.s_inodes_per_group * inodeSize) / blockSize),
     hasFileType: isDynamic && hasFlag(sb.s_feature_incompat, INCOMPAT.FILETYPE),
     unknownRoCompat: isDynamic ? unknownFlags(sb.s_feature_ro_compat, KNOWN_RO_COMPAT) : 0,

@@ -37,13 +37,17 @@ export class OrphanList {
     inode.dtime = 0;
   }
 
-  /** Calls `recover` with each inode that is on the medium's list, which is then empty. Returns how many there were. */
-  recover(recover: (ino: number) => void): number {
+  /**
+   * Calls `recover` with each inode that is on the medium's list, which is then empty. Returns how many there were. The list
+   * ends at what cannot be one, as Linux ends it: `mayBe` tells.
+   */
+  recover(mayBe: (ino: number) => boolean, recover: (ino: number) => void): number {
     const { geometry, medium, groups } = this.#sb;
     const seen = new Set<number>();
     for (let ino = this.#sb.fields.s_last_orphan; ino !== 0; ) {
-      if (ino < geometry.firstIno || ino > geometry.inodesCount || seen.has(ino)) {
-        throw this.#sb.corrupt('is in the list of orphans, and cannot be', { ino });
+      if (ino < geometry.firstIno || ino > geometry.inodesCount || seen.has(ino) || !mayBe(ino)) {
+        this.#sb.store({ s_last_orphan: 0 });
+        break;
       }
       seen.add(ino);
       const field = medium.load(groups.inodePos(ino) + INODE.i_dtime[1], 4);

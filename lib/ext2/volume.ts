@@ -3,6 +3,7 @@
 import { DaxError, daxWritebackAll } from 'node-dax';
 import { BlockAllocator, type BlockRun } from './balloc.js';
 import type { Directory } from './dir.js';
+import { fileTypeOf, FT } from './disk.js';
 import { fail } from './error.js';
 import { Ext2Inode } from './ext2-inode.js';
 import { InodeAllocator } from './ialloc.js';
@@ -269,7 +270,8 @@ export class Volume {
 
   /** Deletes inodes that lost their last name while they were open, before the filesystem was cut off. */
   recoverOrphans(): number {
-    return this.orphans.recover((ino) => {
+    const mayBe = (ino: number) => this.inodes.isTaken(ino) && fileTypeOf(IncoreInode.read(this, ino).mode) !== FT.UNKNOWN;
+    return this.orphans.recover(mayBe, (ino) => {
       const inode = IncoreInode.read(this, ino);
       inode.dtime = 0;
       // A name came back, or it was only being truncated: nothing of it is lost.

@@ -8,10 +8,13 @@ function rotated(hash: number, shift: number): number {
   return (hash << shift) ^ (hash >>> (32 - shift));
 }
 
-/** e_hash: of the name's bytes, then of the value's words, the last one filled up with zeros. */
-export function entryHash(name: Uint8Array, value: Uint8Array): number {
+/**
+ * e_hash: of the name's bytes, then of the value's words, the last one filled up with zeros. `isSigned`: as older kernels made
+ * it of names with bytes from 0x80 on.
+ */
+export function entryHash(name: Uint8Array, value: Uint8Array, isSigned = false): number {
   let hash = 0;
-  for (const byte of name) hash = rotated(hash, NAME_SHIFT) ^ byte;
+  for (const byte of name) hash = rotated(hash, NAME_SHIFT) ^ (isSigned ? (byte << 24) >> 24 : byte);
   const padded = new Uint8Array(Math.ceil(value.length / 4) * 4);
   padded.set(value);
   const view = new DataView(padded.buffer);

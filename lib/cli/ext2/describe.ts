@@ -1,18 +1,13 @@
 // Owns a superblock in words, as `ext2 info` and `ext2 mkfs` print it.
 
 import type { Superblock } from 'node-dax/ext2';
-import { COMPAT, EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag, INCOMPAT, RO_COMPAT, unknownFlags } from '../../ext2/disk.js';
+import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag } from '../../ext2/disk.js';
+import { featureNames } from '../../ext2/features.js';
 import { humanSize } from '../table.js';
 import { shown } from './names.js';
 import { minuteInWords } from './output.js';
 
 const UUID = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
-
-function namesOf(flags: number, known: Readonly<Record<string, number>>): string[] {
-  const names = Object.keys(known).filter((name) => hasFlag(flags, known[name] as number));
-  const unknown = Object.values(known).reduce(unknownFlags, flags);
-  return [...names.map((name) => name.toLowerCase()), ...(unknown === 0 ? [] : [`0x${unknown.toString(16)}`])];
-}
 
 function textOf(padded: Uint8Array): string {
   const end = padded.indexOf(0);
@@ -33,9 +28,9 @@ export function describe(sb: Superblock) {
     revision: sb.s_rev_level,
     state,
     features: [
-      ...namesOf(sb.s_feature_compat, COMPAT),
-      ...namesOf(sb.s_feature_incompat, INCOMPAT),
-      ...namesOf(sb.s_feature_ro_compat, RO_COMPAT),
+      ...featureNames('s_feature_compat', sb.s_feature_compat),
+      ...featureNames('s_feature_incompat', sb.s_feature_incompat),
+      ...featureNames('s_feature_ro_compat', sb.s_feature_ro_compat),
     ],
     blockSize,
     blocks: sb.s_blocks_count,

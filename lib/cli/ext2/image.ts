@@ -82,7 +82,7 @@ export function regionOf(device: BlockDevice, image: string, { offset = 0, size 
 }
 
 /** What an image without a filesystem may be instead. */
-function noFilesystem(device: BlockDevice): string {
+export function noFilesystem(device: BlockDevice): string {
   const first = new Uint8Array(SIGNATURE_LENGTH);
   const signature = signatureOf(first.subarray(0, device.readSync(first, 0)));
   if (signature === 'GPT' || signature === 'MBR') return 'it is a disk with partitions: name the byte where one begins with --offset';
