@@ -7,6 +7,7 @@ import { mount } from 'node-dax/ext2';
 import { ACE_CORPUS, aceWorkloads } from '../helpers/ace.js';
 import { CRASH_IMAGES, crashImage, finishCrashes, limitsOf, randomCrashes, showCrashes } from '../helpers/ext2-crash-suite.js';
 import { Ext2Crashes } from '../helpers/ext2-crash.js';
+import type { TreeOperation } from '../helpers/tree-model.js';
 import { afterDebugfs, e2fsck, e2fsprogsMissing, ImageDevice, mke2fs } from '../helpers/ext2-image.js';
 
 const missing = e2fsprogsMissing();
@@ -43,6 +44,28 @@ t.test("ACE's workloads", { skip: missing ?? noCorpus ?? false }, async (t) => {
       const report = await crashes.run({ ...kind, image, setup, operations, limits: limitsOf(kind), seed: 1 });
       showCrashes(t, report, `${name}, blocks of ${blockSize}`);
     }
+  }
+  await finishCrashes(t, crashes);
+});
+
+t.test('attributes that fill an inode and a block', { skip: missing ?? false }, async (t) => {
+  const crashes = new Ext2Crashes();
+  const set = (name: string, length: number, path = 'f'): TreeOperation => ({ kind: 'setxattr', path, name: `user.${name}`, value: name[0]?.repeat(length) ?? '' });
+  const remove = (name: string, path = 'f'): TreeOperation => ({ kind: 'removexattr', path, name: `user.${name}` });
+  const fill = [set('one', 8), set('two', 8), set('rest', 900)];
+  const operations: TreeOperation[] = [
+    // From the middle of the list in the inode, back into its place, from the end, and from the block.
+    ...fill, remove('one'), set('one', 8), remove('two'), set('two', 8), remove('rest'), remove('one'), remove('two'),
+    // A block that two files have, which one loses, and then the other.
+    set('shared', 200), { kind: 'create', path: 'g' }, set('shared', 200, 'g'), remove('shared'), set('shared', 200), set('shared', 100, 'g'),
+    { kind: 'unlink', path: 'g' }, { kind: 'unlink', path: 'f' },
+  ];
+  for (const inodeSize of [128, 256]) {
+    const kind = { blockSize: 1024, inodeSize, synchronous: true };
+    const most = inodeSize === 128 ? operations.slice(10) : operations;
+    const setup: TreeOperation[] = [{ kind: 'create', path: 'f' }];
+    const report = await crashes.run({ ...kind, image: crashImage(kind), setup, operations: most, limits: limitsOf(kind), seed: 1 });
+    showCrashes(t, report, `inodes of ${inodeSize}`);
   }
   await finishCrashes(t, crashes);
 });

@@ -29,7 +29,7 @@ export function crashImage({ blockSize, inodeSize }: CrashKind): Uint8Array {
 
 /** Files of a few blocks, with some that have an indirect one. */
 export function limitsOf({ blockSize }: CrashKind) {
-  return { blockSize, largestWrite: 2000, blocks: blockSize === 1024 ? 16 : 4 };
+  return { blockSize, largestWrite: 2000, blocks: blockSize === 1024 ? 16 : 4, attributes: true };
 }
 
 function keep(t: Test, image: Uint8Array): void {

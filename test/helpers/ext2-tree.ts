@@ -1,7 +1,7 @@
 // Owns an ext2 filesystem as a tree of files: operations done to it, and everything that is found in it.
 
 import type { Ext2, Ext2Inode } from 'node-dax/ext2';
-import { parentOf, type Found, type Tree, type TreeOperation } from './tree-model.js';
+import { attributesInWords, parentOf, type Found, type Tree, type TreeOperation } from './tree-model.js';
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
@@ -50,6 +50,12 @@ export function applyTo(fs: Ext2, operation: TreeOperation): void {
     case 'punch':
       withFile(fs, operation.path, (file) => { file.punchHoleSync(operation.pos, operation.length); });
       break;
+    case 'setxattr':
+      fs.setxattr(find(fs, operation.path), operation.name, Buffer.from(operation.value));
+      break;
+    case 'removexattr':
+      fs.removexattr(find(fs, operation.path), operation.name);
+      break;
     case 'fsync':
       fs.fsync(find(fs, operation.path));
       break;
@@ -71,6 +77,11 @@ function readFile(fs: Ext2, inode: Ext2Inode): Uint8Array {
   return content;
 }
 
+function readAttributes(fs: Ext2, inode: Ext2Inode): string | undefined {
+  const names = fs.listxattr(inode).map(String);
+  return attributesInWords(new Map(names.map((name) => [name, Buffer.from(fs.getxattr(inode, name)).toString()])));
+}
+
 /** Everything from the root on, without lost+found. */
 export function treeOf(fs: Ext2): Tree {
   const tree = new Map<string, Found>();
@@ -84,7 +95,7 @@ export function treeOf(fs: Ext2): Tree {
         tree.set(path, { kind: 'directory', ino, content: new Uint8Array() });
         walk(inode, `${path}/`);
       } else if (inode.isSymlink) tree.set(path, { kind: 'symlink', ino, content: fs.readlink(inode) });
-      else tree.set(path, { kind: 'file', ino, content: readFile(fs, inode) });
+      else tree.set(path, { kind: 'file', ino, content: readFile(fs, inode), attributes: readAttributes(fs, inode) });
     }
   };
   walk(fs.root, '');

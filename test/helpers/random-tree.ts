@@ -11,6 +11,10 @@ const KINDS = [
   'create', 'create', 'create', 'mkdir', 'mkdir', 'symlink', 'link', 'link', 'unlink', 'unlink', 'rmdir',
   'rename', 'rename', 'rename', 'rename', 'write', 'write', 'write', 'truncate', 'truncate', 'punch', 'fsync', 'sync',
 ] as const;
+const ATTRIBUTE_KINDS = ['setxattr', 'setxattr', 'setxattr', 'removexattr', 'removexattr'] as const;
+const ATTRIBUTES = ['user.a', 'user.b', 'user.longer'];
+// They fit in an inode, or a block of 1024 bytes has three of them; few values, so that blocks are shared.
+const VALUES = ['', 'v', 'value', 'x'.repeat(40), 'y'.repeat(250), 'z'.repeat(250)];
 
 function pick<T>(random: Random, choices: readonly T[]): T {
   return choices[random(choices.length)] as T;
@@ -28,6 +32,8 @@ export interface TreeLimits {
   readonly largestWrite: number;
   /** The largest position, in blocks. */
   readonly blocks: number;
+  /** Whether files get extended attributes. */
+  readonly attributes?: boolean;
 }
 
 function choosePos(random: Random, { blockSize, blocks }: TreeLimits): number {
@@ -46,7 +52,7 @@ function choosePos(random: Random, { blockSize, blocks }: TreeLimits): number {
 }
 
 function propose(random: Random, existing: (kind?: 'file') => string, limits: TreeLimits): TreeOperation {
-  const kind = pick(random, KINDS);
+  const kind = pick(random, limits.attributes === true ? [...KINDS, ...ATTRIBUTE_KINDS] : KINDS);
   switch (kind) {
     case 'create':
     case 'mkdir':
@@ -73,6 +79,10 @@ function propose(random: Random, existing: (kind?: 'file') => string, limits: Tr
       return { kind, path: existing('file'), size: choosePos(random, limits) };
     case 'punch':
       return { kind, path: existing('file'), pos: choosePos(random, limits), length: 1 + random(3 * limits.blockSize) };
+    case 'setxattr':
+      return { kind, path: existing('file'), name: pick(random, ATTRIBUTES), value: pick(random, VALUES) };
+    case 'removexattr':
+      return { kind, path: existing('file'), name: pick(random, ATTRIBUTES) };
     case 'sync':
       return { kind };
   }

@@ -8,6 +8,8 @@ export type TreeOperation =
   | { readonly kind: 'punch'; readonly path: string; readonly pos: number; readonly length: number }
   | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
   | { readonly kind: 'link' | 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'setxattr'; readonly path: string; readonly name: string; readonly value: string }
+  | { readonly kind: 'removexattr'; readonly path: string; readonly name: string }
   | { readonly kind: 'sync' };
 
 export function describeOperation(operation: TreeOperation): string {
@@ -18,6 +20,10 @@ export function describeOperation(operation: TreeOperation): string {
       return `truncate ${operation.path} to ${operation.size}`;
     case 'punch':
       return `punch ${operation.length} at ${operation.pos} of ${operation.path}`;
+    case 'setxattr':
+      return `setxattr ${operation.name} of ${operation.value.length} bytes of ${operation.path}`;
+    case 'removexattr':
+      return `removexattr ${operation.name} of ${operation.path}`;
     case 'symlink':
       return `symlink ${operation.path} to ${operation.target.length} bytes`;
     case 'link':
@@ -36,6 +42,17 @@ export interface Found {
   readonly ino: number;
   /** Of a file its bytes, of a symlink its target; of a directory none. */
   readonly content: Uint8Array;
+  /** Extended attributes, as `attributesInWords` has them; left out for none. */
+  readonly attributes?: string | undefined;
+}
+
+/** Attributes in one string: the same exactly if they are. */
+export function attributesInWords(attributes: ReadonlyMap<string, string>): string | undefined {
+  return attributes.size === 0 ? undefined : JSON.stringify([...attributes].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function attributesOf({ attributes }: Found): Map<string, string> {
+  return new Map(JSON.parse(attributes ?? '[]') as [string, string][]);
 }
 
 /** Everything in a tree by path, without its root. */
@@ -93,6 +110,10 @@ export class TreeModel {
         if (target === undefined) return true;
         return kind === 'directory' ? target === 'directory' && isEmpty(to) : target !== 'directory';
       }
+      case 'removexattr': {
+        const found = this.#tree.get(operation.path);
+        return found?.kind === 'file' && attributesOf(found).has(operation.name);
+      }
       default:
         return kindOf(operation.path) === 'file';
     }
@@ -124,6 +145,12 @@ export class TreeModel {
           resized(old, old.byteLength).fill(0, operation.pos, operation.pos + operation.length),
         );
         break;
+      case 'setxattr':
+        this.#changeAttributes(operation.path, (attributes) => { attributes.set(operation.name, operation.value); });
+        break;
+      case 'removexattr':
+        this.#changeAttributes(operation.path, (attributes) => { attributes.delete(operation.name); });
+        break;
       case 'link':
         this.#update((tree) => { tree.set(operation.to, this.#found(operation.from)); });
         break;
@@ -153,10 +180,20 @@ export class TreeModel {
 
   // Under all of its names.
   #change(path: string, change: (content: Uint8Array) => Uint8Array): void {
-    const { ino, kind, content } = this.#found(path);
-    const found: Found = { kind, ino, content: change(content) };
+    const old = this.#found(path);
+    this.#replace({ ...old, content: change(old.content) });
+  }
+
+  #changeAttributes(path: string, change: (attributes: Map<string, string>) => void): void {
+    const old = this.#found(path);
+    const attributes = attributesOf(old);
+    change(attributes);
+    this.#replace({ ...old, attributes: attributesInWords(attributes) });
+  }
+
+  #replace(found: Found): void {
     this.#update((tree) => {
-      for (const [name, other] of tree) if (other.ino === ino) tree.set(name, found);
+      for (const [name, other] of tree) if (other.ino === found.ino) tree.set(name, found);
     });
   }
 

@@ -55,7 +55,19 @@ export class TreeHistory {
       const ino = same.at(-1)?.get(path)?.ino;
       const from = this.#isSynchronous ? first : this.#acknowledged(completed, (name, at) => this.#trees[at]?.get(name)?.ino === ino);
       this.#checkContent(path, file.content, ino, from, last);
+      // They are durable on return, however it is mounted.
+      this.#checkAttributes(path, file, ino, completed, last);
     }
+  }
+
+  // All of one version: of an operation under way, what was before it or what it makes.
+  #checkAttributes(path: string, { attributes }: Found, ino: number | undefined, first: number, last: number): void {
+    const versions = this.#trees
+      .slice(first, last + 1)
+      .flatMap((tree) => [...tree.values()].find((found) => found.ino === ino) ?? [])
+      .map((found) => found.attributes);
+    if (versions.length === 0 || versions.includes(attributes)) return;
+    throw new Error(`${path} has the attributes ${attributes ?? 'none'}, not ${versions.map((version) => version ?? 'none').join(' or ')}`);
   }
 
   // How many operations are acknowledged, for all files or for those that `isOf` picks.
