@@ -275,6 +275,52 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   return ToResult(env, 0);
 }
 
+// descriptor(handle) -> file descriptor | -EBADF
+napi_value Descriptor(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  return ToResult(env, device->source ? device->source->fd() : -EBADF);
+}
+
+bool GetLockMode(const Args& args, LockMode* mode) {
+  uint64_t value;
+  if (!args.Bytes(1, &value)) return false;
+  *mode = value == 0 ? LockMode::kNone : value == 1 ? LockMode::kShared : LockMode::kExclusive;
+  return true;
+}
+
+// flock(handle, mode) -> 0 | -errno
+napi_value Flock(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  LockMode mode;
+  if (!GetDevice(args, &device) || !GetLockMode(args, &mode)) return nullptr;
+  return ToResult(env, device->source ? device->source->Flock(mode) : -EBADF);
+}
+
+// lockRange(handle, mode, start, length) -> 0 | -errno
+napi_value LockRange(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  LockMode mode;
+  uint64_t start, length;
+  if (!GetDevice(args, &device) || !GetLockMode(args, &mode) || !args.Bytes(2, &start) ||
+      !args.Bytes(3, &length)) {
+    return nullptr;
+  }
+  return ToResult(env, device->source ? device->source->LockRange(mode, start, length) : -EBADF);
+}
+
+// claim(handle, isClaimed) -> 0 | -errno
+napi_value Claim(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  bool is_claimed;
+  if (!GetDevice(args, &device) || !args.Bool(1, &is_claimed)) return nullptr;
+  return ToResult(env, device->source ? device->source->Claim(is_claimed) : -EBADF);
+}
+
 // physicalAddress(handle, pos) -> bytes | undefined
 napi_value PhysicalAddress(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -402,6 +448,10 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"descriptor", nullptr, Descriptor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"flock", nullptr, Flock, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"lockRange", nullptr, LockRange, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"claim", nullptr, Claim, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"physicalAddress", nullptr, PhysicalAddress, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"segment", nullptr, Segment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"misalignment", nullptr, Misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

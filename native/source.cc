@@ -34,6 +34,7 @@ int CheckFileType(mode_t mode, dev_t device) {
 }  // namespace
 
 Source::~Source() {
+  Claim(false);
   close(fd_);
 }
 
@@ -45,13 +46,11 @@ void Source::Undo(const char* path) const {
 int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result) {
   int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   struct stat status;
-  bool is_block = false;
   int fd = -1;
   bool created = false;
   if (stat(path, &status) == 0) {
     if (const int error = CheckFileType(status.st_mode, status.st_rdev)) return error;
-    is_block = S_ISBLK(status.st_mode);
-    if (is_block && options.claim && !options.read_only) flags |= O_EXCL;
+    if (S_ISBLK(status.st_mode) && options.claim && !options.read_only) flags |= O_EXCL;
     fd = open(path, flags);
   } else if (errno == ENOENT && options.create_size) {
     fd = open(path, flags | O_CREAT | O_EXCL, 0666);
@@ -63,12 +62,14 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   // Before anything is changed, or taken back: it is another's if that one has the lock.
   source->created_ = created;
   if (options.lock) {
-    const int error = source->Lock(is_block);
+    const LockMode mode = options.read_only ? LockMode::kShared : LockMode::kExclusive;
+    int error = source->LockRange(mode, 0, 0);
+    if (error == 0) error = source->Flock(mode);
     if (error != 0 && error != -EAGAIN) source->Undo(path);
     if (error != 0) return error;
   }
-  int error = options.create_size ? source->CreateSize(*options.create_size) : 0;
-  if (error == 0) error = source->Classify();
+  int error = source->Classify();
+  if (error == 0 && options.create_size) error = source->CreateSize(*options.create_size);
   if (error != 0) {
     source->Undo(path);
     return error;
@@ -77,14 +78,39 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   return 0;
 }
 
-int Source::Lock(bool is_block) const {
-  const int operation = (read_only_ ? LOCK_SH : LOCK_EX) | LOCK_NB;
-  for (int left = is_block && !read_only_ ? kLockAttempts : 1;;) {
-    if (flock(fd_, operation) == 0) return 0;
+int Source::Flock(LockMode mode) const {
+  const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB};
+  struct stat status;
+  const bool is_block = fstat(fd_, &status) == 0 && S_ISBLK(status.st_mode);
+  for (int left = is_block && mode == LockMode::kExclusive ? kLockAttempts : 1;;) {
+    if (flock(fd_, operations[static_cast<int>(mode)]) == 0) return 0;
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK || --left == 0) return -errno;
     usleep(kLockPause);
   }
+}
+
+int Source::LockRange(LockMode mode, uint64_t start, uint64_t length) const {
+  constexpr short kTypes[] = {F_UNLCK, F_RDLCK, F_WRLCK};
+  struct flock range = {};
+  range.l_type = kTypes[static_cast<int>(mode)];
+  range.l_whence = SEEK_SET;
+  range.l_start = static_cast<off_t>(start);
+  range.l_len = static_cast<off_t>(length);
+  if (fcntl(fd_, F_OFD_SETLK, &range) == 0) return 0;
+  return errno == EACCES ? -EAGAIN : -errno;
+}
+
+int Source::Claim(bool is_claimed) {
+  if (is_claimed == (claim_fd_ >= 0)) return 0;
+  if (!is_claimed) {
+    close(claim_fd_);
+    claim_fd_ = -1;
+    return 0;
+  }
+  const std::string self = "/proc/self/fd/" + std::to_string(fd_);
+  claim_fd_ = open(self.c_str(), O_RDWR | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+  return claim_fd_ < 0 ? -errno : 0;
 }
 
 int Source::Classify() {
@@ -157,7 +183,11 @@ std::optional<uint64_t> Source::PhysicalAddress(uint64_t pos) const {
 int Source::CreateSize(uint64_t size) {
   struct stat status;
   if (fstat(fd_, &status) != 0) return -errno;
-  if (!S_ISREG(status.st_mode)) return -EEXIST;
+  if (!S_ISREG(status.st_mode)) {
+    uint64_t fixed;
+    if (const int error = Size(&fixed)) return error;
+    return fixed == size ? 0 : -EEXIST;
+  }
   const auto current = static_cast<uint64_t>(status.st_size);
   if (current == size) return 0;
   if (current != 0) return -EEXIST;

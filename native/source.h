@@ -11,11 +11,13 @@ namespace dax {
 
 enum class Kind { kDevdax, kFsdax, kFile, kBlock };
 
+enum class LockMode { kNone, kShared, kExclusive };
+
 struct SourceOptions {
   bool read_only = false;
   // Bytes of an ordinary file to create; an existing file must be empty or have this size.
   std::optional<uint64_t> create_size;
-  // Holds flock(2) as long as the source is open: shared if it is read-only, else exclusive.
+  // Holds both locks on the whole as long as the source is open: shared if it is read-only, else exclusive.
   bool lock = false;
   // With `lock`, a writable block device is claimed as well (O_EXCL): nobody can mount it meanwhile.
   bool claim = false;
@@ -62,10 +64,20 @@ class Source {
   // Writes what the memory controller still holds: the region's `deep_flush`, else fsync.
   int DeepFlush() const;
 
+  // Two locks, both of this open file and of nobody else, each in place of the one that it had before.
+  // flock(2) is what other programs know; it has no ranges. 0, or -EAGAIN where another has it: then the one
+  // before is gone.
+  int Flock(LockMode mode) const;
+  // fcntl(2) with F_OFD_SETLK, from `start` on, to the end and whatever comes behind it where `length` is 0.
+  // 0, or -EAGAIN where another has a part of it: then nothing has changed.
+  int LockRange(LockMode mode, uint64_t start, uint64_t length) const;
+  // Claims a writable block device (O_EXCL) so that nobody can mount it, or gives the claim back. 0, or
+  // -EBUSY.
+  int Claim(bool is_claimed);
+
  private:
   Source(int fd, bool read_only) : fd_(fd), read_only_(read_only) {}
 
-  int Lock(bool is_block) const;
   int Classify();
   void ReadDevdax(const std::string& directory);
   void ReadRegion(const std::string& directory);
@@ -74,6 +86,7 @@ class Source {
 
   const int fd_;
   const bool read_only_;
+  int claim_fd_ = -1;
   bool created_ = false;
   bool filled_ = false;
   Kind kind_ = Kind::kFile;

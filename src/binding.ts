@@ -103,6 +103,14 @@ export interface Addon {
   drain(handle: NativeHandle): number;
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
+  /** Its file descriptor, or -EBADF: to ask about, not to use. */
+  descriptor(handle: NativeHandle): number;
+  /** flock(2): 0 none, 1 shared, 2 exclusive. Where it fails, the lock that there was is gone too. */
+  flock(handle: NativeHandle, mode: number): number;
+  /** A lock of a range, to the end and beyond where `length` is 0. Where it fails, nothing has changed. */
+  lockRange(handle: NativeHandle, mode: number, start: number, length: number): number;
+  /** Keeps the kernel from mounting a block device meanwhile. */
+  claim(handle: NativeHandle, isClaimed: boolean): number;
   /** Undefined where it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;

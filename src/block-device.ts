@@ -39,6 +39,16 @@ export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
+/** `shared` for those who read, with others that read; `exclusive` for who changes something, alone. */
+export type LockMode = 'exclusive' | 'shared';
+
+/** A lock on some bytes of a device, from `lockDevice` or a device's `lock`, until it is released. */
+export interface DeviceLock {
+  /** Idempotent. */
+  readonly release: () => void;
+  [Symbol.dispose](): void;
+}
+
 /** A device whose pages can be mapped: what `open` gives. */
 export interface MappableDevice {
   readonly kind: DeviceKind;
@@ -47,6 +57,8 @@ export interface MappableDevice {
   /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
   readonly mapSync: boolean;
   readonly readOnly: boolean;
+  /** As `BlockDevice.lock`. */
+  lock(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
   /** @internal */
   readonly handle: NativeHandle;
 }
@@ -93,6 +105,11 @@ export interface BlockDevice {
    * mapping. Without it `daxMmap` of what lies here is `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;
+  /**
+   * Locks some bytes, all by default, against whoever else locks them. A device that others can open has it; `lockDevice`
+   * asks for it. Throws `EBUSY` where another has one of them.
+   */
+  lock?(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
 }
 
 /**

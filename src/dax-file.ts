@@ -55,7 +55,7 @@ export class DaxFile {
     this.#operations = operations;
     this.#gate = freezeGate(inode.sb);
     this.#append = options.append ?? false;
-    this.#sync = (options.sync ?? false) || (inode.sb.synchronous ?? false);
+    this.#sync = options.sync ?? false;
     this.#isReader = options.readOnly ?? false;
     this.#accessed = this.#readOnly ? undefined : touch;
   }
@@ -411,8 +411,13 @@ export class DaxFile {
     }
   }
 
+  // A filesystem may become synchronous while the file is open.
+  get #isSync(): boolean {
+    return this.#sync || (this.inode.sb.synchronous ?? false);
+  }
+
   #afterWrite(pos: number, written: number): void {
-    if (this.#sync && written > 0) this.#bring(pos, pos + written);
+    if (this.#isSync && written > 0) this.#bring(pos, pos + written);
   }
 
   // A truncation to the size that the file has changes its times all the same, as ftruncate(2).
@@ -433,7 +438,7 @@ export class DaxFile {
     work();
     inode.mtimeMs = inode.ctimeMs = Date.now();
     this.#operations.dirty?.(inode);
-    if (this.#sync) this.#bring(0, inode.size);
+    if (this.#isSync) this.#bring(0, inode.size);
   }
 }
 

@@ -9,10 +9,13 @@ import {
   type Backing,
   type BlockDevice,
   type BufferRange,
+  type DeviceLock,
   type DirectAccess,
   type FlushOption,
+  type LockMode,
   type WriteOptions,
 } from './block-device.js';
+import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import { loopTurn } from './loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
@@ -37,6 +40,9 @@ export interface DeviceFacts {
   /** Bytes from which on writes bypass the cache; undefined where they never do. */
   readonly streamThreshold: number | undefined;
 }
+
+/** What `open` was asked for, as far as it matters later. */
+export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'>;
 
 type Views = readonly NodeJS.ArrayBufferView[];
 
@@ -70,12 +76,13 @@ export class DaxDevice implements BlockDevice {
   #open: NativeHandle | undefined;
   #size: number;
   readonly #segments: Segments;
+  readonly #locks: FileLocks;
   #inFlight = 0;
   #whenIdle: (() => void)[] = [];
   #closing: Promise<void> | undefined;
 
   /** @internal Use `open` or `openSync`. */
-  constructor(path: string, found: NativeFacts, readOnly: boolean) {
+  constructor(path: string, found: NativeFacts, { readOnly, isLocked, isForced }: OpenedAs) {
     const { flushInstruction, streamThreshold } = addon().cpu();
     this.path = path;
     this.kind = found.kind;
@@ -96,6 +103,7 @@ export class DaxDevice implements BlockDevice {
     this.#open = found.handle;
     this.#size = found.size;
     this.#segments = new Segments(found.handle, path, found.size);
+    this.#locks = new FileLocks({ handle: found.handle, path, isBlock: found.kind === 'block', readOnly, isLocked, isForced });
   }
 
   /** @internal For what maps its pages. */
@@ -386,6 +394,23 @@ export class DaxDevice implements BlockDevice {
   backing(pos: number): Backing {
     this.#usable('mmap');
     return { device: this, pos };
+  }
+
+  /**
+   * Locks `length` bytes from `pos` on, all by default, against whoever else locks one of them: through this device, another
+   * object, in another thread or another process. What is mounted takes it itself; see `lockDevice` for the rules. It ends
+   * when it is released, or with the device. A device that was opened with `lock: true` keeps others out already: its locks
+   * are for those in this thread.
+   *
+   * Throws `EBUSY` with reason `DEVICE_IN_USE`; `EROFS` for `'exclusive'` on a device that is opened to be read.
+   */
+  lock(mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
+    this.#usable('lock');
+    const wanted = toLockMode(mode);
+    const start = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    return this.#locks.lock(wanted, start, bytes, this.#size);
   }
 
   /** Refuses new work, waits for what is under way, detaches every view and unmaps. Idempotent. Flushes nothing. */

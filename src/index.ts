@@ -9,9 +9,11 @@ export {
   type MappableDevice,
   type BlockDevice,
   type BufferRange,
+  type DeviceLock,
   type DirectAccess,
   type DirectAccessOp,
   type FlushOption,
+  type LockMode,
   type WriteOptions,
 } from './block-device.js';
 export {
@@ -58,6 +60,7 @@ export { daxUnshare } from './dax-unshare.js';
 export { daxWriteback, daxWritebackAll } from './dax-writeback.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 export { DaxDevice, type DeviceFacts } from './device.js';
+export { lockDevice } from './device-lock.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {

@@ -3,7 +3,8 @@
 import { statSync, truncateSync, unlinkSync } from 'node:fs';
 import { addon, type Granularity } from './binding.js';
 import { DaxDevice } from './device.js';
-import { holdersOf, isClaimed } from './discovery/device-use.js';
+import { hintOfLocked } from './device-lock.js';
+import { holdersOf, inWords, isClaimed } from './discovery/device-use.js';
 import { look } from './discovery/look.js';
 import { SystemTree } from './discovery/system-tree.js';
 import { forcedGranularity, warnOfOverrides } from './environment.js';
@@ -26,8 +27,8 @@ export interface OpenOptions {
   /** Open a block device for writing even though it is mounted or in use. Default false. */
   force?: boolean | undefined;
   /**
-   * Keep out others who ask for a lock: of this process and other ones, by flock(2), which also util-linux and systemd
-   * take. One that is opened to be read shares its lock with those who read. While a block device is open to be written,
+   * Keep out others who ask for a lock on any part of it: of this process and other ones, by flock(2) too, which also
+   * util-linux and systemd take. What is mounted here takes its own, see `DaxDevice.lock`. One that is opened to be read shares its lock with those who read. While a block device is open to be written,
    * nobody can mount it either, unless `force`. The lock ends with the process, or once the device is closed and nothing
    * maps it any more. Default false.
    */
@@ -35,11 +36,6 @@ export interface OpenOptions {
 }
 
 const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
-
-const LOCKED: Pick<DaxErrorInit, 'reason' | 'hint'> = {
-  reason: 'DEVICE_IN_USE',
-  hint: 'another program has it open, and locked: end that, or wait for its end; `lslocks` and `fuser` tell which it is',
-};
 
 const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string }>> = {
   EISDIR: { reason: 'INVALID_FILE_TYPE', hint: 'give a file in it, or a device' },
@@ -87,12 +83,7 @@ function isBlockDevice(path: string): boolean {
 // A store to a device that a filesystem is mounted from destroys that filesystem. /proc and /sys say who has it; a mount
 // that this process cannot see is known only by the device being claimed.
 function refuseHeld(path: string): void {
-  const { mountpoints, swap, holders } = holdersOf(look(path, 'open'), new SystemTree());
-  const by = [
-    ...mountpoints.map((mountpoint) => `mounted at ${mountpoint}`),
-    ...holders.map((holder) => `part of ${holder}`),
-    ...(swap ? ['swap space'] : []),
-  ];
+  const by = inWords(holdersOf(look(path, 'open'), new SystemTree()));
   if (by.length === 0 && isClaimed(path)) by.push('claimed by another program or a mount elsewhere');
   if (by.length === 0) return;
   fail(path, 'EBUSY', {
@@ -128,10 +119,10 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof found === 'number') {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
-    if (lock && code === 'EAGAIN') fail(path, 'EBUSY', LOCKED);
+    if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
     fail(path, found, REFUSALS[code] ?? {});
   }
-  const device = new DaxDevice(path, found, readOnly);
+  const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force });
   try {
     if (device.size === 0) {
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });

@@ -7,11 +7,14 @@ import {
   type Backing,
   type BlockDevice,
   type BufferRange,
+  type DeviceLock,
   type DirectAccess,
   type FlushOption,
+  type LockMode,
   type WriteOptions,
 } from './block-device.js';
 import type { Granularity } from './binding.js';
+import { lockDevice } from './device-lock.js';
 import { DaxError } from './errors.js';
 import { bufferRange } from './memory.js';
 import { PAGE_SIZE, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
@@ -95,6 +98,12 @@ class Partition implements BlockDevice {
 
   backing(pos: number, length: number): Backing {
     return backingOf(this.#device, this.#start + pos, length);
+  }
+
+  lock(mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
+    const from = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.size - from) : toBytes(length, 'length');
+    return lockDevice(this.#device, mode, this.#inside(from, bytes), bytes);
   }
 
   #clip(pos: number, length: number): number {

@@ -1,6 +1,6 @@
 // Owns making a filesystem: what is written to the device, and in which order.
 
-import { readFullSync, SIGNATURE_LENGTH, signatureOf, writeAllSync, type BlockDevice } from 'node-dax';
+import { readFullSync, SIGNATURE_LENGTH, signatureOf, writeAllSync, type BlockDevice, type DeviceLock } from 'node-dax';
 import { clearRun, setRun } from './bits.js';
 import {
   EXT2_MAGIC,
@@ -15,6 +15,7 @@ import {
   withFlag,
   type Superblock,
 } from './disk.js';
+import { lockFor } from './claim.js';
 import { fail } from './error.js';
 import { geometryOf, hasSuperblock, type Geometry } from './geometry.js';
 import { planOf, type Layout } from './mkfs-geometry.js';
@@ -25,6 +26,8 @@ export interface MkfsOptions extends Layout {
   readonly force?: boolean;
   /** The device is known to read as zeros, as a new sparse file does: tables of inodes are left as they are. */
   readonly zeroed?: boolean;
+  /** Keep others from the device meanwhile, as `mount` does. Default true. */
+  readonly lock?: boolean;
   /** Told how much is done, from 0 to 1. */
   readonly onProgress?: (done: number) => void;
 }
@@ -39,24 +42,39 @@ const INODES_ZEROED = 4;
  * Makes an ext2 filesystem on the whole of `device`, with the layout that `mke2fs -t ext2` gives it, and everything on it
  * lost. It is durable on return; a formatting that was interrupted leaves no filesystem, the former one included.
  *
- * Throws `TypeError` or `RangeError` for wrong options, and `DaxError`: `EEXIST` for a device that carries something, without
+ * Throws `TypeError` or `RangeError` for wrong options, and `DaxError`: `EBUSY` where it is mounted, or another has it;
+ * `EEXIST` for a device that carries something, without
  * `force`; `ENOSPC` for one that is too small, `EFBIG` for one of too many blocks; `EINVAL` for more inodes than fit.
  * Nothing is written before these are known.
  */
 export async function mkfs(device: BlockDevice, options: MkfsOptions = {}): Promise<Superblock> {
-  const plan = prepare(device, options);
-  for (const done of format(device, plan, options.zeroed ?? false)) {
-    options.onProgress?.(done);
-    await new Promise((resolve) => setImmediate(resolve));
+  const held = lockOf(device, options);
+  try {
+    const plan = prepare(device, options);
+    for (const done of format(device, plan, options.zeroed ?? false)) {
+      options.onProgress?.(done);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return readBack(device);
+  } finally {
+    held?.release();
   }
-  return readBack(device);
 }
 
 /** As `mkfs`, without giving way to anything else meanwhile. */
 export function mkfsSync(device: BlockDevice, options: MkfsOptions = {}): Superblock {
-  const plan = prepare(device, options);
-  for (const done of format(device, plan, options.zeroed ?? false)) options.onProgress?.(done);
-  return readBack(device);
+  const held = lockOf(device, options);
+  try {
+    const plan = prepare(device, options);
+    for (const done of format(device, plan, options.zeroed ?? false)) options.onProgress?.(done);
+    return readBack(device);
+  } finally {
+    held?.release();
+  }
+}
+
+function lockOf(device: BlockDevice, { lock = true }: MkfsOptions): DeviceLock | undefined {
+  return lock ? lockFor('mkfs', device, 'exclusive') : undefined;
 }
 
 interface Plan {

@@ -1,7 +1,7 @@
 // Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
 
 import type { BlockDevice } from 'node-dax';
-import { claim } from './claim.js';
+import { lockFor, syncAtExit } from './claim.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
 import { corruption } from './error.js';
 import { checkOwner, Ext2 } from './ext2.js';
@@ -27,36 +27,50 @@ export interface MountOptions {
    * read again when they are used. Default: 64 MiB.
    */
   readonly cacheBytes?: number;
+  /**
+   * Keep others from the device: from changing it, and, unless this one only reads, from reading it. Default true. `false` is
+   * for who knows that nobody else has it: two who write destroy what is there.
+   */
+  readonly lock?: boolean;
   /** Told what people should know, as that it was not cleanly unmounted. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;
 }
 
 /**
- * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted nothing else may change the device:
- * open it with `lock: true` to keep others out.
+ * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted the device is locked: others may mount
+ * neither it nor a part of it that this one has, unless all of them only read. See `lockDevice`.
  *
- * Throws `TypeError` or `RangeError` for wrong options; `EBUSY` where it is mounted to be changed already, `EINVAL` where
- * there is none, `EOPNOTSUPP` for one with features that must be known, `EUCLEAN` for one that cannot be as it is. One that
- * was not cleanly unmounted is mounted with a warning.
+ * Throws `TypeError` or `RangeError` for wrong options; `EBUSY` where another has it mounted or locked, and neither only
+ * reads; `EROFS` to be changed on a device that is opened to be read; `EINVAL` where there is none, `EOPNOTSUPP` for one with
+ * features that must be known, `EUCLEAN` for one that cannot be as it is. One that was not cleanly unmounted is mounted with
+ * a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
-  const { readOnly = false, synchronous = false, cacheBytes = CACHE_BYTES } = options;
+  const { readOnly = false, synchronous = false, lock = true } = options;
+  const cacheBytes = checkCacheBytes(options.cacheBytes ?? CACHE_BYTES);
   const owner = checkOwner(options) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  const sb = new Super(device, { synchronous, owner });
-  const warn = options.onWarning ?? ((message: string) => { process.emitWarning(message, { code: 'NODE_DAX_EXT2' }); });
-  const volume = new Volume(sb, checkCacheBytes(cacheBytes));
-  checkRoot(volume);
-  if (!readOnly && sb.isWritable) {
-    claim(device, volume);
-    sb.medium.unseal();
-  }
+  const held = lock ? lockFor('mount', device, readOnly ? 'shared' : 'exclusive') : undefined;
+  let volume: Volume | undefined;
   try {
-    return begin(volume, options, warn);
+    const sb = new Super(device, { synchronous, owner });
+    volume = new Volume(sb, cacheBytes);
+    if (held !== undefined) volume.onEnd(held.release);
+    checkRoot(volume);
+    if (!readOnly && sb.isWritable) {
+      sb.medium.unseal();
+      syncAtExit(volume, device, options.onWarning ?? ((message) => { console.error(`node-dax: ${message}`); }));
+    }
+    return begin(volume, options, options.onWarning ?? warnProcess);
   } catch (error) {
     // The device is free for the next.
-    volume.end();
+    volume?.end();
+    held?.release();
     throw error;
   }
+}
+
+function warnProcess(message: string): void {
+  process.emitWarning(message, { code: 'NODE_DAX_EXT2' });
 }
 
 function begin(volume: Volume, options: MountOptions, warn: (message: string) => void): Ext2 {

@@ -50,7 +50,7 @@ export class Super implements SuperBlock {
   readonly blockSize: number;
   readonly bdev: BlockDevice;
   readonly maxBytes: number;
-  readonly synchronous: boolean;
+  synchronous: boolean;
   readonly owner: Owner;
   /** How it was found: what is not clean may have leaks, and blocks past the end of files. */
   readonly wasClean: boolean;

@@ -30,6 +30,7 @@ export class Volume {
   readonly #holds = new Map<IncoreInode, number>();
   #isFrozen = false;
   #isMounted = true;
+  readonly #whenEnded: (() => void)[] = [];
 
   /** `cacheBytes` is the memory for inodes and directories that nobody has a reference to. */
   constructor(sb: Super, cacheBytes: number) {
@@ -93,6 +94,12 @@ export class Volume {
   end(): void {
     this.#isMounted = false;
     for (const inode of this.#cache.inodes) if (inode.activity !== undefined) inode.extents.invalidate();
+    for (const action of this.#whenEnded.splice(0)) action();
+  }
+
+  /** `action` is called once nothing is done with it any more. */
+  onEnd(action: () => void): void {
+    this.#whenEnded.push(action);
   }
 
   /** Forgets inodes that have no reference and were not used for longest, if there are too many. Between operations only. */

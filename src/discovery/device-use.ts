@@ -4,7 +4,7 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../errors.js';
 import { type BlockDevice, blockNumbered, diskOf, listDisks, partitionsOf } from './block.js';
 import { devdaxNumbered } from './devdax.js';
-import { look, type PathFacts } from './look.js';
+import { identityAt, look, type PathFacts } from './look.js';
 import { readMounts, unescapeOctal } from './mounts.js';
 import { signatureOf, SIGNATURE_LENGTH } from './signatures.js';
 import { SystemTree } from './system-tree.js';
@@ -47,14 +47,17 @@ export function useOf(facts: PathFacts, tree: SystemTree): DeviceUse {
   return { ...held, inUse: isHeld(held) || busy, busy, signature };
 }
 
-/** The part of `deviceUse` that opens nothing, so that it may be asked before every open. */
-export function holdersOf(facts: PathFacts, tree: SystemTree): DeviceHolders {
+/**
+ * The part of `deviceUse` that opens nothing, so that it may be asked before every open. `writing`: only those who may
+ * change it, which leaves out read-only mounts and loop devices.
+ */
+export function holdersOf(facts: PathFacts, tree: SystemTree, writing = false): DeviceHolders {
   const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;
   const related = block === undefined ? [] : relatives(tree, block);
   return {
-    mountpoints: mountpointsOf(tree, related),
+    mountpoints: mountpointsOf(tree, related, writing),
     swap: isSwap(tree, [facts.realPath, ...related.map(({ label }) => `/dev/${label}`)]),
-    holders: [...related.flatMap(({ dir }) => tree.names(`${dir}/holders`)), ...loopsOver(tree, facts.realPath)],
+    holders: [...related.flatMap(({ dir }) => tree.names(`${dir}/holders`)), ...loopsOver(tree, facts, writing)],
     systemRam: facts.type === 'char' && devdaxNumbered(tree, facts.rdevno)?.mode === 'system-ram',
   };
 }
@@ -63,14 +66,25 @@ export function isHeld({ mountpoints, swap, holders, systemRam }: DeviceHolders)
   return mountpoints.length > 0 || swap || holders.length > 0 || systemRam;
 }
 
+/** Who has a device, in words that follow 'it is'. */
+export function inWords({ mountpoints, holders, swap, systemRam }: DeviceHolders): string[] {
+  return [
+    ...mountpoints.map((mountpoint) => `mounted at ${mountpoint}`),
+    ...holders.map((holder) => `part of ${holder}`),
+    ...(swap ? ['swap space'] : []),
+    ...(systemRam ? ['used as ordinary memory'] : []),
+  ];
+}
+
 // A sibling partition is no relative: it may be mounted while this one is free.
 function relatives(tree: SystemTree, block: BlockDevice): BlockDevice[] {
   return block.dir === block.diskDir ? [block, ...partitionsOf(tree, block)] : [block, diskOf(tree, block)];
 }
 
-function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[]): string[] {
+function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[], writing: boolean): string[] {
   // By number, and by source for the filesystems that make up their numbers (btrfs).
   return readMounts(tree)
+    .filter(({ options }) => !writing || options.includes('rw'))
     .filter(({ devno, source }) =>
       devices.some((device) => device.devno === devno || `/dev/${device.label}` === source),
     )
@@ -82,9 +96,14 @@ function isSwap(tree: SystemTree, paths: readonly string[]): boolean {
   return lines.some((line) => paths.includes(unescapeOctal(line.split(/\s/, 1)[0] ?? '')));
 }
 
-function loopsOver(tree: SystemTree, path: string): string[] {
+// The loop device knows the file by one of its names.
+function loopsOver(tree: SystemTree, { realPath, identity }: PathFacts, writing: boolean): string[] {
   return listDisks(tree)
-    .filter(({ dir }) => tree.text(`${dir}/loop/backing_file`) === path)
+    .filter(({ dir }) => {
+      const file = tree.text(`${dir}/loop/backing_file`);
+      if (file === undefined || (writing && tree.number(`${dir}/ro`) === 1)) return false;
+      return file === realPath || identityAt(file) === identity;
+    })
     .map(({ name }) => name);
 }
 

@@ -9,6 +9,8 @@ export interface PathFacts {
   /** Absolute and without symbolic links. */
   realPath: string;
   type: 'file' | 'directory' | 'block' | 'char' | 'other';
+  /** Which file it is, by whatever name. */
+  identity?: string | undefined;
   /** `major:minor` of the filesystem that it lies on. */
   devno: string;
   /** `major:minor` of the device that it is, for `block` and `char`. */
@@ -34,6 +36,7 @@ export function look(path: unknown, syscall: string): PathFacts {
       path,
       realPath,
       type: typeOf(stat),
+      identity: identityAt(path),
       devno: deviceNumber(stat.dev),
       rdevno: deviceNumber(stat.rdev),
       size: stat.size,
@@ -45,6 +48,16 @@ export function look(path: unknown, syscall: string): PathFacts {
     const { errno, code } = error as NodeJS.ErrnoException;
     if (errno === undefined) throw error;
     throw new DaxError({ errno, syscall, path, hint: hintFor(path, code), cause: error });
+  }
+}
+
+/** Which file a path leads to, as a string that no other file has; undefined where it leads nowhere. */
+export function identityAt(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
   }
 }
 

@@ -56,6 +56,24 @@ onEveryDevice('the lock of', (test, wanted) => {
   if (wanted.kind === 'block') test.notOk(deviceUse(wanted.path).busy);
 });
 
+onEveryDevice('the locks of parts of', (test, wanted) => {
+  const [device, other] = [wanted.open(), wanted.open()];
+  const first = device.lock('exclusive', 0, 8192);
+  test.throws(() => other.lock('shared', 4096, 8192), { ...REFUSAL, syscall: 'lock' });
+  test.throws(() => wanted.open({ lock: true }), REFUSAL);
+  test.equal(canLock(wanted.path, 'exclusive'), false);
+  const second = other.lock('exclusive', 8192, 8192);
+  first.release();
+  second.release();
+  const whole = other.lock('exclusive');
+  test.equal(canLock(wanted.path, 'shared'), false);
+  if (wanted.kind === 'block') test.ok(deviceUse(wanted.path).busy, 'nor can it be mounted');
+  whole.release();
+  test.ok(canLock(wanted.path, 'exclusive'));
+  if (wanted.kind === 'block') test.notOk(deviceUse(wanted.path).busy);
+  test.throws(() => wanted.open({ readOnly: true }).lock('exclusive'), { code: 'EROFS', reason: 'READ_ONLY' });
+});
+
 onDevices('a file mapped on', ['a tmpfs file', 'devdax of 4 KiB', 'raw pmem'], (test, wanted) => {
   const device = wanted.open({ lock: true });
   const part = partition(device, 0, FILE_SIZE / 512);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import type { DaxError } from 'node-dax';
-import { mount, S_IFCHR, S_IFIFO, S_IFREG, S_IFSOCK, type Ext2 } from 'node-dax/ext2';
+import { mkfsSync, mount, S_IFCHR, S_IFIFO, S_IFREG, S_IFSOCK, type Ext2 } from 'node-dax/ext2';
 import { debugfs, describeKind, e2fsck, e2fsprogsMissing, formatted, ImageDevice, KINDS, withFile } from '../helpers/ext2-image.js';
 
 const skip = e2fsprogsMissing() ?? false;
@@ -301,10 +301,16 @@ t.test('a filesystem that may be changed is mounted once', { skip }, (t) => {
   const busy = { code: 'EBUSY', syscall: 'mount' };
   t.throws(() => mount(device), busy);
   t.throws(() => mount(device), busy, 'the second time too');
-  const reader = mount(device, { readOnly: true, onWarning: () => undefined });
-  t.equal(reader.readOnly, true);
+  t.throws(() => mount(device, { readOnly: true }), busy, 'nor read by others meanwhile');
+  t.throws(() => mkfsSync(device, { force: true }), { code: 'EBUSY', syscall: 'mkfs' });
+  const reader = mount(device, { readOnly: true, lock: false, onWarning: () => undefined });
+  t.equal(reader.readOnly, true, 'unless by who knows better');
   reader.unmount();
+  t.throws(() => mount(device), busy, 'whose end is no end of the lock');
   fs.unmount();
+  const readers = [mount(device, { readOnly: true }), mount(device, { readOnly: true })];
+  t.throws(() => mount(device), busy, 'while others read');
+  for (const one of readers) one.unmount();
   const again = mount(device, { owner: OWNER });
   t.throws(() => mount(device), busy);
   end(t, device, again);

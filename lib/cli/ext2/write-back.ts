@@ -1,13 +1,16 @@
 // Owns writing back: what a command stores to an image in the page cache reaches the medium at once, at its end.
 
-import type {
-  BlockDevice,
-  BufferRange,
-  Bytes,
-  DirectAccess,
-  FlushOption,
-  Granularity,
-  WriteOptions,
+import {
+  lockDevice,
+  type BlockDevice,
+  type BufferRange,
+  type Bytes,
+  type DeviceLock,
+  type DirectAccess,
+  type FlushOption,
+  type Granularity,
+  type LockMode,
+  type WriteOptions,
 } from 'node-dax';
 
 /**
@@ -65,5 +68,9 @@ export class WriteBack implements BlockDevice {
 
   persist(pos: Bytes, length: Bytes): void {
     if (!this.#isHeld) this.#device.persist(pos, length);
+  }
+
+  lock(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock {
+    return lockDevice(this.#device, mode, pos, length);
   }
 }
