@@ -2,6 +2,7 @@
 
 import type { DeviceKind, Granularity, NativeHandle } from './binding.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
+import type { OptionNames } from './options.js';
 import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
 
 /** Memory of a device that can be loaded from and stored to in place. */
@@ -33,6 +34,14 @@ export interface FlushOption {
 
 /** How a write is made. */
 export interface WriteOptions extends BufferRange, FlushOption {}
+
+/** The names of these options, of each way to move bytes. */
+export const READING: OptionNames<BufferRange> = { offset: true, length: true };
+export const WRITING: OptionNames<WriteOptions> = { ...READING, flush: true };
+export const FLUSHING: OptionNames<FlushOption> = { flush: true };
+export const ABORTABLE: OptionNames<Abortable> = { signal: true };
+export const READING_LATER: OptionNames<BufferRange & Abortable> = { ...READING, ...ABORTABLE };
+export const WRITING_LATER: OptionNames<WriteOptions & Abortable> = { ...WRITING, ...ABORTABLE };
 
 /** How an asynchronous operation may be ended early: it rejects, with an `AbortError` that tells what had moved. */
 export interface Abortable {

@@ -1,11 +1,11 @@
 // Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
 
 import { AbortError } from './abort.js';
-import type { Abortable } from './block-device.js';
+import { ABORTABLE, type Abortable } from './block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from './dax-io.js';
 import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from './dax-truncate.js';
 import { MAP_PRIVATE, PROT_READ, PROT_WRITE, type DaxMapping } from './dax-mapping.js';
-import { daxMmap, type MmapOptions } from './dax-mmap.js';
+import { checkMmapOptions, daxMmap, type MmapOptions } from './dax-mmap.js';
 import type { Iter } from './dax-walk.js';
 import { daxWriteback } from './dax-writeback.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
@@ -14,6 +14,7 @@ import type { EndIo, Inode, InodeOperations } from './inode.js';
 import { asOperation } from './lock-order.js';
 import { loopTurn } from './loop-turn.js';
 import { toUint8Array } from './memory.js';
+import { checkOptions, type OptionNames } from './options.js';
 import { roundDown, toBytes, type Bytes } from './units.js';
 import { wouldBlock } from './would-block.js';
 
@@ -25,6 +26,8 @@ export interface DaxFileOptions {
   sync?: boolean;
   readOnly?: boolean;
 }
+
+const OPTIONS: OptionNames<DaxFileOptions> = { append: true, sync: true, readOnly: true };
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -51,6 +54,7 @@ export class DaxFile {
   #whenDone: (() => void)[] = [];
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
+    checkOptions(options, OPTIONS);
     this.inode = inode;
     this.#operations = operations;
     this.#gate = freezeGate(inode.sb);
@@ -114,6 +118,7 @@ export class DaxFile {
 
   /** As `readSync`; waits for the lock. Rejects with an `AbortError` once `signal` is aborted. */
   async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
+    checkOptions(options, ABORTABLE);
     const start = toBytes(pos, 'pos');
     this.#checkOpen('read');
     if (lengthOf(target) === 0) return 0;
@@ -161,6 +166,7 @@ export class DaxFile {
    * were written, and the file is as after a write of these.
    */
   async write(source: Iter, pos: Bytes, options?: Abortable): Promise<number> {
+    checkOptions(options, ABORTABLE);
     const start = toBytes(pos, 'pos');
     const length = lengthOf(source);
     if (!this.#mayWrite(length)) return 0;
@@ -264,6 +270,7 @@ export class DaxFile {
 
   /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
   mmap(options: MmapOptions = {}): DaxMapping {
+    checkMmapOptions(options);
     this.#checkOpen('mmap');
     if (this.#readOnly && options.flags !== MAP_PRIVATE && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
       this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });

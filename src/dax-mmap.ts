@@ -8,6 +8,7 @@ import { DaxMapping, MAP_PRIVATE, MAP_SHARED, MAP_SYNC, PROT_READ, PROT_WRITE } 
 import { DaxError, type DaxErrorInit } from './errors.js';
 import type { GetBlock, Inode } from './inode.js';
 import { mapBlocks } from './map-blocks.js';
+import { checkOptions, type OptionNames } from './options.js';
 import { PAGE_SIZE, toBytes, type Bytes } from './units.js';
 
 const HUGE_PAGE = 2 * 1024 * 1024;
@@ -38,6 +39,15 @@ export interface MmapOptions {
    * that the kernel would send, which ends the process.
    */
   onSigbus?: 'survive' | 'kill' | undefined;
+}
+
+const OPTIONS: OptionNames<MmapOptions> = {
+  ...{ pos: true, length: true, prot: true, flags: true, allocate: true, populate: true, onSigbus: true },
+};
+
+/** Throws `TypeError` for what are no options of a mapping. */
+export function checkMmapOptions(options: MmapOptions): void {
+  checkOptions(options, OPTIONS);
 }
 
 function fail(inode: Inode, errno: string, more: Partial<DaxErrorInit>): never {
@@ -94,6 +104,7 @@ export function daxMmap(
   getBlock: GetBlock,
   operations: FaultOperations = {},
 ): DaxMapping {
+  checkMmapOptions(options);
   const prot = oneOf(options.prot, 'prot', PROT_READ + PROT_WRITE, PROT_READ);
   const { flags, isSynchronous } = checkedFlags(options.flags ?? MAP_SHARED);
   const onSigbus = oneOf<'survive' | 'kill'>(options.onSigbus, 'onSigbus', 'survive', 'kill');

@@ -4,7 +4,13 @@ import { checkAborted } from './abort.js';
 import { Accessed } from './accessed.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from './binding.js';
 import {
+  ABORTABLE,
   bdevDirectAccess,
+  FLUSHING,
+  READING,
+  READING_LATER,
+  WRITING,
+  WRITING_LATER,
   type Abortable,
   type Backing,
   type BlockDevice,
@@ -19,6 +25,7 @@ import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import { loopTurn } from './loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
+import { checkOptions } from './options.js';
 import { copyInPool } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
@@ -164,6 +171,7 @@ export class DaxDevice implements BlockDevice {
    */
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange): number {
     this.#usable('read');
+    if (options !== undefined) checkOptions(options, READING);
     return this.#read(target, pos, options);
   }
 
@@ -189,6 +197,7 @@ export class DaxDevice implements BlockDevice {
    */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
     this.#writable('write');
+    if (options !== undefined) checkOptions(options, WRITING);
     return this.#write(source, pos, options);
   }
 
@@ -216,6 +225,7 @@ export class DaxDevice implements BlockDevice {
    */
   async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
     this.#usable('read');
+    checkOptions(options, READING_LATER);
     const signal = toSignal(options);
     const small = smallLength(target, options);
     if (small !== undefined) {
@@ -235,6 +245,7 @@ export class DaxDevice implements BlockDevice {
    */
   async write(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions & Abortable): Promise<number> {
     this.#writable('write');
+    checkOptions(options, WRITING_LATER);
     const signal = toSignal(options);
     const flush = toFlush(options);
     const waits = flush && this.granularity === 'page';
@@ -266,6 +277,7 @@ export class DaxDevice implements BlockDevice {
   /** Writes several buffers, one after the other. Returns the bytes written in all. */
   writevSync(sources: Views, pos: Bytes = 0, options?: FlushOption): number {
     this.#writable('writev');
+    checkOptions(options, FLUSHING);
     const buffers = toVector(sources, 'sources');
     const start = toBytes(pos, 'pos');
     return this.#writeEach(buffers, start, toFlush(options));
@@ -282,6 +294,7 @@ export class DaxDevice implements BlockDevice {
   /** As `readvSync`; see `read`. */
   async readv(targets: Views, pos: Bytes = 0, options?: Abortable): Promise<number> {
     this.#usable('readv');
+    checkOptions(options, ABORTABLE);
     const buffers = toVector(targets, 'targets');
     const start = toBytes(pos, 'pos');
     const signal = toSignal(options);
@@ -301,6 +314,7 @@ export class DaxDevice implements BlockDevice {
   /** As `writevSync`; see `write`. */
   async writev(sources: Views, pos: Bytes = 0, options?: FlushOption & Abortable): Promise<number> {
     this.#writable('writev');
+    checkOptions(options, { ...FLUSHING, ...ABORTABLE });
     const buffers = toVector(sources, 'sources');
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
@@ -323,6 +337,7 @@ export class DaxDevice implements BlockDevice {
   /** Writes zeros. Returns the bytes written, durable unless `flush: false`: fewer where the device ends. */
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
     this.#writable('zero');
+    checkOptions(options, FLUSHING);
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
     const clipped = this.#clipWrite('zero', start, toBytes(length, 'length'));

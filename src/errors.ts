@@ -12,6 +12,7 @@ export type DaxErrorReason =
   | 'DEVICE_CLOSED'
   | 'DEVICE_FULL'
   | 'DEVICE_IN_USE'
+  | 'DEVICE_NOT_FOUND'
   | 'FIXED_SIZE'
   | 'GRANULARITY_NOT_SUPPORTED'
   | 'HOLE_NOT_ALLOCATED'

@@ -87,6 +87,7 @@ export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperatio
 export { asOperation, type LockRank } from './lock-order.js';
 export { loopTurn } from './loop-turn.js';
 export { open, openSync, type OpenOptions } from './open.js';
+export { checkOptions, type OptionNames } from './options.js';
 export { partition } from './partition.js';
 export { RwLock } from './rw-lock.js';
 export { PAGE_SIZE, SECTOR_SIZE, type Bytes } from './units.js';

@@ -1,14 +1,17 @@
 // Owns opening: the options, what may be refused, and the errors that say what to do.
 
-import { statSync, truncateSync, unlinkSync } from 'node:fs';
+import { statfsSync, statSync, truncateSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { addon, type Granularity } from './binding.js';
 import { DaxDevice } from './device.js';
 import { hintOfLocked } from './device-lock.js';
 import { holdersOf, inWords, isClaimed } from './discovery/device-use.js';
+import { pseudoFilesystemOf } from './discovery/file-folder.js';
 import { look } from './discovery/look.js';
 import { SystemTree } from './discovery/system-tree.js';
 import { forcedGranularity, warnOfOverrides } from './environment.js';
 import { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
+import { checkOptions, type OptionNames } from './options.js';
 import { toBytes, type Bytes } from './units.js';
 
 /** How a device is opened. Asking for more than it gives throws; nothing is degraded. */
@@ -21,7 +24,8 @@ export interface OpenOptions {
   requireGranularity?: Granularity | undefined;
   /**
    * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
-   * have this size; a device never takes one.
+   * have this size, a device must have it. No file is made where devices are (/dev) or the kernel shows what it knows
+   * (/proc, /sys).
    */
   size?: Bytes | undefined;
   /** Open a block device for writing even though it is mounted or in use. Default false. */
@@ -34,6 +38,10 @@ export interface OpenOptions {
    */
   lock?: boolean | undefined;
 }
+
+const OPTIONS: OptionNames<OpenOptions> = {
+  ...{ readOnly: true, requireDax: true, requireGranularity: true, size: true, force: true, lock: true },
+};
 
 const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
 
@@ -50,6 +58,27 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
   ENXIO: { hint: 'the device is there but cannot be opened: `node-dax doctor` tells why, and what changes it' },
   ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
 };
+
+// What the errno alone does not tell.
+function refusalOf(path: string, code: string, size: number | undefined): Partial<DaxErrorInit> {
+  if (code === 'ENOENT' && pseudoFilesystemOf(path, new SystemTree()) !== undefined) return NO_DEVICE;
+  if (code === 'ENOSPC' && size !== undefined) return { hint: roomHint(path, size) };
+  return REFUSALS[code] ?? {};
+}
+
+const NO_DEVICE: Partial<DaxErrorInit> = {
+  reason: 'DEVICE_NOT_FOUND',
+  hint: 'there is no such device: `node-dax list` shows those that there are; files are not made here, but elsewhere, as in /dev/shm',
+};
+
+function roomHint(path: string, size: number): string {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  const name = `'${path.replaceAll("'", "'\\''")}'`;
+  return (
+    `${size} bytes were asked for, and ${bavail * bsize} are free there: ask for less, or make a sparse file, which takes room only ` +
+    `where it is written, by \`truncate -s ${size} ${name}\`, and leave out \`size\``
+  );
+}
 
 function fail(path: string, errno: number | string, more: Partial<DaxErrorInit>): never {
   throw new DaxError({ errno, syscall: 'open', path, ...more });
@@ -97,13 +126,14 @@ function refuseHeld(path: string): void {
  *
  * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
  * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
+ * `ENOENT` with reason `DEVICE_NOT_FOUND` (no such device, in /dev), `ENOSPC` (no room for `size`),
  * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`;
  * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof path !== 'string') throw new TypeError('path must be a string');
   if (path === '' || path.includes('\0')) throw new TypeError('path must not be empty or contain null bytes');
-  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError('options must be an object');
+  checkOptions(options, OPTIONS);
   const readOnly = toFlag(options.readOnly, 'readOnly');
   const requireDax = toFlag(options.requireDax, 'requireDax');
   const requireGranularity = toGranularity(options.requireGranularity);
@@ -115,15 +145,20 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const forced = forcedGranularity();
   warnOfOverrides();
   if (!readOnly && !force && isBlockDevice(path)) refuseHeld(path);
-  const found = addon().open(path, readOnly, size, forced, lock, lock && !force);
+  // Nothing is made there even if a device that was there goes meanwhile.
+  const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
+  const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
   if (typeof found === 'number') {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
     if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
-    fail(path, found, REFUSALS[code] ?? {});
+    fail(path, found, refusalOf(path, code, size));
   }
   const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force });
   try {
+    if (size !== undefined && device.size !== size) {
+      fail(path, 'EEXIST', { reason: 'SIZE_MISMATCH', hint: `it has ${device.size} bytes: leave out \`size\` to open it as it is` });
+    }
     if (device.size === 0) {
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
     }

@@ -2,6 +2,11 @@
 
 import {
   backingOf,
+  FLUSHING,
+  READING,
+  READING_LATER,
+  WRITING,
+  WRITING_LATER,
   checkSectors,
   type Abortable,
   type Backing,
@@ -17,6 +22,7 @@ import type { Granularity } from './binding.js';
 import { lockDevice } from './device-lock.js';
 import { DaxError } from './errors.js';
 import { bufferRange } from './memory.js';
+import { checkOptions } from './options.js';
 import { PAGE_SIZE, SECTOR_SIZE, toBytes, type Bytes } from './units.js';
 
 class Partition implements BlockDevice {
@@ -43,6 +49,7 @@ class Partition implements BlockDevice {
   }
 
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
+    checkOptions(options, READING);
     const { offset, length } = bufferRange(target, options);
     const from = toBytes(pos, 'pos');
     const clipped = this.#clip(from, length);
@@ -50,6 +57,7 @@ class Partition implements BlockDevice {
   }
 
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
+    checkOptions(options, WRITING);
     const { offset, length } = bufferRange(source, options);
     const from = toBytes(pos, 'pos');
     const clipped = this.#clip(from, length);
@@ -58,6 +66,7 @@ class Partition implements BlockDevice {
   }
 
   async read(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange & Abortable): Promise<number> {
+    checkOptions(options, READING_LATER);
     if (this.#device.read === undefined) return this.readSync(target, pos, options);
     const { offset, length } = bufferRange(target, options);
     const from = toBytes(pos, 'pos');
@@ -67,6 +76,7 @@ class Partition implements BlockDevice {
   }
 
   async write(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions & Abortable): Promise<number> {
+    checkOptions(options, WRITING_LATER);
     if (this.#device.write === undefined) return this.writeSync(source, pos, options);
     const { offset, length } = bufferRange(source, options);
     const from = toBytes(pos, 'pos');
@@ -77,6 +87,7 @@ class Partition implements BlockDevice {
   }
 
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
+    checkOptions(options, FLUSHING);
     const from = toBytes(pos, 'pos');
     const wanted = toBytes(length, 'length');
     const clipped = this.#clip(from, wanted);

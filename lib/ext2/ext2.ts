@@ -1,6 +1,16 @@
 // Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
 
-import { DaxError, daxWriteback, freezeSuper, thawSuper, type BlockDevice, type DaxFileOptions, type InodeOperations } from 'node-dax';
+import {
+  checkOptions,
+  DaxError,
+  daxWriteback,
+  freezeSuper,
+  thawSuper,
+  type BlockDevice,
+  type DaxFileOptions,
+  type InodeOperations,
+  type OptionNames,
+} from 'node-dax';
 import {
   EXT2_ERROR_FS,
   EXT2_ROOT_INO,
@@ -96,6 +106,10 @@ export interface MakeOptions {
   /** Default: who mounted it. */
   readonly owner?: Owner;
 }
+
+const ATTRIBUTES: OptionNames<Ext2Attributes> = {
+  ...{ mode: true, uid: true, gid: true, atimeMs: true, atimeNs: true, mtimeMs: true, mtimeNs: true },
+};
 
 const PERMISSIONS = 0o10000;
 
@@ -220,6 +234,7 @@ export class Ext2 {
 
   /** What a path from the root leads to. `follow: false` gives a link at its end itself. `ENOENT`, `ENOTDIR`, `ELOOP`. */
   resolve(path: Name, options: { follow?: boolean } = {}): Ext2Inode {
+    checkOptions(options, { follow: true });
     this.#volume.begin('resolve');
     return this.#identityOf(resolve(this.#volume, path, options.follow ?? true, 'resolve'));
   }
@@ -256,12 +271,14 @@ export class Ext2 {
 
   /** Makes an empty regular file. `EEXIST`, `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
+    checkOptions(options, { owner: true });
     const type = S_IFREG + checkPermissions(mode);
     const at = this.#at(dir, 'create');
     return this.#identityOf(namei.create(this.#volume, at, toEntryName(name, 'create'), type, checkOwner(options)));
   }
 
   mkdir(dir: Ext2Inode, name: Name, mode = 0o755, options?: MakeOptions): Ext2Inode {
+    checkOptions(options, { owner: true });
     const at = this.#at(dir, 'mkdir');
     const entryName = toEntryName(name, 'mkdir');
     return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), checkOwner(options)));
@@ -269,6 +286,7 @@ export class Ext2 {
 
   /** Makes a device, fifo or socket: `mode` is one of `S_IFBLK`, `S_IFCHR`, `S_IFIFO`, `S_IFSOCK` and permissions. */
   mknod(dir: Ext2Inode, name: Name, mode: number, device?: namei.DeviceNumber, options?: MakeOptions): Ext2Inode {
+    checkOptions(options, { owner: true });
     checkPermissions(mode - typeOf(mode));
     if (!namei.SPECIAL.includes(typeOf(mode))) fail('EINVAL', 'mknod', 'the mode has no type of a device, fifo or socket');
     if (device !== undefined) {
@@ -280,6 +298,7 @@ export class Ext2 {
   }
 
   symlink(dir: Ext2Inode, name: Name, target: Name, options?: MakeOptions): Ext2Inode {
+    checkOptions(options, { owner: true });
     const bytes = typeof target === 'string' ? Buffer.from(target) : target;
     if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
     const at = this.#at(dir, 'symlink');
@@ -334,6 +353,7 @@ export class Ext2 {
    * by chown(2) - that of the group only where the group may execute it -, unless `mode` is given as well.
    */
   setattr(inode: Ext2Inode, attributes: Ext2Attributes): void {
+    checkOptions(attributes, ATTRIBUTES, 'attributes');
     const { mode, uid, gid, atimeMs, mtimeMs, atimeNs, mtimeNs } = attributes;
     const at = this.#at(inode, 'setattr');
     const type = typeOf(at.mode);

@@ -1,6 +1,15 @@
 // Owns making a filesystem: what is written to the device, and in which order.
 
-import { readFullSync, SIGNATURE_LENGTH, signatureOf, writeAllSync, type BlockDevice, type DeviceLock } from 'node-dax';
+import {
+  checkOptions,
+  readFullSync,
+  SIGNATURE_LENGTH,
+  signatureOf,
+  writeAllSync,
+  type BlockDevice,
+  type DeviceLock,
+  type OptionNames,
+} from 'node-dax';
 import { clearRun, setRun } from './bits.js';
 import {
   EXT2_MAGIC,
@@ -31,6 +40,11 @@ export interface MkfsOptions extends Layout {
   /** Told how much is done, from 0 to 1. */
   readonly onProgress?: (done: number) => void;
 }
+
+const OPTIONS: OptionNames<MkfsOptions> = {
+  ...{ blockSize: true, inodeSize: true, revision: true, inodes: true, bytesPerInode: true, reservedPercent: true, label: true },
+  ...{ uuid: true, hashSeed: true, created: true, force: true, zeroed: true, lock: true, onProgress: true },
+};
 
 // Where md and the backup of a GPT are.
 const TAIL = 64 * 1024;
@@ -73,7 +87,9 @@ export function mkfsSync(device: BlockDevice, options: MkfsOptions = {}): Superb
   }
 }
 
-function lockOf(device: BlockDevice, { lock = true }: MkfsOptions): DeviceLock | undefined {
+function lockOf(device: BlockDevice, options: MkfsOptions): DeviceLock | undefined {
+  checkOptions(options, OPTIONS);
+  const { lock = true } = options;
   return lock ? lockFor('mkfs', device, 'exclusive') : undefined;
 }
 

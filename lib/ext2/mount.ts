@@ -1,6 +1,6 @@
 // Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
 
-import type { BlockDevice } from 'node-dax';
+import { checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { lockFor, syncAtExit } from './claim.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
 import { corruption } from './error.js';
@@ -36,6 +36,10 @@ export interface MountOptions {
   readonly onWarning?: (message: string) => void;
 }
 
+const OPTIONS: OptionNames<MountOptions> = {
+  ...{ readOnly: true, synchronous: true, owner: true, mountPoint: true, reclaim: true, cacheBytes: true, lock: true, onWarning: true },
+};
+
 /**
  * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted the device is locked: others may mount
  * neither it nor a part of it that this one has, unless all of them only read. See `lockDevice`.
@@ -46,6 +50,7 @@ export interface MountOptions {
  * a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
+  checkOptions(options, OPTIONS);
   const { readOnly = false, synchronous = false, lock = true } = options;
   const cacheBytes = checkCacheBytes(options.cacheBytes ?? CACHE_BYTES);
   const owner = checkOwner(options) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };

@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import type * as nodeFs from 'node:fs';
 import type * as nodePromises from 'node:fs/promises';
+import { checkOptions } from 'node-dax';
 import { toMode } from './arguments.js';
 import { contentCalls } from './content-calls.js';
 import type { MountedFilesystem } from './contract.js';
@@ -53,6 +54,7 @@ let devices = 0;
  * has. Permissions are kept, not enforced. Close what was opened before the filesystem is unmounted.
  */
 export function createFs(mounted: MountedFilesystem, options: FsOptions = {}): Fs {
+  checkOptions(options, { umask: true });
   const files = new OpenFiles(mounted, toMode(options.umask, 0o022));
   const calls: SyncCalls = { ...treeCalls(mounted, files, ++devices), ...contentCalls(mounted, files) };
   const promises = { ...promiseCalls(mounted, files, calls), constants };

@@ -1,6 +1,6 @@
 // Owns the crash test: operations on a recording device, and what every power cut among them leaves, mounted and checked.
 
-import type { BlockDevice } from 'node-dax';
+import { checkOptions, type BlockDevice } from 'node-dax';
 import { crashImages, type CrashImage } from './crash-images.js';
 import { MemoryDevice } from './memory-device.js';
 import { seeded, type Random } from './random.js';
@@ -245,6 +245,7 @@ class CrashRun<Fs> {
  * Rejects where `make`, an operation or `note` does: that is no power cut's doing.
  */
 export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOptions = {}): Promise<CrashReport> {
+  checkOptions(options, { seed: true, limit: true, recoveryEvery: true, seen: true });
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   return new CrashRun(test, await record(test), { ...options, seed }).run();
 }

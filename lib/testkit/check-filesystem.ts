@@ -1,5 +1,6 @@
 // Owns the run of the whole kit: the random run, every probe on a filesystem of its own, and what the witness saw.
 
+import { checkOptions } from 'node-dax';
 import type { MakeFilesystem } from './contract.js';
 import { failingRun } from './failing-run.js';
 import { Failure } from './failure.js';
@@ -107,6 +108,7 @@ function failed(check: Check, { rule, message }: Failure, seen: Map<string, Seen
  * Throws `RangeError` for a device too small.
  */
 export async function checkFilesystem(make: MakeFilesystem, options: CheckOptions = {}): Promise<Report> {
+  checkOptions(options, { seed: true, operations: true, blockDeviceSize: true });
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   const size = options.blockDeviceSize ?? 2 * MIN_SIZE;
   if (size < MIN_SIZE || size % 4096 !== 0) {

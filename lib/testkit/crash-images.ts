@@ -1,6 +1,7 @@
 // Owns the images that a device may be found with after a power cut, at every point of a trace where that makes a
 // difference.
 
+import { checkOptions } from 'node-dax';
 import { choices, type Choice } from './choices.js';
 import { ContentHash } from './content-hash.js';
 import { seeded } from './random.js';
@@ -93,6 +94,7 @@ class Medium {
  * `hash`.
  */
 export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Generator<CrashImage> {
+  checkOptions(options, { seed: true, limit: true, from: true });
   const random = seeded(options.seed ?? 1);
   const stores = new StoresInFlight(trace.content);
   const medium = new Medium(stores.durable, trace.content);

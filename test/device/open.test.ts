@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statfsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -80,6 +81,41 @@ t.test('size creates a file and nothing else', (test) => {
   test.notOk(existsSync(refused), 'a file made for an open that was refused is removed');
   test.throws(() => openSync('/dev/shm/node-dax-too-large', { size: 2 ** 52 }), DaxError);
   test.notOk(existsSync('/dev/shm/node-dax-too-large'));
+  test.end();
+});
+
+onEveryDevice('size, where it is what there is, of', (test, wanted) => {
+  const { size } = wanted.open();
+  test.equal(wanted.open({ size }).size, size);
+  test.throws(() => openSync(wanted.path, { size: size + 4096 }), { code: 'EEXIST', reason: 'SIZE_MISMATCH' });
+});
+
+t.test('no file is made where devices are', (test) => {
+  const folder = test.testdir({ proc: test.fixture('symlink', '/proc'), dax: test.fixture('symlink', '/dev') });
+  const places = ['/dev/dax9.0', '/dev/pmem99', '/dev/daxx1.0', '/proc/dax9.0', '/sys/kernel/dax9.0', `${folder}/dax/dax9.0`, `${folder}/proc/x`];
+  for (const path of places) {
+    for (const options of [{ size: 8192 }, {}, { size: 8192, lock: true }]) {
+      const expected = { code: 'ENOENT', reason: 'DEVICE_NOT_FOUND', path, hint: /`node-dax list`/ };
+      test.throws(() => openSync(path, options), expected, path);
+    }
+    test.notOk(existsSync(path));
+  }
+  const path = scratchPath(test, '/dev/shm');
+  test.equal(openSync(path, { size: 8192 }).size, 8192, 'but in /dev/shm');
+  test.end();
+});
+
+t.test('more than there is room for', (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const { bavail, bsize } = statfsSync('/dev/shm');
+  const size = (bavail + 1_000_000) * bsize;
+  const hint = new RegExp(`${size} bytes were asked for, and [0-9]+ are free there.*\`truncate -s ${size} '${path}'\``);
+  test.throws(() => openSync(path, { size }), { code: 'ENOSPC', hint });
+  test.notOk(existsSync(path));
+  execFileSync('truncate', ['-s', String(size), path]);
+  const device = openSync(path);
+  test.equal(device.size, size, 'what it says to do works');
+  device.closeSync();
   test.end();
 });
 
