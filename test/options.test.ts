@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import t from 'tap';
-import { checkOptions, DaxFile, daxMmap, Inode, openSync, partition } from 'node-dax';
+import { checkOptions, DaxFile, daxMmap, Inode, openSync, partition, type OptionNames } from 'node-dax';
 import { check, mkfs, mkfsSync, mount, S_IFIFO } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { checkCrashes, checkFilesystem, crashImages, MemoryDevice } from 'node-dax/testkit';
@@ -72,12 +72,14 @@ t.test('names that nobody knows', async (test) => {
 });
 
 t.test('options for an author\'s own functions', (test) => {
-  const known = { first: true, second: true } as const;
+  const known: OptionNames<{ first?: number; second?: number }> = { first: true, second: true };
+  const refused = (options: unknown, message?: string, what?: string): void => {
+    test.throws(() => { checkOptions(options as object, known, what); }, { name: 'TypeError', ...(message !== undefined && { message }) });
+  };
   for (const fine of [undefined, {}, { first: 1 }, { first: 1, second: 2 }]) checkOptions(fine, known);
-  test.throws(() => { checkOptions({ other: 1 } as object, known); }, { message: 'options: there is no other: there are first, second' });
-  test.throws(() => { checkOptions({ secnd: 1 } as object, known, 'settings'); }, { message: 'settings: there is no secnd: second is meant?' });
-  test.throws(() => { checkOptions(Object.create({ third: 1 }) as object, known); }, TypeError, 'inherited ones are looked at too');
-  test.throws(() => { checkOptions({ toString: 1 } as object, known); }, TypeError);
-  for (const none of [null, 1, 'first']) test.throws(() => { checkOptions(none as unknown as object, known); }, TypeError);
+  refused({ other: 1 }, 'options: there is no other: there are first, second');
+  refused({ secnd: 1 }, 'settings: there is no secnd: second is meant?', 'settings');
+  // Inherited ones are looked at too.
+  for (const odd of [Object.create({ third: 1 }), { toString: 1 }, null, 1, 'first']) refused(odd);
   test.end();
 });

@@ -1,7 +1,7 @@
 // The commands on ext2 images that change them, and all that may go wrong: judged by e2fsck, debugfs and the kernel.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ext2Command } from '../../lib/cli/ext2/index.js';
@@ -27,6 +27,11 @@ t.test('mkfs destroys nothing by mistake', (test) => {
   for (const wrong of [['-b', '3000'], ['-L', 'a label that is too long'], ['-m', 'half'], ['-U', 'x'], ['-N', '0'], ['--size', '1000']]) {
     test.match(ext2('mkfs', '--size', '4M', ...wrong, absent), { status: 2, stderr: /^error: /, stdout: '' }, wrong.join(' '));
     test.throws(() => statSync(absent), { code: 'ENOENT' }, 'what was made is removed');
+  }
+  for (const size of [[], ['--size', '4M']]) {
+    const device = '/dev/pmem99';
+    test.match(ext2('mkfs', ...size, device), { status: 1, stderr: /ENOENT.*pmem99.*node-dax list/ });
+    test.notOk(existsSync(device), 'no image is made among devices');
   }
   test.match(ext2('mkfs', '--size', '8K', absent), { status: 1, stderr: /ENOSPC.*too small/ });
   test.throws(() => statSync(absent), { code: 'ENOENT' });

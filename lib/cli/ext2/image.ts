@@ -55,7 +55,8 @@ export function inPlace<T>(command: string, place: string, action: () => T, advi
     // What names the command has its place and its advice.
     if (!(error instanceof DaxError) || error.syscall === command) return error;
     const { code, errno, position, reason } = error;
-    const told = advice[code] ?? ADVICE[code] ?? error.hint;
+    // What a rule says is more to the point than what a code does.
+    const told = reason === 'DEVICE_NOT_FOUND' ? error.hint : (advice[code] ?? ADVICE[code] ?? error.hint);
     const hint = typeof told === 'function' ? told() : told;
     return new DaxError({ errno, syscall: command, path: place, position, reason, hint, cause: error });
   };

@@ -2,7 +2,7 @@
 
 import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import type { Command } from 'commander';
-import { DaxError } from 'node-dax';
+import { DaxError, openSync as open } from 'node-dax';
 import { mkfs, type Layout, type Superblock } from 'node-dax/ext2';
 import { parseCount } from '../arguments.js';
 import { interruptible } from '../interruption.js';
@@ -28,9 +28,21 @@ function parsePercent(text: string): number {
   return /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : NaN;
 }
 
+// A device that is not there, or a name of one that is mistyped, must not become a file among devices.
+function refuseDevice(image: string, command: Command): void {
+  inPlace(syscallOf(command), image, () => {
+    try {
+      open(image, { readOnly: true }).closeSync();
+    } catch (error) {
+      if (error instanceof DaxError && error.reason === 'DEVICE_NOT_FOUND') throw error;
+    }
+  });
+}
+
 /** Makes the image, sparse. Returns whether it was not there. */
 function create(image: string, { offset = 0, size }: Region, command: Command): boolean {
   if (existsSync(image)) return false;
+  refuseDevice(image, command);
   if (size === undefined) command.error(`error: ${image} does not exist: --size BYTES makes it`, { exitCode: 2 });
   if (size === 0) command.error(`error: ${image} does not exist: to make it, --size must be more than 0`, { exitCode: 2 });
   const fd = openSync(image, 'wx');
