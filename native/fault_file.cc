@@ -371,7 +371,7 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t page = region.PageOf(event.address);
   PageRange served = {page, 1};
-  // A retired region is ordinary memory: who touches it again finds zeros.
+  // Nothing of a retired region is served: who touches it again finds zeros.
   if (!region.retired() && !region.IsThere(page, event.write_protected)) {
     if (region.IsHeld(page)) return Outcome::kWaiting;
     const int error = ServeLocked(region, page, event, &served);

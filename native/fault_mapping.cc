@@ -374,8 +374,7 @@ napi_value RegionInfo(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// regionClose(region): idempotent. Its addresses stay taken, by private zeros, until the last ArrayBuffer
-// goes.
+// regionClose(region): idempotent. Its addresses stay taken until the last ArrayBuffer goes.
 napi_value CloseRegion(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   RegionHandle* const handle = GetRegion(args);

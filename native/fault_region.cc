@@ -329,8 +329,7 @@ int64_t FaultRegion::Prefault(size_t length) const {
 
 void FaultRegion::Retire() {
   if (retired_.exchange(true)) return;
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  mmap(address_, length(), PROT_READ | PROT_WRITE, flags, -1, 0);
+  range_->Withdraw();
   pieces_.Clear();
   Wake(shape_.pages);
 }

@@ -112,7 +112,7 @@ class FaultRegion {
   void Replace(const std::vector<PageRange>& ranges);
   // After the last Replace.
   void EndReplacement();
-  // Private zeros from now on: nothing of the file is seen through it any more.
+  // Nothing of the file is seen through it any more (MappedRange::Withdraw).
   void Retire();
   bool retired() const { return retired_.load(); }
   // Its file has no owner any more: that is why pages are lost from now on.

@@ -68,12 +68,17 @@ void OnSigsegv(int signal_number, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   if (info->si_code == SEGV_ACCERR) {
     MappedRange* const range = MappedRange::Find(address);
-    if (range != nullptr && range->on_store() == OnStore::kWait) {
+    if (range != nullptr && range->withdrawn()) {
+      EscapeGuardedCopy(address);
+      if (range->FillWithdrawn(address)) {
+        errno = saved_errno;
+        return;
+      }
+    } else if (range != nullptr && range->on_store() == OnStore::kWait) {
       const std::lock_guard<MappedRange> wait(*range);
       errno = saved_errno;
       return;
-    }
-    if (range != nullptr && range->on_loss() == OnLoss::kZeros) {
+    } else if (range != nullptr && range->on_loss() == OnLoss::kZeros) {
       // A copy that was to store there: the user's memory is at fault.
       EscapeGuardedCopy(address);
       if (range->ReplaceWithCopy(address)) {

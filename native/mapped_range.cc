@@ -10,6 +10,9 @@
 namespace dax {
 namespace {
 
+constexpr uintptr_t kPageSize = 4096;
+constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+
 // A unit's four bits.
 constexpr size_t kUnitsPerByte = 2;
 constexpr uint8_t kSuspect = 1;  // an access was refused, and is tried again
@@ -54,6 +57,7 @@ MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on
   range->unit_ = unit;
   range->on_loss_ = on_loss;
   range->on_store_ = on_store;
+  range->withdrawn_.store(false);
   range->any_refused_.store(false);
   range->any_lost_.store(false);
   range->length_.store(length);
@@ -90,6 +94,23 @@ void MappedRange::Remove() {
   taken_.store(false, std::memory_order_release);
 }
 
+// The mark goes first: whoever finds the memory gone must know why.
+void MappedRange::Withdraw() {
+  // No repair may put a page of the device there afterwards.
+  const std::lock_guard<MappedRange> hold(*this);
+  withdrawn_.store(true);
+  mmap(reinterpret_cast<void*>(start_.load()), length_.load(), PROT_NONE, kPrivate, -1, 0);
+}
+
+bool MappedRange::FillWithdrawn(uintptr_t address) {
+  constexpr int kOpen = PROT_READ | PROT_WRITE;
+  void* const page = reinterpret_cast<void*>(address / kPageSize * kPageSize);
+  if (mmap(page, kPageSize, kOpen, kPrivate, -1, 0) != MAP_FAILED) return true;
+  // The process has as many mappings as it may: one for the whole range is none more.
+  void* const start = reinterpret_cast<void*>(start_.load());
+  return mmap(start, length_.load(), kOpen, kPrivate, -1, 0) != MAP_FAILED;
+}
+
 // First of all: nobody may take what comes instead for the device's.
 void MappedRange::Remember(size_t index, uint8_t how) {
   lost_[index / kUnitsPerByte].fetch_or(At(index, how));
@@ -114,14 +135,13 @@ bool MappedRange::ReplaceWithZeros(uintptr_t address, bool certain) {
   const uintptr_t start = start_.load();
   const size_t index = (address - start) / unit_;
   void* const page = reinterpret_cast<void*>(start + index * unit_);
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   const std::lock_guard<MappedRange> hold(*this);
   any_refused_.store(true);
   const uint8_t before = lost_[index / kUnitsPerByte].fetch_or(At(index, kSuspect));
   // Suspect since it was last replaced: so it is what refuses that is there.
   if (!certain && (before & At(index, kSuspect)) == 0) return true;
   Remember(index, kLost);
-  if (mmap(page, unit_, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return false;
+  if (mmap(page, unit_, PROT_READ | PROT_WRITE, kPrivate, -1, 0) == MAP_FAILED) return false;
   TellListener();
   return true;
 }
@@ -137,7 +157,7 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
   const uint64_t replaced = replaced_.load();
   memcpy(copy, page, unit_);
   const std::lock_guard<MappedRange> hold(*this);
-  if (replaced_.load() != replaced) {
+  if (replaced_.load() != replaced || withdrawn()) {
     // It may be of a page that went. The store is tried again.
     munmap(copy, unit_);
     return true;

@@ -34,6 +34,14 @@ class MappedRange {
   // Must come before the range is unmapped.
   void Remove();
 
+  // Takes the memory away, for good: the kernel's own copies there fail with EFAULT from now on, and loads
+  // and stores of this process meet private zeros. The addresses stay taken until the range is unmapped.
+  void Withdraw();
+  bool withdrawn() const { return withdrawn_.load(); }
+  // Puts those zeros in place of the page that holds the address; false when the kernel refuses. Safe in a
+  // signal handler. The kernel may copy from that page as well then: nobody else can know it was touched.
+  bool FillWithdrawn(uintptr_t address);
+
   OnLoss on_loss() const { return on_loss_; }
   OnStore on_store() const { return on_store_; }
 
@@ -81,6 +89,7 @@ class MappedRange {
   size_t unit_ = 0;
   OnLoss on_loss_ = OnLoss::kZeros;
   OnStore on_store_ = OnStore::kCopy;
+  std::atomic<bool> withdrawn_{false};
   std::atomic<bool> any_refused_{false};
   std::atomic<bool> any_lost_{false};
   // Four bits for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no

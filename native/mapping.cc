@@ -110,7 +110,7 @@ Mapping::Mapping(std::shared_ptr<Source> source, char* address, uint64_t length,
       range_(range) {}
 
 Mapping::~Mapping() {
-  if (!retired_.load()) range_->Remove();
+  range_->Remove();
   munmap(address_, reserved_length_);
 }
 
@@ -120,18 +120,14 @@ void Mapping::Retire() {
     const std::lock_guard<std::mutex> lock(source_mutex_);
     source_.reset();
   }
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  {
-    // No repair may put a page of the device there afterwards.
-    const std::lock_guard<MappedRange> hold(*range_);
-    mmap(address_, reserved_length_, PROT_READ | PROT_WRITE, flags, -1, 0);
-  }
-  range_->Remove();
+  range_->Withdraw();
 }
 
 int64_t Mapping::Settle(int64_t moved, uint64_t pos) const {
-  if (moved <= 0) return moved;
+  // Memory of another device that was closed is the user's fault, and not the end of this one.
+  if (moved == -EFAULT) return moved;
   if (retired_.load()) return -EBADF;
+  if (moved <= 0) return moved;
   const size_t intact = range_->BytesBeforeLoss(pos, static_cast<size_t>(moved));
   return intact == 0 ? -EIO : static_cast<int64_t>(intact);
 }
@@ -205,7 +201,8 @@ int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flu
     if (const int error = persistence_.Flush(address_ + pos, done)) return error;
   }
   persistence_.Drain();
-  return static_cast<int64_t>(done);
+  // What it flushed was the device no more.
+  return retired_.load() ? -EBADF : static_cast<int64_t>(done);
 }
 
 int Mapping::Flush(uint64_t pos, size_t length) const {

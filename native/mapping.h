@@ -44,8 +44,8 @@ class Mapping {
   // whole is made good where the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
-  // Gives the device back at once: private zeros take the place of its memory, for those who still look at
-  // it. The address range stays until the last reference goes. Copies under way end with -EBADF.
+  // Gives the device back at once (MappedRange::Withdraw). The address range stays until the last reference
+  // goes. Copies under way end with -EBADF.
   void Retire();
 
   // A page was lost since the mapping was made.

@@ -554,7 +554,7 @@ export class DaxDevice implements BlockDevice {
 const COPY_FAILURES: ReadonlyMap<number, Pick<DaxErrorInit, 'reason' | 'hint'>> = new Map([
   [-5, { reason: 'MEDIA_ERROR', hint: 'a page is poisoned, beyond the end that someone else gave the file, or had no room on a full filesystem; opening it again forgets' }],
   [-9, { reason: 'DEVICE_CLOSED', hint: 'the device was closed' }],
-  [-14, { reason: 'USER_MEMORY', hint: 'the buffer is memory of a mapping that is itself poisoned or truncated' }],
+  [-14, { reason: 'USER_MEMORY', hint: 'the buffer is memory of a mapping that is itself poisoned, truncated or closed' }],
 ]);
 
 function toFlush(options: FlushOption | undefined): boolean {
