@@ -9,6 +9,7 @@ import { holdersOf, inWords, isClaimed } from './discovery/device-use.js';
 import { pseudoFilesystemOf } from './discovery/file-folder.js';
 import { look } from './discovery/look.js';
 import { SystemTree } from './discovery/system-tree.js';
+import { whyUnmappable } from './discovery/unmappable.js';
 import { forcedGranularity, warnOfOverrides } from './environment.js';
 import { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 import { checkOptions, type OptionNames } from './options.js';
@@ -121,6 +122,10 @@ function refuseHeld(path: string): void {
   });
 }
 
+function unmappable(path: string): ReturnType<typeof whyUnmappable> {
+  return whyUnmappable(look(path, 'open').rdevno, new SystemTree());
+}
+
 /**
  * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
  *
@@ -152,7 +157,8 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
     if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
-    fail(path, found, refusalOf(path, code, size));
+    // A devdax whose driver has no mmap.
+    fail(path, found, (code === 'ENODEV' ? unmappable(path) : undefined) ?? refusalOf(path, code, size));
   }
   const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force });
   try {
@@ -161,6 +167,11 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
     }
     if (device.size === 0) {
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
+    }
+    // A bad page may be the first one, and nothing else be wrong.
+    if (device.kind === 'devdax' && addon().read(found.handle, new Uint8Array(1), 0) < 0) {
+      const refusal = unmappable(path);
+      if (refusal !== undefined) fail(path, 'EOPNOTSUPP', refusal);
     }
     if (requireDax && !device.isDax) {
       fail(path, 'EOPNOTSUPP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });

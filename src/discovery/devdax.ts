@@ -5,6 +5,12 @@ import type { DevdaxRange, DevdaxInfo } from './device-info.js';
 import { badBlocksWithin, regionAt } from './region.js';
 import type { SystemTree } from './system-tree.js';
 
+// As daxctl names what a driver makes of a device.
+const MODES: ReadonlyMap<string, DevdaxInfo['mode']> = new Map([
+  ['kmem', 'system-ram'],
+  ['fsdev_dax', 'famfs'],
+]);
+
 export function listDevdax(tree: SystemTree): DevdaxInfo[] {
   const devices = tree.names('/sys/bus/dax/devices').map((name) => devdaxNamed(tree, name));
   return devices.filter((device) => device !== undefined);
@@ -29,7 +35,7 @@ export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefi
     chardev: name,
     size,
     align: tree.number(`${dir}/align`),
-    mode: driver !== undefined && basename(driver) === 'kmem' ? 'system-ram' : 'devdax',
+    mode: MODES.get(basename(driver ?? '')) ?? 'devdax',
     state: driver === undefined ? 'disabled' : 'enabled',
     numaNode: tree.node(`${dir}/numa_node`),
     targetNode: tree.node(`${dir}/target_node`),

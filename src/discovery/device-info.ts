@@ -54,7 +54,7 @@ export interface DevdaxInfo {
   size: number;
   /** Bytes; offsets and lengths of mappings are multiples of it. */
   align: number | undefined;
-  mode: 'devdax' | 'system-ram';
+  mode: 'devdax' | 'system-ram' | 'famfs';
   /** `disabled`: no driver is bound to it. */
   state: 'enabled' | 'disabled';
   numaNode: number | undefined;

@@ -2,11 +2,15 @@
 
 import type { DevdaxInfo } from './device-info.js';
 import { type Evidence, type Finding, granularityOf, meaningOfDomain, sentence, sized } from './report.js';
+import type { SystemTree } from './system-tree.js';
+import { lacksHugePages, leaveFamfs } from './unmappable.js';
 import { PAGE_SIZE } from '../units.js';
 
-export function diagnoseDevdax(device: DevdaxInfo): Finding {
+export function diagnoseDevdax(device: DevdaxInfo, tree: SystemTree): Finding {
   if (device.mode === 'system-ram') return systemRam(device);
+  if (device.mode === 'famfs') return famfs(device);
   if (device.state === 'disabled') return disabled(device);
+  if ((device.align ?? 0) > PAGE_SIZE && lacksHugePages(tree)) return withoutHugePages(device);
   return {
     kind: 'devdax',
     isDax: true,
@@ -28,6 +32,33 @@ function systemRam(device: DevdaxInfo): Finding {
       'Taking the memory offline can fail while programs use it.',
     evidence: [driver(device, 'kmem', 'the memory belongs to the page allocator')],
     fix: `daxctl reconfigure-device --force --mode=devdax ${device.chardev}`,
+  };
+}
+
+function famfs(device: DevdaxInfo): Finding {
+  return {
+    kind: 'devdax',
+    isDax: false,
+    granularity: undefined,
+    verdict: 'In famfs mode: the memory is for a filesystem of the kernel, and programs cannot map the character device.',
+    evidence: [driver(device, 'fsdev_dax', 'the character device refuses mmap')],
+    fix: leaveFamfs(device),
+  };
+}
+
+function withoutHugePages(device: DevdaxInfo): Finding {
+  return {
+    kind: 'devdax',
+    isDax: false,
+    granularity: undefined,
+    verdict:
+      'Not for this process: transparent huge pages are disabled for it (PR_SET_THP_DISABLE, which children inherit), and ' +
+      'no page of the device can be mapped without them. Start it without that, or have a namespace aligned to 4 KiB.',
+    evidence: [
+      driver(device, 'device_dax', 'the character device can be mapped'),
+      alignment(device),
+      { source: '/proc/self/status', value: 'THP_enabled: 0', meaning: 'this process gets no large pages' },
+    ],
   };
 }
 

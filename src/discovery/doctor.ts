@@ -68,7 +68,7 @@ function blockFinding(facts: PathFacts, tree: SystemTree): Finding {
 
 function characterFinding(facts: PathFacts, tree: SystemTree): Finding {
   const device = devdaxNumbered(tree, facts.rdevno);
-  if (device !== undefined) return diagnoseDevdax(device);
+  if (device !== undefined) return diagnoseDevdax(device, tree);
   const finding = notMemory('A character device, but not a devdax one.');
   const source = `/sys/dev/char/${facts.rdevno}/subsystem`;
   const value = tree.resolve(source)?.split('/').at(-1) ?? 'absent';
@@ -84,7 +84,7 @@ function withoutNode(path: string, tree: SystemTree): Report | undefined {
   const name = /^\/dev\/(dax\d+\.\d+)$/.exec(path)?.[1];
   const device = name === undefined ? undefined : devdaxNamed(tree, name);
   if (device === undefined || name === undefined) return undefined;
-  const finding = diagnoseDevdax(device);
+  const finding = diagnoseDevdax(device, tree);
   if (finding.isDax !== true) return { path, ...finding };
   const dev = `/sys/bus/dax/devices/${name}/dev`;
   const devno = tree.text(dev) ?? '';

@@ -4,6 +4,7 @@ import t from 'tap';
 import { doctor } from '../../src/index.js';
 import { diagnose, examine } from '../../src/discovery/doctor.js';
 import type { PathFacts } from '../../src/discovery/look.js';
+import { whyUnmappable } from '../../src/discovery/unmappable.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
 function file(path: string, devno: string, facts: Partial<PathFacts> = {}): PathFacts {
@@ -72,6 +73,31 @@ t.test('devdax in mode system-ram, and disabled', (t) => {
     fix: 'daxctl reconfigure-device --force --mode=devdax dax6.0',
   });
   t.match(diagnose(node('/dev/dax8.0', 'char', '252:8'), tree), { isDax: false, fix: 'daxctl enable-device dax8.0' });
+  t.end();
+});
+
+t.test('devdax that this process, or no program, can map', (t) => {
+  const system = new FakeSystem(t.testdir());
+  const { tree } = system;
+  system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
+  system.devdax({ id: 2 }, { align: 2097152, driver: 'device_dax', minor: 2 });
+  system.devdax({ id: 3 }, { align: 2097152, driver: 'fsdev_dax', minor: 3 });
+  const famfs = 'daxctl reconfigure-device --mode=devdax dax3.0';
+  t.match(diagnose(node('/dev/dax3.0', 'char', '252:3'), tree), { isDax: false, verdict: /famfs/, fix: famfs });
+  t.match(whyUnmappable('252:3', tree), { reason: 'FAMFS_MODE', hint: RegExp(famfs) });
+  for (const status of ['Threads:\t1', 'THP_enabled:\t1', 'THP_enabled:\t10']) {
+    system.file('/proc/self/status', `Name:\tnode\n${status}\nSeccomp:\t0`);
+    t.match(diagnose(node('/dev/dax2.0', 'char', '252:2'), tree), { isDax: true });
+    t.equal(whyUnmappable('252:2', tree), undefined);
+  }
+  system.file('/proc/self/status', 'Name:\tnode\nTHP_enabled:\t0\nSeccomp:\t0');
+  const report = diagnose(node('/dev/dax2.0', 'char', '252:2'), tree);
+  t.match(report, { isDax: false, verdict: /PR_SET_THP_DISABLE/ });
+  t.match(report.evidence, [{}, {}, { source: '/proc/self/status', value: 'THP_enabled: 0' }]);
+  t.match(whyUnmappable('252:2', tree), { reason: 'HUGE_PAGES_DISABLED' });
+  t.match(diagnose(node('/dev/dax1.0', 'char', '252:1'), tree), { isDax: true }, 'small pages are small pages');
+  t.equal(whyUnmappable('252:1', tree), undefined);
+  t.equal(whyUnmappable('1:3', tree), undefined, 'another device');
   t.end();
 });
 

@@ -1,10 +1,11 @@
-// Poisons memory as a machine check would: `poison(arrayBuffer, offset)`. The page must be there, of a
-// device.
+// Makes memory bad. `poison(arrayBuffer, offset)`: as a machine check would; the page must be there, of a
+// device. `disableHugePages()`: this process gets none from now on, as its children.
 
 #include <errno.h>
 #include <node_api.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 static napi_value Poison(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -26,10 +27,20 @@ static napi_value Poison(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value DisableHugePages(napi_env env, napi_callback_info info) {
+  (void)info;
+  if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) napi_throw_error(env, NULL, strerror(errno));
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
   napi_value function;
   if (napi_create_function(env, "poison", NAPI_AUTO_LENGTH, Poison, NULL, &function) == napi_ok) {
     napi_set_named_property(env, exports, "poison", function);
+  }
+  if (napi_create_function(env, "disableHugePages", NAPI_AUTO_LENGTH, DisableHugePages, NULL, &function) ==
+      napi_ok) {
+    napi_set_named_property(env, exports, "disableHugePages", function);
   }
   return exports;
 }
