@@ -234,6 +234,17 @@ napi_value Flush(napi_env env, napi_callback_info info) {
   return ToResult(env, length == 0 ? 0 : device->mapping->Flush(pos, length));
 }
 
+// intact(handle, pos, length) -> bytes before the first page that was lost | -errno
+napi_value Intact(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  const uint64_t intact = length == 0 ? 0 : device->mapping->Intact(pos, length);
+  return ToResult(env, static_cast<int64_t>(intact));
+}
+
 // drain(handle) -> 0 | -errno
 napi_value Drain(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -445,6 +456,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"intact", nullptr, Intact, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -340,6 +340,15 @@ napi_value PersistRegion(napi_env env, napi_callback_info info) {
   return ToResult(env, handle->file->Persist(*handle->region, offset, length));
 }
 
+// regionIntact(region, offset, length) -> bytes before the first page that was lost
+napi_value IntactRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t offset, length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &offset) || !args.Bytes(2, &length)) return nullptr;
+  return Number(env, handle->region->Intact(offset, length));
+}
+
 // regionPrefault(region, length) -> bytes touched before the first that cannot be had
 napi_value PrefaultRegion(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -407,6 +416,7 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"regionInstall", InstallRegion},
       {"regionBuffer", RegionBuffer},
       {"regionPersist", PersistRegion},
+      {"regionIntact", IntactRegion},
       {"regionPrefault", PrefaultRegion},
       {"regionInfo", RegionInfo},
       {"regionClose", CloseRegion},

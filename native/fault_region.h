@@ -129,10 +129,9 @@ class FaultRegion {
     std::shared_ptr<const Backing> backing;
   };
   std::vector<DevicePart> DeviceParts(uint64_t offset, size_t length) const;
-  // A page of the range was lost: touched in vain.
-  bool AnyLost(uint64_t offset, size_t length) const {
-    return range_->BytesBeforeLoss(offset, length) < length;
-  }
+  // How many bytes of the range come before the first page of it that was lost: touched in vain.
+  size_t Intact(uint64_t offset, size_t length) const { return range_->BytesBeforeLoss(offset, length); }
+  bool AnyLost(uint64_t offset, size_t length) const { return Intact(offset, length) < length; }
 
   // Pages that were lost since the last call, and why: what they were refused for, -EROFS for a store to what
   // may only be read, -EIO for what the medium did.

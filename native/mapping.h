@@ -48,6 +48,8 @@ class Mapping {
   // goes. Copies under way end with -EBADF.
   void Retire();
 
+  // How many bytes of the range come before the first page of it that was lost.
+  size_t Intact(uint64_t pos, size_t length) const { return range_->BytesBeforeLoss(pos, length); }
   // A page was lost since the mapping was made.
   bool any_lost() const { return range_->any_lost(); }
 

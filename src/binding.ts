@@ -100,6 +100,8 @@ export interface Addon {
     write: boolean,
   ): Promise<number> | number;
   flush(handle: NativeHandle, pos: number, length: number): number;
+  /** Bytes of the range before the first page of it that was lost. */
+  intact(handle: NativeHandle, pos: number, length: number): number;
   drain(handle: NativeHandle): number;
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
@@ -168,6 +170,7 @@ export interface Addon {
   regionInstall(region: NativeRegion, first: number, count: number): number;
   regionBuffer(region: NativeRegion, length: number): ArrayBuffer | number;
   regionPersist(region: NativeRegion, offset: number, length: number): number;
+  regionIntact(region: NativeRegion, offset: number, length: number): number;
   /** Touches every page. Bytes touched before the first that cannot be had. */
   regionPrefault(region: NativeRegion, length: number): number;
   regionInfo(region: NativeRegion): NativeRegionInfo;

@@ -3,7 +3,7 @@
 import type { DeviceKind, Granularity, NativeHandle } from './binding.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
 import type { OptionNames } from './options.js';
-import { PAGE_SIZE, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
+import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from './units.js';
 
 /** Memory of a device that can be loaded from and stored to in place. */
 export interface DirectAccess {
@@ -214,7 +214,20 @@ export function reachOf(bdev: BlockDevice, pos: number, length: number): number 
   return bdev.directAccess((pos - head) / SECTOR_SIZE, head + length).bytes - head;
 }
 
-/** The device whose pages a block device's bytes are. */
+/** Throws `ERANGE` for blocks of a file that its filesystem placed past the device: nothing lies there. */
+export function checkPlaced(bdev: BlockDevice, pos: number, length: number, syscall: string): void {
+  // The last page of a file is mapped whole.
+  if (pos >= 0 && pos + length <= roundUp(bdev.size, PAGE_SIZE)) return;
+  throw new DaxError({
+    errno: 'ERANGE',
+    syscall,
+    reason: 'OFFSET_OUT_OF_RANGE',
+    position: pos,
+    hint: `getBlock placed ${length} bytes there, and the device has ${bdev.size}: the filesystem, or its image, is broken`,
+  });
+}
+
+/** The device whose pages a block device's bytes are. Throws `ERANGE` past its end. */
 export function backingOf(bdev: BlockDevice, pos: number, length: number): Backing {
   if (!beginsPage(bdev)) {
     throw new DaxError({
@@ -224,6 +237,7 @@ export function backingOf(bdev: BlockDevice, pos: number, length: number): Backi
       hint: `it lies on a partition that does not begin at a multiple of ${PAGE_SIZE} bytes: read and write instead, or move the partition`,
     });
   }
+  checkPlaced(bdev, pos, length, 'mmap');
   const backing = bdev.backing?.(pos, length);
   if (backing !== undefined) return backing;
   throw new DaxError({

@@ -74,6 +74,11 @@ const REASONS: Reasons = {
   },
   EROFS: { reason: 'READ_ONLY', hint: 'it was stored to, and may only be read: the store stayed in this process' },
   EIO: { reason: 'MEDIA_ERROR', hint: 'the medium, or the filesystem, could not give the page' },
+  ERANGE: { reason: 'OFFSET_OUT_OF_RANGE', hint: 'the filesystem placed its block past the end of the device: it, or its image, is broken' },
+  ETIMEDOUT: {
+    reason: 'OWNER_BUSY',
+    hint: 'the thread that owns the file did not answer for a minute: it must not block while others touch the mapping',
+  },
 };
 
 const PERSIST_REASONS: Reasons = {
@@ -205,7 +210,8 @@ export class DaxMapping extends EventEmitter {
 
   /**
    * Makes stores to `length` bytes at `pos`, counted from the start of the mapping, durable (msync). Throws `EIO` where a
-   * page of them was lost, and `ESTALE` where the file has no owner any more.
+   * page of them was lost, with the `position` in the file of the first such byte, and `ESTALE` where the file has no owner any
+   * more.
    */
   persist(pos: Bytes = 0, length?: Bytes): void {
     const start = toBytes(pos, 'pos');
@@ -215,7 +221,10 @@ export class DaxMapping extends EventEmitter {
     }
     this.#check('persist');
     const error = addon().regionPersist(this.#region, start, bytes);
-    if (error < 0) throw explained(error, 'persist', this.pos + start, PERSIST_REASONS);
+    if (error < 0) {
+      const intact = addon().regionIntact(this.#region, start, bytes);
+      throw explained(error, 'persist', this.pos + start + (intact < bytes ? intact : 0), PERSIST_REASONS);
+    }
     if (has(this.#handle.prot, PROT_WRITE) && this.#handle.flags === MAP_SHARED) this.#owner?.stored();
   }
 

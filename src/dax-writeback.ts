@@ -1,6 +1,6 @@
 // Owns making durable what was stored through mappings, for those who do not say what that was (PS-2).
 
-import type { BlockDevice } from './block-device.js';
+import { checkPlaced, type BlockDevice } from './block-device.js';
 import { hasData } from './extent-cache.js';
 import { freezeGate, mappedFiles, type Mapped } from './freeze.js';
 import type { GetBlock, Inode, SuperBlock } from './inode.js';
@@ -54,6 +54,7 @@ export function persistPages(inode: Inode, pageSize: number, runs: readonly numb
     for (const { extent, pos, end, devicePos } of piecesOf(inode, first * pageSize, runEnd, getBlock)) {
       if (!hasData(extent)) continue;
       const bdev = extent.bdev as BlockDevice;
+      checkPlaced(bdev, devicePos, end - pos, 'fsync');
       bdev.flush(devicePos, end - pos);
       devices.add(bdev);
     }

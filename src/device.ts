@@ -347,7 +347,7 @@ export class DaxDevice implements BlockDevice {
 
   /**
    * Starts writing back the stores to a range (libpmem2's flush): by cache lines, or by msync where the granularity is
-   * `page`. They are durable after `drain`. Throws `EIO` where a page of the range was lost.
+   * `page`. They are durable after `drain`. Throws `EIO` where a page of the range was lost: `position` is in the first one.
    */
   flush(pos: Bytes, length: Bytes): void {
     this.#usable('flush');
@@ -355,7 +355,10 @@ export class DaxDevice implements BlockDevice {
     const bytes = toBytes(length, 'length');
     this.#checkInside(start, bytes);
     const error = addon().flush(this.#handle, start, bytes);
-    if (error < 0) this.#failAt('flush', error, start);
+    if (error >= 0) return;
+    // Where none was lost it is the device that could not write, and any of it may not have been.
+    const intact = addon().intact(this.#handle, start, bytes);
+    this.#failAt('flush', error, intact > 0 && intact < bytes ? start + intact : start);
   }
 
   /** Waits until everything flushed before is durable. */

@@ -25,6 +25,7 @@ export type DaxErrorReason =
   | 'NO_EXTERNAL_BUFFERS'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OFFSET_UNALIGNED'
+  | 'OWNER_BUSY'
   | 'OWNER_THREAD'
   | 'READ_ONLY'
   | 'SIZE_MISMATCH'

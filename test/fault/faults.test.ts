@@ -142,6 +142,37 @@ onEveryGround('45: an answer about less than a page', async (test, ground) => {
   test.match(await worker.lost(1), [{ code: 'EIO', position: 0 }]);
 });
 
+onEveryGround('blocks that a filesystem places past the device', async (test, ground) => {
+  const mapped = ground.holes(3);
+  const { fs, inode, file } = mapped;
+  const { page } = ground;
+  const end = Math.ceil(ground.device.size / page);
+  const isBad = (iblock: number) => Math.floor((iblock * 4096) / page) === 0;
+  const misplace = () => {
+    fs.forget(file);
+    fs.onGetBlock = (_inode, iblock, bh) => {
+      if (!isBad(iblock)) return undefined;
+      bh.map(ground.device, (end * page) / 4096, page);
+      return 0;
+    };
+  };
+  const error = { code: 'ERANGE', reason: 'OFFSET_OUT_OF_RANGE' };
+  const worker = await FaultWorker.start(test, mapped.mapping.handle);
+  await worker.store(3, 1);
+  await worker.store(page + 3, 1);
+  await worker.store(2 * page + 3, 1);
+  misplace();
+  test.throws(() => { file.fsync(); }, error, 'what was stored before');
+  await worker.store(3, 1);
+  test.match(await worker.lost(1), [{ ...error, position: 0 }]);
+  test.throws(() => ground.map({ fs, inode }), error);
+  test.strictSame([ground.media(mapped, 1)[3], ground.media(mapped, 2)[3]], [1, 1]);
+  fs.onGetBlock = undefined;
+  fs.forget(file);
+  file.fsync();
+  test.equal(ground.media(mapped, 0)[3], 1, 'which is due until it can be had');
+});
+
 onEveryGround('a getBlock that breaks refuses whoever asked, and is told of', async (test, ground) => {
   const mapped = ground.holes(1);
   mapped.fs.onGetBlock = () => {
