@@ -24,6 +24,16 @@ const OUTSIDE = (ups) => ({
 
 // A path in import(), in a type's import() or in require() is the same arrow as one in a declaration.
 function refuse(...patterns) {
+  return restrict(patterns, []);
+}
+
+// The public API's errors of arguments have codes.
+const BARE = { selector: 'NewExpression[callee.name=/^(Type|Range)Error$/]', message: 'Use argumentError, which gives it a code.' };
+function refuseBare(...patterns) {
+  return restrict(patterns, [BARE]);
+}
+
+function restrict(patterns, others) {
   const selectors = (pattern) => {
     const value = `[value=/${pattern.regex.replaceAll('/', String.raw`\u002F`)}/]`;
     return [
@@ -39,14 +49,16 @@ function refuse(...patterns) {
       'error',
       ...patterns.flatMap(selectors),
       { selector: 'MemberExpression[property.name="dlopen"]', message: ADDON.message },
+      ...others,
     ],
   };
 }
 
 module.exports = [
-  { files: ['src/**/*.ts'], rules: refuse(ADDON, LIB) },
-  { files: ['src/binding.ts'], rules: refuse(LIB) },
+  { files: ['src/**/*.ts'], rules: refuseBare(ADDON, LIB) },
+  { files: ['src/binding.ts'], rules: refuseBare(LIB) },
   { files: ['lib/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1)) },
+  { files: ['lib/ext2/*.ts', 'lib/testkit/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(1)) },
   { files: ['lib/*/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/cli/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(2)) },
   { files: ['lib/cli/*/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(3)) },

@@ -1,5 +1,6 @@
 // Owns DaxMapping: a mapped part of a file, in the isolate that owns the file or in another one.
 
+import { argumentError } from './argument-error.js';
 import { EventEmitter } from 'node:events';
 import type { AddressSpace, OwnView, Viewer } from './address-space.js';
 import { faultMode, mapFailure, watchRegion } from './address-space.js';
@@ -103,7 +104,7 @@ function checkHandle({ pos, length, pageSize, prot, flags, phase }: MappingHandl
   const unit = toBytes(pageSize, 'pageSize');
   const isPart = toBytes(length, 'length') > 0 && toBytes(pos, 'pos') % unit === 0 && toBytes(phase, 'phase') % unit === 0;
   const isKnown = [PROT_READ, PROT_READ + PROT_WRITE].includes(prot) && [MAP_SHARED, MAP_PRIVATE].includes(flags);
-  if (!isPart || !isKnown) throw new TypeError('handle is not what `mapping.handle` was');
+  if (!isPart || !isKnown) throw argumentError('ERR_INVALID_ARG_VALUE', 'handle is not what `mapping.handle` was');
 }
 
 /**
@@ -156,7 +157,7 @@ export class DaxMapping extends EventEmitter {
    */
   static attach(handle: MappingHandle): DaxMapping {
     if (typeof handle !== 'object' || (handle as unknown) === null || handle.pid !== process.pid) {
-      throw new TypeError('handle must be the `handle` of a mapping of this process');
+      throw argumentError('ERR_INVALID_ARG_VALUE', 'handle must be the `handle` of a mapping of this process');
     }
     checkHandle(handle);
     const mode = faultMode();
@@ -217,7 +218,7 @@ export class DaxMapping extends EventEmitter {
     const start = toBytes(pos, 'pos');
     const bytes = length === undefined ? Math.max(0, this.length - start) : toBytes(length, 'length');
     if (start + bytes > this.length) {
-      throw new RangeError(`${bytes} bytes at ${start} reach past the ${this.length} bytes of the mapping`);
+      throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${this.length} bytes of the mapping`);
     }
     this.#check('persist');
     const error = addon().regionPersist(this.#region, start, bytes);

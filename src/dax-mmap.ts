@@ -1,5 +1,6 @@
 // Owns daxMmap: what may be mapped, and how the owner of a file sees it without ever having to wait for itself.
 
+import { argumentError } from './argument-error.js';
 import { AddressSpace, faultMode } from './address-space.js';
 import { backingOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
@@ -57,7 +58,7 @@ function fail(inode: Inode, errno: string, more: Partial<DaxErrorInit>): never {
 function oneOf<T>(value: T | undefined, name: string, fallback: T, other: T): T {
   const chosen = value ?? fallback;
   if (chosen === fallback || chosen === other) return chosen;
-  throw new TypeError(`${name} must be ${String(fallback)} or ${String(other)}, got ${String(chosen)}`);
+  throw argumentError('ERR_INVALID_ARG_VALUE', `${name} must be ${String(fallback)} or ${String(other)}, got ${String(chosen)}`);
 }
 
 function checkedFlags(flags: number): { flags: number; isSynchronous: boolean } {
@@ -65,7 +66,7 @@ function checkedFlags(flags: number): { flags: number; isSynchronous: boolean } 
   const synchronous = MAP_SHARED | MAP_SYNC;
   if (flags === synchronous) return { flags: MAP_SHARED, isSynchronous: true };
   if (flags === MAP_SHARED || flags === MAP_PRIVATE) return { flags, isSynchronous: false };
-  throw new TypeError(`flags must be MAP_SHARED, MAP_PRIVATE or MAP_SHARED | MAP_SYNC, got ${String(flags)}`);
+  throw argumentError('ERR_INVALID_ARG_VALUE', `flags must be MAP_SHARED, MAP_PRIVATE or MAP_SHARED | MAP_SYNC, got ${String(flags)}`);
 }
 
 /** Bytes in a page of mappings of files on `bdev`. */

@@ -1,5 +1,6 @@
 // Owns one I/O under way: where in the file, in the user's buffers and on a device it is, and the piece that comes next.
 
+import { argumentError } from './argument-error.js';
 import { reachOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { DaxError } from './errors.js';
@@ -323,6 +324,6 @@ function errnoIn(error: unknown): number {
 }
 
 function isWrite(rw: unknown): boolean {
-  if (rw !== 'read' && rw !== 'write') throw new TypeError("rw must be 'read' or 'write'");
+  if (rw !== 'read' && rw !== 'write') throw argumentError('ERR_INVALID_ARG_VALUE', "rw must be 'read' or 'write'");
   return rw === 'write';
 }

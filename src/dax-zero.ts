@@ -1,5 +1,6 @@
 // Owns zeroing: part of a page of a file, the tail of its last page, and blocks that no file has yet.
 
+import { argumentError } from './argument-error.js';
 import { reachOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { unshareBlocks } from './dax-unshare.js';
@@ -24,7 +25,7 @@ export function daxZeroPageRange(
   const start = toBytes(from, 'from');
   const bytes = toBytes(length, 'length');
   if ((start % PAGE_SIZE) + bytes > PAGE_SIZE) {
-    throw new RangeError(`${bytes} bytes at ${start} leave the page: zero each page by itself`);
+    throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} leave the page: zero each page by itself`);
   }
   const { blockSize } = inode.sb;
   const pageEnd = roundUp(start + 1, PAGE_SIZE);
@@ -63,7 +64,7 @@ export function daxClearBlocks(inode: Inode, block: Bytes, size: Bytes): void {
   const { bdev, blockSize } = inode.sb;
   let pos = toBytes(block, 'block') * blockSize;
   let left = toBytes(size, 'size');
-  if (left % SECTOR_SIZE !== 0) throw new RangeError(`size must be a multiple of ${SECTOR_SIZE}, it is ${left}`);
+  if (left % SECTOR_SIZE !== 0) throw argumentError('ERR_OUT_OF_RANGE', `size must be a multiple of ${SECTOR_SIZE}, it is ${left}`);
   while (left > 0) {
     const zeroed = bdev.zeroSync(pos, Math.min(left, reachOf(bdev, pos, left)));
     pos += zeroed;

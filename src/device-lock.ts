@@ -1,5 +1,6 @@
 // Owns who may work on which bytes of a device: of everything in this process, and of other processes.
 
+import { argumentError } from './argument-error.js';
 import { statSync } from 'node:fs';
 import { addon, type NativeHandle } from './binding.js';
 import type { BlockDevice, DeviceLock, LockMode } from './block-device.js';
@@ -23,7 +24,7 @@ const NUMBERS: Readonly<Record<LockMode, number>> = { shared: 1, exclusive: 2 };
 /** Checks what a user gives. */
 export function toLockMode(mode: unknown): LockMode {
   if (mode === 'exclusive' || mode === 'shared') return mode;
-  throw new TypeError(`mode must be 'exclusive' or 'shared', it is ${String(mode)}`);
+  throw argumentError('ERR_INVALID_ARG_VALUE', `mode must be 'exclusive' or 'shared', it is ${String(mode)}`);
 }
 
 function held(release: () => void): DeviceLock {
@@ -205,7 +206,7 @@ export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, 
   const wanted = toLockMode(mode);
   const start = toBytes(pos, 'pos');
   const bytes = length === undefined ? Math.max(0, device.size - start) : toBytes(length, 'length');
-  if (start + bytes > device.size) throw new RangeError(`${bytes} bytes at ${start} reach past the ${device.size} bytes of the device`);
+  if (start + bytes > device.size) throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${device.size} bytes of the device`);
   if (device.lock !== undefined) return device.lock(wanted, start, bytes);
   const backing = device.backing?.(start, 1);
   if (backing !== undefined) return backing.device.lock(wanted, backing.pos, bytes);

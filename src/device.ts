@@ -1,6 +1,7 @@
 // Owns DaxDevice: an open device and everything that can be done with its bytes.
 
 import { checkAborted } from './abort.js';
+import { argumentError } from './argument-error.js';
 import { Accessed } from './accessed.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from './binding.js';
 import {
@@ -160,7 +161,7 @@ export class DaxDevice implements BlockDevice {
       });
     }
     if (bytes > MAX_VIEW_LENGTH && bytes > this.#segments.reach(start, bytes)) {
-      throw new RangeError(`a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
+      throw argumentError('ERR_OUT_OF_RANGE', `a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
     }
     return this.#segments.view(start, bytes);
   }
@@ -515,7 +516,7 @@ export class DaxDevice implements BlockDevice {
 
   #checkInside(pos: number, length: number): void {
     if (pos + length > this.#size) {
-      throw new RangeError(`${length} bytes at ${pos} reach past the ${this.#size} bytes of the device`);
+      throw argumentError('ERR_OUT_OF_RANGE', `${length} bytes at ${pos} reach past the ${this.#size} bytes of the device`);
     }
   }
 
@@ -562,23 +563,26 @@ const COPY_FAILURES: ReadonlyMap<number, Pick<DaxErrorInit, 'reason' | 'hint'>> 
 
 function toFlush(options: FlushOption | undefined): boolean {
   if (options === undefined) return true;
-  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError('options must be an object');
+  if (typeof options !== 'object' || (options as unknown) === null) throw argumentError('ERR_INVALID_ARG_TYPE', 'options must be an object');
   const flush: unknown = options.flush;
   if (flush === undefined) return true;
-  if (typeof flush !== 'boolean') throw new TypeError('flush must be a boolean');
+  if (typeof flush !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', 'flush must be a boolean');
   return flush;
 }
 
 function toSignal(options: Abortable | undefined): AbortSignal | undefined {
   const signal: unknown = options?.signal;
   if (signal === undefined) return undefined;
-  if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  if (!(signal instanceof AbortSignal)) throw argumentError('ERR_INVALID_ARG_TYPE', 'signal must be an AbortSignal');
   checkAborted(signal);
   return signal;
 }
 
-// Bytes of a copy that does not leave the thread; undefined for one that does.
+// Bytes of a copy that does not leave the thread; undefined for one that does. What is of no use stays, too: the synchronous
+// form refuses it.
 function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
-  const length = ArrayBuffer.isView(view) ? Number(options?.length ?? view.byteLength) : 0;
-  return length <= POOL_THRESHOLD ? length : undefined;
+  if (!ArrayBuffer.isView(view)) return 0;
+  const length: unknown = options?.length ?? view.byteLength;
+  if (typeof length !== 'number' && typeof length !== 'bigint') return 0;
+  return length <= POOL_THRESHOLD ? Number(length) : undefined;
 }

@@ -1,5 +1,6 @@
 // Owns what O_DIRECT of node:fs needs and Node has not: aligned memory, and the alignment that a file asks for.
 
+import { argumentError } from './argument-error.js';
 import { addon } from './binding.js';
 import { DaxError } from './errors.js';
 import { PAGE_SIZE, toBytes, type Bytes } from './units.js';
@@ -19,8 +20,8 @@ const NO_DATA = -61;
  * the kernel or the filesystem does not tell: a page does then. Throws `DaxError`: `ENOENT`, `EACCES` and the like.
  */
 export function directIoAlignment(path: string): DirectIoAlignment | undefined {
-  if (typeof path !== 'string') throw new TypeError('path must be a string');
-  if (path === '' || path.includes('\0')) throw new TypeError('path must not be empty or contain null bytes');
+  if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', 'path must be a string');
+  if (path === '' || path.includes('\0')) throw argumentError('ERR_INVALID_ARG_VALUE', 'path must not be empty or contain null bytes');
   const found = addon().directIoAlignment(path);
   if (typeof found !== 'number') return found;
   if (found === NO_DATA) return undefined;
@@ -35,7 +36,7 @@ export function directIoAlignment(path: string): DirectIoAlignment | undefined {
 export function alignedBuffer(length: Bytes, alignment: Bytes = PAGE_SIZE): Uint8Array {
   const bytes = toBytes(length, 'length');
   const unit = toBytes(alignment, 'alignment');
-  if (unit === 0) throw new RangeError('alignment must be at least 1 byte');
+  if (unit === 0) throw argumentError('ERR_OUT_OF_RANGE', 'alignment must be at least 1 byte');
   const memory = new Uint8Array(new ArrayBuffer(bytes + unit));
   const start = unit - addon().misalignment(memory, unit);
   return memory.subarray(start, start + bytes);

@@ -1,5 +1,6 @@
 // Owns the one error class of the package and the translation of errno values into it.
 
+import { argumentError } from './argument-error.js';
 import { getSystemErrorMap } from 'node:util';
 
 /** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
@@ -75,7 +76,7 @@ function describe(errno: number): readonly [code: string, text: string] {
 /** The negative errno of a name such as `'EINVAL'`. Throws `RangeError` for a name that Linux does not have. */
 export function errnoOf(code: string): number {
   const errno = NUMBERS.get(code);
-  if (errno === undefined) throw new RangeError(`${code} is not the name of an errno`);
+  if (errno === undefined) throw argumentError('ERR_OUT_OF_RANGE', `${code} is not the name of an errno`);
   return errno;
 }
 

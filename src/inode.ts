@@ -1,5 +1,6 @@
 // Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
 
+import { argumentError } from './argument-error.js';
 import type { BlockDevice } from './block-device.js';
 import type { BufferHead } from './buffer-head.js';
 import { ExtentCache } from './extent-cache.js';
@@ -111,7 +112,7 @@ export class Inode {
   /** Throws `RangeError` for a block size that is no power of two from 512 to 4096. */
   constructor(sb: SuperBlock, ino: number, size = 0) {
     if (!BLOCK_SIZES.includes(sb.blockSize)) {
-      throw new RangeError(`the block size must be 512, 1024, 2048 or 4096, it is ${sb.blockSize}`);
+      throw argumentError('ERR_OUT_OF_RANGE', `the block size must be 512, 1024, 2048 or 4096, it is ${sb.blockSize}`);
     }
     this.sb = sb;
     this.ino = ino;

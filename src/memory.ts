@@ -1,5 +1,6 @@
 // Owns the checks of memory that a user hands in: plain, attached, and long enough.
 
+import { argumentError } from './argument-error.js';
 import { types } from 'node:util';
 import type { BufferRange } from './block-device.js';
 import { toBytes } from './units.js';
@@ -28,10 +29,10 @@ const collections = new FinalizationRegistry(() => {
 
 function refuseUnusual(buffer: ArrayBufferLike, name: string): void {
   if (types.isSharedArrayBuffer(buffer)) {
-    throw new TypeError(`${name} must not be backed by a SharedArrayBuffer: copy into a Uint8Array of its own`);
+    throw argumentError('ERR_INVALID_ARG_VALUE', `${name} must not be backed by a SharedArrayBuffer: copy into a Uint8Array of its own`);
   }
   if (isResizable(buffer)) {
-    throw new TypeError(`${name} must not be backed by a resizable ArrayBuffer: its memory may go away`);
+    throw argumentError('ERR_INVALID_ARG_VALUE', `${name} must not be backed by a resizable ArrayBuffer: its memory may go away`);
   }
 }
 
@@ -45,7 +46,7 @@ function isPlain(buffer: ArrayBufferLike): boolean {
 
 function checkPlain(view: unknown, name: string): Uint8Array {
   if (!ArrayBuffer.isView(view)) {
-    throw new TypeError(`${name} must be a Buffer, TypedArray or DataView`);
+    throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be a Buffer, TypedArray or DataView`);
   }
   const bytes = types.isUint8Array(view) ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   const buffer = bufferOf(bytes);
@@ -67,7 +68,7 @@ export function checkAttached(view: NodeJS.ArrayBufferView, name: string): void 
   try {
     new Uint8Array(view.buffer);
   } catch {
-    throw new TypeError(`${name} is detached: it was transferred, or its device was closed or shrunk`);
+    throw argumentError('ERR_INVALID_ARG_VALUE', `${name} is detached: it was transferred, or its device was closed or shrunk`);
   }
 }
 
@@ -80,7 +81,7 @@ export function toUint8Array(view: unknown, name: string): Uint8Array {
 
 function refuseRange(view: NodeJS.ArrayBufferView, range: string, verb: string): never {
   checkAttached(view, 'the buffer');
-  throw new RangeError(`${range} ${verb} past the ${view.byteLength} bytes of the buffer`);
+  throw argumentError('ERR_OUT_OF_RANGE', `${range} ${verb} past the ${view.byteLength} bytes of the buffer`);
 }
 
 /** Both ends of a part of `view`. Throws `TypeError` or `RangeError` for a part that is not in it. */
@@ -89,7 +90,7 @@ export function bufferRange(
   options: BufferRange | undefined,
 ): { offset: number; length: number } {
   if (options === undefined) return { offset: 0, length: view.byteLength };
-  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError('options must be an object');
+  if (typeof options !== 'object' || (options as unknown) === null) throw argumentError('ERR_INVALID_ARG_TYPE', 'options must be an object');
   const offset = options.offset === undefined ? 0 : toBytes(options.offset, 'offset');
   if (offset > view.byteLength) refuseRange(view, `offset ${offset}`, 'lies');
   const length = options.length === undefined ? view.byteLength - offset : toBytes(options.length, 'length');

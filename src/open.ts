@@ -1,5 +1,6 @@
 // Owns opening: the options, what may be refused, and the errors that say what to do.
 
+import { argumentError } from './argument-error.js';
 import { statfsSync, statSync, truncateSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { addon, type Granularity } from './binding.js';
@@ -86,19 +87,19 @@ function fail(path: string, errno: number | string, more: Partial<DaxErrorInit>)
 }
 
 function toFlag(value: unknown, name: string): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean`);
+  if (value !== undefined && typeof value !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be a boolean`);
   return value ?? false;
 }
 
 function toGranularity(value: unknown): Granularity | undefined {
   if (value === undefined || GRANULARITIES.includes(value as Granularity)) return value as Granularity | undefined;
-  throw new TypeError(`requireGranularity must be one of ${GRANULARITIES.join(', ')}`);
+  throw argumentError('ERR_INVALID_ARG_VALUE', `requireGranularity must be one of ${GRANULARITIES.join(', ')}`);
 }
 
 function toSize(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   const size = toBytes(value, 'size');
-  if (size === 0) throw new RangeError('size must be at least 1 byte');
+  if (size === 0) throw argumentError('ERR_OUT_OF_RANGE', 'size must be at least 1 byte');
   return size;
 }
 
@@ -136,8 +137,8 @@ function unmappable(path: string): ReturnType<typeof whyUnmappable> {
  * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
-  if (typeof path !== 'string') throw new TypeError('path must be a string');
-  if (path === '' || path.includes('\0')) throw new TypeError('path must not be empty or contain null bytes');
+  if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', 'path must be a string');
+  if (path === '' || path.includes('\0')) throw argumentError('ERR_INVALID_ARG_VALUE', 'path must not be empty or contain null bytes');
   checkOptions(options, OPTIONS);
   const readOnly = toFlag(options.readOnly, 'readOnly');
   const requireDax = toFlag(options.requireDax, 'requireDax');
@@ -145,7 +146,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const size = toSize(options.size);
   const force = toFlag(options.force, 'force');
   const lock = toFlag(options.lock, 'lock');
-  if (readOnly && size !== undefined) throw new TypeError('size creates a file, which readOnly forbids');
+  if (readOnly && size !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'size creates a file, which readOnly forbids');
 
   const forced = forcedGranularity();
   warnOfOverrides();

@@ -1,5 +1,7 @@
 // Owns the refusal of options that nobody knows: a misspelt one would be ignored, and what it asks for would not be done.
 
+import { argumentError } from './argument-error.js';
+
 /** The names of the options of `T`: all of them, which the compiler sees to. */
 export type OptionNames<T> = Readonly<Record<keyof T, true>>;
 
@@ -9,7 +11,7 @@ export type OptionNames<T> = Readonly<Record<keyof T, true>>;
  */
 export function checkOptions<T extends object>(options: T | undefined, known: OptionNames<T>, what = 'options'): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError(`${what} must be an object`);
+  if (typeof options !== 'object' || (options as unknown) === null) throw argumentError('ERR_INVALID_ARG_TYPE', `${what} must be an object`);
   // Inherited ones count as they do where the options are read.
   for (const name in options) if (!Object.hasOwn(known, name)) refuse(name, Object.keys(known), what);
 }
@@ -19,7 +21,7 @@ function refuse(name: string, known: readonly string[], what: string): never {
   const least = Math.min(...distances);
   const meant = least <= Math.max(2, name.length / 3) ? known[distances.indexOf(least)] : undefined;
   const hint = meant === undefined ? `there are ${known.join(', ')}` : `${meant} is meant?`;
-  throw Object.assign(new TypeError(`${what}: there is no ${name}: ${hint}`), { code: 'ERR_INVALID_ARG_VALUE' });
+  throw argumentError('ERR_INVALID_ARG_VALUE', `${what}: there is no ${name}: ${hint}`);
 }
 
 // How many letters must be added, taken away or changed (Levenshtein), row by row.

@@ -1,5 +1,6 @@
 // Owns partitions: a run of sectors of a block device that is a block device itself.
 
+import { argumentError } from './argument-error.js';
 import {
   backingOf,
   FLUSHING,
@@ -124,7 +125,7 @@ class Partition implements BlockDevice {
   #inside(pos: Bytes, length: Bytes): number {
     const from = toBytes(pos, 'pos');
     if (from + toBytes(length, 'length') > this.size) {
-      throw new RangeError(`${length} bytes at ${pos} reach past the ${this.size} bytes of the partition`);
+      throw argumentError('ERR_OUT_OF_RANGE', `${length} bytes at ${pos} reach past the ${this.size} bytes of the partition`);
     }
     return this.#start + from;
   }
@@ -147,7 +148,7 @@ export function partition(device: BlockDevice, startSector: Bytes, sectors: Byte
   const length = toBytes(sectors, 'sectors');
   const available = Math.floor(device.size / SECTOR_SIZE);
   if (start + length > available) {
-    throw new RangeError(`sectors ${start} to ${start + length} reach past the ${available} sectors of the device`);
+    throw argumentError('ERR_OUT_OF_RANGE', `sectors ${start} to ${start + length} reach past the ${available} sectors of the device`);
   }
   return new Partition(device, start, length);
 }

@@ -1,6 +1,7 @@
 // Owns large copies: chunk by chunk on a thread of the pool, so that the event loop goes on.
 
 import { AbortError } from './abort.js';
+import { argumentError } from './argument-error.js';
 import { addon, type NativeHandle } from './binding.js';
 
 // What one visit to the pool copies: between visits an abort is noticed and a detached buffer refused, every 2 ms or so.
@@ -29,7 +30,7 @@ export async function copyInPool(copy: PoolCopy): Promise<number> {
   while (moved < length) {
     if (signal?.aborted === true) throw new AbortError(signal, moved);
     if (moved > 0 && buffer.byteLength === 0) break;
-    if (buffer.byteLength === 0) throw new TypeError('the buffer was transferred while a copy was under way');
+    if (buffer.byteLength === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'the buffer was transferred while a copy was under way');
     const chunk = Math.min(CHUNK, length - moved);
     const result = await addon().copyAsync(handle, buffer, offset + moved, chunk, pos + moved, flush, write);
     if (result < 0) return moved > 0 ? moved : result;

@@ -1,5 +1,7 @@
 // Owns sizes and offsets: constants, rounding by division (bit operators cut at 32 bits), and the checks of numbers.
 
+import { argumentError } from './argument-error.js';
+
 /** Bytes in a sector, the unit of `directAccess`. */
 export const SECTOR_SIZE = 512;
 
@@ -30,18 +32,18 @@ export function toBytes(value: unknown, name: string): number {
 
 function checkBytes(value: unknown, name: string): number {
   const integer = toSafeInteger(value, name);
-  if (integer < 0) throw new RangeError(`${name} must not be negative, got ${integer}`);
+  if (integer < 0) throw argumentError('ERR_OUT_OF_RANGE', `${name} must not be negative, got ${integer}`);
   return integer;
 }
 
 /** As `toBytes`, but lets negative integers through: the size of `directAccess` may be an errno. */
 export function toSafeInteger(value: unknown, name: string): number {
   if (typeof value !== 'number' && typeof value !== 'bigint') {
-    throw new TypeError(`${name} must be a number or a bigint, got ${value === null ? 'null' : typeof value}`);
+    throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be a number or a bigint, got ${value === null ? 'null' : typeof value}`);
   }
   const integer = Number(value);
   if (!Number.isSafeInteger(integer)) {
-    throw new RangeError(`${name} must be an integer between -(2^53-1) and 2^53-1, got ${value}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `${name} must be an integer between -(2^53-1) and 2^53-1, got ${value}`);
   }
   return integer;
 }

@@ -1,11 +1,12 @@
 // Owns vectors of buffers: their check, and moving one buffer after the other with partial progress.
 
 import { AbortError } from './abort.js';
+import { argumentError } from './argument-error.js';
 import { toUint8Array } from './memory.js';
 
 /** The buffers of a vector as bytes. Throws `TypeError` for what is no array of attached views. */
 export function toVector(views: unknown, name: string): Uint8Array[] {
-  if (!Array.isArray(views)) throw new TypeError(`${name} must be an array of buffers`);
+  if (!Array.isArray(views)) throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be an array of buffers`);
   return views.map((view, index) => toUint8Array(view, `${name}[${index}]`));
 }
 

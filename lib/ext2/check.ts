@@ -1,6 +1,6 @@
 // Owns checking a filesystem: a walk over all of the medium, that stores nothing and shares no step with a mount.
 
-import { checkOptions, type BlockDevice } from 'node-dax';
+import { argumentError, checkOptions, type BlockDevice } from 'node-dax';
 import { Census } from './census.js';
 import { checkBitmaps, checkLinks } from './check-counts.js';
 import { checkDirectories } from './check-directories.js';
@@ -45,7 +45,7 @@ export interface CheckReport {
 export function check(device: BlockDevice, options: CheckOptions = {}): CheckReport {
   checkOptions(options, { limit: true });
   const { limit = 100 } = options;
-  if (!Number.isSafeInteger(limit) || limit < 0) throw new RangeError(`limit must be a number of findings, it is ${limit}`);
+  if (!Number.isSafeInteger(limit) || limit < 0) throw argumentError('ERR_OUT_OF_RANGE', `limit must be a number of findings, it is ${limit}`);
   const findings = new Findings(limit);
   const census = open(device, findings);
   const { geometry } = census;

@@ -1,5 +1,6 @@
 // Owns Ext2Inode: the identity of an inode, which is what users of a mounted filesystem hold.
 
+import { argumentError } from 'node-dax';
 import type { FileMappings, Inode } from 'node-dax';
 import type { IncoreInode } from './inode.js';
 import type { Super } from './super.js';
@@ -41,7 +42,7 @@ export class Ext2Inode implements Inode {
   /** @internal The inode in memory, if `inode` is one of the filesystem `home`. Throws `TypeError`, and `ESTALE`. */
   static incore(inode: unknown, home: InodeHome): IncoreInode {
     if (inode instanceof Ext2Inode && inode.#home === home) return inode.#now();
-    throw new TypeError('the inode is none of this filesystem');
+    throw argumentError('ERR_INVALID_ARG_VALUE', 'the inode is none of this filesystem');
   }
 
   get sb(): Super {

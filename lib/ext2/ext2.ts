@@ -1,6 +1,7 @@
 // Owns Ext2: a mounted filesystem, as its users and the programs above it see it.
 
 import {
+  argumentError,
   checkOptions,
   DaxError,
   daxWriteback,
@@ -115,14 +116,14 @@ const PERMISSIONS = 0o10000;
 
 function checkPermissions(mode: number): number {
   if (!Number.isInteger(mode) || mode < 0 || mode >= PERMISSIONS) {
-    throw new RangeError(`the permissions must be from 0 to 0o7777, they are ${mode}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `the permissions must be from 0 to 0o7777, they are ${mode}`);
   }
   return mode;
 }
 
 function checkNumber(value: number, name: string, most: number): number {
   if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw new RangeError(`${name} must be an integer from 0 to ${most}, it is ${value}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `${name} must be an integer from 0 to ${most}, it is ${value}`);
   }
   return value;
 }
@@ -143,12 +144,12 @@ function checkNewOwner(id: number | undefined, name: string): number | undefined
 
 function checkNanoseconds(ns: bigint | undefined, ms: number | undefined, name: string): void {
   if (ns === undefined) return;
-  if (typeof (ns as unknown) !== 'bigint') throw new TypeError(`${name}Ns must be a bigint`);
-  if (ms !== undefined) throw new TypeError(`give either ${name}Ms or ${name}Ns`);
+  if (typeof (ns as unknown) !== 'bigint') throw argumentError('ERR_INVALID_ARG_TYPE', `${name}Ns must be a bigint`);
+  if (ms !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', `give either ${name}Ms or ${name}Ns`);
 }
 
 function checkTime(ms: number, name: string): number {
-  if (!Number.isFinite(ms)) throw new RangeError(`${name} must be a finite number of milliseconds, it is ${ms}`);
+  if (!Number.isFinite(ms)) throw argumentError('ERR_OUT_OF_RANGE', `${name} must be a finite number of milliseconds, it is ${ms}`);
   return ms;
 }
 

@@ -1,7 +1,7 @@
 // Owns the numbers of a new filesystem: sizes of blocks and groups, inodes and reserves, as mke2fs chooses them for ext2.
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import { PAGE_SIZE } from 'node-dax';
+import { argumentError, PAGE_SIZE } from 'node-dax';
 import {
   COMPAT,
   EXT2_DYNAMIC_REV,
@@ -72,20 +72,20 @@ const MOUNT_ACL = 8;
 
 function checkChoice(value: number | undefined, name: string, choices: readonly number[]): void {
   if (value !== undefined && !choices.includes(value)) {
-    throw new RangeError(`${name} must be one of ${choices.join(', ')}, it is ${value}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `${name} must be one of ${choices.join(', ')}, it is ${value}`);
   }
 }
 
 function checkRange(value: number | undefined, name: string, least: number, most: number, isInteger = true): void {
   if (value === undefined) return;
   if (!(value >= least && value <= most) || (isInteger && !Number.isInteger(value))) {
-    throw new RangeError(`${name} must be ${isInteger ? 'an integer ' : ''}from ${least} to ${most}, it is ${value}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `${name} must be ${isInteger ? 'an integer ' : ''}from ${least} to ${most}, it is ${value}`);
   }
 }
 
 function uuidBytes(text: string, name: string): Uint8Array {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
-    throw new RangeError(`${name} must look like ${randomUUID()}, it is '${text}'`);
+    throw argumentError('ERR_OUT_OF_RANGE', `${name} must look like ${randomUUID()}, it is '${text}'`);
   }
   return Uint8Array.from(Buffer.from(text.replaceAll('-', ''), 'hex'));
 }
@@ -93,7 +93,7 @@ function uuidBytes(text: string, name: string): Uint8Array {
 function labelBytes(label: string): Uint8Array {
   const bytes = Buffer.from(label);
   if (bytes.length > 16 || bytes.includes(0)) {
-    throw new RangeError(`label must have at most 16 bytes and no NUL, '${label}' has ${bytes.length}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `label must have at most 16 bytes and no NUL, '${label}' has ${bytes.length}`);
   }
   const padded = new Uint8Array(16);
   padded.set(bytes);
@@ -109,11 +109,11 @@ function checkLayout(layout: Layout): void {
   checkRange(layout.bytesPerInode, 'bytesPerInode', 1024, 64 * MIB);
   checkRange(layout.reservedPercent, 'reservedPercent', 0, 50, false);
   if (layout.inodes !== undefined && layout.bytesPerInode !== undefined) {
-    throw new TypeError('inodes and bytesPerInode cannot both be given');
+    throw argumentError('ERR_INVALID_ARG_VALUE', 'inodes and bytesPerInode cannot both be given');
   }
   const { created } = layout;
   if (created !== undefined && !(created instanceof Date && created.getTime() >= 0 && created.getTime() < 2 ** 32 * 1000)) {
-    throw new RangeError('created must be a Date from 1970 to 2106');
+    throw argumentError('ERR_OUT_OF_RANGE', 'created must be a Date from 1970 to 2106');
   }
 }
 

@@ -1,6 +1,7 @@
 // Owns making a filesystem: what is written to the device, and in which order.
 
 import {
+  argumentError,
   checkOptions,
   readFullSync,
   SIGNATURE_LENGTH,
@@ -102,7 +103,7 @@ interface Plan {
 function prepare(device: BlockDevice, options: MkfsOptions): Plan {
   const { onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new TypeError(`onProgress must be a function, it is ${String(onProgress)}`);
+    throw argumentError('ERR_INVALID_ARG_TYPE', `onProgress must be a function, it is ${String(onProgress)}`);
   }
   const sb = planOf(device.size, options);
   const geometry = geometryOf(sb, device.size);

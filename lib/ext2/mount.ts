@@ -1,6 +1,6 @@
 // Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
 
-import { checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
+import { argumentError, checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { lockFor, syncAtExit } from './claim.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
 import { corruption } from './error.js';
@@ -107,7 +107,7 @@ function begin(volume: Volume, options: MountOptions, warn: (message: string) =>
 
 function checkCacheBytes(bytes: number): number {
   if (Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
-  throw new RangeError(`cacheBytes must be an integer of 0 or more, it is ${bytes}`);
+  throw argumentError('ERR_OUT_OF_RANGE', `cacheBytes must be an integer of 0 or more, it is ${bytes}`);
 }
 
 function checkRoot(volume: Volume): void {

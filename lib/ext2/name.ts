@@ -1,5 +1,6 @@
 // Owns names: bytes on the medium, UTF-8 strings or bytes for users, and strings of one character a byte in memory.
 
+import { argumentError } from 'node-dax';
 import { EXT2_NAME_LEN } from './disk.js';
 import { fail } from './error.js';
 
@@ -16,7 +17,7 @@ const ASCII = /^[\0-\x7f]*$/;
 /** Throws `TypeError` for what is neither a string nor bytes. */
 export function toByteName(name: Name): ByteName {
   if (typeof name === 'string') return ASCII.test(name) ? name : Buffer.from(name).toString('latin1');
-  if (!((name as unknown) instanceof Uint8Array)) throw new TypeError('a name must be a string or a Uint8Array');
+  if (!((name as unknown) instanceof Uint8Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'a name must be a string or a Uint8Array');
   return Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('latin1');
 }
 

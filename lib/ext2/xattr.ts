@@ -1,6 +1,6 @@
 // Owns extended attributes: in the inode, and in blocks that inodes with the same attributes share.
 
-import { DaxError } from 'node-dax';
+import { argumentError, DaxError } from 'node-dax';
 import type { BlockRun } from './balloc.js';
 import { groupOf } from './dir.js';
 import { COMPAT, XATTR_HEADER, XATTR_HEADER_SIZE, XATTR_MAGIC, XATTR_PREFIXES, XATTR_REFCOUNT_MAX } from './disk.js';
@@ -72,8 +72,8 @@ export function getXattr(inode: IncoreInode, name: Name): Uint8Array {
 /** Sets an attribute of the user, durably on return. Throws `EEXIST`, `ENODATA` as `flag` says, `ENOSPC`. */
 export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: Uint8Array, flag: XattrFlag): void {
   const key = writable(name, 'setxattr');
-  if (!((value as unknown) instanceof Uint8Array)) throw new TypeError('the value must be a Uint8Array');
-  if (!FLAGS.includes(flag)) throw new TypeError(`flag must be 'create' or 'replace', it is ${String(flag)}`);
+  if (!((value as unknown) instanceof Uint8Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'the value must be a Uint8Array');
+  if (!FLAGS.includes(flag)) throw argumentError('ERR_INVALID_ARG_VALUE', `flag must be 'create' or 'replace', it is ${String(flag)}`);
   if (value.length > MAX_VALUE) fail('E2BIG', 'setxattr', `${value.length} bytes`);
   const body = inBody(inode);
   const block = inBlock(inode);

@@ -1,6 +1,6 @@
 // Owns the run of the whole kit: the random run, every probe on a filesystem of its own, and what the witness saw.
 
-import { checkOptions } from 'node-dax';
+import { argumentError, checkOptions } from 'node-dax';
 import type { MakeFilesystem } from './contract.js';
 import { failingRun } from './failing-run.js';
 import { Failure } from './failure.js';
@@ -112,7 +112,7 @@ export async function checkFilesystem(make: MakeFilesystem, options: CheckOption
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   const size = options.blockDeviceSize ?? 2 * MIN_SIZE;
   if (size < MIN_SIZE || size % 4096 !== 0) {
-    throw new RangeError(`blockDeviceSize must be a multiple of 4096 and at least ${MIN_SIZE}, it is ${size}`);
+    throw argumentError('ERR_OUT_OF_RANGE', `blockDeviceSize must be a multiple of 4096 and at least ${MIN_SIZE}, it is ${size}`);
   }
   const seen = new Map<string, Seen>();
   const unmapped = whyUnmapped(make, size);

@@ -1,6 +1,6 @@
 // Owns the mappings that a check has of one file: one that stays, to look through, and one for each store.
 
-import { DaxError, PROT_READ, type DaxMapping, type MmapOptions } from 'node-dax';
+import { argumentError, DaxError, PROT_READ, type DaxMapping, type MmapOptions } from 'node-dax';
 import type { MakeFilesystem } from './contract.js';
 import { PAGE } from './probe.js';
 import { bytesOf, Session, type OpenFile } from './session.js';
@@ -69,7 +69,7 @@ export class FileMappings {
 
   #map(options: MmapOptions): DaxMapping {
     const mapping = this.#open.file.mmap?.(options);
-    if (mapping === undefined) throw new TypeError('its files have no mmap');
+    if (mapping === undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'its files have no mmap');
     // What was lost is found by looking at the content, and by `persist`.
     mapping.on('error', () => undefined);
     return mapping;

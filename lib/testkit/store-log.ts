@@ -1,5 +1,6 @@
 // Owns a trace as text, in the format of pmemcheck's store log, which pmreorder and its kin replay.
 
+import { argumentError } from 'node-dax';
 import { forEachWord, type Trace, type TraceEvent } from './trace.js';
 
 const hex = (number: number | bigint) => `0x${number.toString(16)}`;
@@ -39,7 +40,7 @@ function entry(event: TraceEvent): string {
  * tool replays it; it may not contain `|`, `;`, START or STOP.
  */
 export function storeLog(trace: Trace, path: string): string {
-  if (/[|;\n]|START|STOP/.test(path)) throw new RangeError(`a store log cannot name the path ${path}`);
+  if (/[|;\n]|START|STOP/.test(path)) throw argumentError('ERR_OUT_OF_RANGE', `a store log cannot name the path ${path}`);
   const file = `|REGISTER_FILE;${path};0x0;${hex(trace.content.byteLength)};0x0\n`;
   return `START${file}${trace.events.map(entry).join('')}|STOP\n`;
 }

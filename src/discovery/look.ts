@@ -1,5 +1,6 @@
 // Owns what stat and access say of a path: the facts that a diagnosis starts from.
 
+import { argumentError } from '../argument-error.js';
 import { accessSync, constants, lstatSync, realpathSync, statfsSync, statSync, type Stats } from 'node:fs';
 import { DaxError } from '../errors.js';
 
@@ -28,7 +29,7 @@ export interface PathFacts {
  * `TypeError` for what is no path.
  */
 export function look(path: unknown, syscall: string): PathFacts {
-  if (typeof path !== 'string') throw new TypeError(`path must be a string, got ${typeof path}`);
+  if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', `path must be a string, got ${typeof path}`);
   try {
     const stat = statSync(path);
     const realPath = realpathSync(path);

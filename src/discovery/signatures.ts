@@ -1,5 +1,6 @@
 // Owns the table of signatures by which a filesystem, partition table, volume or pool on a device is known.
 
+import { argumentError } from '../argument-error.js';
 import { types } from 'node:util';
 
 /** Bytes from the start of a device that `signatureOf` looks at. */
@@ -46,7 +47,7 @@ const TABLE: readonly Row[] = [
  * is no proof that the device is free. Fewer bytes are allowed and find less.
  */
 export function signatureOf(bytes: Uint8Array): string | undefined {
-  if (!types.isUint8Array(bytes)) throw new TypeError('bytes must be a Uint8Array');
+  if (!types.isUint8Array(bytes)) throw argumentError('ERR_INVALID_ARG_TYPE', 'bytes must be a Uint8Array');
   return TABLE.find(([, magic, ...offsets]) => offsets.some((offset) => hasMagic(bytes, magic, offset)))?.[0];
 }
 

@@ -47,21 +47,26 @@ const buffers: [name: string, call: Call][] = [
   ['writev', (device, bad) => device.writev([bad], 0)],
 ];
 
-const badNumbers: [unknown, new () => Error][] = [
-  ['1', TypeError],
-  [null, TypeError],
-  [{}, TypeError],
-  [[], TypeError],
-  [true, TypeError],
-  [Symbol('s'), TypeError],
-  [Number.NaN, RangeError],
-  [Number.POSITIVE_INFINITY, RangeError],
-  [-1, RangeError],
-  [1.5, RangeError],
-  [2 ** 53, RangeError],
-  [2n ** 53n, RangeError],
-  [2n ** 64n, RangeError],
-  [-1n, RangeError],
+// Node's own classes and codes.
+const WRONG_TYPE = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
+const WRONG_TYPE_OR_STATE = { name: 'TypeError', code: /^ERR_INVALID_ARG_(?:TYPE|VALUE)$/ };
+const OUT_OF_RANGE = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
+
+const badNumbers: [unknown, typeof WRONG_TYPE][] = [
+  ['1', WRONG_TYPE],
+  [null, WRONG_TYPE],
+  [{}, WRONG_TYPE],
+  [[], WRONG_TYPE],
+  [true, WRONG_TYPE],
+  [Symbol('s'), WRONG_TYPE],
+  [Number.NaN, OUT_OF_RANGE],
+  [Number.POSITIVE_INFINITY, OUT_OF_RANGE],
+  [-1, OUT_OF_RANGE],
+  [1.5, OUT_OF_RANGE],
+  [2 ** 53, OUT_OF_RANGE],
+  [2n ** 53n, OUT_OF_RANGE],
+  [2n ** 64n, OUT_OF_RANGE],
+  [-1n, OUT_OF_RANGE],
 ];
 
 function resizable(length: number): Uint8Array {
@@ -105,7 +110,7 @@ onEveryDevice('wrong positions, lengths and buffers on', async (test, wanted) =>
   }
   for (const [name, call] of buffers) {
     for (const [what, make] of badBuffers) {
-      await test.rejects(attempt(call, device, make()), TypeError, `${name} with ${what}`);
+      await test.rejects(attempt(call, device, make()), WRONG_TYPE_OR_STATE, `${name} with ${what}`);
     }
   }
   const untouched = Buffer.alloc(2 * LARGE, 1);
@@ -117,21 +122,21 @@ t.test('wrong options', async (test) => {
   const device = openSync(scratchPath(test), { size: 8192 });
   const bytes = Buffer.alloc(8, 1);
   for (const bad of [null, 1, 'x'] as never[]) {
-    test.throws(() => device.writeSync(bytes, 0, bad), TypeError);
-    test.throws(() => device.readSync(bytes, 0, bad), TypeError);
-    await test.rejects(device.read(bytes, 0, bad), TypeError);
-    await test.rejects(device.write(bytes, 0, bad), TypeError);
-    test.throws(() => device.writeSync(bytes, 0, { flush: bad }), TypeError);
-    test.throws(() => device.writevSync([bytes], 0, { flush: bad }), TypeError);
-    test.throws(() => device.zeroSync(0, 1, { flush: bad }), TypeError);
-    await test.rejects(device.write(bytes, 0, { flush: bad }), TypeError);
-    await test.rejects(device.read(bytes, 0, { signal: bad }), TypeError);
-    test.throws(() => device.readvSync(bad), TypeError);
-    await test.rejects(device.writev(bad), TypeError);
+    test.throws(() => device.writeSync(bytes, 0, bad), WRONG_TYPE);
+    test.throws(() => device.readSync(bytes, 0, bad), WRONG_TYPE);
+    await test.rejects(device.read(bytes, 0, bad), WRONG_TYPE);
+    await test.rejects(device.write(bytes, 0, bad), WRONG_TYPE);
+    test.throws(() => device.writeSync(bytes, 0, { flush: bad }), WRONG_TYPE);
+    test.throws(() => device.writevSync([bytes], 0, { flush: bad }), WRONG_TYPE);
+    test.throws(() => device.zeroSync(0, 1, { flush: bad }), WRONG_TYPE);
+    await test.rejects(device.write(bytes, 0, { flush: bad }), WRONG_TYPE);
+    await test.rejects(device.read(bytes, 0, { signal: bad }), WRONG_TYPE);
+    test.throws(() => device.readvSync(bad), WRONG_TYPE);
+    await test.rejects(device.writev(bad), WRONG_TYPE);
   }
   for (const range of [{ offset: 9 }, { length: 9 }, { offset: 4, length: 5 }]) {
-    test.throws(() => device.writeSync(bytes, 0, range), RangeError);
-    await test.rejects(device.read(Buffer.alloc(8), 0, range), RangeError);
+    test.throws(() => device.writeSync(bytes, 0, range), OUT_OF_RANGE);
+    await test.rejects(device.read(Buffer.alloc(8), 0, range), OUT_OF_RANGE);
   }
   test.equal(device.view().every((byte) => byte === 0), true);
 });
