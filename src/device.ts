@@ -147,7 +147,12 @@ export class DaxDevice implements BlockDevice {
   /**
    * The device's own memory as a Uint8Array, without a copy: stores reach the device, and are durable after `persist`.
    * Views of a read-only device are private: a stray store stays in this process. A view is detached (length 0) when the
-   * device is closed, or shrinks so that its segment reaches past the end. Up to 2 GiB from any position.
+   * device is closed, or shrinks so that its segment reaches past the end. Up to 2 GiB from any position, or 4 GiB from 0:
+   * `windows` goes through what is larger.
+   *
+   * Its `buffer` is not its own: it is a segment of up to 4 GiB that all views there share. What clones or posts a view
+   * (`structuredClone`, `postMessage`) copies all of that: give it `view.slice()`. What `buffer.transfer()` of Node 22 makes of it is
+   * not detached when the device is closed: loads find zeros there.
    */
   view(pos: Bytes = 0, length?: Bytes): Uint8Array {
     this.#usable('view');
@@ -164,6 +169,20 @@ export class DaxDevice implements BlockDevice {
       throw argumentError('ERR_OUT_OF_RANGE', `a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
     }
     return this.#segments.view(start, bytes);
+  }
+
+  /**
+   * The memory of a range of any length, one view after the other: each with the position that it begins at, and all but the last
+   * of `size` bytes (default and most: 2 GiB). Throws as `view` does.
+   */
+  *windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
+    this.#usable('windows');
+    const start = toBytes(pos, 'pos');
+    const end = start + (length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length'));
+    this.#checkInside(start, end - start);
+    const step = toBytes(size, 'size');
+    if (step === 0 || step > MAX_VIEW_LENGTH) throw argumentError('ERR_OUT_OF_RANGE', `size must be from 1 to ${MAX_VIEW_LENGTH}, got ${step}`);
+    for (let at = start; at < end; at += step) yield { pos: at, window: this.view(at, Math.min(step, end - at)) };
   }
 
   /**

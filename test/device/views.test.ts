@@ -1,4 +1,4 @@
-import { closeSync, openSync as openFile, writeSync as writeFile } from 'node:fs';
+import { closeSync, openSync as openFile, truncateSync, writeFileSync, writeSync as writeFile } from 'node:fs';
 import t from 'tap';
 import { openSync } from 'node-dax';
 import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
@@ -52,6 +52,33 @@ onEveryDevice('a view shows what write(2) writes to', (test, wanted) => {
   writeFile(fd, Buffer.from('seen'), 0, 4, 100);
   closeSync(fd);
   test.equal(Buffer.from(view.subarray(100, 104)).toString(), 'seen');
+});
+
+t.test('windows of a device that no view holds', (test) => {
+  const GIB = 2 ** 30;
+  const path = scratchPath(test);
+  writeFileSync(path, '');
+  truncateSync(path, 5 * GIB + 5000);
+  const device = openSync(path);
+  test.throws(() => device.view(), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' });
+  const seen: [number, number][] = [];
+  for (const { pos, window } of device.windows()) {
+    seen.push([pos, window.byteLength]);
+    window[window.byteLength - 1] = seen.length;
+  }
+  test.strictSame(seen, [[0, 2 * GIB], [2 * GIB, 2 * GIB], [4 * GIB, GIB + 5000]]);
+  test.strictSame([2 * GIB, 4 * GIB, 5 * GIB + 5000].map((end) => device.view(end - 1, 1)[0]), [1, 2, 3]);
+  const parts = [...device.windows(4n * 2n ** 30n - 10n, 25, 10)];
+  test.strictSame(parts.map(({ pos, window }) => [pos - 4 * GIB, window.length]), [[-10, 10], [0, 10], [10, 5]]);
+  test.equal(parts[0]?.window[9], 2);
+  test.strictSame([...device.windows(device.size)], []);
+  for (const wrong of [() => device.windows(0, 1, 0), () => device.windows(0, 1, 2 ** 31 + 1), () => device.windows(0, 2 ** 40)]) {
+    test.throws(() => [...wrong()], { code: 'ERR_OUT_OF_RANGE' });
+  }
+  device.closeSync();
+  test.equal(parts[0]?.window.byteLength, 0);
+  test.throws(() => [...device.windows()], { code: 'EBADF' });
+  test.end();
 });
 
 t.test('truncate', async (test) => {
