@@ -1,7 +1,9 @@
 // Owns what takes part in a comparison: a driver by name, the command that makes one trial of it, and running that command.
 
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { DRIVERS, type DriverName } from './drivers/index.js';
 import type { Done, Driver, Target } from './driver.js';
 import type { Trial } from './figures.js';
@@ -11,6 +13,8 @@ import type { TrialRequest } from './trial.js';
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
+  /** The command's descriptor 3, opened to be read. */
+  readonly file?: string;
 }
 
 /** A driver, in this program or in another, that makes each trial in a process of its own. */
@@ -48,11 +52,20 @@ export function ownContenders(): Contender[] {
   return (Object.keys(DRIVERS) as DriverName[]).map(ofDriver);
 }
 
+// A process group of its own: Ctrl-C is for this process, which ends the child and knows why.
+function start({ program, args, file }: Command): ChildProcessByStdio<null, Readable, Readable> {
+  const given = file === undefined ? [] : [openSync(file, 'r')];
+  try {
+    return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe', ...given], detached: true }) as ChildProcessByStdio<null, Readable, Readable>;
+  } finally {
+    given.forEach(closeSync);
+  }
+}
+
 /** Runs a command to its end. Rejects with what it said where it fails, and with the signal's reason where that ends it. */
-export function outputOf({ program, args }: Command, signal?: AbortSignal): Promise<string> {
+export function outputOf(command: Command, signal?: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    // A process group of its own: Ctrl-C is for this process, which ends the child and knows why.
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = start(command);
     const end = (): void => {
       child.kill('SIGKILL');
     };

@@ -9,6 +9,8 @@ export interface Target {
   readonly kind: DeviceKind;
   readonly granularity: Granularity;
   readonly isDax: boolean;
+  /** It was made for this run: nothing in it is anybody's. */
+  readonly isMade: boolean;
   /** Where jobs on files have theirs; undefined where a device has no files beside it. */
   readonly folder: string | undefined;
   /** Open it although it is in use. */

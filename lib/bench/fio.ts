@@ -98,8 +98,9 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     ioengine: 'libpmem',
     how: { read: 'memcpy by libpmem', write: 'pmem_memcpy past the caches, then a fence' },
     options: (job) => ['--direct=1', ...syncOptions(job)],
-    obstacle: (job, { kind, granularity, path }) => {
+    obstacle: (job, { kind, granularity, isMade, path }) => {
       if (kind === 'fsdax' && granularity !== 'page') {
+        if (!writes(job) && !isMade) return 'this engine of fio overwrites a file before it reads it: name a path where nothing is';
         // It maps with PMEM_FILE_CREATE and a length, for which libpmem sets the size of the file.
         return statSync(path).size === job.size ? eachOrNever(job) : 'this engine of fio cuts the file off behind --size';
       }
@@ -164,15 +165,18 @@ function command(engine: Engine, job: Job, { path }: Target): Command {
     program: 'fio',
     args: [
       '--name=job',
-      `--filename=${path.replaceAll(':', '\\:')}`,
+      // Its name would be taken apart at colons and blanks, and a file that it finds too short would be removed.
+      '--filename=/proc/self/fd/3',
       `--ioengine=${engine.ioengine}`,
       ...jobOptions(job),
       ...engine.options(job),
       // What is there is used as it is: no laying out, no file where there was none.
+      ...(writes(job) ? [] : ['--readonly']),
       ...['--allow_file_create=0', '--fallocate=none', '--thread=1', '--group_reporting=1'],
       ...['--lat_percentiles=1', '--clat_percentiles=0', `--percentile_list=${PERCENTILES.join(':')}`],
       '--output-format=json',
     ],
+    file: path,
   };
 }
 

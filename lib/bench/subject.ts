@@ -1,5 +1,6 @@
 // Owns the file or device that is worked on: made where there is none and removed afterwards, and what is known of it.
 
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync as openFile, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openSync } from 'node-dax';
@@ -18,6 +19,12 @@ const FILESYSTEMS: Readonly<Record<number, string>> = {
 };
 
 const FILL = 1024 * 1024;
+
+/** Where the work is, and whether something is there that belongs to somebody. */
+export interface Place {
+  readonly path: string;
+  readonly isTaken: boolean;
+}
 
 export interface Prepared {
   readonly subject: Subject;
@@ -57,7 +64,7 @@ function filesystemOf(path: string): string | undefined {
   return FILESYSTEMS[magic] ?? `filesystem 0x${magic.toString(16)}`;
 }
 
-function describe(path: string, force: boolean, withFiles: boolean): { subject: Subject; target: Target } {
+function describe({ path, isTaken }: Place, force: boolean, withFiles: boolean): { subject: Subject; target: Target } {
   using device = openSync(path, { readOnly: true });
   const { kind, isDax, mapSync, granularity, numaNode, size } = device;
   const { persistenceDomain, flushInstruction } = device.facts;
@@ -66,27 +73,30 @@ function describe(path: string, force: boolean, withFiles: boolean): { subject: 
   const folder = withFiles && isFile ? mkdtempSync(join(dirname(path), 'node-dax-bench-')) : undefined;
   return {
     subject: { path, kind, isDax, mapSync, granularity, persistenceDomain, flushInstruction, filesystem, numaNode, size },
-    target: { path, kind, granularity, isDax, folder, force },
+    target: { path, kind, granularity, isDax, isMade: !isTaken, folder, force },
   };
 }
 
-function isDirectory(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
+/** `path`, or of a directory, a new name in it. */
+export function placeAt(path: string): Place {
+  if (!existsSync(path)) return { path, isTaken: false };
+  if (!statSync(path).isDirectory()) return { path, isTaken: true };
+  return { path: join(path, `node-dax-bench-${randomBytes(8).toString('hex')}`), isTaken: false };
 }
 
 /**
- * What is at `path`, which may be overwritten. Where nothing is, or in a directory, a file of `size` bytes is made, which
- * `dispose` removes; for jobs on files (`withFiles`), a folder beside it as well. Throws what making and opening throw.
+ * What is at `place`, which may be overwritten. Where nothing was, a file of `size` bytes is made, which `dispose` removes;
+ * for jobs on files (`withFiles`), a folder beside it as well. Throws what making and opening throw: `EEXIST` where something
+ * has come there meanwhile.
  */
-export function prepare(path: string, size: number, force: boolean, withFiles: boolean): Prepared {
-  const file = isDirectory(path) ? join(path, `node-dax-bench-${process.pid}`) : path;
-  const made = !existsSync(file);
-  if (made) make(file, size);
+export function prepare(place: Place, size: number, force: boolean, withFiles: boolean): Prepared {
+  const { path, isTaken } = place;
+  if (!isTaken) make(path, size);
   const dispose = (): void => {
-    if (made) rmSync(file, { force: true });
+    if (!isTaken) rmSync(path, { force: true });
   };
   try {
-    const found = describe(file, force, withFiles);
+    const found = describe(place, force, withFiles);
     const { folder } = found.target;
     return {
       ...found,

@@ -1,6 +1,6 @@
 // Owns the command `bench`: options in fio's words to jobs, the progress bar, and the report in its forms.
 
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
@@ -11,7 +11,7 @@ import { checkJob, DEFAULTS, isOfFiles, MODES, parseDistribution, parseTime, VER
 import { page } from '../bench/page.js';
 import { PRESETS, presetJobs, type Preset, type PresetName } from '../bench/presets.js';
 import { pictureFiles } from '../bench/plots.js';
-import { prepare } from '../bench/subject.js';
+import { placeAt, prepare, type Place } from '../bench/subject.js';
 import type { Report } from '../bench/report.js';
 import { factsOf, rangeNote, speedTable, type Table } from '../bench/tables.js';
 import { parseSize } from '../vm/size.js';
@@ -75,8 +75,8 @@ function jobsOf(options: Options, size: number): { jobs: Job[]; rounds: number; 
 }
 
 // A file or device that is there keeps what it has, unless its owner gave it up.
-function checkPermission(path: string, jobs: readonly Job[], options: Options, command: Command): void {
-  if (!jobs.some((job) => writes(job) && !isOfFiles(job)) || !existsSync(path) || statSync(path).isDirectory()) return;
+function checkPermission({ path, isTaken }: Place, jobs: readonly Job[], options: Options, command: Command): void {
+  if (!isTaken || !jobs.some((job) => writes(job) && !isOfFiles(job))) return;
   if (options.yesOverwrite !== true) {
     command.error(
       `error: the jobs overwrite ${path}: add --yes-overwrite if that is all right, choose a path where nothing is, ` +
@@ -87,8 +87,8 @@ function checkPermission(path: string, jobs: readonly Job[], options: Options, c
   if (options.force !== true) checkOverwritable(path, 'bench');
 }
 
-function sizeOf(path: string, { size }: Options): number {
-  if (!existsSync(path) || statSync(path).isDirectory()) return size ?? DEFAULT_SIZE;
+function sizeOf({ path, isTaken }: Place, { size }: Options): number {
+  if (!isTaken) return size ?? DEFAULT_SIZE;
   using device = openSync(path, { readOnly: true });
   if (size !== undefined && size > device.size) throw new RangeError(`${path} has ${device.size} bytes: --size is larger`);
   return size ?? Math.min(DEFAULT_SIZE, device.size);
@@ -124,17 +124,18 @@ async function show(report: Report, options: Options): Promise<void> {
 async function measure(path: string, options: Options, command: Command): Promise<Report> {
   const unknown = [...(options.driver ?? []), ...(options.base === undefined ? [] : [options.base])].find((name) => !driverNames().includes(name));
   if (unknown !== undefined) command.error(`error: there is no driver ${unknown}: ${driverNames().join(', ')}`, { exitCode: 2 });
-  const size = sizeOf(path, options);
+  const place = placeAt(path);
+  const size = sizeOf(place, options);
   const { jobs, rounds, budget } = jobsOf(options, size);
   jobs.forEach(checkJob);
-  checkPermission(path, jobs, options, command);
+  checkPermission(place, jobs, options, command);
   const ending = new AbortController();
   const end = (): void => {
     ending.abort(new Error('interrupted'));
   };
   process.once('SIGINT', end).once('SIGTERM', end);
   // Jobs on files use no byte of the file itself.
-  const prepared = prepare(path, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
+  const prepared = prepare(place, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
   try {
     const report = await withProgress('{bar} {value}/{total} {what}', (onTrial) =>
       bench(prepared, {
@@ -157,9 +158,21 @@ async function measure(path: string, options: Options, command: Command): Promis
   }
 }
 
+function areOne(...paths: readonly [string, string]): boolean {
+  const [one, other] = paths.map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }));
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+}
+
+// A page takes the place of the file that has its name, which no option to overwrite is about.
+function checkPage(source: string, { html }: Options, command: Command): void {
+  if (html !== undefined && areOne(source, html)) command.error(`error: --html would overwrite ${source}: give it another name`, { exitCode: 2 });
+}
+
 async function act(path: string | undefined, options: Options, command: Command): Promise<void> {
   try {
     const { from } = options;
+    const source = from ?? path;
+    if (source !== undefined) checkPage(source, options, command);
     if (from !== undefined) {
       await show(fromFio(readFileSync(from, 'utf8')), options);
       return;

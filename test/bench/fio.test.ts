@@ -9,7 +9,7 @@ import { DEFAULTS, type Job } from '../../lib/bench/job.js';
 import { scratchPath } from '../helpers/devices.js';
 
 const job = (more: Partial<Job> = {}): Job => ({ ...DEFAULTS, rw: 'randread', bs: 4096, size: 1024 ** 2, ...more });
-const target = (more: Partial<Target> = {}): Target => ({ path: '/x', kind: 'file', granularity: 'page', isDax: false, folder: undefined, force: false, ...more });
+const target = (more: Partial<Target> = {}): Target => ({ path: '/x', kind: 'file', granularity: 'page', isDax: false, isMade: false, folder: undefined, force: false, ...more });
 
 function engine(name: string) {
   const found = fioContenders().find(({ key }) => key === `fio-${name}`);
@@ -18,12 +18,12 @@ function engine(name: string) {
 }
 
 t.test('a job becomes fio’s options', (test) => {
-  const args = (name: string, more: Partial<Job>): readonly string[] => engine(name).command(job(more), target({ path: '/a:b' })).args;
+  const args = (name: string, more: Partial<Job>): readonly string[] => engine(name).command(job(more), target()).args;
   const has = (name: string, more: Partial<Job>, ...wanted: string[]): void => {
     const found = args(name, more);
     test.strictSame(wanted.filter((word) => !found.includes(word)), [], `${name} ${JSON.stringify(more)}`);
   };
-  has('psync', {}, '--rw=randread', '--bs=4096', '--size=1048576', '--direct=1', '--norandommap=1', '--filename=/a\\:b', '--loops=1');
+  has('psync', {}, '--rw=randread', '--bs=4096', '--size=1048576', '--direct=1', '--norandommap=1', '--filename=/proc/self/fd/3', '--loops=1', '--readonly');
   has('psync', { rw: 'randwrite' }, '--sync=dsync');
   has('psync', { rw: 'write', fdatasync: 8 }, '--fdatasync=8');
   has('psync', { rw: 'write', fsync: 8 }, '--fsync=8');
@@ -33,6 +33,7 @@ t.test('a job becomes fio’s options', (test) => {
   has('mmap', { rw: 'write' }, '--fdatasync=1');
   has('libpmem', { rw: 'write' }, '--sync=dsync', '--direct=1');
   test.notOk(args('psync', { rw: 'read' }).some((word) => word.startsWith('--norandommap')));
+  test.notOk(args('psync', { rw: 'rw' }).includes('--readonly'));
   test.notOk(args('psync', { rw: 'write', fdatasync: 0 }).some((word) => word.includes('sync=')));
   test.notOk(args('psync', { runtime: 1 }).some((word) => word.startsWith('--ramp_time')), 'a ramp would be taken from the size');
   test.end();
@@ -41,8 +42,10 @@ t.test('a job becomes fio’s options', (test) => {
 t.test('engines say what they cannot do', (test) => {
   const cannot: [string, Partial<Job>, Partial<Target>, RegExp | undefined][] = [
     ['libpmem', {}, {}, /a DAX mount/],
-    ['libpmem', { size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line' }, undefined],
-    ['libpmem', {}, { kind: 'fsdax', granularity: 'cache_line' }, /cuts the file off/],
+    ['libpmem', { size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line' }, /overwrites a file before it reads/],
+    ['libpmem', { size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line', isMade: true }, undefined],
+    ['libpmem', { rw: 'write', size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line' }, undefined],
+    ['libpmem', { rw: 'write' }, { kind: 'fsdax', granularity: 'cache_line' }, /cuts the file off/],
     ['libpmem', { rw: 'write', fdatasync: 8, size: statSync(__filename).size }, { kind: 'fsdax', granularity: 'cache_line' }, /each write durable/],
     ['libpmem', {}, { kind: 'devdax' }, /dev-dax/],
     ['dev-dax', {}, { kind: 'devdax' }, undefined],

@@ -2,6 +2,8 @@
 // given changes.
 
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Report } from '../../lib/bench/report.js';
@@ -47,4 +49,33 @@ onDevices('bench on', DEVICES, (test, wanted) => {
   const found = Buffer.alloc(behind.length);
   test.equal(wanted.open().readSync(found, SIZE), found.length);
   test.equal(found.toString(), behind.toString());
+});
+
+onDevices('bench that only reads changes nothing on', DEVICES, (test, wanted) => {
+  const { path, kind } = wanted;
+  const device = wanted.open();
+  const content = Buffer.alloc(SIZE, 'precious');
+  device.writeSync(content, 0);
+  const { size } = device;
+  device.closeSync();
+  const stateOf = (): unknown => {
+    const { ino, size: bytes, blocks, mtimeNs } = statSync(path, { bigint: true });
+    using found = wanted.open({ readOnly: true });
+    found.readSync(content, 0);
+    return { ino, bytes, blocks, mtimeNs, size: found.size, hash: createHash('sha256').update(content).digest('hex') };
+  };
+  const before = stateOf();
+  const isFile = kind === 'file' || kind === 'fsdax';
+  const options = ['--rw', 'randread', '--loops', '1', '--ramp_time', '10ms', '--runtime', '100ms', '--repeats', '1', '--json'];
+  // All of a file too: libpmem would leave one of another size alone.
+  for (const worked of isFile ? [SIZE, size] : [SIZE]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'bench', path, '--size', `${worked}`, ...options], { encoding: 'utf8' });
+    test.equal(status, 0, stderr);
+    const [result] = (JSON.parse(stdout) as { 'node-dax': Report })['node-dax'].results;
+    const ran = result?.groups.flatMap(({ rows }) => rows.map(({ driver }) => driver)) ?? [];
+    test.ok(ran.includes(kind === 'devdax' ? 'fio-dev-dax' : 'fio-mmap'), ran.join(' '));
+    test.strictSame(result?.absent.filter(({ why }) => why.startsWith('failed')), []);
+    if (kind === 'fsdax') test.match(result?.absent.find(({ driver }) => driver === 'fio-libpmem')?.why, /overwrites a file before it reads/);
+    test.strictSame(stateOf(), before, `${worked} bytes`);
+  }
 });
