@@ -63,6 +63,7 @@ export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js
 export { DaxDevice, type DeviceFacts } from './device.js';
 export { lockDevice } from './device-lock.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
+export { contentOf, type DeviceContent } from './discovery/content.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
   BadBlocks,

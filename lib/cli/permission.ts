@@ -1,17 +1,12 @@
 // Decides whether a device that the user named may be overwritten.
 
 import { existsSync } from 'node:fs';
-import { type BlockDevice, DaxError, deviceUse, type DeviceUse, openSync, SIGNATURE_LENGTH, signatureOf } from 'node-dax';
-
-function signatureIn(device: BlockDevice): string | undefined {
-  const first = new Uint8Array(SIGNATURE_LENGTH);
-  return signatureOf(first.subarray(0, device.readSync(first, 0)));
-}
+import { type BlockDevice, contentOf, DaxError, type DeviceContent, deviceUse, type DeviceUse, openSync } from 'node-dax';
 
 // A devdax cannot be read by read(2), which deviceUse relies on.
-function devdaxSignature(path: string): string | undefined {
+function devdaxContent(path: string): DeviceContent | undefined {
   using device = openSync(path, { readOnly: true });
-  return device.kind === 'devdax' ? signatureIn(device) : undefined;
+  return device.kind === 'devdax' ? contentOf(device) : undefined;
 }
 
 // Who would be hurt, in words that follow 'it'.
@@ -30,7 +25,8 @@ function refuse(path: string, command: string, by: readonly string[], way: strin
   throw new DaxError({ errno: 'EBUSY', syscall: command, path, reason: 'DEVICE_IN_USE', hint: `it ${by.join(', ')}; ${way}` });
 }
 
-function carried(signature: string | undefined): string[] {
+function carried(path: string, { signature, unasked }: DeviceContent): string[] {
+  if (unasked !== undefined) console.error(`node-dax: ${path}: ${unasked}`);
   return signature === undefined ? [] : [`carries ${signature}`];
 }
 
@@ -40,8 +36,8 @@ const FORCE = '--force overwrites it all the same';
 export function checkOverwritable(path: string, command: string): void {
   if (!existsSync(path)) return;
   const use = deviceUse(path);
-  const signature = use.inUse ? undefined : (use.signature ?? devdaxSignature(path));
-  refuse(path, command, [...usersOf(use), ...carried(signature)], FORCE);
+  refuse(path, command, usersOf(use), FORCE);
+  refuse(path, command, carried(path, use.signature === undefined ? (devdaxContent(path) ?? use) : use), FORCE);
 }
 
 /** As `checkOverwritable`, whatever the device carries. `way` tells what its user may do. */
@@ -51,5 +47,5 @@ export function checkUnused(path: string, command: string, way: string = FORCE):
 
 /** Throws `EBUSY` for a device, at `path` or a part of it, that carries something known by its signature. */
 export function checkUnsigned(device: BlockDevice, path: string, command: string): void {
-  refuse(path, command, carried(signatureIn(device)), FORCE);
+  refuse(path, command, carried(path, contentOf(device)), FORCE);
 }

@@ -3,10 +3,11 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../errors.js';
 import { type BlockDevice, blockNumbered, diskOf, listDisks, partitionsOf } from './block.js';
+import { contentBy, type DeviceContent } from './content.js';
 import { devdaxNumbered } from './devdax.js';
+import { askLibblkid } from './libblkid.js';
 import { identityAt, look, type PathFacts } from './look.js';
 import { readMounts, unescapeOctal } from './mounts.js';
-import { signatureOf, SIGNATURE_LENGTH } from './signatures.js';
 import { SystemTree } from './system-tree.js';
 
 /** Who has a device, by what /sys and /proc say. */
@@ -21,19 +22,17 @@ export interface DeviceHolders {
   systemRam: boolean;
 }
 
-/** Who uses a device, and what it carries. */
-export interface DeviceUse extends DeviceHolders {
+/** Who uses a device, and what it carries: nothing is known of the content of a devdax, which read(2) cannot read. */
+export interface DeviceUse extends DeviceHolders, DeviceContent {
   /** Anything of `DeviceHolders`, or `busy`. */
   inUse: boolean;
   /** Another user has opened it exclusively, possibly a mount that this process cannot see. */
   busy: boolean;
-  /** What its first bytes belong to (`signatureOf`); always undefined for devdax, which read(2) cannot read. */
-  signature: string | undefined;
 }
 
 /**
  * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and
- * files for reading only. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the
+ * files for reading only; libblkid is asked by wipefs, which takes some 10 ms. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the
  * content may not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
  */
 export function deviceUse(path: string): DeviceUse {
@@ -43,8 +42,8 @@ export function deviceUse(path: string): DeviceUse {
 /** `deviceUse()` with the /sys and /proc in `tree`. */
 export function useOf(facts: PathFacts, tree: SystemTree): DeviceUse {
   const held = holdersOf(facts, tree);
-  const { busy, signature } = contentOf(facts);
-  return { ...held, inUse: isHeld(held) || busy, busy, signature };
+  const { busy, ...content } = openedOnce(facts);
+  return { ...held, inUse: isHeld(held) || busy, busy, ...content };
 }
 
 /**
@@ -107,13 +106,13 @@ function loopsOver(tree: SystemTree, { realPath, identity }: PathFacts, writing:
     .map(({ name }) => name);
 }
 
-function contentOf(facts: PathFacts): { busy: boolean; signature: string | undefined } {
+function openedOnce(facts: PathFacts): { busy: boolean } & DeviceContent {
   if (facts.type === 'char') return { busy: false, signature: undefined };
   if (facts.type !== 'file' && facts.type !== 'block') {
     throw new DaxError({ errno: 'EINVAL', syscall: 'deviceUse', path: facts.path, hint: 'give a device or a file' });
   }
   const busy = facts.type === 'block' && attempt(facts.path, () => isBusy(facts.path));
-  return { busy, signature: signatureOf(attempt(facts.path, () => firstBytes(facts.path))) };
+  return { busy, ...attempt(facts.path, () => contentAt(facts.path)) };
 }
 
 // O_EXCL without O_CREAT asks for a block device that nothing else claims (open(2)).
@@ -146,11 +145,10 @@ export function isClaimed(path: string): boolean {
   }
 }
 
-function firstBytes(path: string): Uint8Array {
+function contentAt(path: string): DeviceContent {
   const fd = openSync(path, 'r');
   try {
-    const bytes = new Uint8Array(SIGNATURE_LENGTH);
-    return bytes.subarray(0, readSync(fd, bytes, 0, SIGNATURE_LENGTH, 0));
+    return contentBy({ readSync: (bytes, pos) => readSync(fd, bytes, { position: pos }) }, () => askLibblkid(path));
   } finally {
     closeSync(fd);
   }

@@ -2,13 +2,15 @@
 
 import { argumentError } from '../argument-error.js';
 import { types } from 'node:util';
+import { SECTOR_SIZE } from '../units.js';
 
 /** Bytes from the start of a device that `signatureOf` looks at. */
 export const SIGNATURE_LENGTH = 128 * 1024;
 
 type Row = readonly [name: string, magic: string, ...offsets: number[]];
 
-// Offsets and bytes follow libblkid, and for pmem ndctl (BTT and PFN info blocks) and libpmemobj (pool headers).
+// What libblkid does not know: pools of PMDK, info blocks of namespaces, famfs, NOVA, PMFS and some disk labels. Of the rest,
+// what is likely beside persistent memory, for machines without util-linux.
 // A filesystem that leaves the boot sector of a disk in place comes before the partition table there.
 const TABLE: readonly Row[] = [
   ['xfs', 'XFSB', 0],
@@ -17,9 +19,14 @@ const TABLE: readonly Row[] = [
   ['f2fs', '\x10\x20\xf5\xf2', 1024],
   ['erofs', '\xe2\xe1\xf5\xe0', 1024],
   ['squashfs', 'hsqs', 0],
-  ['bcachefs', '\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81', 4120],
-  ['bcache', '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef', 4120],
+  ['bcache', '\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81', 4120],
+  ['bcachefs', '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef', 4120],
   ['famfs', '\xff\x82\xb2\x87\0\0\0\0', 0],
+  ['NOVA', 'AVON', 4],
+  // Two bytes are little: with the size of a block after them, which is 4 KiB, 2 MiB or 1 GiB.
+  ['PMFS', '\xfc\xef\0\x10\0\0', 2, 514],
+  ['PMFS', '\xfc\xef\0\0\x20\0', 2, 514],
+  ['PMFS', '\xfc\xef\0\0\0\x40', 2, 514],
   ['iso9660', 'CD001', 32769],
   ['ntfs', 'NTFS    ', 3],
   ['exfat', 'EXFAT   ', 3],
@@ -38,13 +45,15 @@ const TABLE: readonly Row[] = [
   ['libpmemobj pool', 'PMEMOBJ\0', 0],
   ['libpmemlog pool', 'PMEMLOG\0', 0],
   ['libpmemblk pool', 'PMEMBLK\0', 0],
+  ['BSD disk label', 'WEV\x82', 64, 512],
+  ['Amiga disk label', 'RDSK', ...Array.from({ length: 16 }, (_, sector) => sector * SECTOR_SIZE)],
   ['GPT', 'EFI PART', 512, 4096],
   ['MBR', '\x55\xaa', 510],
 ];
 
 /**
  * What the first `SIGNATURE_LENGTH` bytes of a device belong to, in words; undefined when nothing is recognised, which
- * is no proof that the device is free. Fewer bytes are allowed and find less.
+ * is no proof that the device is free: `contentOf` knows much more. Fewer bytes are allowed and find less.
  */
 export function signatureOf(bytes: Uint8Array): string | undefined {
   if (!types.isUint8Array(bytes)) throw argumentError('ERR_INVALID_ARG_TYPE', 'bytes must be a Uint8Array');

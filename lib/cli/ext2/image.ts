@@ -1,7 +1,7 @@
 // Owns the IMAGE of a command: opening it and what it is a part of, mounting, and errors that name both it and the path.
 
 import { Argument, Command } from 'commander';
-import { DaxError, openSync, partition, SECTOR_SIZE, SIGNATURE_LENGTH, signatureOf, type BlockDevice, type OpenOptions } from 'node-dax';
+import { contentOf, DaxError, openSync, partition, SECTOR_SIZE, type BlockDevice, type OpenOptions } from 'node-dax';
 import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
@@ -84,9 +84,8 @@ export function regionOf(device: BlockDevice, image: string, { offset = 0, size 
 
 /** What an image without a filesystem may be instead. */
 export function noFilesystem(device: BlockDevice): string {
-  const first = new Uint8Array(SIGNATURE_LENGTH);
-  const signature = signatureOf(first.subarray(0, device.readSync(first, 0)));
-  if (signature === 'GPT' || signature === 'MBR') return 'it is a disk with partitions: name the byte where one begins with --offset';
+  const { signature } = contentOf(device);
+  if (signature !== undefined && /^(?:GPT|MBR|a partition table)/.test(signature)) return 'it is a disk with partitions: name the byte where one begins with --offset';
   if (signature !== undefined) return `there is no ext2 in it, but ${signature}`;
   return 'there is no ext2 in it: `node-dax ext2 mkfs` makes one, --offset finds one that begins elsewhere';
 }

@@ -1,0 +1,93 @@
+// Owns contentOf(): what a device carries, by the table of signatures and by libblkid, which is shown a copy of its ends.
+
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BlockDevice } from '../block-device.js';
+import { type Answer, askLibblkid } from './libblkid.js';
+import { SIGNATURE_LENGTH, signatureOf } from './signatures.js';
+
+/** What a device carries, as far as could be told. */
+export interface DeviceContent {
+  /** In words: `xfs`, `a partition table (gpt)`. Undefined where nothing is recognised, which is no proof that it is free. */
+  signature: string | undefined;
+  /** Why libblkid could not be asked, where it was not: then fewer signatures are known. */
+  unasked?: string;
+}
+
+type Readable = Pick<BlockDevice, 'readSync'>;
+
+// libblkid looks no further: the second header of LUKS2 is at 4 MiB, RAID of Promise begins 1.6 MiB before the end.
+const HEAD = 8 * 1024 ** 2;
+const TAIL = 4 * 1024 ** 2;
+const PIECE = 64 * 1024;
+
+// The log of famfs outlives its superblock.
+const FAMFS_LOG = { pos: 2 * 1024 ** 2, magic: Buffer.from('0df0fecaad0b0000', 'hex') };
+
+/**
+ * What `device` carries. Reads up to 12 MiB of it, and writes nothing to it. libblkid is asked by wipefs, about a sparse copy
+ * of both ends in the folder for temporary files, which takes some 20 ms; where util-linux is not installed, or the copy
+ * cannot be made, `unasked` says so. Throws what `device.readSync` throws for its first bytes.
+ */
+export function contentOf(device: Pick<BlockDevice, 'size' | 'readSync'>): DeviceContent {
+  return contentBy(device, () => aboutCopy(device, device.size));
+}
+
+/** `contentOf` with another way to ask libblkid. */
+export function contentBy(device: Readable, ask: () => Answer): DeviceContent {
+  const first = new Uint8Array(SIGNATURE_LENGTH);
+  const own = signatureOf(first.subarray(0, device.readSync(first, 0))) ?? famfsLog(device);
+  if (own !== undefined) return { signature: own };
+  const answer = ask();
+  return 'unasked' in answer ? { signature: undefined, unasked: answer.unasked } : answer;
+}
+
+function famfsLog(device: Readable): string | undefined {
+  const { pos, magic } = FAMFS_LOG;
+  return piece(device, pos, magic.length)?.equals(magic) === true ? 'famfs' : undefined;
+}
+
+/** Undefined where a page cannot be read, over which libblkid passes as well. */
+function piece(device: Readable, pos: number, length: number): Buffer | undefined {
+  const bytes = Buffer.alloc(length);
+  try {
+    return bytes.subarray(0, device.readSync(bytes, pos));
+  } catch {
+    return undefined;
+  }
+}
+
+function aboutCopy(device: Readable, size: number): Answer {
+  let fd;
+  try {
+    fd = namelessFile();
+    ftruncateSync(fd, size);
+    copy(device, fd, 0, Math.min(HEAD, size));
+    copy(device, fd, Math.max(HEAD, size - TAIL), size);
+    return askLibblkid('', fd);
+  } catch (error) {
+    return { unasked: `no copy can be made for wipefs (${(error as Error).message}): only what node-dax knows by itself was looked for` };
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function copy(device: Readable, fd: number, from: number, to: number): void {
+  const zeros = Buffer.alloc(PIECE);
+  for (let pos = from; pos < to; pos += PIECE) {
+    const bytes = piece(device, pos, Math.min(PIECE, to - pos)) ?? zeros;
+    if (bytes.equals(zeros.subarray(0, bytes.length))) continue;
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, pos + at);
+  }
+}
+
+// It goes with its descriptor, however this process ends.
+function namelessFile(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'node-dax-'));
+  try {
+    return openSync(join(folder, 'copy'), 'wx+', 0o600);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
