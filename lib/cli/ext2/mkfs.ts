@@ -60,7 +60,8 @@ async function format(image: string, options: Options, isNew: boolean, command: 
   const syscall = syscallOf(command);
   if (!force) checkUnused(image, syscall);
   return withRegion(image, region, command, { force }, async (device) => {
-    if (!force) checkUnsigned(device, image, syscall);
+    // One that was made now carries nothing, and looking would fill its holes on tmpfs.
+    if (!force && !isNew) checkUnsigned(device, image, syscall);
     return withProgress('formatting {bar} {percentage} %', (show) =>
       inPlace(
         syscall,
