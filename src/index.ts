@@ -78,7 +78,7 @@ export type {
   PmemInfo,
   RegionInfo,
 } from './discovery/device-info.js';
-export { doctor } from './discovery/doctor.js';
+export { doctor, type DoctorOptions } from './discovery/doctor.js';
 export { freezeSuper, thawSuper } from './freeze.js';
 export { list } from './discovery/list.js';
 export type { Evidence, Report } from './discovery/report.js';

@@ -1,7 +1,7 @@
 // Owns the command `doctor`: the diagnosis of one path in plain words.
 
 import { Command } from 'commander';
-import { doctor, type Report } from 'node-dax';
+import { DaxError, doctor, type Report } from 'node-dax';
 import { toJson } from './json.js';
 import { columns } from './table.js';
 
@@ -11,10 +11,18 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Say why a device, file or directory is or is not DAX, and which command changes that')
     .argument('<path>', 'the device, file or directory')
-    .option('--json', 'print JSON')
-    .action((path: string, { json }: { json?: true }) => {
-      const report = doctor(path);
-      console.log(json === true ? toJson(report) : inWords(report));
+    .option('--mappings', 'also which page faults of mappings of files (daxMmap) this process may serve')
+    .option('--json', 'print JSON, of an error too')
+    .action((path: string, { json, mappings }: { json?: true; mappings?: true }) => {
+      try {
+        const report = doctor(path, { mappings });
+        console.log(json === true ? toJson(report) : inWords(report));
+      } catch (error) {
+        if (json !== true || !(error instanceof DaxError)) throw error;
+        const { code, errno, syscall, reason, hint, message } = error;
+        console.log(toJson({ path, error: { code, errno, syscall, reason, hint, message } }));
+        process.exitCode = 1;
+      }
     });
 }
 

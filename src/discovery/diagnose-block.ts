@@ -66,7 +66,10 @@ export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle |
       evidence: below.map(daxFlag),
     };
   }
-  return plain('An ordinary block device: its data is not in memory that the CPU can address.');
+  return plain(
+    'An ordinary block device: its data is not in memory that the CPU can address. `node-dax list` shows what memory of that ' +
+      'kind this machine has; `node-dax vm -- COMMAND` runs a command where there is some.',
+  );
 }
 
 function plain(reason: string): Obstacle {

@@ -13,16 +13,23 @@ import { SystemTree } from './system-tree.js';
 import { userFaults } from './user-faults.js';
 import { DaxError } from '../errors.js';
 
+/** What else is asked of `doctor`. */
+export interface DoctorOptions {
+  /** Also which page faults of mappings of files (`daxMmap`) this process may serve, whatever the path. Default false. */
+  mappings?: boolean | undefined;
+}
+
 /**
  * Why `path` is or is not DAX, from sysfs and /proc: the verdict, the evidence for it and the command that changes it.
  * A file is opened for reading, because with dax=inode only the file itself tells; where that is not possible, `isDax`
  * may be undefined.
  * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
  */
-export function doctor(path: string): Report {
+export function doctor(path: string, { mappings }: DoctorOptions = {}): Report {
+  if (mappings !== undefined && typeof mappings !== 'boolean') throw new TypeError('mappings must be a boolean');
   const tree = new SystemTree();
   const report = examine(path, tree, openFacts(path));
-  if (report.granularity !== undefined) report.evidence.push(userFaults(tree));
+  if (mappings === true) report.evidence.push(userFaults(tree));
   return report;
 }
 

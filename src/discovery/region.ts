@@ -5,6 +5,9 @@ import type { BadBlocks, PersistenceDomain, RegionInfo } from './device-info.js'
 import { parseInteger, type SystemTree } from './system-tree.js';
 import { SECTOR_SIZE } from '../units.js';
 
+/** `nstype` of regions whose namespaces are made by labels (linux/ndctl.h). */
+const ND_DEVICE_NAMESPACE_PMEM = 5;
+
 /** The region in the sysfs directory `dir`; undefined for others (CXL has directories of that name). */
 export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined {
   const devtype = tree.text(`${dir}/devtype`);
@@ -13,8 +16,7 @@ export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined 
     dev: basename(dir),
     size: tree.number(`${dir}/size`),
     align: tree.number(`${dir}/align`),
-    // Only regions with labels have the attribute; libndctl reads 0 for the others as well.
-    availableSize: tree.number(`${dir}/available_size`) ?? 0,
+    availableSize: hasLabels(tree, dir) ? (tree.number(`${dir}/available_size`) ?? 0) : 0,
     maxAvailableExtent: tree.number(`${dir}/max_available_extent`),
     type: devtype.slice('nd_'.length),
     numaNode: tree.node(`${dir}/numa_node`),
@@ -22,6 +24,12 @@ export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined 
     persistenceDomain: persistenceDomain(tree.text(`${dir}/persistence_domain`)),
     provider: tree.text(`${dirname(dir)}/provider`),
   };
+}
+
+// The kernel counts what is free also where it has made the one namespace of a region without labels; as with libndctl,
+// nothing is: no other namespace can be made there.
+function hasLabels(tree: SystemTree, dir: string): boolean {
+  return tree.number(`${dir}/nstype`) === ND_DEVICE_NAMESPACE_PMEM;
 }
 
 /** virtio-pmem: its host flushes when the guest calls fsync, so the kernel refuses MAP_SYNC on it. */

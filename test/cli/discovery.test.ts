@@ -52,6 +52,27 @@ t.test('doctor', (t) => {
   t.end();
 });
 
+t.test('the row about page faults of mappings is for who asks', (t) => {
+  const dir = t.testdir({ file: 'text' });
+  const sources = (...args: string[]) => {
+    const { evidence } = JSON.parse(run('doctor', '--json', `${dir}/file`, ...args).stdout) as { evidence: { source: string }[] };
+    return evidence.filter(({ source }) => source === '/proc/sys/vm/unprivileged_userfaultfd').length;
+  };
+  t.equal(sources(), 0);
+  t.equal(sources('--mappings'), 1);
+  t.end();
+});
+
+t.test('an error as JSON', (t) => {
+  const { status, stdout, stderr } = run('doctor', '--json', '/nowhere');
+  t.strictSame({ status, stderr }, { status: 1, stderr: '' });
+  t.match(JSON.parse(stdout), {
+    path: '/nowhere',
+    error: { code: 'ENOENT', errno: -2, syscall: 'doctor', hint: /node-dax list/, message: /^ENOENT: .*\/nowhere/ },
+  });
+  t.end();
+});
+
 t.test('failure and wrong usage', (t) => {
   const absent = run('doctor', '/nowhere');
   t.equal(absent.status, 1);

@@ -142,6 +142,16 @@ t.test('pmem: fsdax', (t) => {
   t.end();
 });
 
+t.test('what is free in a region: by labels, or nothing', (t) => {
+  for (const [nstype, availableSize] of [[4, 0], [5, 251658240]] as const) {
+    const system = new FakeSystem(t.testdir());
+    const block = system.fsdax({ id: 0 }, '259:0');
+    system.files(join(block, '..', '..', '..'), { nstype, available_size: 251658240 });
+    t.equal(only(system, 'pmem').region.availableSize, availableSize, `nstype ${nstype}`);
+  }
+  t.end();
+});
+
 t.test('pmem: raw, sector and virtio-pmem', (t) => {
   const system = new FakeSystem(t.testdir());
   system.raw({ id: 3 }, '259:1');

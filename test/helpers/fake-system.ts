@@ -50,6 +50,7 @@ export class FakeSystem {
       badblocks,
       devtype: 'nd_pmem',
       max_available_extent: 0,
+      nstype: 4,
       numa_node: virtio ? -1 : 0,
       resource: `0x${(0x100000000 + id * 0x10000000).toString(16)}`,
       size: 268435456,
