@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { addon, type Granularity } from './binding.js';
 import { DaxDevice } from './device.js';
 import { hintOfLocked } from './device-lock.js';
+import { blockNumbered } from './discovery/block.js';
 import { holdersOf, inWords, isClaimed } from './discovery/device-use.js';
 import { pseudoFilesystemOf } from './discovery/file-folder.js';
 import { look } from './discovery/look.js';
@@ -103,6 +104,15 @@ function toSize(value: unknown): number | undefined {
   return size;
 }
 
+const READ_ONLY_BLOCK: Pick<DaxErrorInit, 'reason' | 'hint'> = {
+  reason: 'READ_ONLY',
+  hint: 'the block device is read-only: open it with readOnly: true; `node-dax doctor` tells why, and what changes it',
+};
+
+function isReadOnlyBlock(path: string): boolean {
+  return isBlockDevice(path) && blockNumbered(new SystemTree(), look(path, 'open').rdevno)?.readOnly === true;
+}
+
 function isBlockDevice(path: string): boolean {
   try {
     return statSync(path).isBlockDevice();
@@ -133,7 +143,8 @@ function unmappable(path: string): ReturnType<typeof whyUnmappable> {
  * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
  * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
  * `ENOENT` with reason `DEVICE_NOT_FOUND` (no such device, in /dev), `ENOSPC` (no room for `size`),
- * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EBUSY` (a block device that is mounted or held, without `force`;
+ * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EROFS` (a block device that is read-only), `EBUSY` (a block device that is
+ * mounted or held, without `force`;
  * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
@@ -158,6 +169,8 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
     if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
+    // The kernel opens it to be written, and refuses the mapping: EINVAL.
+    if (!readOnly && isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
     // A devdax whose driver has no mmap.
     fail(path, found, (code === 'ENODEV' ? unmappable(path) : undefined) ?? refusalOf(path, code, size));
   }

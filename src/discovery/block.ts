@@ -21,6 +21,12 @@ export interface BlockDevice {
   sectorSize: number;
   /** The queue/dax flag of the disk: a filesystem on it can be mounted with DAX. */
   dax: boolean;
+  /** It can only be read (BLKROSET, or a region that is read-only). */
+  readOnly: boolean;
+}
+
+export function isPartition(device: BlockDevice): boolean {
+  return device.dir !== device.diskDir;
 }
 
 export function blockNamed(tree: SystemTree, name: string): BlockDevice | undefined {
@@ -54,6 +60,7 @@ function blockAt(tree: SystemTree, dir: string | undefined): BlockDevice | undef
     size: sectors * SECTOR_SIZE,
     sectorSize: tree.number(`${diskDir}/queue/logical_block_size`) ?? SECTOR_SIZE,
     dax: tree.number(`${diskDir}/queue/dax`) === 1,
+    readOnly: tree.number(`${dir}/ro`) === 1,
   };
 }
 

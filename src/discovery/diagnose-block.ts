@@ -1,8 +1,9 @@
 // Owns the diagnosis of block devices: why one that is mapped itself is never DAX, and why a filesystem on it is not.
 
-import { type BlockDevice, diskOf, disksUnder } from './block.js';
+import { type BlockDevice, diskOf, disksUnder, isPartition } from './block.js';
 import { daxOption, type Mount, MOUNTINFO } from './mounts.js';
 import { pmemOf, pmemUnder } from './pmem.js';
+import { whyNotWholePages } from './page-edges.js';
 import { isAsynchronous } from './region.js';
 import { type Evidence, type Finding, quoted, sentence } from './report.js';
 import type { PmemInfo } from './device-info.js';
@@ -16,6 +17,7 @@ export function diagnoseBlock(tree: SystemTree, device: BlockDevice, mounts: rea
   const obstacle = whyNotCapable(tree, device);
   const finding = { kind: 'block', isDax: false, granularity: 'page' } as const;
   const evidence = [daxFlag(device)];
+  if (device.readOnly) return { ...finding, ...readOnly(tree, device, evidence) };
   if (obstacle !== undefined) {
     evidence.push(...obstacle.evidence);
     const verdict = `${obstacle.reason} ${sentence(PAGE_CACHE)}: a write reaches it with fsync.`;
@@ -30,12 +32,29 @@ export function diagnoseBlock(tree: SystemTree, device: BlockDevice, mounts: rea
       ...finding,
       verdict: `${verdict}; where the device has no filesystem yet, make one first (mkfs.ext4 -b 4096).`,
       evidence,
-      fix: `mkdir -p ${directory} && mount -o dax=always /dev/${device.label} ${directory}`,
+      fix: `mkdir -p ${directory} && ${mountWithDax(device, directory)}`,
     };
   }
   if (daxOption(mount) === 'always')
     return { ...finding, verdict: `${verdict}: one is at ${mount.mountpoint}.`, evidence };
   return { ...finding, verdict: `${verdict}; the one at ${mount.mountpoint} is not.`, evidence, fix: remount(mount) };
+}
+
+// A store to it fails, and so do the commands that change its mode.
+function readOnly(tree: SystemTree, device: BlockDevice, evidence: Evidence[]): Pick<Finding, 'verdict' | 'evidence' | 'fix'> {
+  const source = `/sys/class/block/${device.name}/ro`;
+  const all = [...evidence, { source, value: '1', meaning: 'nothing can be written to it' }];
+  const verdict = `The device is read-only: it is opened with readOnly: true. ${sentence(PAGE_CACHE)}.`;
+  const region = pmemOf(tree, diskOf(tree, device))?.region.dev;
+  const attribute = `/sys/bus/nd/devices/${region ?? ''}/read_only`;
+  if (region === undefined || tree.text(attribute) !== '1') return { verdict, evidence: all, fix: `blockdev --setrw ${nodeOf(device)}` };
+  const because = 'Its region is: so the kernel makes one whose NVDIMMs say that they will not keep what is written (not armed).';
+  return { verdict: `${verdict} ${because}`, evidence: [...all, { source: attribute, value: '1', meaning: 'the region is read-only' }] };
+}
+
+/** The device in /dev, as a word of a command. */
+function nodeOf(device: BlockDevice): string {
+  return quoted(`/dev/${device.label}`);
 }
 
 /** Why no filesystem on a device can be mounted with DAX. */
@@ -48,7 +67,7 @@ export interface Obstacle {
 /** Undefined for a device whose filesystems can be DAX. */
 export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle | undefined {
   const disk = diskOf(tree, device);
-  if (disk.dax) return undefined;
+  if (disk.dax) return whyNotWholePages(tree, device);
   const pmem = pmemOf(tree, disk);
   if (pmem !== undefined) return pmemObstacle(pmem);
   const { name } = disk;
@@ -66,6 +85,7 @@ export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle |
       evidence: below.map(daxFlag),
     };
   }
+  if (/^(?:md|dm-)\d/.test(name)) return stackObstacle(tree, disk);
   return plain(
     'An ordinary block device: its data is not in memory that the CPU can address. `node-dax list` shows what memory of that ' +
       'kind this machine has; `node-dax vm -- COMMAND` runs a command where there is some.',
@@ -74,6 +94,26 @@ export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle |
 
 function plain(reason: string): Obstacle {
   return { reason, evidence: [] };
+}
+
+// What is under it can do DAX, and it cannot.
+function stackObstacle(tree: SystemTree, disk: BlockDevice): Obstacle {
+  const below = disksUnder(tree, disk).map((under) => under.name).join(', ');
+  const level = tree.text(`${disk.dir}/md/level`);
+  const instead = `Use a filesystem on ${below} itself, or on linear device-mapper volumes of it.`;
+  if (level !== undefined) {
+    return {
+      reason: `An array of md over ${below}: md passes writes on and gives no memory. ${instead}`,
+      evidence: [{ source: `/sys/block/${disk.name}/md/level`, value: level, meaning: 'an array, which has no direct access' }],
+    };
+  }
+  const uuid = tree.text(`${disk.dir}/dm/uuid`) ?? '';
+  return {
+    reason:
+      `A device-mapper device over ${below} with a target that changes or copies what is written (crypt, mirror, snapshot, ` +
+      `thin …) and gives no memory. ${instead}`,
+    evidence: uuid === '' ? [] : [{ source: `/sys/block/${disk.name}/dm/uuid`, value: uuid, meaning: 'who made it' }],
+  };
 }
 
 function loopObstacle(tree: SystemTree, disk: BlockDevice): Obstacle {
@@ -125,6 +165,12 @@ export function remount(mount: Mount): string {
   const option = mount.fstype === 'ext2' ? 'dax' : 'dax=always';
   const mountpoint = quoted(mount.mountpoint);
   return `umount ${mountpoint} && mount -o ${option} ${quoted(mount.source)} ${mountpoint}`;
+}
+
+// An xfs with reflink on a partition is mounted with dax=inode alone. New files in a directory have its attribute.
+function mountWithDax(device: BlockDevice, directory: string): string {
+  if (!isPartition(device)) return `mount -o dax=always ${nodeOf(device)} ${directory}`;
+  return `mount -o dax=inode ${nodeOf(device)} ${directory} && xfs_io -c 'chattr +x' ${directory}`;
 }
 
 /** The queue/dax flag as evidence. */

@@ -1,8 +1,9 @@
 // Owns the diagnosis of files and directories: the filesystem, its device, its block size, its dax option, the file.
 
-import { type BlockDevice, blockNumbered } from './block.js';
+import { type BlockDevice, blockNumbered, isPartition } from './block.js';
 import { daxFlag, remount, standsOnAsynchronous, whyNotCapable } from './diagnose-block.js';
 import type { PersistenceDomain } from './device-info.js';
+import { misplacement } from './page-edges.js';
 import type { PathFacts } from './look.js';
 import { daxOption, defaultDaxOption, type Mount, mountOf, MOUNTINFO } from './mounts.js';
 import type { OpenFacts } from './open-facts.js';
@@ -24,6 +25,12 @@ const NO_DAX_FILESYSTEMS: Readonly<Record<string, string>> = {
   virtiofs: 'The data of virtiofs is at the host; without its dax option this machine has a page cache of it.',
 };
 
+// What their files have is made when it is read, and lies nowhere.
+const MADE_WHEN_READ: readonly string[] = [
+  ...['proc', 'sysfs', 'debugfs', 'tracefs', 'securityfs', 'configfs', 'cgroup', 'cgroup2', 'bpf', 'pstore', 'efivarfs'],
+  ...['selinuxfs', 'smackfs', 'binfmt_misc', 'fusectl', 'nsfs', 'pidfs'],
+];
+
 const DAX_FILESYSTEMS: readonly string[] = ['ext2', 'ext4', 'xfs', 'erofs', 'virtiofs'];
 
 /** The diagnosis of a file or directory; for a directory, of the files in it. */
@@ -31,11 +38,17 @@ export function diagnoseFile(tree: SystemTree, facts: PathFacts, open: OpenFacts
   const mount = mountOf(mounts, facts.realPath, facts.devno);
   const block = mount && blockNumbered(tree, mount.devno);
   const evidence: Evidence[] = [];
+  if (mount !== undefined && MADE_WHEN_READ.includes(mount.fstype)) return madeWhenRead(mount);
   if (mount !== undefined) evidence.push(mountEvidence(mount));
   if (block !== undefined) evidence.push(daxFlag(block));
   const found = { tree, facts, open, mounts, mount, block, evidence };
   const finding = notDax(found) ?? direct(found);
   return facts.type === 'file' && facts.size === 0 ? emptyFile(facts, finding) : finding;
+}
+
+function madeWhenRead(mount: Mount): Finding {
+  const verdict = `The files of ${mount.fstype} are made when they are read: there is no memory to map.`;
+  return { kind: 'other', isDax: false, granularity: undefined, verdict, evidence: [mountEvidence(mount)] };
 }
 
 interface Found {
@@ -84,12 +97,47 @@ function notDax(found: Found): Finding | undefined {
       remake(mount),
     );
   }
+  if (block !== undefined && isJournalled(tree, mount, block)) {
+    evidence.push({ source: 'ext4', value: 'data=journal', meaning: 'no file is DAX' });
+    return refuse(...journalled(mount));
+  }
   if (option === 'never' || (option === undefined && defaultDaxOption(fstype) === 'never')) {
     const how = option === 'never' ? 'with dax=never' : 'without -o dax';
-    return refuse(`The device can do DAX, but the filesystem is mounted ${how}.`, remount(mount));
+    return refuse(`The device can do DAX, but the filesystem is mounted ${how}.${reflinkNote(mount, block)}`, remountFor(facts, mount, block));
   }
   if (open.statxDax === false) return refuse(...thisFileIsNot(facts, mount, option ?? 'inode'));
   return undefined;
+}
+
+// The kernel refuses dax=always for an xfs with reflink on a partition, and serves its files with the attribute. mkfs.xfs
+// makes one with reflink unless told otherwise, and only what has it mounted knows.
+function mayShare(mount: Mount, block: BlockDevice | undefined): boolean {
+  return mount.fstype === 'xfs' && block !== undefined && isPartition(block);
+}
+
+function reflinkNote(mount: Mount, block: BlockDevice | undefined): string {
+  return mayShare(mount, block) ? ' An xfs with reflink on a partition is not mounted with dax=always, but with dax=inode.' : '';
+}
+
+function remountFor(facts: PathFacts, mount: Mount, block: BlockDevice | undefined): string {
+  if (!mayShare(mount, block)) return remount(mount);
+  const mountpoint = quoted(mount.mountpoint);
+  return `umount ${mountpoint} && mount -o dax=inode ${quoted(mount.source)} ${mountpoint} && ${attribute(facts, mount)}`;
+}
+
+// By its options, or as tune2fs has made it the default, which only this file of /proc shows.
+function isJournalled(tree: SystemTree, mount: Mount, block: BlockDevice): boolean {
+  if (mount.fstype !== 'ext4') return false;
+  return mount.options.includes('data=journal') || /^data=journal$/m.test(tree.text(`/proc/fs/ext4/${block.name}/options`) ?? '');
+}
+
+function journalled(mount: Mount): [verdict: string, fix: string] {
+  const mountpoint = quoted(mount.mountpoint);
+  return [
+    'The device can do DAX, but the filesystem is mounted with data=journal, and then ext4 serves no file by DAX, whatever its ' +
+      'attribute. The command mounts it with data=ordered, the default.',
+    `umount ${mountpoint} && mount -o data=ordered,dax=always ${quoted(mount.source)} ${mountpoint}`,
+  ];
 }
 
 function withoutDax(fstype: string): string {
@@ -130,18 +178,24 @@ function direct(found: Found): Finding {
       granularity,
       verdict:
         'The device can do DAX, and the filesystem does it for files with the DAX attribute (dax=inode' +
-        `${daxOption(mount) === undefined ? ', the default' : ''}). Whether a file has it is known once it is open.`,
+        `${daxOption(mount) === undefined ? ', the default' : ''}). Whether a file has it is known once it is open.${reflinkNote(mount, block)}`,
       evidence,
-      fix: daxOption(mount) === undefined ? remount(mount) : attribute(facts, mount),
+      fix: daxOption(mount) === undefined && !mayShare(mount, block) ? remount(mount) : attribute(facts, mount),
     };
   }
+  const wrong = block && misplacement(tree, block);
+  if (wrong !== undefined) evidence.push(wrong);
   const verdict = synchronous
     ? `${files}: loads and stores reach the memory directly, and a mapping with MAP_SYNC needs no fsync. ` +
       `${sentence(meaningOfDomain(domain))}.`
     : `${files}: loads and stores reach the memory directly, but the kernel refuses MAP_SYNC ` +
       `on ${asynchronous(block)}, so a write is durable only after fsync or msync.`;
-  return { kind, isDax, granularity, verdict, evidence };
+  return { kind, isDax, granularity, verdict: wrong === undefined ? verdict : `${verdict} ${MISPLACED}`, evidence };
 }
+
+const MISPLACED =
+  'Beware: the device under it begins within a page, so what is written here is not what is read once it is mounted without DAX. ' +
+  'Copy the files, and make the device anew from a multiple of 8 sectors on.';
 
 function asynchronous(block: BlockDevice | undefined): string {
   return block === undefined ? 'a filesystem of the host' : 'virtio-pmem (the host flushes its file when asked)';

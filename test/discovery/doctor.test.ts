@@ -7,6 +7,9 @@ import type { PathFacts } from '../../src/discovery/look.js';
 import { whyUnmappable } from '../../src/discovery/unmappable.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
+// Each test makes a tree of some hundred files.
+t.setTimeout(300_000);
+
 function file(path: string, devno: string, facts: Partial<PathFacts> = {}): PathFacts {
   return {
     path,
@@ -243,6 +246,110 @@ t.test('what only an open file tells', (t) => {
     isDax: false,
     fix: "xfs_io -c 'chattr +x' /mnt/inode/f",
   });
+  t.end();
+});
+
+t.test('devices that do not begin and end with a page', (t) => {
+  const system = machine(t);
+  const disk = system.fsdax({ id: 9 }, '259:20');
+  system.partition(disk, 'pmem9p1', '259:21', 65536 * 512);
+  system.files(`${disk}/pmem9p1`, { start: 2049 });
+  system.partition(disk, 'pmem9p2', '259:22', 65535 * 512);
+  system.files(`${disk}/pmem9p2`, { start: 69632, partition: 2 });
+  const of = (name: string, devno: string) => diagnose(node(`/dev/${name}`, 'block', devno), system.tree);
+  t.match(of('pmem9p1', '259:21'), {
+    verdict: /begins at sector 2049.*erases/s,
+    evidence: [{}, { source: '/sys/class/block/pmem9p1/start', value: '2049' }],
+    fix: 'echo start=2056,size=65528 | sfdisk -N 1 /dev/pmem9',
+  });
+  t.match(of('pmem9p2', '259:22'), { verdict: /has 65535 sectors/, fix: 'echo start=69632,size=65528 | sfdisk -N 2 /dev/pmem9' });
+  system.mount('259:21 / /mnt/p rw - ext4 /dev/pmem9p1 rw');
+  t.match(diagnose(file('/mnt/p/f', '259:21'), system.tree), {
+    isDax: false,
+    verdict: /begins at sector 2049/,
+    fix: 'umount /mnt/p && echo start=2056,size=65528 | sfdisk -N 1 /dev/pmem9',
+  });
+  const cut = system.virtualBlock('dm-3', '254:3', { bytes: 65536 * 512 + 512, dax: 1 });
+  t.match(of('dm-3', '254:3'), { verdict: /65537 sectors, which is not in whole pages/, fix: undefined });
+  system.file(`${cut}/size`, '65536');
+  t.match(of('dm-3', '254:3'), { verdict: /can do DAX/ });
+  system.file(`${cut}/alignment_offset`, '3584');
+  t.match(of('dm-3', '254:3'), { verdict: /begins within a page.*other bytes/s, fix: undefined });
+  system.mount('254:3 / /mnt/cut rw - ext4 /dev/dm-3 rw,dax=always');
+  t.match(diagnose(file('/mnt/cut/f', '254:3'), system.tree, { statxDax: true, mapSync: true }), {
+    isDax: true,
+    verdict: /Beware: .*begins within a page/,
+    evidence: [{}, {}, {}, { source: '/sys/class/block/dm-3/alignment_offset', value: '3584' }],
+  });
+  t.end();
+});
+
+t.test('an ext4 with data=journal', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/a rw - ext4 /dev/pmem0 rw,nodelalloc,data=journal');
+  const journalled = { isDax: false, verdict: /data=journal/, fix: 'umount /mnt/a && mount -o data=ordered,dax=always /dev/pmem0 /mnt/a' };
+  t.match(diagnose(file('/mnt/a/f', '259:0'), system.tree, { statxDax: false }), journalled);
+  const byDefault = machine(t);
+  byDefault.mount('259:0 / /mnt/a rw - ext4 /dev/pmem0 rw,nodelalloc');
+  byDefault.file('/proc/fs/ext4/pmem0/options', 'rw\nbarrier\ndata=journal\ninode_readahead_blks=32');
+  t.match(diagnose(file('/mnt/a/f', '259:0'), byDefault.tree, { statxDax: false }), journalled, 'by the default that tune2fs set');
+  t.end();
+});
+
+t.test('an xfs on a partition may have reflink', (t) => {
+  const system = machine(t);
+  system.mount('259:5 / /mnt/x rw - xfs /dev/pmem5p1 rw');
+  const found = (options: string) => {
+    const other = machine(t);
+    other.mount(`259:5 / /mnt/x rw - xfs /dev/pmem5p1 ${options}`);
+    return diagnose(file('/mnt/x/f', '259:5'), other.tree);
+  };
+  t.match(found('rw'), { isDax: undefined, verdict: /reflink on a partition/, fix: "xfs_io -c 'chattr +x' /mnt/x/f" });
+  t.match(found('rw,dax=never').fix, "umount /mnt/x && mount -o dax=inode /dev/pmem5p1 /mnt/x && xfs_io -c 'chattr +x' /mnt/x/f");
+  t.equal(
+    diagnose(node('/dev/pmem5p1', 'block', '259:5'), machine(t).tree).fix,
+    "mkdir -p /mnt/pmem5p1 && mount -o dax=inode /dev/pmem5p1 /mnt/pmem5p1 && xfs_io -c 'chattr +x' /mnt/pmem5p1",
+  );
+  t.end();
+});
+
+t.test('stacks over pmem without direct access', (t) => {
+  const system = machine(t);
+  const crypt = system.virtualBlock('dm-4', '254:4', { bytes: 1048576 });
+  system.file(`${crypt}/dm/name`, 'secret');
+  system.file(`${crypt}/dm/uuid`, 'CRYPT-PLAIN-secret');
+  system.link(`${crypt}/slaves/pmem0`, '/sys/class/block/pmem0');
+  const array = system.virtualBlock('md0', '9:0', { bytes: 1048576 });
+  system.file(`${array}/md/level`, 'raid1');
+  system.link(`${array}/slaves/pmem0`, '/sys/class/block/pmem0');
+  t.match(diagnose(node('/dev/dm-4', 'block', '254:4'), system.tree), {
+    verdict: /device-mapper device over pmem0.*crypt.*on pmem0 itself/s,
+    evidence: [{}, { value: 'CRYPT-PLAIN-secret' }],
+    fix: undefined,
+  });
+  t.match(diagnose(node('/dev/md0', 'block', '9:0'), system.tree), { verdict: /array of md over pmem0/, evidence: [{}, { value: 'raid1' }] });
+  t.end();
+});
+
+t.test('a block device that is read-only', (t) => {
+  const system = machine(t);
+  for (const [name, devno] of [['pmem0', '259:0'], ['pmem3', '259:1'], ['pmem4s', '259:2']] as const) {
+    system.file(`${system.tree.resolve(`/sys/class/block/${name}`) ?? ''}/ro`, '1');
+    t.match(diagnose(node(`/dev/${name}`, 'block', devno), system.tree), {
+      verdict: /read-only/,
+      evidence: [{}, { source: `/sys/class/block/${name}/ro`, value: '1' }],
+      fix: `blockdev --setrw /dev/${name}`,
+    });
+  }
+  system.file('/sys/bus/nd/devices/region0/read_only', '1');
+  t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), { verdict: /not armed/, fix: undefined });
+  t.end();
+});
+
+t.test('files that the kernel makes when they are read', (t) => {
+  for (const path of ['/proc/meminfo', '/proc/self', '/proc/sys/vm/max_map_count']) {
+    t.match(doctor(path), { kind: 'other', isDax: false, granularity: undefined, verdict: /made when they are read/, fix: undefined }, path);
+  }
   t.end();
 });
 

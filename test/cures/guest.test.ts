@@ -1,0 +1,156 @@
+// The cures of doctor() do what they say: each is run by a shell on the very case that it is for.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import t, { type Test } from 'tap';
+import { doctor, openSync } from 'node-dax';
+import { IN_GUEST } from '../helpers/guest.js';
+
+t.setTimeout(900_000);
+
+const PMEM = process.env['NODE_DAX_TEST_PMEM'] ?? '';
+const skip = (!IN_GUEST || PMEM === '') && 'needs a pmem device of a guest: npm run test:guest';
+
+// A modern mkfs.xfs makes none below 300 MiB.
+const XFS_SECTORS = 700_000;
+const SECTORS = 131_072;
+
+function sh(script: string): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+  return { status, output: stdout + stderr };
+}
+
+function fine(script: string): void {
+  const { status, output } = sh(script);
+  if (status !== 0) throw new Error(`${script}\n${output}`);
+}
+
+function insert(...modules: string[]): void {
+  for (const path of modules) {
+    const name = basename(path, '.ko').replaceAll('-', '_');
+    if (!existsSync(`/sys/module/${name}`)) execFileSync('insmod', [`/lib/modules/${release()}/kernel/${path}`]);
+  }
+}
+
+/** Runs the cure of a path. */
+function cure(test: Test, path: string): void {
+  const { fix } = doctor(path);
+  if (fix === undefined) throw new Error(`${path} has no cure: ${doctor(path).verdict}`);
+  const { status, output } = sh(fix);
+  test.equal(status, 0, `${fix}\n${output}`);
+}
+
+/** Partitions of `PMEM`, by sfdisk's words; they are gone when the test ends. */
+function partitions(test: Test, ...lines: string[]): string {
+  execFileSync('sfdisk', ['-q', '--force', PMEM], { input: `label: dos\n${lines.join('\n')}\n` });
+  test.teardown(() => {
+    sh(`umount ${PMEM}p1; sfdisk -q --delete ${PMEM}; wipefs -qa ${PMEM}`);
+  });
+  return `${PMEM}p1`;
+}
+
+/** An empty directory to mount at. */
+function mountpoint(test: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'node-dax-cure-'));
+  test.teardown(() => {
+    sh(`umount ${path}`);
+    rmSync(path, { recursive: true, force: true });
+  });
+  return path;
+}
+
+t.test('partitions that do not begin or end with a page', { skip }, (test) => {
+  const at = mountpoint(test);
+  for (const place of [`start=2049,size=${SECTORS}`, `start=2048,size=${SECTORS + 1}`]) {
+    const partition = partitions(test, place);
+    fine(`mkfs.ext4 -q -F -b 4096 ${partition}`);
+    test.not(sh(`mount -o dax=always ${partition} ${at}`).status, 0, 'the kernel refuses it');
+    fine(`mount ${partition} ${at}`);
+    writeFileSync(join(at, 'file'), 'x');
+    test.match(doctor(join(at, 'file')), { isDax: false, verdict: /begins at sector 2049|has 131073 sectors/ });
+    cure(test, join(at, 'file'));
+    fine(`mkfs.ext4 -q -F -b 4096 ${partition}`);
+    cure(test, partition);
+    const made = `/mnt/${basename(partition)}`;
+    writeFileSync(join(made, 'file'), 'x');
+    test.match(doctor(join(made, 'file')), { isDax: true }, place);
+    fine(`umount ${made}`);
+  }
+  test.end();
+});
+
+t.test('ext4 with data=journal, by an option and by default', { skip }, (test) => {
+  const at = mountpoint(test);
+  const partition = partitions(test, `start=2048,size=${SECTORS}`);
+  for (const [tune, option] of [['true', 'data=journal'], [`tune2fs -o journal_data ${partition}`, 'rw']] as const) {
+    fine(`mkfs.ext4 -q -F -b 4096 ${partition} && ${tune} && mount -o ${option} ${partition} ${at}`);
+    const path = join(at, 'file');
+    writeFileSync(path, 'x');
+    fine(`xfs_io -f -c 'chattr +x' ${path}`);
+    test.match(doctor(path), { isDax: false, verdict: /data=journal/ });
+    cure(test, path);
+    test.match(doctor(path), { isDax: true }, option);
+    fine(`umount ${at}`);
+  }
+  test.end();
+});
+
+t.test('xfs with reflink on a partition', { skip }, (test) => {
+  insert('lib/libcrc32c.ko', 'fs/xfs/xfs.ko');
+  const at = mountpoint(test);
+  const partition = partitions(test, `start=2048,size=${XFS_SECTORS}`);
+  fine(`mkfs.xfs -q -f -m reflink=1 ${partition}`);
+  test.not(sh(`mount -o dax=always ${partition} ${at}`).status, 0, 'the kernel refuses it');
+  const path = join(at, 'file');
+  for (const option of ['dax=never', 'rw']) {
+    fine(`mount -o ${option} ${partition} ${at}`);
+    writeFileSync(path, 'x');
+    fine(`xfs_io -c 'chattr -x' ${path} && umount ${at} && mount -o ${option} ${partition} ${at}`);
+    test.match(doctor(path), { isDax: false });
+    cure(test, path);
+    // The attribute acts once nobody has the inode any more.
+    fine(`umount ${at} && mount ${partition} ${at}`);
+    test.match(doctor(path), { isDax: true }, option);
+    fine(`umount ${at}`);
+  }
+  cure(test, partition);
+  const made = `/mnt/${basename(partition)}`;
+  writeFileSync(join(made, 'new'), 'x');
+  test.match(doctor(join(made, 'new')), { isDax: true }, 'a new file has the attribute of its directory');
+  fine(`umount ${made}`);
+  test.end();
+});
+
+t.test('device-mapper from an odd sector on', { skip: skip || (spawnSync('dmsetup', ['version']).error !== undefined && 'dmsetup is not installed: apt-get install dmsetup') }, (test) => {
+  insert('drivers/md/dm-mod.ko');
+  const at = mountpoint(test);
+  fine(`dmsetup create node-dax-odd --table "0 ${SECTORS} linear ${PMEM} 1" && dmsetup mknodes`);
+  const device = '/dev/mapper/node-dax-odd';
+  test.teardown(() => {
+    sh(`umount ${at}; dmsetup remove node-dax-odd; wipefs -qa ${PMEM}`);
+  });
+  test.match(doctor(device), { verdict: /begins within a page.*other bytes/s, fix: undefined });
+  fine(`mkfs.ext4 -q -F -b 4096 ${device} && mount -o dax=always ${device} ${at}`);
+  const path = join(at, 'file');
+  const content = Buffer.alloc(8192, 'x');
+  writeFileSync(path, content);
+  test.match(doctor(path), { isDax: true, verdict: /Beware/ });
+  fine(`umount ${at} && mount -o dax=never ${device} ${at}`);
+  test.notOk(readFileSync(path).equals(content), 'it is true: other bytes are read');
+  test.end();
+});
+
+t.test('a block device that is read-only', { skip }, (test) => {
+  fine(`blockdev --setro ${PMEM}`);
+  test.teardown(() => {
+    sh(`blockdev --setrw ${PMEM}`);
+  });
+  test.throws(() => openSync(PMEM), { code: 'EROFS', reason: 'READ_ONLY', hint: /readOnly: true/ });
+  openSync(PMEM, { readOnly: true }).closeSync();
+  test.match(doctor(PMEM), { verdict: /read-only/ });
+  cure(test, PMEM);
+  openSync(PMEM).closeSync();
+  test.end();
+});
