@@ -6,6 +6,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { list } from '../../src/index.js';
 
+// Each run is a process.
+t.setTimeout(300_000);
+
 const MAIN = resolve(__dirname, '../../lib/cli/main.js');
 
 function run(...args: string[]) {
