@@ -11,7 +11,9 @@ import { openFacts, type OpenFacts } from './open-facts.js';
 import { type Finding, quoted, type Report } from './report.js';
 import { SystemTree } from './system-tree.js';
 import { userFaults } from './user-faults.js';
+import { argumentError } from '../argument-error.js';
 import { DaxError } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
 
 /** What else is asked of `doctor`. */
 export interface DoctorOptions {
@@ -19,14 +21,18 @@ export interface DoctorOptions {
   mappings?: boolean | undefined;
 }
 
+const OPTIONS: OptionNames<DoctorOptions> = { mappings: true };
+
 /**
  * Why `path` is or is not DAX, from sysfs and /proc: the verdict, the evidence for it and the command that changes it.
  * A file is opened for reading, because with dax=inode only the file itself tells; where that is not possible, `isDax`
  * may be undefined.
  * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
  */
-export function doctor(path: string, { mappings }: DoctorOptions = {}): Report {
-  if (mappings !== undefined && typeof mappings !== 'boolean') throw new TypeError('mappings must be a boolean');
+export function doctor(path: string, options: DoctorOptions = {}): Report {
+  checkOptions(options, OPTIONS);
+  const { mappings } = options;
+  if (mappings !== undefined && typeof mappings !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', 'mappings must be a boolean');
   const tree = new SystemTree();
   const report = examine(path, tree, openFacts(path));
   if (mappings === true) report.evidence.push(userFaults(tree));
