@@ -8,7 +8,9 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import type { Driver } from './driver.js';
 import { DRIVERS, PROGRAMS, type DriverName, type ProgramName } from './drivers/index.js';
+import { missing as missingAtScale, type ScaleFigures, type ScaleRequest, type ScaleSide } from './many-files.js';
 import { compile, type Compiled } from './programs.js';
+import { FILES_AT_SCALE, SCALE_TARGETS, type ScaleTarget } from './scale.js';
 import { TARGETS, type Side, type Target, type Wanted } from './targets.js';
 import type { Figure, TrialRequest } from './trial.js';
 
@@ -20,8 +22,8 @@ interface Spread {
 
 interface Result {
   target: string;
-  wanted: Wanted | null;
-  /** Nanoseconds an operation. */
+  wanted: Wanted | { bytes: number } | null;
+  /** Nanoseconds an operation; bytes of memory where bytes are wanted. */
   ours?: Spread;
   base?: Spread;
   /** Of garbage collection, nanoseconds an operation of ours. */
@@ -51,8 +53,11 @@ function isProgram(name: DriverName | ProgramName): name is ProgramName {
 class Suite {
   readonly #folder: string;
   readonly #programs = new Map<ProgramName, Compiled>();
+  readonly #files: number;
+  readonly #atScale = new Map<ScaleSide, ScaleFigures>();
 
-  constructor(directory: string) {
+  constructor(directory: string, files: number) {
+    this.#files = files;
     this.#folder = mkdtempSync(join(directory, 'node-dax-bench-'));
   }
 
@@ -85,6 +90,30 @@ class Suite {
     return { ...measured, base: baseSpread, ratio, verdict: verdict(wanted, ratio.median) };
   }
 
+  /** Each side of those at scale runs once, whatever is asked of it. */
+  async runAtScale({ name, ours, base, wanted }: ScaleTarget): Promise<Result> {
+    const result = { target: `${this.#files} files: ${name}`, wanted };
+    const reason = base && missingAtScale(base.side);
+    if (reason !== undefined) return { ...result, verdict: 'skipped', why: reason };
+    const own = (await this.#figuresAtScale('node-dax'))[ours];
+    const measured = { ...result, ours: spread([own]) };
+    if ('bytes' in wanted) return { ...measured, verdict: own <= wanted.bytes ? 'met' : 'missed' };
+    if (base === undefined) return { ...measured, verdict: verdict(wanted, own) };
+    const other = (await this.#figuresAtScale(base.side))[base.figure];
+    const ratio = 'time' in wanted ? own / other : other / own;
+    return { ...measured, base: spread([other]), ratio: spread([ratio]), verdict: verdict(wanted, ratio) };
+  }
+
+  async #figuresAtScale(side: ScaleSide): Promise<ScaleFigures> {
+    let figures = this.#atScale.get(side);
+    if (figures === undefined) {
+      const request: ScaleRequest = { side, folder: this.#folder, files: this.#files };
+      figures = await outputOf<ScaleFigures>(process.execPath, [join(__dirname, 'many-files.js'), JSON.stringify(request)], {});
+      this.#atScale.set(side, figures);
+    }
+    return figures;
+  }
+
   // Why a side cannot run here.
   #missing({ driver }: Side): string | undefined {
     if (!isProgram(driver)) {
@@ -106,11 +135,11 @@ class Suite {
     if (isProgram(driver)) {
       const compiled = this.#program(driver);
       if ('missing' in compiled) throw new Error(compiled.missing);
-      return figureOf(compiled.executable, [path, `${blockSize}`, `${span}`], {});
+      return outputOf<Figure>(compiled.executable, [path, `${blockSize}`, `${span}`], {});
     }
     const request: TrialRequest = { driver, path, blockSize, span };
     const { environment = {} }: Driver = DRIVERS[driver];
-    return figureOf(process.execPath, [join(__dirname, 'trial.js'), JSON.stringify(request)], environment);
+    return outputOf<Figure>(process.execPath, [join(__dirname, 'trial.js'), JSON.stringify(request)], environment);
   }
 
   // Its first `span` bytes are allocated, the rest is a hole.
@@ -125,7 +154,8 @@ class Suite {
   }
 }
 
-function figureOf(command: string, args: string[], environment: Readonly<Record<string, string>>): Promise<Figure> {
+// What a process prints as JSON.
+function outputOf<T>(command: string, args: string[], environment: Readonly<Record<string, string>>): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: { ...process.env, ...environment },
@@ -137,7 +167,7 @@ function figureOf(command: string, args: string[], environment: Readonly<Record<
     child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
     child.on('error', reject);
     child.on('close', (status) => {
-      if (status === 0) resolve(JSON.parse(output) as Figure);
+      if (status === 0) resolve(JSON.parse(output) as T);
       else reject(new Error(`${command} ${args.join(' ')} ended with ${status ?? 'a signal'}: ${errors}`));
     });
   });
@@ -149,10 +179,15 @@ function verdict(wanted: Wanted | undefined, value: number): Result['verdict'] {
   return value <= ('time' in wanted ? wanted.time : wanted.ns) ? 'met' : 'missed';
 }
 
-function describe(wanted: Wanted | null): string {
+function describe(wanted: Result['wanted']): string {
   if (wanted === null) return '';
+  if ('bytes' in wanted) return `≤ ${mebibytes(wanted.bytes)}`;
   if ('speed' in wanted) return `≥ ${wanted.speed} × as fast`;
   return 'time' in wanted ? `≤ ${wanted.time} × the time` : `< ${wanted.ns} ns`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
 function nanoseconds({ median }: Spread): string {
@@ -169,6 +204,10 @@ function print(results: readonly Result[]): void {
     style: { head: [], border: [] },
   });
   for (const { target, wanted, ours, base, gc, ratio, verdict: is, why } of results) {
+    if (ours !== undefined && wanted !== null && 'bytes' in wanted) {
+      table.push([target, mebibytes(ours.median), '', mebibytes(ours.median), describe(wanted), is]);
+      continue;
+    }
     const single = ours && `${formatSpread(ours, 1)} ns${gc ? `, ${gc.median.toFixed(1)} of it GC` : ''}`;
     table.push([
       target,
@@ -189,10 +228,11 @@ async function main(): Promise<void> {
     .option('--pairs <n>', 'how often each is measured, in turn with its base', '7')
     .option('--only <text>', 'those whose name has it', '')
     .option('--directory <path>', 'where the files are made', '/dev/shm')
+    .option('--files <n>', 'files of the comparisons at scale', String(FILES_AT_SCALE))
     .parse()
-    .opts<{ json: boolean; pairs: string; only: string; directory: string }>();
+    .opts<{ json: boolean; pairs: string; only: string; directory: string; files: string }>();
   const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release(), node: process.version };
-  const suite = new Suite(values.directory);
+  const suite = new Suite(values.directory, Number(values.files));
   process.once('SIGINT', () => {
     suite.dispose();
     process.exit(130);
@@ -202,6 +242,10 @@ async function main(): Promise<void> {
     for (const target of TARGETS.filter(({ name }) => name.includes(values.only))) {
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${target.name}`);
       results.push(await suite.run(target, Number(values.pairs)));
+    }
+    for (const target of SCALE_TARGETS.filter(({ name }) => name.includes(values.only))) {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${target.name}`);
+      results.push(await suite.runAtScale(target));
     }
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     if (values.json) {
