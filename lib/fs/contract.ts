@@ -21,6 +21,8 @@ export type MountedFilesystem = Pick<
   | 'stat'
   | 'setattr'
   | 'open'
+  | 'hold'
+  | 'release'
   | 'statfs'
 >;
 

@@ -23,14 +23,16 @@ export class OpenFile {
   /** Where the next read or write without a position begins. */
   position = 0;
   readonly #file: FsFile | undefined;
+  readonly #release: (() => void) | undefined;
   // Those that move the position go one after the other.
   readonly #moving = new RwLock();
 
-  /** `file` is left out for a directory. */
-  constructor(inode: FsInode, flags: number, file?: FsFile) {
+  /** What it is: a file that is open, or what gives a directory back that is held. */
+  constructor(inode: FsInode, flags: number, held: FsFile | (() => void)) {
     const access = flags % ACCESS_MODES;
     this.inode = inode;
-    this.#file = file;
+    if (typeof held === 'function') this.#release = held;
+    else this.#file = held;
     this.isReadable = access !== O_WRONLY;
     this.isWritable = access !== O_RDONLY;
     this.isAppending = hasOpenFlag(flags, O_APPEND);
@@ -92,12 +94,14 @@ export class OpenFile {
 
   closeSync(): void {
     this.#file?.closeSync();
+    this.#release?.();
   }
 
   /** Waits for what is under way. */
   async close(): Promise<void> {
     await this.#moving.exclusive();
     await this.#file?.close();
+    this.#release?.();
   }
 
   // Appended bytes are at the end, wherever the position was.
@@ -214,7 +218,8 @@ export class OpenFiles {
     if (inode.isSymlink) fail('ELOOP', call);
     if (inode.isDirectory) {
       if (access !== O_RDONLY || hasOpenFlag(flags, O_CREAT)) fail('EISDIR', call);
-      return { opened: new OpenFile(inode, flags), empties: false };
+      this.#mounted.hold(inode);
+      return { opened: new OpenFile(inode, flags, () => { this.#mounted.release(inode); }), empties: false };
     }
     if (hasOpenFlag(flags, O_DIRECTORY)) fail('ENOTDIR', call);
     // Whoever wants a device, pipe or socket wants one of the system's.

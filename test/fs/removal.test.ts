@@ -114,3 +114,39 @@ t.test('a tree deeper than a path is long', (test) => {
   checkMedium(test, sides);
   test.end();
 });
+
+t.test('a directory that is open outlives its name', async (test) => {
+  const sides = openSides(test);
+  const { node, mounted } = sides;
+  const { freeInodes } = mounted.statfs();
+  const told: unknown[][] = [];
+  for (const [fs, root] of [[nodeFs, node], [sides.ours, '']] as const) {
+    const said: unknown[] = [];
+    const tell = ({ nlink, mode, uid, mtimeMs }: nodeFs.Stats): void => { said.push({ nlink, mode, uid, isLater: mtimeMs > 1_000_000 }); };
+    fs.mkdirSync(`${root}/open`);
+    const fd = fs.openSync(`${root}/open`, 'r');
+    const handle = await (fs as typeof nodeFs).promises.open(`${root}/open`);
+    fs.rmdirSync(`${root}/open`);
+    // Another of the same name is another.
+    fs.mkdirSync(`${root}/open`);
+    tell(fs.fstatSync(fd));
+    tell(await handle.stat());
+    fs.fchmodSync(fd, 0o700);
+    tell(await handle.stat());
+    fs.closeSync(fd);
+    try {
+      fs.fstatSync(fd);
+    } catch (error) {
+      said.push((error as NodeJS.ErrnoException).code);
+    }
+    tell(await handle.stat());
+    if (fs === sides.ours) test.throws(() => { mounted.unmount(); }, { code: 'EBUSY' });
+    await handle.close();
+    fs.rmdirSync(`${root}/open`);
+    told.push(said);
+  }
+  test.strictSame(told[1], told[0]);
+  test.match(told[1]?.[0], { nlink: 0 });
+  test.equal(mounted.statfs().freeInodes, freeInodes, 'and then it is gone');
+  checkMedium(test, sides);
+});
