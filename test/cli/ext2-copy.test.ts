@@ -108,6 +108,29 @@ t.test('a tree goes in and comes out as it was', { skip: missing ?? false }, asy
   test.strictSame(found(Buffer.from(join(folder, 'again'))), expected);
 });
 
+t.test('put keeps nanoseconds, and get what Node can set', async (test) => {
+  const folder = test.testdir({ source: 'x' });
+  const image = join(folder, 'image');
+  await ext2Here('mkfs', '--size', String(8 * MIB), image);
+  symlinkSync('nowhere', join(folder, 'link'));
+  // Node has no call for all digits.
+  for (const [name, time] of [['source', '1700000000.123456789'], ['link', '1700000000.999999999']] as const) {
+    execFileSync('touch', ['-h', '-d', `@${time}`, join(folder, name)]);
+  }
+  await ext2Here('put', '-r', image, join(folder, 'source'), join(folder, 'link'), '/');
+  {
+    using device = openSync(image, { readOnly: true });
+    using ext2 = mount(device, { readOnly: true });
+    const timesOf = (name: string) => ext2.stat(ext2.resolve(name, { follow: false }), { nanoseconds: true }).mtimeNs;
+    test.equal(timesOf('/source'), 1_700_000_000_123_456_789n);
+    test.equal(timesOf('/link'), 1_700_000_000_999_999_999n);
+  }
+  const out = join(folder, 'out');
+  await ext2Here('get', image, '/source', out);
+  const { mtimeNs } = lstatSync(out, { bigint: true });
+  test.equal(mtimeNs / 1000n, 1_700_000_000_123_456n, `${mtimeNs}`);
+});
+
 t.test('times before 1970 come out', async (test) => {
   const folder = test.testdir({ tree: { file: 'x', sub: {} } });
   const tree = join(folder, 'tree');

@@ -4,7 +4,7 @@ import * as host from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
-import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
+import type { Ext2Inode, Ext2Stat, Ext2Times } from 'node-dax/ext2';
 import { distinct, hasNoName, JUST_MADE, sourcesAndDestination } from './destination.js';
 import { each, goOnAfter, tell } from './failures.js';
 import { identityOf } from './host-tree.js';
@@ -30,10 +30,13 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
-// In digits: node:fs takes a number before 1970 for now, and a Date has no part of a millisecond.
-function seconds(ms: number): string {
-  return String(ms / 1000);
+// In digits: node:fs takes a number before 1970 for now, and a Date has no part of a millisecond. It makes a double of them.
+function seconds(ns: bigint): string {
+  const digits = String(ns < 0n ? -ns : ns).padStart(10, '0');
+  return `${ns < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
+
+type TimedStat = Ext2Stat & Ext2Times;
 
 // Those who may give files away get them as they are in the image.
 const keepsOwners = process.geteuid?.() === 0;
@@ -63,7 +66,7 @@ class Getting {
       if (item === undefined) continue;
       if (phase === 'again') this.#skip(from, 'the directory was copied under another name');
       else if (phase === 'after') {
-        if (made.pop() === true || names.length > 0) this.#setAttributes(place, this.#mounted.fs.stat(item));
+        if (made.pop() === true || names.length > 0) this.#setAttributes(place, this.#mounted.fs.stat(item, { nanoseconds: true }));
       } else if (item.isDirectory) made.push(this.#makeDirectory(place, names.length === 0));
       else if (names.length === 0) await this.#getFile(item, from, place, true);
       else await this.#getFile(item, from, place, false).catch(goOnAfter);
@@ -91,7 +94,7 @@ class Getting {
   }
 
   async #getFile(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean): Promise<void> {
-    const stat = this.#mounted.at(from, () => this.#mounted.fs.stat(inode));
+    const stat = this.#mounted.at(from, () => this.#mounted.fs.stat(inode, { nanoseconds: true }));
     const first = this.#linked.get(inode.ino);
     this.#transfer.begin(from);
     if (first !== undefined) this.#link(place, () => { host.linkSync(first, place); }, first);
@@ -99,7 +102,7 @@ class Getting {
       const target = Buffer.from(this.#mounted.at(from, () => this.#mounted.fs.readlink(inode)));
       this.#link(place, () => { host.symlinkSync(target, place); });
       if (keepsOwners) host.lchownSync(place, stat.uid, stat.gid);
-      host.lutimesSync(place, seconds(stat.atimeMs), seconds(stat.mtimeMs));
+      host.lutimesSync(place, seconds(stat.atimeNs), seconds(stat.mtimeNs));
     } else if (inode.isRegular) {
       await this.#copy(inode, from, place, isNamed, stat);
     } else {
@@ -130,13 +133,13 @@ class Getting {
     if (this.#made.has(identityOf(there))) this.#refuse('EEXIST', place, JUST_MADE);
   }
 
-  async #copy(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean, stat: Ext2Stat): Promise<void> {
+  async #copy(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean, stat: TimedStat): Promise<void> {
     const { target, isNew } = await this.#openTarget(place, isNamed);
     try {
       await this.#fill(target, inode, from);
       if (keepsOwners) await target.chown(stat.uid, stat.gid);
       await target.chmod(permissionsOf(stat.mode));
-      await target.utimes(seconds(stat.atimeMs), seconds(stat.mtimeMs));
+      await target.utimes(seconds(stat.atimeNs), seconds(stat.mtimeNs));
       this.#made.add(identityOf(await target.stat({ bigint: true })));
     } catch (error) {
       if (isNew) host.unlinkSync(place);
@@ -182,10 +185,10 @@ class Getting {
     }
   }
 
-  #setAttributes(place: Buffer, { mode, uid, gid, atimeMs, mtimeMs }: Ext2Stat): void {
+  #setAttributes(place: Buffer, { mode, uid, gid, atimeNs, mtimeNs }: TimedStat): void {
     if (keepsOwners) host.chownSync(place, uid, gid);
     host.chmodSync(place, permissionsOf(mode));
-    host.utimesSync(place, seconds(atimeMs), seconds(mtimeMs));
+    host.utimesSync(place, seconds(atimeNs), seconds(mtimeNs));
   }
 }
 

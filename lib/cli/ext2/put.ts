@@ -24,18 +24,8 @@ function refuse(command: string, errno: string, path: Uint8Array, hint: string):
   throw new DaxError({ errno, syscall: command, path: shown(path), hint });
 }
 
-function milliseconds(ns: bigint): number {
-  return Number(ns / 1_000_000n) + Number(ns % 1_000_000n) / 1e6;
-}
-
 function attributesOf({ mode, uid, gid, atimeNs, mtimeNs }: BigIntStats) {
-  return {
-    mode: permissionsOf(Number(mode)),
-    uid: Number(uid),
-    gid: Number(gid),
-    atimeMs: milliseconds(atimeNs),
-    mtimeMs: milliseconds(mtimeNs),
-  };
+  return { mode: permissionsOf(Number(mode)), uid: Number(uid), gid: Number(gid), atimeNs, mtimeNs };
 }
 
 // As makedev(3) puts them together.
