@@ -28,6 +28,8 @@ export interface CheckedDirectory {
   readonly blocks: DirectoryBlock[];
   /** i_size in blocks. */
   readonly length: number;
+  /** i_flags says that it has an index. */
+  readonly isIndexed: boolean;
   /** Where its `..` leads, once it was read. */
   up: number | undefined;
   /** The directories that have an entry for it. */

@@ -1,6 +1,7 @@
 // Owns the check of directories: their entries, and that each is led to once, from the root.
 
 import type { Census, CheckedDirectory } from './census.js';
+import { CheckedIndex } from './check-index.js';
 import { DIRENT, DIRENT_HEADER, direntLength, EXT2_ROOT_INO, FT } from './disk.js';
 
 interface Entry {
@@ -21,6 +22,7 @@ function checkDirectory(census: Census, directory: CheckedDirectory): void {
   const { findings } = census;
   const { ino, blocks, length } = directory;
   const names = new Set<string>();
+  const index = CheckedIndex.of(census, directory);
   let expected = 0;
   for (const { iblock, block } of blocks) {
     if (iblock > expected) findings.error(`has a hole at block ${expected}`, { ino });
@@ -30,6 +32,7 @@ function checkDirectory(census: Census, directory: CheckedDirectory): void {
     if (bytes === undefined) continue;
     const entries = entriesOf(census, directory, block, bytes);
     if (iblock === 0) checkFirst(census, directory, entries);
+    index?.checkNames(iblock, entries.filter((entry) => entry.ino !== 0).map((entry) => entry.name));
     for (const [index, entry] of entries.entries()) {
       if (entry.ino !== 0) checkEntry(census, directory, entry, iblock === 0 && index < 2, names, block);
     }

@@ -162,6 +162,7 @@ function checkDirectory(census: Census, ino: number, inode: RawInode): number {
     ino,
     blocks: [],
     length: Math.floor(inode.i_size / blockSize),
+    isIndexed: hasFlag(inode.i_flags, INODE_FLAGS.INDEX),
     up: undefined,
     parents: [],
   };

@@ -146,6 +146,9 @@ export const SUPERBLOCK = fields({
 
 export type Superblock = Decoded<typeof SUPERBLOCK>;
 
+/** s_flags: how names of directories are hashed. */
+export const S_FLAGS = { SIGNED_HASH: 0x0001, UNSIGNED_HASH: 0x0002 } as const;
+
 export const GROUP_DESC_SIZE = 32;
 
 export const GROUP_DESC = fields({
@@ -282,6 +285,24 @@ export const DIR_NLINK_MAX = 65000;
 
 /** Symbolic links shorter than this are in i_block. */
 export const FAST_SYMLINK_LIMIT = EXT2_N_BLOCKS * 4;
+
+/** The root of an index in a directory: what is where the entries after `.` and `..` would be. */
+export const DX_ROOT_INFO_AT = 24;
+
+export const DX_INFO = fields({
+  reserved_zero: ['u32', 0],
+  hash_version: ['u8', 4],
+  /** Bytes of this structure, after which the entries begin. */
+  info_length: ['u8', 5],
+  indirect_levels: ['u8', 6],
+  unused_flags: ['u8', 7],
+});
+
+/** In place of the hash of the first entry: how many there may be, and how many there are. */
+export const DX_COUNTS = fields({ limit: ['u16', 0], count: ['u16', 2] });
+
+/** The block of the directory with the names from this hash on. */
+export const DX_ENTRY = fields({ hash: ['u32', 0], block: ['u32', 4] });
 
 export const XATTR_MAGIC = 0xea020000;
 /** The most inodes that share one block of attributes. */
