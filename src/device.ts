@@ -175,13 +175,17 @@ export class DaxDevice implements BlockDevice {
    * The memory of a range of any length, one view after the other: each with the position that it begins at, and all but the last
    * of `size` bytes (default and most: 2 GiB). Throws as `view` does.
    */
-  *windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
+  windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
     this.#usable('windows');
     const start = toBytes(pos, 'pos');
     const end = start + (length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length'));
     this.#checkInside(start, end - start);
     const step = toBytes(size, 'size');
     if (step === 0 || step > MAX_VIEW_LENGTH) throw argumentError('ERR_OUT_OF_RANGE', `size must be from 1 to ${MAX_VIEW_LENGTH}, got ${step}`);
+    return this.#windows(start, end, step);
+  }
+
+  *#windows(start: number, end: number, step: number): Generator<{ pos: number; window: Uint8Array }> {
     for (let at = start; at < end; at += step) yield { pos: at, window: this.view(at, Math.min(step, end - at)) };
   }
 

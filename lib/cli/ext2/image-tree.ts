@@ -1,5 +1,6 @@
 // Owns an image as a tree: what is in its directories, and walks through them.
 
+import { DaxError } from 'node-dax';
 import type { Ext2Dirent, Ext2Inode } from 'node-dax/ext2';
 import { attempt, goOnAfter } from './failures.js';
 import type { MountedImage } from './image.js';
@@ -17,6 +18,15 @@ export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inod
   return entries.filter(({ name }) => name !== '.' && name !== '..').sort((a, b) => Buffer.compare(a.bytes, b.bytes));
 }
 
+/** What has the name `name` in `dir`, and lies at `path`: an entry that leads to nothing is the medium's fault. */
+export function childOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inode, name: Uint8Array): Ext2Inode {
+  return mounted.at(path, () => {
+    const found = mounted.fs.lookup(dir, name);
+    if (found === undefined) throw new DaxError({ errno: 'ENOENT', syscall: 'ext2', hint: 'it was removed meanwhile' });
+    return found;
+  });
+}
+
 /**
  * A walk from what is at `path` on. What cannot be read, an inode or what is in a directory, keeps nobody from the rest: `tell`
  * has its error, and the step no item, or nothing below it.
@@ -32,9 +42,9 @@ export function walkImage(
     children: (dir, names) => {
       const here = pathOf(path, names);
       const entries = attempt(() => entriesOf(mounted, here, dir as Ext2Inode), tell) ?? [];
-      return entries.map(({ bytes, ino }) => ({
+      return entries.map(({ bytes }) => ({
         name: bytes,
-        item: () => attempt(() => mounted.at(joined(here, bytes), () => mounted.fs.inode(ino)), tell),
+        item: () => attempt(() => childOf(mounted, joined(here, bytes), dir as Ext2Inode, bytes), tell),
       }));
     },
   };

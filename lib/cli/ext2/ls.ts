@@ -5,7 +5,7 @@ import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
 import { toJson } from '../json.js';
 import { findOut, foundInJson } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
-import { entriesOf } from './image-tree.js';
+import { childOf, entriesOf } from './image-tree.js';
 import { modeInLetters } from './mode.js';
 import { inJson, joined, printable, toPath } from './names.js';
 import { minuteInWords, print, type Line } from './output.js';
@@ -36,7 +36,7 @@ function listed(mounted: MountedImage, path: Buffer, options: Options): Listed[]
     .filter(({ bytes }) => options.all === true || bytes[0] !== DOT)
     .map(({ bytes, ino }) => {
       const at = joined(path, bytes);
-      return { name: bytes, path: at, ino, inode: () => mounted.at(at, () => mounted.fs.inode(ino)) };
+      return { name: bytes, path: at, ino, inode: () => childOf(mounted, at, top, bytes) };
     });
 }
 
