@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { EXIT_GUEST, EXIT_TIMEOUT, NVDIMM_KINDS, VmError, parseNvdimm, runVm, type Nvdimm, type VmOptions } from '../vm/index.js';
+import { EXIT_GUEST, EXIT_TIMEOUT, NVDIMM_KINDS, VmError, parseDevice, parseNvdimm, runVm, type Nvdimm, type VmOptions } from '../vm/index.js';
 import { parseSize } from '../vm/size.js';
 import { checked } from './arguments.js';
 
@@ -10,6 +10,7 @@ interface Flags {
   memory?: number;
   cpus?: number;
   nvdimm?: Nvdimm[];
+  device?: Nvdimm[];
   persistence?: 'mem-ctrl' | 'cpu';
   accel?: 'auto' | 'kvm' | 'tcg';
   timeout?: number;
@@ -27,6 +28,7 @@ export function vmCommand(): Command {
     .option('--memory <size>', 'ordinary memory (default: 2G)', checked(parseSize))
     .option('--cpus <number>', 'processors (default: 2)', checked(parseInteger))
     .option('--nvdimm <size:kind[:file]>', `an NVDIMM instead of the default set, in region order; kinds: ${Object.keys(NVDIMM_KINDS).join(', ')}; a file keeps the content between runs; 'none' for no NVDIMM (repeatable)`, addNvdimm)
+    .option('--device <kind>', "as --nvdimm, where KIND alone is 256M of it: memory that is no NVDIMM in order, such as hmem, e820, cxl-pmem, unarmed, nfit-volatile, virtio-devdax (repeatable)", addDevice)
     .addOption(new Option('--persistence <domain>', 'persistence domain of the NVDIMMs (default: mem-ctrl)').choices(['mem-ctrl', 'cpu']))
     .addOption(new Option('--accel <kind>', 'acceleration; auto tries KVM, then emulates (default: auto)').choices(['auto', 'kvm', 'tcg']))
     .option('--timeout <seconds>', 'end the guest after so many seconds, boot included', checked(parseSeconds))
@@ -42,14 +44,14 @@ The NODE_DAX_TEST_* variables name the devices in the guest: see docs/guest.md.`
 }
 
 async function act(words: string[], flags: Flags, command: Command): Promise<void> {
-  const { nvdimm, ...others } = flags;
+  const { nvdimm, device = [], ...others } = flags;
   const ending = new AbortController();
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const end = (signal: NodeJS.Signals): void => { ending.abort(signal); };
   signals.forEach((signal) => process.on(signal, end));
   const options: VmOptions = {
     ...others,
-    ...(nvdimm === undefined ? {} : { nvdimms: nvdimm }),
+    ...(nvdimm === undefined && device.length === 0 ? {} : { nvdimms: [...(nvdimm ?? []), ...device] }),
     command: words,
     signal: ending.signal,
     onNotice: (message) => { console.error(`node-dax vm: ${message}`); },
@@ -84,6 +86,10 @@ function parseSeconds(text: string): number {
 
 function addNvdimm(text: string, earlier: Nvdimm[] = []): Nvdimm[] {
   return text === 'none' ? earlier : [...earlier, checked(parseNvdimm)(text)];
+}
+
+function addDevice(text: string, earlier: Nvdimm[] = []): Nvdimm[] {
+  return [...earlier, checked(parseDevice)(text)];
 }
 
 function append(text: string, earlier: string[] = []): string[] {

@@ -1,6 +1,6 @@
 // Owns which modules of the kernel the guest needs, when it loads them, and their parameters.
 
-import { kindOf, type Nvdimm } from './nvdimm.js';
+import { kindOf, type MemorySource, type Nvdimm } from './nvdimm.js';
 import type { KernelModule, KernelModules } from './modules.js';
 
 /**
@@ -23,14 +23,20 @@ export function requiredModules(nvdimms: readonly Nvdimm[]): string[] {
   return [...PORTS, ...ROOT, ...memoryModules(nvdimms), ...filesystemModules(nvdimms)];
 }
 
-/** `nfit` before `virtio_pmem`: regions are numbered in the order in which they appear. */
+/** Regions are numbered in the order in which they appear: `nfit` first, then `virtio_pmem`. */
 function memoryModules(nvdimms: readonly Nvdimm[]): string[] {
   const kinds = nvdimms.map(kindOf);
+  const from = (...sources: MemorySource[]): boolean => kinds.some(({ source }) => sources.includes(source));
   return [
-    ...(kinds.some(({ mode }) => mode !== 'virtio') ? ['nfit'] : []),
+    ...(from('nvdimm', 'unarmed', 'nfit-volatile') ? ['nfit'] : []),
     ...(kinds.some(({ mode }) => mode === 'devdax') ? ['dax_pmem', 'device_dax'] : []),
-    ...(nvdimms.length > 0 ? ['nd_pmem'] : []),
-    ...(kinds.some(({ mode }) => mode === 'virtio') ? ['virtio_pmem'] : []),
+    ...(kinds.some(({ source }) => source !== 'hmem' && source !== 'cxl-ram') ? ['nd_pmem'] : []),
+    ...(from('virtio') ? ['virtio_pmem'] : []),
+    ...(from('e820') ? ['nd_e820'] : []),
+    ...(from('hmem') ? ['dax_hmem', 'device_dax'] : []),
+    ...(from('cxl-pmem', 'cxl-ram') ? ['cxl_acpi', 'cxl_pci', 'cxl_mem'] : []),
+    ...(from('cxl-pmem') ? ['cxl_pmem'] : []),
+    ...(from('cxl-ram') ? ['dax_cxl', 'device_dax'] : []),
     'brd',
   ];
 }

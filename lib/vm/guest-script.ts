@@ -1,7 +1,7 @@
 // Owns what runs in the guest before and after the command: the two stages of its init, as busybox shell.
 
 import { LOADING_LISTS } from './guest-modules.js';
-import { kindOf, type Nvdimm } from './nvdimm.js';
+import { isCxl, kindOf, type MemorySource, type Nvdimm } from './nvdimm.js';
 import { MIB } from './size.js';
 import { shellQuote } from './shell-quote.js';
 
@@ -85,11 +85,13 @@ provided() { echo "$1=$2" >${HOME}/provisioned/$1; }
 # wait_for FILE...: waits until one of the files is there.
 wait_for() {
   tries=0
-  until for file; do [ -e $file ] && break; done; do
-    tries=$((tries + 1))
-    [ $tries -lt 2000 ] || fail "there is no $1 yet"
-    usleep 5000
-  done
+  until for file; do [ -e $file ] && break; done; do wait_again $1; done
+}
+
+wait_again() {
+  tries=$((tries + 1))
+  [ $tries -lt 2000 ] || fail "there is no $1 yet"
+  usleep 5000
 }
 
 # regions_of SLOT...: the numbers of the regions that the NVDIMMs in these slots are, ascending. QEMU lists NVDIMMs to
@@ -98,15 +100,60 @@ regions_of() {
   for folder in /sys/bus/nd/devices/region*; do
     [ -e $folder/mapping0 ] || continue
     dimm=$(cut -d, -f1 $folder/mapping0)
-    case " $* " in *" $(($(cat /sys/bus/nd/devices/$dimm/nfit/handle) - 1)) "*) echo \${folder##*/region} ;; esac
+    case " $* " in *" $(($(cat /sys/bus/nd/devices/$dimm/nfit/handle 2>/dev/null) - 1)) "*) echo \${folder##*/region} ;; esac
   done | sort -n
 }
 
-# virtio_regions: the numbers of the regions that are no NVDIMMs, ascending.
-virtio_regions() {
+# bus_regions PROVIDER: the numbers of the regions of a bus that are no NVDIMMs, ascending.
+bus_regions() {
   for folder in /sys/bus/nd/devices/region*; do
-    [ -e $folder/mapping0 ] || echo \${folder##*/region}
+    [ ! -e $folder/mapping0 ] && [ "$(cat $(realpath $folder)/../provider)" = $1 ] && echo \${folder##*/region}
   done | sort -n
+}
+
+# hmem_regions: the numbers of the soft-reserved ranges that are device-dax, ascending.
+hmem_regions() {
+  for folder in /sys/devices/platform/hmem.*/dax*.0; do
+    folder=\${folder##*/dax}
+    echo \${folder%.0}
+  done | sort -n
+}
+
+# cxl_memory COUNT: the persistent or volatile CXL devices that there are to be, in the order of their serial numbers.
+cxl_memory() {
+  tries=0
+  until [ $(ls -d /sys/bus/cxl/devices/endpoint* 2>/dev/null | wc -l) = $1 ]; do wait_again "CXL device"; done
+  for folder in /sys/bus/cxl/devices/mem*; do echo $(($(cat $folder/serial))) \${folder##*/}; done | sort -n
+}
+
+# cxl_regions COUNT KIND: makes a region of each of the CXL devices that are of this kind, in the window of its number
+# among all, and prints its number, which the region on the NVDIMM bus or the device-dax has as well.
+cxl_regions() {
+  window=-1
+  cxl_memory $1 | while read -r serial memory; do
+    window=$((window + 1))
+    [ $(($(cat /sys/bus/cxl/devices/$memory/$2/size))) = 0 ] || cxl_region_of_$2 decoder0.$window $memory
+  done
+}
+
+cxl_region_of_pmem() {
+  until [ -e /sys/bus/cxl/devices/pmem\${2#mem} ]; do wait_again "NVDIMM of $2"; done
+  quietly $CXL create-region -d $1 -m -t pmem -w 1 $2
+  echo "$words" | sed -n 's/^ *"region":"region\\([0-9]*\\)".*/\\1/p'
+}
+
+# By sysfs: the program cxl makes such regions from version 77 on.
+cxl_region_of_ram() {
+  region=$(cat /sys/bus/cxl/devices/$1/create_ram_region)
+  echo $region >/sys/bus/cxl/devices/$1/create_ram_region || fail "$1 makes no region"
+  for decoder in /sys/bus/cxl/devices/endpoint*/decoder*.0; do
+    [ "$(cat $(dirname $decoder)/uport/serial 2>/dev/null)" = "$(cat /sys/bus/cxl/devices/$2/serial)" ] && break
+  done
+  size=$(($(cat /sys/bus/cxl/devices/$2/ram/size)))
+  { cd /sys/bus/cxl/devices/$region && echo ram >$decoder/mode && echo $size >$decoder/dpa_size &&
+    echo 256 >interleave_granularity && echo 1 >interleave_ways && echo $size >size && echo \${decoder##*/} >target0 &&
+    echo 1 >commit && echo $region >/sys/bus/cxl/drivers/cxl_region/bind; } || fail "$2 does not become $region"
+  echo \${region#region}
 }
 
 # namespace REGION MODE ALIGN STATE NAME: makes the namespace of a fresh NVDIMM, and checks that of any other.
@@ -114,7 +161,14 @@ namespace() {
   folder=/sys/bus/nd/devices/namespace$1.0
   wait_for $folder
   if [ $4 = fresh ]; then
-    quietly $NDCTL create-namespace -f -e namespace$1.0 -m $2 -a $3
+    # Nothing is written to a region while the platform has it read-only.
+    read_only=$(cat /sys/bus/nd/devices/region$1/read_only)
+    echo 0 >/sys/bus/nd/devices/region$1/read_only
+    case $(cat $folder/size) in
+      0) quietly $NDCTL create-namespace -f -r region$1 -m $2 -a $3 ;;
+      *) quietly $NDCTL create-namespace -f -e namespace$1.0 -m $2 -a $3 ;;
+    esac
+    echo $read_only >/sys/bus/nd/devices/region$1/read_only
   else
     # The mode is not known before a driver has the namespace.
     wait_for /dev/pmem$1 /dev/pmem$1s /dev/dax$1.0
@@ -123,6 +177,17 @@ namespace() {
   if [ $mode = memory ]; then mode=fsdax; fi
   if [ $mode = dax ]; then mode=devdax; fi
   [ $mode = $2 ] || fail "$5 carries a namespace in mode $mode, not $2; nothing was changed"
+}
+
+# realign DEVICE ALIGN: sets the alignment of a device-dax that is no namespace. Since Linux 6.3 such memory is left for
+# kmem, which is not loaded.
+realign() {
+  wait_for /sys/bus/dax/devices/$1
+  [ ! -e /sys/bus/dax/devices/$1/driver ] || echo $1 >/sys/bus/dax/drivers/device_dax/unbind
+  echo $2 >/sys/bus/dax/devices/$1/align
+  echo $1 >/sys/bus/dax/drivers/device_dax/new_id
+  [ -e /sys/bus/dax/devices/$1/driver ] || echo $1 >/sys/bus/dax/drivers/device_dax/bind
+  [ $(cat /sys/bus/dax/devices/$1/align) = $2 ] || fail "$1 does not take the alignment $2"
 }
 
 # aligned REGION ALIGN NAME: checks the alignment of a device-dax.
@@ -208,7 +273,8 @@ export function planScript(plan: GuestPlan): string {
   });
   lines.push('provided NODE_DAX_TEST_GUEST 1', 'wait_for /dev/ram0', 'provided NODE_DAX_TEST_BRD /dev/ram0');
   const devices = plan.nvdimms.map((device, slot) => ({ ...device, ...namesIn(plan.nvdimms, slot), slot }));
-  lines.push(...deviceGroups(devices).flatMap(groupScript));
+  const cxlDevices = devices.filter((device) => isCxl(sourceOf(device))).length;
+  lines.push(...deviceGroups(devices).flatMap((group) => groupScript(group, cxlDevices)));
   const kept = devices.filter(({ nvdimm }) => nvdimm.file !== undefined);
   const unmount = kept.flatMap(({ folder }) => (folder === undefined ? [] : [`umount ${folder} || mount -o remount,ro ${folder}; `]));
   lines.push(`finish() { ${kept.length === 0 ? ':' : `${unmount.join('')}sync`}; }`);
@@ -247,34 +313,59 @@ function deviceGroups(devices: readonly GuestDevice[]): GuestDevice[][] {
   const groups = new Map<string, GuestDevice[]>();
   for (const device of devices) {
     const { size, file } = device.nvdimm;
-    const key = isVirtio(device) ? 'virtio' : (file ?? `${size} bytes`);
+    const source = sourceOf(device);
+    const key = isNvdimm(source) ? (file ?? `${source} of ${size} bytes`) : source;
     groups.set(key, [...(groups.get(key) ?? []), device]);
   }
   return [...groups.values()];
 }
 
-function isVirtio({ nvdimm }: GuestDevice): boolean {
-  return kindOf(nvdimm).mode === 'virtio';
+function sourceOf({ nvdimm }: GuestDevice): MemorySource {
+  return kindOf(nvdimm).source;
 }
 
-function groupScript(group: readonly GuestDevice[]): string[] {
-  const virtio = group.some(isVirtio);
-  const regions = virtio ? 'virtio_regions' : `regions_of ${group.map(({ slot }) => slot).join(' ')}`;
+function isNvdimm(source: MemorySource): boolean {
+  return source === 'nvdimm' || source === 'unarmed';
+}
+
+function groupScript(group: readonly GuestDevice[], cxlDevices: number): string[] {
   return [
-    `set -- $(${regions})`,
+    `set -- $(${regionsOf(group, cxlDevices)})`,
     `[ $# = ${group.length} ] || fail "the kernel sees $# of ${group.length} devices"`,
     ...group.map((device, index) => `{ ${provisioning(device, `\${${index + 1}}`)}; } &`),
   ];
 }
 
+function regionsOf(group: readonly GuestDevice[], cxlDevices: number): string {
+  switch (group[0] === undefined ? 'nvdimm' : sourceOf(group[0])) {
+    case 'nvdimm':
+    case 'unarmed':
+      return `regions_of ${group.map(({ slot }) => slot).join(' ')}`;
+    case 'virtio':
+      return 'bus_regions virtio-pmem';
+    case 'e820':
+      return 'bus_regions e820';
+    case 'nfit-volatile':
+      return 'bus_regions ACPI.NFIT';
+    case 'hmem':
+      return 'hmem_regions';
+    case 'cxl-pmem':
+      return `cxl_regions ${cxlDevices} pmem`;
+    case 'cxl-ram':
+      return `cxl_regions ${cxlDevices} ram`;
+  }
+}
+
 /** The steps that make one device usable. `region` is the shell's expression for its region. */
 function provisioning({ nvdimm, fresh, variable, folder }: GuestDevice, region: string): string {
-  const { mode, align = NAMESPACE_ALIGN, filesystem } = kindOf(nvdimm);
+  const { source, mode, align = NAMESPACE_ALIGN, filesystem } = kindOf(nvdimm);
   const state = fresh ? 'fresh' : 'existing';
   const name = shellQuote(nvdimm.file ?? `the ${nvdimm.kind} device`);
   const steps: string[] = [];
-  if (mode !== 'virtio') steps.push(`namespace ${region} ${mode} ${align} ${state} ${name}`);
-  if (mode === 'devdax') {
+  if (mode !== undefined) steps.push(`namespace ${region} ${mode} ${align} ${state} ${name}`);
+  if (source === 'hmem' || source === 'cxl-ram') {
+    steps.push(`realign dax${region}.0 ${align}`, `wait_for /dev/dax${region}.0`, `provided ${variable} /dev/dax${region}.0`);
+  } else if (mode === 'devdax') {
     const device = `/dev/dax${region}.0`;
     steps.push(`wait_for ${device}`, `aligned ${region} ${align} ${name}`, `provided ${variable} ${device}`);
   } else if (filesystem !== undefined && folder !== undefined) {

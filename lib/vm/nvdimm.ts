@@ -1,12 +1,22 @@
-// Owns what an emulated NVDIMM is asked to be: the notation SIZE:KIND[:FILE], its limits, and the default set.
+// Owns what emulated memory is asked to be: the notation SIZE:KIND[:FILE], its limits, and the default set.
 
 import { resolve } from 'node:path';
 import { GIB, MIB, formatSize, parseSize } from './size.js';
 
+/**
+ * Where the memory comes from: an ACPI NVDIMM, armed or not; virtio-pmem; a CXL memory device, persistent or volatile; or a part
+ * of the machine's RAM that its firmware gives another type (`carved-memory`).
+ */
+export type MemorySource = 'nvdimm' | 'unarmed' | 'virtio' | 'cxl-pmem' | 'cxl-ram' | CarvedSource;
+
+/** A part of the RAM: soft-reserved, type 12 of the e820 map, or a volatile range of the NFIT. */
+export type CarvedSource = 'hmem' | 'e820' | 'nfit-volatile';
+
 /** What one kind of device is to the guest. */
 export interface NvdimmKind {
-  /** The namespace mode that ndctl gives it; a virtio-pmem device has none. */
-  readonly mode: 'devdax' | 'fsdax' | 'virtio';
+  readonly source: MemorySource;
+  /** The namespace mode that ndctl gives it; without one it is taken as it comes. */
+  readonly mode?: 'devdax' | 'fsdax';
   /** Alignment of a device-dax in bytes. */
   readonly align?: number;
   /** The filesystem made and mounted on it. */
@@ -19,28 +29,36 @@ export interface NvdimmKind {
 }
 
 export const NVDIMM_KINDS = {
-  devdax: { mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_DEVDAX', minimum: 32 * MIB },
-  'devdax-2m': { mode: 'devdax', align: 2 * MIB, variable: 'NODE_DAX_TEST_DEVDAX_2M', minimum: 32 * MIB },
+  devdax: { source: 'nvdimm', mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_DEVDAX', minimum: 32 * MIB },
+  'devdax-2m': { source: 'nvdimm', mode: 'devdax', align: 2 * MIB, variable: 'NODE_DAX_TEST_DEVDAX_2M', minimum: 32 * MIB },
   'fsdax-ext4': {
-    mode: 'fsdax', filesystem: 'ext4', variable: 'NODE_DAX_TEST_EXT4', mountPoint: '/mnt/ext4', minimum: 32 * MIB,
+    source: 'nvdimm', mode: 'fsdax', filesystem: 'ext4', variable: 'NODE_DAX_TEST_EXT4', mountPoint: '/mnt/ext4', minimum: 32 * MIB,
   },
   'fsdax-xfs': {
     // mkfs.xfs refuses less than 300 MiB, and the namespace keeps some for itself.
-    mode: 'fsdax', filesystem: 'xfs', variable: 'NODE_DAX_TEST_XFS', mountPoint: '/mnt/xfs', minimum: 320 * MIB,
+    source: 'nvdimm', mode: 'fsdax', filesystem: 'xfs', variable: 'NODE_DAX_TEST_XFS', mountPoint: '/mnt/xfs', minimum: 320 * MIB,
   },
   'fsdax-ext2': {
-    mode: 'fsdax', filesystem: 'ext2', variable: 'NODE_DAX_TEST_EXT2', mountPoint: '/mnt/ext2', minimum: 32 * MIB,
+    source: 'nvdimm', mode: 'fsdax', filesystem: 'ext2', variable: 'NODE_DAX_TEST_EXT2', mountPoint: '/mnt/ext2', minimum: 32 * MIB,
   },
-  pmem: { mode: 'fsdax', variable: 'NODE_DAX_TEST_PMEM', minimum: 32 * MIB },
+  pmem: { source: 'nvdimm', mode: 'fsdax', variable: 'NODE_DAX_TEST_PMEM', minimum: 32 * MIB },
   'virtio-pmem': {
-    mode: 'virtio', filesystem: 'ext4', variable: 'NODE_DAX_TEST_VIRTIO_PMEM', mountPoint: '/mnt/virtio-pmem',
+    source: 'virtio', filesystem: 'ext4', variable: 'NODE_DAX_TEST_VIRTIO_PMEM', mountPoint: '/mnt/virtio-pmem',
     minimum: 32 * MIB,
   },
+  'virtio-devdax': { source: 'virtio', mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_VIRTIO_DEVDAX', minimum: 32 * MIB },
+  unarmed: { source: 'unarmed', mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_UNARMED', minimum: 32 * MIB },
+  hmem: { source: 'hmem', align: 4096, variable: 'NODE_DAX_TEST_HMEM', minimum: 32 * MIB },
+  e820: { source: 'e820', mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_E820', minimum: 32 * MIB },
+  'nfit-volatile': { source: 'nfit-volatile', mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_NFIT_VOLATILE', minimum: 32 * MIB },
+  // A CXL window is a multiple of 256 MiB.
+  'cxl-pmem': { source: 'cxl-pmem', mode: 'devdax', align: 4096, variable: 'NODE_DAX_TEST_CXL_PMEM', minimum: 256 * MIB },
+  'cxl-ram': { source: 'cxl-ram', align: 4096, variable: 'NODE_DAX_TEST_CXL_RAM', minimum: 256 * MIB },
 } as const satisfies Readonly<Record<string, NvdimmKind>>;
 
 export type NvdimmKindName = keyof typeof NVDIMM_KINDS;
 
-/** One emulated NVDIMM, or one virtio-pmem device. */
+/** One emulated NVDIMM, or other memory of one of the kinds. */
 export interface Nvdimm {
   /** Bytes the namespace is made from: a multiple of 16 MiB, up to 1 TiB. */
   readonly size: number;
@@ -70,23 +88,48 @@ export function kindOf(nvdimm: Nvdimm): NvdimmKind {
 /** Reads `SIZE:KIND[:FILE]`. Throws `RangeError` with a sentence that says what is wrong. */
 export function parseNvdimm(text: string): Nvdimm {
   const [size = '', kind = '', ...rest] = text.split(':');
-  if (!Object.hasOwn(NVDIMM_KINDS, kind)) {
-    throw new RangeError(`'${kind}' is not a kind of NVDIMM: use SIZE:KIND[:FILE] with ${Object.keys(NVDIMM_KINDS).join(', ')}`);
-  }
+  if (!isKind(kind)) throw notAKind(kind);
   const file = rest.join(':');
   if (rest.length > 0 && file === '') throw new RangeError(`'${text}' ends where a file name is expected`);
-  const nvdimm: Nvdimm = { size: parseSize(size), kind: kind as NvdimmKindName, ...(file === '' ? {} : { file: resolve(file) }) };
+  const nvdimm: Nvdimm = { size: parseSize(size), kind, ...(file === '' ? {} : { file: resolve(file) }) };
   checkNvdimm(nvdimm);
   return nvdimm;
 }
 
-/** Throws `RangeError` for a size that the kernel or the filesystem would refuse. */
-export function checkNvdimm({ size, kind }: Nvdimm): void {
-  const { minimum } = NVDIMM_KINDS[kind];
-  if (!Number.isSafeInteger(size) || size % SIZE_UNIT !== 0 || size < minimum || size > MAXIMUM) {
+/** Reads `KIND`, which is 256 MiB or the least there is of it, or `SIZE:KIND[:FILE]`. */
+export function parseDevice(text: string): Nvdimm {
+  if (text.includes(':')) return parseNvdimm(text);
+  if (!isKind(text)) throw notAKind(text);
+  return { size: Math.max(256 * MIB, NVDIMM_KINDS[text].minimum), kind: text };
+}
+
+function notAKind(text: string): RangeError {
+  return new RangeError(`'${text}' is not a kind of NVDIMM: use SIZE:KIND[:FILE] with ${Object.keys(NVDIMM_KINDS).join(', ')}`);
+}
+
+function isKind(kind: string): kind is NvdimmKindName {
+  return Object.hasOwn(NVDIMM_KINDS, kind);
+}
+
+/** Throws `RangeError` for a size that the kernel or the filesystem would refuse, and for a file that could not be kept. */
+export function checkNvdimm({ size, kind, file }: Nvdimm): void {
+  const { minimum, source }: NvdimmKind = NVDIMM_KINDS[kind];
+  const unit = isCxl(source) ? 256 * MIB : SIZE_UNIT;
+  if (!Number.isSafeInteger(size) || size % unit !== 0 || size < minimum || size > MAXIMUM) {
     throw new RangeError(
-      `a ${kind} NVDIMM of ${size} bytes cannot be: the size is a multiple of ${formatSize(SIZE_UNIT)}, ` +
+      `a ${kind} NVDIMM of ${size} bytes cannot be: the size is a multiple of ${formatSize(unit)}, ` +
         `from ${formatSize(minimum)} to ${formatSize(MAXIMUM)}`,
     );
   }
+  if (file !== undefined && (isCxl(source) || isCarved(source))) {
+    throw new RangeError(`a ${kind} device has no file: it is made anew for each guest`);
+  }
+}
+
+export function isCarved(source: MemorySource): source is CarvedSource {
+  return source === 'hmem' || source === 'e820' || source === 'nfit-volatile';
+}
+
+export function isCxl(source: MemorySource): source is 'cxl-pmem' | 'cxl-ram' {
+  return source === 'cxl-pmem' || source === 'cxl-ram';
 }

@@ -1,7 +1,7 @@
 // Owns what a guest can be asked for, the defaults, and the checks that need no look at the machine.
 
 import type { Writable } from 'node:stream';
-import { DEFAULT_NVDIMMS, checkNvdimm, type Nvdimm } from './nvdimm.js';
+import { DEFAULT_NVDIMMS, checkNvdimm, kindOf, type Nvdimm } from './nvdimm.js';
 import type { Acceleration, PersistenceDomain } from './qemu.js';
 import { GIB, MIB, formatSize } from './size.js';
 
@@ -68,6 +68,7 @@ export function settingsOf(options: VmOptions): Settings {
   }
   nvdimms.forEach(checkNvdimm);
   checkFiles(nvdimms);
+  checkTables(nvdimms);
   return settings;
 }
 
@@ -75,4 +76,12 @@ function checkFiles(nvdimms: readonly Nvdimm[]): void {
   const files = nvdimms.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const twice = files.find((file, index) => files.indexOf(file) !== index);
   if (twice !== undefined) throw new RangeError(`'${twice}' cannot be behind two NVDIMMs`);
+}
+
+// A machine has one NFIT: QEMU's, which has only NVDIMMs, or one with volatile ranges.
+function checkTables(nvdimms: readonly Nvdimm[]): void {
+  const sources = nvdimms.map((nvdimm) => kindOf(nvdimm).source);
+  if (sources.includes('nfit-volatile') && (sources.includes('nvdimm') || sources.includes('unarmed'))) {
+    throw new RangeError('a volatile range of the NFIT cannot be beside NVDIMMs: run a guest for each');
+  }
 }

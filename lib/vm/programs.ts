@@ -8,6 +8,7 @@ const PACKAGES = {
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',
   ndctl: 'ndctl',
+  cxl: 'ndctl',
   'mkfs.ext2': 'e2fsprogs',
   'mkfs.ext4': 'e2fsprogs',
   'mkfs.xfs': 'xfsprogs',

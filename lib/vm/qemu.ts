@@ -2,7 +2,8 @@
 
 import { GIB, MIB } from './size.js';
 import { PORTS } from './guest-script.js';
-import { SIZE_UNIT, kindOf, type Nvdimm } from './nvdimm.js';
+import { carve, memmapOf } from './carved-memory.js';
+import { SIZE_UNIT, isCarved, isCxl, kindOf, type Nvdimm } from './nvdimm.js';
 
 export type Acceleration = 'kvm' | 'tcg';
 export type PersistenceDomain = 'mem-ctrl' | 'cpu';
@@ -18,13 +19,29 @@ export interface Machine {
   readonly initrd: string;
   /** Connected sockets for the console and the ports. */
   readonly sockets: { readonly console: number } & Readonly<Record<keyof typeof PORTS, number>>;
-  readonly devices: readonly { readonly nvdimm: Nvdimm; readonly path: string }[];
+  /** All of them, in the order of the slots. */
+  readonly devices: readonly MachineDevice[];
+  /** Files with tables for ACPI beside those of QEMU, which then makes none for NVDIMMs. */
+  readonly acpiTables: readonly string[];
   /** Folders of the host that the guest may write to. */
   readonly keep: readonly string[];
 }
 
+export interface MachineDevice {
+  readonly nvdimm: Nvdimm;
+  /** The file with its content, and that with the labels of a persistent CXL device; none for what is a part of the RAM. */
+  readonly path?: string;
+  readonly labels?: string;
+}
+
 // QEMU gives out addresses, and cuts sizes, at multiples of this. It is what the kernel wants of a region, too.
 const ADDRESS_ALIGN = SIZE_UNIT;
+
+/** Bytes of the label area of a CXL device. */
+export const CXL_LABELS = MIB;
+// Numbers of PCI buses: the bridge's own, and those behind it.
+const CXL_FIRST_BUS = 16;
+const CXL_BUSES = 4;
 
 // Quiet and quick: no boot-time self-tests, no timer calibration, no mitigations (nothing here is secret), no
 // address-space randomisation. A kernel in trouble stops at once.
@@ -34,21 +51,31 @@ const KERNEL_PARAMETERS = [
 ];
 
 // Without ERMS: TCG emulates `rep movsb` and `rep stosb`, by which the kernel and the C library then clear and copy, byte by byte.
-const EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max,erms=off'];
+const ACCELERATORS = { kvm: { accel: 'kvm', cpu: 'host' }, tcg: { accel: 'tcg,thread=multi', cpu: 'max,erms=off' } } as const;
 
 /** The arguments of `qemu-system-x86_64`. (q35: setting up a PCI interrupt on the older pc takes the guest 0.25 s each.) */
 export function qemuArguments(machine: Machine): string[] {
-  const { accel, memory, cpus, persistence, sockets, devices, keep } = machine;
-  // Room for each device and for the gap that its alignment may leave.
-  const room = devices.reduce((sum, { nvdimm }) => sum + nvdimm.size + GIB, 0);
-  const maximum = Math.ceil((memory + room) / GIB);
+  const { accel, cpus, persistence, sockets, devices, acpiTables, keep } = machine;
+  const { total, below4G, ranges } = carve(machine.memory, devices.map(({ nvdimm }) => nvdimm));
+  // Room for each device in a slot and for the gap that its alignment may leave.
+  const slots = devices.filter(({ nvdimm }) => isInSlot(nvdimm));
+  const room = slots.reduce((sum, { nvdimm }) => sum + nvdimm.size + GIB, 0);
+  const maximum = Math.ceil((total + room) / GIB);
+  // Linux from 6.3 on commits no CXL region where it sees a hypervisor, which might not flush the caches as it asks.
+  const hidden = devices.some(({ nvdimm }) => isCxl(kindOf(nvdimm).source)) ? ',hypervisor=off' : '';
+  const options = [
+    'q35', `nvdimm=${acpiTables.length === 0 ? 'on' : 'off'}`, `nvdimm-persistence=${persistence}`, 'vmport=off', 'dump-guest-core=off',
+    ...(ranges.length === 0 ? [] : [`max-ram-below-4g=${below4G}`]),
+    ...cxlOptions(devices),
+  ];
   return [
     '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-nic', 'none',
-    '-M', `q35,nvdimm=on,nvdimm-persistence=${persistence},vmport=off,dump-guest-core=off`,
-    ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : EMULATED),
+    '-M', options.join(','),
+    '-accel', ACCELERATORS[accel].accel, '-cpu', `${ACCELERATORS[accel].cpu}${hidden}`,
     '-smp', String(cpus),
-    '-m', `${memory / MIB}M${devices.length === 0 ? '' : `,slots=${devices.length},maxmem=${maximum}G`}`,
-    '-kernel', machine.kernel, '-initrd', machine.initrd, '-append', KERNEL_PARAMETERS.join(' '),
+    '-m', `${total / MIB}M${slots.length === 0 ? '' : `,slots=${devices.length},maxmem=${maximum}G`}`,
+    '-kernel', machine.kernel, '-initrd', machine.initrd, '-append', [...KERNEL_PARAMETERS, ...ranges.map(memmapOf)].join(' '),
+    ...acpiTables.flatMap((path) => ['-acpitable', `file=${escape(path)}`]),
     '-chardev', `socket,id=console,fd=${sockets.console}`, '-serial', 'chardev:console',
     '-device', 'virtio-serial-pci',
     ...Object.entries(PORTS).flatMap(([name, number]) => [
@@ -57,7 +84,7 @@ export function qemuArguments(machine: Machine): string[] {
     ]),
     ...share('root', '/', 'readonly=on'),
     ...keep.flatMap((folder, index) => share(`keep${index}`, folder, 'readonly=off')),
-    ...devices.flatMap(({ nvdimm, path }, index) => memoryDevice(nvdimm, path, index)),
+    ...devices.flatMap(memoryDevice),
   ];
 }
 
@@ -69,18 +96,45 @@ function share(tag: string, folder: string, access: string): string[] {
   ];
 }
 
+function isInSlot(nvdimm: Nvdimm): boolean {
+  const { source } = kindOf(nvdimm);
+  return !isCarved(source) && !isCxl(source);
+}
+
 /**
  * An NVDIMM is found again in the guest by its slot. It has no label area: labels hold good for one slot only (the
  * serial number that QEMU gives each slot is part of the interleave-set cookie), and a file may be given at any.
  */
-function memoryDevice(nvdimm: Nvdimm, path: string, slot: number): string[] {
+function memoryDevice({ nvdimm, path, labels }: MachineDevice, slot: number): string[] {
+  if (path === undefined) return [];
   const id = `mem${slot}`;
-  const virtio = kindOf(nvdimm).mode === 'virtio';
-  const device = virtio ? `virtio-pmem-pci,memdev=${id}` : `nvdimm,memdev=${id},slot=${slot}`;
+  const { source } = kindOf(nvdimm);
+  const object = ['-object', memoryFile(id, path, nvdimm.size)];
+  if (isCxl(source)) return [...object, ...cxlDevice(id, labels, slot)];
+  const unarmed = source === 'unarmed' ? ',unarmed=on' : '';
+  return [...object, '-device', source === 'virtio' ? `virtio-pmem-pci,memdev=${id}` : `nvdimm,memdev=${id},slot=${slot}${unarmed}`];
+}
+
+function memoryFile(id: string, path: string, size: number): string {
+  return `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${size},align=${ADDRESS_ALIGN}`;
+}
+
+/** A host bridge, a port and a device for each: a region is then one device whole. */
+function cxlDevice(id: string, labels: string | undefined, slot: number): string[] {
+  const memory = labels === undefined ? `volatile-memdev=${id}` : `memdev=${id},lsa=${id}-labels`;
   return [
-    '-object', `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${nvdimm.size},align=${ADDRESS_ALIGN}`,
-    '-device', device,
+    ...(labels === undefined ? [] : ['-object', memoryFile(`${id}-labels`, labels, CXL_LABELS)]),
+    '-device', `pxb-cxl,id=cxl${slot},bus=pcie.0,bus_nr=${CXL_FIRST_BUS + slot * CXL_BUSES}`,
+    '-device', `cxl-rp,id=${id}-port,bus=cxl${slot},port=0,chassis=${slot},slot=${slot}`,
+    '-device', `cxl-type3,id=${id}-device,bus=${id}-port,${memory},sn=${slot + 1}`,
   ];
+}
+
+/** The windows of physical addresses in which the host bridges map their devices. */
+function cxlOptions(devices: readonly MachineDevice[]): string[] {
+  const slots = devices.flatMap(({ nvdimm }, slot) => (isCxl(kindOf(nvdimm).source) ? [{ slot, size: nvdimm.size }] : []));
+  if (slots.length === 0) return [];
+  return ['cxl=on', ...slots.flatMap(({ slot, size }, index) => [`cxl-fmw.${index}.targets.0=cxl${slot}`, `cxl-fmw.${index}.size=${size}`])];
 }
 
 /** QEMU takes a doubled comma in a value for one comma. */

@@ -1,9 +1,10 @@
 // Owns a run from options to exit status: what the machine must have, the boot, the fallback, the cleaning up.
 
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, ftruncateSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openBacking, openNameless, type Backing } from './backing-file.js';
+import { carve } from './carved-memory.js';
 import { EXIT_TIMEOUT, VmError } from './error.js';
 import { guestEnvironment } from './environment.js';
 import { FIRST_INHERITED, Guest, LOCK_CONFLICT, SOCKETS } from './guest.js';
@@ -11,10 +12,11 @@ import { loadingLists, requiredModules } from './guest-modules.js';
 import { SHIM_FOLDER, commandScript, planScript } from './guest-script.js';
 import { initramfs } from './initramfs.js';
 import { fastImage, findKernel, kernelRoots, type Kernel } from './kernel.js';
-import { kindOf } from './nvdimm.js';
+import { volatileTables } from './nfit.js';
+import { isCarved, kindOf } from './nvdimm.js';
 import { settingsOf, type Settings, type VmOptions } from './options.js';
 import { findProgram, missingPackages, type Program } from './programs.js';
-import { qemuArguments, type Acceleration } from './qemu.js';
+import { CXL_LABELS, qemuArguments, type Acceleration, type MachineDevice } from './qemu.js';
 import { shellQuote } from './shell-quote.js';
 
 /** Milliseconds that a guest under KVM has to reach its init before KVM is given up. */
@@ -80,7 +82,8 @@ function neededPrograms({ nvdimms }: Settings): Program[] {
   const filesystems = new Set(kinds.flatMap(({ filesystem }) => filesystem ?? []));
   return [
     'qemu-system-x86_64', 'busybox', 'setpriv', 'flock', 'blkid',
-    ...(kinds.some(({ mode }) => mode !== 'virtio') ? ['ndctl' as const] : []),
+    ...(kinds.some(({ mode }) => mode !== undefined) ? ['ndctl' as const] : []),
+    ...(kinds.some(({ source }) => source === 'cxl-pmem') ? ['cxl' as const] : []),
     ...[...filesystems].map((filesystem) => `mkfs.${filesystem}` as const),
   ];
 }
@@ -106,29 +109,38 @@ class Resources {
 
 async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, kernel: Kernel, resources: Resources): Promise<number> {
   const backings = settings.nvdimms.map((nvdimm) => {
+    if (isCarved(kindOf(nvdimm).source)) return undefined;
     const backing = openBacking(nvdimm);
     resources.add(() => { backing.release(); });
     return backing;
   });
+  const inherited: number[] = [];
+  const inherit = (fd: number): string => `/proc/self/fd/${FIRST_INHERITED + inherited.push(fd) - 1}`;
+  const nameless = (content: Buffer | number): string => {
+    const fd = openNameless();
+    resources.add(() => { closeSync(fd); });
+    if (typeof content === 'number') ftruncateSync(fd, content);
+    else writeFileSync(fd, content);
+    return inherit(fd);
+  };
   const trailer = randomBytes(16);
-  const initrd = openNameless();
-  resources.add(() => { closeSync(initrd); });
-  writeFileSync(initrd, guestFiles(settings, programs, kernel, backings, trailer));
-
-  const inherited = [initrd, ...backings.flatMap(({ source }) => ('fd' in source ? [source.fd] : []))];
-  const pathOf = (fd: number): string => `/proc/self/fd/${FIRST_INHERITED + inherited.indexOf(fd)}`;
-  const devices = settings.nvdimms.flatMap((nvdimm, index) => {
+  const initrd = nameless(guestFiles(settings, programs, kernel, backings, trailer));
+  const devices = settings.nvdimms.map((nvdimm, index): MachineDevice => {
     const source = backings[index]?.source;
-    return source === undefined ? [] : [{ nvdimm, path: 'fd' in source ? pathOf(source.fd) : source.path }];
+    if (source === undefined) return { nvdimm };
+    const path = 'fd' in source ? inherit(source.fd) : source.path;
+    return kindOf(nvdimm).source === 'cxl-pmem' ? { nvdimm, path, labels: nameless(CXL_LABELS) } : { nvdimm, path };
   });
+  const volatile = carve(settings.memory, settings.nvdimms).ranges.filter(({ source }) => source === 'nfit-volatile');
+  const acpiTables = volatile.length === 0 ? [] : volatileTables(volatile).map(nameless);
   const start = (accel: Acceleration): Guest => {
     const { memory, cpus, persistence } = settings;
     const image = accel === 'tcg' ? fastImage(kernel) : kernel.image;
     const keep = settings.keep.map((folder) => resolve(folder));
-    const machine = { accel, memory, cpus, persistence, kernel: image, initrd: pathOf(initrd), sockets: SOCKETS, devices, keep };
+    const machine = { accel, memory, cpus, persistence, kernel: image, initrd, sockets: SOCKETS, devices, acpiTables, keep };
     const qemu = [programs.get('qemu-system-x86_64') ?? '', ...qemuArguments(machine)];
     // QEMU goes when this process goes, however it goes, and holds the caller's files alone.
-    const locks = backings.flatMap(({ source }) => ('path' in source ? [source.path] : []));
+    const locks = backings.flatMap((backing) => (backing !== undefined && 'path' in backing.source ? [backing.source.path] : []));
     const lock = (file: string): string[] => [programs.get('flock') ?? '', '--no-fork', '--nonblock', '--conflict-exit-code', String(LOCK_CONFLICT), file];
     const guest = new Guest({
       program: programs.get('setpriv') ?? '',
@@ -140,7 +152,7 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
     });
     guest.once('provisioned', () => {
       try {
-        backings.forEach((backing) => { backing.keep(); });
+        backings.forEach((backing) => { backing?.keep(); });
       } catch (error) {
         guest.kill(error);
       }
@@ -235,7 +247,7 @@ function guestFiles(
   settings: Settings,
   programs: ReadonlyMap<Program, string>,
   kernel: Kernel,
-  backings: readonly Backing[],
+  backings: readonly (Backing | undefined)[],
   trailer: Buffer,
 ): Buffer {
   const environment = { ...guestEnvironment(process.env), ...settings.env };
@@ -246,7 +258,7 @@ function guestFiles(
     busybox: programs.get('busybox') ?? '',
     lists: loadingLists(kernel.modules, settings.nvdimms),
     plan: planScript({
-      nvdimms: settings.nvdimms.map((nvdimm, index) => ({ nvdimm, fresh: backings[index]?.fresh ?? false })),
+      nvdimms: settings.nvdimms.map((nvdimm, index) => ({ nvdimm, fresh: backings[index]?.fresh ?? true })),
       keep: settings.keep.map((folder) => resolve(folder)),
       modulesFolder: resolve(kernel.modulesFolder),
       kernelVersion: kernel.version,

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { resolve } from 'node:path';
-import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, parseNvdimm } from '../../lib/vm/nvdimm.js';
+import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, parseDevice, parseNvdimm } from '../../lib/vm/nvdimm.js';
 import { GIB, MIB, formatSize, parseSize } from '../../lib/vm/size.js';
 
 t.test('sizes', (t) => {
@@ -35,11 +35,24 @@ t.test('NVDIMMs', (t) => {
   t.end();
 });
 
-t.test('the default set has every kind but ext2, and the 4 KiB device-dax in region 1', (t) => {
+t.test('other devices', (t) => {
+  t.strictSame(parseDevice('hmem'), { size: 256 * MIB, kind: 'hmem' });
+  t.strictSame(parseDevice('fsdax-xfs').size, 320 * MIB, 'the least there is');
+  t.strictSame(parseDevice('64M:unarmed:a.img'), { size: 64 * MIB, kind: 'unarmed', file: resolve('a.img') });
+  t.throws(() => parseDevice('cxl'), { name: 'RangeError', message: /is not a kind of NVDIMM/ });
+  t.throws(() => parseDevice('272M:cxl-pmem'), { message: /multiple of 256M/ });
+  for (const kind of ['hmem', 'e820', 'nfit-volatile', 'cxl-pmem']) {
+    t.throws(() => parseDevice(`256M:${kind}:a.img`), { name: 'RangeError', message: /has no file/ });
+  }
+  t.end();
+});
+
+t.test('the default set has every kind of NVDIMM but ext2, virtio-pmem, and the 4 KiB device-dax in region 1', (t) => {
   DEFAULT_NVDIMMS.forEach(checkNvdimm);
   const kinds = DEFAULT_NVDIMMS.map(({ kind }) => kind);
   t.equal(kinds[1], 'devdax');
-  t.strictSame(new Set([...kinds, 'fsdax-ext2']), new Set(Object.keys(NVDIMM_KINDS)));
+  const nvdimms = Object.entries(NVDIMM_KINDS).flatMap(([kind, { source }]) => (source === 'nvdimm' ? [kind] : []));
+  t.strictSame(new Set([...kinds, 'fsdax-ext2']), new Set([...nvdimms, 'virtio-pmem']));
   const sizes = new Set(DEFAULT_NVDIMMS.filter(({ kind }) => kind !== 'virtio-pmem').map(({ size }) => size));
   t.equal(sizes.size, 1, 'one size: only then is the order of the regions the order of the set');
   t.end();

@@ -1,6 +1,7 @@
 // The argument vector of QEMU.
 
 import t from 'tap';
+import { volatileTables } from '../../lib/vm/nfit.js';
 import type { Nvdimm } from '../../lib/vm/nvdimm.js';
 import { qemuArguments, type Machine } from '../../lib/vm/qemu.js';
 import { GIB, MIB } from '../../lib/vm/size.js';
@@ -14,6 +15,7 @@ const MACHINE: Machine = {
   initrd: '/proc/self/fd/7',
   sockets: { status: 3, stdout: 4, stderr: 5, console: 6 },
   devices: [],
+  acpiTables: [],
   keep: [],
 };
 
@@ -65,5 +67,63 @@ t.test('devices and folders', (t) => {
   t.ok(devices.includes('virtio-pmem-pci,memdev=mem1'));
   t.ok(devices.includes('virtio-9p-pci,fsdev=keep0,mount_tag=keep0'));
   t.match(values(machine, '-fsdev')[1], 'path=/out,,put,security_model=none,multidevs=remap,readonly=off');
+  t.end();
+});
+
+t.test('memory cut from the RAM lies above it, and the kernel is told its type', (t) => {
+  const machine: Machine = {
+    ...MACHINE,
+    devices: [{ nvdimm: { size: 256 * MIB, kind: 'hmem' } }, { nvdimm: { size: 64 * MIB, kind: 'e820' } }],
+  };
+  t.strictSame(values(machine, '-m'), ['2384M'], 'beside the memory asked for, and 16 MiB between the two');
+  t.match(values(machine, '-M')[0], /,max-ram-below-4g=2147483648$/);
+  const [parameters = ''] = values(machine, '-append');
+  t.match(parameters, / memmap=268435456%4294967296-1\+0xefffffff memmap=67108864!4580179968$/);
+  t.strictSame(values(machine, '-object'), []);
+
+  const small = { ...machine, memory: 512 * MIB };
+  t.strictSame(values(small, '-m'), ['848M']);
+  t.match(values(small, '-M')[0], /,max-ram-below-4g=536870912$/);
+  const large = { ...machine, memory: 3 * GIB + MIB };
+  t.match(values(large, '-append')[0], 'memmap=268435456%5385486336-1', 'above 1 GiB and 1 MiB of RAM there, at a multiple of 16 MiB');
+  t.strictSame(values(large, '-m'), ['3424M'], 'the gap is RAM');
+  t.end();
+});
+
+t.test('an unarmed NVDIMM, and volatile ranges in tables of their own', (t) => {
+  const unarmed = { ...MACHINE, devices: [{ nvdimm: { size: 64 * MIB, kind: 'unarmed' as const }, path: '/a' }] };
+  t.ok(values(unarmed, '-device').includes('nvdimm,memdev=mem0,slot=0,unarmed=on'));
+  const volatile = { ...MACHINE, devices: [{ nvdimm: { size: 64 * MIB, kind: 'nfit-volatile' as const } }], acpiTables: ['/s', '/n'] };
+  t.match(values(volatile, '-M')[0], 'nvdimm=off');
+  t.strictSame(values(volatile, '-acpitable'), ['file=/s', 'file=/n']);
+  t.match(values(volatile, '-append')[0], /memmap=67108864\$4294967296$/);
+  t.end();
+});
+
+t.test('a CXL device has a host bridge and a window of its own, and no slot', (t) => {
+  const device = (name: string) => ({ nvdimm: { size: 256 * MIB, kind: 'cxl-pmem' as const }, path: `/${name}`, labels: `/${name}-labels` });
+  const machine = { ...MACHINE, devices: [device('a'), device('b')] };
+  t.strictSame(values(machine, '-m'), ['2048M']);
+  t.match(values(machine, '-M')[0], ',cxl=on,cxl-fmw.0.targets.0=cxl0,cxl-fmw.0.size=268435456,cxl-fmw.1.targets.0=cxl1,cxl-fmw.1.size=268435456');
+  const devices = values(machine, '-device');
+  t.ok(devices.includes('pxb-cxl,id=cxl1,bus=pcie.0,bus_nr=20'));
+  t.ok(devices.includes('cxl-rp,id=mem1-port,bus=cxl1,port=0,chassis=1,slot=1'));
+  t.ok(devices.includes('cxl-type3,id=mem1-device,bus=mem1-port,memdev=mem1,lsa=mem1-labels,sn=2'));
+  t.equal(values(machine, '-object').length, 4);
+  t.strictSame(values(machine, '-cpu'), ['max,erms=off,hypervisor=off']);
+  const volatile = { ...MACHINE, devices: [{ nvdimm: { size: 256 * MIB, kind: 'cxl-ram' as const }, path: '/c' }] };
+  t.ok(values(volatile, '-device').includes('cxl-type3,id=mem0-device,bus=mem0-port,volatile-memdev=mem0,sn=1'), 'without labels');
+  t.end();
+});
+
+t.test('the tables of volatile ranges', (t) => {
+  const [ssdt, nfit] = volatileTables([{ start: 4 * GIB, size: 64 * MIB }, { start: 5 * GIB, size: 32 * MIB }]);
+  for (const [name, table] of [['SSDT', ssdt], ['NFIT', nfit]] as const) {
+    t.equal(table?.toString('latin1', 0, 4), name);
+    t.equal(table?.readUInt32LE(4), table?.length);
+    t.equal([...(table ?? [])].reduce((sum, byte) => sum + byte, 0) % 256, 0, 'the checksum');
+  }
+  t.equal(nfit?.length, 36 + 4 + 2 * 56);
+  t.strictSame([nfit?.readUInt16LE(96 + 4), nfit?.readBigUInt64LE(96 + 32), nfit?.readBigUInt64LE(96 + 40)], [2, BigInt(5 * GIB), BigInt(32 * MIB)]);
   t.end();
 });

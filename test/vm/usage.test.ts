@@ -20,6 +20,8 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     [['--nvdimm', '512M:floppy', '--', 'true'], /'floppy' is not a kind of NVDIMM/],
     [['--nvdimm', '12:pmem', '--', 'true'], /multiple of 16M/],
     [['--nvdimm', '64M:pmem:same', '--nvdimm', '64M:devdax:./same', '--', 'true'], /same' cannot be behind two NVDIMMs/],
+    [['--device', 'floppy', '--', 'true'], /'floppy' is not a kind of NVDIMM/],
+    [['--device', 'nfit-volatile', '--nvdimm', '64M:devdax', '--', 'true'], /cannot be beside NVDIMMs/],
     [['--persistence', 'always', '--', 'true'], /--persistence.*mem-ctrl, cpu/],
     [['--accel', 'warp', '--', 'true'], /--accel.*auto, kvm, tcg/],
     [['--timeout', 'soon', '--', 'true'], /'soon' is not a number of seconds/],
