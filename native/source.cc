@@ -152,7 +152,24 @@ void Source::ReadDevdax(const std::string& directory) {
   alignment_ = SysfsNumber(directory, "align").value_or(2u << 20);
   resource_ = SysfsNumber(directory, "resource");
   if (resource_ == 0u) resource_.reset();  // what a process without CAP_SYS_ADMIN is shown
+  ReadRanges(directory);
   ReadRegion(directory);
+}
+
+// The directories mapping0, mapping1 and so on (Linux 5.10), in no order that matters; before, and of NVDIMMs
+// always, a devdax was one piece.
+void Source::ReadRanges(const std::string& directory) {
+  for (const std::string& name : SysfsNames(directory, "mapping")) {
+    const std::string mapping = directory + "/" + name;
+    const std::optional<uint64_t> page = SysfsNumber(mapping, "page_offset");
+    const std::optional<uint64_t> start = SysfsNumber(mapping, "start");
+    const std::optional<uint64_t> end = SysfsNumber(mapping, "end");
+    if (page && start && end && *start != 0) ranges_.push_back({*page * 4096, *end - *start + 1, *start});
+  }
+  if (ranges_.empty() && resource_) ranges_.push_back({0, devdax_size_, *resource_});
+  for (const Range& range : ranges_) {
+    if (range.pos == 0) resource_ = range.address;
+  }
 }
 
 void Source::ReadRegion(const std::string& directory) {
@@ -165,8 +182,10 @@ void Source::ReadRegion(const std::string& directory) {
 }
 
 std::optional<uint64_t> Source::PhysicalAddress(uint64_t pos) const {
-  if (!resource_) return std::nullopt;
-  if (kind_ == Kind::kDevdax) return *resource_ + pos;
+  for (const Range& range : ranges_) {
+    if (pos >= range.pos && pos - range.pos < range.length) return range.address + (pos - range.pos);
+  }
+  if (!resource_ || kind_ == Kind::kDevdax) return std::nullopt;
   // One extent behind the request, as the ioctl wants it.
   alignas(fiemap) char memory[sizeof(fiemap) + sizeof(fiemap_extent)] = {};
   auto* const query = reinterpret_cast<fiemap*>(memory);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dax {
 
@@ -52,7 +53,7 @@ class Source {
   // "memory_controller", "cpu_cache", or empty where no region says.
   const std::string& persistence_domain() const { return persistence_domain_; }
   // The physical address of the first byte of a devdax, or of the device below a DAX file, where it may be
-  // read.
+  // read. A devdax may go on elsewhere.
   std::optional<uint64_t> resource() const { return resource_; }
   // The physical address of the byte at `pos`, where it can be known: of a devdax, or a block of a DAX file.
   std::optional<uint64_t> PhysicalAddress(uint64_t pos) const;
@@ -76,10 +77,18 @@ class Source {
   int Claim(bool is_claimed);
 
  private:
+  // A part of a devdax that lies in one piece, from byte `pos` of it on.
+  struct Range {
+    uint64_t pos;
+    uint64_t length;
+    uint64_t address;
+  };
+
   Source(int fd, bool read_only) : fd_(fd), read_only_(read_only) {}
 
   int Classify();
   void ReadDevdax(const std::string& directory);
+  void ReadRanges(const std::string& directory);
   void ReadRegion(const std::string& directory);
   void ReadDiskResource(const std::string& directory);
   int CreateSize(uint64_t size);
@@ -97,6 +106,7 @@ class Source {
   std::string deep_flush_;
   std::optional<uint64_t> resource_;
   uint64_t devdax_size_ = 0;
+  std::vector<Range> ranges_;
 };
 
 }  // namespace dax

@@ -18,6 +18,10 @@ std::string RealPath(const std::string& path) {
   return real ? std::string(real.get()) : std::string();
 }
 
+void CloseDirectory(DIR* open) {
+  closedir(open);
+}
+
 }  // namespace
 
 std::string SysfsDirectory(DeviceClass device_class, dev_t number) {
@@ -53,6 +57,18 @@ std::optional<uint64_t> SysfsNumber(const std::string& directory, const char* at
   return value;
 }
 
+std::vector<std::string> SysfsNames(const std::string& directory, const std::string& prefix) {
+  std::vector<std::string> names;
+  std::unique_ptr<DIR, decltype(&CloseDirectory)> entries(opendir(directory.c_str()), CloseDirectory);
+  if (!entries) return names;
+  while (const dirent* entry = readdir(entries.get())) {
+    const std::string name = entry->d_name;
+    if (name.size() <= prefix.size() || name.compare(0, prefix.size(), prefix) != 0) continue;
+    if (name.find_first_not_of("0123456789", prefix.size()) == std::string::npos) names.push_back(name);
+  }
+  return names;
+}
+
 std::string SysfsAncestorWith(std::string directory, const char* attribute) {
   while (directory.size() > sizeof "/sys") {
     if (access((directory + "/" + attribute).c_str(), F_OK) == 0) return directory;
@@ -63,9 +79,8 @@ std::string SysfsAncestorWith(std::string directory, const char* attribute) {
 
 std::string SysfsBackingDisk(const std::string& directory) {
   if (directory.empty()) return directory;
-  const auto close_directory = [](DIR* open) { closedir(open); };
-  std::unique_ptr<DIR, decltype(close_directory)> slaves(opendir((directory + "/slaves").c_str()),
-                                                         close_directory);
+  std::unique_ptr<DIR, decltype(&CloseDirectory)> slaves(opendir((directory + "/slaves").c_str()),
+                                                         CloseDirectory);
   if (!slaves) return directory;
   std::string only;
   while (const dirent* entry = readdir(slaves.get())) {

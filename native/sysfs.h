@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dax {
 
@@ -23,6 +24,9 @@ std::optional<std::string> SysfsText(const std::string& directory, const char* a
 
 // One attribute as a number, decimal or 0x-hexadecimal.
 std::optional<uint64_t> SysfsNumber(const std::string& directory, const char* attribute);
+
+// The names in the directory that are `prefix` and a number.
+std::vector<std::string> SysfsNames(const std::string& directory, const std::string& prefix);
 
 // The nearest directory, from `directory` upwards, that has the attribute: a pmem disk's region is an
 // ancestor of it.

@@ -4,6 +4,7 @@ import { addon, type FaultMode, type NativeFile } from './binding.js';
 import { backingOf, type Backing, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
+import { alignFix } from './discovery/align-fix.js';
 import { DaxError } from './errors.js';
 import { hasData, type Extent, type ExtentWatcher } from './extent-cache.js';
 import { freezeGate } from './freeze.js';
@@ -411,7 +412,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   #backing(count: number, bdev: BlockDevice, pos: number): Backing {
     const backing = backingOf(bdev, pos, count * this.pageSize);
-    if (backing.pos % this.pageSize !== 0) throw unaligned(backing.pos, this.pageSize);
+    if (backing.pos % this.pageSize !== 0) throw unaligned(backing, this.pageSize);
     return backing;
   }
 
@@ -433,7 +434,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 }
 
-function unaligned(pos: number, pageSize: number): DaxError {
+function unaligned({ device, pos }: Backing, pageSize: number): DaxError {
   return new DaxError({
     errno: 'EINVAL',
     syscall: 'mmap',
@@ -441,7 +442,7 @@ function unaligned(pos: number, pageSize: number): DaxError {
     position: pos,
     hint:
       `the device maps ${pageSize} bytes at a time, and the file's block does not begin at a multiple of that: ` +
-      'make the namespace anew with `ndctl create-namespace -m devdax -a 4096`',
+      `use ${alignFix(device.path)}`,
   });
 }
 

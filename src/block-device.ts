@@ -60,6 +60,8 @@ export interface DeviceLock {
 
 /** A device whose pages can be mapped: what `open` gives. */
 export interface MappableDevice {
+  /** The path it was opened by. */
+  readonly path: string;
   readonly kind: DeviceKind;
   /** Bytes: what it maps at the least. */
   readonly alignment: number;
@@ -91,6 +93,8 @@ export interface BlockDevice {
    * are read and written by copies alone, and cannot be mapped. Bytes; default 0.
    */
   readonly pageOffset?: number | undefined;
+  /** Whether what was stored and flushed is there after the power was off; undefined where that is not known. */
+  readonly persistent?: boolean | undefined;
   /** DA-1 … DA-8. `sector` is in 512-byte units, `size` in bytes. */
   directAccess(sector: Bytes, size: Bytes): DirectAccess;
   /** Bytes read: fewer at the end of the device or before a bad page, 0 at the end. */

@@ -1,14 +1,15 @@
 // Owns the handling of one page fault (dax_fault, dax_mkwrite, dax_pfn_mkwrite: rules FT-1 to FT-12, MK-1 to MK-7).
 
-import type { BlockDevice } from './block-device.js';
+import { backingOf, type BlockDevice } from './block-device.js';
 import { BufferHead } from './buffer-head.js';
+import { alignFix } from './discovery/align-fix.js';
 import { DaxError } from './errors.js';
 import { hasData, isUninitialised, type Extent } from './extent-cache.js';
 import { completeBlocks, fillBlocks } from './fill-blocks.js';
 import { freezeGate } from './freeze.js';
 import type { GetBlock, Inode, InodeOperations } from './inode.js';
 import { mapBlocks, mapPage } from './map-blocks.js';
-import { SECTOR_SIZE } from './units.js';
+import { PAGE_SIZE, SECTOR_SIZE } from './units.js';
 import { wouldBlock } from './would-block.js';
 
 /** The bits of what a fault handler returns, with the kernel's names and values. */
@@ -100,7 +101,7 @@ function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
     hint:
       vma.pageSize > vma.inode.sb.blockSize
         ? `${bytes} bytes lie together where the device maps ${vma.pageSize} at a time: ` +
-          'make the namespace anew with `ndctl create-namespace -m devdax -a 4096`'
+          `use ${alignFix(backingOf(vma.inode.sb.bdev, 0, PAGE_SIZE).device.path)}`
         : `getBlock described ${bytes} bytes of a page of ${vma.pageSize}`,
   });
 }

@@ -23,6 +23,8 @@ import {
   type WriteOptions,
 } from './block-device.js';
 import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
+import type { Evidence } from './discovery/evidence.js';
+import type { Persistence } from './discovery/region-persistence.js';
 import { DaxError, type DaxErrorInit } from './errors.js';
 import { loopTurn } from './loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
@@ -39,9 +41,16 @@ const POOL_THRESHOLD = 256 * 1024;
 export interface DeviceFacts {
   /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, … Undefined where none is named. */
   readonly persistenceDomain: string | undefined;
+  /**
+   * True: the kernel vouches that what was stored, and flushed as `granularity` says, is there after the power was off.
+   * False: it knows that it is not. Undefined: it does not know.
+   */
+  readonly persistent: boolean | undefined;
+  /** What decided that. */
+  readonly persistenceEvidence: Evidence;
   /** The file has STATX_ATTR_DAX. */
   readonly statxDax: boolean;
-  /** The physical address of a devdax, or of the device below a DAX file, where this process may know it. */
+  /** The physical address of the first byte of a devdax, or of the device below a DAX file, where this process may know it. */
   readonly resource: number | undefined;
   /** `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
   readonly flushInstruction: string;
@@ -50,7 +59,7 @@ export interface DeviceFacts {
 }
 
 /** What `open` was asked for, as far as it matters later. */
-export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'>;
+export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'> & { persistence: Persistence };
 
 type Views = readonly NodeJS.ArrayBufferView[];
 
@@ -66,10 +75,12 @@ export class DaxDevice implements BlockDevice {
   /** Mappings begin and end at multiples of this many bytes. */
   readonly alignment: number;
   /**
-   * What makes a store durable: `byte` (nothing but order: the caches are in the persistence domain), `cache_line`
-   * (flushing the lines), `page` (msync). Decided by what the device is.
+   * How far a store must be pushed: `byte` (nothing but order: the caches are in the persistence domain), `cache_line`
+   * (flushing the lines), `page` (msync). Decided by what the device is. It is durable then where `facts.persistent`.
    */
   readonly granularity: Granularity;
+  /** As `facts.persistent`. */
+  readonly persistent: boolean | undefined;
   /** Loads and stores reach the medium with no page cache between: a devdax, or a file with DAX. */
   readonly isDax: boolean;
   /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
@@ -90,18 +101,21 @@ export class DaxDevice implements BlockDevice {
   #closing: Promise<void> | undefined;
 
   /** @internal Use `open` or `openSync`. */
-  constructor(path: string, found: NativeFacts, { readOnly, isLocked, isForced }: OpenedAs) {
+  constructor(path: string, found: NativeFacts, { readOnly, isLocked, isForced, persistence }: OpenedAs) {
     const { flushInstruction, streamThreshold } = addon().cpu();
     this.path = path;
     this.kind = found.kind;
     this.alignment = found.alignment;
     this.granularity = found.granularity;
+    this.persistent = persistence.persistent;
     this.isDax = found.kind === 'devdax' || found.statxDax || found.mapSync;
     this.mapSync = found.mapSync;
     this.readOnly = readOnly;
     this.numaNode = found.numaNode < 0 ? undefined : found.numaNode;
     this.facts = Object.freeze({
       persistenceDomain: found.persistenceDomain === '' ? undefined : found.persistenceDomain,
+      persistent: persistence.persistent,
+      persistenceEvidence: persistence.evidence,
       statxDax: found.statxDax,
       resource: found.resource,
       flushInstruction,

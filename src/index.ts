@@ -75,13 +75,15 @@ export type {
   DevdaxInfo,
   MountInfo,
   PersistenceDomain,
+  PersistentInfo,
   PmemInfo,
   RegionInfo,
 } from './discovery/device-info.js';
 export { doctor, type DoctorOptions } from './discovery/doctor.js';
+export type { Evidence } from './discovery/evidence.js';
 export { freezeSuper, thawSuper } from './freeze.js';
 export { list } from './discovery/list.js';
-export type { Evidence, Report } from './discovery/report.js';
+export type { Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';

@@ -10,11 +10,13 @@ import { blockNumbered } from './discovery/block.js';
 import { holdersOf, inWords, isClaimed } from './discovery/device-use.js';
 import { pseudoFilesystemOf } from './discovery/file-folder.js';
 import { look } from './discovery/look.js';
+import { persistenceAt } from './discovery/persistence.js';
 import { SystemTree } from './discovery/system-tree.js';
 import { whyUnmappable } from './discovery/unmappable.js';
 import { forcedGranularity, warnOfOverrides } from './environment.js';
 import { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 import { checkOptions, type OptionNames } from './options.js';
+import { refuseLoss } from './refuse-loss.js';
 import { toBytes, type Bytes } from './units.js';
 
 /** How a device is opened. Asking for more than it gives throws; nothing is degraded. */
@@ -26,12 +28,17 @@ export interface OpenOptions {
   /** Throw `EOPNOTSUPP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
   requireGranularity?: Granularity | undefined;
   /**
+   * Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that what was stored, and flushed as the
+   * granularity asks, is there after the power was off (`facts.persistent`). Default false.
+   */
+  requireDurable?: boolean | undefined;
+  /**
    * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
    * have this size, a device must have it. No file is made where devices are (/dev) or the kernel shows what it knows
    * (/proc, /sys).
    */
   size?: Bytes | undefined;
-  /** Open a block device for writing even though it is mounted or in use. Default false. */
+  /** Open for writing even though a block device is mounted or in use, or an NVDIMM is not armed. Default false. */
   force?: boolean | undefined;
   /**
    * Keep out others who ask for a lock on any part of it: of this process and other ones, by flock(2) too, which also
@@ -43,10 +50,12 @@ export interface OpenOptions {
 }
 
 const OPTIONS: OptionNames<OpenOptions> = {
-  ...{ readOnly: true, requireDax: true, requireGranularity: true, size: true, force: true, lock: true },
+  ...{ readOnly: true, requireDax: true, requireGranularity: true, requireDurable: true, size: true, force: true, lock: true },
 };
 
 const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
+
+const EMPTY_FILE = 'it is empty: give `size` to make it as long as you need';
 
 const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string }>> = {
   EISDIR: { reason: 'INVALID_FILE_TYPE', hint: 'give a file in it, or a device' },
@@ -58,6 +67,7 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
   EBUSY: { reason: 'DEVICE_IN_USE', hint: 'another program or a mount has claimed it: end that, or use `force: true` if you know better' },
   EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
   EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
+  EROFS: { hint: 'its filesystem is mounted read-only: open it with readOnly: true, or `mount -o remount,rw` that' },
   ENXIO: { hint: 'the device is there but cannot be opened: `node-dax doctor` tells why, and what changes it' },
   ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
 };
@@ -109,8 +119,9 @@ const READ_ONLY_BLOCK: Pick<DaxErrorInit, 'reason' | 'hint'> = {
   hint: 'the block device is read-only: open it with readOnly: true; `node-dax doctor` tells why, and what changes it',
 };
 
+// `path` is a block device. The kernel lets it be opened to be written, and refuses the mapping, or each write.
 function isReadOnlyBlock(path: string): boolean {
-  return isBlockDevice(path) && blockNumbered(new SystemTree(), look(path, 'open').rdevno)?.readOnly === true;
+  return blockNumbered(new SystemTree(), look(path, 'open').rdevno)?.readOnly === true;
 }
 
 function isBlockDevice(path: string): boolean {
@@ -143,7 +154,8 @@ function unmappable(path: string): ReturnType<typeof whyUnmappable> {
  * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
  * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
  * `ENOENT` with reason `DEVICE_NOT_FOUND` (no such device, in /dev), `ENOSPC` (no room for `size`),
- * `EOPNOTSUPP` (`requireDax`, `requireGranularity`), `EROFS` (a block device that is read-only), `EBUSY` (a block device that is
+ * `EOPNOTSUPP` (`requireDax`, `requireGranularity`, `requireDurable`), `EROFS` with reason `READ_ONLY` (a block device that is
+ * read-only) or `NOT_ARMED` (an NVDIMM that will not save what is stored, without `force`), `EBUSY` (a block device that is
  * mounted or held, without `force`;
  * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
  */
@@ -154,6 +166,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const readOnly = toFlag(options.readOnly, 'readOnly');
   const requireDax = toFlag(options.requireDax, 'requireDax');
   const requireGranularity = toGranularity(options.requireGranularity);
+  const requireDurable = toFlag(options.requireDurable, 'requireDurable');
   const size = toSize(options.size);
   const force = toFlag(options.force, 'force');
   const lock = toFlag(options.lock, 'lock');
@@ -161,7 +174,10 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
 
   const forced = forcedGranularity();
   warnOfOverrides();
-  if (!readOnly && !force && isBlockDevice(path)) refuseHeld(path);
+  if (!readOnly && isBlockDevice(path)) {
+    if (isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
+    if (!force) refuseHeld(path);
+  }
   // Nothing is made there even if a device that was there goes meanwhile.
   const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
   const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
@@ -169,18 +185,20 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
     if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
-    // The kernel opens it to be written, and refuses the mapping: EINVAL.
-    if (!readOnly && isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
     // A devdax whose driver has no mmap.
     fail(path, found, (code === 'ENODEV' ? unmappable(path) : undefined) ?? refusalOf(path, code, size));
   }
-  const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force });
+  const persistence = persistenceAt(new SystemTree(), path);
+  const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force, persistence });
   try {
     if (size !== undefined && device.size !== size) {
       fail(path, 'EEXIST', { reason: 'SIZE_MISMATCH', hint: `it has ${device.size} bytes: leave out \`size\` to open it as it is` });
     }
+    const granularity = requireGranularity !== undefined;
+    refuseLoss(path, persistence, { writable: !readOnly, force, durable: requireDurable, granularity });
     if (device.size === 0) {
-      fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint: 'it is empty: give `size` to make it as long as you need' });
+      const hint = device.kind === 'devdax' ? 'it has no memory yet: `node-dax doctor` tells how its region gives it some' : EMPTY_FILE;
+      fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint });
     }
     // A bad page may be the first one, and nothing else be wrong.
     if (device.kind === 'devdax' && addon().read(found.handle, new Uint8Array(1), 0) < 0) {

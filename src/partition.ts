@@ -30,6 +30,7 @@ class Partition implements BlockDevice {
   readonly size: number;
   readonly granularity: Granularity;
   readonly pageOffset: number;
+  readonly persistent: boolean | undefined;
   readonly #device: BlockDevice;
   readonly #startSector: number;
   readonly #start: number;
@@ -41,6 +42,7 @@ class Partition implements BlockDevice {
     this.size = sectors * SECTOR_SIZE;
     this.granularity = device.granularity;
     this.pageOffset = (this.#start + (device.pageOffset ?? 0)) % PAGE_SIZE;
+    this.persistent = device.persistent;
   }
 
   directAccess(sector: Bytes, size: Bytes): DirectAccess {

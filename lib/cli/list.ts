@@ -1,7 +1,7 @@
 // Owns the command `list`: the persistent memory of this machine as a table or as JSON.
 
 import { Command } from 'commander';
-import { type DeviceInfo, list } from 'node-dax';
+import { type DeviceInfo, list, type PersistentInfo, type RegionInfo } from 'node-dax';
 import { toJson } from './json.js';
 import { columns, humanSize } from './table.js';
 
@@ -20,7 +20,7 @@ export function listCommand(): Command {
       else if (devices.length === 0) console.error(NOTHING);
       else
         console.log(
-          columns(['KIND', 'PATH', 'SIZE', 'MODE', 'ALIGN', 'NODE', 'DAX', 'PERSISTENCE DOMAIN'], devices.map(row)),
+          columns(['KIND', 'PATH', 'SIZE', 'MODE', 'ALIGN', 'NODE', 'DAX', 'PERSISTENT', 'PERSISTENCE DOMAIN'], devices.map(row)),
         );
     });
 }
@@ -35,10 +35,11 @@ function row(device: DeviceInfo): string[] {
         'devdax',
         path,
         size,
-        state === 'disabled' ? state : mode,
+        device.size === 0 ? 'seed' : state === 'disabled' ? state : mode,
         optionalSize(align),
         optional(numaNode),
         dax,
+        kept(device, device.region),
         persistenceDomain,
       ];
     }
@@ -53,14 +54,21 @@ function row(device: DeviceInfo): string[] {
         optionalSize(align),
         optional(numaNode),
         dax ? 'when mounted' : 'no',
+        kept(device, region),
         persistenceDomain,
       ];
     }
     case 'brd':
-      return ['brd', device.path, size, '-', '-', '-', device.dax ? 'when mounted' : 'no', '-'];
+      return ['brd', device.path, size, '-', '-', '-', device.dax ? 'when mounted' : 'no', kept(device), '-'];
     case 'mount':
-      return ['mount', device.path, size, device.fstype, '-', '-', device.dax, device.persistenceDomain];
+      return ['mount', device.path, size, device.fstype, '-', '-', device.dax, kept(device), device.persistenceDomain];
   }
+}
+
+function kept({ persistent }: PersistentInfo, region?: RegionInfo): string {
+  if (persistent === undefined) return 'unknown';
+  if (persistent) return 'yes';
+  return region?.failedArm === undefined ? 'no' : 'no: unarmed';
 }
 
 function optional(value: number | undefined): string {

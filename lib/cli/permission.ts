@@ -15,7 +15,6 @@ function usersOf(use: DeviceUse): string[] {
     ...use.mountpoints.map((mountpoint) => `is mounted at ${mountpoint}`),
     ...use.holders.map((holder) => `is part of ${holder}`),
     ...(use.swap ? ['is swap space'] : []),
-    ...(use.systemRam ? ['is used as ordinary memory'] : []),
     ...(use.busy && use.mountpoints.length === 0 ? ['is in use by another program'] : []),
   ];
 }
@@ -32,17 +31,27 @@ function carried(path: string, { signature, unasked }: DeviceContent): string[] 
 
 const FORCE = '--force overwrites it all the same';
 
+// Nothing opens it, by force or otherwise.
+function refuseSystemRam(path: string, command: string, { systemRam }: DeviceUse): void {
+  const by = systemRam ? ['is used as ordinary memory, in mode system-ram'] : [];
+  refuse(path, command, by, 'and cannot be opened: `node-dax doctor` shows how to get it back');
+}
+
 /** Throws `EBUSY`, in the name of `command`, for a device that is mounted, held or carries something known by its signature. */
 export function checkOverwritable(path: string, command: string): void {
   if (!existsSync(path)) return;
   const use = deviceUse(path);
+  refuseSystemRam(path, command, use);
   refuse(path, command, usersOf(use), FORCE);
   refuse(path, command, carried(path, use.signature === undefined ? (devdaxContent(path) ?? use) : use), FORCE);
 }
 
 /** As `checkOverwritable`, whatever the device carries. `way` tells what its user may do. */
 export function checkUnused(path: string, command: string, way: string = FORCE): void {
-  if (existsSync(path)) refuse(path, command, usersOf(deviceUse(path)), way);
+  if (!existsSync(path)) return;
+  const use = deviceUse(path);
+  refuseSystemRam(path, command, use);
+  refuse(path, command, usersOf(use), way);
 }
 
 /** Throws `EBUSY` for a device, at `path` or a part of it, that carries something known by its signature. */

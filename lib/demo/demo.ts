@@ -16,6 +16,8 @@ export interface DemoReport {
   isDax: boolean;
   granularity: Granularity;
   mapSync: boolean;
+  /** The kernel vouches that it is there after the power was off; undefined where it does not know. */
+  persistent: boolean | undefined;
   /** The message was found again after the device was opened anew. */
   verified: boolean;
   /** What became of a filesystem on it, where one was made. */
@@ -39,20 +41,19 @@ export interface DemoListener {
   onProgress(done: number): void;
 }
 
-function show({ kind, granularity, isDax, mapSync }: DaxDevice): string {
+function show({ kind, granularity, isDax, mapSync, facts }: DaxDevice): string {
   const access = isDax ? 'loads and stores reach the medium directly' : 'loads and stores go through the page cache';
-  const durable = {
-    byte: 'a store is durable as it is (eADR)',
-    cache_line: 'a store is durable once its cache line is flushed',
-    page: 'a store is durable after msync',
-  }[granularity];
-  return `${kind}: ${access}; ${durable}${mapSync ? ' (MAP_SYNC)' : ''}`;
+  const is = { true: 'is durable', false: 'reaches the memory', undefined: 'reaches the medium' }[`${facts.persistent}`];
+  const how = { byte: 'as it is (eADR)', cache_line: 'once its cache line is flushed', page: 'after msync' }[granularity];
+  return `${kind}: ${access}; a store ${is} ${how}${mapSync ? ' (MAP_SYNC)' : ''}`;
 }
 
 function write(path: string, { size, force }: DemoOptions, listener: DemoListener): void {
   using device = openSync(path, { size, force });
   listener.onStep(`open    ${path}, ${device.size} bytes`);
   listener.onStep(`        ${show(device)}`);
+  const { persistent, persistenceEvidence } = device.facts;
+  if (persistent !== true) listener.onStep(`        ${persistent === false ? 'not durable' : 'not known to be durable'}: ${persistenceEvidence.meaning}`);
   device.zeroSync(0, Math.min(OVERWRITTEN, device.size));
   const view = device.view(0, MESSAGE.length);
   view.set(Buffer.from(MESSAGE));
@@ -60,7 +61,7 @@ function write(path: string, { size, force }: DemoOptions, listener: DemoListene
   device.persist(0, MESSAGE.length);
   const { flushInstruction } = device.facts;
   const how = { byte: 'a fence', cache_line: `${flushInstruction} and a fence`, page: 'msync' }[device.granularity];
-  listener.onStep(`persist made it durable with ${how}`);
+  listener.onStep(`persist ${persistent === true ? 'made it durable' : 'pushed it to the medium'} with ${how}`);
 }
 
 /**
@@ -78,6 +79,6 @@ export function demonstrate(path: string, options: DemoOptions, listener: DemoLi
   const timings = raceReads(device, (done) => {
     listener.onProgress(done);
   });
-  const { kind, size, isDax, granularity, mapSync } = device;
-  return { path, kind, size, isDax, granularity, mapSync, verified, ...(ext2 && { ext2 }), timings };
+  const { kind, size, isDax, granularity, mapSync, persistent } = device;
+  return { path, kind, size, isDax, granularity, mapSync, persistent, verified, ...(ext2 && { ext2 }), timings };
 }

@@ -35,7 +35,7 @@ function change(file: Ext2File, persisted: string, say: Say): string | undefined
     say(`map     the file as an ArrayBuffer of ${mapping.buffer.byteLength} bytes, the device's own, no copy`);
     Buffer.from(mapping.buffer).write(STORED, at);
     mapping.persist(at, STORED.length);
-    say(`store   '${STORED}' through the mapping, durable with ${persisted}`);
+    say(`store   '${STORED}' through the mapping, ${persisted}`);
     return undefined;
   } catch (error) {
     if (!(error instanceof DaxError)) throw error;
@@ -72,7 +72,8 @@ export function showExt2(device: DaxDevice, say: Say): Ext2Shown {
     file.writeSync(Buffer.from(TEXT), 0);
     say(`write   '${TEXT}' to /hello.txt`);
     const { flushInstruction } = device.facts;
-    const persisted = { byte: 'a fence', cache_line: `${flushInstruction} and a fence`, page: 'msync' }[device.granularity];
+    const how = { byte: 'a fence', cache_line: `${flushInstruction} and a fence`, page: 'msync' }[device.granularity];
+    const persisted = `${device.persistent === true ? 'durable' : 'pushed to the medium'} with ${how}`;
     notMapped = change(file, persisted, say);
     file.truncateSync(CUT);
     say(`cut     to ${CUT} bytes; unmounted`);

@@ -179,6 +179,11 @@ export class Ext2 {
     return this.#sb.bdev;
   }
 
+  /** What is synced is there after the power was off; undefined where the device does not know. */
+  get persistent(): boolean | undefined {
+    return this.#sb.bdev.persistent;
+  }
+
   /** Bytes in a block. */
   get blockSize(): number {
     return this.#sb.blockSize;

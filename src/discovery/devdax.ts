@@ -3,6 +3,7 @@
 import { basename, dirname } from 'node:path';
 import type { DevdaxRange, DevdaxInfo } from './device-info.js';
 import { badBlocksWithin, regionAt } from './region.js';
+import { persistenceOfDevdax } from './region-persistence.js';
 import type { SystemTree } from './system-tree.js';
 
 // As daxctl names what a driver makes of a device.
@@ -11,17 +12,18 @@ const MODES: ReadonlyMap<string, DevdaxInfo['mode']> = new Map([
   ['fsdev_dax', 'famfs'],
 ]);
 
+/** All that have a size, and the seeds of regions with free memory. */
 export function listDevdax(tree: SystemTree): DevdaxInfo[] {
   const devices = tree.names('/sys/bus/dax/devices').map((name) => devdaxNamed(tree, name));
-  return devices.filter((device) => device !== undefined);
+  return devices.filter((device) => device !== undefined).filter(({ size, daxregion }) => size > 0 || (daxregion.availableSize ?? 0) > 0);
 }
 
-/** The device `daxX.Y`; undefined when there is none, or when it has no size yet (a seed of its region). */
+/** The device `daxX.Y`; undefined when there is none. One without a size is a seed of its region. */
 export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefined {
   const dir = tree.resolve(`/sys/bus/dax/devices/${name}`);
   if (dir === undefined) return undefined;
   const size = tree.number(`${dir}/size`);
-  if (size === undefined || size <= 0) return undefined;
+  if (size === undefined) return undefined;
 
   // …/regionN/daxN.M/daxN.M: the middle one is the namespace's claim, which CXL and HMEM memory does not have.
   const parent = dirname(dir);
@@ -29,6 +31,8 @@ export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefi
   const region = regionAt(tree, regionDir);
   const driver = tree.resolve(`${dir}/driver`);
   const resource = tree.number(`${dir}/resource`);
+  const mappings = mappingsOf(tree, dir);
+  const persistence = persistenceOfDevdax(tree, { chardev: name, region });
   return {
     kind: 'devdax',
     path: `/dev/${name}`,
@@ -40,8 +44,8 @@ export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefi
     numaNode: tree.node(`${dir}/numa_node`),
     targetNode: tree.node(`${dir}/target_node`),
     resource: resource === 0 ? undefined : resource,
-    mappings: mappingsOf(tree, dir),
-    badblocks: region === undefined ? [] : badBlocksWithin(tree, regionDir, resource, size),
+    mappings,
+    badblocks: region === undefined ? [] : badBlocksWithin(tree, regionDir, mappings.length > 0 ? mappings : onePiece(resource, size)),
     daxregion: {
       id: tree.number(`${parent}/dax_region/id`),
       size: tree.number(`${parent}/dax_region/size`),
@@ -52,6 +56,8 @@ export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefi
     uuid: region && tree.text(`${parent}/uuid`),
     region,
     persistenceDomain: region?.persistenceDomain ?? 'unknown',
+    persistent: persistence.persistent,
+    persistenceEvidence: persistence.evidence,
   };
 }
 
@@ -61,6 +67,11 @@ export function devdaxNumbered(tree: SystemTree, devno: string): DevdaxInfo | un
     .names('/sys/bus/dax/devices')
     .find((entry) => tree.text(`/sys/bus/dax/devices/${entry}/dev`) === devno);
   return name === undefined ? undefined : devdaxNamed(tree, name);
+}
+
+// Before Linux 5.10 a device was always one piece, and had no mappings to say so.
+function onePiece(start: number | undefined, size: number): DevdaxRange[] {
+  return start === undefined ? [] : [{ pageOffset: 0, start, end: start + size - 1, size }];
 }
 
 function mappingsOf(tree: SystemTree, dir: string): DevdaxRange[] {

@@ -1,5 +1,7 @@
 // Owns the shape of what list() returns: one type for each kind of device, named after ndctl's and daxctl's JSON.
 
+import type { Evidence } from './evidence.js';
+
 /**
  * What the platform flushes by itself when power fails, as `ndctl list -R` prints it: `cpu_cache` (eADR: stores are
  * durable once visible), `memory_controller` (ADR: durable once flushed from the CPU caches) or `unknown`.
@@ -25,6 +27,25 @@ export interface RegionInfo {
   persistenceDomain: PersistenceDomain;
   /** The driver of its bus: `ACPI.NFIT`, `e820`, `virtio-pmem` … */
   provider: string | undefined;
+  /** Its bus, `ndbus0`. */
+  bus: string;
+  /** The platform does not save what is stored now: an NVDIMM of it failed to arm, or somebody set it so. */
+  readOnly: boolean;
+  /** The NVDIMM of it, `nmem0`, that failed to arm (ndctl's `flag_failed_arm`). */
+  failedArm: string | undefined;
+  /** The attribute `deep_flush`; undefined for memory that no driver vouches for. */
+  deepFlush: string | undefined;
+}
+
+/** Whether what is stored on a device is there after the power was off. */
+export interface PersistentInfo {
+  /**
+   * True: the kernel vouches that what was stored, and flushed as the granularity asks, is there after the power was off.
+   * False: it knows that it is not. Undefined: it does not know.
+   */
+  persistent: boolean | undefined;
+  /** What decided that. */
+  persistenceEvidence: Evidence;
 }
 
 /** A part of a devdax device: physical addresses, `end` inclusive, as `daxctl list -M` prints it. */
@@ -44,13 +65,13 @@ export interface DaxRegion {
 }
 
 /** A devdax device, as `daxctl list -DM` prints it. */
-export interface DevdaxInfo {
+export interface DevdaxInfo extends PersistentInfo {
   kind: 'devdax';
   /** The character device. In mode `system-ram` it exists and cannot be opened. */
   path: string;
   /** Its name, `dax1.0`. */
   chardev: string;
-  /** Bytes. */
+  /** Bytes. 0 of a seed, from which a device is made of what `daxregion.availableSize` has. */
   size: number;
   /** Bytes; offsets and lengths of mappings are multiples of it. */
   align: number | undefined;
@@ -73,7 +94,7 @@ export interface DevdaxInfo {
 }
 
 /** A namespace with a block device, as `ndctl list -Nv` prints it; virtio-pmem is one whose region says so. */
-export interface PmemInfo {
+export interface PmemInfo extends PersistentInfo {
   kind: 'pmem';
   /** The block device. Mapping it goes through the page cache, whatever `dax` says. */
   path: string;
@@ -106,7 +127,7 @@ export interface PmemInfo {
 }
 
 /** A RAM disk of the brd driver. */
-export interface BrdInfo {
+export interface BrdInfo extends PersistentInfo {
   kind: 'brd';
   path: string;
   blockdev: string;
@@ -119,7 +140,7 @@ export interface BrdInfo {
 }
 
 /** A mounted filesystem whose files are or can be DAX. */
-export interface MountInfo {
+export interface MountInfo extends PersistentInfo {
   kind: 'mount';
   /** The same as `mountpoint`. */
   path: string;

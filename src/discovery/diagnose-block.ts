@@ -1,12 +1,13 @@
 // Owns the diagnosis of block devices: why one that is mapped itself is never DAX, and why a filesystem on it is not.
 
-import { type BlockDevice, diskOf, disksUnder, isPartition } from './block.js';
+import { type BlockDevice, diskOf, disksUnder, isPartition, partitionsOf } from './block.js';
 import { daxOption, type Mount, MOUNTINFO } from './mounts.js';
 import { pmemOf, pmemUnder } from './pmem.js';
 import { whyNotWholePages } from './page-edges.js';
 import { isAsynchronous } from './region.js';
-import { type Evidence, type Finding, quoted, sentence } from './report.js';
+import { type Finding, quoted, sentence } from './report.js';
 import type { PmemInfo } from './device-info.js';
+import type { Evidence } from './evidence.js';
 import type { SystemTree } from './system-tree.js';
 
 const PAGE_CACHE = 'a mapping of a block device goes through the page cache';
@@ -45,11 +46,9 @@ function readOnly(tree: SystemTree, device: BlockDevice, evidence: Evidence[]): 
   const source = `/sys/class/block/${device.name}/ro`;
   const all = [...evidence, { source, value: '1', meaning: 'nothing can be written to it' }];
   const verdict = `The device is read-only: it is opened with readOnly: true. ${sentence(PAGE_CACHE)}.`;
-  const region = pmemOf(tree, diskOf(tree, device))?.region.dev;
-  const attribute = `/sys/bus/nd/devices/${region ?? ''}/read_only`;
-  if (region === undefined || tree.text(attribute) !== '1') return { verdict, evidence: all, fix: `blockdev --setrw ${nodeOf(device)}` };
-  const because = 'Its region is: so the kernel makes one whose NVDIMMs say that they will not keep what is written (not armed).';
-  return { verdict: `${verdict} ${because}`, evidence: [...all, { source: attribute, value: '1', meaning: 'the region is read-only' }] };
+  // Then no command changes it; what survives there, and why, is told with the region.
+  if (pmemOf(tree, diskOf(tree, device))?.region.readOnly === true) return { verdict, evidence: all };
+  return { verdict, evidence: all, fix: `blockdev --setrw ${nodeOf(device)}` };
 }
 
 /** The device in /dev, as a word of a command. */
@@ -69,14 +68,14 @@ export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle |
   const disk = diskOf(tree, device);
   if (disk.dax) return whyNotWholePages(tree, device);
   const pmem = pmemOf(tree, disk);
-  if (pmem !== undefined) return pmemObstacle(pmem);
+  if (pmem !== undefined) return pmemObstacle(pmem, partitionsOf(tree, disk));
   const { name } = disk;
   if (/^ram\d/.test(name))
     return plain(
-      'A RAM disk (brd), lost when the machine stops: its driver has had no direct access since Linux 4.15.',
+      'A RAM disk (brd): its driver has had no direct access since Linux 4.15.',
     );
   if (/^zram\d/.test(name))
-    return plain('A compressed RAM disk (zram), lost when the machine stops: its pages have no fixed place in memory.');
+    return plain('A compressed RAM disk (zram): its pages have no fixed place in memory.');
   if (/^loop\d/.test(name)) return loopObstacle(tree, disk);
   const below = disksUnder(tree, device).filter((under) => !under.dax && under.dir !== disk.dir);
   if (below.length > 0) {
@@ -126,7 +125,8 @@ function loopObstacle(tree: SystemTree, disk: BlockDevice): Obstacle {
   };
 }
 
-function pmemObstacle(pmem: PmemInfo): Obstacle {
+function pmemObstacle(pmem: PmemInfo, partitions: readonly BlockDevice[]): Obstacle {
+  const loss = partitions.length === 0 ? 'the data' : `all its partitions (${partitions.map(({ name }) => name).join(', ')})`;
   const evidence = [
     {
       source: `/sys/bus/nd/devices/${pmem.dev}/mode`,
@@ -138,7 +138,7 @@ function pmemObstacle(pmem: PmemInfo): Obstacle {
     return {
       reason:
         'A namespace in sector mode: a translation table (BTT) makes sectors atomic and stands between the program ' +
-        'and the memory. The command that changes the mode erases the data.',
+        `and the memory. The command that changes the mode erases ${loss}.`,
       evidence,
       fix: `ndctl create-namespace -f -e ${pmem.dev} -m fsdax`,
     };
@@ -147,7 +147,7 @@ function pmemObstacle(pmem: PmemInfo): Obstacle {
     return {
       reason:
         'A namespace in raw mode: the kernel has no page structures for it, and does no DAX without. Mode devdax maps ' +
-        'the memory directly (fsdax: through a filesystem). The command that changes the mode erases the data.',
+        `the memory directly (fsdax: through a filesystem). The command that changes the mode erases ${loss}.`,
       evidence,
       fix: `ndctl create-namespace -f -e ${pmem.dev} -m devdax`,
     };

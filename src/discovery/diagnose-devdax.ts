@@ -1,12 +1,14 @@
 // Owns the diagnosis of devdax character devices.
 
 import type { DevdaxInfo } from './device-info.js';
-import { type Evidence, type Finding, granularityOf, meaningOfDomain, sentence, sized } from './report.js';
+import type { Evidence } from './evidence.js';
+import { domainEvidence, type Finding, granularityOf, sized } from './report.js';
 import type { SystemTree } from './system-tree.js';
 import { lacksHugePages, leaveFamfs } from './unmappable.js';
 import { PAGE_SIZE } from '../units.js';
 
 export function diagnoseDevdax(device: DevdaxInfo, tree: SystemTree): Finding {
+  if (device.size === 0) return seed(device);
   if (device.mode === 'system-ram') return systemRam(device);
   if (device.mode === 'famfs') return famfs(device);
   if (device.state === 'disabled') return disabled(device);
@@ -16,9 +18,8 @@ export function diagnoseDevdax(device: DevdaxInfo, tree: SystemTree): Finding {
     isDax: true,
     granularity: granularityOf(device.persistenceDomain),
     verdict:
-      `A devdax device of ${sized(device.size)}: loads and stores reach its memory directly. ` +
-      `${alignmentNote(device.align)}${sentence(meaningOfDomain(device.persistenceDomain))}.`,
-    evidence: [driver(device, 'device_dax', 'the character device can be mapped'), alignment(device), domain(device)],
+      `A devdax device of ${sized(device.size)}: loads and stores reach its memory directly.${alignmentNote(device.align)}`,
+    evidence: [driver(device, 'device_dax', 'the character device can be mapped'), alignment(device), ...domain(device)],
   };
 }
 
@@ -62,6 +63,19 @@ function withoutHugePages(device: DevdaxInfo): Finding {
   };
 }
 
+// Its region has memory, or had, from which devices are made.
+function seed({ chardev, daxregion: { id, availableSize = 0 } }: DevdaxInfo): Finding {
+  const free = availableSize > 0;
+  return {
+    kind: 'devdax',
+    isDax: false,
+    granularity: undefined,
+    verdict: `A devdax device without memory: a seed of its region, which has ${free ? `${sized(availableSize)} free to make a device of` : 'none free'}.`,
+    evidence: [{ source: `/sys/bus/dax/devices/${chardev}/size`, value: '0', meaning: 'bytes: there is nothing to map' }],
+    ...(free && id !== undefined && { fix: `daxctl create-device -r ${id}` }),
+  };
+}
+
 function disabled(device: DevdaxInfo): Finding {
   return {
     kind: 'devdax',
@@ -75,7 +89,7 @@ function disabled(device: DevdaxInfo): Finding {
 
 function alignmentNote(align: number | undefined): string {
   if (align === undefined || align <= PAGE_SIZE) return '';
-  return `Offsets and lengths of its mappings are multiples of ${sized(align)}. `;
+  return ` Offsets and lengths of its mappings are multiples of ${sized(align)}.`;
 }
 
 function driver(device: DevdaxInfo, value: string, meaning: string): Evidence {
@@ -91,11 +105,7 @@ function alignment(device: DevdaxInfo): Evidence {
   };
 }
 
-function domain(device: DevdaxInfo): Evidence {
-  const { region } = device;
-  return {
-    source: region === undefined ? 'no NVDIMM region' : `/sys/bus/nd/devices/${region.dev}/persistence_domain`,
-    value: device.persistenceDomain,
-    meaning: meaningOfDomain(device.persistenceDomain),
-  };
+// Without an entry of its own, the platform names none.
+function domain({ region }: DevdaxInfo): Evidence[] {
+  return region === undefined ? [] : domainEvidence(region);
 }

@@ -2,21 +2,21 @@
 
 import { type BlockDevice, blockNumbered, isPartition } from './block.js';
 import { daxFlag, remount, standsOnAsynchronous, whyNotCapable } from './diagnose-block.js';
-import type { PersistenceDomain } from './device-info.js';
+import type { Evidence } from './evidence.js';
 import { misplacement } from './page-edges.js';
 import type { PathFacts } from './look.js';
 import { daxOption, defaultDaxOption, type Mount, mountOf, MOUNTINFO } from './mounts.js';
 import type { OpenFacts } from './open-facts.js';
 import { domainUnder, pmemUnder } from './pmem.js';
-import { type Evidence, type Finding, granularityOf, meaningOfDomain, quoted, sentence, sized } from './report.js';
+import { domainEvidence, type Finding, granularityOf, quoted, sized } from './report.js';
 import type { SystemTree } from './system-tree.js';
 import { PAGE_SIZE } from '../units.js';
 
 const NO_DAX_FILESYSTEMS: Readonly<Record<string, string>> = {
-  tmpfs: 'tmpfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
-  ramfs: 'ramfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
-  devtmpfs: 'devtmpfs keeps files in the page cache and nowhere else: they are lost when the machine stops.',
-  hugetlbfs: 'hugetlbfs keeps files in ordinary memory: they are lost when the machine stops.',
+  tmpfs: 'tmpfs keeps files in the page cache and nowhere else.',
+  ramfs: 'ramfs keeps files in the page cache and nowhere else.',
+  devtmpfs: 'devtmpfs keeps files in the page cache and nowhere else.',
+  hugetlbfs: 'hugetlbfs keeps files in ordinary memory.',
   overlay: 'An overlay refuses MAP_SYNC, even above a DAX filesystem. Use the directory underneath.',
   '9p': 'The data of a 9p filesystem is at the host; this machine has a page cache of it.',
   nfs: 'The data of NFS is at the server; this machine has a page cache of it.',
@@ -167,7 +167,7 @@ function direct(found: Found): Finding {
   const kind = facts.type === 'directory' ? 'directory' : isDax === true ? 'fsdax' : 'file';
   const synchronous = open.mapSync ?? (block !== undefined && !standsOnAsynchronous(tree, block));
   const domain = block === undefined ? 'unknown' : domainUnder(tree, block);
-  evidence.push(domainEvidence(tree, block, domain));
+  if (block !== undefined) evidence.push(...domainsOf(tree, block));
   const files = facts.type === 'directory' ? 'Files here are DAX' : 'The file is DAX';
   const granularity = isDax === true && synchronous ? granularityOf(domain) : 'page';
 
@@ -186,8 +186,7 @@ function direct(found: Found): Finding {
   const wrong = block && misplacement(tree, block);
   if (wrong !== undefined) evidence.push(wrong);
   const verdict = synchronous
-    ? `${files}: loads and stores reach the memory directly, and a mapping with MAP_SYNC needs no fsync. ` +
-      `${sentence(meaningOfDomain(domain))}.`
+    ? `${files}: loads and stores reach the memory directly, and a mapping with MAP_SYNC needs no fsync.`
     : `${files}: loads and stores reach the memory directly, but the kernel refuses MAP_SYNC ` +
       `on ${asynchronous(block)}, so a write is durable only after fsync or msync.`;
   return { kind, isDax, granularity, verdict: wrong === undefined ? verdict : `${verdict} ${MISPLACED}`, evidence };
@@ -241,8 +240,7 @@ function mountEvidence(mount: Mount): Evidence {
   };
 }
 
-function domainEvidence(tree: SystemTree, block: BlockDevice | undefined, domain: PersistenceDomain): Evidence {
-  const dev = block && pmemUnder(tree, block)[0]?.region.dev;
-  const source = dev === undefined ? 'no NVDIMM region' : `/sys/bus/nd/devices/${dev}/persistence_domain`;
-  return { source, value: domain, meaning: meaningOfDomain(domain) };
+function domainsOf(tree: SystemTree, block: BlockDevice): Evidence[] {
+  const regions = pmemUnder(tree, block).flatMap((pmem) => pmem?.region ?? []);
+  return regions.flatMap(domainEvidence);
 }

@@ -6,12 +6,15 @@ import { diagnoseBlock } from './diagnose-block.js';
 import { diagnoseDevdax } from './diagnose-devdax.js';
 import { diagnoseFile } from './diagnose-file.js';
 import { look, type PathFacts } from './look.js';
-import { readMounts } from './mounts.js';
+import { mountOf, readMounts } from './mounts.js';
 import { openFacts, type OpenFacts } from './open-facts.js';
-import { type Finding, quoted, type Report } from './report.js';
+import { persistenceOf } from './persistence.js';
+import { type Persistence, persistenceOfDevdax } from './region-persistence.js';
+import { type Finding, meaningOfDomain, quoted, type Report, sentence } from './report.js';
 import { SystemTree } from './system-tree.js';
 import { userFaults } from './user-faults.js';
 import { argumentError } from '../argument-error.js';
+import type { Granularity } from '../binding.js';
 import { DaxError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 
@@ -52,7 +55,23 @@ export function examine(path: string, tree: SystemTree, open: OpenFacts = {}): R
 
 /** The report about what stat said of a path. */
 export function diagnose(facts: PathFacts, tree: SystemTree, open: OpenFacts = {}): Report {
-  return { path: facts.path, ...withPermission(facts, find(facts, tree, open)) };
+  const persistence = persistenceOf(tree, facts);
+  return { path: facts.path, ...withPermission(tree, facts, withPersistence(persistence, find(facts, tree, open))) };
+}
+
+// What cannot be mapped keeps nothing of a program's.
+function withPersistence(persistence: Persistence, finding: Finding): Omit<Report, 'path'> {
+  if (finding.granularity === undefined) return { ...finding, persistent: undefined };
+  const { persistent, evidence } = persistence;
+  const note = survival(persistence, finding.granularity);
+  return { ...finding, persistent, verdict: `${finding.verdict}${note}`, evidence: [...finding.evidence, evidence] };
+}
+
+function survival({ persistent, domain, evidence }: Persistence, granularity: Granularity): string {
+  if (persistent === false) return ` ${sentence(evidence.meaning)}.`;
+  if (granularity === 'page') return '';
+  if (persistent === undefined) return ' The kernel does not vouch that what is stored survives a power failure.';
+  return ` ${sentence(meaningOfDomain(domain))}.`;
 }
 
 function find(facts: PathFacts, tree: SystemTree, open: OpenFacts): Finding {
@@ -97,7 +116,7 @@ function withoutNode(path: string, tree: SystemTree): Report | undefined {
   const name = /^\/dev\/(dax\d+\.\d+)$/.exec(path)?.[1];
   const device = name === undefined ? undefined : devdaxNamed(tree, name);
   if (device === undefined || name === undefined) return undefined;
-  const finding = diagnoseDevdax(device, tree);
+  const finding = withPersistence(persistenceOfDevdax(tree, device), diagnoseDevdax(device, tree));
   if (finding.isDax !== true) return { path, ...finding };
   const dev = `/sys/bus/dax/devices/${name}/dev`;
   const devno = tree.text(dev) ?? '';
@@ -112,7 +131,7 @@ function withoutNode(path: string, tree: SystemTree): Report | undefined {
   };
 }
 
-function withPermission(facts: PathFacts, finding: Finding): Finding {
+function withPermission(tree: SystemTree, facts: PathFacts, finding: Omit<Report, 'path'>): Omit<Report, 'path'> {
   if ((facts.readable && facts.writable) || facts.type === 'directory' || finding.kind === 'other') return finding;
   const may = facts.readable
     ? 'read it and not write it'
@@ -123,10 +142,20 @@ function withPermission(facts: PathFacts, finding: Finding): Finding {
     ...finding.evidence,
     { source: 'access', value: facts.readable ? 'r' : '-', meaning: `this user may ${may}` },
   ];
+  if (facts.readOnlyMount === true && facts.readable) {
+    const mount = mountOf(readMounts(tree), facts.realPath, facts.devno);
+    const fix = mount && `mount -o remount,rw ${quoted(mount.mountpoint)}`;
+    return { ...finding, verdict: `${finding.verdict} Its filesystem is mounted read-only.`, evidence, ...fixOr(finding, fix) };
+  }
   return {
     ...finding,
     verdict: `${finding.verdict} This user may ${may}.`,
     evidence,
     fix: finding.fix ?? `sudo chown $(id -u) ${quoted(facts.realPath)}`,
   };
+}
+
+function fixOr({ fix }: Pick<Finding, 'fix'>, other: string | undefined): { fix?: string } {
+  const first = fix ?? other;
+  return first === undefined ? {} : { fix: first };
 }

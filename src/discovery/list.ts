@@ -2,9 +2,11 @@
 
 import { blockNumbered, listDisks } from './block.js';
 import { listDevdax } from './devdax.js';
-import type { BrdInfo, DeviceInfo, MountInfo } from './device-info.js';
+import type { BrdInfo, DeviceInfo, MountInfo, PersistentInfo } from './device-info.js';
 import { daxOption, defaultDaxOption, type Mount, readMounts } from './mounts.js';
+import { persistenceOfBlock, persistenceOfMount } from './persistence.js';
 import { domainUnder, listPmem } from './pmem.js';
+import type { Persistence } from './region-persistence.js';
 import { SystemTree } from './system-tree.js';
 
 /**
@@ -24,13 +26,14 @@ export function listIn(tree: SystemTree): DeviceInfo[] {
 function listBrd(tree: SystemTree): BrdInfo[] {
   return listDisks(tree)
     .filter(({ name }) => /^ram\d+$/.test(name))
-    .map(({ name, size, sectorSize, dax }) => ({
+    .map((disk) => ({
       kind: 'brd',
-      path: `/dev/${name}`,
-      blockdev: name,
-      size,
-      sectorSize,
-      dax,
+      path: `/dev/${disk.name}`,
+      blockdev: disk.name,
+      size: disk.size,
+      sectorSize: disk.sectorSize,
+      dax: disk.dax,
+      ...persistentInfo(persistenceOfBlock(tree, disk)),
     }));
 }
 
@@ -56,5 +59,10 @@ function daxMount(tree: SystemTree, mount: Mount): MountInfo | undefined {
     blockdev: block?.name,
     size: block?.size,
     persistenceDomain: block === undefined ? 'unknown' : domainUnder(tree, block),
+    ...persistentInfo(persistenceOfMount(tree, mount)),
   };
+}
+
+function persistentInfo({ persistent, evidence }: Persistence): PersistentInfo {
+  return { persistent, persistenceEvidence: evidence };
 }

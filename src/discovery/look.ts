@@ -22,6 +22,8 @@ export interface PathFacts {
   blockSize: number;
   readable: boolean;
   writable: boolean;
+  /** The filesystem that it lies on is mounted read-only. */
+  readOnlyMount?: boolean;
 }
 
 /**
@@ -44,6 +46,7 @@ export function look(path: unknown, syscall: string): PathFacts {
       blockSize: statfsSync(realPath).bsize,
       readable: allows(realPath, constants.R_OK),
       writable: allows(realPath, constants.W_OK),
+      readOnlyMount: refusal(realPath, constants.W_OK) === 'EROFS',
     };
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
@@ -73,7 +76,7 @@ function isSymbolicLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
-function typeOf(stat: Stats): PathFacts['type'] {
+export function typeOf(stat: Stats): PathFacts['type'] {
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'directory';
   if (stat.isBlockDevice()) return 'block';
@@ -81,16 +84,20 @@ function typeOf(stat: Stats): PathFacts['type'] {
 }
 
 function allows(path: string, mode: number): boolean {
+  return refusal(path, mode) === undefined;
+}
+
+function refusal(path: string, mode: number): string | undefined {
   try {
     accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
   }
 }
 
-// The layout of glibc's dev_t: minor bits 0-7 and 20-43, major bits 8-19 and 44-63.
-function deviceNumber(dev: number): string {
+/** `major:minor` of glibc's dev_t: minor bits 0-7 and 20-43, major bits 8-19 and 44-63. */
+export function deviceNumber(dev: number): string {
   const minor = (dev % 0x100) + (Math.floor(dev / 0x100000) % 0x1000000) * 0x100;
   const major = (Math.floor(dev / 0x100) % 0x1000) + Math.floor(dev / 0x100000000000) * 0x1000;
   return `${major}:${minor}`;

@@ -1,7 +1,7 @@
 // Owns devices that do not begin and end with a page: partitions, and what device-mapper cuts out.
 
 import { type BlockDevice, diskOf, isPartition } from './block.js';
-import type { Evidence } from './report.js';
+import type { Evidence } from './evidence.js';
 import type { SystemTree } from './system-tree.js';
 import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
 

@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path';
 import { type BlockDevice, disksUnder, listDisks } from './block.js';
 import type { PersistenceDomain, PmemInfo } from './device-info.js';
 import { badBlocks, regionAt } from './region.js';
+import { persistenceOfPmem } from './region-persistence.js';
 import { parseInteger, type SystemTree } from './system-tree.js';
 
 const NULL_UUID = '00000000-0000-0000-0000-000000000000';
@@ -30,6 +31,7 @@ export function pmemOf(tree: SystemTree, disk: BlockDevice): PmemInfo | undefine
   const region = regionAt(tree, regionDir);
   if (region === undefined) return undefined;
 
+  const persistence = persistenceOfPmem(region);
   const claimed = tree.text(`${owner}/namespace`);
   const claim = claimed === undefined ? undefined : basename(owner);
   const namespaceDir = claimed === undefined ? owner : `${regionDir}/${claimed}`;
@@ -55,6 +57,8 @@ export function pmemOf(tree: SystemTree, disk: BlockDevice): PmemInfo | undefine
     dax: disk.dax,
     region,
     persistenceDomain: region.persistenceDomain,
+    persistent: persistence.persistent,
+    persistenceEvidence: persistence.evidence,
   };
 }
 

@@ -1,9 +1,9 @@
 // Owns NVDIMM regions: their attributes, their persistence domain and their bad blocks.
 
 import { basename, dirname } from 'node:path';
-import type { BadBlocks, PersistenceDomain, RegionInfo } from './device-info.js';
+import type { BadBlocks, DevdaxRange, PersistenceDomain, RegionInfo } from './device-info.js';
 import { parseInteger, type SystemTree } from './system-tree.js';
-import { SECTOR_SIZE } from '../units.js';
+import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
 
 /** `nstype` of regions whose namespaces are made by labels (linux/ndctl.h). */
 const ND_DEVICE_NAMESPACE_PMEM = 5;
@@ -23,7 +23,17 @@ export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined 
     targetNode: tree.node(`${dir}/target_node`),
     persistenceDomain: persistenceDomain(tree.text(`${dir}/persistence_domain`)),
     provider: tree.text(`${dirname(dir)}/provider`),
+    bus: basename(dirname(dir)),
+    readOnly: tree.number(`${dir}/read_only`) === 1,
+    failedArm: dimmsOf(tree, dir).find((dimm) => tree.text(`/sys/bus/nd/devices/${dimm}/nfit/flags`)?.includes('not_armed')),
+    deepFlush: tree.text(`${dir}/deep_flush`),
   };
+}
+
+/** The NVDIMMs of a region: each mapping begins with the name of one. */
+function dimmsOf(tree: SystemTree, dir: string): string[] {
+  const mappings = tree.names(dir).filter((name) => /^mapping\d+$/.test(name));
+  return mappings.map((name) => tree.text(`${dir}/${name}`)?.split(',')[0] ?? '');
 }
 
 // The kernel counts what is free also where it has made the one namespace of a region without labels; as with libndctl,
@@ -41,23 +51,23 @@ function persistenceDomain(text: string | undefined): PersistenceDomain {
   return text === 'cpu_cache' || text === 'memory_controller' ? text : 'unknown';
 }
 
-/** The bad blocks of a region that fall on `size` bytes at physical address `resource`, relative to it. */
-export function badBlocksWithin(
-  tree: SystemTree,
-  dir: string,
-  resource: number | undefined,
-  size: number,
-): BadBlocks[] {
+/** The bad blocks of a region that fall on a device made of `ranges` of physical addresses, relative to the device. */
+export function badBlocksWithin(tree: SystemTree, dir: string, ranges: readonly DevdaxRange[]): BadBlocks[] {
   const start = tree.number(`${dir}/resource`);
-  if (start === undefined || resource === undefined) return [];
-  const first = (resource - start) / SECTOR_SIZE;
-  return badBlocks(tree, dir)
-    .map(({ offset, length }) => ({
-      offset: Math.max(offset - first, 0),
-      end: Math.min(offset + length - first, size / SECTOR_SIZE),
-    }))
-    .filter(({ offset, end }) => offset < end)
-    .map(({ offset, end }) => ({ offset, length: end - offset }));
+  if (start === undefined) return [];
+  const bad = badBlocks(tree, dir);
+  return ranges.flatMap((range) => {
+    // Sectors: of the range's start in the region, and in the device.
+    const first = (range.start - start) / SECTOR_SIZE;
+    const base = (range.pageOffset * PAGE_SIZE) / SECTOR_SIZE;
+    return bad
+      .map(({ offset, length }) => ({
+        offset: Math.max(offset - first, 0),
+        end: Math.min(offset + length - first, range.size / SECTOR_SIZE),
+      }))
+      .filter(({ offset, end }) => offset < end)
+      .map(({ offset, end }) => ({ offset: base + offset, length: end - offset }));
+  });
 }
 
 /** The `badblocks` attribute of a region or block device: lines of offset and length in sectors. */

@@ -1,16 +1,8 @@
 // Owns the shape of a diagnosis and the words for persistence domains.
 
 import type { Granularity } from '../binding.js';
-import type { PersistenceDomain } from './device-info.js';
-
-/** One observation that a verdict rests on. */
-export interface Evidence {
-  /** The file or call that it was read from. */
-  source: string;
-  value: string;
-  /** What the value means for DAX. */
-  meaning: string;
-}
+import type { PersistenceDomain, RegionInfo } from './device-info.js';
+import type { Evidence } from './evidence.js';
 
 /** Why a path is or is not DAX. */
 export interface Report {
@@ -21,6 +13,8 @@ export interface Report {
   isDax: boolean | undefined;
   /** What a mapping of it gives; undefined where nothing can be mapped. */
   granularity: Granularity | undefined;
+  /** Whether the kernel vouches that what was stored and flushed is there after the power was off; see `list`. */
+  persistent: boolean | undefined;
   /** The answer in plain words. */
   verdict: string;
   evidence: Evidence[];
@@ -28,15 +22,15 @@ export interface Report {
   fix?: string;
 }
 
-/** What one part of a diagnosis finds; `doctor` adds the path and what the user may do. */
-export type Finding = Omit<Report, 'path'>;
+/** What one part of a diagnosis finds; `doctor` adds the path, what survives, and what the user may do. */
+export type Finding = Omit<Report, 'path' | 'persistent'>;
 
 /** The granularity of a direct mapping, by libpmem2's rule: flushes are left out only on the platform's promise. */
 export function granularityOf(domain: PersistenceDomain): Granularity {
   return domain === 'cpu_cache' ? 'byte' : 'cache_line';
 }
 
-/** What a persistence domain means for the program. */
+/** What a persistence domain means for the program, where the kernel vouches for the memory. */
 export function meaningOfDomain(domain: PersistenceDomain): string {
   switch (domain) {
     case 'cpu_cache':
@@ -44,8 +38,15 @@ export function meaningOfDomain(domain: PersistenceDomain): string {
     case 'memory_controller':
       return 'a store is durable once flushed from the CPU caches (ADR)';
     case 'unknown':
-      return 'the platform does not say that flushed stores survive a power failure';
+      return 'a store reaches the memory once flushed from the CPU caches';
   }
+}
+
+/** The domain of a region as evidence; none where it has no such attribute. */
+export function domainEvidence({ dev, persistenceDomain }: RegionInfo): Evidence[] {
+  if (persistenceDomain === 'unknown') return [];
+  const source = `/sys/bus/nd/devices/${dev}/persistence_domain`;
+  return [{ source, value: persistenceDomain, meaning: meaningOfDomain(persistenceDomain) }];
 }
 
 /** `text` as the beginning of a sentence. */

@@ -1,7 +1,7 @@
 // Tells which page faults of mappings (daxMmap) this process may serve.
 
 import { accessSync, constants } from 'node:fs';
-import type { Evidence } from './report.js';
+import type { Evidence } from './evidence.js';
 import type { SystemTree } from './system-tree.js';
 
 const SWITCH = '/proc/sys/vm/unprivileged_userfaultfd';

@@ -1,6 +1,5 @@
 // The cases of direct access (1 to 11 of the specification), on a memory device, and on every real one.
 
-import { readFileSync, openSync as openFile, readSync } from 'node:fs';
 import t from 'tap';
 import {
   bdevDirectAccess,
@@ -13,6 +12,7 @@ import {
   type DirectAccessOp,
 } from 'node-dax';
 import { onEveryDevice } from '../helpers/devices.js';
+import { frameOf } from '../helpers/page-frame.js';
 
 const SECTORS = 64;
 const memory = new Uint8Array(128 * SECTOR_SIZE).fill(0xa5);
@@ -190,17 +190,6 @@ onEveryDevice('the pfn of', (test, wanted) => {
   const part = partition(device, 8, 8);
   test.equal(part.directAccess(0, 512).pfn, pfn);
 });
-
-// The page frame that /proc/self/pagemap names for an offset of a mapped file.
-function frameOf(path: string, offset: number): number {
-  const line = readFileSync('/proc/self/maps', 'latin1')
-    .split('\n')
-    .find((entry) => entry.endsWith(` ${path}`));
-  const start = BigInt(`0x${line?.split('-')[0] ?? '0'}`) + BigInt(offset);
-  const entry = Buffer.alloc(8);
-  readSync(openFile('/proc/self/pagemap', 'r'), entry, 0, 8, (start / 4096n) * 8n);
-  return Number(entry.readBigUInt64LE() & ((1n << 55n) - 1n));
-}
 
 onEveryDevice('partitions of', (test, wanted) => {
   const device = wanted.open();

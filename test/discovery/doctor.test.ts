@@ -161,6 +161,32 @@ t.test('block devices are page cache, each for its reason', (t) => {
   t.end();
 });
 
+t.test('a partition of a raw namespace: the command takes the others with it', (t) => {
+  const system = machine(t);
+  system.partition('/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region3/namespace3.0/block/pmem3', 'pmem3p1', '259:30', 1048576);
+  system.partition('/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region3/namespace3.0/block/pmem3', 'pmem3p2', '259:31', 1048576);
+  t.match(diagnose(node('/dev/pmem3p1', 'block', '259:30'), system.tree).verdict, /erases all its partitions \(pmem3p1, pmem3p2\)/);
+  t.end();
+});
+
+t.test('a file on a filesystem that is mounted read-only', (t) => {
+  const system = machine(t);
+  system.mount('259:0 / /mnt/read rw - ext4 /dev/pmem0 ro,dax=always');
+  const report = diagnose(file('/mnt/read/a', '259:0', { writable: false, readOnlyMount: true }), system.tree, { statxDax: true, mapSync: true });
+  t.match(report, { verdict: /Its filesystem is mounted read-only/, fix: 'mount -o remount,rw /mnt/read' });
+  t.end();
+});
+
+t.test('a seed of a region', (t) => {
+  const system = machine(t);
+  const device = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region8/dax8.0';
+  system.files(`${device}/dax8.0`, { size: 0 });
+  t.match(diagnose(node('/dev/dax8.0', 'char', '252:8'), system.tree), { kind: 'devdax', isDax: false, verdict: /none free/, fix: undefined });
+  system.files(`${device}/dax_region`, { available_size: 1073741824 });
+  t.match(diagnose(node('/dev/dax8.0', 'char', '252:8'), system.tree), { verdict: /1 GiB free/, fix: 'daxctl create-device -r 8' });
+  t.end();
+});
+
 t.test('a pmem device that is mounted', (t) => {
   const system = machine(t);
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
@@ -279,7 +305,7 @@ t.test('devices that do not begin and end with a page', (t) => {
   t.match(diagnose(file('/mnt/cut/f', '254:3'), system.tree, { statxDax: true, mapSync: true }), {
     isDax: true,
     verdict: /Beware: .*begins within a page/,
-    evidence: [{}, {}, {}, { source: '/sys/class/block/dm-3/alignment_offset', value: '3584' }],
+    evidence: [{}, {}, { source: '/sys/class/block/dm-3/alignment_offset', value: '3584' }, {}],
   });
   t.end();
 });
@@ -333,7 +359,7 @@ t.test('stacks over pmem without direct access', (t) => {
 
 t.test('a block device that is read-only', (t) => {
   const system = machine(t);
-  for (const [name, devno] of [['pmem0', '259:0'], ['pmem3', '259:1'], ['pmem4s', '259:2']] as const) {
+  for (const [name, devno] of [['pmem0', '259:0'], ['pmem3', '259:1'], ['pmem4s', '259:2'], ['sda', '8:0']] as const) {
     system.file(`${system.tree.resolve(`/sys/class/block/${name}`) ?? ''}/ro`, '1');
     t.match(diagnose(node(`/dev/${name}`, 'block', devno), system.tree), {
       verdict: /read-only/,
@@ -341,8 +367,12 @@ t.test('a block device that is read-only', (t) => {
       fix: `blockdev --setrw /dev/${name}`,
     });
   }
-  system.file('/sys/bus/nd/devices/region0/read_only', '1');
-  t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), { verdict: /not armed/, fix: undefined });
+  system.file('/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region0/read_only', '1');
+  t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), {
+    verdict: /not armed/,
+    evidence: [{}, {}, { source: '/sys/bus/nd/devices/region0/read_only', value: '1' }],
+    fix: undefined,
+  });
   t.end();
 });
 

@@ -36,6 +36,10 @@ t.test('devdax: every field', (t) => {
     targetNode: 0,
     persistenceDomain: 'memory_controller',
     provider: 'ACPI.NFIT',
+    bus: 'ndbus0',
+    readOnly: false,
+    failedArm: undefined,
+    deepFlush: '0',
   };
   t.strictSame(only(system, 'devdax'), {
     kind: 'devdax',
@@ -55,6 +59,12 @@ t.test('devdax: every field', (t) => {
     uuid: 'dddddddd-0000-0000-0000-000000000001',
     region,
     persistenceDomain: 'memory_controller',
+    persistent: true,
+    persistenceEvidence: {
+      source: '/sys/bus/nd/devices/region1/deep_flush',
+      value: '0',
+      meaning: 'the kernel knows how this memory is made durable',
+    },
   });
   t.end();
 });
@@ -84,6 +94,37 @@ t.test('devdax: bad blocks of the region that fall on the device', (t) => {
     { offset: 0, length: 4 },
     { offset: 7712, length: 1 },
   ]);
+  t.end();
+});
+
+t.test('devdax: bad blocks of a device in several pieces, which are in no order', (t) => {
+  const system = new FakeSystem(t.testdir());
+  // The region begins at 4 GiB, sector 0. Pages 0 to 15 of the device lie 1 MiB into it, pages 16 to 31 at its start.
+  const device = system.devdax({ id: 0, badblocks: '8 2\n2056 1\n4096 1' }, { align: 4096, driver: 'device_dax', minor: 3 });
+  system.files(`${device}/mapping0`, { start: '0x100000000', end: '0x10000ffff', page_offset: '0x10' });
+  system.files(`${device}/mapping1`, { start: '0x100100000', end: '0x10010ffff', page_offset: '0x0' });
+  t.match(only(system, 'devdax'), { badblocks: [{ offset: 128 + 8, length: 2 }, { offset: 8, length: 1 }] });
+  t.end();
+});
+
+t.test('devdax: a seed is told where its region has memory free', (t) => {
+  const system = new FakeSystem(t.testdir());
+  const device = system.devdax({ id: 0 }, { align: 4096, minor: 3 });
+  system.files(device, { size: 0 });
+  t.strictSame(listIn(system.tree), []);
+  system.files(`${device}/../dax_region`, { available_size: 1073741824 });
+  t.match(only(system, 'devdax'), { size: 0, state: 'disabled', daxregion: { availableSize: 1073741824 } });
+  t.end();
+});
+
+t.test('regions: free space is told where namespaces are made of labels', (t) => {
+  const system = new FakeSystem(t.testdir());
+  system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
+  const dir = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region1';
+  system.files(dir, { available_size: 4096 });
+  t.match(only(system, 'devdax'), { region: { availableSize: 0 } }, 'uninitialised labels');
+  system.files(dir, { nstype: 5 });
+  t.match(only(system, 'devdax'), { region: { availableSize: 4096 } });
   t.end();
 });
 
@@ -195,7 +236,16 @@ t.test('brd', (t) => {
   system.virtualBlock('ram0', '1:0', { bytes: 268435456 });
   system.virtualBlock('zram0', '253:0', { bytes: 0 });
   t.strictSame(listIn(system.tree), [
-    { kind: 'brd', path: '/dev/ram0', blockdev: 'ram0', size: 268435456, sectorSize: 512, dax: false },
+    {
+      kind: 'brd',
+      path: '/dev/ram0',
+      blockdev: 'ram0',
+      size: 268435456,
+      sectorSize: 512,
+      dax: false,
+      persistent: false,
+      persistenceEvidence: { source: '/sys/block/ram0', value: 'ram0', meaning: 'a RAM disk: lost when the machine stops' },
+    },
   ]);
   t.end();
 });

@@ -328,7 +328,7 @@ onEveryGround('83, handler: pages larger than what lies together are refused wit
   one.fs.allocate(one.inode, half, half);
   const vmf = one.load();
   test.equal(one.fault(vmf), VM_FAULT_SIGBUS);
-  test.match(vmf.error, { code: 'EIO', reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace -m devdax -a 4096/ });
+  test.match(vmf.error, { code: 'EIO', reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace -f -e namespace\d+\.\d+ -m devdax -a 4096`, which erases/ });
 });
 
 onEveryGround('holes that are told block by block', (test, ground) => {

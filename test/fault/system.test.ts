@@ -218,7 +218,7 @@ onEveryGround('83: a file whose blocks the device cannot map one by one', async 
   const inode = fs.inode(2 * page);
   fs.seek(2 * blocksPerPage + 1);
   fs.allocate(inode, 0, 2 * blocksPerPage);
-  const refusal = { reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace -m devdax -a 4096/ };
+  const refusal = { reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace -f -e namespace\d+\.\d+ -m devdax -a 4096`, which erases/ };
   test.throws(() => ground.map({ fs, inode }), refusal, 'it begins between two pages');
   const aligned = fs.inode(2 * page);
   fs.seek(6 * blocksPerPage);

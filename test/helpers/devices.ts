@@ -16,9 +16,15 @@ export interface TestDevice {
   kind: DeviceKind;
   isDax: boolean;
   granularities: readonly Granularity[];
+  persistent: Persistent;
+  /** What it takes to open it for writing. */
+  needed: OpenOptions;
   /** Opens it; the test closes it at its end. */
   open(options?: OpenOptions): DaxDevice;
 }
+
+/** What the kernel vouches for; of an ordinary file that depends on the machine. */
+type Persistent = boolean | 'unknown' | 'depends';
 
 interface Candidate {
   name: string;
@@ -28,6 +34,8 @@ interface Candidate {
   kind: DeviceKind;
   isDax: boolean;
   granularities: readonly Granularity[];
+  persistent: Persistent;
+  needed?: OpenOptions;
 }
 
 // Every kind of device must be there, as in the guest. What needs none is run beside it, on the host, many times as fast.
@@ -37,22 +45,47 @@ const FLUSHED: readonly Granularity[] = ['byte', 'cache_line'];
 const SYNCED: readonly Granularity[] = ['page'];
 
 const CANDIDATES: readonly Candidate[] = [
-  { name: 'an ordinary file', folder: tmpdir(), kind: 'file', isDax: false, granularities: SYNCED },
-  { name: 'a tmpfs file', folder: '/dev/shm', kind: 'file', isDax: false, granularities: SYNCED },
-  { name: 'a file on ext4 -o dax', variable: 'NODE_DAX_TEST_EXT4', kind: 'fsdax', isDax: true, granularities: FLUSHED },
-  { name: 'a file on xfs -o dax', variable: 'NODE_DAX_TEST_XFS', kind: 'fsdax', isDax: true, granularities: FLUSHED },
+  { name: 'an ordinary file', folder: tmpdir(), kind: 'file', isDax: false, granularities: SYNCED, persistent: 'depends' },
+  { name: 'a tmpfs file', folder: '/dev/shm', kind: 'file', isDax: false, granularities: SYNCED, persistent: false },
+  { name: 'a file on ext4 -o dax', variable: 'NODE_DAX_TEST_EXT4', kind: 'fsdax', isDax: true, granularities: FLUSHED, persistent: true },
+  { name: 'a file on xfs -o dax', variable: 'NODE_DAX_TEST_XFS', kind: 'fsdax', isDax: true, granularities: FLUSHED, persistent: true },
   {
     name: 'a file on virtio-pmem',
     variable: 'NODE_DAX_TEST_VIRTIO_PMEM',
     kind: 'fsdax',
     isDax: true,
     granularities: SYNCED,
+    persistent: true,
   },
-  { name: 'devdax of 4 KiB', variable: 'NODE_DAX_TEST_DEVDAX', kind: 'devdax', isDax: true, granularities: FLUSHED },
-  { name: 'devdax of 2 MiB', variable: 'NODE_DAX_TEST_DEVDAX_2M', kind: 'devdax', isDax: true, granularities: FLUSHED },
-  { name: 'raw pmem', variable: 'NODE_DAX_TEST_PMEM', kind: 'block', isDax: false, granularities: SYNCED },
-  { name: 'a RAM disk (brd)', variable: 'NODE_DAX_TEST_BRD', kind: 'block', isDax: false, granularities: SYNCED },
+  { name: 'devdax of 4 KiB', variable: 'NODE_DAX_TEST_DEVDAX', kind: 'devdax', isDax: true, granularities: FLUSHED, persistent: true },
+  { name: 'devdax of 2 MiB', variable: 'NODE_DAX_TEST_DEVDAX_2M', kind: 'devdax', isDax: true, granularities: FLUSHED, persistent: true },
+  { name: 'raw pmem', variable: 'NODE_DAX_TEST_PMEM', kind: 'block', isDax: false, granularities: SYNCED, persistent: true },
+  { name: 'a RAM disk (brd)', variable: 'NODE_DAX_TEST_BRD', kind: 'block', isDax: false, granularities: SYNCED, persistent: false },
 ];
+
+/** Devdax that are no armed NVDIMMs, where the machine has them: guests of their own do (`scripts/test-guest.mjs`). */
+const OTHERS: readonly Candidate[] = [
+  other('soft-reserved memory', 'HMEM', false),
+  other('CXL volatile memory', 'CXL_RAM', false),
+  other('CXL persistent memory', 'CXL_PMEM', true),
+  other('memory of the e820 map', 'E820', 'unknown'),
+  other('a volatile range of the NFIT', 'NFIT_VOLATILE', false),
+  other('devdax on virtio-pmem', 'VIRTIO_DEVDAX', false),
+  { ...other('an unarmed NVDIMM', 'NOT_ARMED', false), needed: { force: true } },
+];
+
+function other(name: string, variable: string, persistent: Persistent): Candidate {
+  return { name, variable: `NODE_DAX_TEST_${variable}`, kind: 'devdax', isDax: true, granularities: FLUSHED, persistent };
+}
+
+/** Only these: the guest has nothing else, and the suites have run elsewhere. */
+const ONLY_OTHERS = process.env['NODE_DAX_TEST_REQUIRE'] === 'others';
+
+function candidates(): readonly Candidate[] {
+  const others = OTHERS.filter(({ variable = '' }) => process.env[variable] !== undefined);
+  if (ONLY_OTHERS && others.length === 0) throw new Error('the guest has none of the other kinds of memory');
+  return ONLY_OTHERS ? others : [...CANDIDATES, ...others];
+}
 
 /** A path for a file that is removed when `test` ends. */
 export function scratchPath(test: Test, folder: string = tmpdir()): string {
@@ -70,21 +103,21 @@ export function scratchPath(test: Test, folder: string = tmpdir()): string {
 function prepare(test: Test, candidate: Candidate, named: string): TestDevice {
   const isFile = candidate.kind === 'file' || candidate.kind === 'fsdax';
   const path = isFile ? scratchPath(test, named) : named;
-  const { name, kind, isDax, granularities } = candidate;
+  const { name, kind, isDax, granularities, persistent, needed = {} } = candidate;
   if (isFile) openSync(path, { size: FILE_SIZE }).closeSync();
   const open = (options?: OpenOptions) => {
-    const device = openSync(path, options);
+    const device = openSync(path, { ...needed, ...options });
     test.teardown(() => device.close());
     return device;
   };
-  return { name, path, kind, isDax, granularities, open };
+  return { name, path, kind, isDax, granularities, persistent, needed, open };
 }
 
 type Run = (test: Test, device: TestDevice) => Promise<void> | void;
 
 /** Runs a test on every kind of device: skipped, with the reason, where this machine has none. */
 export function onEveryDevice(title: string, run: Run): void {
-  runOn(title, CANDIDATES, run);
+  runOn(title, candidates(), run);
 }
 
 /** As `onEveryDevice`, on those of these names. `everywhere`: what needs no device in the guest too, because others are beside it. */

@@ -1,6 +1,6 @@
 // Owns fake /sys and /proc trees: the layout of Linux 6.1 in a guest with NVDIMMs, virtio-pmem and brd.
 
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { SystemTree } from '../../src/discovery/system-tree.js';
 
@@ -34,6 +34,10 @@ export class FakeSystem {
     for (const [name, text] of Object.entries(attributes)) this.file(`${dir}/${name}`, text);
   }
 
+  remove(path: string): void {
+    rmSync(join(this.#root, path));
+  }
+
   link(path: string, target: string): void {
     const full = join(this.#root, path);
     mkdirSync(dirname(full), { recursive: true });
@@ -52,12 +56,13 @@ export class FakeSystem {
       max_available_extent: 0,
       nstype: 4,
       numa_node: virtio ? -1 : 0,
+      read_only: 0,
       resource: `0x${(0x100000000 + id * 0x10000000).toString(16)}`,
       size: 268435456,
       target_node: 0,
     });
     // Without labels and without a promise about flushes, the kernel leaves these out.
-    if (!virtio) this.files(dir, { available_size: 0, persistence_domain: persistenceDomain });
+    if (!virtio) this.files(dir, { available_size: 0, persistence_domain: persistenceDomain, deep_flush: 0 });
     return dir;
   }
 
@@ -75,9 +80,9 @@ export class FakeSystem {
   }
 
   devdax(region: FakeRegion, options: { align: number; driver?: string; minor: number }): string {
-    const { id } = region;
+    const { id, virtio } = region;
     const dir = this.region(region);
-    this.namespace(dir, id, 'dax');
+    this.namespace(dir, id, 'dax', virtio);
     const claim = `${dir}/dax${id}.0`;
     const resource = 0x100600000 + id * 0x10000000;
     this.files(claim, {

@@ -21,6 +21,7 @@ export class WriteBack implements BlockDevice {
   readonly size: number;
   readonly granularity: Granularity;
   readonly pageOffset: number | undefined;
+  readonly persistent: boolean | undefined;
   readonly #device: BlockDevice;
   #isHeld = false;
 
@@ -29,6 +30,7 @@ export class WriteBack implements BlockDevice {
     this.size = device.size;
     this.granularity = device.granularity;
     this.pageOffset = device.pageOffset;
+    this.persistent = device.persistent;
   }
 
   /** From now on nothing is flushed: only where a flush is an msync. */
