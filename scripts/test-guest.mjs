@@ -1,5 +1,6 @@
 // Runs the device suites in guests, where every kind of device is; one that is missing there is a failure. Two guests share
-// the work, each with devices of its own.
+// the work, each with devices of its own. Those suites in which it matters what the memory is are run again in two guests
+// with other memory than NVDIMMs in order; `npm run test:long` runs all of them there.
 // A device suite lies in test/device/ or test/fault/, or is called guest.test.ts. Arguments go to `node-dax vm`: `npm run test:guest -- --accel tcg`.
 // TAP_OUTPUT_FILE names a file for the TAP, as it does for tap.
 
@@ -19,12 +20,22 @@ const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
   .map((name) => join('dist', 'test', name))
   .sort();
 
+// A volatile range of the NFIT cannot be beside NVDIMMs.
+const OTHERS = [['hmem', 'e820', 'unarmed', 'virtio-devdax', 'cxl-pmem'], ['nfit-volatile']];
+// `hmem` last: it takes the device apart, and gives it to the kernel.
+const ON_OTHERS = ['device/direct-access', 'device/durability', 'device/open', 'discovery/guest', 'device/hmem'];
+
 const closed = [];
 const total = { passed: 0, failed: 0, skipped: 0 };
-const claims = mkdtempSync(join(tmpdir(), 'node-dax-claims-'));
+const folders = [];
 
-// One guest, which runs what no other has begun. Resolves with its TAP.
-async function runGuest() {
+function claimsFolder() {
+  folders.push(mkdtempSync(join(tmpdir(), 'node-dax-claims-')));
+  return folders.at(-1);
+}
+
+// One guest, which runs those of `files` that no other with the same `claims` has begun. Resolves with its TAP.
+async function runGuest({ claims, required, devices = [], files }) {
   const { parser, counts, failures } = tapResults((result, watched) => {
     if (watched !== parser) return;
     closed.push(result.name);
@@ -34,9 +45,10 @@ async function runGuest() {
     process.execPath,
     [
       join(root, 'dist', 'lib', 'cli', 'main.js'),
-      ...['vm', '--timeout', TIME_LIMIT, '--keep', claims, '--env', 'NODE_DAX_TEST_REQUIRE=1', '--env', 'NODE_DAX_ASSERT_LOCKS=1', '--env', 'TAP_TIMEOUT=600'],
+      ...['vm', '--timeout', TIME_LIMIT, '--keep', claims, '--env', `NODE_DAX_TEST_REQUIRE=${required}`, '--env', 'NODE_DAX_ASSERT_LOCKS=1', '--env', 'TAP_TIMEOUT=600'],
+      ...devices.flatMap((device) => ['--device', device]),
       ...process.argv.slice(2),
-      ...['--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...suites],
+      ...['--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...files],
     ],
     { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -53,8 +65,15 @@ async function runGuest() {
 }
 
 // The guest's processors are emulated by threads, and what a suite does mostly runs on one.
-const guests = await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runGuest));
-rmSync(claims, { recursive: true });
+const atOnce = Math.min(2, availableParallelism());
+const shared = { claims: claimsFolder(), required: '1', files: suites };
+const guests = await Promise.all(Array.from({ length: atOnce }, () => runGuest(shared)));
+
+const onOthers = ON_OTHERS.map((name) => join('dist', 'test', `${name}.test.js`));
+const others = OTHERS.map((devices) => () => runGuest({ claims: claimsFolder(), required: 'others', devices, files: onOthers }));
+if (atOnce > 1) guests.push(...(await Promise.all(others.map((run) => run()))));
+else for (const run of others) guests.push(await run());
+for (const folder of folders) rmSync(folder, { recursive: true });
 
 if (process.env.TAP_OUTPUT_FILE) {
   const subtest = ({ tap, ok }, index) => {
