@@ -187,7 +187,7 @@ export class DaxDevice implements BlockDevice {
 
   /**
    * The memory of a range of any length, one view after the other: each with the position that it begins at, and all but the last
-   * of `size` bytes (default and most: 2 GiB). Throws as `view` does.
+   * of `size` bytes (default and most: 2 GiB). Throws as `view` does, at once for arguments.
    */
   windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
     this.#usable('windows');
