@@ -77,7 +77,7 @@ const guests = await Promise.all(Array.from({ length: atOnce }, () => runGuest(s
 // Each takes the next one.
 const waiting = OTHERS.map(({ devices, names }) => () => {
   const files = names.map((name) => join('dist', 'test', `${name}.test.js`));
-  return runGuest({ claims: claimsFolder(), required: 'others', devices, files });
+  return runGuest({ claims: claimsFolder(), required: devices.join(','), devices, files });
 }).values();
 await Promise.all(Array.from({ length: atOnce }, async () => {
   for (const run of waiting) guests.push(await run());

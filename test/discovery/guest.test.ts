@@ -5,12 +5,11 @@ import { execFileSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { deviceUse, type DevdaxInfo, doctor, list, type PmemInfo } from '../../src/index.js';
+import { ONLY_OTHERS } from '../helpers/devices.js';
 import { IN_GUEST } from '../helpers/guest.js';
 
 type Json = Record<string, unknown>;
 
-// A guest with other memory than NVDIMMs has no block devices of it.
-const OTHERS = process.env['NODE_DAX_TEST_REQUIRE'] === 'others';
 const skip = !IN_GUEST && 'needs the devices of a guest: npm run test:guest';
 
 function tool(program: string, ...args: string[]): Json[] {
@@ -57,7 +56,7 @@ t.test('devdax devices as `daxctl list -DM`', { skip }, (t) => {
   t.end();
 });
 
-t.test('pmem devices as `ndctl list -vN`', { skip: skip || (OTHERS && 'this guest has none') }, (t) => {
+t.test('pmem devices as `ndctl list -vN`', { skip: skip || (ONLY_OTHERS && 'the guest has no block devices of its memory') }, (t) => {
   const theirs = tool('ndctl', 'list', '-v', '-N').filter(({ blockdev }) => blockdev !== undefined);
   t.ok(theirs.length > 0, 'ndctl lists some');
   t.equal(pmem().length, theirs.length);

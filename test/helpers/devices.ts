@@ -38,8 +38,14 @@ interface Candidate {
   needed?: OpenOptions;
 }
 
-// Every kind of device must be there, as in the guest. What needs none is run beside it, on the host, many times as fast.
-const ALL_REQUIRED = process.env['NODE_DAX_TEST_REQUIRE'] === '1';
+// What must be there: '1' for every kind of device, or other memory, as `vm --device` calls it, with commas between.
+const REQUIRED = process.env['NODE_DAX_TEST_REQUIRE'] ?? '';
+
+// As in the guest. What needs no device is run beside it, on the host, many times as fast.
+const ALL_REQUIRED = REQUIRED === '1';
+
+/** Nothing else is to be looked at: the guest has nothing else, and the suites have run elsewhere. */
+export const ONLY_OTHERS = !ALL_REQUIRED && REQUIRED !== '';
 
 const FLUSHED: readonly Granularity[] = ['byte', 'cache_line'];
 const SYNCED: readonly Granularity[] = ['page'];
@@ -65,26 +71,32 @@ const CANDIDATES: readonly Candidate[] = [
 
 /** Devdax that are no armed NVDIMMs, where the machine has them: guests of their own do (`scripts/test-guest.mjs`). */
 const OTHERS: readonly Candidate[] = [
-  other('soft-reserved memory', 'HMEM', false),
-  other('CXL volatile memory', 'CXL_RAM', false),
-  other('CXL persistent memory', 'CXL_PMEM', true),
-  other('memory of the e820 map', 'E820', 'unknown'),
-  other('a volatile range of the NFIT', 'NFIT_VOLATILE', false),
-  other('devdax on virtio-pmem', 'VIRTIO_DEVDAX', false),
-  { ...other('an unarmed NVDIMM', 'NOT_ARMED', false), needed: { force: true } },
+  other('soft-reserved memory', 'hmem', false),
+  other('CXL volatile memory', 'cxl-ram', false),
+  other('CXL persistent memory', 'cxl-pmem', true),
+  other('memory of the e820 map', 'e820', 'unknown'),
+  other('a volatile range of the NFIT', 'nfit-volatile', false),
+  other('devdax on virtio-pmem', 'virtio-devdax', false),
+  { ...other('an unarmed NVDIMM', 'unarmed', false), needed: { force: true } },
 ];
 
-function other(name: string, variable: string, persistent: Persistent): Candidate {
-  return { name, variable: `NODE_DAX_TEST_${variable}`, kind: 'devdax', isDax: true, granularities: FLUSHED, persistent };
+function other(name: string, device: string, persistent: Persistent): Candidate {
+  return { name, variable: variableOf(device), kind: 'devdax', isDax: true, granularities: FLUSHED, persistent };
 }
 
-/** Only these: the guest has nothing else, and the suites have run elsewhere. */
-const ONLY_OTHERS = process.env['NODE_DAX_TEST_REQUIRE'] === 'others';
+function variableOf(device: string): string {
+  return `NODE_DAX_TEST_${device.toUpperCase().replaceAll('-', '_')}`;
+}
 
 function candidates(): readonly Candidate[] {
-  const others = OTHERS.filter(({ variable = '' }) => process.env[variable] !== undefined);
-  if (ONLY_OTHERS && others.length === 0) throw new Error('the guest has none of the other kinds of memory');
-  return ONLY_OTHERS ? others : [...CANDIDATES, ...others];
+  if (ONLY_OTHERS) return REQUIRED.split(',').map(required);
+  return [...CANDIDATES, ...OTHERS.filter(({ variable = '' }) => process.env[variable] !== undefined)];
+}
+
+function required(device: string): Candidate {
+  const found = OTHERS.find(({ variable }) => variable === variableOf(device));
+  if (found === undefined) throw new RangeError(`NODE_DAX_TEST_REQUIRE: there is no ${device}`);
+  return found;
 }
 
 /** A path for a file that is removed when `test` ends. */
@@ -133,7 +145,7 @@ function runOn(title: string, candidates: readonly Candidate[], run: Run, everyw
       const named = candidate.folder ?? process.env[candidate.variable ?? ''];
       if (named === undefined) {
         const reason = `${candidate.variable ?? ''} names no device: npm run test:guest has one`;
-        if (ALL_REQUIRED) parent.fail(`${candidate.name}: ${reason}`);
+        if (REQUIRED !== '') parent.fail(`${candidate.name}: ${reason}`);
         else parent.test(candidate.name, { skip: reason }, () => undefined);
         continue;
       }
