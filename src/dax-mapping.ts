@@ -6,6 +6,7 @@ import type { AddressSpace, OwnView, Viewer } from './address-space.js';
 import { faultMode, mapFailure, watchRegion } from './address-space.js';
 import { addon, type FaultMode, type NativeRegion } from './binding.js';
 import { DaxError, type DaxErrorReason } from './errors.js';
+import { keepInPlace } from './leased-buffer.js';
 import { mappedPageSizes } from './page-sizes.js';
 import { roundUp, toBytes, type Bytes } from './units.js';
 
@@ -197,7 +198,7 @@ export class DaxMapping extends EventEmitter {
     const buffer = addon().regionBuffer(this.#region, length);
     if (typeof buffer === 'number') throw mapFailure(buffer);
     if (this.#buffer !== undefined) this.#shorter.add(new WeakRef(this.#buffer));
-    this.#buffer = buffer;
+    this.#buffer = keepInPlace(buffer);
     mappingOf.set(buffer, this);
     return buffer;
   }

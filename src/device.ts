@@ -165,8 +165,8 @@ export class DaxDevice implements BlockDevice {
    * `windows` goes through what is larger.
    *
    * Its `buffer` is not its own: it is a segment of up to 4 GiB that all views there share. What clones or posts a view
-   * (`structuredClone`, `postMessage`) copies all of that: give it `view.slice()`. What `buffer.transfer()` of Node 22 makes of it is
-   * not detached when the device is closed: loads find zeros there.
+   * (`structuredClone`, `postMessage`) copies all of that: give it `view.slice()`. It cannot be transferred: its `transfer` methods
+   * (Node 22) throw a `TypeError`, and so does `structuredClone` with a `DataCloneError`, where Node 20 copies.
    */
   view(pos: Bytes = 0, length?: Bytes): Uint8Array {
     this.#usable('view');

@@ -2,6 +2,7 @@
 
 import { addon, type NativeHandle } from './binding.js';
 import { DaxError } from './errors.js';
+import { keepInPlace } from './leased-buffer.js';
 
 // The most that an ArrayBuffer of Node 20 can hold. A segment begins every half of it, so that any view of up to a half
 // lies in one segment, and a device of up to this size is one segment.
@@ -51,7 +52,7 @@ export class Segments {
     try {
       return new Uint8Array(buffer, pos - start, length);
     } catch (error) {
-      // The user transferred it away, which took its memory along. Asking before would take a third of the time.
+      // By way of the prototype the user transferred it away, which took its memory along. Asking before would take a third of the time.
       if (buffer.byteLength !== 0) throw error;
       return new Uint8Array(this.#create(start), pos - start, length);
     }
@@ -106,7 +107,7 @@ export class Segments {
         }),
       });
     }
-    this.#current.set(start, buffer);
+    this.#current.set(start, keepInPlace(buffer));
     return buffer;
   }
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { closeSync, openSync as openFile, truncateSync, writeFileSync, writeSync as writeFile } from 'node:fs';
+import { MessageChannel } from 'node:worker_threads';
 import t from 'tap';
 import { openSync } from 'node-dax';
 import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
@@ -146,14 +148,66 @@ onEveryDevice('truncating', (test, wanted) => {
   }, { code: 'EINVAL', reason: 'FIXED_SIZE' });
 });
 
-t.test('a view that was transferred away', async (test) => {
+// Of Node 22 and later.
+type Transfer = (this: ArrayBuffer) => ArrayBuffer;
+const transfers = ['transfer', 'transferToFixedLength'].flatMap((name) => {
+  const transfer = (ArrayBuffer.prototype as unknown as Record<string, Transfer | undefined>)[name];
+  return transfer === undefined ? [] : [{ name, transfer }];
+});
+const withTransfer = transfers.length > 0 ? {} : { skip: `ArrayBuffer.prototype.transfer is not in Node ${process.version}` };
+
+t.test('the memory of a view is not transferred', withTransfer, (test) => {
   const device = openSync(scratchPath(test), { size: 8192 });
   const view = device.view(0, 10);
-  const { buffer } = view as { buffer: ArrayBuffer & { transfer?: () => ArrayBuffer } };
-  const moved = buffer.transfer?.();
-  if (moved !== undefined) new Uint8Array(moved)[0] = 7;
-  else view[0] = 7;
-  test.equal(device.view(0, 1)[0], 7, 'the next view works');
+  for (const { name } of transfers) {
+    const buffer = view.buffer as unknown as Record<string, () => unknown>;
+    test.throws(() => buffer[name]?.(), { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE', message: /slice/ }, name);
+  }
+  test.strictSame(Object.keys(view.buffer), []);
+  test.equal(view.byteLength, 10);
+  device.closeSync();
+  test.equal(view.byteLength, 0);
+  test.end();
+});
+
+t.test('a view that was transferred away by the language itself', withTransfer, (test) => {
+  for (const { name, transfer } of transfers) {
+    const device = openSync(scratchPath(test), { size: 8192 });
+    const view = device.view(0, 10);
+    const moved = new Uint8Array(transfer.call(view.buffer as ArrayBuffer));
+    moved[0] = 7;
+    test.equal(device.view(0, 1)[0], 7, `${name}: the next view works`);
+    device.closeSync();
+    test.strictSame([moved.length, moved[0]], [8192, 0], 'what was taken away is zeros once the device is closed');
+    moved[0] = 8;
+    test.equal(moved[0], 8);
+  }
+  test.end();
+});
+
+t.test('what clones a view never has the memory of the device', async (test) => {
+  const device = openSync(scratchPath(test), { size: 8192 });
+  const view = device.view(0, 10);
+  const buffer = view.buffer as ArrayBuffer;
+  const { port1, port2 } = new MessageChannel();
+  const ways: Record<string, () => Promise<Uint8Array>> = {
+    structuredClone: () => new Promise((resolve) => { resolve(structuredClone(view, { transfer: [buffer] })); }),
+    postMessage: async () => {
+      port1.postMessage(view, [buffer]);
+      return ((await once(port2, 'message')) as [Uint8Array])[0];
+    },
+  };
+  for (const [way, clone] of Object.entries(ways)) {
+    // Some releases of Node copy, others refuse.
+    const copy = await clone().catch((error: unknown) => {
+      test.match(error, { name: 'DataCloneError' }, way);
+      return undefined;
+    });
+    test.equal(view.byteLength, 10, `${way}: the view stays`);
+    if (copy !== undefined) copy[0] = 9;
+    test.equal(view[0], 0);
+  }
+  port1.close();
   await device.close();
-  if (moved !== undefined) test.equal(new Uint8Array(moved)[0], 7, 'what was taken away stays mapped for its owner');
+  test.equal(view.byteLength, 0);
 });
