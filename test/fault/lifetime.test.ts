@@ -121,7 +121,10 @@ onEveryGround('84: a fault of the owner itself is refused at once', async (test,
     { code: 'EDEADLK', reason: 'OWNER_THREAD', position: 2 * page },
   ]);
   test.ok(ground.isHole(mapped, 2));
-  test.throws(() => { attached.persist(2 * page, 1); }, { code: 'EIO' });
+  test.throws(() => { attached.persist(2 * page, 1); }, { code: 'EIO', position: 2 * page });
+  test.throws(() => { attached.persist(); }, { code: 'EIO', position: page }, 'the first of those that were lost');
+  test.throws(() => { attached.persist(page + 1, page); }, { code: 'EIO', position: page + 1 });
+  test.throws(() => { attached.persist(page + 1); }, { code: 'EIO', position: page + 1 });
   // Its own copies in and out are touches as well.
   test.throws(() => mapped.file.writeSync(bytes.subarray(3 * page), 0), { code: 'EFAULT' });
   attached.unmap();
