@@ -130,7 +130,7 @@ onEveryDevice('an AbortSignal on', async (test, wanted) => {
     await test.rejects(device.writev([Buffer.alloc(length)], 0, { signal: aborted }), { name: 'AbortError' });
   }
   const controller = new AbortController();
-  const reading = device.readv(Array.from({ length: 64 }, () => Buffer.alloc(MIB / 16)), 0, controller);
+  const reading = device.readv(Array.from({ length: 64 }, () => Buffer.alloc(MIB / 16)), 0, { signal: controller.signal });
   setImmediate(() => {
     controller.abort();
   });
@@ -140,7 +140,7 @@ onEveryDevice('an AbortSignal on', async (test, wanted) => {
   test.ok(moved > 0 && moved < 4 * MIB, `what moved before is told: ${moved}`);
   device.zeroSync(0, 4 * MIB);
   const ending = new AbortController();
-  const writing = device.writev(Array.from({ length: 64 }, () => Buffer.alloc(MIB / 16, 'w')), 0, ending);
+  const writing = device.writev(Array.from({ length: 64 }, () => Buffer.alloc(MIB / 16, 'w')), 0, { signal: ending.signal });
   setImmediate(() => {
     ending.abort('enough');
   });

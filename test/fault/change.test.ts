@@ -223,9 +223,9 @@ onEveryGround('a truncation meets questions that nobody has answered yet', async
 
 // Of which an asynchronous write takes until the promise resolves.
 function slow(device: DaxDevice, until: Promise<void>): DaxDevice {
-  const write = async (...args: Parameters<DaxDevice['writeSync']>) => {
+  const write = async (...[source, pos, options]: Parameters<DaxDevice['write']>) => {
     await until;
-    return device.writeSync(...args);
+    return device.writeSync(source, pos, { flush: options?.flush ?? true });
   };
   return new Proxy(device, {
     get: (target, name) => {
