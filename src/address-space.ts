@@ -86,6 +86,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #pending: Pending | undefined;
   // Some of it lies where stores are not durable by themselves (PS-3).
   #isVolatile = false;
+  // The inode knows nothing of it any more, and may be gone.
+  #isOver = false;
   // What the service was told of it: a filesystem that is about to freeze waits for writes, which may fault.
   #isFrozen = false;
 
@@ -118,6 +120,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     if (unmapped instanceof AddressSpace) {
       addon().faultTakeOver(file, unmapped.#file);
       this.#isVolatile = unmapped.#isVolatile;
+      unmapped.#isOver = true;
       inode.unmapped = undefined;
     }
     inode.mappings = this;
@@ -188,14 +191,17 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   /** Other isolates may still look. Otherwise, if no view is left, I/O need not tell. */
   release(): void {
-    if (this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
+    if (this.#isOver || this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
     this.#letGo();
   }
 
+  // The inode may be forgotten afterwards, unless something is still to be made durable: that comes before `mappings` goes.
   #letGo(): void {
-    this.inode.mappings = undefined;
-    this.inode.extents.watcher = undefined;
-    if (this.#isStored) this.inode.unmapped = this;
+    const { inode } = this;
+    inode.extents.watcher = undefined;
+    if (this.#isStored) inode.unmapped = this;
+    else this.#isOver = true;
+    inode.mappings = undefined;
   }
 
   // What lies past the end is no file's.
@@ -205,7 +211,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   /** PS-2. */
   writeBack(pos: number, end: number): void {
-    if (!this.#isVolatile) return;
+    if (!this.#isVolatile || this.#isOver) return;
     const first = Math.floor(pos / this.pageSize);
     const count = pageCount(end, this.pageSize) - first;
     const stored = addon().faultTakeStored(this.#file, first, count);
@@ -216,7 +222,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       this.#operations.dirty?.(inode);
     }
     addon().faultSetDurable(this.#file, first, count);
-    if (inode.unmapped === this && !this.#isStored) inode.unmapped = undefined;
+    if (inode.unmapped !== this || this.#isStored) return;
+    this.#isOver = true;
+    inode.unmapped = undefined;
   }
 
   /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */
