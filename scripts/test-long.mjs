@@ -1,7 +1,7 @@
 // The long runs: a million random operations against a plain model, fsx with 100 000, 10 000 rounds of each race of page
-// faults, a minute of threads against a file that changes under them, 200 000 operations on ext2 against a model of a tree, 300 000 on many
-// files in each size of its caches,
-// 100 000 corrupt images of ext2, 200 000 operations against files of the kernel's here, and as many as an emulated machine makes
+// faults, a minute of threads against a file that changes under them, 200 000 operations on ext2 against a model of a tree,
+// 300 000 on many files in each size of its caches, 100 000 corrupt images of ext2, 200 000 operations against files of the
+// kernel's here, and as many as an emulated machine makes
 // in a quarter of an hour in the guest; and all suites of devices on memory that is no NVDIMM in order, but for persistent CXL
 // memory, and with the volatile memory of CXL where QEMU (8.1) and the kernel (6.3) have it. The NODE_DAX_TEST_ variables below ask
 // for other numbers. Arguments go to `node-dax vm`.
