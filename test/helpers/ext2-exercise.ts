@@ -80,8 +80,10 @@ class Exercise {
       const bytes = Buffer.alloc(3000, number);
       this.attempt(() => { fs.setxattr(inode, 'user.a', bytes.subarray(0, 60)); });
       this.attempt(() => { fs.chmod(inode, 0o700); });
-      if (inode.isDirectory) this.#changeIn(inode, bytes);
-      else this.#changeFile(inode, bytes, number);
+      // Another's change may have taken it away.
+      const isDirectory = this.attempt(() => inode.isDirectory);
+      if (isDirectory === true) this.#changeIn(inode, bytes);
+      else if (isDirectory === false) this.#changeFile(inode, bytes, number);
     }
     this.attempt(() => { fs.sync(); });
   }
