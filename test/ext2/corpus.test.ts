@@ -35,6 +35,9 @@ function contentOf(fs: Ext2, inode: Ext2Inode): Buffer {
   return content;
 }
 
+// All of them, on a busy machine.
+t.setTimeout(900_000);
+
 t.test('the images of e2fsprogs', { skip: missing ?? false, timeout: 600_000 }, (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'node-dax-corpus-'));
   t.teardown(() => { rmSync(folder, { recursive: true }); });
