@@ -166,6 +166,7 @@ export class Volume {
   /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
   makeInode(parent: IncoreInode, mode: number, isDirectory: boolean): IncoreInode {
     const ino = this.inodes.allocate(parent.ino, isDirectory);
+    if (this.#cache.get(ino) !== undefined) throw this.sb.corrupt('is marked as free, and a name leads to it', { ino });
     const inode = IncoreInode.make(this, ino, mode);
     this.#cache.add(inode);
     return inode;

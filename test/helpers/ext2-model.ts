@@ -313,7 +313,7 @@ export class Ext2Model {
     });
     const content = Buffer.alloc(size);
     node.content.copy(content);
-    if (size !== node.content.length) node.mtimeMs = undefined;
+    node.mtimeMs = undefined;
     node.content = content;
   }
 
