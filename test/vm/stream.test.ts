@@ -78,7 +78,7 @@ t.test('devices without a file are grouped by size, those with one are found by 
   const plan = planScript({ nvdimms, keep: [], modulesFolder: '/k/lib/modules/6', kernelVersion: '6', programs: { NDCTL: '/usr/bin/ndctl' } });
   t.match(plan, 'set -- $(regions_of 0 2)\n[ $# = 2 ]');
   t.match(plan, 'set -- $(regions_of 1)\n[ $# = 1 ]');
-  t.match(plan, 'set -- $(virtio_regions)\n[ $# = 1 ]');
+  t.match(plan, 'set -- $(bus_regions virtio-pmem)\n[ $# = 1 ]');
   t.match(plan, "namespace ${1} devdax 4096 existing '/f'");
   t.match(plan, 'provided NODE_DAX_TEST_DEVDAX_2 /dev/dax${1}.0', 'the second of a kind is numbered');
   t.match(plan, 'provided NODE_DAX_TEST_PMEM /dev/pmem${2}');
