@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { outOfRange, wrongArgument } from './failure.js';
+import { outOfRange, wrongArgument } from './argument-error.js';
 
 /** A path: a string, or bytes that need not be UTF-8. */
 export type FsPath = string | Uint8Array;

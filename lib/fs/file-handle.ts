@@ -5,7 +5,7 @@ import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition } from 
 import { bufferFor, toTransfer, toVector, toWrite, type WriteFileOptions } from './content-calls.js';
 import { attemptAsync, checkAborted, fail } from './failure.js';
 import type { OpenFile } from './open-files.js';
-import type { SyncCalls } from './index.js';
+import type { SyncCalls } from './sync-calls.js';
 
 const READ_LENGTH = 16384;
 

@@ -5,18 +5,14 @@ import type * as nodeFs from 'node:fs';
 import type * as nodePromises from 'node:fs/promises';
 import { checkOptions } from 'node-dax';
 import { toMode } from './arguments.js';
-import { contentCalls } from './content-calls.js';
 import type { MountedFilesystem } from './contract.js';
 import type { OpenHandle } from './file-handle.js';
 import { OpenFiles } from './open-files.js';
 import { promiseCalls } from './promise-calls.js';
 import { streams } from './streams.js';
-import { treeCalls } from './tree-calls.js';
+import { syncCalls, type SyncCalls } from './sync-calls.js';
 
 export type { MountedFilesystem } from './contract.js';
-
-/** The synchronous calls as they are made: what they take is checked when they are called. */
-export type SyncCalls = ReturnType<typeof treeCalls> & ReturnType<typeof contentCalls>;
 
 /** The synchronous calls, with node's types. */
 export type FsSync = Pick<typeof nodeFs, Extract<keyof SyncCalls, keyof typeof nodeFs>>;
@@ -56,7 +52,7 @@ let devices = 0;
 export function createFs(mounted: MountedFilesystem, options: FsOptions = {}): Fs {
   checkOptions(options, { umask: true });
   const files = new OpenFiles(mounted, toMode(options.umask, 0o022));
-  const calls: SyncCalls = { ...treeCalls(mounted, files, ++devices), ...contentCalls(mounted, files) };
+  const calls = syncCalls(mounted, files, ++devices);
   const promises = { ...promiseCalls(mounted, files, calls), constants };
   return { ...calls, ...streams(files), promises, constants } as unknown as Fs;
 }

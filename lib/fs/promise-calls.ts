@@ -7,7 +7,7 @@ import { dropCopy, isSame, toCopy, type WriteFileOptions } from './content-calls
 import type { MountedFilesystem } from './contract.js';
 import { attemptAsync, checkAborted, fail } from './failure.js';
 import { OpenHandle, toChunks } from './file-handle.js';
-import type { SyncCalls } from './index.js';
+import type { SyncCalls } from './sync-calls.js';
 import type { OpenFiles } from './open-files.js';
 
 const COPY_CHUNK = 1024 * 1024;
