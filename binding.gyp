@@ -7,23 +7,23 @@
     # A file for other machines: brings its C++ library along, which an old distribution lacks the symbols of.
     "prebuilt%": 0,
     "core_sources": [
-      "native/source.cc",
-      "native/sysfs.cc",
-      "native/direct_io.cc",
-      "native/mapping.cc",
-      "native/guarded_copy.cc",
-      "native/mapped_range.cc",
-      "native/fault_signals.cc",
-      "native/userfault.cc",
-      "native/vma_budget.cc",
-      "native/backing.cc",
-      "native/fault_region.cc",
-      "native/fault_file.cc",
-      "native/fault_service.cc",
-      "native/persist.cc",
-      "native/persist_x86_64.cc",
-      "native/persist_aarch64.cc",
-      "native/persist_generic.cc"
+      "native/device/source.cc",
+      "native/device/sysfs.cc",
+      "native/device/direct_io.cc",
+      "native/device/mapping.cc",
+      "native/sigbus/guarded_copy.cc",
+      "native/sigbus/mapped_range.cc",
+      "native/sigbus/fault_signals.cc",
+      "native/fault/userfault.cc",
+      "native/fault/vma_budget.cc",
+      "native/device/backing.cc",
+      "native/fault/fault_region.cc",
+      "native/fault/fault_file.cc",
+      "native/fault/fault_service.cc",
+      "native/persist/persist.cc",
+      "native/persist/persist_x86_64.cc",
+      "native/persist/persist_aarch64.cc",
+      "native/persist/persist_generic.cc"
     ]
   },
   "target_defaults": {
@@ -38,8 +38,8 @@
   "targets": [
     {
       "target_name": "node_dax",
-      "sources": ["native/addon.cc", "native/args.cc", "native/dax_device.cc", "native/fault_mapping.cc", "native/isolate_client.cc", "native/leased_memory.cc", "<@(core_sources)"],
-      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "sources": ["native/napi/addon.cc", "native/napi/args.cc", "native/napi/dax_device.cc", "native/napi/fault_mapping.cc", "native/napi/isolate_client.cc", "native/napi/leased_memory.cc", "<@(core_sources)"],
+      "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": [
         # The signal handler outlives the worker that loaded the addon: it must never be unloaded.
@@ -59,10 +59,10 @@
           "type": "executable",
           "sources": [
             "test/native/persist_test.cc",
-            "native/persist.cc",
-            "native/persist_x86_64.cc",
-            "native/persist_aarch64.cc",
-            "native/persist_generic.cc"
+            "native/persist/persist.cc",
+            "native/persist/persist_x86_64.cc",
+            "native/persist/persist_aarch64.cc",
+            "native/persist/persist_generic.cc"
           ],
           "include_dirs": ["native"]
         },

@@ -60,6 +60,7 @@ module.exports = [
   { files: ['lib/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1)) },
   { files: ['lib/ext2/*.ts', 'lib/testkit/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(1)) },
   { files: ['lib/*/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2)) },
+  { files: ['lib/ext2/*/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/cli/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(2)) },
   { files: ['lib/cli/*/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(3)) },
 ];

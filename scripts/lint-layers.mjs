@@ -1,5 +1,6 @@
-// Checks the dependency rules that ESLint cannot (eslint.layers.js has the others): which file of native/ may call what,
-// and that no import of src/ leads back to where it came from. `lint-layers.mjs [ROOT]`; exit status 1 for a violation.
+// Checks the dependency rules that ESLint cannot (eslint.layers.js has the others): which room may import which, what may be
+// called where in native/, and that no import leads back to where it came from. `lint-layers.mjs [ROOT]`; exit status 1 for
+// a violation.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
@@ -8,22 +9,63 @@ import ts from 'typescript';
 
 const root = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..');
 
+// What each room may import beside its own files and, in src/, the files at the top. The files named in `doors` import any
+// room, and no room imports them.
+const ROOMS = {
+  src: {
+    doors: ['index.ts'],
+    rooms: {
+      locks: [],
+      discovery: [],
+      device: ['discovery', 'locks'],
+      inode: ['device', 'locks'],
+      io: ['inode', 'device', 'locks'],
+      mmap: ['inode', 'device', 'locks'],
+      file: ['io', 'mmap', 'inode', 'device', 'locks'],
+    },
+  },
+  'lib/ext2': {
+    doors: ['index.ts', 'ext2.ts', 'mount.ts'],
+    rooms: {
+      format: [],
+      space: ['format'],
+      inode: ['space', 'format'],
+      volume: ['inode', 'space', 'format'],
+      xattr: ['volume', 'inode', 'space', 'format'],
+      names: ['volume', 'inode', 'space', 'format'],
+      files: ['volume', 'inode', 'space', 'format'],
+      check: ['space', 'format'],
+      mkfs: ['space', 'format'],
+    },
+  },
+  native: {
+    doors: [],
+    rooms: {
+      persist: [],
+      sigbus: [],
+      device: ['persist', 'sigbus'],
+      fault: ['device', 'persist', 'sigbus'],
+      napi: ['fault', 'device', 'persist', 'sigbus'],
+    },
+  },
+};
+
 // Comments may name what the code must not use; string literals may not hide it (assembly is one).
 const NATIVE_RULES = [
   {
-    pattern: /#\s*include\s*[<"](?:napi\.h|(?:js_native|node)_api\w*\.h|node\.h|v8\.h|uv\.h|(?:addon|args|dax_device|fault_mapping|isolate_client|leased_memory)\.h)[>"]/g,
-    allowed: /^(?:addon|args|dax_device|fault_mapping|isolate_client|leased_memory)\.(?:cc|h)$/,
-    message: 'Node-API belongs to addon, args, dax_device, fault_mapping, isolate_client and leased_memory',
+    pattern: /#\s*include\s*[<"](?:napi\.h|(?:js_native|node)_api\w*\.h|node\.h|v8\.h|uv\.h)[>"]/g,
+    allowed: /^napi\//,
+    message: 'Node-API belongs to native/napi',
   },
   {
     pattern: /\b(?:mmap|mmap64|munmap|msync|mremap|ioctl)\s*\(/g,
-    allowed: /^(?:source|mapping|mapped_range|backing|persist|userfault|fault_region)\.(?:cc|h)$/,
-    message: 'memory is mapped and devices are controlled in source, mapping, mapped_range, backing, persist, userfault and fault_region',
+    allowed: /^(?:device|fault|persist|sigbus)\//,
+    message: 'native/napi maps no memory and controls no device',
   },
   {
     pattern: /\b_mm_cl(?:wb|flush|flushopt)\b|\b__builtin_ia32_cl\w+|"[^"]*(?:\b|\\[nt])(?:cl(?:wb|flush|flushopt)\s+%|dc\s+cv\w+\s*,|sys\s+#3)/g,
-    allowed: /^persist_(?:x86_64|aarch64)\.cc$/,
-    message: 'flush instructions belong to persist_<arch>.cc',
+    allowed: /^persist\/persist_(?:x86_64|aarch64)\.cc$/,
+    message: 'flush instructions belong to native/persist/persist_<arch>.cc',
   },
 ];
 
@@ -56,17 +98,45 @@ function nativeViolations() {
   });
 }
 
+/** The files of `known` that `file` imports or includes. */
 function importsOf(file, known) {
-  const { importedFiles } = ts.preProcessFile(readFileSync(join(root, file), 'utf8'), true, true);
-  return importedFiles
-    .filter(({ fileName }) => fileName.startsWith('.'))
-    .map(({ fileName }) => normalize(join(dirname(file), fileName)).replace(/\.js$/, '.ts'))
-    .filter((imported) => known.has(imported));
+  const source = readFileSync(join(root, file), 'utf8');
+  const imported = file.endsWith('.ts')
+    ? ts
+        .preProcessFile(source, true, true)
+        .importedFiles.filter(({ fileName }) => fileName.startsWith('.'))
+        .map(({ fileName }) => normalize(join(dirname(file), fileName)).replace(/\.js$/, '.ts'))
+    : [...withoutComments(source).matchAll(/#\s*include\s*"([^"]+)"/g)].map(([, name]) => join('native', name));
+  return imported.filter((name) => known.has(name));
+}
+
+function wrongArrows() {
+  return Object.entries(ROOMS).flatMap(([house, { doors, rooms }]) => {
+    const files = filesUnder(house, /\.(?:ts|cc|h)$/);
+    const known = new Set(files);
+    const roomOf = (file) => {
+      const path = relative(house, file);
+      return path.includes('/') ? path.slice(0, path.indexOf('/')) : undefined;
+    };
+    const isDoor = (file) => doors.includes(relative(house, file));
+    const isMeant = (from, to) => {
+      const room = roomOf(to);
+      return room === roomOf(from) || room === undefined || rooms[roomOf(from)]?.includes(room);
+    };
+    return files.flatMap((file) => {
+      const room = roomOf(file);
+      if (room !== undefined && rooms[room] === undefined) return [`${file}: ${house}/ has no room ${room} (scripts/lint-layers.mjs)`];
+      if (isDoor(file)) return [];
+      return importsOf(file, known)
+        .filter((imported) => isDoor(imported) || !isMeant(file, imported))
+        .map((imported) => `${file} → ${imported}: a wrong arrow (scripts/lint-layers.mjs says which are meant)`);
+    });
+  });
 }
 
 // Imports of types alone count: two files that need each other's types are one idea in two files.
 function cycles() {
-  const files = new Set(filesUnder('src', /\.ts$/));
+  const files = new Set([...filesUnder('src', /\.ts$/), ...filesUnder('lib', /\.ts$/)]);
   const finished = new Set();
   const path = [];
   const found = [];
@@ -83,6 +153,6 @@ function cycles() {
   return found;
 }
 
-const violations = [...nativeViolations(), ...cycles()];
+const violations = [...nativeViolations(), ...wrongArrows(), ...cycles()];
 for (const violation of violations) console.error(violation);
 if (violations.length > 0) process.exitCode = 1;

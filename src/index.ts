@@ -16,7 +16,7 @@ export {
   type FlushOption,
   type LockMode,
   type WriteOptions,
-} from './block-device.js';
+} from './device/block-device.js';
 export {
   BH_BOUNDARY,
   BH_DELAY,
@@ -27,10 +27,10 @@ export {
   BH_UPTODATE,
   BufferHead,
   type BlockPlace,
-} from './buffer-head.js';
-export { DaxFile, type DaxFileOptions } from './dax-file.js';
-export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './dax-io.js';
-export type { Iter } from './dax-walk.js';
+} from './inode/buffer-head.js';
+export { DaxFile, type DaxFileOptions } from './file/dax-file.js';
+export { daxDoIo, daxDoIoAsync, DIO_LOCKING, DIO_SKIP_DIO_COUNT } from './io/dax-io.js';
+export type { Iter } from './io/dax-walk.js';
 export {
   daxFault,
   daxMkwrite,
@@ -45,7 +45,7 @@ export {
   type FaultOperations,
   type VmArea,
   type VmFault,
-} from './dax-fault.js';
+} from './mmap/dax-fault.js';
 export {
   DaxMapping,
   MAP_PRIVATE,
@@ -55,14 +55,14 @@ export {
   PROT_WRITE,
   type FaultInfo,
   type MappingHandle,
-} from './dax-mapping.js';
-export { daxMmap, type MmapOptions } from './dax-mmap.js';
-export { daxUnshare } from './dax-unshare.js';
-export { daxWriteback, daxWritebackAll } from './dax-writeback.js';
-export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
-export { DaxDevice, type DeviceFacts } from './device.js';
-export { lockDevice } from './device-lock.js';
-export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './direct-io.js';
+} from './mmap/dax-mapping.js';
+export { daxMmap, type MmapOptions } from './mmap/dax-mmap.js';
+export { daxUnshare } from './io/dax-unshare.js';
+export { daxWriteback, daxWritebackAll } from './mmap/dax-writeback.js';
+export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './io/dax-zero.js';
+export { DaxDevice, type DeviceFacts } from './device/device.js';
+export { lockDevice } from './device/device-lock.js';
+export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './device/direct-io.js';
 export { contentOf, type DeviceContent } from './discovery/content.js';
 export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
 export type {
@@ -81,18 +81,18 @@ export type {
 } from './discovery/device-info.js';
 export { doctor, type DoctorOptions } from './discovery/doctor.js';
 export type { Evidence } from './discovery/evidence.js';
-export { freezeSuper, thawSuper } from './freeze.js';
+export { freezeSuper, thawSuper } from './inode/freeze.js';
 export { list } from './discovery/list.js';
 export type { Report } from './discovery/report.js';
 export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
-export { type Extent, ExtentCache, type ExtentState } from './extent-cache.js';
-export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode.js';
-export { asOperation, type LockRank } from './lock-order.js';
-export { loopTurn } from './loop-turn.js';
-export { open, openSync, type OpenOptions } from './open.js';
+export { type Extent, ExtentCache, type ExtentState } from './inode/extent-cache.js';
+export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode/inode.js';
+export { asOperation, type LockRank } from './locks/lock-order.js';
+export { loopTurn } from './locks/loop-turn.js';
+export { open, openSync, type OpenOptions } from './device/open.js';
 export { checkOptions, type OptionNames } from './options.js';
-export { partition } from './partition.js';
-export { RwLock } from './rw-lock.js';
+export { partition } from './device/partition.js';
+export { RwLock } from './locks/rw-lock.js';
 export { PAGE_SIZE, SECTOR_SIZE, type Bytes } from './units.js';
-export { readFull, readFullSync, writeAll, writeAllSync, type ByteSink, type ByteSource } from './whole.js';
+export { readFull, readFullSync, writeAll, writeAllSync, type ByteSink, type ByteSource } from './device/whole.js';

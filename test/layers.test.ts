@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Linter } from 'eslint';
 import t, { type Test } from 'tap';
 import tseslint from 'typescript-eslint';
@@ -19,27 +19,27 @@ function importRules(filename: string, code: string): string[] {
 
 t.test('arrows that are refused', (t) => {
   const refused: [string, string, string][] = [
-    ['src knows no lib', 'src/open.ts', "import { mount } from '../lib/ext2/index.js';"],
+    ['src knows no lib', 'src/device/open.ts', "import { mount } from '../lib/ext2/index.js';"],
     ['src knows no lib, from a folder', 'src/discovery/list.ts', "export { runVm } from '../../lib/vm/index.js';"],
-    ['src does not import itself by its public name', 'src/open.ts', "import { open } from 'node-dax';"],
+    ['src does not import itself by its public name', 'src/device/open.ts', "import { open } from 'node-dax';"],
     ['src/binding.ts too', 'src/binding.ts', "import { open } from '../lib/cli/main.js';"],
-    ['lib does not reach into src', 'lib/ext2/super.ts', "import { addon } from '../../src/binding.js';"],
-    ['lib does not reach into src for a type', 'lib/ext2/super.ts', "import type { Addon } from '../../src/binding.js';"],
-    ['lib does not reach into dist', 'lib/ext2/super.ts', "import { addon } from '../../dist/src/binding.js';"],
+    ['lib does not reach into src', 'lib/ext2/space/super.ts', "import { addon } from '../../src/binding.js';"],
+    ['lib does not reach into src for a type', 'lib/ext2/space/super.ts', "import type { Addon } from '../../src/binding.js';"],
+    ['lib does not reach into dist', 'lib/ext2/space/super.ts', "import { addon } from '../../dist/src/binding.js';"],
     ['lib/cli does not reach into src', 'lib/cli/main.ts', "import { open } from '../../src/open.js';"],
     ['nor out of lib at all', 'lib/cli/main.ts', "import { seed } from '../../test/helpers/seed.js';"],
     ['nor from a folder', 'lib/cli/ext2/mkfs.ts', "import { seed } from '../../../test/helpers/seed.js';"],
     ['no folder of lib imports the one beside it', 'lib/fs/index.ts', "import { mount } from '../ext2/index.js';"],
     ['nor from a folder of its own', 'lib/fs/promises/index.ts', "import { mount } from '../../ext2/index.js';"],
-    ['the addon is loaded in one place', 'src/open.ts', "import bindings from 'bindings';"],
+    ['the addon is loaded in one place', 'src/device/open.ts', "import bindings from 'bindings';"],
     ['not in lib', 'lib/vm/run.ts', "import bindings from 'bindings';"],
-    ['not by path', 'src/open.ts', "const addon = require('../build/Release/node_dax.node');"],
-    ['not with a require made for it', 'src/open.ts', "const addon = nodeRequire('../build/Release/node_dax.node');"],
-    ['not by dlopen', 'src/open.ts', "process.dlopen(module, path);"],
+    ['not by path', 'src/device/open.ts', "const addon = require('../build/Release/node_dax.node');"],
+    ['not with a require made for it', 'src/device/open.ts', "const addon = nodeRequire('../build/Release/node_dax.node');"],
+    ['not by dlopen', 'src/device/open.ts', "process.dlopen(module, path);"],
     ['not by import()', 'lib/vm/run.ts', "const addon = await import('bindings');"],
-    ['nor is src', 'lib/ext2/super.ts', "const { open } = await import('../../src/open.js');"],
-    ['nor the type of an import', 'lib/ext2/super.ts', "let device: import('../../src/device.js').DaxDevice;"],
-    ['nor by import =', 'lib/ext2/super.ts', "import device = require('../../src/device.js');"],
+    ['nor is src', 'lib/ext2/space/super.ts', "const { open } = await import('../../src/open.js');"],
+    ['nor the type of an import', 'lib/ext2/space/super.ts', "let device: import('../../src/device.js').DaxDevice;"],
+    ['nor by import =', 'lib/ext2/space/super.ts', "import device = require('../../src/device.js');"],
   ];
   for (const [name, filename, code] of refused) {
     t.not(importRules(filename, code).length, 0, `${name}: ${filename}: ${code}`);
@@ -50,10 +50,10 @@ t.test('arrows that are refused', (t) => {
 t.test('arrows that are meant', (t) => {
   const meant: [string, string][] = [
     ['src/binding.ts', "import bindings from 'bindings';"],
-    ['src/open.ts', "import { addon } from './binding.js';"],
+    ['src/device/open.ts', "import { addon } from './binding.js';"],
     ['src/discovery/list.ts', "import { DaxError } from '../errors.js';"],
-    ['lib/ext2/super.ts', "import { DaxError } from 'node-dax';"],
-    ['lib/ext2/super.ts', "import { balloc } from './balloc.js';"],
+    ['lib/ext2/space/super.ts', "import { DaxError } from 'node-dax';"],
+    ['lib/ext2/space/super.ts', "import { balloc } from './balloc.js';"],
     ['lib/fs/promises/index.ts', "import { Stats } from '../stats.js';"],
     ['lib/fs/index.ts', "import { mount } from 'node-dax/ext2';"],
     ['lib/cli/vm.ts', "import { runVm } from '../vm/index.js';"],
@@ -77,22 +77,21 @@ function scriptRules(t: Test, files: Record<string, string>): { status: number |
   return { status, lines: stderr.split('\n').filter((line) => line !== '') };
 }
 
-t.test('native code in the wrong file', (t) => {
+t.test('native code in the wrong room', (t) => {
   const misplaced: [string, string][] = [
-    ['native/mapping.cc', '#include <napi.h>'],
-    ['native/source.h', '#include "node_api.h"'],
-    ['native/source.cc', '#include "dax_device.h"'],
-    ['native/guarded_copy.cc', '#include <uv.h>'],
-    ['native/dax_device.cc', 'void* p = mmap(nullptr, 1, 0, 0, fd, 0);'],
-    ['native/sigbus.cc', 'int r = ::munmap (p, 1);'],
-    ['native/direct_access.cc', 'msync(p, 1, MS_SYNC);'],
-    ['native/addon.cc', 'const char* url = "https://"; mremap(p, 1, 2, 0);'],
-    ['native/sysfs.cc', 'ioctl(fd, BLKGETSIZE64, &size);'],
-    ['native/persist.cc', '_mm_clflush(p);'],
-    ['native/persist.h', 'inline void F(char* p) { asm volatile("clwb %0" : "+m"(*p)); }'],
-    ['native/mapping.cc', 'asm volatile("\\n\\tclflushopt %0" : "+m"(*p));'],
-    ['native/persist_generic.cc', 'asm volatile("dc cvac, %0" : : "r"(p));'],
-    ['native/mapping.cc', 'asm volatile("sys #3, c7, c12, #1, %0" : : "r"(p));'],
+    ['native/device/mapping.cc', '#include <napi.h>'],
+    ['native/device/source.h', '#include "node_api.h"'],
+    ['native/sigbus/guarded_copy.cc', '#include <uv.h>'],
+    ['native/napi/dax_device.cc', 'void* p = mmap(nullptr, 1, 0, 0, fd, 0);'],
+    ['native/napi/args.cc', 'int r = ::munmap (p, 1);'],
+    ['native/napi/fault_mapping.cc', 'msync(p, 1, MS_SYNC);'],
+    ['native/napi/addon.cc', 'const char* url = "https://"; mremap(p, 1, 2, 0);'],
+    ['native/napi/leased_memory.cc', 'ioctl(fd, BLKGETSIZE64, &size);'],
+    ['native/persist/persist.cc', '_mm_clflush(p);'],
+    ['native/persist/persist.h', 'inline void F(char* p) { asm volatile("clwb %0" : "+m"(*p)); }'],
+    ['native/device/mapping.cc', 'asm volatile("\\n\\tclflushopt %0" : "+m"(*p));'],
+    ['native/persist/persist_generic.cc', 'asm volatile("dc cvac, %0" : : "r"(p));'],
+    ['native/device/mapping.cc', 'asm volatile("sys #3, c7, c12, #1, %0" : : "r"(p));'],
   ];
   const files: Record<string, string> = {};
   const expected = misplaced.map(([file, code]) => {
@@ -110,25 +109,78 @@ t.test('native code in the wrong file', (t) => {
 
 t.test('native code in its place', (t) => {
   const { status, lines } = scriptRules(t, {
-    'native/dax_device.cc': '#include <napi.h>\n#include "args.h"\n// Never mmap() here.\nmapping->Unmap();\n',
-    'native/mapping.cc': '#include "source.h"\n/* clwb %0 */ mmap(nullptr, 1, 0, 0, fd, 0);\n',
-    'native/persist_x86_64.cc': 'asm volatile("clwb %0" : "+m"(*p));\n_mm_clflush(p);\n',
-    'native/persist.cc': 'const char* name = "clwb";\n',
+    'native/napi/dax_device.cc': '#include <napi.h>\n#include "napi/args.h"\n// Never mmap() here.\nmapping->Unmap();\n',
+    'native/napi/args.h': '#include <napi.h>\n',
+    'native/device/mapping.cc': '#include "device/source.h"\n/* clwb %0 */ mmap(nullptr, 1, 0, 0, fd, 0);\n',
+    'native/device/source.h': '#include "persist/persist.h"\n',
+    'native/persist/persist.h': '#pragma once\n',
+    'native/persist/persist_x86_64.cc': 'asm volatile("clwb %0" : "+m"(*p));\n_mm_clflush(p);\n',
+    'native/persist/persist.cc': 'const char* name = "clwb";\n',
   });
   t.strictSame(lines, []);
   t.equal(status, 0);
   t.end();
 });
 
+// Each room with one that it may not import: [from, to], both files of the tree.
+const WRONG_ARROWS = [
+  ['src/locks/rw-lock.ts', 'src/discovery/list.ts'],
+  ['src/discovery/list.ts', 'src/device/device.ts'],
+  ['src/device/device.ts', 'src/inode/inode.ts'],
+  ['src/inode/inode.ts', 'src/io/dax-io.ts'],
+  ['src/io/dax-io.ts', 'src/mmap/dax-fault.ts'],
+  ['src/mmap/dax-fault.ts', 'src/io/dax-io.ts'],
+  ['src/file/dax-file.ts', 'src/discovery/list.ts'],
+  ['src/errors.ts', 'src/device/device.ts'],
+  ['src/device/device.ts', 'src/index.ts'],
+  ['lib/ext2/format/disk.ts', 'lib/ext2/space/super.ts'],
+  ['lib/ext2/space/super.ts', 'lib/ext2/inode/inode.ts'],
+  ['lib/ext2/inode/inode.ts', 'lib/ext2/volume/volume.ts'],
+  ['lib/ext2/volume/volume.ts', 'lib/ext2/xattr/xattr.ts'],
+  ['lib/ext2/xattr/xattr.ts', 'lib/ext2/names/namei.ts'],
+  ['lib/ext2/names/namei.ts', 'lib/ext2/files/file.ts'],
+  ['lib/ext2/files/file.ts', 'lib/ext2/names/namei.ts'],
+  ['lib/ext2/check/check.ts', 'lib/ext2/volume/volume.ts'],
+  ['lib/ext2/mkfs/mkfs.ts', 'lib/ext2/volume/volume.ts'],
+  ['lib/ext2/names/namei.ts', 'lib/ext2/mount.ts'],
+  ['native/persist/persist.cc', 'native/device/source.h'],
+  ['native/sigbus/guarded_copy.cc', 'native/persist/persist.h'],
+  ['native/device/source.h', 'native/fault/fault_file.h'],
+  ['native/fault/fault_file.h', 'native/napi/args.h'],
+] as const;
+
+t.test('arrows from room to room', (t) => {
+  for (const [from, to] of WRONG_ARROWS) {
+    const path = relative(dirname(from), to).replace(/\.ts$/, '.js');
+    const line = from.endsWith('.ts') ? `import type { X } from '${path.startsWith('.') ? path : `./${path}`}';` : `#include "${relative('native', to)}"`;
+    const { status, lines } = scriptRules(t, { [from]: line, [to]: '' });
+    t.equal(status, 1, `${from} → ${to}`);
+    t.match(lines, [`${from} → ${to}: a wrong arrow`]);
+  }
+  t.end();
+});
+
+t.test('a room that nobody knows', (t) => {
+  const { status, lines } = scriptRules(t, { 'src/things/thing.ts': '' });
+  t.equal(status, 1);
+  t.match(lines, ['src/things/thing.ts: src/ has no room things']);
+  t.end();
+});
+
 t.test('cycles of imports', (t) => {
   const { status, lines } = scriptRules(t, {
-    'src/device.ts': "import { list } from './discovery/list.js';",
-    'src/discovery/list.ts': "import type { DaxDevice } from '../open.js';",
-    'src/open.ts': "export { DaxDevice } from './device.js';",
+    'src/device/device.ts': "import { list } from './partition.js';",
+    'src/device/partition.ts': "import type { DaxDevice } from './open.js';",
+    'src/device/open.ts': "export { DaxDevice } from './device.js';",
     'src/errors.ts': "import { inspect } from 'node:util';",
+    'lib/fs/index.ts': "import { a } from './streams.js';",
+    'lib/fs/streams.ts': "import type { B } from './index.js';",
   });
   t.equal(status, 1);
-  t.strictSame(lines, ['src/device.ts → src/discovery/list.ts → src/open.ts → src/device.ts: a cycle of imports']);
+  t.strictSame(lines, [
+    'src/device/device.ts → src/device/partition.ts → src/device/open.ts → src/device/device.ts: a cycle of imports',
+    'lib/fs/index.ts → lib/fs/streams.ts → lib/fs/index.ts: a cycle of imports',
+  ]);
   t.end();
 });
 

@@ -22,20 +22,20 @@ import {
   typeOf,
   withFlag,
   type Superblock,
-} from './disk.js';
-import type { Dirent } from './dir.js';
-import { fail } from './error.js';
-import { Ext2File, operationsOf } from './file.js';
-import type { Ext2Inode } from './ext2-inode.js';
-import { decodeDevice, type Ext2Times, type IncoreInode } from './inode.js';
-import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './name.js';
-import * as namei from './namei.js';
-import { lookup, resolve, resolveParent } from './path.js';
-import { reclaim, type Reclaimed } from './reclaim.js';
-import { nowSeconds, type Owner, type Super } from './super.js';
-import { readTarget } from './symlink.js';
-import type { Volume } from './volume.js';
-import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr.js';
+} from './format/disk.js';
+import type { Dirent } from './inode/dir.js';
+import { fail } from './format/error.js';
+import { Ext2File, operationsOf } from './files/file.js';
+import type { Ext2Inode } from './volume/ext2-inode.js';
+import { decodeDevice, type Ext2Times, type IncoreInode } from './inode/inode.js';
+import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './format/name.js';
+import * as namei from './names/namei.js';
+import { lookup, resolve, resolveParent } from './names/path.js';
+import { reclaim, type Reclaimed } from './volume/reclaim.js';
+import { nowSeconds, type Owner, type Super } from './space/super.js';
+import { readTarget } from './inode/symlink.js';
+import type { Volume } from './volume/volume.js';
+import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js';
 
 /** What `stat` tells of an inode. */
 export interface Ext2Stat {

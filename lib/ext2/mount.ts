@@ -1,13 +1,14 @@
 // Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
 
 import { argumentError, checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
-import { lockFor, syncAtExit } from './claim.js';
-import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './disk.js';
-import { corruption } from './error.js';
+import { lockFor } from './space/claim.js';
+import { syncAtExit } from './volume/sync-at-exit.js';
+import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './format/disk.js';
+import { corruption } from './format/error.js';
 import { checkOwner, Ext2 } from './ext2.js';
-import { IncoreInode } from './inode.js';
-import { nowSeconds, Super, type Owner } from './super.js';
-import { Volume } from './volume.js';
+import { IncoreInode } from './inode/inode.js';
+import { nowSeconds, Super, type Owner } from './space/super.js';
+import { Volume } from './volume/volume.js';
 
 const CACHE_BYTES = 64 * 2 ** 20;
 

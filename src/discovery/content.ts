@@ -3,7 +3,6 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BlockDevice } from '../block-device.js';
 import { type Answer, askLibblkid } from './libblkid.js';
 import { SIGNATURE_LENGTH, signatureOf } from './signatures.js';
 
@@ -15,7 +14,13 @@ export interface DeviceContent {
   unasked?: string;
 }
 
-type Readable = Pick<BlockDevice, 'readSync'>;
+/** What is asked of a device, in bytes: any `BlockDevice` has it. */
+export interface Contents {
+  readonly size: number;
+  readSync(target: Uint8Array, pos: number): number;
+}
+
+type Readable = Pick<Contents, 'readSync'>;
 
 // libblkid looks no further: the second header of LUKS2 is at 4 MiB, RAID of Promise begins 1.6 MiB before the end.
 const HEAD = 8 * 1024 ** 2;
@@ -30,7 +35,7 @@ const FAMFS_LOG = { pos: 2 * 1024 ** 2, magic: Buffer.from('0df0fecaad0b0000', '
  * of both ends in the folder for temporary files, which takes some 20 ms; where util-linux is not installed, or the copy
  * cannot be made, `unasked` says so. Throws what `device.readSync` throws for its first bytes.
  */
-export function contentOf(device: Pick<BlockDevice, 'size' | 'readSync'>): DeviceContent {
+export function contentOf(device: Contents): DeviceContent {
   return contentBy(device, () => aboutCopy(device, device.size));
 }
 

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { check, describeFinding } from 'node-dax/ext2';
-import { nameHash, type HashVersion } from '../../lib/ext2/name-hash.js';
+import { nameHash, type HashVersion } from '../../lib/ext2/format/name-hash.js';
 import { e2fsckMissing } from '../helpers/e2fsck.js';
 import { ImageDevice } from '../helpers/ext2-image.js';
 import { loopMountMissing, withKernelMount } from '../helpers/kernel-mount.js';

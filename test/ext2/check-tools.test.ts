@@ -7,7 +7,7 @@ import { check, describeFinding, mount } from 'node-dax/ext2';
 import { ext2 } from '../helpers/ext2-command.js';
 import { scratchPath } from '../helpers/devices.js';
 import { afterDebugfs, debugfs, e2fsprogsMissing, ImageDevice, withFile } from '../helpers/ext2-image.js';
-import { entryHash } from '../../lib/ext2/xattr-hash.js';
+import { entryHash } from '../../lib/ext2/format/xattr-hash.js';
 
 const skip = e2fsprogsMissing() ?? false;
 const SUPERBLOCK = 1024;

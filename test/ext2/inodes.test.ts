@@ -278,7 +278,7 @@ t.test('a file of the largest size, and one that is damaged, hide no other name'
 
 t.test('whoever uses what was forgotten is told, where caches are asserted', (t) => {
   const program = `
-    const { poison } = require(${JSON.stringify(require.resolve('../../lib/ext2/poison.js'))});
+    const { poison } = require(${JSON.stringify(require.resolve('../../lib/ext2/volume/poison.js'))});
     class Thing { isForgotten = true; size = 1; get double() { return 2 * this.size; } }
     const thing = new Thing();
     poison(thing, 'isForgotten');

@@ -1,6 +1,6 @@
 // What each thread of the stress does: loads and stores at random, every result held against what may be seen.
 
-import { DaxMapping, type MappingHandle } from '../../src/dax-mapping.js';
+import { DaxMapping, type MappingHandle } from '../../src/mmap/dax-mapping.js';
 import { afterLook, isExpected, LANES, Lanes, type Stored } from './lanes.js';
 import { randomFrom } from './random.js';
 

@@ -7,7 +7,7 @@ import { connect, createServer as createNetServer, type AddressInfo } from 'node
 import { finished } from 'node:stream/promises';
 import { parentPort, type MessagePort } from 'node:worker_threads';
 // Not all of node-dax: threads are started by the hundred.
-import { DaxMapping, type FaultInfo, type MappingHandle } from '../../src/dax-mapping.js';
+import { DaxMapping, type FaultInfo, type MappingHandle } from '../../src/mmap/dax-mapping.js';
 import { storm, type StormOptions, type StormResult } from './fault-storm.js';
 
 /** A loss that a mapping told of. */

@@ -19,11 +19,11 @@
 #include <thread>
 #include <vector>
 
-#include "fault_file.h"
-#include "fault_service.h"
-#include "fault_signals.h"
-#include "guarded_copy.h"
-#include "source.h"
+#include "fault/fault_file.h"
+#include "fault/fault_service.h"
+#include "sigbus/fault_signals.h"
+#include "sigbus/guarded_copy.h"
+#include "device/source.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Records what Persistence asks of the processor for stores of every alignment, and checks that each cache
 // line touched was written back or streamed, that none else was, and that the bytes are right.
 
-#include "persist.h"
+#include "persist/persist.h"
 
 #include <sys/mman.h>
 

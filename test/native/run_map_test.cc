@@ -1,5 +1,5 @@
 // RunMap against an array. Arguments: seed, rounds.
-#include "run_map.h"
+#include "fault/run_map.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,8 +1,8 @@
 // Owns a superblock in words, as `ext2 info` and `ext2 mkfs` print it.
 
 import type { Superblock } from 'node-dax/ext2';
-import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag } from '../../ext2/disk.js';
-import { featureNames } from '../../ext2/features.js';
+import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag } from '../../ext2/format/disk.js';
+import { featureNames } from '../../ext2/format/features.js';
 import { humanSize } from '../table.js';
 import { shown } from './names.js';
 import { minuteInWords } from './output.js';

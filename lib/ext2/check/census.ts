@@ -1,0 +1,155 @@
+// Owns what a check learns of blocks and inodes: who claims which, and how often each is led to.
+
+import { DaxError } from 'node-dax';
+import { isSet, setRun } from '../format/bits.js';
+import { EXT2_BAD_INO, FT, type GroupDesc, type Superblock } from '../format/disk.js';
+import type { Findings } from './findings.js';
+import type { Geometry } from '../format/geometry.js';
+import type { Medium } from '../space/medium.js';
+
+/** The inodes of one group, by their place in it. */
+interface GroupInodes {
+  /** One of `FT`; 0 for an inode that is not in use. */
+  readonly type: Uint8Array;
+  /** i_links_count. */
+  readonly links: Uint16Array;
+  /** Entries that lead there. */
+  readonly names: Uint32Array;
+}
+
+/** A block of a directory. */
+export interface DirectoryBlock {
+  readonly iblock: number;
+  readonly block: number;
+}
+
+export interface CheckedDirectory {
+  readonly ino: number;
+  readonly blocks: DirectoryBlock[];
+  /** i_size in blocks. */
+  readonly length: number;
+  /** i_flags says that it has an index. */
+  readonly isIndexed: boolean;
+  /** Where its `..` leads, once it was read. */
+  up: number | undefined;
+  /** The directories that have an entry for it. */
+  readonly parents: number[];
+}
+
+// Keeps apart an inode in use of an unknown type and one that is not in use.
+const IN_USE = 1;
+
+export class Census {
+  readonly sb: Superblock;
+  readonly geometry: Geometry;
+  readonly descs: readonly GroupDesc[];
+  readonly findings: Findings;
+  readonly directories = new Map<number, CheckedDirectory>();
+  /** Inodes that lead to each block of extended attributes. */
+  readonly attributeUsers = new Map<number, number>();
+  usedInodes = 0;
+  /** Bit n: the block n after the first one is claimed. */
+  readonly claimed: Uint8Array;
+  readonly #medium: Medium;
+  readonly #inodes: (GroupInodes | undefined)[] = [];
+
+  constructor(medium: Medium, sb: Superblock, geometry: Geometry, descs: readonly GroupDesc[], findings: Findings) {
+    this.#medium = medium;
+    this.sb = sb;
+    this.geometry = geometry;
+    this.descs = descs;
+    this.findings = findings;
+    this.claimed = new Uint8Array(Math.ceil((geometry.blocksCount - geometry.firstDataBlock) / 8));
+  }
+
+  /** Bytes of the medium; undefined, and a finding, where they cannot be read. */
+  load(pos: number, length: number): Uint8Array<ArrayBuffer> | undefined {
+    try {
+      return this.#medium.load(pos, length);
+    } catch (error) {
+      if (!(error instanceof DaxError) || error.code !== 'EIO') throw error;
+      this.findings.error('cannot be read', { block: Math.floor(pos / this.geometry.blockSize) });
+      return undefined;
+    }
+  }
+
+  loadBlock(block: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.load(block * this.geometry.blockSize, this.geometry.blockSize);
+  }
+
+  groupStart(group: number): number {
+    return this.geometry.firstDataBlock + group * this.geometry.blocksPerGroup;
+  }
+
+  groupBlocks(group: number): number {
+    return Math.min(this.geometry.blocksPerGroup, this.geometry.blocksCount - this.groupStart(group));
+  }
+
+  isBlock(block: number): boolean {
+    return block !== 0 && block >= this.geometry.firstDataBlock && block < this.geometry.blocksCount;
+  }
+
+  isClaimed(block: number): boolean {
+    return isSet(this.claimed, block - this.geometry.firstDataBlock);
+  }
+
+  /** Claims blocks that exist. False if one of them was claimed before; then all are. */
+  claim(block: number, count = 1): boolean {
+    let isFirst = true;
+    for (let at = block; at < block + count && isFirst; at++) isFirst = !this.isClaimed(at);
+    setRun(this.claimed, block - this.geometry.firstDataBlock, count);
+    return isFirst;
+  }
+
+  /** Notes an inode that is in use. `type` is one of `FT`; 0 for one that is used and cannot be. */
+  use(ino: number, type: number, links: number): void {
+    const { group, index } = this.#place(ino);
+    const { inodesPerGroup } = this.geometry;
+    const inodes = (this.#inodes[group] ??= {
+      type: new Uint8Array(inodesPerGroup),
+      links: new Uint16Array(inodesPerGroup),
+      names: new Uint32Array(inodesPerGroup),
+    });
+    inodes.type[index] = type + IN_USE;
+    inodes.links[index] = links;
+    this.usedInodes++;
+  }
+
+  isUsed(ino: number): boolean {
+    return this.#typeByte(ino) !== 0;
+  }
+
+  /** One of `FT`: 0 for an inode that is not in use. */
+  typeOf(ino: number): number {
+    return Math.max(FT.UNKNOWN, this.#typeByte(ino) - IN_USE);
+  }
+
+  /** Counts an entry that leads to an inode in use. */
+  name(ino: number): void {
+    const { group, index } = this.#place(ino);
+    const names = this.#inodes[group]?.names;
+    if (names !== undefined) names[index] = (names[index] as number) + 1;
+  }
+
+  /** The inodes of a group that are in use, with i_links_count and the entries that were counted. */
+  *used(group: number): Generator<{ ino: number; links: number; names: number }> {
+    const inodes = this.#inodes[group];
+    if (inodes === undefined) return;
+    for (const [index, type] of inodes.type.entries()) {
+      if (type === 0) continue;
+      const ino = group * this.geometry.inodesPerGroup + index + EXT2_BAD_INO;
+      yield { ino, links: inodes.links[index] as number, names: inodes.names[index] as number };
+    }
+  }
+
+  #typeByte(ino: number): number {
+    const { group, index } = this.#place(ino);
+    return this.#inodes[group]?.type[index] ?? 0;
+  }
+
+  #place(ino: number): { group: number; index: number } {
+    const { inodesPerGroup } = this.geometry;
+    const index = ino - EXT2_BAD_INO;
+    return { group: Math.floor(index / inodesPerGroup), index: index % inodesPerGroup };
+  }
+}

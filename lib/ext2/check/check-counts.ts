@@ -1,0 +1,121 @@
+// Owns the check of what is counted and marked: names of inodes, bitmaps, and how much is free.
+
+import { countClear, isSet, setRun } from '../format/bits.js';
+import type { Census } from './census.js';
+import { isBitmap } from './check-tables.js';
+import { BG_BLOCK_UNINIT, BG_INODE_UNINIT, EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasFlag, RO_COMPAT, type GroupDesc } from '../format/disk.js';
+import type { Place } from '../format/error.js';
+import { ownInodes } from '../format/own-inodes.js';
+
+/** Compares i_links_count with the entries that lead to each inode. */
+export function checkLinks(census: Census): void {
+  const { geometry, sb, findings } = census;
+  const own = new Set(ownInodes(sb, geometry));
+  const hasDirNlink = hasFlag(sb.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
+  for (let group = 0; group < geometry.groups; group++) {
+    for (const { ino, links, names } of census.used(group)) {
+      if (own.has(ino)) continue;
+      const isDirectory = census.typeOf(ino) === FT.DIR;
+      // Its own '.' leads to a directory.
+      const isLost = isDirectory ? ino !== EXT2_ROOT_INO && census.directories.get(ino)?.parents.length === 0 : names === 0;
+      if (isLost) findings.add('leak', 'has no name', { ino });
+      else if (links !== names && !(hasDirNlink && isDirectory && links === 1)) {
+        findings.add(links > names ? 'leak' : 'error', `counts ${links} names, has ${names}`, { ino });
+      }
+    }
+  }
+}
+
+/** Compares bitmaps with what is in use, and the free counts with both. */
+export function checkBitmaps(census: Census): void {
+  const { geometry, sb, findings, descs } = census;
+  let freeBlocks = 0;
+  let freeInodes = 0;
+  for (const [group, desc] of descs.entries()) {
+    const blocks = census.groupBlocks(group);
+    const start = (census.groupStart(group) - geometry.firstDataBlock) / 8;
+    const used = census.claimed.subarray(start, start + Math.ceil(blocks / 8));
+    const inodes = usedInodes(census, group);
+    if (isBitmap(census, group, desc, 'bg_block_bitmap')) {
+      const first = census.groupStart(group);
+      const place = (index: number) => ({ block: first + index });
+      compare(census, { group, bitmap: desc.bg_block_bitmap, used, count: blocks, place });
+    }
+    if (isBitmap(census, group, desc, 'bg_inode_bitmap')) {
+      const first = group * geometry.inodesPerGroup + EXT2_BAD_INO;
+      const place = (index: number) => ({ ino: first + index });
+      compare(census, { group, bitmap: desc.bg_inode_bitmap, used: inodes.used, count: geometry.inodesPerGroup, place });
+    }
+    const free = { blocks: countClear(used, blocks), inodes: countClear(inodes.used, geometry.inodesPerGroup) };
+    freeBlocks += free.blocks;
+    freeInodes += free.inodes;
+    const expect = (what: string, told: number, is: number) => {
+      if (told !== is) findings.add('count', `counts ${told} ${what}, has ${is}`, { group });
+    };
+    checkUninitialized(census, group, desc);
+    expect('free blocks', desc.bg_free_blocks_count, free.blocks);
+    expect('free inodes', desc.bg_free_inodes_count, free.inodes);
+    expect('directories', desc.bg_used_dirs_count, inodes.directories);
+  }
+  const { s_free_blocks_count, s_free_inodes_count } = sb;
+  if (s_free_blocks_count !== freeBlocks) findings.add('count', `counts ${s_free_blocks_count} free blocks, there are ${freeBlocks}`);
+  if (s_free_inodes_count !== freeInodes) findings.add('count', `counts ${s_free_inodes_count} free inodes, there are ${freeInodes}`);
+}
+
+// Without uninit_bg nobody minds, unless inodes are in use where there are said to be none.
+function checkUninitialized(census: Census, group: number, { bg_flags, bg_itable_unused }: GroupDesc): void {
+  const { findings } = census;
+  if (hasFlag(bg_flags, BG_INODE_UNINIT) && !census.used(group).next().done) {
+    findings.error('has inodes in use, and is marked as having none', { group });
+  } else if (hasFlag(bg_flags, BG_INODE_UNINIT) || hasFlag(bg_flags, BG_BLOCK_UNINIT) || bg_itable_unused !== 0) {
+    findings.add('unclean', 'is marked as uninitialised, and the feature uninit_bg is not there', { group });
+  }
+}
+
+function usedInodes(census: Census, group: number): { used: Uint8Array; directories: number } {
+  const { inodesPerGroup, firstIno } = census.geometry;
+  const used = new Uint8Array(Math.ceil(inodesPerGroup / 8));
+  const first = group * inodesPerGroup + EXT2_BAD_INO;
+  let directories = 0;
+  for (let ino = first; ino < Math.min(firstIno, first + inodesPerGroup); ino++) setRun(used, ino - first, 1);
+  for (const { ino } of census.used(group)) {
+    setRun(used, ino - first, 1);
+    if (census.typeOf(ino) === FT.DIR) directories++;
+  }
+  return { used, directories };
+}
+
+interface Comparison {
+  readonly group: number;
+  /** The block with the bitmap. */
+  readonly bitmap: number;
+  /** What is in use. */
+  readonly used: Uint8Array;
+  readonly count: number;
+  readonly place: (index: number) => Place;
+}
+
+// Findings are of runs: a file that was lost has many blocks.
+function compare(census: Census, { group, bitmap, used, count, place }: Comparison): void {
+  const { findings, geometry } = census;
+  const marked = census.loadBlock(bitmap);
+  if (marked === undefined) return;
+  for (let index = 0; index < count; ) {
+    if (index % 8 === 0 && marked[index / 8] === used[index / 8]) {
+      index += 8;
+      continue;
+    }
+    const isMarked = isSet(marked, index);
+    const from = index++;
+    if (isMarked === isSet(used, from)) continue;
+    while (index < count && isSet(marked, index) === isMarked && isSet(used, index) !== isMarked) index++;
+    if (isMarked) findings.add('leak', 'is marked as in use, and is not', place(from), index - from);
+    else findings.add('error', 'is in use, and is marked as free', place(from), index - from);
+  }
+  for (let index = count; index < 8 * geometry.blockSize; index++) {
+    if (!isSet(marked, index)) {
+      findings.error('the bitmap does not end as it must', { group, block: bitmap });
+      break;
+    }
+  }
+}

@@ -1,0 +1,245 @@
+// Owns the check of inodes, one after the other: their fields, and the blocks that each of them claims.
+
+import type { Census, CheckedDirectory } from './census.js';
+import { checkBlockAttributes, checkBodyAttributes } from './check-xattr.js';
+import { checkReserve, inodePos } from './check-tables.js';
+import {
+  CREATOR_HURD,
+  EXT2_BAD_INO,
+  EXT2_DYNAMIC_REV,
+  EXT2_JOURNAL_INO,
+  EXT2_N_BLOCKS,
+  EXT2_NDIR_BLOCKS,
+  EXT2_RESIZE_INO,
+  EXT2_ROOT_INO,
+  FAST_SYMLINK_LIMIT,
+  fileTypeOf,
+  FOREIGN_INODE_FLAGS,
+  FT,
+  GOOD_OLD_INODE_SIZE,
+  hasFlag,
+  INODE,
+  INODE_EXTRA,
+  INODE_FLAGS,
+  RO_COMPAT,
+  type RawInode,
+} from '../format/disk.js';
+import { decode } from '../format/layout.js';
+
+const BOOT_LOADER_INO = 5;
+const LARGE_FILE = 2 ** 31;
+const CHUNK = 256 * 1024;
+
+/** Checks all inodes of the groups whose tables are where they must be. */
+export function checkInodes(census: Census, isReadable: readonly boolean[]): void {
+  const { geometry } = census;
+  const { inodeSize, inodesPerGroup } = geometry;
+  const perChunk = Math.max(1, Math.floor(CHUNK / inodeSize));
+  for (let group = 0; group < geometry.groups; group++) {
+    if (isReadable[group] !== true) continue;
+    for (let index = 0; index < inodesPerGroup; index += perChunk) {
+      const count = Math.min(perChunk, inodesPerGroup - index);
+      const first = group * inodesPerGroup + index + EXT2_BAD_INO;
+      const bytes = census.load(inodePos(census, first), count * inodeSize);
+      if (bytes === undefined) continue;
+      for (let at = 0; at < count; at++) {
+        checkInode(census, first + at, bytes.subarray(at * inodeSize, (at + 1) * inodeSize));
+      }
+    }
+  }
+  if (census.typeOf(EXT2_ROOT_INO) !== FT.DIR) census.findings.error('is the root, and no directory', { ino: EXT2_ROOT_INO });
+}
+
+function checkInode(census: Census, ino: number, raw: Uint8Array): void {
+  if (ino === EXT2_RESIZE_INO) checkReserve(census, raw);
+  else if (ino === EXT2_BAD_INO) walkBlocks(census, ino, decode(INODE, raw).i_block);
+  else if (ino < census.geometry.firstIno && ino !== EXT2_ROOT_INO) checkReserved(census, ino, raw);
+  else if (linksOf(raw) === 0) checkDeleted(census, ino, raw);
+  else checkUsed(census, ino, raw);
+}
+
+function linksOf(raw: Uint8Array): number {
+  const at = INODE.i_links_count[1];
+  return (raw[at] as number) + 256 * (raw[at + 1] as number);
+}
+
+
+function checkReserved(census: Census, ino: number, raw: Uint8Array): void {
+  const { findings } = census;
+  const { i_mode, i_size_high, i_blocks } = decode(INODE, raw);
+  const isFile = fileTypeOf(i_mode) === FT.REG_FILE;
+  // A journal may stay when the feature goes.
+  if ((ino === BOOT_LOADER_INO || ino === EXT2_JOURNAL_INO) && isFile) checkUsed(census, ino, raw);
+  else if (i_mode !== 0 && ino !== EXT2_JOURNAL_INO) findings.error(`is reserved, and has mode ${i_mode.toString(8)}`, { ino });
+  else if (i_size_high + i_blocks !== 0) findings.add('count', 'is reserved, and has a size or blocks', { ino });
+}
+
+function checkDeleted(census: Census, ino: number, raw: Uint8Array): void {
+  const { i_mode, i_dtime } = decode(INODE, raw);
+  // In the list of orphans, i_dtime is the number of the next one.
+  if (i_dtime !== 0 ? i_dtime <= census.geometry.inodesCount : i_mode !== 0) {
+    census.findings.add('leak', 'was open without a name, and is to be deleted', { ino });
+  }
+}
+
+function checkUsed(census: Census, ino: number, raw: Uint8Array): void {
+  const { sb, findings } = census;
+  const inode = decode(INODE, raw);
+  const place = { ino };
+  const type = fileTypeOf(inode.i_mode);
+  census.use(ino, type, inode.i_links_count);
+  if (type === FT.UNKNOWN) findings.error(`has mode ${inode.i_mode.toString(8)}`, place);
+  if (inode.i_dtime !== 0) findings.error('is in use, and was deleted', place);
+  if (inode.i_faddr !== 0) findings.error('has a fragment', place);
+  if (sb.s_creator_os !== CREATOR_HURD && inode.l_i_file_acl_high + inode.l_i_blocks_hi !== 0) {
+    findings.error('has high halves of i_blocks or i_file_acl', place);
+  }
+  const foreign = Object.entries(FOREIGN_INODE_FLAGS).find(([, flag]) => hasFlag(inode.i_flags, flag));
+  if (foreign !== undefined) {
+    findings.error(`has the flag ${foreign[0]}, which ext2 does not know`, place);
+    return;
+  }
+  if (hasFlag(inode.i_flags, INODE_FLAGS.INDEX) && type !== FT.DIR) findings.error('has an index, and is no directory', place);
+  if (type !== FT.REG_FILE && inode.i_size_high !== 0) findings.error('has a high half of the size, and is no file', place);
+  checkBody(census, ino, raw);
+  let blocks = inode.i_file_acl === 0 ? 0 : checkBlockAttributes(census, ino, inode.i_file_acl);
+  if (sb.s_creator_os === CREATOR_HURD && inode.i_osd1 !== 0) blocks += checkTranslator(census, ino, inode.i_osd1);
+  if (type === FT.REG_FILE || type === FT.UNKNOWN) blocks += checkFile(census, ino, inode);
+  else if (type === FT.DIR) blocks += checkDirectory(census, ino, inode);
+  else if (type === FT.SYMLINK) blocks += checkSymlink(census, ino, inode, blocks);
+  else if (inode.i_size !== 0) findings.error(`is no file, and has ${inode.i_size} bytes`, place);
+  checkSectors(census, ino, inode.i_blocks, blocks);
+}
+
+function checkSectors({ geometry, findings }: Census, ino: number, sectors: number, blocks: number): void {
+  const expected = blocks * (geometry.blockSize / 512);
+  if (sectors !== expected) findings.add('count', `i_blocks is ${sectors}, should be ${expected}`, { ino });
+}
+
+function checkTranslator(census: Census, ino: number, block: number): number {
+  const { findings } = census;
+  const place = { ino, block };
+  if (!census.isBlock(block)) {
+    findings.error('does not exist, and a translator is there', place);
+    return 0;
+  }
+  if (!census.claim(block)) findings.error('is claimed twice', place);
+  return 1;
+}
+
+function checkBody(census: Census, ino: number, raw: Uint8Array): void {
+  if (raw.length <= GOOD_OLD_INODE_SIZE) return;
+  const { i_extra_isize } = decode(INODE_EXTRA, raw);
+  const room = raw.length - GOOD_OLD_INODE_SIZE;
+  if (i_extra_isize === 0) return;
+  if (i_extra_isize % 4 !== 0 || i_extra_isize < 4 || i_extra_isize > room) {
+    census.findings.error(`has i_extra_isize ${i_extra_isize}`, { ino });
+    return;
+  }
+  checkBodyAttributes(census, ino, raw.subarray(GOOD_OLD_INODE_SIZE + i_extra_isize));
+}
+
+function checkFile(census: Census, ino: number, inode: RawInode): number {
+  const { sb, geometry, findings } = census;
+  const { blocks, last } = walkBlocks(census, ino, inode.i_block);
+  const isDynamic = sb.s_rev_level >= EXT2_DYNAMIC_REV;
+  const size = inode.i_size_high * 2 ** 32 + inode.i_size;
+  // A block that begins where the file ends may be there.
+  if (size < last * geometry.blockSize) findings.add('count', `i_size is ${size}, and block ${last} of it is there`, { ino });
+  const pointers = geometry.blockSize / 4;
+  const most = (EXT2_NDIR_BLOCKS + pointers + pointers ** 2 + pointers ** 3) * geometry.blockSize;
+  if (size > most) findings.error(`has ${size} bytes: more than a file can`, { ino });
+  if (size >= LARGE_FILE && !(isDynamic && hasFlag(sb.s_feature_ro_compat, RO_COMPAT.LARGE_FILE))) {
+    findings.error(`has ${size} bytes, and the feature large_file is not there`, { ino });
+  }
+  return blocks;
+}
+
+function checkDirectory(census: Census, ino: number, inode: RawInode): number {
+  const { geometry, findings } = census;
+  const { blockSize } = geometry;
+  const directory: CheckedDirectory = {
+    ino,
+    blocks: [],
+    length: Math.floor(inode.i_size / blockSize),
+    isIndexed: hasFlag(inode.i_flags, INODE_FLAGS.INDEX),
+    up: undefined,
+    parents: [],
+  };
+  const onData = (block: number, iblock: number) => {
+    directory.blocks.push({ iblock, block });
+  };
+  const { blocks, last } = walkBlocks(census, ino, inode.i_block, onData);
+  const expected = (last + 1) * blockSize;
+  if (last < 0) findings.error('is a directory without blocks', { ino });
+  else if (inode.i_size > expected) findings.error(`i_size is ${inode.i_size}, should be ${expected}`, { ino });
+  else if (inode.i_size < expected) findings.add('count', `i_size is ${inode.i_size}, should be ${expected}`, { ino });
+  census.directories.set(ino, directory);
+  return blocks;
+}
+
+// A target is in i_block where there is no block but one of attributes.
+function checkSymlink(census: Census, ino: number, inode: RawInode, attributeBlocks: number): number {
+  const { geometry, findings } = census;
+  const { blockSize } = geometry;
+  const isFast = inode.i_blocks === attributeBlocks * (blockSize / 512);
+  if (isFast) {
+    const target = new Uint8Array(Uint32Array.from(inode.i_block).buffer);
+    if (inode.i_size >= FAST_SYMLINK_LIMIT || target.indexOf(0) !== inode.i_size || inode.i_size === 0) {
+      findings.error(`is a symbolic link of ${inode.i_size} bytes with another target`, { ino });
+    }
+    return 0;
+  }
+  const [first = 0] = inode.i_block;
+  const { blocks } = walkBlocks(census, ino, inode.i_block);
+  const target = census.isBlock(first) ? census.loadBlock(first) : undefined;
+  if (blocks !== 1 || target?.indexOf(0) !== inode.i_size || inode.i_size === 0 || inode.i_size >= blockSize) {
+    findings.error(`is a symbolic link of ${inode.i_size} bytes with another target`, { ino });
+  }
+  return blocks;
+}
+
+/**
+ * Claims the blocks of an inode, pointers included. What was claimed before is not looked into, so that nothing is walked
+ * twice. `onData` is told each block of data that nobody claimed before. Returns how many blocks there are and the last
+ * of the file, -1 if there is none.
+ */
+function walkBlocks(
+  census: Census,
+  ino: number,
+  pointers: readonly number[],
+  onData?: (block: number, iblock: number) => void,
+): { blocks: number; last: number } {
+  const { geometry, findings } = census;
+  const perBlock = geometry.blockSize / 4;
+  const found = { blocks: 0, last: -1 };
+  const visit = (block: number, level: number, iblock: number) => {
+    if (block === 0) return;
+    if (!census.isBlock(block)) {
+      findings.error('does not exist, and a pointer leads there', { ino, block });
+      return;
+    }
+    found.blocks++;
+    if (level === 0) found.last = iblock;
+    if (!census.claim(block)) {
+      findings.error('is claimed twice', { ino, block });
+      return;
+    }
+    if (level === 0) onData?.(block, iblock);
+    else visitPointers(block, level, iblock);
+  };
+  const visitPointers = (block: number, level: number, iblock: number) => {
+    const bytes = census.loadBlock(block);
+    if (bytes === undefined) return;
+    const view = new DataView(bytes.buffer);
+    const step = perBlock ** (level - 1);
+    for (let index = 0; index < perBlock; index++) visit(view.getUint32(4 * index, true), level - 1, iblock + index * step);
+  };
+  let iblock = 0;
+  for (let index = 0; index < EXT2_N_BLOCKS; index++) {
+    const level = Math.max(0, index - EXT2_NDIR_BLOCKS + 1);
+    visit(pointers[index] as number, level, iblock);
+    iblock += perBlock ** level;
+  }
+  return found;
+}

@@ -1,0 +1,494 @@
+// Owns the inode in memory: its fields, and the order in which they reach the medium.
+
+import { Inode } from 'node-dax';
+import type { BlockAllocator, BlockRun } from '../space/balloc.js';
+import { BlockMap } from './block-map.js';
+import type { InodeImage } from '../space/inode-image.js';
+import {
+  CREATOR_HURD,
+  EXT2_N_BLOCKS,
+  EXT2_ROOT_INO,
+  fileTypeOf,
+  FOREIGN_INODE_FLAGS,
+  FT,
+  GOOD_OLD_INODE_SIZE,
+  hasFlag,
+  INODE,
+  INODE_EXTRA,
+  RO_COMPAT,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
+  typeOf,
+  WANT_EXTRA_ISIZE,
+} from '../format/disk.js';
+import { nowSeconds, type Super } from '../space/super.js';
+import { fromMilliseconds, fromNanoseconds, nanosecondsOf, toMilliseconds, toNanoseconds } from '../format/timestamp.js';
+import type { Linked } from './use-order.js';
+
+// Where the fields are that change.
+const MODE = INODE.i_mode[1];
+const UID = INODE.i_uid[1];
+const UID_HIGH = INODE.l_i_uid_high[1];
+const GID = INODE.i_gid[1];
+const GID_HIGH = INODE.l_i_gid_high[1];
+const SIZE = INODE.i_size[1];
+const SIZE_HIGH = INODE.i_size_high[1];
+const LINKS = INODE.i_links_count[1];
+const SECTORS = INODE.i_blocks[1];
+const FLAGS = INODE.i_flags[1];
+const DTIME = INODE.i_dtime[1];
+const GENERATION = INODE.i_generation[1];
+const TRANSLATOR = INODE.i_osd1[1];
+const FILE_ACL = INODE.i_file_acl[1];
+const POINTERS = INODE.i_block[1];
+const POINTERS_END = INODE.i_generation[1];
+const [ATIME, ATIME_EXTRA] = [INODE.i_atime[1], INODE_EXTRA.i_atime_extra[1]];
+const [CTIME, CTIME_EXTRA] = [INODE.i_ctime[1], INODE_EXTRA.i_ctime_extra[1]];
+const [MTIME, MTIME_EXTRA] = [INODE.i_mtime[1], INODE_EXTRA.i_mtime_extra[1]];
+const [CRTIME, CRTIME_EXTRA] = [INODE_EXTRA.i_crtime[1], INODE_EXTRA.i_crtime_extra[1]];
+
+// Files this large need the feature large_file (and so a high half of i_size).
+const LARGE_FILE = 2 ** 31;
+
+/** Where an inode is, and what it takes blocks from. */
+export interface Home {
+  readonly sb: Super;
+  readonly blocks: BlockAllocator;
+}
+
+/** The times of an inode in nanoseconds since 1970, exactly. */
+export interface Ext2Times {
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** Undefined where the inode is too small to tell. */
+  readonly birthtimeNs: bigint | undefined;
+}
+
+// What an inode takes by itself, the map of its blocks, and what its first I/O makes.
+const INODE_BYTES = 480;
+const MAP_BYTES = 480;
+const ACTIVITY_BYTES = 900;
+
+/**
+ * An inode in memory: one object for one inode of the medium, for as long as it has references. Its fields may be changed;
+ * `store` brings them to the medium. Users have an `Ext2Inode`, which is an identity and leads here.
+ */
+export class IncoreInode extends Inode implements Linked<IncoreInode> {
+  declare readonly sb: Super;
+  uid = 0;
+  gid = 0;
+  /** i_links_count. */
+  nlink = 0;
+  /** i_flags. */
+  flags = 0;
+  generation = 0;
+  /** The block of extended attributes, or 0. */
+  fileAcl = 0;
+  /** The block of a passive translator on a filesystem of GNU/Hurd, or 0. */
+  translator = 0;
+  /** When it was deleted, in seconds; while it is open without a name, the next such inode. */
+  dtime = 0;
+  /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
+  birthtimeMs: number | undefined;
+  /** Blocks that its tree has no more in memory, but may have on the medium: nobody may have them before it is stored. */
+  unreleased: BlockRun[] | undefined;
+  /** Handles that have it open, users that hold it, and operations that need it beyond their own end. */
+  references = 0;
+  /** It is not there any more: no entry leads to it, it had no reference, and its blocks are free. */
+  isDeleted = false;
+  /** It is in memory no more: another object may stand for the inode, and this one is not to be used. */
+  isForgotten = false;
+  newer: IncoreInode | undefined;
+  older: IncoreInode | undefined;
+  /** The bytes that it was last counted with. */
+  weight = 0;
+  readonly #blocks: BlockAllocator;
+  // Made when it is needed: who only looks at the inode needs none.
+  #map: BlockMap | undefined;
+  // i_blocks, as long as there is no map.
+  #sectors: number;
+  // Bytes of the inode that its fields may be in: up to there goes i_extra_isize.
+  #end: number;
+  // The medium has nothing yet.
+  #isNew = false;
+
+  private constructor({ sb, blocks }: Home, ino: number, size: number, mode: number, sectors: number) {
+    super(sb, ino, size);
+    this.mode = mode;
+    this.#blocks = blocks;
+    this.#end = GOOD_OLD_INODE_SIZE;
+    this.#sectors = sectors;
+  }
+
+  /** Reads an inode that is in use. Throws `EUCLEAN` for one that is not, or cannot be. */
+  static load(home: Home, ino: number): IncoreInode {
+    if (!IncoreInode.isNumber(home.sb, ino)) throw home.sb.corrupt('is no inode for files', { ino });
+    const inode = IncoreInode.read(home, ino);
+    inode.check();
+    return inode;
+  }
+
+  /** Whether a file can have this number. */
+  static isNumber({ geometry }: Super, ino: number): boolean {
+    return ino === EXT2_ROOT_INO || (ino >= geometry.firstIno && ino <= geometry.inodesCount);
+  }
+
+  /** Reads an inode, of which nothing is believed yet. */
+  static read(home: Home, ino: number): IncoreInode {
+    const { sb } = home;
+    sb.image.begin(sb.groups.inodePos(ino));
+    const { found: view, size } = sb.image;
+    const mode = view.getUint16(MODE, true);
+    const inode = new IncoreInode(home, ino, sizeIn(view, mode), mode, view.getUint32(SECTORS, true));
+    if (size > GOOD_OLD_INODE_SIZE) inode.#end += view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
+    inode.uid = view.getUint16(UID_HIGH, true) * 2 ** 16 + view.getUint16(UID, true);
+    inode.gid = view.getUint16(GID_HIGH, true) * 2 ** 16 + view.getUint16(GID, true);
+    inode.nlink = view.getUint16(LINKS, true);
+    inode.flags = view.getUint32(FLAGS, true);
+    inode.generation = view.getUint32(GENERATION, true);
+    inode.fileAcl = view.getUint32(FILE_ACL, true);
+    if (sb.fields.s_creator_os === CREATOR_HURD) inode.translator = view.getUint32(TRANSLATOR, true);
+    inode.dtime = view.getUint32(DTIME, true);
+    inode.atimeMs = inode.#timeIn(view, ATIME, ATIME_EXTRA);
+    inode.ctimeMs = inode.#timeIn(view, CTIME, CTIME_EXTRA);
+    inode.mtimeMs = inode.#timeIn(view, MTIME, MTIME_EXTRA);
+    if (inode.#has(CRTIME_EXTRA)) inode.birthtimeMs = inode.#timeIn(view, CRTIME, CRTIME_EXTRA);
+    return inode;
+  }
+
+  /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's until `store`. */
+  static make(home: Home, ino: number, mode: number): IncoreInode {
+    const inode = new IncoreInode(home, ino, 0, mode, 0);
+    inode.#map = new BlockMap(home.sb, home.blocks, ino, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0);
+    inode.generation = Math.floor(Math.random() * 2 ** 32);
+    inode.atimeMs = inode.mtimeMs = inode.ctimeMs = Date.now();
+    if (inode.hasExtra) {
+      inode.#end += WANT_EXTRA_ISIZE;
+      inode.birthtimeMs = inode.ctimeMs;
+    }
+    inode.#isNew = true;
+    return inode;
+  }
+
+  /** Where its blocks are. */
+  get map(): BlockMap {
+    return (this.#map ??= new BlockMap(this.sb, this.#blocks, this.ino, this.#loadPointers(), this.#sectors));
+  }
+
+  /** i_blocks, in units of 512 bytes. */
+  get sectors(): number {
+    return this.#map?.sectors ?? this.#sectors;
+  }
+
+  /** Blocks of pointers that are not on the medium as they are here. */
+  get dirtyIndirect(): number {
+    return this.#map?.dirtyIndirect ?? 0;
+  }
+
+  /** Bytes of memory, roughly. */
+  get bytes(): number {
+    const map = this.#map === undefined ? 0 : MAP_BYTES + this.#map.indirect * this.sb.blockSize;
+    return INODE_BYTES + map + (this.activity === undefined ? 0 : ACTIVITY_BYTES + this.extents.bytes);
+  }
+
+  /** Nobody writes any more: the blocks that are kept for this file are anyone's. */
+  closeWindow(): void {
+    this.#map?.closeWindow();
+  }
+
+  /** It leaves memory, and is on the medium. Who still has the object has little of it. */
+  forget(): void {
+    this.closeWindow();
+    this.#map = undefined;
+    this.activity = undefined;
+    this.isForgotten = true;
+  }
+
+  get isDirectory(): boolean {
+    return typeOf(this.mode) === S_IFDIR;
+  }
+
+  get isRegular(): boolean {
+    return typeOf(this.mode) === S_IFREG;
+  }
+
+  get isSymlink(): boolean {
+    return typeOf(this.mode) === S_IFLNK;
+  }
+
+  get hasExtra(): boolean {
+    return this.sb.image.size > GOOD_OLD_INODE_SIZE;
+  }
+
+  /** i_block as bytes, which is what it is in a fast symlink. */
+  get inlineBytes(): Uint8Array {
+    return new Uint8Array(Uint32Array.from(this.map.top).buffer);
+  }
+
+  set inlineBytes(bytes: Uint8Array) {
+    const words = new Uint32Array(EXT2_N_BLOCKS);
+    new Uint8Array(words.buffer).set(bytes);
+    for (const [index, word] of words.entries()) this.map.top[index] = word;
+  }
+
+  /**
+   * Where extended attributes may be in the inode itself; empty where there is no room, and where i_extra_isize is 0: who makes
+   * it more puts times and the like there.
+   */
+  get attributeArea(): { offset: number; bytes: Uint8Array<ArrayBuffer> } {
+    const { image, medium } = this.sb;
+    const offset = this.#end > GOOD_OLD_INODE_SIZE ? this.#end : image.size;
+    return { offset, bytes: medium.load(this.#pos + offset, image.size - offset) };
+  }
+
+  /** It was read since the medium knows when. */
+  get wasRead(): boolean {
+    if (this.activity === undefined) return false;
+    const { image } = this.sb;
+    image.begin(this.#pos);
+    return this.#timeIn(image.found, ATIME, ATIME_EXTRA) !== this.atimeMs;
+  }
+
+  /** Whether the medium has something else than memory. A time of access alone does not count. */
+  get isDirty(): boolean {
+    if (this.dirtyIndirect > 0) return true;
+    const image = this.#encode();
+    const { found, next } = image;
+    next.setInt32(ATIME, found.getInt32(ATIME, true), true);
+    if (this.#has(ATIME_EXTRA)) next.setUint32(ATIME_EXTRA, found.getUint32(ATIME_EXTRA, true), true);
+    return image.differs;
+  }
+
+  /**
+   * Brings the inode to the medium, and before it the blocks of pointers and the bitmaps that it relies on. Pointers
+   * come before the size: what is within the file's end is always there. A new inode is there as no one's first.
+   */
+  store(): void {
+    if (this.isRegular && this.size >= LARGE_FILE) this.sb.addFeature('s_feature_ro_compat', RO_COMPAT.LARGE_FILE);
+    this.#blocks.flush();
+    this.#map?.storeIndirect();
+    const image = this.#encode();
+    if (this.#isNew) this.#storeUnused(image);
+    // The halves of a size beyond 4 GiB cannot change at once: between them it is too large, never too small.
+    image.put(POINTERS, image.size);
+    image.put(0, POINTERS);
+  }
+
+  /** Brings a smaller size to the medium, before blocks past it go: a file's end is never within what is gone. */
+  storeSmallerSize(): void {
+    const { image } = this.sb;
+    image.begin(this.#pos);
+    if (this.size >= sizeIn(image.found, this.mode)) return;
+    this.#encodeSize(image.next);
+    image.put(0, POINTERS);
+    image.put(POINTERS_END, image.size);
+  }
+
+  /** The times to the nanosecond: of one that was not changed since, the medium knows what memory does not. */
+  get times(): Ext2Times {
+    const { image } = this.sb;
+    if (this.#isNew) image.beginNew(this.#pos);
+    else image.begin(this.#pos);
+    const exact = (ms: number, seconds: number, extra: number) =>
+      this.#timeIn(image.found, seconds, extra) === ms ? this.#nanosecondsIn(image.found, seconds, extra) : nanosecondsOf(ms);
+    return {
+      atimeNs: exact(this.atimeMs, ATIME, ATIME_EXTRA),
+      mtimeNs: exact(this.mtimeMs, MTIME, MTIME_EXTRA),
+      ctimeNs: exact(this.ctimeMs, CTIME, CTIME_EXTRA),
+      birthtimeNs: this.birthtimeMs === undefined ? undefined : exact(this.birthtimeMs, CRTIME, CRTIME_EXTRA),
+    };
+  }
+
+  /** Stores times to the nanosecond, or the nearest that can be stored. Memory has no room for that much. */
+  storeTimes(atimeNs: bigint | undefined, mtimeNs: bigint | undefined): void {
+    const { image } = this.sb;
+    image.begin(this.#pos);
+    const put = (ns: bigint, secondsAt: number, extraAt: number): number => {
+      const hasExtra = this.#has(extraAt);
+      const { seconds, extra } = fromNanoseconds(ns, hasExtra);
+      image.next.setInt32(secondsAt, seconds, true);
+      if (hasExtra) image.next.setUint32(extraAt, extra, true);
+      return this.#timeIn(image.next, secondsAt, extraAt);
+    };
+    if (atimeNs !== undefined) this.atimeMs = put(atimeNs, ATIME, ATIME_EXTRA);
+    if (mtimeNs !== undefined) this.mtimeMs = put(mtimeNs, MTIME, MTIME_EXTRA);
+    image.put(POINTERS_END, image.size);
+    image.put(0, POINTERS);
+  }
+
+  /** Stores part of the inode beside its fields: extended attributes. */
+  storePart(offset: number, bytes: Uint8Array): void {
+    this.sb.medium.store(this.#pos + offset, bytes);
+  }
+
+  /**
+   * Ends an inode without links: no pointer is left on the medium. Returns what it had, to be released.
+   */
+  erase(): BlockRun[] {
+    if (this.activity !== undefined) this.extents.invalidate();
+    this.closeWindow();
+    const { map } = this;
+    const freed = this.hasTree ? map.cut(0) : [];
+    if (this.translator !== 0) freed.push({ block: this.translator, count: 1 });
+    this.translator = 0;
+    map.top.fill(0);
+    this.size = 0;
+    map.sectors = 0;
+    this.fileAcl = 0;
+    this.dtime = nowSeconds();
+    this.isDeleted = true;
+    const image = this.#encode();
+    image.put(POINTERS, image.size);
+    image.put(0, POINTERS);
+    return freed;
+  }
+
+  /** i_block has pointers, and not a target, a device, or nothing. */
+  get hasTree(): boolean {
+    if (this.isRegular || this.isDirectory) return true;
+    return this.isSymlink && !this.isFastSymlink;
+  }
+
+  /** Blocks that are not in its tree, and that i_blocks counts: of extended attributes, of a translator. */
+  get blocksBeside(): number {
+    return Number(this.fileAcl !== 0) + Number(this.translator !== 0);
+  }
+
+  /** The target is in the inode: it has no block but those beside its tree. */
+  get isFastSymlink(): boolean {
+    return this.isSymlink && this.sectors === this.blocksBeside * (this.sb.blockSize / 512);
+  }
+
+  /** Throws `EUCLEAN` for one that is not in use, or cannot be. */
+  check(): void {
+    const corrupt = (what: string) => this.sb.corrupt(what, { ino: this.ino });
+    if (this.nlink === 0) throw corrupt('is deleted, and an entry leads to it');
+    if (fileTypeOf(this.mode) === FT.UNKNOWN) throw corrupt(`has mode ${this.mode.toString(8)}`);
+    const foreign = Object.entries(FOREIGN_INODE_FLAGS).find(([, flag]) => hasFlag(this.flags, flag));
+    if (foreign !== undefined) throw corrupt(`has the flag ${foreign[0]}, which ext2 does not know`);
+    if (this.#end % 4 !== 0 || this.#end > this.sb.image.size) {
+      throw corrupt(`has i_extra_isize ${this.#end - GOOD_OLD_INODE_SIZE}`);
+    }
+    if (this.isRegular && this.size > this.sb.maxBytes) throw corrupt(`has ${this.size} bytes: more than a file can`);
+    if (this.isDirectory) this.#checkDirectorySize();
+    if (this.fileAcl !== 0) this.sb.checkData(this.fileAcl, 1, this.ino);
+    if (this.translator !== 0) this.sb.checkData(this.translator, 1, this.ino);
+  }
+
+  // Every block of a directory is there, and none is there twice.
+  #checkDirectorySize(): void {
+    const { blockSize, geometry } = this.sb;
+    const blocks = this.size / blockSize;
+    if (!Number.isInteger(blocks) || blocks === 0 || blocks > geometry.blocksCount) {
+      throw this.sb.corrupt(`is a directory of ${this.size} bytes`, { ino: this.ino });
+    }
+  }
+
+  get #pos(): number {
+    return this.sb.groups.inodePos(this.ino);
+  }
+
+  // Whether the inode has the four bytes of a larger inode at `offset`.
+  #has(offset: number): boolean {
+    return offset + 4 <= this.#end && this.#end <= this.sb.image.size;
+  }
+
+  #nanosecondsIn(view: DataView, seconds: number, extra: number): bigint {
+    return toNanoseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
+  }
+
+  #timeIn(view: DataView, seconds: number, extra: number): number {
+    return toMilliseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
+  }
+
+  #loadPointers(): number[] {
+    const view = new DataView(this.sb.medium.load(this.#pos + POINTERS, EXT2_N_BLOCKS * 4).buffer);
+    const top: number[] = [];
+    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(4 * index, true));
+    return top;
+  }
+
+  #encodeBlocks(view: DataView, { storedSectors, storedTop }: BlockMap): void {
+    view.setUint32(SECTORS, storedSectors, true);
+    for (let index = 0; index < storedTop.length; index++) {
+      view.setUint32(POINTERS + index * 4, storedTop[index] as number, true);
+    }
+  }
+
+  #encodeSize(view: DataView): void {
+    view.setUint32(SIZE, this.size % 2 ** 32, true);
+    if (this.isRegular) view.setUint32(SIZE_HIGH, Math.floor(this.size / 2 ** 32), true);
+  }
+
+  // The inode as it shall be on the medium, until another one is encoded.
+  #encode(): InodeImage {
+    const { image } = this.sb;
+    const { next: view } = image;
+    if (this.#isNew) this.#encodeNew(image);
+    else image.begin(this.#pos);
+    view.setUint16(MODE, this.mode, true);
+    view.setUint16(UID, this.uid % 2 ** 16, true);
+    view.setUint16(UID_HIGH, Math.floor(this.uid / 2 ** 16), true);
+    view.setUint16(GID, this.gid % 2 ** 16, true);
+    view.setUint16(GID_HIGH, Math.floor(this.gid / 2 ** 16), true);
+    view.setUint16(LINKS, this.nlink, true);
+    view.setUint32(FLAGS, this.flags, true);
+    view.setUint32(DTIME, this.dtime, true);
+    view.setUint32(FILE_ACL, this.fileAcl, true);
+    if (this.sb.fields.s_creator_os === CREATOR_HURD) view.setUint32(TRANSLATOR, this.translator, true);
+    this.#encodeSize(view);
+    if (this.#map !== undefined) this.#encodeBlocks(view, this.#map);
+    this.#encodeTime(image, this.atimeMs, ATIME, ATIME_EXTRA);
+    this.#encodeTime(image, this.ctimeMs, CTIME, CTIME_EXTRA);
+    this.#encodeTime(image, this.mtimeMs, MTIME, MTIME_EXTRA);
+    return image;
+  }
+
+  #encodeNew(image: InodeImage): void {
+    image.beginNew(this.#pos);
+    const { next: view } = image;
+    view.setUint32(GENERATION, this.generation, true);
+    if (this.birthtimeMs === undefined) return;
+    view.setUint16(INODE_EXTRA.i_extra_isize[1], WANT_EXTRA_ISIZE, true);
+    this.#encodeTime(image, this.birthtimeMs, CRTIME, CRTIME_EXTRA);
+  }
+
+  // A time that was not changed keeps the nanoseconds that memory cannot hold.
+  #encodeTime({ found, next }: InodeImage, ms: number, secondsAt: number, extraAt: number): void {
+    if (this.#timeIn(found, secondsAt, extraAt) === ms) return;
+    const hasExtra = this.#has(extraAt);
+    const { seconds, extra } = fromMilliseconds(ms, hasExtra);
+    next.setInt32(secondsAt, seconds, true);
+    if (hasExtra) next.setUint32(extraAt, extra, true);
+  }
+
+  // A mode and links of 0 say that it is no one's. All of the rest can be there before them.
+  #storeUnused(image: InodeImage): void {
+    image.next.setUint16(MODE, 0, true);
+    image.next.setUint16(LINKS, 0, true);
+    image.store();
+    this.#isNew = false;
+    image.next.setUint16(MODE, this.mode, true);
+    image.next.setUint16(LINKS, this.nlink, true);
+  }
+}
+
+function sizeIn(view: DataView, mode: number): number {
+  const high = typeOf(mode) === S_IFREG ? view.getUint32(SIZE_HIGH, true) : 0;
+  return high * 2 ** 32 + view.getUint32(SIZE, true);
+}
+
+/** The pointers of a device's inode. */
+export function encodeDevice(major: number, minor: number): [number, number] {
+  if (major < 256 && minor < 256) return [major * 256 + minor, 0];
+  return [0, (minor % 256) + major * 256 + Math.floor(minor / 256) * 2 ** 20];
+}
+
+/** Both numbers of a device, from the pointers of its inode. */
+export function decodeDevice(top: readonly number[]): { major: number; minor: number } {
+  const [old, extended] = [top[0] as number, top[1] as number];
+  if (old !== 0) return { major: Math.floor(old / 256) % 256, minor: old % 256 };
+  return { major: Math.floor(extended / 256) % 4096, minor: (extended % 256) + Math.floor(extended / 2 ** 20) * 256 };
+}

@@ -1,0 +1,258 @@
+// Owns making a filesystem: what is written to the device, and in which order.
+
+import {
+  argumentError,
+  checkOptions,
+  contentOf,
+  readFullSync,
+  SIGNATURE_LENGTH,
+  writeAllSync,
+  type BlockDevice,
+  type DeviceLock,
+  type OptionNames,
+} from 'node-dax';
+import { clearRun, setRun } from '../format/bits.js';
+import {
+  EXT2_MAGIC,
+  GOOD_OLD_FIRST_INO,
+  readSuperblock,
+  SUPERBLOCK,
+  SUPERBLOCK_POS,
+  SUPERBLOCK_SIZE,
+  writeGroupDesc,
+  writeSuperblock,
+  EXT2_VALID_FS,
+  withFlag,
+  type Superblock,
+} from '../format/disk.js';
+import { lockFor } from '../space/claim.js';
+import { fail } from '../format/error.js';
+import { geometryOf, hasSuperblock, type Geometry } from '../format/geometry.js';
+import { planOf, type Layout } from './mkfs-geometry.js';
+import { firstInodes, type FirstInodes } from './mkfs-root.js';
+
+export interface MkfsOptions extends Layout {
+  /** Format the device even though it carries something that is known by its signature, and do not look. Default false. */
+  readonly force?: boolean;
+  /** The device is known to read as zeros, as a new sparse file does: tables of inodes are left as they are. */
+  readonly zeroed?: boolean;
+  /** Keep others from the device meanwhile, as `mount` does. Default true. */
+  readonly lock?: boolean;
+  /** Told how much is done, from 0 to 1. */
+  readonly onProgress?: (done: number) => void;
+}
+
+const OPTIONS: OptionNames<MkfsOptions> = {
+  ...{ blockSize: true, inodeSize: true, revision: true, inodes: true, bytesPerInode: true, reservedPercent: true, label: true },
+  ...{ uuid: true, hashSeed: true, created: true, force: true, zeroed: true, lock: true, onProgress: true },
+};
+
+// Where md and the backup of a GPT are: md 0.90 begins up to 128 KiB before the end.
+const TAIL = 128 * 1024;
+const MAGIC_POS = SUPERBLOCK_POS + SUPERBLOCK.s_magic[1];
+// bg_flags: mke2fs sets it in ext2 too, where nobody asks.
+const INODES_ZEROED = 4;
+
+/**
+ * Makes an ext2 filesystem on the whole of `device`, with the layout that `mke2fs -t ext2` gives it, and everything on it
+ * lost. It is durable on return; a formatting that was interrupted leaves no filesystem, the former one included.
+ *
+ * Throws `TypeError` or `RangeError` for wrong options, and `DaxError`: `EBUSY` where it is mounted, or another has it;
+ * `EEXIST` for a device that carries something, without
+ * `force`; `ENOSPC` for one that is too small, `EFBIG` for one of too many blocks; `EINVAL` for more inodes than fit.
+ * Nothing is written before these are known. What it carries is asked of `contentOf`: some 20 ms, in which nothing else runs,
+ * and fewer signatures where util-linux is not installed.
+ */
+export async function mkfs(device: BlockDevice, options: MkfsOptions = {}): Promise<Superblock> {
+  const held = lockOf(device, options);
+  try {
+    const plan = prepare(device, options);
+    for (const done of format(device, plan, options.zeroed ?? false)) {
+      options.onProgress?.(done);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return readBack(device);
+  } finally {
+    held?.release();
+  }
+}
+
+/** As `mkfs`, without giving way to anything else meanwhile. */
+export function mkfsSync(device: BlockDevice, options: MkfsOptions = {}): Superblock {
+  const held = lockOf(device, options);
+  try {
+    const plan = prepare(device, options);
+    for (const done of format(device, plan, options.zeroed ?? false)) options.onProgress?.(done);
+    return readBack(device);
+  } finally {
+    held?.release();
+  }
+}
+
+function lockOf(device: BlockDevice, options: MkfsOptions): DeviceLock | undefined {
+  checkOptions(options, OPTIONS);
+  const { lock = true } = options;
+  return lock ? lockFor('mkfs', device, 'exclusive') : undefined;
+}
+
+interface Plan {
+  readonly sb: Superblock;
+  readonly geometry: Geometry;
+  readonly first: FirstInodes;
+}
+
+function prepare(device: BlockDevice, options: MkfsOptions): Plan {
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', `onProgress must be a function, it is ${String(onProgress)}`);
+  }
+  const sb = planOf(device.size, options);
+  const geometry = geometryOf(sb, device.size);
+  const first = firstInodes(sb, geometry, dataStart(sb, geometry, 0));
+  if (freeBlocks(sb, geometry, 0) < first.blocks) fail('EINVAL', 'mkfs', `${sb.s_inodes_count} inodes leave no room`);
+  if (options.force !== true) refuseSigned(device);
+  return { sb, geometry, first };
+}
+
+function refuseSigned(device: BlockDevice): void {
+  const { signature } = contentOf(device);
+  if (signature !== undefined) {
+    fail('EEXIST', 'mkfs', `the device carries ${signature}, which would be lost: force formats it all the same`);
+  }
+}
+
+function readBack(device: BlockDevice): Superblock {
+  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+  readFullSync(device, bytes, SUPERBLOCK_POS);
+  return readSuperblock(bytes);
+}
+
+function groupStart({ firstDataBlock, blocksPerGroup }: Geometry, group: number): number {
+  return firstDataBlock + group * blocksPerGroup;
+}
+
+function groupBlocks(geometry: Geometry, group: number): number {
+  return Math.min(geometry.blocksPerGroup, geometry.blocksCount - groupStart(geometry, group));
+}
+
+function headBlocks(sb: Superblock, { descBlocks, reservedDescBlocks }: Geometry, group: number): number {
+  return hasSuperblock(sb, group) ? 1 + descBlocks + reservedDescBlocks : 0;
+}
+
+// After a group's head come its two bitmaps, its inodes, then data.
+function bitmapsStart(sb: Superblock, geometry: Geometry, group: number): number {
+  return groupStart(geometry, group) + headBlocks(sb, geometry, group);
+}
+
+function dataStart(sb: Superblock, geometry: Geometry, group: number): number {
+  return bitmapsStart(sb, geometry, group) + 2 + geometry.inodeTableBlocks;
+}
+
+// As if there were no files.
+function freeBlocks(sb: Superblock, geometry: Geometry, group: number): number {
+  return groupStart(geometry, group) + groupBlocks(geometry, group) - dataStart(sb, geometry, group);
+}
+
+function descriptors({ sb, geometry, first }: Plan): Uint8Array {
+  const table = new Uint8Array(geometry.descBlocks * geometry.blockSize);
+  for (let group = 0; group < geometry.groups; group++) {
+    const bitmaps = bitmapsStart(sb, geometry, group);
+    const isFirst = group === 0;
+    const desc = {
+      bg_block_bitmap: bitmaps,
+      bg_inode_bitmap: bitmaps + 1,
+      bg_inode_table: bitmaps + 2,
+      bg_free_blocks_count: freeBlocks(sb, geometry, group) - (isFirst ? first.blocks : 0),
+      bg_free_inodes_count: geometry.inodesPerGroup - (isFirst ? GOOD_OLD_FIRST_INO : 0),
+      bg_used_dirs_count: isFirst ? 2 : 0,
+      bg_flags: INODES_ZEROED,
+    };
+    writeGroupDesc(desc, table, group);
+  }
+  return table;
+}
+
+// Bits past the end of the group are set, so that nobody takes what is not there.
+function bitmaps({ sb, geometry, first }: Plan, group: number): Uint8Array {
+  const { blockSize, inodesPerGroup } = geometry;
+  const bytes = new Uint8Array(2 * blockSize).fill(0xff);
+  const [blocks, inodes] = [bytes.subarray(0, blockSize), bytes.subarray(blockSize)];
+  const free = freeBlocks(sb, geometry, group);
+  clearRun(blocks, groupBlocks(geometry, group) - free, free);
+  clearRun(inodes, 0, inodesPerGroup);
+  if (group === 0) {
+    setRun(blocks, groupBlocks(geometry, 0) - free, first.blocks);
+    setRun(inodes, 0, GOOD_OLD_FIRST_INO);
+  }
+  return bytes;
+}
+
+function encodeSuperblock(values: Partial<Superblock>): Uint8Array {
+  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+  writeSuperblock(values, bytes);
+  return bytes;
+}
+
+function put(device: BlockDevice, bytes: Uint8Array, pos: number): void {
+  writeAllSync(device, bytes, pos, { flush: false });
+}
+
+function zero(device: BlockDevice, pos: number, length: number): void {
+  for (let done = 0; done < length; ) done += device.zeroSync(pos + done, length - done, { flush: false });
+}
+
+// Until the magic is stored, at the very end, there is no filesystem; the former one goes before anything else.
+function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<number, void> {
+  const { sb, geometry, first } = plan;
+  const { blockSize, groups } = geometry;
+  wipe(device);
+  const table = descriptors(plan);
+  const free = Array.from({ length: groups }, (_, group) => freeBlocks(sb, geometry, group));
+  const complete: Superblock = {
+    ...sb,
+    s_free_blocks_count: free.reduce((sum, count) => sum + count, -first.blocks),
+    s_free_inodes_count: sb.s_inodes_count - GOOD_OLD_FIRST_INO,
+  };
+  for (let group = 0; group < groups; group++) {
+    const start = groupStart(geometry, group) * blockSize;
+    if (group > 0 && hasSuperblock(sb, group)) {
+      const copy = { ...complete, s_state: withFlag(sb.s_state, EXT2_VALID_FS, false), s_block_group_nr: group };
+      put(device, encodeSuperblock(copy), start);
+      put(device, table, start + blockSize);
+      device.flush(start, blockSize + table.byteLength);
+    }
+    const at = bitmapsStart(sb, geometry, group) * blockSize;
+    put(device, bitmaps(plan, group), at);
+    const zeros = isZeroed ? 0 : geometry.inodeTableBlocks * blockSize;
+    zero(device, at + 2 * blockSize, zeros);
+    device.flush(at, 2 * blockSize + zeros);
+    yield (group + 1) / (groups + 1);
+  }
+  for (const { block, bytes } of first.contents) {
+    put(device, bytes, block * blockSize);
+    device.flush(block * blockSize, bytes.byteLength);
+  }
+  const inodes = (bitmapsStart(sb, geometry, 0) + 2) * blockSize;
+  put(device, first.inodes, inodes);
+  device.flush(inodes, first.inodes.byteLength);
+  put(device, table, geometry.descBlock * blockSize);
+  device.flush(geometry.descBlock * blockSize, table.byteLength);
+  put(device, encodeSuperblock({ ...complete, s_magic: 0 }), SUPERBLOCK_POS);
+  device.persist(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
+  const magic = encodeSuperblock({ s_magic: EXT2_MAGIC }).subarray(MAGIC_POS - SUPERBLOCK_POS);
+  put(device, magic.subarray(0, 2), MAGIC_POS);
+  device.persist(MAGIC_POS, 2);
+  yield 1;
+}
+
+// Nobody shall take the device for what it was. A former ext2 ends with the one store that takes its magic away.
+function wipe(device: BlockDevice): void {
+  zero(device, MAGIC_POS, 2);
+  device.persist(MAGIC_POS, 2);
+  const tail = Math.max(0, device.size - TAIL);
+  zero(device, tail, device.size - tail);
+  device.flush(tail, device.size - tail);
+  const head = Math.min(SIGNATURE_LENGTH, device.size);
+  zero(device, 0, head);
+  device.persist(0, head);
+}

@@ -1,0 +1,351 @@
+// Owns what changes names: each in an order that a power cut may end after any store, with nothing lost but free space.
+// A link is counted before it is there and until it is gone; what is new is there before what is old goes.
+
+import { Directory, groupOf, type Dirent } from '../inode/dir.js';
+import {
+  DIR_NLINK_MAX,
+  EXT2_LINK_MAX,
+  EXT2_ROOT_INO,
+  hasFlag,
+  INODE_FLAGS,
+  RO_COMPAT,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFSOCK,
+  typeOf,
+  withFlag,
+} from '../format/disk.js';
+import { fail } from '../format/error.js';
+import { encodeDevice, type IncoreInode } from '../inode/inode.js';
+import type { ByteName } from '../format/name.js';
+import { putTarget } from '../inode/symlink.js';
+import type { Owner } from '../space/super.js';
+import type { Volume } from '../volume/volume.js';
+
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+const S_IXGRP = 0o010;
+const PERMISSIONS = 0o7777;
+
+/** The types of what is neither a file, a directory nor a link. */
+export const SPECIAL: readonly number[] = [S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK];
+
+/** The number of a device, of which an inode is the file. */
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
+}
+
+function now(inode: IncoreInode, volume: Volume): void {
+  inode.mtimeMs = inode.ctimeMs = Date.now();
+  volume.markDirty(inode);
+}
+
+/** Throws `EPERM` for what its flags protect: everything if it is immutable, all but appending if it is append-only. */
+export function checkFlags({ flags, ino }: IncoreInode, syscall: string, mayAppend = false): void {
+  const isProtected = hasFlag(flags, INODE_FLAGS.IMMUTABLE) || (!mayAppend && hasFlag(flags, INODE_FLAGS.APPEND));
+  if (isProtected) fail('EPERM', syscall, `inode ${ino} is immutable or append-only`);
+}
+
+/** Throws `ENOTDIR` for anything but a directory that is there. */
+export function checkDirectory(inode: IncoreInode, syscall: string): void {
+  if (inode.isDeleted) fail('ENOENT', syscall, `the directory (inode ${inode.ino}) was removed`);
+  if (!inode.isDirectory) fail('ENOTDIR', syscall, `inode ${inode.ino} is no directory`);
+}
+
+/**
+ * A mode after its inode was given to another owner: whatever is no directory no longer runs as its owner, nor, where the
+ * group may execute it, as its group.
+ */
+export function withoutSetId(mode: number): number {
+  if (typeOf(mode) === S_IFDIR) return mode;
+  const runsAsGroup = hasFlag(mode, S_ISGID) && hasFlag(mode, S_IXGRP);
+  return withFlag(mode, S_ISUID + (runsAsGroup ? S_ISGID : 0), false);
+}
+
+function isDot(name: ByteName): boolean {
+  return name === '.' || name === '..';
+}
+
+/** The directory `dir`, which may get an entry called `name`. Throws `EEXIST` if it has one. */
+function forNew(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): Directory {
+  volume.checkChange(syscall);
+  checkDirectory(dir, syscall);
+  checkFlags(dir, syscall, true);
+  const directory = volume.directory(dir);
+  if (directory.find(name) !== undefined) fail('EEXIST', syscall, name);
+  if (dir.nlink === 0) fail('ENOENT', syscall, 'the directory was removed');
+  directory.makeRoom(name);
+  return directory;
+}
+
+/** An entry of `dir`, which may be taken away or made to lead elsewhere. */
+function forOld(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): { directory: Directory; entry: Dirent } {
+  volume.checkChange(syscall);
+  checkDirectory(dir, syscall);
+  checkFlags(dir, syscall);
+  const directory = volume.directory(dir);
+  const entry = directory.find(name) ?? fail('ENOENT', syscall, name);
+  return { directory, entry };
+}
+
+function mostLinks(volume: Volume, isDirectory: boolean): number {
+  const { sb } = volume;
+  return isDirectory && hasFlag(sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK) ? DIR_NLINK_MAX : EXT2_LINK_MAX;
+}
+
+function checkLinks(volume: Volume, inode: IncoreInode, syscall: string): void {
+  const { isDirectory, nlink } = inode;
+  // With dir_nlink, a directory with too many to count has 1.
+  const counts = isDirectory && hasFlag(volume.sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
+  if (!counts && nlink >= mostLinks(volume, isDirectory)) {
+    fail('EMLINK', syscall, `inode ${inode.ino} has ${nlink} links: that is the most`);
+  }
+}
+
+/** One link more, durably: before there is. */
+function addLink(volume: Volume, inode: IncoreInode): void {
+  inode.ctimeMs = Date.now();
+  if (inode.isDirectory && inode.nlink === 1) return;
+  const tooMany = inode.isDirectory && inode.nlink + 1 >= DIR_NLINK_MAX;
+  inode.nlink = tooMany ? 1 : inode.nlink + 1;
+  volume.store(inode);
+}
+
+/** One link less, durably: after it is gone. Never the last one: see `Volume.loseLast`. */
+function dropLink(volume: Volume, inode: IncoreInode): void {
+  inode.ctimeMs = Date.now();
+  if (inode.nlink > (inode.isDirectory ? 2 : 1)) inode.nlink--;
+  volume.store(inode);
+}
+
+/** What a new inode has of the directory that it is made in. */
+function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, owner: Owner | undefined): void {
+  const { uid, gid } = owner ?? volume.sb.owner;
+  const hasGroupId = Math.floor(dir.mode / S_ISGID) % 2 === 1;
+  inode.uid = uid;
+  inode.gid = hasGroupId ? dir.gid : gid;
+  if (hasGroupId && inode.isDirectory && Math.floor(inode.mode / S_ISGID) % 2 === 0) inode.mode += S_ISGID;
+}
+
+/** Makes something that is no directory: `fill` gives it what it has before anything leads to it. */
+export function create(
+  volume: Volume,
+  dir: IncoreInode,
+  name: ByteName,
+  mode: number,
+  owner?: Owner,
+  fill?: (inode: IncoreInode) => void,
+  syscall = 'create',
+): IncoreInode {
+  const directory = forNew(volume, dir, name, syscall);
+  const inode = volume.makeInode(dir, mode, false);
+  try {
+    inherit(volume, inode, dir, owner);
+    fill?.(inode);
+  } catch (error) {
+    volume.loseLast(inode);
+    throw error;
+  }
+  inode.nlink = 1;
+  volume.store(inode);
+  directory.add(name, inode);
+  now(dir, volume);
+  return inode;
+}
+
+/** A device, fifo or socket. */
+export function mknod(
+  volume: Volume,
+  dir: IncoreInode,
+  name: ByteName,
+  mode: number,
+  device: DeviceNumber | undefined,
+  owner?: Owner,
+): IncoreInode {
+  const isDevice = [S_IFCHR, S_IFBLK].includes(typeOf(mode));
+  const fill = (inode: IncoreInode) => {
+    if (!isDevice || device === undefined) return;
+    for (const [index, word] of encodeDevice(device.major, device.minor).entries()) inode.map.top[index] = word;
+  };
+  return create(volume, dir, name, mode, owner, fill, 'mknod');
+}
+
+export function symlink(volume: Volume, dir: IncoreInode, name: ByteName, target: Uint8Array, owner?: Owner): IncoreInode {
+  if (target.length === 0) fail('ENOENT', 'symlink', 'the target is empty');
+  if (target.length >= volume.sb.blockSize) fail('ENAMETOOLONG', 'symlink', `the target has ${target.length} bytes`);
+  const fill = (inode: IncoreInode) => {
+    putTarget(inode, target);
+  };
+  return create(volume, dir, name, S_IFLNK + 0o777, owner, fill, 'symlink');
+}
+
+export function mkdir(volume: Volume, dir: IncoreInode, name: ByteName, mode: number, owner?: Owner): IncoreInode {
+  const directory = forNew(volume, dir, name, 'mkdir');
+  checkLinks(volume, dir, 'mkdir');
+  const inode = volume.makeInode(dir, S_IFDIR + (mode % (PERMISSIONS + 1)), true);
+  try {
+    inherit(volume, inode, dir, owner);
+    const { block } = inode.map.create(0, 1, groupOf(inode));
+    volume.sb.medium.store(block * volume.sb.blockSize, Directory.firstBlock(inode, dir));
+    inode.map.settle(0, 1);
+    inode.size = volume.sb.blockSize;
+  } catch (error) {
+    volume.loseLast(inode);
+    throw error;
+  }
+  addLink(volume, dir);
+  inode.nlink = 2;
+  volume.store(inode);
+  directory.add(name, inode);
+  now(dir, volume);
+  return inode;
+}
+
+export function link(volume: Volume, inode: IncoreInode, dir: IncoreInode, name: ByteName): void {
+  if (inode.isDirectory) fail('EPERM', 'link', 'a directory has one name');
+  const directory = forNew(volume, dir, name, 'link');
+  if (inode.nlink === 0) fail('ENOENT', 'link', `inode ${inode.ino} has no name any more`);
+  checkFlags(inode, 'link');
+  checkLinks(volume, inode, 'link');
+  addLink(volume, inode);
+  directory.add(name, inode);
+  now(dir, volume);
+}
+
+export function unlink(volume: Volume, dir: IncoreInode, name: ByteName): void {
+  if (isDot(name)) fail('EISDIR', 'unlink', name);
+  const { directory, entry } = forOld(volume, dir, name, 'unlink');
+  const inode = volume.inode(entry.ino);
+  if (inode.isDirectory) fail('EISDIR', 'unlink', `${name}: use rmdir`);
+  checkFlags(inode, 'unlink');
+  directory.remove(entry);
+  now(dir, volume);
+  loseName(volume, inode);
+}
+
+export function rmdir(volume: Volume, dir: IncoreInode, name: ByteName): void {
+  if (name === '.') fail('EINVAL', 'rmdir', name);
+  if (name === '..') fail('ENOTEMPTY', 'rmdir', name);
+  const { directory, entry } = forOld(volume, dir, name, 'rmdir');
+  const inode = volume.inode(entry.ino);
+  if (!inode.isDirectory) fail('ENOTDIR', 'rmdir', name);
+  if (inode.ino === EXT2_ROOT_INO) fail('EBUSY', 'rmdir', 'it is the root');
+  checkFlags(inode, 'rmdir');
+  if (!volume.directory(inode).isEmpty) fail('ENOTEMPTY', 'rmdir', name);
+  directory.remove(entry);
+  now(dir, volume);
+  loseDirectory(volume, inode, dir);
+}
+
+// A name of something that is no directory is gone.
+function loseName(volume: Volume, inode: IncoreInode): void {
+  inode.ctimeMs = Date.now();
+  if (inode.nlink <= 1) volume.loseLast(inode);
+  else dropLink(volume, inode);
+}
+
+// The name of an empty directory is gone. A count of more than its own two links is left by a power cut in a rename: it
+// may have another name, and is left alone.
+function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode): void {
+  if (inode.nlink <= 2) {
+    volume.loseLast(inode);
+    dropLink(volume, parent);
+  } else {
+    dropLink(volume, inode);
+  }
+}
+
+/** What a rename is about, once it may be made. */
+interface Renaming {
+  readonly from: { dir: IncoreInode; directory: Directory; entry: Dirent };
+  readonly to: { dir: IncoreInode; directory: Directory; entry: Dirent | undefined };
+  readonly inode: IncoreInode;
+  readonly replaced: IncoreInode | undefined;
+}
+
+/** POSIX's rename: `fromName` of `fromDir` becomes `toName` of `toDir`, in place of what has that name. */
+export function rename(
+  volume: Volume,
+  fromDir: IncoreInode,
+  fromName: ByteName,
+  toDir: IncoreInode,
+  toName: ByteName,
+): void {
+  const renaming = prepare(volume, fromDir, fromName, toDir, toName);
+  if (renaming === undefined) return;
+  const { from, to, inode, replaced } = renaming;
+  const moves = inode.isDirectory && from.dir !== to.dir;
+  if (moves) addLink(volume, to.dir);
+  addLink(volume, inode);
+  if (to.entry === undefined) to.directory.add(toName, inode);
+  else to.directory.replace(to.entry, inode);
+  if (moves) {
+    const entries = volume.directory(inode);
+    entries.replace(entries.find('..') ?? fail('EUCLEAN', 'rename', `directory ${inode.ino} has no ..`), to.dir);
+  }
+  from.directory.remove(from.entry);
+  dropLink(volume, inode);
+  if (moves) dropLink(volume, from.dir);
+  now(from.dir, volume);
+  now(to.dir, volume);
+  if (replaced?.isDirectory === true) loseDirectory(volume, replaced, to.dir);
+  else if (replaced !== undefined) loseName(volume, replaced);
+}
+
+// Every check. Undefined if both names are of one file already, which is then left as it is.
+function prepare(
+  volume: Volume,
+  fromDir: IncoreInode,
+  fromName: ByteName,
+  toDir: IncoreInode,
+  toName: ByteName,
+): Renaming | undefined {
+  if (isDot(fromName) || isDot(toName)) fail('EINVAL', 'rename', 'a directory cannot be renamed by . or ..');
+  const from = { dir: fromDir, ...forOld(volume, fromDir, fromName, 'rename') };
+  const inode = volume.inode(from.entry.ino);
+  checkDirectory(toDir, 'rename');
+  const directory = volume.directory(toDir);
+  const entry = directory.find(toName);
+  const replaced = entry && volume.inode(entry.ino);
+  if (replaced === inode) return undefined;
+  // Before all that is asked of the two themselves, as in the kernel.
+  if (inode.isDirectory && isWithin(volume, toDir, inode)) fail('EINVAL', 'rename', 'a directory cannot become part of itself');
+  if (replaced?.isDirectory === true && isWithin(volume, fromDir, replaced)) {
+    fail('ENOTEMPTY', 'rename', 'the directory to be replaced has in it what is renamed');
+  }
+  checkFlags(inode, 'rename');
+  if (replaced !== undefined) checkReplaced(volume, inode, replaced);
+  checkFlags(toDir, 'rename', replaced === undefined);
+  if (inode.isDirectory && fromDir !== toDir && replaced === undefined) checkLinks(volume, toDir, 'rename');
+  if (toDir.nlink === 0) fail('ENOENT', 'rename', 'the directory was removed');
+  if (entry === undefined) directory.makeRoom(toName);
+  return { from, to: { dir: toDir, directory, entry }, inode, replaced };
+}
+
+function checkReplaced(volume: Volume, inode: IncoreInode, replaced: IncoreInode): void {
+  checkFlags(replaced, 'rename');
+  if (inode.isDirectory && !replaced.isDirectory) fail('ENOTDIR', 'rename', 'a directory cannot replace a file');
+  if (!inode.isDirectory && replaced.isDirectory) fail('EISDIR', 'rename', 'a file cannot replace a directory');
+  if (replaced.isDirectory && !volume.directory(replaced).isEmpty) {
+    fail('ENOTEMPTY', 'rename', 'the directory to be replaced is not empty');
+  }
+}
+
+/** Whether `dir` is `ancestor`, or lies somewhere in it. */
+function isWithin(volume: Volume, dir: IncoreInode, ancestor: IncoreInode): boolean {
+  const seen = new Set<number>();
+  for (let at = dir; at !== ancestor; ) {
+    if (at.ino === EXT2_ROOT_INO) return false;
+    const up = volume.directory(at).find('..');
+    if (up === undefined || seen.has(at.ino)) {
+      throw volume.sb.corrupt('is a directory that no way leads up from to the root', { ino: at.ino });
+    }
+    seen.add(at.ino);
+    at = volume.inode(up.ino);
+  }
+  return true;
+}

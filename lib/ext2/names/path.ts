@@ -1,0 +1,91 @@
+// Owns paths: from the root, name by name, through symbolic links.
+
+import { checkDirectory } from './namei.js';
+import { fail } from '../format/error.js';
+import type { IncoreInode } from '../inode/inode.js';
+import { toByteName, toEntryName, type ByteName, type Name } from '../format/name.js';
+import { readTarget } from '../inode/symlink.js';
+import type { Volume } from '../volume/volume.js';
+
+const PATH_MAX = 4096;
+const MOST_LINKS = 40;
+
+/** Where a name is, or would be. */
+export interface Place {
+  readonly dir: IncoreInode;
+  readonly name: ByteName;
+}
+
+/** Where a walk is, and what is left of the path. */
+interface Walk {
+  at: IncoreInode;
+  /** In reverse order. */
+  readonly left: ByteName[];
+  links: number;
+  readonly syscall: string;
+}
+
+function partsOf(path: ByteName, syscall: string): ByteName[] {
+  if (path === '') fail('ENOENT', syscall, 'the path is empty');
+  if (path.length >= PATH_MAX) fail('ENAMETOOLONG', syscall, `a path has less than ${PATH_MAX} bytes`);
+  if (path.includes('\0')) fail('EINVAL', syscall, 'a path has no NUL in it');
+  const parts = path.split('/').filter((part) => part !== '');
+  // A slash at the end asks for a directory.
+  if (path.endsWith('/')) parts.push('.');
+  return parts.reverse();
+}
+
+function begin(volume: Volume, path: ByteName, syscall: string): Walk {
+  return { at: volume.inode(ROOT), left: partsOf(path, syscall), links: 0, syscall };
+}
+
+const ROOT = 2;
+
+/** The inode that `dir` has `name` for. */
+export function lookup(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): IncoreInode | undefined {
+  checkDirectory(dir, syscall);
+  const entry = volume.directory(dir).find(name);
+  return entry && volume.inode(entry.ino);
+}
+
+// One name further. A link in the way is followed; the last one if `follow` says so.
+function step(volume: Volume, walk: Walk, follow: boolean): void {
+  const name = walk.left.pop() as ByteName;
+  checkDirectory(walk.at, walk.syscall);
+  if (name === '.') return;
+  const next = lookup(volume, walk.at, toEntryName(bytes(name), walk.syscall), walk.syscall);
+  if (next === undefined) fail('ENOENT', walk.syscall, name);
+  if (next.isSymlink && (follow || walk.left.length > 0)) followLink(volume, walk, next);
+  else walk.at = next;
+}
+
+function bytes(name: ByteName): Uint8Array {
+  return Buffer.from(name, 'latin1');
+}
+
+function followLink(volume: Volume, walk: Walk, link: IncoreInode): void {
+  if (++walk.links > MOST_LINKS) fail('ELOOP', walk.syscall, `more than ${MOST_LINKS} symbolic links in one path`);
+  const target = toByteName(readTarget(link));
+  walk.left.push(...partsOf(target, walk.syscall));
+  if (target.startsWith('/')) walk.at = volume.inode(ROOT);
+}
+
+/** The inode that a path leads to. A link at its end is followed, or is what is asked for. */
+export function resolve(volume: Volume, path: Name, follow: boolean, syscall: string): IncoreInode {
+  const walk = begin(volume, toByteName(path), syscall);
+  while (walk.left.length > 0) step(volume, walk, follow);
+  return walk.at;
+}
+
+/** The directory that the last name of a path is in, which need not exist, and that name. */
+export function resolveParent(volume: Volume, path: Name, syscall: string): Place {
+  const whole = toByteName(path);
+  const trimmed = whole.replace(/\/+$/, '');
+  // The root has no name.
+  if (trimmed === '' && whole !== '') return { dir: volume.inode(ROOT), name: '.' };
+  const slash = trimmed.lastIndexOf('/');
+  const name = toEntryName(bytes(trimmed.slice(slash + 1)), syscall);
+  const dir = slash < 0 ? volume.inode(ROOT) : resolve(volume, bytes(`${trimmed.slice(0, slash)}/`), true, syscall);
+  checkDirectory(dir, syscall);
+  return { dir, name };
+}

@@ -1,0 +1,166 @@
+// Owns the superblock of a mounted filesystem: its state, its limits, and how it goes read-only when it is found corrupt.
+
+import { DaxError, type BlockDevice, type SuperBlock } from 'node-dax';
+import {
+  EXT2_DYNAMIC_REV,
+  EXT2_ERROR_FS,
+  EXT2_NDIR_BLOCKS,
+  EXT2_VALID_FS,
+  GOOD_OLD_FIRST_INO,
+  GOOD_OLD_INODE_SIZE,
+  hasFlag,
+  readSuperblock,
+  SUPERBLOCK,
+  SUPERBLOCK_POS,
+  SUPERBLOCK_SIZE,
+  withFlag,
+  writeSuperblock,
+  type Superblock,
+} from '../format/disk.js';
+import { corruption, fail, type Place } from '../format/error.js';
+import { geometryOf, type Geometry } from '../format/geometry.js';
+import { Groups } from './groups.js';
+import { InodeImage } from './inode-image.js';
+import { sizeOf, type Field } from '../format/layout.js';
+import { Medium } from './medium.js';
+
+/** Whose doing changes are: new files are theirs, and so are the reserved blocks where the superblock says so. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface SuperOptions {
+  readonly synchronous: boolean;
+  readonly owner: Owner;
+}
+
+/** Seconds since 1970, as superblocks and i_dtime count them. */
+export function nowSeconds(): number {
+  // Floored last: a remainder of 2 ** 32 is no small integer to V8, and i_dtime would change the shape of its inode.
+  return Math.floor((Date.now() / 1000) % 2 ** 32);
+}
+
+export class Super implements SuperBlock {
+  readonly medium: Medium;
+  readonly geometry: Geometry;
+  readonly groups: Groups;
+  readonly image: InodeImage;
+  readonly fields: Superblock;
+  readonly blockSize: number;
+  readonly bdev: BlockDevice;
+  readonly maxBytes: number;
+  synchronous: boolean;
+  readonly owner: Owner;
+  /** How it was found: what is not clean may have leaks, and blocks past the end of files. */
+  readonly wasClean: boolean;
+  readonly #raw: Uint8Array;
+
+  /** Reads and checks the superblock and the descriptors. Read-only until its medium is unsealed. */
+  constructor(device: BlockDevice, options: SuperOptions) {
+    this.#raw = loadSuperblock(device);
+    this.fields = readSuperblock(this.#raw);
+    this.geometry = geometryOf(this.fields, device.size);
+    this.blockSize = this.geometry.blockSize;
+    this.bdev = device;
+    this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize);
+    this.groups = new Groups(this.medium, this.fields, this.geometry);
+    this.image = new InodeImage(this.medium, this.geometry.inodeSize);
+    this.maxBytes = maxBytesOf(this.geometry, this.fields);
+    this.synchronous = options.synchronous;
+    this.owner = options.owner;
+    this.wasClean = hasFlag(this.fields.s_state, EXT2_VALID_FS) && !hasFlag(this.fields.s_state, EXT2_ERROR_FS);
+  }
+
+  get readOnly(): boolean {
+    return this.medium.isSealed;
+  }
+
+  /** It can be written by those who know what this filesystem knows. */
+  get isWritable(): boolean {
+    return this.geometry.unknownRoCompat === 0;
+  }
+
+  get isDynamic(): boolean {
+    return this.fields.s_rev_level >= EXT2_DYNAMIC_REV;
+  }
+
+  /** Throws `EROFS` where nothing may be changed. */
+  checkWritable(syscall: string): void {
+    if (this.medium.isSealed) throw new DaxError({ errno: 'EROFS', syscall, reason: 'READ_ONLY' });
+  }
+
+  /** Stores fields of the superblock, one after the other, each at once. */
+  store(values: Partial<Superblock>): void {
+    Object.assign(this.fields, values);
+    writeSuperblock(values, this.#raw);
+    for (const name of Object.keys(values)) {
+      const field: Field = SUPERBLOCK[name as keyof Superblock];
+      this.medium.store(SUPERBLOCK_POS + field[1], this.#raw.subarray(field[1], field[1] + sizeOf(field)));
+    }
+  }
+
+  /** Sets a feature flag before the first use of what it tells of. Revision 0 has no flags: it becomes 1, as Linux does it. */
+  addFeature(set: 's_feature_compat' | 's_feature_ro_compat', flag: number): void {
+    if (!this.isDynamic) this.#makeDynamic();
+    if (!hasFlag(this.fields[set], flag)) this.store({ [set]: withFlag(this.fields[set], flag) });
+  }
+
+  // What has no meaning in revision 0 has one before the revision says so.
+  #makeDynamic(): void {
+    this.store({
+      s_first_ino: GOOD_OLD_FIRST_INO,
+      s_inode_size: GOOD_OLD_INODE_SIZE,
+      s_feature_compat: 0,
+      s_feature_incompat: 0,
+      s_feature_ro_compat: 0,
+      s_reserved_gdt_blocks: 0,
+      s_rev_level: EXT2_DYNAMIC_REV,
+    });
+  }
+
+  /**
+   * The error of what cannot be. The filesystem goes read-only, and says on the medium that it needs checking: whoever
+   * works on with wrong tables makes more of them wrong.
+   */
+  corrupt(what: string, place: Place): DaxError {
+    const error = corruption(what, place);
+    if (this.readOnly) return error;
+    try {
+      this.store({ s_state: withFlag(this.fields.s_state, EXT2_ERROR_FS) });
+    } catch (cause) {
+      if (!(cause instanceof DaxError)) throw cause;
+      // A medium that cannot be stored to cannot be told either.
+    }
+    this.medium.seal();
+    return error;
+  }
+
+  /** Throws where `count` blocks from `block` on cannot hold what a pointer of inode `ino` leads to. */
+  checkData(block: number, count: number, ino: number): void {
+    if (!this.groups.isData(block, count)) {
+      const what = count === 1 ? 'is not for files' : `to ${block + count - 1} are not for files`;
+      throw this.corrupt(`${what}, and a pointer leads there`, { ino, block });
+    }
+  }
+}
+
+function loadSuperblock(device: BlockDevice): Uint8Array<ArrayBuffer> {
+  if (device.size < SUPERBLOCK_POS + SUPERBLOCK_SIZE) {
+    fail('EINVAL', 'mount', `there is no ext2 filesystem here: the device has ${device.size} bytes`);
+  }
+  return new Medium(device, device.size).load(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
+}
+
+// What three levels of pointers reach, as long as i_blocks (32 bits, in units of 512) can count it with the pointers. As
+// the kernel counts those (ext2_max_size): a file that it made can be of this size to the byte.
+function maxBytesOf({ blockSize }: Geometry, { s_rev_level }: Superblock): number {
+  // Revision 0 has no high half of i_size.
+  if (s_rev_level < EXT2_DYNAMIC_REV) return 2 ** 31 - 1;
+  const pointers = blockSize / 4;
+  const direct = EXT2_NDIR_BLOCKS + pointers + pointers ** 2;
+  const counted = Math.floor((2 ** 32 - 1) / (blockSize / 512));
+  const triple = counted - direct;
+  const indirect = 3 + pointers + Math.ceil(triple / pointers) + Math.ceil(triple / pointers ** 2);
+  return Math.min(direct + pointers ** 3, counted - indirect) * blockSize;
+}

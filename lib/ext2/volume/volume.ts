@@ -1,0 +1,331 @@
+// Owns what is in memory of a mounted filesystem: its allocators, its inodes, who has them, and which of them changed.
+
+import { DaxError, daxWritebackAll } from 'node-dax';
+import { AttributeBlocks } from '../space/attribute-blocks.js';
+import { BlockAllocator, type BlockRun } from '../space/balloc.js';
+import type { Directory } from '../inode/dir.js';
+import { fileTypeOf, FT } from '../format/disk.js';
+import { fail } from '../format/error.js';
+import { Ext2Inode } from './ext2-inode.js';
+import { InodeAllocator } from '../space/ialloc.js';
+import { InodeCache } from './inode-cache.js';
+import { IncoreInode } from '../inode/inode.js';
+import { OrphanList } from '../inode/orphan.js';
+import { nowSeconds, type Super } from '../space/super.js';
+
+// Inodes that changed and wait in memory for a sync.
+const MOST_DIRTY = 1024;
+// Blocks of pointers of one file that wait.
+const MOST_INDIRECT = 256;
+
+export class Volume {
+  readonly sb: Super;
+  readonly blocks: BlockAllocator;
+  readonly inodes: InodeAllocator;
+  readonly orphans: OrphanList;
+  readonly attributes: AttributeBlocks;
+  readonly #cache: InodeCache;
+  readonly #dirty = new Set<IncoreInode>();
+  #openFiles = 0;
+  readonly #holds = new Map<IncoreInode, number>();
+  #isFrozen = false;
+  #isMounted = true;
+  readonly #whenEnded: (() => void)[] = [];
+
+  /** `cacheBytes` is the memory for inodes and directories that nobody has a reference to. */
+  constructor(sb: Super, cacheBytes: number) {
+    this.sb = sb;
+    this.#cache = new InodeCache(cacheBytes, (inode) => this.#mayForget(inode));
+    this.blocks = new BlockAllocator(sb);
+    this.attributes = new AttributeBlocks(sb, this.blocks);
+    this.inodes = new InodeAllocator(sb, this.blocks);
+    this.orphans = new OrphanList(sb);
+  }
+
+  /** Handles that are open. */
+  get openFiles(): number {
+    return this.#openFiles;
+  }
+
+  /** Inodes that are held. */
+  get held(): number {
+    return this.#holds.size;
+  }
+
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
+  set isFrozen(isFrozen: boolean) {
+    this.#isFrozen = isFrozen;
+  }
+
+  get isMounted(): boolean {
+    return this.#isMounted;
+  }
+
+  /**
+   * Begins an operation of a user: only here are inodes forgotten, so that each that the operation finds is the one object
+   * for it until the operation ends. Throws `EBADF` after unmounting.
+   */
+  begin(syscall: string): void {
+    this.checkMounted(syscall);
+    this.trim();
+  }
+
+  /** As `begin`, of an operation that changes something: throws as `checkChange`. */
+  beginChange(syscall: string): void {
+    this.checkChange(syscall);
+    this.trim();
+  }
+
+  /** Throws `EBADF` after unmounting. */
+  checkMounted(syscall: string): void {
+    if (!this.#isMounted) fail('EBADF', syscall, 'the filesystem was unmounted');
+  }
+
+  /** Throws unless something may be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
+  checkChange(syscall: string): void {
+    this.checkMounted(syscall);
+    this.sb.checkWritable(syscall);
+    if (this.#isFrozen) fail('EAGAIN', syscall, 'the filesystem is frozen: thaw it first');
+  }
+
+  /** Nothing is done with it any more. Whoever still has a file mapped sees nothing of it from now on. */
+  end(): void {
+    this.#isMounted = false;
+    for (const inode of this.#cache.inodes) if (inode.activity !== undefined) inode.extents.invalidate();
+    for (const action of this.#whenEnded.splice(0)) action();
+  }
+
+  /** `action` is called once nothing is done with it any more. */
+  onEnd(action: () => void): void {
+    this.#whenEnded.push(action);
+  }
+
+  /** Forgets inodes that have no reference and were not used for longest, if there are too many. Between operations only. */
+  trim(): void {
+    this.#cache.trim();
+  }
+
+  /** The inode `ino`, which an entry leads to. */
+  inode(ino: number): IncoreInode {
+    return this.#cache.get(ino) ?? this.#remember(IncoreInode.load(this, ino));
+  }
+
+  /**
+   * The inode of a number, and of a generation if there is one, that a user had from elsewhere: nothing on the medium needs to
+   * lead there. Throws `ENOENT` for a number that no file can have, `ESTALE` for an inode that is not there any more.
+   */
+  again(ino: number, generation?: number, syscall = 'inode'): IncoreInode {
+    this.checkMounted(syscall);
+    const known = this.#cache.get(ino);
+    if (known === undefined && !IncoreInode.isNumber(this.sb, ino)) fail('ENOENT', syscall, `${ino} is no inode for files`);
+    const inode = known ?? (this.inodes.isTaken(ino) ? IncoreInode.read(this, ino) : undefined);
+    const isThere = inode !== undefined && (known !== undefined || inode.nlink > 0);
+    if (!isThere || (generation !== undefined && inode.generation !== generation)) {
+      fail('ESTALE', syscall, `inode ${ino} was deleted`);
+    }
+    if (known !== undefined) return known;
+    inode.check();
+    return this.#remember(inode);
+  }
+
+  /** The identity of an inode, for users. */
+  identityOf(inode: IncoreInode): Ext2Inode {
+    return new Ext2Inode(this, inode);
+  }
+
+  /** The inode that a user means. Throws `ESTALE` if it was deleted, `TypeError` for one of another filesystem. */
+  current(inode: unknown, syscall: string): IncoreInode {
+    const current = Ext2Inode.incore(inode, this);
+    if (current.isDeleted) fail('ESTALE', syscall, `inode ${current.ino} was deleted`);
+    return current;
+  }
+
+  #remember(inode: IncoreInode): IncoreInode {
+    if (!this.sb.wasClean && !this.sb.readOnly) this.#prune(inode);
+    this.#cache.add(inode);
+    return inode;
+  }
+
+  // What has not reached the medium does so before the inode is forgotten, unless it cannot: then it stays.
+  #mayForget(inode: IncoreInode): boolean {
+    const isChanged = this.#dirty.has(inode) || inode.unreleased !== undefined;
+    if (!isChanged && (this.sb.readOnly || !inode.wasRead)) return true;
+    if (this.sb.readOnly || this.#isFrozen) return false;
+    try {
+      this.store(inode);
+      return true;
+    } catch (error) {
+      // Who syncs meets it again.
+      if (error instanceof DaxError) return false;
+      throw error;
+    }
+  }
+
+  /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
+  makeInode(parent: IncoreInode, mode: number, isDirectory: boolean): IncoreInode {
+    const ino = this.inodes.allocate(parent.ino, isDirectory);
+    if (this.#cache.get(ino) !== undefined) throw this.sb.corrupt('is marked as free, and a name leads to it', { ino });
+    const inode = IncoreInode.make(this, ino, mode);
+    this.#cache.add(inode);
+    return inode;
+  }
+
+  /** The directory of an inode: the same one until the operation ends. */
+  directory(inode: IncoreInode): Directory {
+    return this.#cache.directory(inode);
+  }
+
+  /** Something of the inode changed, and must be on the medium after the next sync. */
+  markDirty(inode: IncoreInode): void {
+    this.#dirty.add(inode);
+    if (inode.dirtyIndirect > MOST_INDIRECT) this.store(inode);
+    if (this.#dirty.size <= MOST_DIRTY) return;
+    for (const oldest of this.#dirty) {
+      this.store(oldest);
+      break;
+    }
+  }
+
+  /** Brings an inode to the medium. */
+  store(inode: IncoreInode): void {
+    if (!inode.isDeleted) inode.store();
+    this.#dirty.delete(inode);
+    this.#release(inode);
+  }
+
+  /** Brings everything to the medium: what was stored through mappings, inodes, bitmaps, counts. */
+  sync(): void {
+    try {
+      daxWritebackAll(this.sb);
+    } finally {
+      this.#syncMetadata();
+    }
+  }
+
+  #syncMetadata(): void {
+    for (const inode of [...this.#dirty]) this.store(inode);
+    this.blocks.flush();
+    this.inodes.flush();
+    this.sb.groups.flush();
+    this.sb.store({
+      s_free_blocks_count: this.blocks.free,
+      s_free_inodes_count: this.inodes.free,
+      s_wtime: nowSeconds(),
+    });
+  }
+
+  /** A handle was made: the inode stays until the last reference is given back, whatever becomes of its names. */
+  open(inode: IncoreInode): void {
+    this.#openFiles++;
+    this.#cache.hold(inode);
+  }
+
+  /** A handle was closed. */
+  close(inode: IncoreInode): void {
+    this.#openFiles--;
+    this.#giveBack(inode);
+  }
+
+  /** Takes a reference that is no handle. */
+  hold(inode: IncoreInode): void {
+    this.#holds.set(inode, (this.#holds.get(inode) ?? 0) + 1);
+    this.#cache.hold(inode);
+  }
+
+  /** Gives `count` of those back. Throws `EINVAL` for more than there are. */
+  release(inode: IncoreInode, count = 1): void {
+    const holds = this.#holds.get(inode) ?? 0;
+    if (count > holds) fail('EINVAL', 'release', `inode ${inode.ino} is held ${holds} times, not ${count}`);
+    if (count === holds) this.#holds.delete(inode);
+    else this.#holds.set(inode, holds - count);
+    this.#giveBack(inode, count);
+  }
+
+  // The last reference brings the inode to the medium, or takes it away if it has no name.
+  #giveBack(inode: IncoreInode, count = 1): void {
+    if (!this.#cache.release(inode, count)) return;
+    inode.closeWindow();
+    if (this.sb.readOnly || !this.#isMounted) return;
+    if (inode.nlink === 0) {
+      this.orphans.remove(inode);
+      this.#delete(inode);
+    } else if (this.#dirty.has(inode)) {
+      this.store(inode);
+    }
+  }
+
+  /** The last name of an inode is gone from the medium. What nobody has a reference to goes too. */
+  loseLast(inode: IncoreInode): void {
+    inode.nlink = 0;
+    this.store(inode);
+    if (inode.references > 0) this.orphans.add(inode);
+    else this.#delete(inode);
+  }
+
+  /** Deletes an inode that has no link and no reference: first the medium forgets where its blocks are, then they are free. */
+  #delete(inode: IncoreInode): void {
+    const { isDirectory } = inode;
+    this.#dirty.delete(inode);
+    const attributes = inode.fileAcl;
+    owe(inode, inode.erase());
+    this.#release(inode);
+    if (attributes !== 0) this.attributes.release(attributes, inode.ino);
+    this.inodes.release(inode.ino, isDirectory);
+    this.#cache.remove(inode);
+  }
+
+  /** Deletes inodes that lost their last name while they were open, before the filesystem was cut off. */
+  recoverOrphans(): number {
+    const mayBe = (ino: number) => this.inodes.isTaken(ino) && fileTypeOf(IncoreInode.read(this, ino).mode) !== FT.UNKNOWN;
+    return this.orphans.recover(mayBe, (ino) => {
+      const inode = IncoreInode.read(this, ino);
+      inode.dtime = 0;
+      // A name came back, or it was only being truncated: nothing of it is lost.
+      if (inode.nlink > 0) inode.store();
+      else this.#delete(inode);
+    });
+  }
+
+  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file, and i_blocks as it
+  // was before the pointers changed.
+  #prune(inode: IncoreInode): void {
+    if (!inode.hasTree) return;
+    const first = Math.ceil(inode.size / this.sb.blockSize);
+    if (inode.map.hasFrom(first)) this.cut(inode, first);
+    if (inode.map.recount(inode.blocksBeside)) this.store(inode);
+  }
+
+  /** Frees every block from `first` on. The size must be smaller already. */
+  cut(inode: IncoreInode, first: number): void {
+    inode.storeSmallerSize();
+    this.#free(inode, () => inode.map.cut(first));
+  }
+
+  /** Frees `count` blocks from `iblock` on, which become a hole. */
+  punch(inode: IncoreInode, iblock: number, count: number): void {
+    this.#free(inode, () => inode.map.punch(iblock, count));
+  }
+
+  // Pointers first, durably; only then may another file have the blocks. If the medium fails, the next store goes on.
+  #free(inode: IncoreInode, take: () => BlockRun[]): void {
+    inode.closeWindow();
+    owe(inode, take());
+    if (inode.unreleased === undefined) return;
+    this.#dirty.add(inode);
+    this.store(inode);
+  }
+
+  #release(inode: IncoreInode): void {
+    const { unreleased } = inode;
+    inode.unreleased = undefined;
+    for (const run of unreleased ?? []) this.blocks.release(run);
+  }
+}
+
+// What an inode has given up, and may still point to on the medium.
+function owe(inode: IncoreInode, runs: readonly BlockRun[]): void {
+  if (runs.length > 0) (inode.unreleased ??= []).push(...runs);
+}

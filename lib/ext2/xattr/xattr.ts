@@ -1,0 +1,246 @@
+// Owns extended attributes: in the inode, and in blocks that inodes with the same attributes share.
+
+import { argumentError, DaxError } from 'node-dax';
+import { groupOf } from '../inode/dir.js';
+import { COMPAT, XATTR_PREFIXES } from '../format/disk.js';
+import { fail } from '../format/error.js';
+import type { IncoreInode } from '../inode/inode.js';
+import { bytesOf, textOf, toByteName, type ByteName, type Name } from '../format/name.js';
+import { ACL_ACCESS, ACL_DEFAULT, aclForMedium, aclForProgram, aclOfProgram, aclOnMedium, isMode, modeOf, withMode } from '../format/posix-acl.js';
+import type { Volume } from '../volume/volume.js';
+import {
+  appendToBody,
+  canRefill,
+  clearBody,
+  cutFromBody,
+  encodeBlock,
+  entriesInBlock,
+  entriesInBody,
+  HIDDEN,
+  hideInBody,
+  refill,
+  type Attribute,
+  type Entry,
+  type Key,
+} from './xattr-list.js';
+
+/** What setting an attribute is to do: whatever is needed, only make it, or only replace it. */
+export type XattrFlag = 'create' | 'replace' | undefined;
+
+const FLAGS: readonly XattrFlag[] = ['create', 'replace', undefined];
+const USER = 1;
+const MAX_NAME = 255;
+const MAX_VALUE = 65536;
+
+/** The attributes' full names, in the order in which they are found: bytes where they are no UTF-8. */
+export function listXattr(inode: IncoreInode): Name[] {
+  const all = [...inBody(inode), ...inBlock(inode)];
+  const names = new Set(all.flatMap((attribute) => fullName(attribute) ?? []));
+  return [...names].map((name) => (toByteName(textOf(name)) === name ? textOf(name) : bytesOf(name)));
+}
+
+/** An attribute's value. Throws `ENODATA`, `EOPNOTSUPP` for a prefix that there is none of. */
+export function getXattr(inode: IncoreInode, name: Name): Uint8Array {
+  const key = parseName(name, 'getxattr');
+  const found = find(inBody(inode), key) ?? find(inBlock(inode), key);
+  if (found === undefined) return fail('ENODATA', 'getxattr', `inode ${inode.ino} has no ${describe(name)}`);
+  return isAcl(key) ? aclForProgram(aclOnMedium(found.value)) : found.value;
+}
+
+/** Sets an attribute of the user, durably on return. Throws `EEXIST`, `ENODATA` as `flag` says, `ENOSPC`. */
+export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: Uint8Array, flag: XattrFlag): void {
+  const key = writable(name, 'setxattr');
+  if (!((value as unknown) instanceof Uint8Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'the value must be a Uint8Array');
+  if (!FLAGS.includes(flag)) throw argumentError('ERR_INVALID_ARG_VALUE', `flag must be 'create' or 'replace', it is ${String(flag)}`);
+  if (value.length > MAX_VALUE) fail('E2BIG', 'setxattr', `${value.length} bytes`);
+  const body = inBody(inode);
+  const block = inBlock(inode);
+  const isThere = find(body, key) !== undefined || find(block, key) !== undefined;
+  if (isThere && flag === 'create') fail('EEXIST', 'setxattr', describe(name));
+  if (!isThere && flag === 'replace') fail('ENODATA', 'setxattr', describe(name));
+  if (isAcl(key)) setAcl(volume, inode, key, value);
+  else put(volume, inode, { ...key, value: value.slice() });
+}
+
+/** Removes an attribute of the user, durably on return. Throws `ENODATA`. */
+export function removeXattr(volume: Volume, inode: IncoreInode, name: Name): void {
+  const key = writable(name, 'removexattr');
+  const isThere = find(inBody(inode), key) !== undefined || find(inBlock(inode), key) !== undefined;
+  if (!isThere) fail('ENODATA', 'removexattr', describe(name));
+  remove(volume, inode, key);
+}
+
+/** After the mode changed: the list of a file says the same. */
+export function chmodAcl(volume: Volume, inode: IncoreInode): void {
+  const key = { index: ACL_ACCESS, name: '' };
+  const found = find(inBody(inode), key) ?? find(inBlock(inode), key);
+  if (found === undefined) return;
+  const value = aclForMedium(withMode(aclOnMedium(found.value), inode.mode));
+  if (Buffer.compare(value, found.value) !== 0) put(volume, inode, { ...key, value });
+}
+
+function describe(name: Name): string {
+  return textOf(toByteName(name));
+}
+
+function inBody(inode: IncoreInode): Entry[] {
+  return entriesInBody(inode).filter(({ index }) => index !== HIDDEN);
+}
+
+function inBlock(inode: IncoreInode): Entry[] {
+  return entriesInBlock(inode);
+}
+
+function find<T extends Key>(attributes: readonly T[], { index, name }: Key): T | undefined {
+  return attributes.find((attribute) => attribute.index === index && attribute.name === name);
+}
+
+function without(attributes: readonly Attribute[], others: readonly Key[]): Attribute[] {
+  return attributes.filter(({ index, name }) => !others.some((other) => other.index === index && other.name === name));
+}
+
+function fullName({ index, name }: Key): ByteName | undefined {
+  const prefix = XATTR_PREFIXES.get(index);
+  return prefix === undefined ? undefined : prefix + name;
+}
+
+function parseName(name: Name, syscall: string): Key {
+  const bytes = toByteName(name);
+  for (const [index, prefix] of XATTR_PREFIXES) {
+    const isWhole = !prefix.endsWith('.');
+    if (isWhole ? bytes !== prefix : !bytes.startsWith(prefix)) continue;
+    const rest = bytes.slice(prefix.length);
+    if (!isWhole && rest === '') return fail('EINVAL', syscall, `${describe(name)} is a prefix alone`);
+    if (rest.length > MAX_NAME) return fail('ERANGE', syscall, `a name has at most ${MAX_NAME} bytes`);
+    return { index, name: rest };
+  }
+  return fail('EOPNOTSUPP', syscall, `${describe(name)}: names begin with user.`);
+}
+
+function writable(name: Name, syscall: string): Key {
+  const key = parseName(name, syscall);
+  if (key.index === USER || isAcl(key)) return key;
+  return fail('EOPNOTSUPP', syscall, `${describe(name)}: only ACLs, and attributes that begin with user., can be changed`);
+}
+
+function isAcl({ index }: Key): boolean {
+  return index === ACL_ACCESS || index === ACL_DEFAULT;
+}
+
+// The mode follows the list of a file, and one that says no more than the mode does is not kept.
+function setAcl(volume: Volume, inode: IncoreInode, key: Key, value: Uint8Array): void {
+  if (inode.isSymlink) fail('EOPNOTSUPP', 'setxattr', 'a symbolic link has no ACL');
+  const acl = aclOfProgram(value);
+  if (key.index === ACL_DEFAULT && !inode.isDirectory && acl.length > 0) {
+    fail('EACCES', 'setxattr', 'only a directory has an ACL for what is made in it');
+  }
+  const isAccess = key.index === ACL_ACCESS;
+  if (acl.length === 0 || (isAccess && isMode(acl))) remove(volume, inode, key);
+  else put(volume, inode, { ...key, value: aclForMedium(acl) });
+  if (!isAccess || acl.length === 0) return;
+  inode.mode = inode.mode - (inode.mode % 0o1000) + modeOf(acl);
+  inode.ctimeMs = Date.now();
+  volume.store(inode);
+}
+
+/** Makes an attribute, or gives it another value; throws `ENOSPC` with nothing changed. */
+function put(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
+  volume.sb.addFeature('s_feature_compat', COMPAT.EXT_ATTR);
+  const isThere = find(inBody(inode), attribute) ?? find(inBlock(inode), attribute);
+  if (isThere === undefined) add(volume, inode, attribute);
+  else replace(volume, inode, attribute);
+}
+
+function remove(volume: Volume, inode: IncoreInode, key: Key): void {
+  if (find(inBlock(inode), key) !== undefined) replaceBlock(volume, inode, without(inBlock(inode), [key]));
+  removeFromBody(volume, inode, key);
+}
+
+/** Adds what is not there: in the inode if it has room, else in a block. */
+function add(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
+  const gap = entriesInBody(inode).find((entry) => entry.index === HIDDEN && canRefill(entry, attribute));
+  if (gap !== undefined) refill(inode, gap, attribute);
+  else if (!appendToBody(inode, attribute)) {
+    replaceBlock(volume, inode, [...inBlock(inode), attribute]);
+    return;
+  }
+  touched(volume, inode);
+}
+
+/**
+ * Puts an attribute in the place of what is called so, in a new block of attributes that one store makes the inode's. What
+ * must leave the inode itself leaves it after the block has the rest: what is in both is the same, or the inode's counts.
+ */
+function replace(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
+  const body = inBody(inode);
+  const old = find(body, attribute);
+  const others = without(inBlock(inode), [attribute]);
+  if (old === undefined) {
+    replaceBlock(volume, inode, [...others, attribute]);
+    return;
+  }
+  const full = whyFull(() => { replaceBlock(volume, inode, [...without(body, [attribute]), ...without(others, body), attribute]); });
+  if (full === undefined) {
+    clearBody(inode);
+    return;
+  }
+  if (whyFull(() => { replaceBlock(volume, inode, [...others, attribute]); }) === undefined) {
+    removeFromBody(volume, inode, attribute);
+    return;
+  }
+  if (!canRefill(old, attribute)) throw full;
+  // Both are full: for a moment there is neither.
+  hideInBody(inode, old);
+  refill(inode, old, attribute);
+  touched(volume, inode);
+}
+
+// What is called so in the inode itself. The last of the list goes at once; else all the others move to a block, or, if they
+// find no room there, it stays hidden among them.
+function removeFromBody(volume: Volume, inode: IncoreInode, key: Key): void {
+  const body = inBody(inode);
+  const old = find(body, key);
+  if (old === undefined) return;
+  if (cutFromBody(inode, old)) {
+    touched(volume, inode);
+    return;
+  }
+  const full = whyFull(() => { replaceBlock(volume, inode, [...without(body, [key]), ...without(inBlock(inode), [key, ...body])]); });
+  if (full === undefined) clearBody(inode);
+  else hideInBody(inode, old);
+  touched(volume, inode);
+}
+
+/** The `ENOSPC` that `work` ends with, with nothing changed; undefined if it is done. */
+function whyFull(work: () => void): DaxError | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DaxError && error.code === 'ENOSPC') return error;
+    throw error;
+  }
+}
+
+function touched(volume: Volume, inode: IncoreInode): void {
+  inode.ctimeMs = Date.now();
+  volume.markDirty(inode);
+}
+
+function replaceBlock(volume: Volume, inode: IncoreInode, attributes: readonly Attribute[]): void {
+  const old = inode.fileAcl;
+  const { sb } = volume;
+  const taken = attributes.length === 0 ? 0 : takeBlock(volume, inode, attributes);
+  const sectors = sb.blockSize / 512;
+  inode.fileAcl = taken;
+  inode.map.sectors += (taken === 0 ? 0 : sectors) - (old === 0 ? 0 : sectors);
+  inode.ctimeMs = Date.now();
+  volume.store(inode);
+  if (old !== 0) volume.attributes.release(old, inode.ino);
+}
+
+function takeBlock({ sb, attributes }: Volume, inode: IncoreInode, wanted: readonly Attribute[]): number {
+  const image =
+    encodeBlock(wanted, sb.blockSize) ?? fail('ENOSPC', 'setxattr', 'the attributes of a file are in its inode and in one block');
+  return attributes.take(image, sb.groups.start(groupOf(inode)));
+}

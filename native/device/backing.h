@@ -1,0 +1,37 @@
+// Where pages of a file lie.
+#ifndef NODE_DAX_NATIVE_BACKING_H_
+#define NODE_DAX_NATIVE_BACKING_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "persist/persist.h"
+#include "device/source.h"
+
+namespace dax {
+
+// A device whose pages can be installed.
+struct Backing {
+  std::shared_ptr<const Source> source;
+  Persistence persistence;
+  bool map_sync;
+};
+
+// A page of a device, or, without a backing, of none: a hole.
+struct Place {
+  std::shared_ptr<const Backing> backing;
+  uint64_t page;   // of the device; 0 of a hole
+  bool read_only;  // of a device: it is another file's too, and no store may go there
+
+  // Makes durable what the device holds there, by addresses of its own. 0 or -errno.
+  int Persist(uint64_t pages, size_t unit) const;
+  Place After(uint64_t pages) const { return {backing, backing ? page + pages : 0, read_only}; }
+  bool operator==(const Place& other) const {
+    return backing == other.backing && page == other.page && read_only == other.read_only;
+  }
+};
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_BACKING_H_

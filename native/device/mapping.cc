@@ -1,0 +1,214 @@
+#include "device/mapping.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "sigbus/guarded_copy.h"
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x080000
+#endif
+
+namespace dax {
+namespace {
+
+struct Extent {
+  uint64_t length;    // the content
+  uint64_t reserved;  // rounded up to the alignment
+};
+
+int Measure(const Source& source, Extent* extent) {
+  uint64_t size = 0;
+  if (const int error = source.Size(&size)) return error;
+  if (size == 0) return -EINVAL;
+  extent->length = size;
+  extent->reserved = (size + source.alignment() - 1) / source.alignment() * source.alignment();
+  return 0;
+}
+
+// Never by wish: only a mapping that the kernel vouches for (MAP_SYNC, devdax) can do without msync.
+Granularity DetectGranularity(const Source& source, bool map_sync, const CpuOps& cpu) {
+  if (source.kind() != Kind::kDevdax && !map_sync) return Granularity::kPage;
+  if (source.persistence_domain() == "cpu_cache") return Granularity::kByte;
+  return strcmp(cpu.flush_instruction, "none") == 0 ? Granularity::kPage : Granularity::kCacheLine;
+}
+
+void MoveOut(const Transfer& transfer, size_t length) {
+  memmove(transfer.user, transfer.device, length);
+}
+
+void MoveIn(const Transfer& transfer, size_t length) {
+  StorePlain(transfer.device, transfer.user, length);
+}
+
+void MoveInFlushed(const Transfer& transfer, size_t length) {
+  static_cast<const Persistence*>(transfer.context)->Store(transfer.device, transfer.user, length);
+}
+
+}  // namespace
+
+int Mapping::CreateShared(const std::shared_ptr<Source>& owner, std::optional<Granularity> forced,
+                          std::shared_ptr<Mapping>* result) {
+  const Source& source = *owner;
+  Extent extent;
+  if (const int error = Measure(source, &extent)) return error;
+  const int protection = source.read_only() ? PROT_READ : PROT_READ | PROT_WRITE;
+  // MAP_SHARED_VALIDATE: with plain MAP_SHARED tmpfs takes MAP_SYNC without a word.
+  bool map_sync = true;
+  void* address = mmap(nullptr, extent.reserved, protection, MAP_SHARED_VALIDATE | MAP_SYNC, source.fd(), 0);
+  if (address == MAP_FAILED && (errno == EOPNOTSUPP || errno == EINVAL)) {
+    map_sync = false;
+    address = mmap(nullptr, extent.reserved, protection, MAP_SHARED, source.fd(), 0);
+  }
+  if (address == MAP_FAILED) return -errno;
+  const CpuOps& cpu = DetectCpu();
+  const Persistence persistence(forced.value_or(DetectGranularity(source, map_sync, cpu)), cpu);
+  return Adopt(owner, address, extent.length, extent.reserved, map_sync, persistence, result);
+}
+
+int Mapping::CreatePrivate(const std::shared_ptr<Source>& owner, std::shared_ptr<Mapping>* result) {
+  const Source& source = *owner;
+  Extent extent;
+  if (const int error = Measure(source, &extent)) return error;
+  // MAP_NORESERVE: nobody is expected to store, so no memory is set aside for copies of a large device.
+  const int flags = MAP_PRIVATE | MAP_NORESERVE;
+  void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source.fd(), 0);
+  if (address == MAP_FAILED) return -errno;
+  const Persistence persistence(Granularity::kPage, DetectCpu());
+  return Adopt(owner, address, extent.length, extent.reserved, false, persistence, result);
+}
+
+int Mapping::Adopt(const std::shared_ptr<Source>& source, void* address, uint64_t length,
+                   uint64_t reserved_length, bool map_sync, Persistence persistence,
+                   std::shared_ptr<Mapping>* result) {
+  MappedRange* const range = MappedRange::Add(address, reserved_length, source->alignment());
+  if (range == nullptr) {
+    munmap(address, reserved_length);
+    return -ENOMEM;
+  }
+  result->reset(new Mapping(source, static_cast<char*>(address), length, reserved_length, map_sync,
+                            persistence, range));
+  return 0;
+}
+
+Mapping::Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
+                 bool map_sync, Persistence persistence, MappedRange* range)
+    : source_(std::move(source)),
+      address_(address),
+      length_(length),
+      reserved_length_(reserved_length),
+      map_sync_(map_sync),
+      persistence_(persistence),
+      range_(range) {}
+
+Mapping::~Mapping() {
+  range_->Remove();
+  munmap(address_, reserved_length_);
+}
+
+void Mapping::Retire() {
+  if (retired_.exchange(true)) return;
+  {
+    const std::lock_guard<std::mutex> lock(source_mutex_);
+    source_.reset();
+  }
+  range_->Withdraw();
+}
+
+int64_t Mapping::Settle(int64_t moved, uint64_t pos) const {
+  // Memory of another device that was closed is the user's fault, and not the end of this one.
+  if (moved == -EFAULT) return moved;
+  if (retired_.load()) return -EBADF;
+  if (moved <= 0) return moved;
+  const size_t intact = range_->BytesBeforeLoss(pos, static_cast<size_t>(moved));
+  return intact == 0 ? -EIO : static_cast<int64_t>(intact);
+}
+
+int64_t Mapping::Read(char* target, size_t length, uint64_t pos) const {
+  if (length == 0) return 0;
+  const size_t intact = range_->BytesBeforeLoss(pos, length);
+  if (intact == 0) return -EIO;
+  return Settle(GuardedTransfer({address_ + pos, target, intact, MoveOut, nullptr}), pos);
+}
+
+int64_t Mapping::WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const {
+  const size_t intact = range_->BytesBeforeLoss(pos, length);
+  if (intact == 0) return -EIO;
+  const auto move = flush ? MoveInFlushed : MoveIn;
+  return Settle(GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_}),
+                pos);
+}
+
+bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
+  std::shared_ptr<Source> source_now;
+  {
+    const std::lock_guard<std::mutex> lock(source_mutex_);
+    source_now = source_;
+  }
+  if (!source_now) return false;
+  const Source& device = *source_now;
+  const uint64_t unit = device.alignment();
+  uint64_t size = 0;
+  // What another process cut off is not bad, it is gone.
+  if (pos % unit != 0 || length < unit || device.Size(&size) != 0 || pos + unit > size) return false;
+  // A devdax has no write(): there a store may do.
+  if (device.kind() != Kind::kDevdax) {
+    static const char zeros[4096] = {};
+    const char* const bytes = source == nullptr ? zeros : source;
+    if (unit > sizeof zeros ||
+        pwrite(device.fd(), bytes, unit, static_cast<off_t>(pos)) != static_cast<ssize_t>(unit)) {
+      return false;
+    }
+  }
+  const int flags = map_sync_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+  const std::lock_guard<MappedRange> hold(*range_);
+  if (retired_.load()) return false;
+  void* const page = mmap(address_ + pos, unit, PROT_READ | PROT_WRITE, flags | MAP_FIXED, device.fd(),
+                          static_cast<off_t>(pos));
+  if (page == MAP_FAILED) return false;
+  range_->Restore(pos, unit);
+  return true;
+}
+
+int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
+  size_t done = 0;
+  size_t repaired = SIZE_MAX;
+  while (done < length) {
+    const char* const rest = source == nullptr ? nullptr : source + done;
+    const int64_t moved = WriteGood(rest, length - done, pos + done, flush);
+    if (moved > 0) {
+      done += static_cast<size_t>(moved);
+      continue;
+    }
+    // Each page is tried once.
+    if (moved == -EIO && repaired != done && Repair(rest, length - done, pos + done)) {
+      repaired = done;
+      continue;
+    }
+    if (done == 0) return moved;
+    break;
+  }
+  if (!flush) return static_cast<int64_t>(done);
+  if (granularity() == Granularity::kPage && done > 0) {
+    if (const int error = persistence_.Flush(address_ + pos, done)) return error;
+  }
+  persistence_.Drain();
+  // What it flushed was the device no more.
+  return retired_.load() ? -EBADF : static_cast<int64_t>(done);
+}
+
+int Mapping::Flush(uint64_t pos, size_t length) const {
+  const int error = persistence_.Flush(address_ + pos, length);
+  // Asked afterwards: the flush itself may be the access that finds a page gone.
+  return range_->BytesBeforeLoss(pos, length) == length ? error : -EIO;
+}
+
+}  // namespace dax

@@ -1,0 +1,23 @@
+// Wires the addon together.
+
+#include <napi.h>
+
+#include <mutex>
+
+#include "napi/dax_device.h"
+#include "napi/fault_mapping.h"
+#include "sigbus/guarded_copy.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  static std::once_flag once;
+  std::call_once(once, dax::InitializeGuards);
+  dax::InitDaxDevice(env, exports);
+  dax::InitFaultMapping(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(node_dax, Init)

@@ -1,0 +1,476 @@
+#include "napi/dax_device.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "napi/args.h"
+#include "device/direct_io.h"
+#include "sigbus/fault_signals.h"
+#include "napi/leased_memory.h"
+#include "device/mapping.h"
+#include "persist/persist.h"
+#include "device/source.h"
+
+namespace dax {
+namespace {
+
+// What a handle points at. Used by the thread of its environment alone; copies on the pool hold the mapping,
+// not this.
+struct DaxDevice {
+  std::shared_ptr<Source> source;         // null once closed
+  std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty
+  std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
+  std::optional<Granularity> forced;
+  std::shared_ptr<const Backing> backing;  // made when it is first asked for
+  // Every mapping that an ArrayBuffer may show: a file has one for each of its sizes.
+  std::vector<std::weak_ptr<Mapping>> mappings;
+};
+
+constexpr const char* kKindNames[] = {"devdax", "fsdax", "file", "block"};
+constexpr const char* kGranularityNames[] = {"byte", "cache_line", "page"};
+
+bool GetDevice(const Args& args, DaxDevice** device) {
+  return args.External(0, reinterpret_cast<void**>(device));
+}
+
+int CheckWritable(const DaxDevice& device) {
+  return device.source && device.source->read_only() ? -EROFS : 0;
+}
+
+// 0, -EBADF for a closed device, or -EINVAL for a range outside it: src/ has clipped or refused it before.
+int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
+  if (!device.source) return -EBADF;
+  if (!device.mapping) return length == 0 ? 0 : -EINVAL;
+  const uint64_t size = device.mapping->length();
+  return pos <= size && length <= size - pos ? 0 : -EINVAL;
+}
+
+// Ends a copy where the device ends. 0 or -EBADF.
+int ClipToDevice(const DaxDevice& device, uint64_t pos, uint64_t* length) {
+  if (!device.source) return -EBADF;
+  const uint64_t size = device.mapping ? device.mapping->length() : 0;
+  *length = pos < size ? std::min(*length, size - pos) : 0;
+  return 0;
+}
+
+Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
+  const Source& source = *device.source;
+  const Mapping* mapping = device.mapping.get();
+  Napi::Object facts = Napi::Object::New(env);
+  // Kernels before 5.8 do not tell of a file that it is DAX, but grant MAP_SYNC to no other.
+  const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
+  facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
+  facts["created"] = Napi::Boolean::New(env, source.created());
+  facts["filled"] = Napi::Boolean::New(env, source.filled());
+  facts["size"] = Napi::Number::New(env, mapping == nullptr ? 0 : static_cast<double>(mapping->length()));
+  facts["alignment"] = Napi::Number::New(env, static_cast<double>(source.alignment()));
+  const Granularity granularity = mapping == nullptr ? Granularity::kPage : mapping->granularity();
+  facts["granularity"] = Napi::String::New(env, kGranularityNames[static_cast<int>(granularity)]);
+  facts["mapSync"] = Napi::Boolean::New(env, mapping != nullptr && mapping->map_sync());
+  facts["statxDax"] = Napi::Boolean::New(env, source.statx_dax());
+  facts["numaNode"] = Napi::Number::New(env, source.numa_node());
+  facts["persistenceDomain"] = Napi::String::New(env, source.persistence_domain());
+  if (source.resource()) facts["resource"] = Napi::Number::New(env, static_cast<double>(*source.resource()));
+  return facts;
+}
+
+// open(path, readOnly, createSize | undefined, granularity | undefined, lock, claim) -> { handle, ...facts }
+// | -errno
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  SourceOptions options;
+  options.read_only = info[1].As<Napi::Boolean>().Value();
+  if (info[2].IsNumber())
+    options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
+  options.lock = info[4].As<Napi::Boolean>().Value();
+  options.claim = info[5].As<Napi::Boolean>().Value();
+
+  InstallSignalHandlers();
+  auto device = std::make_unique<DaxDevice>();
+  if (info[3].IsString()) {
+    const std::string name = info[3].As<Napi::String>().Utf8Value();
+    for (int i = 0; i < 3; i++) {
+      if (name == kGranularityNames[i]) device->forced = static_cast<Granularity>(i);
+    }
+  }
+  if (const int error = Source::Open(path.c_str(), options, &device->source))
+    return Napi::Number::New(env, error);
+  uint64_t size = 0;
+  int error = device->source->Size(&size);
+  if (error == 0 && size != 0)
+    error = Mapping::CreateShared(device->source, device->forced, &device->mapping);
+  if (error != 0) {
+    device->source->Undo(path.c_str());
+    return Napi::Number::New(env, error);
+  }
+
+  Napi::Object result = Describe(env, *device);
+  result["handle"] =
+      Napi::External<DaxDevice>::New(env, device.release(), [](Napi::Env, DaxDevice* dead) { delete dead; });
+  return result;
+}
+
+// read(handle, target, pos, offset?, length?) -> bytes | -errno
+napi_value Read(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t offset, length, pos;
+  char* memory;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Part(3, &offset, &length) ||
+      !args.Memory(1, offset, &length, &memory)) {
+    return nullptr;
+  }
+  if (const int error = ClipToDevice(*device, pos, &length)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device->mapping->Read(memory, length, pos));
+}
+
+// Zeros if `memory` is null.
+napi_value WriteNow(napi_env env, const DaxDevice& device, const char* memory, uint64_t length, uint64_t pos,
+                    bool flush) {
+  if (const int error = ClipToDevice(device, pos, &length)) return ToResult(env, error);
+  if (const int error = CheckWritable(device)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device.mapping->Write(memory, length, pos, flush));
+}
+
+// write(handle, source, pos, flush, offset?, length?) -> bytes | -errno
+napi_value Write(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t offset, length, pos;
+  bool flush;
+  char* memory;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &pos) || !args.Bool(3, &flush) ||
+      !args.Part(4, &offset, &length) || !args.Memory(1, offset, &length, &memory)) {
+    return nullptr;
+  }
+  return WriteNow(env, *device, memory, length, pos, flush);
+}
+
+// zero(handle, pos, length, flush) -> bytes | -errno
+napi_value Zero(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  bool flush;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length) || !args.Bool(3, &flush))
+    return nullptr;
+  return WriteNow(env, *device, nullptr, length, pos, flush);
+}
+
+// A read or write on a thread of libuv's pool. Plain Node-API: when a worker is terminated its copies still
+// complete, in an environment that refuses every call, and that must not be fatal.
+struct CopyWork {
+  bool write;
+  bool flush;
+  char* memory;
+  uint64_t length;
+  uint64_t pos;
+  std::shared_ptr<Mapping> mapping;
+  int64_t moved;
+  napi_deferred deferred;
+  napi_ref buffer;  // keeps `memory` while the pool uses it
+  napi_async_work work;
+};
+
+// On a pool thread: no environment here.
+void ExecuteCopy(napi_env, void* data) {
+  auto* copy = static_cast<CopyWork*>(data);
+  copy->moved = copy->write ? copy->mapping->Write(copy->memory, copy->length, copy->pos, copy->flush)
+                            : copy->mapping->Read(copy->memory, copy->length, copy->pos);
+}
+
+void CompleteCopy(napi_env env, napi_status, void* data) {
+  const std::unique_ptr<CopyWork> copy(static_cast<CopyWork*>(data));
+  napi_value moved = nullptr;
+  if (napi_create_int64(env, copy->moved, &moved) == napi_ok)
+    napi_resolve_deferred(env, copy->deferred, moved);
+  napi_delete_reference(env, copy->buffer);
+  napi_delete_async_work(env, copy->work);
+}
+
+// copyAsync(handle, buffer, offset, length, pos, flush, write) -> Promise<bytes | -errno>, or what kept it
+// from starting
+napi_value CopyAsync(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  auto copy = std::make_unique<CopyWork>();
+  uint64_t offset;
+  if (!GetDevice(args, &device) || !args.Bytes(2, &offset) || !args.Bytes(3, &copy->length) ||
+      !args.Bytes(4, &copy->pos) || !args.Bool(5, &copy->flush) || !args.Bool(6, &copy->write) ||
+      !args.Memory(1, offset, &copy->length, &copy->memory)) {
+    return nullptr;
+  }
+  if (const int error = ClipToDevice(*device, copy->pos, &copy->length)) return ToResult(env, error);
+  if (copy->write) {
+    if (const int error = CheckWritable(*device)) return ToResult(env, error);
+  }
+  copy->mapping = device->mapping;
+  if (copy->length == 0) return ToResult(env, 0);
+  napi_value name, promise;
+  if (napi_create_string_utf8(env, "node-dax:copy", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_reference(env, args[1], 1, &copy->buffer) != napi_ok ||
+      napi_create_promise(env, &copy->deferred, &promise) != napi_ok ||
+      napi_create_async_work(env, nullptr, name, ExecuteCopy, CompleteCopy, copy.get(), &copy->work) !=
+          napi_ok ||
+      napi_queue_async_work(env, copy->work) != napi_ok) {
+    return nullptr;  // the environment is going away, and all of this with it
+  }
+  copy.release();
+  return promise;
+}
+
+// flush(handle, pos, length) -> 0 | -errno
+napi_value Flush(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device->mapping->Flush(pos, length));
+}
+
+// intact(handle, pos, length) -> bytes before the first page that was lost | -errno
+napi_value Intact(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  const uint64_t intact = length == 0 ? 0 : device->mapping->Intact(pos, length);
+  return ToResult(env, static_cast<int64_t>(intact));
+}
+
+// drain(handle) -> 0 | -errno
+napi_value Drain(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  if (!device->source) return ToResult(env, -EBADF);
+  if (device->mapping) device->mapping->Drain();
+  return ToResult(env, 0);
+}
+
+// deepFlush(handle) -> 0 | -errno
+napi_value DeepFlush(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  return ToResult(env, device->source ? device->source->DeepFlush() : -EBADF);
+}
+
+// resize(handle, size) -> 0 | -errno. The old mapping lives on under the ArrayBuffers made of it.
+napi_value Resize(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t size;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &size)) return nullptr;
+  if (!device->source) return ToResult(env, -EBADF);
+  // A new mapping would forget which pages were lost.
+  if (device->mapping && device->mapping->any_lost()) return ToResult(env, -EIO);
+  const uint64_t old_size = device->mapping ? device->mapping->length() : 0;
+  if (const int error = device->source->Truncate(size)) return ToResult(env, error);
+  std::shared_ptr<Mapping> mapping;
+  if (size != 0) {
+    if (const int error = Mapping::CreateShared(device->source, device->forced, &mapping)) {
+      if (size > old_size) device->source->Truncate(old_size);
+      return ToResult(env, error);
+    }
+  }
+  device->mapping = std::move(mapping);
+  device->view_mapping.reset();
+  return ToResult(env, 0);
+}
+
+// descriptor(handle) -> file descriptor | -EBADF
+napi_value Descriptor(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  return ToResult(env, device->source ? device->source->fd() : -EBADF);
+}
+
+bool GetLockMode(const Args& args, LockMode* mode) {
+  uint64_t value;
+  if (!args.Bytes(1, &value)) return false;
+  *mode = value == 0 ? LockMode::kNone : value == 1 ? LockMode::kShared : LockMode::kExclusive;
+  return true;
+}
+
+// flock(handle, mode) -> 0 | -errno
+napi_value Flock(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  LockMode mode;
+  if (!GetDevice(args, &device) || !GetLockMode(args, &mode)) return nullptr;
+  return ToResult(env, device->source ? device->source->Flock(mode) : -EBADF);
+}
+
+// lockRange(handle, mode, start, length) -> 0 | -errno
+napi_value LockRange(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  LockMode mode;
+  uint64_t start, length;
+  if (!GetDevice(args, &device) || !GetLockMode(args, &mode) || !args.Bytes(2, &start) ||
+      !args.Bytes(3, &length)) {
+    return nullptr;
+  }
+  return ToResult(env, device->source ? device->source->LockRange(mode, start, length) : -EBADF);
+}
+
+// claim(handle, isClaimed) -> 0 | -errno
+napi_value Claim(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  bool is_claimed;
+  if (!GetDevice(args, &device) || !args.Bool(1, &is_claimed)) return nullptr;
+  return ToResult(env, device->source ? device->source->Claim(is_claimed) : -EBADF);
+}
+
+// physicalAddress(handle, pos) -> bytes | undefined
+napi_value PhysicalAddress(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos)) return nullptr;
+  if (!device->source) return nullptr;
+  const std::optional<uint64_t> address = device->source->PhysicalAddress(pos);
+  return address ? ToResult(env, static_cast<int64_t>(*address)) : nullptr;
+}
+
+// segment(handle, pos, length) -> ArrayBuffer | -errno
+napi_value Segment(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  if (!device->mapping) return ToResult(env, -EINVAL);
+  std::shared_ptr<Mapping> mapping = device->mapping;
+  if (device->source->read_only()) {
+    if (!device->view_mapping) {
+      if (const int error = Mapping::CreatePrivate(device->source, &device->view_mapping))
+        return ToResult(env, error);
+    }
+    mapping = device->view_mapping;
+    if (pos + length > mapping->length()) return ToResult(env, -EIO);
+  }
+  device->mappings.push_back(mapping);
+  char* const address = mapping->address() + pos;
+  return LeaseMemory(env, address, length, std::move(mapping));
+}
+
+// detach(arrayBuffer): every view of it has length 0 from now on.
+napi_value Detach(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  napi_detach_arraybuffer(env, args[0]);
+  return nullptr;
+}
+
+// close(handle): idempotent. The device is given back at once; its addresses stay taken until the last
+// ArrayBuffer is collected.
+napi_value Close(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  if (!GetDevice(args, &device)) return nullptr;
+  for (const std::weak_ptr<Mapping>& mapping : device->mappings) {
+    if (const std::shared_ptr<Mapping> alive = mapping.lock()) alive->Retire();
+  }
+  device->mappings.clear();
+  device->view_mapping.reset();
+  device->mapping.reset();
+  device->backing.reset();
+  device->source.reset();
+  return nullptr;
+}
+
+// guard(): puts the SIGBUS handler in front of whatever was installed since.
+napi_value GuardAgain(napi_env, napi_callback_info) {
+  InstallSignalHandlers();
+  return nullptr;
+}
+
+// cpu() -> { flushInstruction, streamThreshold }
+Napi::Value Cpu(const Napi::CallbackInfo& info) {
+  const CpuOps& cpu = DetectCpu();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["flushInstruction"] = Napi::String::New(info.Env(), cpu.flush_instruction);
+  if (cpu.stream != nullptr) {
+    result["streamThreshold"] = Napi::Number::New(info.Env(), static_cast<double>(cpu.stream_threshold));
+  }
+  return result;
+}
+
+// directIoAlignment(path) -> { memory, offset } | -errno
+Napi::Value DirectIo(const Napi::CallbackInfo& info) {
+  DirectIoAlignment alignment;
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  if (const int error = ReadDirectIoAlignment(path.c_str(), &alignment))
+    return Napi::Number::New(info.Env(), error);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["memory"] = Napi::Number::New(info.Env(), alignment.memory);
+  result["offset"] = Napi::Number::New(info.Env(), alignment.offset);
+  return result;
+}
+
+// misalignment(buffer, alignment) -> bytes by which its memory begins after a multiple of `alignment`
+napi_value Misalignment(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t alignment, length = 1;
+  char* memory;
+  if (!args.Bytes(1, &alignment) || !args.Memory(0, 0, &length, &memory)) return nullptr;
+  return ToResult(env, static_cast<int64_t>(reinterpret_cast<uintptr_t>(memory) % alignment));
+}
+
+}  // namespace
+
+std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* error) {
+  DaxDevice* device;
+  *error = 0;
+  if (!args.External(index, reinterpret_cast<void**>(&device))) return nullptr;
+  if (!device->source || !device->mapping) {
+    *error = device->source ? -EINVAL : -EBADF;
+    return nullptr;
+  }
+  if (!device->backing) {
+    const Mapping& mapping = *device->mapping;
+    device->backing =
+        std::make_shared<Backing>(Backing{device->source, mapping.persistence(), mapping.map_sync()});
+  }
+  return device->backing;
+}
+
+void InitDaxDevice(Napi::Env env, Napi::Object exports) {
+  exports["open"] = Napi::Function::New(env, Open, "open");
+  exports["cpu"] = Napi::Function::New(env, Cpu, "cpu");
+  exports["directIoAlignment"] = Napi::Function::New(env, DirectIo, "directIoAlignment");
+  const napi_property_descriptor functions[] = {
+      {"guard", nullptr, GuardAgain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"write", nullptr, Write, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"intact", nullptr, Intact, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"descriptor", nullptr, Descriptor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"flock", nullptr, Flock, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"lockRange", nullptr, LockRange, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"claim", nullptr, Claim, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"physicalAddress", nullptr, PhysicalAddress, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"segment", nullptr, Segment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"misalignment", nullptr, Misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"detach", nullptr, Detach, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+}
+
+}  // namespace dax

@@ -1,0 +1,58 @@
+// Carries what the service thread has to say to the thread of an isolate.
+#ifndef NODE_DAX_NATIVE_ISOLATE_CLIENT_H_
+#define NODE_DAX_NATIVE_ISOLATE_CLIENT_H_
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "fault/fault_client.h"
+#include "fault/fault_file.h"
+
+namespace dax {
+
+class IsolateClient final : public FaultClient {
+ public:
+  // `callback(isLoss, file, region, page, isStore or errno, isProtected)` is called on the isolate's thread.
+  // Null with an exception pending.
+  static std::shared_ptr<IsolateClient> Connect(napi_env env, napi_value callback);
+
+  uint32_t thread() const override { return thread_; }
+  bool Ask(uint64_t file, uint64_t region, uint64_t page, bool write, bool write_protected) override;
+  void TellLoss(uint64_t region, uint64_t page, int error) override;
+
+  // The isolate is about to end, and will wait for its threads, which may be waiting for it.
+  void Leave();
+  // A file of this isolate: nobody answers for it once the isolate is gone.
+  void Own(const std::shared_ptr<FaultFile>& file);
+
+ private:
+  struct Message {
+    bool loss;
+    uint64_t file;
+    uint64_t region;
+    uint64_t page;
+    bool write;
+    bool write_protected;
+    int error;
+  };
+
+  IsolateClient();
+  std::vector<std::shared_ptr<FaultFile>> Files();
+  bool Send(const Message& message);
+  void Disconnect();
+  static void Receive(napi_env env, napi_value callback, void* context, void* data);
+
+  const uint32_t thread_;
+  std::mutex mutex_;
+  napi_threadsafe_function queue_ = nullptr;  // null once disconnected
+  bool answers_ = true;
+  std::vector<std::weak_ptr<FaultFile>> files_;
+};
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_ISOLATE_CLIENT_H_

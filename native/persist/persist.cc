@@ -1,0 +1,88 @@
+#include "persist/persist.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace dax {
+namespace {
+
+constexpr uintptr_t kPageSize = 4096;
+
+const char* LineOf(const char* address) {
+  return address - reinterpret_cast<uintptr_t>(address) % kCacheLine;
+}
+
+// Bytes before the first line that begins at or after the address.
+size_t BytesToLine(const char* address) {
+  return (kCacheLine - reinterpret_cast<uintptr_t>(address) % kCacheLine) % kCacheLine;
+}
+
+// A user may write a view of the device to the device itself.
+bool Overlap(const char* destination, const char* source, size_t length) {
+  return source != nullptr && source < destination + length && destination < source + length;
+}
+
+}  // namespace
+
+void StorePlain(char* destination, const char* source, size_t length) {
+  if (source == nullptr) {
+    memset(destination, 0, length);
+  } else {
+    memmove(destination, source, length);
+  }
+}
+
+const CpuOps& DetectCpu() {
+  static const CpuOps& cpu = []() -> const CpuOps& {
+    if (const CpuOps* x86 = DetectX86()) return *x86;
+    if (const CpuOps* arm = DetectArm64()) return *arm;
+    return GenericCpu();
+  }();
+  return cpu;
+}
+
+void Persistence::FlushLines(const char* address, size_t length) const {
+  const char* const first = LineOf(address);
+  const char* const end = LineOf(address + length - 1) + kCacheLine;
+  cpu_->flush_lines(first, static_cast<size_t>(end - first));
+}
+
+void Persistence::StoreAndFlush(char* destination, const char* source, size_t length) const {
+  if (length == 0) return;
+  StorePlain(destination, source, length);
+  FlushLines(destination, length);
+}
+
+void Persistence::Store(char* destination, const char* source, size_t length) const {
+  if (granularity_ != Granularity::kCacheLine) return StorePlain(destination, source, length);
+  if (cpu_->stream == nullptr || length < cpu_->stream_threshold || length < 2 * kCacheLine ||
+      Overlap(destination, source, length)) {
+    return StoreAndFlush(destination, source, length);
+  }
+  // Whole lines are streamed; the partial ones at both ends are stored and flushed.
+  const size_t head = BytesToLine(destination);
+  const size_t lines = (length - head) / kCacheLine * kCacheLine;
+  const auto from = [source](size_t offset) { return source == nullptr ? nullptr : source + offset; };
+  StoreAndFlush(destination, source, head);
+  cpu_->stream(destination + head, from(head), lines);
+  StoreAndFlush(destination + head + lines, from(head + lines), length - head - lines);
+}
+
+int Persistence::Flush(const char* address, size_t length) const {
+  if (length == 0 || granularity_ == Granularity::kByte) return 0;
+  if (granularity_ == Granularity::kCacheLine) {
+    FlushLines(address, length);
+    return 0;
+  }
+  const auto start = reinterpret_cast<uintptr_t>(address) / kPageSize * kPageSize;
+  const auto end = reinterpret_cast<uintptr_t>(address) + length;
+  return msync(reinterpret_cast<void*>(start), end - start, MS_SYNC) == 0 ? 0 : -errno;
+}
+
+void Persistence::Drain() const {
+  if (granularity_ != Granularity::kPage) cpu_->fence();
+}
+
+}  // namespace dax

@@ -1,0 +1,51 @@
+// Cache maintenance of 64-bit ARM: "clean to the point of persistence" where the processor has one.
+#include "persist/persist.h"
+
+#if defined(__aarch64__)
+
+#include <sys/auxv.h>
+
+#ifndef HWCAP_DCPOP
+#define HWCAP_DCPOP (1 << 16)
+#endif
+
+namespace dax {
+namespace {
+
+// DC CVAP by its encoding, which assemblers for ARMv8.0 do not know by name.
+void CleanToPersistence(const char* line, size_t bytes) {
+  for (const char* end = line + bytes; line < end; line += kCacheLine) {
+    asm volatile("sys #3, c7, c12, #1, %0" : : "r"(line) : "memory");
+  }
+}
+
+void CleanToCoherency(const char* line, size_t bytes) {
+  for (const char* end = line + bytes; line < end; line += kCacheLine) {
+    asm volatile("dc cvac, %0" : : "r"(line) : "memory");
+  }
+}
+
+void Fence() {
+  asm volatile("dsb ish" : : : "memory");
+}
+
+}  // namespace
+
+const CpuOps* DetectArm64() {
+  static const bool persistence = (getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0;
+  static const CpuOps cpu = persistence ? CpuOps{"dc cvap", CleanToPersistence, Fence, nullptr, 0}
+                                        : CpuOps{"dc cvac", CleanToCoherency, Fence, nullptr, 0};
+  return &cpu;
+}
+
+}  // namespace dax
+
+#else
+
+namespace dax {
+const CpuOps* DetectArm64() {
+  return nullptr;
+}
+}  // namespace dax
+
+#endif

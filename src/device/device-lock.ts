@@ -1,0 +1,218 @@
+// Owns who may work on which bytes of a device: of everything in this process, and of other processes.
+
+import { argumentError } from '../argument-error.js';
+import { statSync } from 'node:fs';
+import { addon, type NativeHandle } from '../binding.js';
+import type { BlockDevice, DeviceLock, LockMode } from './block-device.js';
+import { holdersOf, inWords } from '../discovery/device-use.js';
+import { lockersOf } from '../discovery/lockers.js';
+import { look, type PathFacts } from '../discovery/look.js';
+import { SystemTree } from '../discovery/system-tree.js';
+import { DaxError } from '../errors.js';
+import { toBytes, type Bytes } from '../units.js';
+
+interface Claim {
+  readonly mode: LockMode;
+  readonly pos: number;
+  /** The first byte that is not in it: infinite for one on the whole device, whose file may grow. */
+  readonly end: number;
+}
+
+const NONE = 0;
+const NUMBERS: Readonly<Record<LockMode, number>> = { shared: 1, exclusive: 2 };
+
+/** Checks what a user gives. */
+export function toLockMode(mode: unknown): LockMode {
+  if (mode === 'exclusive' || mode === 'shared') return mode;
+  throw argumentError('ERR_INVALID_ARG_VALUE', `mode must be 'exclusive' or 'shared', it is ${String(mode)}`);
+}
+
+function held(release: () => void): DeviceLock {
+  let isHeld = true;
+  const once = (): void => {
+    if (isHeld) release();
+    isHeld = false;
+  };
+  return { release: once, [Symbol.dispose]: once };
+}
+
+// The locks on what one object stands for. The kernel does not see them: all are of the same open file, or of none.
+class Claims {
+  readonly #claims = new Set<Claim>();
+
+  add(claim: Claim, path?: string): void {
+    for (const other of this.#claims) {
+      if (claim.mode === 'shared' && other.mode === 'shared') continue;
+      if (claim.pos < other.end && other.pos < claim.end) {
+        refuse(path, 'something in this thread works on it through the same device: unmount that, or release its lock');
+      }
+    }
+    this.#claims.add(claim);
+  }
+
+  delete(claim: Claim): void {
+    this.#claims.delete(claim);
+  }
+
+  /** Those that have a byte in common with `claim`, in their order on the device. */
+  overlapping({ pos, end }: Claim): Claim[] {
+    return [...this.#claims].filter((other) => other.pos < end && pos < other.end).sort((a, b) => a.pos - b.pos);
+  }
+
+  /** What flock(2), which has no ranges, must be: exclusive for who changes the whole, so that parts exclude each other not. */
+  get flock(): number {
+    let most = NONE;
+    for (const { mode, pos, end } of this.#claims) {
+      const isWhole = pos === 0 && end === Number.POSITIVE_INFINITY;
+      most = Math.max(most, NUMBERS[isWhole ? mode : 'shared']);
+    }
+    return most;
+  }
+}
+
+function refuse(path: string | undefined, hint: string): never {
+  throw new DaxError({ errno: 'EBUSY', syscall: 'lock', path, reason: 'DEVICE_IN_USE', hint });
+}
+
+export interface LockedFile {
+  readonly handle: NativeHandle;
+  readonly path: string;
+  readonly isBlock: boolean;
+  readonly readOnly: boolean;
+  /** It was opened with `lock: true`: nobody else can have any part of it. */
+  readonly isLocked: boolean;
+  /** It was opened with `force: true`, whatever the kernel does with it. */
+  readonly isForced: boolean;
+}
+
+/**
+ * The locks that are taken through one open file. For other open files, of this process and others, they are locks of the
+ * kernel: on the range (F_OFD_SETLK), which only those ask about who lock as we do, and by flock(2), which others know:
+ * exclusive where the whole is to be changed, else shared.
+ */
+export class FileLocks {
+  readonly #file: LockedFile;
+  readonly #claims = new Claims();
+
+  constructor(file: LockedFile) {
+    this.#file = file;
+  }
+
+  /** `size`: of the device, now. Throws `EBUSY`, `EROFS`. */
+  lock(mode: LockMode, pos: number, length: number, size: number): DeviceLock {
+    const { path, readOnly } = this.#file;
+    if (readOnly && mode === 'exclusive') {
+      const hint = 'it was opened with readOnly: true, which only those share who read';
+      throw new DaxError({ errno: 'EROFS', syscall: 'lock', path, reason: 'READ_ONLY', hint });
+    }
+    const isWhole = pos === 0 && length === size;
+    const claim = { mode, pos, end: isWhole ? Number.POSITIVE_INFINITY : pos + length };
+    this.#claims.add(claim, path);
+    try {
+      this.#take(claim);
+    } catch (error) {
+      this.#claims.delete(claim);
+      throw error;
+    }
+    return held(() => {
+      this.#claims.delete(claim);
+      this.#giveBack(claim);
+    });
+  }
+
+  #take(claim: Claim): void {
+    const { handle, path, isBlock, isLocked, isForced } = this.#file;
+    if (!isForced) this.#refuseKernel(claim);
+    // That covers it, and the block device is claimed.
+    if (isLocked) return;
+    this.#check(addon().lockRange(handle, NUMBERS[claim.mode], claim.pos, lengthOf(claim)));
+    const error = addon().flock(handle, this.#claims.flock);
+    const isClaimed = error === 0 && isBlock && !isForced && this.#claims.flock === NUMBERS.exclusive;
+    const busy = isClaimed ? addon().claim(handle, true) : 0;
+    if (error === 0 && busy === 0) return;
+    this.#claims.delete(claim);
+    this.#giveBack(claim);
+    if (busy < 0) refuse(path, 'it is claimed by another program, or mounted where this process cannot see it');
+    this.#check(error);
+  }
+
+  #giveBack(claim: Claim): void {
+    const { handle, isLocked } = this.#file;
+    if (isLocked) return;
+    // A closed device has no locks.
+    if (this.#claims.flock !== NUMBERS.exclusive) addon().claim(handle, false);
+    let { pos } = claim;
+    for (const other of this.#claims.overlapping(claim)) {
+      if (other.pos > pos) addon().lockRange(handle, NONE, pos, other.pos - pos);
+      pos = Math.max(pos, other.end);
+    }
+    if (pos < claim.end) addon().lockRange(handle, NONE, pos, lengthOf({ pos, end: claim.end }));
+    addon().flock(handle, this.#claims.flock);
+  }
+
+  #check(error: number): void {
+    if (error === 0) return;
+    const { handle, path } = this.#file;
+    const { code } = new DaxError({ errno: error, syscall: 'lock', path });
+    if (code !== 'EAGAIN') throw new DaxError({ errno: error, syscall: 'lock', path, hint: 'what it lies on keeps no locks' });
+    refuse(path, hintOfLocked(`/proc/self/fd/${addon().descriptor(handle)}`));
+  }
+
+  // The kernel takes none of these locks for what it mounts, or makes a loop device of.
+  #refuseKernel({ mode }: Claim): void {
+    const { handle, path } = this.#file;
+    const facts = found(`/proc/self/fd/${addon().descriptor(handle)}`);
+    if (facts === undefined) return;
+    const by = inWords(holdersOf(facts, new SystemTree(), mode === 'shared'));
+    if (by.length > 0) refuse(path, `it is ${by.join(', ')}: unmount it there, or give it back, first`);
+  }
+}
+
+function lengthOf({ pos, end }: Pick<Claim, 'pos' | 'end'>): number {
+  return end === Number.POSITIVE_INFINITY ? 0 : end - pos;
+}
+
+// Undefined for a file without a name, which nothing can be mounted by.
+function found(path: string): PathFacts | undefined {
+  try {
+    return look(path, 'lock');
+  } catch (error) {
+    if (error instanceof DaxError && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Who has a lock on the file at `path`, and what to do. */
+export function hintOfLocked(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  const who = lockersOf(dev, ino, new SystemTree());
+  const them = who.length === 0 ? 'another program' : who.join(' and ');
+  return `${them} has it open, and locked: end that, or wait for its end; \`lslocks\` and \`fuser\` tell more`;
+}
+
+const claimsOf = new WeakMap<object, Claims>();
+
+/**
+ * Takes a lock on `length` bytes of `device` from `pos` on, by default on all of it, for what changes (`exclusive`) or reads
+ * them (`shared`). Whoever mounts, formats or logs takes one. Locks go by what the file is (for devices, their node), not by
+ * the object that opened it or its name: two of them on the same bytes exclude each other in one thread, in two, and in two
+ * processes. What the kernel has mounted, or has a loop device of, is refused too. A device without a `lock` of its own
+ * and without `backing`, as one in memory, is known by the object, in this isolate.
+ *
+ * Throws `TypeError` and `RangeError` for wrong arguments; `EBUSY` with reason `DEVICE_IN_USE` where another has a byte of
+ * it, and who that is, where it can be known; `EROFS` for an exclusive lock on what is open to be read.
+ */
+export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
+  const wanted = toLockMode(mode);
+  const start = toBytes(pos, 'pos');
+  const bytes = length === undefined ? Math.max(0, device.size - start) : toBytes(length, 'length');
+  if (start + bytes > device.size) throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${device.size} bytes of the device`);
+  if (device.lock !== undefined) return device.lock(wanted, start, bytes);
+  const backing = device.backing?.(start, 1);
+  if (backing !== undefined) return backing.device.lock(wanted, backing.pos, bytes);
+  const claims = claimsOf.get(device) ?? new Claims();
+  claimsOf.set(device, claims);
+  const claim = { mode: wanted, pos: start, end: start + bytes };
+  claims.add(claim);
+  return held(() => { claims.delete(claim); });
+}

@@ -1,0 +1,625 @@
+// Owns DaxDevice: an open device and everything that can be done with its bytes.
+
+import { checkAborted } from '../abort.js';
+import { argumentError } from '../argument-error.js';
+import { Accessed } from './accessed.js';
+import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from '../binding.js';
+import {
+  ABORTABLE,
+  bdevDirectAccess,
+  FLUSHING,
+  READING,
+  READING_LATER,
+  WRITING,
+  WRITING_LATER,
+  type Abortable,
+  type Backing,
+  type BlockDevice,
+  type BufferRange,
+  type DeviceLock,
+  type DirectAccess,
+  type FlushOption,
+  type LockMode,
+  type WriteOptions,
+} from './block-device.js';
+import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
+import type { Evidence } from '../discovery/evidence.js';
+import type { Persistence } from '../discovery/region-persistence.js';
+import { DaxError, type DaxErrorInit } from '../errors.js';
+import { loopTurn } from '../locks/loop-turn.js';
+import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
+import { checkOptions } from '../options.js';
+import { copyInPool } from './pool-copy.js';
+import { MAX_VIEW_LENGTH, Segments } from './segments.js';
+import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
+import { SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
+
+// Up to this an asynchronous copy keeps the event loop no longer (25 µs) than handing it to a thread and back takes.
+const POOL_THRESHOLD = 256 * 1024;
+
+/** What was found at open, for those who want to know why. */
+export interface DeviceFacts {
+  /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, … Undefined where none is named. */
+  readonly persistenceDomain: string | undefined;
+  /**
+   * True: the kernel vouches that what was stored, and flushed as `granularity` says, is there after the power was off.
+   * False: it knows that it is not. Undefined: it does not know.
+   */
+  readonly persistent: boolean | undefined;
+  /** What decided that. */
+  readonly persistenceEvidence: Evidence;
+  /** The file has STATX_ATTR_DAX. */
+  readonly statxDax: boolean;
+  /** The physical address of the first byte of a devdax, or of the device below a DAX file, where this process may know it. */
+  readonly resource: number | undefined;
+  /** `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
+  readonly flushInstruction: string;
+  /** Bytes from which on writes bypass the cache; undefined where they never do. */
+  readonly streamThreshold: number | undefined;
+}
+
+/** What `open` was asked for, as far as it matters later. */
+export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'> & { persistence: Persistence };
+
+type Views = readonly NodeJS.ArrayBufferView[];
+
+/**
+ * An open device, made by `open`. Positions and lengths are bytes, numbers or bigints; wrong types throw `TypeError`,
+ * values out of range `RangeError`, everything else that fails `DaxError`. Operations that moved bytes return how many;
+ * the error comes with the next call.
+ */
+export class DaxDevice implements BlockDevice {
+  /** The path it was opened by. */
+  readonly path: string;
+  readonly kind: DeviceKind;
+  /** Mappings begin and end at multiples of this many bytes. */
+  readonly alignment: number;
+  /**
+   * How far a store must be pushed: `byte` (nothing but order: the caches are in the persistence domain), `cache_line`
+   * (flushing the lines), `page` (msync). Decided by what the device is. It is durable then where `facts.persistent`.
+   */
+  readonly granularity: Granularity;
+  /** As `facts.persistent`. */
+  readonly persistent: boolean | undefined;
+  /** Loads and stores reach the medium with no page cache between: a devdax, or a file with DAX. */
+  readonly isDax: boolean;
+  /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
+  readonly mapSync: boolean;
+  readonly readOnly: boolean;
+  /** The NUMA node of the device, undefined where none is named. */
+  readonly numaNode: number | undefined;
+  readonly facts: DeviceFacts;
+
+  readonly #handle: NativeHandle;
+  // The handle again, until `close` is called.
+  #open: NativeHandle | undefined;
+  #size: number;
+  readonly #segments: Segments;
+  readonly #locks: FileLocks;
+  #inFlight = 0;
+  #whenIdle: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+
+  /** @internal Use `open` or `openSync`. */
+  constructor(path: string, found: NativeFacts, { readOnly, isLocked, isForced, persistence }: OpenedAs) {
+    const { flushInstruction, streamThreshold } = addon().cpu();
+    this.path = path;
+    this.kind = found.kind;
+    this.alignment = found.alignment;
+    this.granularity = found.granularity;
+    this.persistent = persistence.persistent;
+    this.isDax = found.kind === 'devdax' || found.statxDax || found.mapSync;
+    this.mapSync = found.mapSync;
+    this.readOnly = readOnly;
+    this.numaNode = found.numaNode < 0 ? undefined : found.numaNode;
+    this.facts = Object.freeze({
+      persistenceDomain: found.persistenceDomain === '' ? undefined : found.persistenceDomain,
+      persistent: persistence.persistent,
+      persistenceEvidence: persistence.evidence,
+      statxDax: found.statxDax,
+      resource: found.resource,
+      flushInstruction,
+      streamThreshold,
+    });
+    this.#handle = found.handle;
+    this.#open = found.handle;
+    this.#size = found.size;
+    this.#segments = new Segments(found.handle, path, found.size);
+    this.#locks = new FileLocks({ handle: found.handle, path, isBlock: found.kind === 'block', readOnly, isLocked, isForced });
+  }
+
+  /** @internal For what maps its pages. */
+  get handle(): NativeHandle {
+    this.#usable('mmap');
+    return this.#handle;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** False once `close` was called. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /**
+   * The memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. See `bdevDirectAccess` for
+   * the errors. Returns fewer bytes than asked for where a window ends: callers loop. The window of a read-only device is
+   * as `view` has it: none of a devdax.
+   */
+  directAccess(sector: Bytes, size: Bytes): DirectAccess {
+    this.#usable('directAccess');
+    const op = (absolute: number, wanted: number): DirectAccess => {
+      const pos = absolute * SECTOR_SIZE;
+      return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
+    };
+    return bdevDirectAccess(op, Math.floor(this.#size / SECTOR_SIZE), sector, size);
+  }
+
+  /**
+   * The device's own memory as a Uint8Array, without a copy: stores reach the device, and are durable after `persist`.
+   * Views of a read-only device are private: a stray store stays in this process. A view is detached (length 0) when the
+   * device is closed, or shrinks so that its segment reaches past the end. Up to 2 GiB from any position, or 4 GiB from 0:
+   * `windows` goes through what is larger.
+   *
+   * Its `buffer` is not its own: it is a segment of up to 4 GiB that all views there share. What clones or posts a view
+   * (`structuredClone`, `postMessage`) copies all of that: give it `view.slice()`. It cannot be transferred: its `transfer` methods
+   * (Node 22) throw a `TypeError`, and so does `structuredClone` with a `DataCloneError`, where Node 20 copies.
+   */
+  view(pos: Bytes = 0, length?: Bytes): Uint8Array {
+    this.#usable('view');
+    const start = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    if (this.readOnly && this.kind === 'devdax') {
+      this.#fail('view', 'EACCES', {
+        reason: 'DEVDAX_PRIVATE',
+        hint: 'a stray store through it would end the process: open the device writable, or use readSync',
+      });
+    }
+    if (bytes > MAX_VIEW_LENGTH && bytes > this.#segments.reach(start, bytes)) {
+      throw argumentError('ERR_OUT_OF_RANGE', `a view of ${bytes} bytes is too long: make several of up to 2 GiB`);
+    }
+    return this.#segments.view(start, bytes);
+  }
+
+  /**
+   * The memory of a range of any length, one view after the other: each with the position that it begins at, and all but the last
+   * of `size` bytes (default and most: 2 GiB). Throws as `view` does, at once for arguments.
+   */
+  windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
+    this.#usable('windows');
+    const start = toBytes(pos, 'pos');
+    const end = start + (length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length'));
+    this.#checkInside(start, end - start);
+    const step = toBytes(size, 'size');
+    if (step === 0 || step > MAX_VIEW_LENGTH) throw argumentError('ERR_OUT_OF_RANGE', `size must be from 1 to ${MAX_VIEW_LENGTH}, got ${step}`);
+    return this.#windows(start, end, step);
+  }
+
+  *#windows(start: number, end: number, step: number): Generator<{ pos: number; window: Uint8Array }> {
+    for (let at = start; at < end; at += step) yield { pos: at, window: this.view(at, Math.min(step, end - at)) };
+  }
+
+  /**
+   * Reads into `target`. Returns the bytes read: fewer at the end of the device or before a bad page, 0 at the end.
+   * Throws `EIO` with `position` where the first page is poisoned or gone.
+   */
+  readSync(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange): number {
+    this.#usable('read');
+    if (options !== undefined) checkOptions(options, READING);
+    return this.#read(target, pos, options);
+  }
+
+  // Of a read that was begun before the device closes, too.
+  #read(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
+    const buffer = toPlainBytes(target, 'target');
+    const start = toBytes(pos, 'pos');
+    let read;
+    if (options === undefined) {
+      read = addon().read(this.#handle, buffer, start);
+    } else {
+      const { offset, length } = bufferRange(buffer, options);
+      read = addon().read(this.#handle, buffer, start, offset, length);
+    }
+    if (read > 0) return read;
+    checkAttached(buffer, 'target');
+    return read < 0 ? this.#failAt('read', read, start) : 0;
+  }
+
+  /**
+   * Writes from `source`. Returns the bytes written, durable for the device's granularity unless `flush: false`: fewer
+   * where the device ends. Throws `ENOSPC` at the end, `EIO` with `position` where the first page is gone.
+   */
+  writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
+    this.#writable('write');
+    if (options !== undefined) checkOptions(options, WRITING);
+    return this.#write(source, pos, options);
+  }
+
+  #write(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
+    const buffer = toPlainBytes(source, 'source');
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    let written;
+    if (options === undefined) {
+      written = addon().write(this.#handle, buffer, start, flush);
+    } else {
+      const { offset, length } = bufferRange(buffer, options);
+      written = addon().write(this.#handle, buffer, start, flush, offset, length);
+    }
+    if (written > 0) return written;
+    checkAttached(buffer, 'source');
+    return written < 0
+      ? this.#failAt('write', written, start)
+      : this.#clipWrite('write', start, bufferRange(buffer, options).length);
+  }
+
+  /**
+   * As `readSync`. Small reads are made on this thread, at once unless the event loop is due to have its turn, and large ones
+   * on another: do not transfer `target` until it settles. Rejects with an `AbortError` once `signal` is aborted.
+   */
+  async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
+    this.#usable('read');
+    checkOptions(options, READING_LATER);
+    const signal = toSignal(options);
+    const small = smallLength(target, options);
+    if (small !== undefined) {
+      const turn = loopTurn(small);
+      if (turn === undefined) return this.#read(target, pos, options);
+      return this.#after(turn, signal, () => this.#read(target, pos, options));
+    }
+    const buffer = toUint8Array(target, 'target');
+    const start = toBytes(pos, 'pos');
+    const { offset, length } = bufferRange(buffer, options);
+    return this.#inPool('read', false, buffer, offset, this.#clip(start, length), start, signal);
+  }
+
+  /**
+   * As `writeSync`; see `read`. Writes that wait for msync are made on another thread as well. Of one that is aborted the
+   * first `bytesMoved` bytes were written.
+   */
+  async write(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions & Abortable): Promise<number> {
+    this.#writable('write');
+    checkOptions(options, WRITING_LATER);
+    const signal = toSignal(options);
+    const flush = toFlush(options);
+    const waits = flush && this.granularity === 'page';
+    const small = waits ? undefined : smallLength(source, options);
+    if (small !== undefined) {
+      const turn = loopTurn(small);
+      if (turn === undefined) return this.#write(source, pos, options);
+      return this.#after(turn, signal, () => this.#write(source, pos, options));
+    }
+    const buffer = toUint8Array(source, 'source');
+    const start = toBytes(pos, 'pos');
+    const { offset, length } = bufferRange(buffer, options);
+    const clipped = this.#clipWrite('write', start, length);
+    return this.#inPool('write', flush, buffer, offset, clipped, start, signal);
+  }
+
+  /** Reads into several buffers, one after the other. Returns the bytes read in all. */
+  readvSync(targets: Views, pos: Bytes = 0): number {
+    this.#usable('readv');
+    const buffers = toVector(targets, 'targets');
+    const start = toBytes(pos, 'pos');
+    return this.#readEach(buffers, start);
+  }
+
+  #readEach(buffers: readonly Uint8Array[], start: number): number {
+    return moveEachSync(buffers, (buffer, moved) => this.#read(buffer, start + moved));
+  }
+
+  /** Writes several buffers, one after the other. Returns the bytes written in all. */
+  writevSync(sources: Views, pos: Bytes = 0, options?: FlushOption): number {
+    this.#writable('writev');
+    checkOptions(options, FLUSHING);
+    const buffers = toVector(sources, 'sources');
+    const start = toBytes(pos, 'pos');
+    return this.#writeEach(buffers, start, toFlush(options));
+  }
+
+  #writeEach(buffers: readonly Uint8Array[], start: number, flush: boolean): number {
+    // One msync at the end serves all buffers; cache lines are flushed best by the copy itself.
+    const flushEach = flush && this.granularity !== 'page';
+    const moved = moveEachSync(buffers, (buffer, before) => this.#write(buffer, start + before, { flush: flushEach }));
+    if (flush && !flushEach && moved > 0) this.persist(start, moved);
+    return moved;
+  }
+
+  /** As `readvSync`; see `read`. */
+  async readv(targets: Views, pos: Bytes = 0, options?: Abortable): Promise<number> {
+    this.#usable('readv');
+    checkOptions(options, ABORTABLE);
+    const buffers = toVector(targets, 'targets');
+    const start = toBytes(pos, 'pos');
+    const signal = toSignal(options);
+    const total = totalLength(buffers);
+    if (total <= POOL_THRESHOLD) {
+      const turn = loopTurn(total);
+      if (turn === undefined) return this.#readEach(buffers, start);
+      return this.#after(turn, signal, () => this.#readEach(buffers, start));
+    }
+    return this.#whileBusy(() =>
+      moveEach(buffers, (buffer, length, moved) =>
+        this.#inPool('readv', false, buffer, 0, this.#clip(start + moved, length), start + moved, signal),
+      ),
+    );
+  }
+
+  /** As `writevSync`; see `write`. */
+  async writev(sources: Views, pos: Bytes = 0, options?: FlushOption & Abortable): Promise<number> {
+    this.#writable('writev');
+    checkOptions(options, { ...FLUSHING, ...ABORTABLE });
+    const buffers = toVector(sources, 'sources');
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    const signal = toSignal(options);
+    const waits = flush && this.granularity === 'page';
+    const total = totalLength(buffers);
+    if (!waits && total <= POOL_THRESHOLD) {
+      const turn = loopTurn(total);
+      if (turn === undefined) return this.#writeEach(buffers, start, flush);
+      return this.#after(turn, signal, () => this.#writeEach(buffers, start, flush));
+    }
+    return this.#whileBusy(() =>
+      moveEach(buffers, async (buffer, length, moved) => {
+        const clipped = this.#clipWrite('writev', start + moved, length);
+        return this.#inPool('writev', flush, buffer, 0, clipped, start + moved, signal);
+      }),
+    );
+  }
+
+  /** Writes zeros. Returns the bytes written, durable unless `flush: false`: fewer where the device ends. */
+  zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
+    this.#writable('zero');
+    checkOptions(options, FLUSHING);
+    const start = toBytes(pos, 'pos');
+    const flush = toFlush(options);
+    const clipped = this.#clipWrite('zero', start, toBytes(length, 'length'));
+    const zeroed = addon().zero(this.#handle, start, clipped, flush);
+    return zeroed < 0 ? this.#failAt('zero', zeroed, start) : zeroed;
+  }
+
+  /**
+   * Starts writing back the stores to a range (libpmem2's flush): by cache lines, or by msync where the granularity is
+   * `page`. They are durable after `drain`. Throws `EIO` where a page of the range was lost: `position` is in the first one.
+   */
+  flush(pos: Bytes, length: Bytes): void {
+    this.#usable('flush');
+    const start = toBytes(pos, 'pos');
+    const bytes = toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    const error = addon().flush(this.#handle, start, bytes);
+    if (error >= 0) return;
+    // Where none was lost it is the device that could not write, and any of it may not have been.
+    const intact = addon().intact(this.#handle, start, bytes);
+    this.#failAt('flush', error, intact > 0 && intact < bytes ? start + intact : start);
+  }
+
+  /** Waits until everything flushed before is durable. */
+  drain(): void {
+    this.#usable('drain');
+    addon().drain(this.#handle);
+  }
+
+  /** `flush`, then `drain`: makes the stores to a range durable. */
+  persist(pos: Bytes, length: Bytes): void {
+    this.flush(pos, length);
+    this.drain();
+  }
+
+  /**
+   * Writes out even what the persistence domain would save at a power cut: the region's `deep_flush`, or fsync. For
+   * `page` granularity, flush the range first.
+   */
+  deepFlush(): void {
+    this.#usable('deepFlush');
+    const error = addon().deepFlush(this.#handle);
+    if (error < 0) this.#fail('deepFlush', error);
+  }
+
+  /**
+   * Sets the size of a file. Growing adds zeros; shrinking detaches the views of the segments it cuts. Throws `EINVAL`
+   * for devices, whose size is fixed, and `EBUSY` while asynchronous work is under way: `truncate` waits for it.
+   */
+  truncateSync(size: Bytes): void {
+    const bytes = this.#checkTruncation(size);
+    if (this.#inFlight > 0) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
+    if (bytes < this.#size) this.#segments.shrink(bytes);
+    const error = addon().resize(this.#handle, bytes);
+    if (error < 0) {
+      this.#segments.grow(this.#size);
+      this.#failAt('truncate', error, undefined);
+    }
+    this.#size = bytes;
+    this.#segments.grow(bytes);
+  }
+
+  /** As `truncateSync`, once the work under way is done. */
+  async truncate(size: Bytes): Promise<void> {
+    this.#checkTruncation(size);
+    const turn = loopTurn();
+    if (turn !== undefined) await turn;
+    while (this.#inFlight > 0) await this.#idle();
+    this.truncateSync(size);
+  }
+
+  backing(pos: number): Backing {
+    this.#usable('mmap');
+    return { device: this, pos };
+  }
+
+  /**
+   * Locks `length` bytes from `pos` on, all by default, against whoever else locks one of them: through this device, another
+   * object, in another thread or another process. What is mounted takes it itself; see `lockDevice` for the rules. It ends
+   * when it is released, or with the device. A device that was opened with `lock: true` keeps others out already: its locks
+   * are for those in this thread.
+   *
+   * Throws `EBUSY` with reason `DEVICE_IN_USE`; `EROFS` for `'exclusive'` on a device that is opened to be read.
+   */
+  lock(mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
+    this.#usable('lock');
+    const wanted = toLockMode(mode);
+    const start = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.#size - start) : toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    return this.#locks.lock(wanted, start, bytes, this.#size);
+  }
+
+  /** Refuses new work, waits for what is under way, detaches every view and unmaps. Idempotent. Flushes nothing. */
+  close(): Promise<void> {
+    this.#open = undefined;
+    return (this.#closing ??= this.#closeWhenIdle());
+  }
+
+  /** As `close`, but without waiting: copies under way on other threads end early. */
+  closeSync(): void {
+    this.#open = undefined;
+    this.#closing ??= Promise.resolve();
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeWhenIdle(): Promise<void> {
+    while (this.#inFlight > 0) await this.#idle();
+    this.#release();
+  }
+
+  // Views go first: none may outlive the mapping that it shows.
+  #release(): void {
+    this.#segments.shrink(-1);
+    addon().close(this.#handle);
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  async #whileBusy<T>(work: () => Promise<T>): Promise<T> {
+    this.#inFlight++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#inFlight === 0) for (const wake of this.#whenIdle.splice(0)) wake();
+    }
+  }
+
+  // The device stays open for it.
+  #after<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
+    return this.#whileBusy(async () => {
+      await turn;
+      checkAborted(signal);
+      return work();
+    });
+  }
+
+  #inPool(
+    syscall: string,
+    flush: boolean,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    pos: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const write = syscall.startsWith('write');
+    return this.#whileBusy(async () => {
+      const moved = await copyInPool({ handle: this.#handle, write, flush, buffer, offset, length, pos, signal });
+      return moved < 0 ? this.#failAt(syscall, moved, pos) : moved;
+    });
+  }
+
+  #clip(pos: number, length: number): number {
+    return Math.max(0, Math.min(length, this.#size - pos));
+  }
+
+  #clipWrite(syscall: string, pos: number, length: number): number {
+    const clipped = this.#clip(pos, length);
+    if (clipped === 0 && length > 0) {
+      this.#fail(syscall, 'ENOSPC', { reason: 'DEVICE_FULL', position: pos, hint: `the device has ${this.#size} bytes` });
+    }
+    return clipped;
+  }
+
+  #checkInside(pos: number, length: number): void {
+    if (pos + length > this.#size) {
+      throw argumentError('ERR_OUT_OF_RANGE', `${length} bytes at ${pos} reach past the ${this.#size} bytes of the device`);
+    }
+  }
+
+  #usable(syscall: string): void {
+    if (this.#open === undefined) {
+      this.#fail(syscall, 'EBADF', { reason: 'DEVICE_CLOSED', hint: 'the device is closed' });
+    }
+  }
+
+  #writable(syscall: string): void {
+    this.#usable(syscall);
+    if (this.readOnly) {
+      this.#fail(syscall, 'EROFS', { reason: 'READ_ONLY', hint: 'it was opened with readOnly: true' });
+    }
+  }
+
+  #checkTruncation(size: Bytes): number {
+    this.#writable('truncate');
+    const bytes = toBytes(size, 'size');
+    if (this.kind === 'devdax' || this.kind === 'block') {
+      this.#fail('truncate', 'EINVAL', {
+        reason: 'FIXED_SIZE',
+        hint: 'only files can be truncated: the size of a device is set where it is made (ndctl, daxctl, modprobe)',
+      });
+    }
+    return bytes;
+  }
+
+  #fail(syscall: string, errno: number | string, more?: Omit<DaxErrorInit, 'errno' | 'syscall' | 'path'>): never {
+    throw new DaxError({ errno, syscall, path: this.path, ...more });
+  }
+
+  #failAt(syscall: string, errno: number, position: number | undefined): never {
+    const { reason, hint } = COPY_FAILURES.get(errno) ?? {};
+    this.#fail(syscall, errno, { position, reason, hint });
+  }
+}
+
+const COPY_FAILURES: ReadonlyMap<number, Pick<DaxErrorInit, 'reason' | 'hint'>> = new Map([
+  [-5, { reason: 'MEDIA_ERROR', hint: 'a page is poisoned, beyond the end that someone else gave the file, or had no room on a full filesystem; opening it again forgets' }],
+  [-9, { reason: 'DEVICE_CLOSED', hint: 'the device was closed' }],
+  [-14, { reason: 'USER_MEMORY', hint: 'the buffer is memory of a mapping that is itself poisoned, truncated or closed' }],
+]);
+
+function toFlush(options: FlushOption | undefined): boolean {
+  if (options === undefined) return true;
+  if (typeof options !== 'object' || (options as unknown) === null) throw argumentError('ERR_INVALID_ARG_TYPE', 'options must be an object');
+  const flush: unknown = options.flush;
+  if (flush === undefined) return true;
+  if (typeof flush !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', 'flush must be a boolean');
+  return flush;
+}
+
+function toSignal(options: Abortable | undefined): AbortSignal | undefined {
+  const signal: unknown = options?.signal;
+  if (signal === undefined) return undefined;
+  if (!(signal instanceof AbortSignal)) throw argumentError('ERR_INVALID_ARG_TYPE', 'signal must be an AbortSignal');
+  checkAborted(signal);
+  return signal;
+}
+
+// Bytes of a copy that does not leave the thread; undefined for one that does. What is of no use stays, too: the synchronous
+// form refuses it.
+function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
+  if (!ArrayBuffer.isView(view)) return 0;
+  const length: unknown = options?.length ?? view.byteLength;
+  if (typeof length !== 'number' && typeof length !== 'bigint') return 0;
+  return length <= POOL_THRESHOLD ? Number(length) : undefined;
+}

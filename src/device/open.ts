@@ -1,0 +1,234 @@
+// Owns opening: the options, what may be refused, and the errors that say what to do.
+
+import { argumentError } from '../argument-error.js';
+import { statfsSync, statSync, truncateSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { addon, type Granularity } from '../binding.js';
+import { DaxDevice } from './device.js';
+import { hintOfLocked } from './device-lock.js';
+import { blockNumbered } from '../discovery/block.js';
+import { holdersOf, inWords, isClaimed } from '../discovery/device-use.js';
+import { pseudoFilesystemOf } from '../discovery/file-folder.js';
+import { look } from '../discovery/look.js';
+import { persistenceAt } from '../discovery/persistence.js';
+import { SystemTree } from '../discovery/system-tree.js';
+import { whyUnmappable } from '../discovery/unmappable.js';
+import { forcedGranularity, warnOfOverrides } from './environment.js';
+import { DaxError, type DaxErrorInit, type DaxErrorReason } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
+import { refuseLoss } from './refuse-loss.js';
+import { toBytes, type Bytes } from '../units.js';
+
+/** How a device is opened. Asking for more than it gives throws; nothing is degraded. */
+export interface OpenOptions {
+  /** Default false. Views of a read-only device are private copies of what is stored to. */
+  readOnly?: boolean | undefined;
+  /** Throw `EOPNOTSUPP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
+  requireDax?: boolean | undefined;
+  /** Throw `EOPNOTSUPP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
+  requireGranularity?: Granularity | undefined;
+  /**
+   * Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that what was stored, and flushed as the
+   * granularity asks, is there after the power was off (`facts.persistent`). Default false.
+   */
+  requireDurable?: boolean | undefined;
+  /**
+   * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
+   * have this size, a device must have it. No file is made where devices are (/dev) or the kernel shows what it knows
+   * (/proc, /sys).
+   */
+  size?: Bytes | undefined;
+  /** Open for writing even though a block device is mounted or in use, or an NVDIMM is not armed. Default false. */
+  force?: boolean | undefined;
+  /**
+   * Keep out others who ask for a lock on any part of it: of this process and other ones, by flock(2) too, which also
+   * util-linux and systemd take. What is mounted here takes its own, see `DaxDevice.lock`. One that is opened to be read shares its lock with those who read. While a block device is open to be written,
+   * nobody can mount it either, unless `force`. The lock ends with the process, or once the device is closed and nothing
+   * maps it any more. Default false.
+   */
+  lock?: boolean | undefined;
+}
+
+const OPTIONS: OptionNames<OpenOptions> = {
+  ...{ readOnly: true, requireDax: true, requireGranularity: true, requireDurable: true, size: true, force: true, lock: true },
+};
+
+const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
+
+const EMPTY_FILE = 'it is empty: give `size` to make it as long as you need';
+
+const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string }>> = {
+  EISDIR: { reason: 'INVALID_FILE_TYPE', hint: 'give a file in it, or a device' },
+  ENODEV: {
+    reason: 'INVALID_FILE_TYPE',
+    hint: 'only files, block devices and device-DAX character devices (/dev/daxX.Y) can be opened',
+  },
+  EEXIST: { reason: 'SIZE_MISMATCH', hint: 'it exists with another size, or is a symbolic link that leads nowhere: leave out `size` to open what is there' },
+  EBUSY: { reason: 'DEVICE_IN_USE', hint: 'another program or a mount has claimed it: end that, or use `force: true` if you know better' },
+  EACCES: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
+  EPERM: { hint: 'this user may not: `node-dax doctor` shows the permissions and what would change them' },
+  EROFS: { hint: 'its filesystem is mounted read-only: open it with readOnly: true, or `mount -o remount,rw` that' },
+  ENXIO: { hint: 'the device is there but cannot be opened: `node-dax doctor` tells why, and what changes it' },
+  ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
+};
+
+// What the errno alone does not tell.
+function refusalOf(path: string, code: string, size: number | undefined): Partial<DaxErrorInit> {
+  if (code === 'ENOENT' && pseudoFilesystemOf(path, new SystemTree()) !== undefined) return NO_DEVICE;
+  if (code === 'ENOSPC' && size !== undefined) return { hint: roomHint(path, size) };
+  return REFUSALS[code] ?? {};
+}
+
+const NO_DEVICE: Partial<DaxErrorInit> = {
+  reason: 'DEVICE_NOT_FOUND',
+  hint: 'there is no such device: `node-dax list` shows those that there are; files are not made here, but elsewhere, as in /dev/shm',
+};
+
+function roomHint(path: string, size: number): string {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  const name = `'${path.replaceAll("'", "'\\''")}'`;
+  return (
+    `${size} bytes were asked for, and ${bavail * bsize} are free there: ask for less, or make a sparse file, which takes room only ` +
+    `where it is written, by \`truncate -s ${size} ${name}\`, and leave out \`size\``
+  );
+}
+
+function fail(path: string, errno: number | string, more: Partial<DaxErrorInit>): never {
+  throw new DaxError({ errno, syscall: 'open', path, ...more });
+}
+
+function toFlag(value: unknown, name: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be a boolean`);
+  return value ?? false;
+}
+
+function toGranularity(value: unknown): Granularity | undefined {
+  if (value === undefined || GRANULARITIES.includes(value as Granularity)) return value as Granularity | undefined;
+  throw argumentError('ERR_INVALID_ARG_VALUE', `requireGranularity must be one of ${GRANULARITIES.join(', ')}`);
+}
+
+function toSize(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const size = toBytes(value, 'size');
+  if (size === 0) throw argumentError('ERR_OUT_OF_RANGE', 'size must be at least 1 byte');
+  return size;
+}
+
+const READ_ONLY_BLOCK: Pick<DaxErrorInit, 'reason' | 'hint'> = {
+  reason: 'READ_ONLY',
+  hint: 'the block device is read-only: open it with readOnly: true; `node-dax doctor` tells why, and what changes it',
+};
+
+// `path` is a block device. The kernel lets it be opened to be written, and refuses the mapping, or each write.
+function isReadOnlyBlock(path: string): boolean {
+  return blockNumbered(new SystemTree(), look(path, 'open').rdevno)?.readOnly === true;
+}
+
+function isBlockDevice(path: string): boolean {
+  try {
+    return statSync(path).isBlockDevice();
+  } catch {
+    return false; // the open that follows says why
+  }
+}
+
+// A store to a device that a filesystem is mounted from destroys that filesystem. /proc and /sys say who has it; a mount
+// that this process cannot see is known only by the device being claimed.
+function refuseHeld(path: string): void {
+  const by = inWords(holdersOf(look(path, 'open'), new SystemTree()));
+  if (by.length === 0 && isClaimed(path)) by.push('claimed by another program or a mount elsewhere');
+  if (by.length === 0) return;
+  fail(path, 'EBUSY', {
+    reason: 'DEVICE_IN_USE',
+    hint: `it is ${by.join(', ')}: open it with readOnly: true, or force: true if you know better`,
+  });
+}
+
+function unmappable(path: string): ReturnType<typeof whyUnmappable> {
+  return whyUnmappable(look(path, 'open').rdevno, new SystemTree());
+}
+
+/**
+ * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
+ *
+ * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
+ * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
+ * `ENOENT` with reason `DEVICE_NOT_FOUND` (no such device, in /dev), `ENOSPC` (no room for `size`),
+ * `EOPNOTSUPP` (`requireDax`, `requireGranularity`, `requireDurable`), `EROFS` with reason `READ_ONLY` (a block device that is
+ * read-only) or `NOT_ARMED` (an NVDIMM that will not save what is stored, without `force`), `EBUSY` (a block device that is
+ * mounted or held, without `force`;
+ * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
+ */
+export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
+  if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', 'path must be a string');
+  if (path === '' || path.includes('\0')) throw argumentError('ERR_INVALID_ARG_VALUE', 'path must not be empty or contain null bytes');
+  checkOptions(options, OPTIONS);
+  const readOnly = toFlag(options.readOnly, 'readOnly');
+  const requireDax = toFlag(options.requireDax, 'requireDax');
+  const requireGranularity = toGranularity(options.requireGranularity);
+  const requireDurable = toFlag(options.requireDurable, 'requireDurable');
+  const size = toSize(options.size);
+  const force = toFlag(options.force, 'force');
+  const lock = toFlag(options.lock, 'lock');
+  if (readOnly && size !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'size creates a file, which readOnly forbids');
+
+  const forced = forcedGranularity();
+  warnOfOverrides();
+  if (!readOnly && isBlockDevice(path)) {
+    if (isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
+    if (!force) refuseHeld(path);
+  }
+  // Nothing is made there even if a device that was there goes meanwhile.
+  const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
+  const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
+  if (typeof found === 'number') {
+    const { code } = new DaxError({ errno: found, syscall: 'open', path });
+    // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
+    if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
+    // A devdax whose driver has no mmap.
+    fail(path, found, (code === 'ENODEV' ? unmappable(path) : undefined) ?? refusalOf(path, code, size));
+  }
+  const persistence = persistenceAt(new SystemTree(), path);
+  const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force, persistence });
+  try {
+    if (size !== undefined && device.size !== size) {
+      fail(path, 'EEXIST', { reason: 'SIZE_MISMATCH', hint: `it has ${device.size} bytes: leave out \`size\` to open it as it is` });
+    }
+    const granularity = requireGranularity !== undefined;
+    refuseLoss(path, persistence, { writable: !readOnly, force, durable: requireDurable, granularity });
+    if (device.size === 0) {
+      const hint = device.kind === 'devdax' ? 'it has no memory yet: `node-dax doctor` tells how its region gives it some' : EMPTY_FILE;
+      fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint });
+    }
+    // A bad page may be the first one, and nothing else be wrong.
+    if (device.kind === 'devdax' && addon().read(found.handle, new Uint8Array(1), 0) < 0) {
+      const refusal = unmappable(path);
+      if (refusal !== undefined) fail(path, 'EOPNOTSUPP', refusal);
+    }
+    if (requireDax && !device.isDax) {
+      fail(path, 'EOPNOTSUPP', { reason: 'NOT_DAX', hint: '`node-dax doctor` tells why, and the command that changes it' });
+    }
+    if (
+      requireGranularity !== undefined &&
+      GRANULARITIES.indexOf(device.granularity) > GRANULARITIES.indexOf(requireGranularity)
+    ) {
+      fail(path, 'EOPNOTSUPP', {
+        reason: 'GRANULARITY_NOT_SUPPORTED',
+        hint: `its store granularity is ${device.granularity}, you require ${requireGranularity}`,
+      });
+    }
+  } catch (error) {
+    // While it is still locked: then it may be another's.
+    if (found.created) unlinkSync(path);
+    if (found.filled) truncateSync(path, 0);
+    device.closeSync();
+    throw error;
+  }
+  return device;
+}
+
+/** As `openSync`. */
+// eslint-disable-next-line @typescript-eslint/require-await -- only allocating a new file takes long; errors reject
+export async function open(path: string, options: OpenOptions = {}): Promise<DaxDevice> {
+  return openSync(path, options);
+}

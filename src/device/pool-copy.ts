@@ -1,0 +1,41 @@
+// Owns large copies: chunk by chunk on a thread of the pool, so that the event loop goes on.
+
+import { AbortError } from '../abort.js';
+import { argumentError } from '../argument-error.js';
+import { addon, type NativeHandle } from '../binding.js';
+
+// What one visit to the pool copies: between visits an abort is noticed and a detached buffer refused, every 2 ms or so.
+// Visits of 1 MiB make 64 MiB take 1.4 times as long as one visit would, these 1.1.
+const CHUNK = 8 * 1024 * 1024;
+
+/** A copy between a buffer and a device; every number is checked. */
+export interface PoolCopy {
+  handle: NativeHandle;
+  write: boolean;
+  flush: boolean;
+  buffer: Uint8Array;
+  offset: number;
+  length: number;
+  pos: number;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * Returns the bytes moved, or a negative errno if none were. Rejects with an `AbortError` that says how many were, or with
+ * `TypeError` for a buffer that was transferred meanwhile, if nothing had moved by then.
+ */
+export async function copyInPool(copy: PoolCopy): Promise<number> {
+  const { handle, write, flush, buffer, offset, length, pos, signal } = copy;
+  let moved = 0;
+  while (moved < length) {
+    if (signal?.aborted === true) throw new AbortError(signal, moved);
+    if (moved > 0 && buffer.byteLength === 0) break;
+    if (buffer.byteLength === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'the buffer was transferred while a copy was under way');
+    const chunk = Math.min(CHUNK, length - moved);
+    const result = await addon().copyAsync(handle, buffer, offset + moved, chunk, pos + moved, flush, write);
+    if (result < 0) return moved > 0 ? moved : result;
+    moved += result;
+    if (result < chunk) break;
+  }
+  return moved;
+}

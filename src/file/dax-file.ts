@@ -1,0 +1,481 @@
+// Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
+
+import { AbortError } from '../abort.js';
+import { ABORTABLE, type Abortable } from '../device/block-device.js';
+import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from '../io/dax-io.js';
+import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from '../io/dax-truncate.js';
+import { MAP_PRIVATE, PROT_READ, PROT_WRITE, type DaxMapping } from '../mmap/dax-mapping.js';
+import { checkMmapOptions, daxMmap, type MmapOptions } from '../mmap/dax-mmap.js';
+import type { Iter } from '../io/dax-walk.js';
+import { daxWriteback } from '../mmap/dax-writeback.js';
+import { DaxError, type DaxErrorInit } from '../errors.js';
+import { freezeGate, type FreezeGate } from '../inode/freeze.js';
+import type { EndIo, Inode, InodeOperations } from '../inode/inode.js';
+import { asOperation } from '../locks/lock-order.js';
+import { loopTurn } from '../locks/loop-turn.js';
+import { toUint8Array } from '../device/memory.js';
+import { checkOptions, type OptionNames } from '../options.js';
+import { roundDown, toBytes, type Bytes } from '../units.js';
+import { wouldBlock } from '../inode/would-block.js';
+
+/** How a file was opened. */
+export interface DaxFileOptions {
+  /** Every write goes to the end (O_APPEND). */
+  append?: boolean;
+  /** Every write is followed by fsync (O_DSYNC). */
+  sync?: boolean;
+  readOnly?: boolean;
+}
+
+const OPTIONS: OptionNames<DaxFileOptions> = { append: true, sync: true, readOnly: true };
+
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const SET_ID_BITS = 0o6000;
+
+// A multiple of every page, zeroed without a look at the event loop.
+const ZERO_CHUNK = 256 * 1024;
+
+/**
+ * An open file over `daxDoIo`. Reads share the inode's lock, everything that changes it holds it alone. The synchronous
+ * forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several may be open on one inode.
+ */
+export class DaxFile {
+  readonly inode: Inode;
+  readonly #operations: InodeOperations;
+  readonly #gate: FreezeGate;
+  readonly #append: boolean;
+  readonly #sync: boolean;
+  readonly #isReader: boolean;
+  readonly #accessed: EndIo | undefined;
+  #isOpen = true;
+  // Asynchronous work that was begun through this handle, and who waits for its end.
+  #begun = 0;
+  #whenDone: (() => void)[] = [];
+
+  constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
+    checkOptions(options, OPTIONS);
+    this.inode = inode;
+    this.#operations = operations;
+    this.#gate = freezeGate(inode.sb);
+    this.#append = options.append ?? false;
+    this.#sync = options.sync ?? false;
+    this.#isReader = options.readOnly ?? false;
+    this.#accessed = this.#readOnly ? undefined : touch;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.inode.size;
+  }
+
+  /** False once the filesystem has closed it. Whatever is begun then throws `EBADF`. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** For filesystems whose handles are closed: this one is of no use from now on. What was begun before goes on. */
+  protected end(): void {
+    this.#isOpen = false;
+  }
+
+  /** Asynchronous work that was begun through this handle is under way. */
+  protected get isBusy(): boolean {
+    return this.#begun > 0;
+  }
+
+  /** Resolves when nothing is under way that was begun through this handle; what others do is not waited for. */
+  protected async idle(): Promise<void> {
+    while (this.#begun > 0) await new Promise<void>((resolve) => this.#whenDone.push(resolve));
+  }
+
+  async #begin<T>(work: () => Promise<T>): Promise<T> {
+    this.#begun++;
+    try {
+      return await work();
+    } finally {
+      this.#ended();
+    }
+  }
+
+  #ended(): void {
+    if (--this.#begun === 0 && this.#whenDone.length > 0) for (const wake of this.#whenDone.splice(0)) wake();
+  }
+
+  // A filesystem may become read-only while its files are open.
+  get #readOnly(): boolean {
+    return this.#isReader || this.inode.sb.readOnly === true;
+  }
+
+  /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
+  readSync(target: Iter, pos: Bytes): number {
+    const start = toBytes(pos, 'pos');
+    this.#checkOpen('read');
+    if (lengthOf(target) === 0) return 0;
+    const { getBlock } = this.#operations;
+    return daxDoIo('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
+  }
+
+  /** As `readSync`; waits for the lock. Rejects with an `AbortError` once `signal` is aborted. */
+  async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
+    checkOptions(options, ABORTABLE);
+    const start = toBytes(pos, 'pos');
+    this.#checkOpen('read');
+    if (lengthOf(target) === 0) return 0;
+    const { getBlock } = this.#operations;
+    const { signal } = options ?? {};
+    this.#begun++;
+    try {
+      return await daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal);
+    } finally {
+      this.#ended();
+    }
+  }
+
+  /**
+   * Writes one buffer or several at byte `pos`, or at the end if the file was opened to append. Returns the bytes
+   * written, durable; the size and the blocks' places are so after `fsync`.
+   *
+   * Throws `EROFS`, `EFBIG` at the most bytes a file can have, `ENOSPC` and whatever else getBlock or the device say.
+   */
+  writeSync(source: Iter, pos: Bytes): number {
+    const start = toBytes(pos, 'pos');
+    const length = lengthOf(source);
+    if (!this.#mayWrite(length)) return 0;
+    const { getBlock, endIo } = this.#operations;
+    let at: number;
+    let written = 0;
+    this.#lock();
+    try {
+      at = this.#beginWrite(start, length);
+      const bytes = Math.min(length, this.#maxBytes - at);
+      try {
+        written = daxDoIo('write', this.inode, clipped(source, length, bytes), at, getBlock, endIo);
+      } finally {
+        this.#endWrite(at, bytes, written);
+      }
+    } finally {
+      this.#unlock();
+    }
+    this.#afterWrite(at, written);
+    return written;
+  }
+
+  /**
+   * As `writeSync`; waits for the lock. Once `signal` is aborted it rejects with an `AbortError`: the first `bytesMoved` bytes
+   * were written, and the file is as after a write of these.
+   */
+  async write(source: Iter, pos: Bytes, options?: Abortable): Promise<number> {
+    checkOptions(options, ABORTABLE);
+    const start = toBytes(pos, 'pos');
+    const length = lengthOf(source);
+    if (!this.#mayWrite(length)) return 0;
+    const { getBlock, endIo } = this.#operations;
+    const signal = options?.signal;
+    let at = start;
+    let written = 0;
+    const write = async () => {
+      at = this.#beginWrite(start, length);
+      const bytes = Math.min(length, this.#maxBytes - at);
+      const iter = clipped(source, length, bytes);
+      try {
+        written = await daxDoIoAsync('write', this.inode, iter, at, getBlock, endIo, 0, signal);
+      } catch (error) {
+        if (error instanceof AbortError) written = error.bytesMoved;
+        throw error;
+      } finally {
+        this.#endWrite(at, bytes, written);
+      }
+    };
+    await this.#begin(async () => {
+      try {
+        await this.#aloneAsync(write, signal);
+      } finally {
+        this.#afterWrite(at, written);
+      }
+    });
+    return written;
+  }
+
+  /** Writes at the end of the file, wherever that is when the lock is held. */
+  appendSync(source: Iter): number {
+    return this.#appending().writeSync(source, 0);
+  }
+
+  async append(source: Iter, options?: Abortable): Promise<number> {
+    return this.#begin(() => this.#appending().write(source, 0, options));
+  }
+
+  /** Sets the size: what is cut off is gone, what is added reads as zeros. */
+  truncateSync(size: Bytes): void {
+    const bytes = this.#checkSize(size);
+    this.#alone(() => {
+      this.#checkNoDio();
+      this.#truncate(bytes);
+    });
+  }
+
+  async truncate(size: Bytes): Promise<void> {
+    const bytes = this.#checkSize(size);
+    await this.#aloneAsync(async () => {
+      await this.inode.dioWait();
+      this.#truncate(bytes);
+    });
+  }
+
+  /** Makes `length` bytes from `pos` on a hole: whole blocks are freed, the rest is zeroed. The size stays. */
+  punchHoleSync(pos: Bytes, length: Bytes): void {
+    const { from, to } = this.#checkRange(pos, length);
+    this.#alone(() => {
+      this.#checkNoDio();
+      this.#change(() => {
+        punchRange(this.inode, from, to, this.#operations);
+      });
+    });
+  }
+
+  async punchHole(pos: Bytes, length: Bytes): Promise<void> {
+    const { from, to } = this.#checkRange(pos, length);
+    await this.#aloneAsync(async () => {
+      await this.inode.dioWait();
+      this.#change(() => {
+        punchRange(this.inode, from, to, this.#operations);
+      });
+    });
+  }
+
+  /** Makes `length` bytes from `pos` on read as zeros, up to the end of the file. Frees and allocates nothing. */
+  zeroRangeSync(pos: Bytes, length: Bytes): void {
+    const { from, to } = this.#checkRange(pos, length);
+    this.#alone(() => {
+      this.#checkNoDio();
+      this.#zero(from, to);
+    });
+  }
+
+  async zeroRange(pos: Bytes, length: Bytes): Promise<void> {
+    const { from, to } = this.#checkRange(pos, length);
+    await this.#aloneAsync(async () => {
+      await this.inode.dioWait();
+      let pos = from;
+      do {
+        const end = Math.min(to, roundDown(pos + ZERO_CHUNK, ZERO_CHUNK));
+        this.#zero(pos, end);
+        const turn = loopTurn(ZERO_CHUNK);
+        if (turn !== undefined) await turn;
+        pos = end;
+      } while (pos < Math.min(to, this.inode.size));
+    });
+  }
+
+  /** Maps a part of the file: see `daxMmap`. A file that was opened read-only can be mapped `PROT_READ` or privately. */
+  mmap(options: MmapOptions = {}): DaxMapping {
+    checkMmapOptions(options);
+    this.#checkOpen('mmap');
+    if (this.#readOnly && options.flags !== MAP_PRIVATE && (options.prot ?? PROT_READ + PROT_WRITE) !== PROT_READ) {
+      this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
+    }
+    const mapping = daxMmap(this.inode, options, this.#operations.getBlock, this.#operations);
+    if (!this.#readOnly) touch(this.inode);
+    return mapping;
+  }
+
+  /**
+   * Makes durable what was stored through mappings of the file, and its size, times and blocks; what was written already is.
+   * Throws what the device and the filesystem throw.
+   */
+  fsync(): void {
+    this.#checkOpen('fsync');
+    this.#bring(0, this.inode.size);
+  }
+
+  #bring(pos: number, end: number): void {
+    daxWriteback(this.inode, pos, end - pos);
+    this.#operations.fsync(this.inode, pos, end);
+  }
+
+  #appending(): DaxFile {
+    this.#checkOpen('write');
+    return this.#append ? this : new DaxFile(this.inode, this.#operations, this.#options({ append: true }));
+  }
+
+  #options(more: DaxFileOptions): DaxFileOptions {
+    return { append: this.#append, sync: this.#sync, readOnly: this.#isReader, ...more };
+  }
+
+  #fail(syscall: string, errno: string, more?: Partial<DaxErrorInit>): never {
+    throw new DaxError({ errno, syscall, hint: `inode ${this.inode.ino}`, ...more });
+  }
+
+  #checkOpen(syscall: string): void {
+    if (!this.#isOpen) this.#fail(syscall, 'EBADF', { hint: `inode ${this.inode.ino}: it was closed` });
+  }
+
+  #checkWritable(syscall: string): void {
+    this.#checkOpen(syscall);
+    if (this.#readOnly) this.#fail(syscall, 'EROFS', { reason: 'READ_ONLY' });
+  }
+
+  #mayWrite(length: number): boolean {
+    this.#checkWritable('write');
+    return length > 0;
+  }
+
+  #checkRange(pos: Bytes, length: Bytes): { from: number; to: number } {
+    this.#checkWritable('write');
+    const from = toBytes(pos, 'pos');
+    return { from, to: from + toBytes(length, 'length') };
+  }
+
+  #checkSize(size: Bytes): number {
+    const bytes = toBytes(size, 'size');
+    this.#checkWritable('truncate');
+    if (!isRegular(this.inode.mode)) this.#fail('truncate', 'EINVAL');
+    if (bytes > this.#maxBytes) this.#fail('truncate', 'EFBIG');
+    return bytes;
+  }
+
+  get #maxBytes(): number {
+    return this.inode.sb.maxBytes ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  #checkNoDio(): void {
+    if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
+  }
+
+  // What changes the file: not while the filesystem is frozen, and alone.
+  #lock(): void {
+    if (!this.#gate.writers.tryShared()) throw wouldBlock(this.inode);
+    if (this.inode.ilock.tryExclusive()) return;
+    this.#gate.writers.releaseShared();
+    throw wouldBlock(this.inode);
+  }
+
+  async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
+    // Both at once where they are free: who calls next finds the file locked.
+    if (!this.#gate.writers.tryShared()) await this.#gate.writers.shared(signal);
+    try {
+      await this.inode.ilock.exclusive(signal);
+    } catch (error) {
+      this.#gate.writers.releaseShared();
+      throw error;
+    }
+  }
+
+  #unlock(): void {
+    this.inode.ilock.releaseExclusive();
+    this.#gate.writers.releaseShared();
+  }
+
+  #alone<T>(work: () => T): T {
+    this.#lock();
+    try {
+      return work();
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  #aloneAsync<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const alone = async () => {
+      await this.#lockAsync(signal);
+      try {
+        return await work();
+      } finally {
+        this.#unlock();
+      }
+    };
+    return this.#begin(() => asOperation(alone));
+  }
+
+  // IO-13 steps 1 to 3: what changes whether or not the write succeeds. Returns where it goes.
+  #beginWrite(pos: number, length: number): number {
+    const { inode } = this;
+    const start = this.#append ? inode.size : pos;
+    if (start >= this.#maxBytes) this.#fail('write', 'EFBIG', { position: start });
+    // eslint-disable-next-line no-bitwise -- permission bits
+    inode.mode &= ~SET_ID_BITS;
+    inode.mtimeMs = inode.ctimeMs = Date.now();
+    this.#operations.dirty?.(inode);
+    if (start + length > inode.size) finishFreeing(inode, this.#operations);
+    if (start > inode.size) zeroPastEnd(inode, this.#operations);
+    return start;
+  }
+
+  // IO-13.7, IO-16: i_size rises after the data is there; blocks that a failed or short write left past it go.
+  #endWrite(pos: number, length: number, written: number): void {
+    const { inode } = this;
+    if (written > 0 && pos + written > inode.size) {
+      setSize(inode, pos + written);
+      this.#operations.dirty?.(inode);
+    }
+    if (written === length || pos + length <= inode.size) return;
+    try {
+      freePastEnd(inode, this.#operations);
+    } catch (error) {
+      // What the write came to counts. Who makes the file grow next meets this.
+      if (!(error instanceof DaxError)) throw error;
+    }
+  }
+
+  // A filesystem may become synchronous while the file is open.
+  get #isSync(): boolean {
+    return this.#sync || (this.inode.sb.synchronous ?? false);
+  }
+
+  #afterWrite(pos: number, written: number): void {
+    if (this.#isSync && written > 0) this.#bring(pos, pos + written);
+  }
+
+  // A truncation to the size that the file has changes its times all the same, as ftruncate(2).
+  #truncate(size: number): void {
+    this.#change(() => {
+      if (size !== this.inode.size) changeSize(this.inode, size, this.#operations);
+    });
+  }
+
+  #zero(from: number, to: number): void {
+    this.#change(() => {
+      zeroRange(this.inode, from, Math.min(to, this.inode.size), this.#operations);
+    });
+  }
+
+  #change(work: () => void): void {
+    const { inode } = this;
+    work();
+    inode.mtimeMs = inode.ctimeMs = Date.now();
+    this.#operations.dirty?.(inode);
+    if (this.#isSync) this.#bring(0, inode.size);
+  }
+}
+
+// IO-12: also when nothing was read or an error came. The filesystem's own endIo is for writes: it would convert
+// unwritten blocks that a read only looked at.
+function touch(inode: Inode): void {
+  inode.atimeMs = Date.now();
+}
+
+function isRegular(mode: number): boolean {
+  // eslint-disable-next-line no-bitwise -- the type in a mode
+  return (mode & S_IFMT) === S_IFREG;
+}
+
+function isVector(iter: Iter): iter is readonly NodeJS.ArrayBufferView[] {
+  return Array.isArray(iter);
+}
+
+function lengthOf(iter: Iter): number {
+  if (!isVector(iter)) return toUint8Array(iter, 'iter').byteLength;
+  return iter.reduce((sum, view, index) => sum + toUint8Array(view, `iter[${index}]`).byteLength, 0);
+}
+
+// The first `bytes` of `length`.
+function clipped(iter: Iter, length: number, bytes: number): Iter {
+  if (bytes === length) return iter;
+  let left = bytes;
+  return (isVector(iter) ? iter : [iter]).map(({ buffer, byteOffset, byteLength }) => {
+    const part = Math.min(left, byteLength);
+    left -= part;
+    return new Uint8Array(buffer, byteOffset, part);
+  });
+}

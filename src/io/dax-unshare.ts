@@ -1,0 +1,60 @@
+// Owns giving a file blocks of its own where it shares them with others (rule CW-3).
+
+import { BufferHead } from '../inode/buffer-head.js';
+import { completeBlocks, fillBlocks, type Completion } from '../inode/fill-blocks.js';
+import type { GetBlock, Inode } from '../inode/inode.js';
+import { mapBlocks, piecesOf, violation } from '../inode/map-blocks.js';
+import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js';
+import { wouldBlock } from '../inode/would-block.js';
+
+/**
+ * Gives the file blocks of its own, with the same data, for each of the `length` bytes at byte `pos` that lies in shared ones
+ * (`BH_SHARED`), to whole pages and not past the end of the file: what is stored there later allocates nothing. Durable on
+ * return. The caller holds `ilock` alone.
+ *
+ * Throws what getBlock and the devices throw, and `EAGAIN` where asynchronous I/O fills one of the pages; what was unshared by
+ * then stays so.
+ */
+export function daxUnshare(inode: Inode, pos: Bytes, length: Bytes, getBlock: GetBlock, operations: Completion = {}): void {
+  const start = roundDown(toBytes(pos, 'pos'), PAGE_SIZE);
+  const end = roundUp(Math.min(toBytes(pos, 'pos') + toBytes(length, 'length'), inode.size), PAGE_SIZE);
+  for (const piece of piecesOf(inode, start, end, getBlock)) {
+    if (piece.extent.state !== 'shared') continue;
+    unshareBlocks(inode, piece.pos / inode.sb.blockSize, piece.end - piece.pos, getBlock, operations);
+  }
+}
+
+/** As `daxUnshare`, for `wanted` bytes from the file's block `iblock` on, all of which are shared. */
+export function unshareBlocks(inode: Inode, iblock: number, wanted: number, getBlock: GetBlock, operations: Completion): void {
+  const { blockSize } = inode.sb;
+  const start = iblock * blockSize;
+  const locked = inode.pages.tryLock(start, start + wanted);
+  if (locked === undefined) throw wouldBlock(inode);
+  try {
+    for (let at = start; at < start + wanted; ) at = unshareRun(inode, at, start + wanted, getBlock, operations);
+  } finally {
+    inode.pages.unlock(locked);
+    // A page of more than a block is seen as a whole, which no answer about one of its blocks makes it.
+    if ((inode.mappings?.pageSize ?? 0) > blockSize) inode.mappings?.refresh(start, wanted);
+  }
+}
+
+// As much as the filesystem gives at once. Returns where it ends.
+function unshareRun(inode: Inode, pos: number, end: number, getBlock: GetBlock, operations: Completion): number {
+  const { blockSize } = inode.sb;
+  const bh = new BufferHead();
+  const extent = mapBlocks(inode, pos / blockSize, end - pos, getBlock, true, bh);
+  const extentEnd = (extent.iblock + extent.count) * blockSize;
+  if (extent.state === 'written') return extentEnd;
+  if (extent.state === 'unwritten' && operations.completeUnwritten === undefined) {
+    throw violation(inode, extent.iblock, 'gave unwritten blocks, and there is no completeUnwritten to tell that they are filled');
+  }
+  let isFilled = false;
+  try {
+    fillBlocks(extent, blockSize, pos, extentEnd);
+    isFilled = true;
+  } finally {
+    completeBlocks(inode, extent, bh, isFilled, operations);
+  }
+  return extentEnd;
+}

@@ -1,0 +1,329 @@
+// Owns one I/O under way: where in the file, in the user's buffers and on a device it is, and the piece that comes next.
+
+import { argumentError } from '../argument-error.js';
+import { reachOf, type BlockDevice } from '../device/block-device.js';
+import { BufferHead } from '../inode/buffer-head.js';
+import { DaxError } from '../errors.js';
+import { emptyExtent, hasData, isUninitialised, type Extent } from '../inode/extent-cache.js';
+import { fillBlocks, fillGoodBlocks } from '../inode/fill-blocks.js';
+import type { EndIo, FileMappings, GetBlock, Inode } from '../inode/inode.js';
+import { checkAnswer, mapBlocks } from '../inode/map-blocks.js';
+import { checkAttached, toPlainBytes, toUint8Array } from '../device/memory.js';
+import { loopTurn } from '../locks/loop-turn.js';
+import type { LockedPages } from '../locks/page-locks.js';
+import { wouldBlock } from '../inode/would-block.js';
+import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js';
+
+/** One buffer or several, in order; empty ones are allowed. */
+export type Iter = NodeJS.ArrayBufferView | readonly NodeJS.ArrayBufferView[];
+
+// The kernel's limit of one transfer (MAX_RW_COUNT).
+const MAX_TRANSFER = 0x7ffff000;
+
+// Above this a piece is worth a visit to another thread.
+const POOL_THRESHOLD = 256 * 1024;
+
+const EIO = -5;
+const EINTR = -4;
+
+const NO_BYTES = new Uint8Array(0);
+const NO_BUFFERS: readonly Uint8Array[] = [];
+
+/**
+ * Used again and again, so that a small read allocates nothing: `prepare`, `enter`, then `next`, a copy and `advance` until
+ * `next` is false; `fail` where anything threw; `finish`, and whatever happened `leave`.
+ */
+export class Walk {
+  /** Bytes so far. */
+  moved = 0;
+  readonly #bh = new BufferHead();
+  #inode: Inode | undefined;
+  #blockSize = PAGE_SIZE;
+  #getBlock: GetBlock = () => 0;
+  #endIo: EndIo | undefined;
+  #write = false;
+  // What is to be taken, and what was.
+  #locks = false;
+  #counts = false;
+  #locked = false;
+  #counted = false;
+  // The buffer in use, its length (which is expensive to ask for), and how much of it is done; and those that follow.
+  #buffer: Uint8Array = NO_BYTES;
+  #length = 0;
+  #offset = 0;
+  #buffers = NO_BUFFERS;
+  #index = 0;
+  #start = 0;
+  #pos = 0;
+  #end = 0;
+  readonly #found = emptyExtent();
+  // The one that was found, until the next is looked for.
+  #extent: Extent | undefined;
+  // What to copy from or to; nothing for what reads as zeros. Where on it byte 0 of the file would be.
+  #bdev: BlockDevice | undefined;
+  #origin = 0;
+  // Where the extent, and the part of it that the device gave access to, end in the file.
+  #extentEnd = 0;
+  #windowEnd = 0;
+  // Pages of garbage that this write fills: until it has, and `endIo` has said what they are, no fault may look there.
+  readonly #filling: LockedPages[] = [];
+  #hasUnwritten = false;
+  // The extent is New or Unwritten, and what this write leaves of it is not zeroed yet.
+  #edgesDue = false;
+  readonly #range = { offset: 0, length: 0 };
+
+  /** Takes the arguments of an I/O. Throws `TypeError` or `RangeError` for what cannot be one. */
+  prepare(
+    rw: 'read' | 'write',
+    inode: Inode,
+    iter: Iter,
+    pos: Bytes,
+    getBlock: GetBlock,
+    endIo: EndIo | undefined,
+    locks: boolean,
+    counts: boolean,
+  ): void {
+    this.#write = isWrite(rw);
+    const start = toBytes(pos, 'pos');
+    let total;
+    if (Array.isArray(iter)) {
+      this.#buffers = iter.map((view: unknown, index) => toUint8Array(view, `iter[${index}]`));
+      total = this.#buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      this.#length = 0;
+    } else {
+      this.#buffer = toPlainBytes(iter, 'iter');
+      total = this.#length = this.#buffer.byteLength;
+      if (total === 0) checkAttached(this.#buffer, 'iter');
+    }
+    this.#inode = inode;
+    this.#blockSize = inode.sb.blockSize;
+    this.#getBlock = getBlock;
+    this.#endIo = endIo;
+    this.#locks = locks && !this.#write;
+    this.#counts = counts;
+    this.#index = this.#offset = this.moved = 0;
+    this.#start = this.#pos = this.#extentEnd = this.#windowEnd = start;
+    this.#end = start + Math.min(total, MAX_TRANSFER);
+  }
+
+  /** Takes the lock if it must, at once. False if it cannot. */
+  enterSync(): boolean {
+    const inode = this.#inode as Inode;
+    if (this.#locks && !inode.ilock.tryShared()) return false;
+    this.#begin(inode);
+    return true;
+  }
+
+  /** As `enterSync`; waits. */
+  async enter(signal: AbortSignal | undefined): Promise<void> {
+    const inode = this.#inode as Inode;
+    if (this.#locks) await inode.ilock.shared(signal);
+    this.#begin(inode);
+    // Who has a lock gave way when it was taken: a writer, too.
+    const turn = this.#locks || this.#write ? undefined : loopTurn();
+    if (turn !== undefined) await turn;
+  }
+
+  #begin(inode: Inode): void {
+    this.#locked = this.#locks;
+    this.#counted = this.#counts;
+    if (this.#counts) inode.dioBegin();
+    // i_size is looked at once, under the lock: a read that began before a truncation is clipped by the old size (IO-3).
+    const limit = this.#write ? Number.MAX_SAFE_INTEGER : inode.size;
+    if (this.#end > limit) this.#end = limit;
+  }
+
+  /** Nothing is left to be moved. */
+  get isDone(): boolean {
+    return this.#pos >= this.#end;
+  }
+
+  /** Finds the next piece. False when all is done. */
+  next(): boolean {
+    const pos = this.#pos;
+    if (pos >= this.#end) return false;
+    if (pos >= this.#windowEnd) this.#openWindow();
+    while (this.#offset === this.#length) {
+      this.#buffer = this.#buffers[this.#index++] as Uint8Array;
+      this.#length = this.#buffer.byteLength;
+      this.#offset = 0;
+    }
+    this.#range.offset = this.#offset;
+    this.#range.length = Math.min(this.#windowEnd - pos, this.#end - pos, this.#length - this.#offset);
+    return true;
+  }
+
+  /** Moves the piece. Returns the bytes moved. */
+  copySync(): number {
+    const buffer = this.#buffer;
+    const bdev = this.#bdev;
+    if (bdev === undefined) return this.#clear();
+    const pos = this.#origin + this.#pos;
+    // A device has less to look at without options.
+    const range = this.#range.length === this.#length ? undefined : this.#range;
+    return this.#write ? bdev.writeSync(buffer, pos, range) : bdev.readSync(buffer, pos, range);
+  }
+
+  /** As `copySync`, but a large piece of a device that can is moved on another thread. */
+  async copy(signal: AbortSignal | undefined): Promise<number> {
+    const bdev = this.#bdev;
+    if (bdev === undefined || this.#range.length < POOL_THRESHOLD) return this.copySync();
+    const pos = this.#origin + this.#pos;
+    const options = { ...this.#range, signal };
+    const moving = this.#write ? bdev.write?.(this.#buffer, pos, options) : bdev.read?.(this.#buffer, pos, options);
+    return moving ?? this.copySync();
+  }
+
+  advance(moved: number): void {
+    // A device that moves nothing and does not say why.
+    if (!(moved > 0)) throw new DaxError({ errno: 'EFAULT', syscall: 'daxDoIo', position: this.#pos });
+    this.#pos += moved;
+    this.#offset += moved;
+    this.moved += moved;
+    // What was New is filled by now, head and tail included: next time it is written data.
+    const extent = this.#extent as Extent;
+    if (extent.state === 'new' && this.#pos >= Math.min(this.#extentEnd, this.#end)) {
+      extent.state = 'written';
+      extent.source = undefined;
+      extent.isAccessible = this.#windowEnd >= this.#extentEnd;
+      (this.#inode as Inode).extents.insert(extent);
+    }
+  }
+
+  /**
+   * After something stopped a write within blocks that were New or Unwritten: what was not reached is filled, so that no
+   * old content of the medium becomes the file's (IO-9).
+   */
+  fail(): void {
+    const extent = this.#extent;
+    if (!this.#write || extent === undefined || !isUninitialised(extent) || this.#pos >= this.#end) return;
+    const from = this.#edgesDue ? extent.iblock * this.#blockSize : this.#pos;
+    if (from < this.#extentEnd) fillGoodBlocks(extent, this.#blockSize, from, this.#extentEnd);
+  }
+
+  /**
+   * What the I/O came to, after the lock is free and `endIo` has had its say: bytes if any moved, else `error`. An error
+   * after progress comes with the next call (IO-6), but one that is no `DaxError` is a bug in a callback and always comes
+   * out.
+   */
+  finish(error: unknown): number {
+    const inode = this.#inode as Inode;
+    this.#unlock(inode);
+    if (this.#endIo !== undefined) {
+      const result = this.moved > 0 || error === undefined ? this.moved : errnoIn(error);
+      checkAnswer(this.#endIo(inode, this.#start, result, this.#bh.private), 'endIo', inode);
+    }
+    if (error !== undefined && (this.moved === 0 || !(error instanceof DaxError))) throw error as Error;
+    return this.moved;
+  }
+
+  /** Lets go of what is still held, forgets the user's memory, and shows mappings what was written. */
+  leave(): void {
+    const inode = this.#inode;
+    this.#inode = this.#extent = this.#bdev = this.#endIo = undefined;
+    this.#buffer = NO_BYTES;
+    this.#buffers = NO_BUFFERS;
+    this.#found.bdev = this.#bh.bdev = this.#bh.private = undefined;
+    if (inode === undefined) return;
+    this.#unlock(inode);
+    if (this.#counted) inode.dioEnd();
+    this.#counted = false;
+    if (this.#filling.length > 0) this.#filled(inode);
+    if (inode.mappings !== undefined && this.#write) this.#showPages(inode.mappings);
+  }
+
+  #unlock({ ilock }: Inode): void {
+    if (this.#locked) ilock.releaseShared();
+    this.#locked = false;
+  }
+
+  #filled(inode: Inode): void {
+    const filled = this.#filling.splice(0);
+    const blockSize = this.#blockSize;
+    for (const pages of filled) {
+      inode.pages.unlock(pages);
+      // Whoever looked meanwhile was told what the file had there before `endIo`.
+      if (this.#hasUnwritten) inode.extents.forget(pages.start / blockSize, (pages.end - pages.start) / blockSize);
+    }
+    this.#hasUnwritten = false;
+    for (const { start, end } of filled) inode.mappings?.refresh(start, end - start);
+  }
+
+  // A page of more than a block is seen as a whole, which no answer about one of its blocks makes it.
+  #showPages(mappings: FileMappings): void {
+    if (mappings.pageSize > this.#blockSize && this.moved > 0) mappings.refresh(this.#start, this.moved);
+  }
+
+  #clear(): number {
+    // A buffer that was transferred meanwhile would take it without a word.
+    checkAttached(this.#buffer, 'iter');
+    const { offset, length } = this.#range;
+    this.#buffer.fill(0, offset, offset + length);
+    return length;
+  }
+
+  // IO-4.1: the next extent if the last one is used up, and the part of it that the device gives access to.
+  #openWindow(): void {
+    if (this.#pos >= this.#extentEnd) this.#openExtent();
+    const extent = this.#extent as Extent;
+    this.#windowEnd = this.#extentEnd;
+    if (this.#bdev === undefined) return;
+    if (!extent.isAccessible) this.#access(extent, this.#bdev);
+    if (this.#edgesDue) this.#fillEdges(extent);
+  }
+
+  #openExtent(): void {
+    const inode = this.#inode as Inode;
+    const blockSize = this.#blockSize;
+    const wanted = roundUp(this.#end - this.#pos, blockSize);
+    this.#extent = undefined;
+    const iblock = Math.floor(this.#pos / blockSize);
+    const extent = mapBlocks(inode, iblock, wanted, this.#getBlock, this.#write, this.#bh, this.#found);
+    this.#extent = extent;
+    this.#edgesDue = this.#write && isUninitialised(extent);
+    this.#extentEnd = (extent.iblock + extent.count) * blockSize;
+    if (this.#edgesDue) {
+      const pages = inode.pages.tryLock(extent.iblock * blockSize, this.#extentEnd, true);
+      if (pages === undefined) throw wouldBlock(inode);
+      this.#filling.push(pages);
+      if (extent.state === 'unwritten') this.#hasUnwritten = true;
+    }
+    this.#origin = (extent.blocknr - extent.iblock) * blockSize;
+    this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
+  }
+
+  // Asks the device how much of the extent lies together from here on.
+  #access(extent: Extent, bdev: BlockDevice): void {
+    const blockSize = this.#blockSize;
+    const start = roundDown(this.#pos, blockSize);
+    const pos = this.#origin + start;
+    const reach = reachOf(bdev, pos, this.#extentEnd - start);
+    if (reach <= 0) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
+    this.#windowEnd = Math.min(start + reach, this.#extentEnd);
+    if (isUninitialised(extent)) return;
+    const { state, iblock, blocknr } = extent;
+    const first = start / blockSize;
+    const count = Math.floor((this.#windowEnd - start) / blockSize);
+    const part = { iblock: first, count, state, blocknr: blocknr + (first - iblock), bdev, isAccessible: true };
+    if (count > 0) (this.#inode as Inode).extents.confirm(part);
+  }
+
+  // IO-8, CW-1: what this write leaves of its first and its last block. Everything between is written over.
+  #fillEdges(extent: Extent): void {
+    const blockSize = this.#blockSize;
+    const start = extent.iblock * blockSize;
+    if (this.#pos > start) fillBlocks(extent, blockSize, start, this.#pos);
+    if (this.#end < this.#extentEnd) fillBlocks(extent, blockSize, this.#end, this.#extentEnd);
+    this.#edgesDue = false;
+  }
+}
+
+function errnoIn(error: unknown): number {
+  if (error instanceof DaxError) return error.errno;
+  return (error as { name?: unknown } | null)?.name === 'AbortError' ? EINTR : EIO;
+}
+
+function isWrite(rw: unknown): boolean {
+  if (rw !== 'read' && rw !== 'write') throw argumentError('ERR_INVALID_ARG_VALUE', "rw must be 'read' or 'write'");
+  return rw === 'write';
+}

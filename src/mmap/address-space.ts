@@ -1,0 +1,468 @@
+// Owns what a mapped file tells the fault service, and answers what the service asks (the kernel's address_space).
+
+import { addon, type FaultMode, type NativeFile } from '../binding.js';
+import { backingOf, type Backing, type BlockDevice } from '../device/block-device.js';
+import { BufferHead } from '../inode/buffer-head.js';
+import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
+import { alignFix } from '../device/align-fix.js';
+import { DaxError } from '../errors.js';
+import { hasData, type Extent, type ExtentWatcher } from '../inode/extent-cache.js';
+import { freezeGate } from '../inode/freeze.js';
+import type { FileMappings, GetBlock, Inode } from '../inode/inode.js';
+import { asOperation } from '../locks/lock-order.js';
+import { mapBlocks, mapPage, piecesOf } from '../inode/map-blocks.js';
+import { persistPages } from './dax-writeback.js';
+import { roundUp } from '../units.js';
+
+/** A region of this isolate: a mapping of its own file, or of another isolate's. */
+export interface Viewer {
+  /** A page was touched that could not be had: zeros are there. `errno` says why. */
+  lost(page: number, errno: number): void;
+}
+
+/** A mapping of the file on its owner's thread. */
+export interface OwnView {
+  /** Takes the buffer away from those who hold it, if it shows one of these pages. */
+  detach(first: number, end: number): void;
+  /** As `detach`, if stores through it reach the file. */
+  detachWritable(): void;
+}
+
+type Run = Parameters<VmArea['insert']>;
+
+// What a handler inserted of a file whose blocks are seen when they are durable.
+interface Pending {
+  readonly runs: Run[];
+  haveMoved: boolean;
+}
+
+let mode: FaultMode | undefined;
+const spaces = new Map<number, WeakRef<AddressSpace>>();
+const viewers = new Map<number, WeakRef<Viewer>>();
+const goneViewers = new FinalizationRegistry<number>((region) => viewers.delete(region));
+// A mapping that nobody unmapped.
+const goneViews = new FinalizationRegistry<{ space: WeakRef<AddressSpace>; ref: WeakRef<OwnView> }>(({ space, ref }) => {
+  space.deref()?.removeView(ref);
+});
+// The file's handle goes with its space, and whoever waits for an answer is refused then.
+const goneSpaces = new FinalizationRegistry<number>((file) => spaces.delete(file));
+
+// Called by the service on this thread. Nothing may come out of it.
+function onMessage(isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean): void {
+  if (isLoss) viewers.get(region)?.deref()?.lost(page, detail as number);
+  else void spaces.get(file)?.deref()?.serve(region, page, detail as boolean, isMkwrite);
+}
+
+/** What touches of mapped memory come to in this process. Starts the fault service. */
+export function faultMode(): FaultMode {
+  if (mode === undefined) {
+    mode = addon().faultConnect(onMessage);
+    // Node then waits for the threads of this one, and they may be waiting for an answer.
+    process.once('exit', () => { addon().faultLeave(); });
+  }
+  return mode;
+}
+
+/** Tells `viewer` of losses in a region until it is collected. */
+export function watchRegion(region: number, viewer: Viewer): void {
+  viewers.set(region, new WeakRef(viewer));
+  goneViewers.register(viewer, region);
+}
+
+/** What all mappings of one file have in common, on the thread that owns it. */
+export class AddressSpace implements FileMappings, ExtentWatcher {
+  readonly inode: Inode;
+  readonly id: number;
+  /** Bytes in a page: what the device maps at the least. */
+  readonly pageSize: number;
+  readonly #file: NativeFile;
+  readonly #views = new Set<WeakRef<OwnView>>();
+  #getBlock: GetBlock;
+  #operations: FaultOperations;
+  // What the service was told of i_size.
+  #size: number;
+  // What makes blocks the file's for good before they are seen (MAP_SYNC).
+  #durably: FaultOperations | undefined;
+  #pending: Pending | undefined;
+  // Some of it lies where stores are not durable by themselves (PS-3).
+  #isVolatile = false;
+  // The inode knows nothing of it any more, and may be gone.
+  #isOver = false;
+  // What the service was told of it: a filesystem that is about to freeze waits for writes, which may fault.
+  #isFrozen = false;
+
+  /** The one of a file. The callbacks of its latest mapping count. */
+  static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
+    const known = inode.mappings;
+    if (!(known instanceof AddressSpace)) return new AddressSpace(inode, pageSize, getBlock, operations);
+    if (!addon().faultSetWanted(known.#file, true)) {
+      known.#letGo();
+      return new AddressSpace(inode, pageSize, getBlock, operations);
+    }
+    known.#getBlock = getBlock;
+    known.#operations = operations;
+    return known;
+  }
+
+  private constructor(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations) {
+    faultMode();
+    const { file, id } = addon().faultFile(pageSize, inode.size);
+    this.inode = inode;
+    this.id = id;
+    this.pageSize = pageSize;
+    this.#size = inode.size;
+    this.#file = file;
+    this.#getBlock = getBlock;
+    this.#operations = operations;
+    spaces.set(id, new WeakRef(this));
+    goneSpaces.register(this, id);
+    const { unmapped } = inode;
+    if (unmapped instanceof AddressSpace) {
+      addon().faultTakeOver(file, unmapped.#file);
+      this.#isVolatile = unmapped.#isVolatile;
+      unmapped.#isOver = true;
+      inode.unmapped = undefined;
+    }
+    inode.mappings = this;
+    inode.extents.watcher = this;
+    const gate = freezeGate(inode.sb);
+    gate.mapped.add(new WeakRef(this));
+    if (gate.isFrozen) this.setFrozen(true);
+  }
+
+  /**
+   * Has a fault handler fill `pages` pages of the file from `pgoff` on. What it inserts is shown at once, or, where that
+   * was promised, when the handler is done and fsync has returned. Throws what either throws; then it is not shown.
+   */
+  handle<T>(pgoff: number, pages: number, shared: boolean, handler: (vma: VmArea) => T): T {
+    const outer = this.#pending;
+    const pending: Pending | undefined = this.#durably && { runs: [], haveMoved: false };
+    const shown: Run[] = [];
+    this.#pending = pending;
+    try {
+      const result = handler({
+        inode: this.inode,
+        pageSize: this.pageSize,
+        operations: this.#operations,
+        pgoff,
+        pages,
+        shared,
+        insert: (...run) => {
+          if (pending !== undefined) pending.runs.push(run);
+          else {
+            this.#data(...run);
+            shown.push(run);
+          }
+        },
+        insertZeros: (first, count) => {
+          this.#hole(first, count);
+        },
+      });
+      if (pending !== undefined) this.#settle(pending);
+      return result;
+    } catch (error) {
+      // Whatever was there before is the file's no more.
+      for (const run of pending?.runs ?? []) if (this.#compare(...run) === 'other') this.#forget(run[0], run[0] + run[1]);
+      // Nor is what the filesystem could not convert.
+      for (const [first, count] of shown) if (!this.#isData(first)) this.#forget(first, first + count);
+      throw error;
+    } finally {
+      this.#pending = outer;
+    }
+  }
+
+  /** From now on what is mapped is the file's for good before anybody can store to it (MS-2). Throws what fsync throws. */
+  synchronise(operations: FaultOperations): void {
+    operations.fsync?.(this.inode, 0, this.inode.size);
+    this.#durably = operations;
+  }
+
+  addView(view: OwnView): WeakRef<OwnView> {
+    const ref = new WeakRef(view);
+    this.#views.add(ref);
+    goneViews.register(view, { space: new WeakRef(this), ref });
+    return ref;
+  }
+
+  removeView(ref: WeakRef<OwnView>): void {
+    this.#views.delete(ref);
+    this.release();
+  }
+
+  /** Other isolates may still look. Otherwise, if no view is left, I/O need not tell. */
+  release(): void {
+    if (this.#isOver || this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
+    this.#letGo();
+  }
+
+  // The inode may be forgotten afterwards, unless something is still to be made durable: that comes before `mappings` goes.
+  #letGo(): void {
+    const { inode } = this;
+    inode.extents.watcher = undefined;
+    if (this.#isStored) inode.unmapped = this;
+    else this.#isOver = true;
+    inode.mappings = undefined;
+  }
+
+  // What lies past the end is no file's.
+  get #isStored(): boolean {
+    return this.#isVolatile && addon().faultIsStored(this.#file, 0, pageCount(this.inode.size, this.pageSize));
+  }
+
+  /** PS-2. */
+  writeBack(pos: number, end: number): void {
+    if (!this.#isVolatile || this.#isOver) return;
+    const first = Math.floor(pos / this.pageSize);
+    const count = pageCount(end, this.pageSize) - first;
+    const stored = addon().faultTakeStored(this.#file, first, count);
+    const { inode } = this;
+    if (persistPages(inode, this.pageSize, stored, this.#getBlock)) {
+      // Nothing told of the stores themselves.
+      inode.mtimeMs = inode.ctimeMs = Date.now();
+      this.#operations.dirty?.(inode);
+    }
+    addon().faultSetDurable(this.#file, first, count);
+    if (inode.unmapped !== this || this.#isStored) return;
+    this.#isOver = true;
+    inode.unmapped = undefined;
+  }
+
+  /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */
+  resized(): void {
+    const { size } = this.inode;
+    this.#size = size;
+    this.#each((view) => {
+      view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
+    });
+    addon().faultSetSize(this.#file, size);
+    // Nobody will ask for what is there from now on.
+    if (mode === 'none') this.refresh(0, size);
+  }
+
+  /** An extent of the file is known: it is seen through every mapping from now on. */
+  inserted(extent: Extent): void {
+    const { iblock, count, state, bdev, blocknr } = extent;
+    const { blockSize } = this.inode.sb;
+    const start = iblock * blockSize;
+    const first = Math.ceil(start / this.pageSize);
+    const end = this.#end(start + count * blockSize);
+    if (end <= first) return;
+    try {
+      if (state === 'hole') this.#hole(first, end - first);
+      else if (hasData(extent)) {
+        const pos = blocknr * blockSize + (first * this.pageSize - start);
+        const run: Run = [first, end - first, bdev as BlockDevice, pos, state === 'shared'];
+        if (this.#durably === undefined) this.#data(...run);
+        // Whoever touches it asks, and a handler that is under way shows it.
+        else if (this.#pending === undefined && this.#compare(...run) === 'other') this.#forget(first, end);
+      }
+    } catch (error) {
+      // Who touches it asks again and is told what is wrong; whoever has just written it has nothing to do with that.
+      if (!(error instanceof DaxError)) throw error;
+      this.#forget(first, end);
+    }
+  }
+
+  /** Blocks of the file go, or lie elsewhere: they are gone from every mapping when this returns. */
+  invalidated(iblock: number, count: number): void {
+    const { blockSize } = this.inode.sb;
+    const first = Math.floor((iblock * blockSize) / this.pageSize);
+    const end = Number.isFinite(count) ? pageCount((iblock + count) * blockSize, this.pageSize) : Number.MAX_SAFE_INTEGER;
+    const pending = this.#pending;
+    if (pending?.runs.some(([start, pages]) => start < end && start + pages > first) === true) pending.haveMoved = true;
+    this.#forget(first, end);
+  }
+
+  /** Looks pages up anew that a write has filled, so that they are seen (IO-13.6). */
+  refresh(pos: number, length: number): void {
+    const { inode, pageSize } = this;
+    const { blockSize } = inode.sb;
+    const bh = new BufferHead();
+    const end = roundUp(Math.min(pos + length, inode.size), pageSize);
+    for (let at = pos - (pos % pageSize); at < end; ) {
+      const extent = mapPage(inode, at / blockSize, end - at, pageSize, this.#getBlock, bh);
+      if (inode.pages.firstFilling(at, at + pageSize) === at + pageSize) this.inserted(extent);
+      const told = this.#end((extent.iblock + extent.count) * blockSize) * pageSize;
+      at = Math.max(told, at + pageSize);
+    }
+  }
+
+  setFrozen(isFrozen: boolean): void {
+    if (isFrozen) {
+      this.#each((view) => {
+        view.detachWritable();
+      });
+    }
+    this.#isFrozen = isFrozen;
+    addon().faultFreeze(this.#file, isFrozen);
+  }
+
+  /** The service's question. Answered whatever happens: somebody waits. */
+  async serve(region: number, page: number, write: boolean, isMkwrite: boolean): Promise<void> {
+    try {
+      const served = await asOperation(() => this.#fault(page, write, isMkwrite));
+      // What no store may reach now is shown as a copy where stores are allowed.
+      if (!write && served.error === undefined && (this.#isFrozen || this.#isShared(page))) {
+        addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
+        return;
+      }
+      // eslint-disable-next-line no-bitwise -- a flag
+      this.#answer(region, page, (served.code & VM_FAULT_MAJOR) !== 0, served.error);
+    } catch (error) {
+      this.#answer(region, page, false, error);
+      // A callback broke: whoever wrote it hears of it.
+      if (!(error instanceof DaxError)) process.emitWarning(error instanceof Error ? error : String(error));
+    }
+  }
+
+  #answer(region: number, page: number, isMajor: boolean, error: unknown): void {
+    this.#noticeEnd();
+    const errno = error === undefined ? 0 : error instanceof DaxError ? -error.errno : 5;
+    addon().faultAnswer(this.#file, region, page, isMajor, errno);
+    // The next touch asks again: what was refused for want of space may be had by then.
+    if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
+  }
+
+  // VM_FAULT_*, and why it is SIGBUS.
+  async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<{ code: number; error?: DaxError | undefined }> {
+    const { inode } = this;
+    for (;;) {
+      // What lies together is told of at once, whichever region asked.
+      let code = 0;
+      try {
+        this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
+          const vmf: VmFault = { vma, pgoff, write };
+          code = isMkwrite ? daxMkwrite(vmf, this.#getBlock) : daxFault(vmf, this.#getBlock);
+          if (vmf.error !== undefined) throw vmf.error;
+        });
+      } catch (error) {
+        if (!(error instanceof DaxError)) throw error;
+        return { code, error };
+      }
+      // eslint-disable-next-line no-bitwise -- a flag
+      if ((code & VM_FAULT_RETRY) === 0) return { code };
+      if (write) await freezeGate(inode.sb).faults.whenFree();
+      await inode.inval.whenFree();
+      await inode.pages.change();
+    }
+  }
+
+  #isData(page: number): boolean {
+    const extent = this.inode.extents.find((page * this.pageSize) / this.inode.sb.blockSize);
+    return extent !== undefined && hasData(extent);
+  }
+
+  #isShared(page: number): boolean {
+    const iblock = (page * this.pageSize) / this.inode.sb.blockSize;
+    return mapBlocks(this.inode, iblock, this.pageSize, this.#getBlock, false, new BufferHead()).state === 'shared';
+  }
+
+  // What a load sees while the filesystem is frozen or the page is shared, and no store may reach the device.
+  #content(page: number): Uint8Array {
+    const bytes = new Uint8Array(this.pageSize);
+    const start = page * this.pageSize;
+    for (const { extent, pos, end, devicePos } of piecesOf(this.inode, start, start + this.pageSize, this.#getBlock)) {
+      if (!hasData(extent)) continue;
+      const read = extent.bdev?.readSync(bytes, devicePos, { offset: pos - start, length: end - pos });
+      if (read !== end - pos) throw new DaxError({ errno: 'EIO', syscall: 'fault', position: devicePos });
+    }
+    return bytes;
+  }
+
+  // A filesystem that cut its file off without a word: nothing may be found past the end.
+  #noticeEnd(): void {
+    if (this.inode.size < this.#size) this.resized();
+  }
+
+  // A page in which the file ends is there as a whole; of a page that only partly has blocks there is nothing.
+  #end(end: number): number {
+    return Math.floor(end / this.pageSize);
+  }
+
+  #data(...[first, count, bdev, pos, readOnly]: Run): void {
+    this.#noticeEnd();
+    const backing = this.#backing(count, bdev, pos);
+    if (bdev.granularity !== 'byte') this.#isVolatile = true;
+    this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos, readOnly));
+  }
+
+  // MS-2.
+  #settle(pending: Pending): void {
+    const runs = pending.runs.filter((run) => this.#compare(...run) !== 'same');
+    // Handlers go upwards.
+    const [start] = runs[0] ?? [];
+    const [last, count] = runs.at(-1) ?? [];
+    if (start !== undefined && last !== undefined && count !== undefined) {
+      const end = Math.min((last + count) * this.pageSize, this.inode.size);
+      this.#durably?.fsync?.(this.inode, start * this.pageSize, end);
+    }
+    if (pending.haveMoved) {
+      const hint = 'the filesystem moved blocks while it gave them to a MAP_SYNC mapping: try again, or map without it';
+      throw new DaxError({ errno: 'EIO', syscall: 'fault', hint });
+    }
+    for (const run of runs) this.#data(...run);
+  }
+
+  #forget(first: number, end: number): void {
+    this.#each((view) => {
+      view.detach(first, end);
+    });
+    addon().faultForget(this.#file, first, end - first);
+  }
+
+  // What is known of the pages.
+  #compare(...[first, count, bdev, pos, readOnly]: Run): 'nothing' | 'other' | 'same' | undefined {
+    const backing = this.#backing(count, bdev, pos);
+    const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos, readOnly);
+    this.#check(known);
+    return (['nothing', 'other', 'same'] as const)[known];
+  }
+
+  #backing(count: number, bdev: BlockDevice, pos: number): Backing {
+    const backing = backingOf(bdev, pos, count * this.pageSize);
+    if (backing.pos % this.pageSize !== 0) throw unaligned(backing, this.pageSize);
+    return backing;
+  }
+
+  #hole(first: number, count: number): void {
+    this.#noticeEnd();
+    this.#check(addon().faultKnowHole(this.#file, first, count));
+  }
+
+  #check(error: number): void {
+    if (error < 0) throw mapFailure(error);
+  }
+
+  #each(work: (view: OwnView) => void): void {
+    for (const ref of this.#views) {
+      const view = ref.deref();
+      if (view === undefined) this.#views.delete(ref);
+      else work(view);
+    }
+  }
+}
+
+function unaligned({ device, pos }: Backing, pageSize: number): DaxError {
+  return new DaxError({
+    errno: 'EINVAL',
+    syscall: 'mmap',
+    reason: 'UNALIGNED_EXTENT',
+    position: pos,
+    hint:
+      `the device maps ${pageSize} bytes at a time, and the file's block does not begin at a multiple of that: ` +
+      `use ${alignFix(device.path)}`,
+  });
+}
+
+/** The error for an errno of the service. */
+export function mapFailure(errno: number): DaxError {
+  return new DaxError({
+    errno,
+    syscall: 'mmap',
+    ...(errno === -12 && {
+      reason: 'TOO_MANY_MAPPINGS' as const,
+      hint: 'the file lies in more pieces than a process may map: raise vm.max_map_count (sysctl), or map a part of it',
+    }),
+    ...(errno === -116 && { hint: 'the isolate that the file belongs to is gone, or let go of it' }),
+  });
+}

@@ -1,0 +1,352 @@
+// Owns the handling of one page fault (dax_fault, dax_mkwrite, dax_pfn_mkwrite: rules FT-1 to FT-12, MK-1 to MK-7).
+
+import { backingOf, type BlockDevice } from '../device/block-device.js';
+import { BufferHead } from '../inode/buffer-head.js';
+import { alignFix } from '../device/align-fix.js';
+import { DaxError } from '../errors.js';
+import { hasData, isUninitialised, type Extent } from '../inode/extent-cache.js';
+import { completeBlocks, fillBlocks } from '../inode/fill-blocks.js';
+import { freezeGate } from '../inode/freeze.js';
+import type { GetBlock, Inode, InodeOperations } from '../inode/inode.js';
+import { mapBlocks, mapPage } from '../inode/map-blocks.js';
+import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
+import { wouldBlock } from '../inode/would-block.js';
+
+/** The bits of what a fault handler returns, with the kernel's names and values. */
+export const VM_FAULT_OOM = 0x1;
+export const VM_FAULT_SIGBUS = 0x2;
+/** A block was allocated, whatever came of it. */
+export const VM_FAULT_MAJOR = 0x4;
+/** The page is installed. */
+export const VM_FAULT_NOPAGE = 0x100;
+/** Zeros are installed, or `cowPage` is filled. */
+export const VM_FAULT_LOCKED = 0x200;
+/** A lock could not be had without waiting: try again later. */
+export const VM_FAULT_RETRY = 0x400;
+/** A huge page cannot be had: fault again for a small one. */
+export const VM_FAULT_FALLBACK = 0x800;
+
+/** What a filesystem does about faults beside `getBlock`. */
+export type FaultOperations = Partial<Pick<InodeOperations, 'completeUnwritten' | 'dirty' | 'fsync'>>;
+
+/** A mapping of a file, as a fault handler sees it (vm_area_struct). */
+export interface VmArea {
+  readonly inode: Inode;
+  /** The first page of the file that it shows, and how many. */
+  readonly pgoff: number;
+  readonly pages: number;
+  /** Bytes in a page: what the device maps at the least. */
+  readonly pageSize: number;
+  readonly shared: boolean;
+  readonly operations: FaultOperations;
+  /**
+   * Shows pages of the file from `pgoff` on as what lies at byte `pos` of `bdev`. Throws `DaxError`; `EBUSY` for a page
+   * that is there already. `readOnly`: the blocks are shared with other files, and a store must come to `daxMkwrite` first.
+   */
+  insert(pgoff: number, count: number, bdev: BlockDevice, pos: number, readOnly: boolean): void;
+  /** Shows them as zeros, until the first store. */
+  insertZeros(pgoff: number, count: number): void;
+}
+
+/** A touch that has to be served (vm_fault). */
+export interface VmFault {
+  readonly vma: VmArea;
+  /** The page of the file. */
+  readonly pgoff: number;
+  /** A store. */
+  readonly write: boolean;
+  /** A private store: the page to fill with what the file has there. */
+  readonly cowPage?: Uint8Array;
+  /** Out: why it was SIGBUS or OOM. */
+  error?: DaxError;
+}
+
+/** The pages that a file of `size` bytes has. */
+export function pageCount(size: number, pageSize: number): number {
+  return Math.ceil(size / pageSize);
+}
+
+function beyondEnd({ vma, pgoff }: VmFault): DaxError {
+  const position = pgoff * vma.pageSize;
+  return new DaxError({
+    errno: 'ENXIO',
+    syscall: 'fault',
+    reason: 'BEYOND_END',
+    position,
+    hint: `the file has ${vma.inode.size} bytes`,
+  });
+}
+
+// FT-2. Looked at again whenever something was waited for or called.
+function checkEnd(vmf: VmFault): void {
+  if (vmf.pgoff >= pageCount(vmf.vma.inode.size, vmf.vma.pageSize)) throw beyondEnd(vmf);
+}
+
+/** FT-12: what an errno comes to. Anything but a `DaxError` is a bug in a callback and is thrown on. */
+export function toFaultCode(vmf: VmFault, error: unknown): number {
+  if (!(error instanceof DaxError)) throw error;
+  if (error.code === 'EBUSY') return VM_FAULT_NOPAGE;
+  vmf.error = error;
+  return error.code === 'ENOMEM' ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+// An answer about less than a page (FT-4): the filesystem, or a device whose pages are larger than its blocks.
+function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
+  const bytes = extent.count * vma.inode.sb.blockSize;
+  return new DaxError({
+    errno: 'EIO',
+    syscall: 'fault',
+    reason: 'UNALIGNED_EXTENT',
+    position: pgoff * vma.pageSize,
+    hint:
+      vma.pageSize > vma.inode.sb.blockSize
+        ? `${bytes} bytes lie together where the device maps ${vma.pageSize} at a time: ` +
+          `use ${alignFix(backingOf(vma.inode.sb.bdev, 0, PAGE_SIZE).device.path)}`
+        : `getBlock described ${bytes} bytes of a page of ${vma.pageSize}`,
+  });
+}
+
+// One page at a time, or, for a mapping that is resolved ahead, a run of them.
+class Handler {
+  readonly #vmf: VmFault;
+  readonly #getBlock: GetBlock;
+  readonly #bh = new BufferHead();
+  #pgoff: number;
+  code = 0;
+
+  constructor(vmf: VmFault, getBlock: GetBlock) {
+    this.#vmf = vmf;
+    this.#getBlock = getBlock;
+    this.#pgoff = vmf.pgoff;
+  }
+
+  run(): void {
+    const { vma, write, cowPage } = this.#vmf;
+    checkEnd(this.#vmf);
+    const extent = this.#lookUp();
+    if (write && !vma.shared && cowPage !== undefined) this.#fill(cowPage, hasData(extent) ? extent : undefined);
+    else if (write && vma.shared && extent.state !== 'written') this.#create(1);
+    else this.#show(extent);
+  }
+
+  /** Everything that the mapping shows of the file: what a store could not go to is allocated if `allocate`. */
+  populate(allocate: boolean, refuse: (pos: number) => never): void {
+    const { vma, write } = this.#vmf;
+    const end = this.#end();
+    while (this.#pgoff < end) {
+      const extent = this.#lookUp();
+      const next = Math.min(end, this.#pageEnd(extent));
+      if (!write || !vma.shared || extent.state === 'written') this.#show(extent);
+      else if (!allocate) refuse(this.#pgoff * vma.pageSize);
+      else {
+        // As much as the filesystem gives at once.
+        this.#pgoff = this.#create(next - this.#pgoff);
+        continue;
+      }
+      this.#pgoff = next;
+    }
+  }
+
+  get #iblock(): number {
+    return (this.#pgoff * this.#vmf.vma.pageSize) / this.#vmf.vma.inode.sb.blockSize;
+  }
+
+  // The page after the last one that is both in the mapping and in the file.
+  #end(): number {
+    const { vma } = this.#vmf;
+    return Math.min(vma.pgoff + vma.pages, pageCount(vma.inode.size, vma.pageSize));
+  }
+
+  // The page after the last one that the extent has all of.
+  #pageEnd({ iblock, count }: Extent): number {
+    const { vma } = this.#vmf;
+    return Math.floor(((iblock + count) * vma.inode.sb.blockSize) / vma.pageSize);
+  }
+
+  // FT-4. As much as the mapping shows: what lies together is installed together.
+  #lookUp(): Extent {
+    const { vma } = this.#vmf;
+    const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
+    return this.#whole(mapPage(vma.inode, this.#iblock, wanted, vma.pageSize, this.#getBlock, this.#bh));
+  }
+
+  // An extent that the page lies in must have all of it.
+  #whole(extent: Extent): Extent {
+    if (extent.iblock > this.#iblock || this.#pageEnd(extent) <= this.#pgoff) throw tooSmall(this.#vmf, extent);
+    return extent;
+  }
+
+  // What is there already.
+  #show(extent: Extent): void {
+    if (hasData(extent)) this.#insert(extent);
+    else this.#zeros(extent);
+  }
+
+  // FT-5: no block is allocated and nothing is converted.
+  #fill(page: Uint8Array, extent: Extent | undefined): void {
+    if (extent === undefined) page.fill(0);
+    else {
+      const position = this.#devicePos(extent);
+      const read = (extent.bdev as BlockDevice).readSync(page, position);
+      if (read < page.byteLength) throw new DaxError({ errno: 'EIO', syscall: 'fault', position });
+    }
+    checkEnd(this.#vmf);
+    this.code = VM_FAULT_LOCKED;
+  }
+
+  // FT-6, and FT-8 for loads: what was never written is zeros.
+  #zeros(extent: Extent): void {
+    checkEnd(this.#vmf);
+    this.#vmf.vma.insertZeros(this.#pgoff, this.#pageEnd(extent) - this.#pgoff);
+    this.code = VM_FAULT_LOCKED;
+  }
+
+  // FT-7, FT-8, CW-2. Returns the page after those that were allocated.
+  #create(count: number): number {
+    const { vma } = this.#vmf;
+    const { inode, pageSize } = vma;
+    const bh = this.#bh;
+    this.code = VM_FAULT_MAJOR;
+    const extent = this.#whole(mapBlocks(inode, this.#iblock, count * pageSize, this.#getBlock, true, bh));
+    let isInserted = false;
+    try {
+      this.#insert(extent);
+      isInserted = true;
+    } catch (error) {
+      // Somebody else was first, with the same block.
+      isInserted = error instanceof DaxError && error.code === 'EBUSY';
+      throw error;
+    } finally {
+      // FT-11: on failure too, so that the filesystem leaves it unwritten.
+      completeBlocks(inode, extent, bh, isInserted, vma.operations);
+    }
+    return this.#pageEnd(extent);
+  }
+
+  // FT-10.
+  #insert(extent: Extent): void {
+    const { vma } = this.#vmf;
+    checkEnd(this.#vmf);
+    const bdev = extent.bdev as BlockDevice;
+    const pos = this.#devicePos(extent);
+    const { bytes } = bdev.directAccess(pos / SECTOR_SIZE, vma.pageSize);
+    if (bytes < vma.pageSize) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
+    const end = this.#pageEnd(extent);
+    // What holds garbage is filled before anybody can see it.
+    if (isUninitialised(extent)) {
+      fillBlocks(extent, vma.inode.sb.blockSize, this.#pgoff * vma.pageSize, end * vma.pageSize);
+    }
+    vma.insert(this.#pgoff, end - this.#pgoff, bdev, pos, extent.state === 'shared');
+    this.code += VM_FAULT_NOPAGE;
+  }
+
+  #devicePos(extent: Extent): number {
+    return (extent.blocknr + this.#iblock - extent.iblock) * this.#vmf.vma.inode.sb.blockSize;
+  }
+}
+
+/** Runs `work` in what a store has to pass: the gate of a frozen filesystem, after which the times change (FT-1). */
+function storing(vmf: VmFault, work: () => number): number {
+  const { vma } = vmf;
+  const { faults } = freezeGate(vma.inode.sb);
+  if (!vmf.write || !vma.shared) return work();
+  if (!faults.tryShared()) return VM_FAULT_RETRY;
+  try {
+    const { inode } = vma;
+    inode.mtimeMs = inode.ctimeMs = Date.now();
+    vma.operations.dirty?.(inode);
+    return work();
+  } finally {
+    faults.releaseShared();
+  }
+}
+
+function underInval(inode: Inode, work: () => number): number {
+  if (!inode.inval.tryShared()) return VM_FAULT_RETRY;
+  try {
+    return work();
+  } finally {
+    inode.inval.releaseShared();
+  }
+}
+
+/**
+ * Serves a fault in a mapping of a file (dax_fault): a load of a hole gets zeros and allocates nothing, a shared store to
+ * one allocates the page, a private store gets a copy, what lies past the end of the file is refused.
+ *
+ * Returns `VM_FAULT_*`; with `SIGBUS` and `OOM` the reason is in `vmf.error`. `RETRY` where a lock is held. Throws only
+ * what a callback throws that is no `DaxError`.
+ */
+export function daxFault(vmf: VmFault, getBlock: GetBlock): number {
+  const { inode } = vmf.vma;
+  return storing(vmf, () =>
+    underInval(inode, () => {
+      const { pageSize } = vmf.vma;
+      const locked = inode.pages.tryLock(vmf.pgoff * pageSize, (vmf.pgoff + 1) * pageSize);
+      if (locked === undefined) return VM_FAULT_RETRY;
+      const handler = new Handler(vmf, getBlock);
+      try {
+        handler.run();
+        return handler.code;
+      } catch (error) {
+        return handler.code + toFaultCode(vmf, error);
+      } finally {
+        inode.pages.unlock(locked);
+      }
+    }),
+  );
+}
+
+/** The first store to zeros or to shared blocks that a load installed (dax_mkwrite, MK-1): as `daxFault` for a store. */
+export function daxMkwrite(vmf: VmFault, getBlock: GetBlock): number {
+  const store: VmFault = { ...vmf, write: true };
+  const code = daxFault(store, getBlock);
+  if (store.error !== undefined) vmf.error = store.error;
+  return code;
+}
+
+/**
+ * Resolves ahead what a mapping shows of its file, as faults at each of its pages would: for the thread that could not
+ * answer its own. `allocate`: what is a hole or shared below a writable shared mapping; otherwise that is refused. Throws what keeps it.
+ */
+export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getBlock: GetBlock): void {
+  const vmf: VmFault = { vma, pgoff: vma.pgoff, write };
+  const code = storing(vmf, () =>
+    underInval(vma.inode, () => {
+      const locked = vma.inode.pages.tryLock(vma.pgoff * vma.pageSize, (vma.pgoff + vma.pages) * vma.pageSize);
+      if (locked === undefined) return VM_FAULT_RETRY;
+      try {
+        new Handler(vmf, getBlock).populate(allocate, (position) => {
+          throw new DaxError({
+            errno: 'EOPNOTSUPP',
+            syscall: 'mmap',
+            reason: 'HOLE_NOT_ALLOCATED',
+            position,
+            hint: 'there is a hole or a shared block, and `allocate` is false: a store there could not be resolved on this thread',
+          });
+        });
+        return VM_FAULT_NOPAGE;
+      } finally {
+        vma.inode.pages.unlock(locked);
+      }
+    }),
+  );
+  if (code === VM_FAULT_RETRY) throw wouldBlock(vma.inode);
+}
+
+/**
+ * The first store to a page of the device that may only be read until then (dax_pfn_mkwrite, MK-2): the times change, and
+ * getBlock is not called, because the block is there. `SIGBUS` past the end of the file (MK-4).
+ */
+export function daxPfnMkwrite(vmf: VmFault): number {
+  return storing({ ...vmf, write: true }, () =>
+    underInval(vmf.vma.inode, () => {
+      try {
+        checkEnd(vmf);
+        return VM_FAULT_NOPAGE;
+      } catch (error) {
+        return toFaultCode(vmf, error);
+      }
+    }),
+  );
+}
