@@ -90,12 +90,13 @@ export class DaxError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly syscall: string;
-  readonly path?: string;
-  readonly dest?: string;
-  readonly reason?: DaxErrorReason;
-  readonly position?: number;
+  // Declared only: what an error does not say is no property of it.
+  declare readonly path?: string;
+  declare readonly dest?: string;
+  declare readonly reason?: DaxErrorReason;
+  declare readonly position?: number;
   /** What to do, as at the end of `message`. */
-  readonly hint?: string;
+  declare readonly hint?: string;
 
   constructor(init: DaxErrorInit) {
     const errno = typeof init.errno === 'string' ? errnoOf(init.errno) : init.errno;

@@ -150,13 +150,17 @@ const WRONG_ARROWS = [
 ] as const;
 
 t.test('arrows from room to room', (t) => {
+  const files: Record<string, string> = {};
+  for (const [, to] of WRONG_ARROWS) files[to] = '';
   for (const [from, to] of WRONG_ARROWS) {
     const path = relative(dirname(from), to).replace(/\.ts$/, '.js');
     const line = from.endsWith('.ts') ? `import type { X } from '${path.startsWith('.') ? path : `./${path}`}';` : `#include "${relative('native', to)}"`;
-    const { status, lines } = scriptRules(t, { [from]: line, [to]: '' });
-    t.equal(status, 1, `${from} → ${to}`);
-    t.match(lines, [`${from} → ${to}: a wrong arrow`]);
+    files[from] = `${files[from] ?? ''}${line}\n`;
   }
+  const { status, lines } = scriptRules(t, files);
+  t.equal(status, 1);
+  for (const [from, to] of WRONG_ARROWS) t.ok(lines.some((line) => line.startsWith(`${from} → ${to}: a wrong arrow`)), `${from} → ${to}`);
+  t.equal(lines.filter((line) => line.includes('a wrong arrow')).length, WRONG_ARROWS.length);
   t.end();
 });
 

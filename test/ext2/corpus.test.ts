@@ -9,6 +9,7 @@ import t from 'tap';
 import { DaxError } from 'node-dax';
 import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { dumped, e2fsck, e2fsprogsMissing, ImageDevice } from '../helpers/ext2-image.js';
+import { sample, THOROUGH } from '../helpers/thorough.js';
 import { exercise } from '../helpers/ext2-exercise.js';
 
 const ARCHIVE = join(__dirname, '..', '..', '..', '..', 'shared', 'corpora', 'e2fsprogs-ext2-82.tar.xz');
@@ -45,7 +46,7 @@ t.test('the images of e2fsprogs', { skip: missing ?? false, timeout: 600_000 }, 
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.img'));
   t.equal(names.length, 82);
   let compared = 0;
-  for (const name of names.sort()) {
+  for (const name of sample(names.sort(), 8)) {
     const image = new Uint8Array(readFileSync(join(folder, name)));
     for (const readOnly of [true, false]) {
       const device = new ImageDevice(image.slice());
@@ -68,7 +69,7 @@ t.test('the images of e2fsprogs', { skip: missing ?? false, timeout: 600_000 }, 
     t.strictSame(different.map(({ ino }) => ino), [], `${name}: ${inodes.length} files`);
   }
   // Two have larger blocks, and one a superblock that only its copy can replace.
-  t.equal(compared, 13, 'sound images that are supported');
+  if (THOROUGH) t.equal(compared, 13, 'sound images that are supported');
   t.end();
 });
 
@@ -94,7 +95,7 @@ t.test('all images in the source of e2fsprogs', { skip: noSource ?? false, timeo
   const paths = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((path) => /^(?:image|.*\.img)(?:\.gz|\.bz2)?$/.test(basename(path)));
   t.ok(paths.length >= 200, `${paths.length} images`);
   let mounted = 0;
-  for (const path of paths.sort()) {
+  for (const path of sample(paths.sort(), 8)) {
     const image = unpacked(join(SOURCE, path));
     for (const readOnly of [true, false]) {
       const mode = readOnly ? 'read-only' : 'to be changed';
@@ -108,6 +109,6 @@ t.test('all images in the source of e2fsprogs', { skip: noSource ?? false, timeo
     }
   }
   // Most of the others need features that ext2 has not.
-  t.ok(mounted >= 70, `${mounted} can be mounted`);
+  if (THOROUGH) t.ok(mounted >= 70, `${mounted} can be mounted`);
   t.end();
 });

@@ -8,6 +8,7 @@ import { ACE_CORPUS, aceWorkloads } from '../helpers/ace.js';
 import { CRASH_IMAGES, crashImage, finishCrashes, limitsOf, randomCrashes, showCrashes } from '../helpers/ext2-crash-suite.js';
 import { Ext2Crashes } from '../helpers/ext2-crash.js';
 import type { TreeOperation } from '../helpers/tree-model.js';
+import { sample } from '../helpers/thorough.js';
 import { afterDebugfs, e2fsck, e2fsprogsMissing, ImageDevice, mke2fs } from '../helpers/ext2-image.js';
 
 const missing = e2fsprogsMissing();
@@ -40,7 +41,7 @@ t.test("ACE's workloads", { skip: missing ?? noCorpus ?? false }, async (t) => {
   for (const [blockSize, inodeSize] of [[1024, 128], [4096, 256]] as const) {
     const kind = { blockSize, inodeSize, synchronous: true };
     const image = crashImage(kind);
-    for (const { name, setup, operations } of aceWorkloads()) {
+    for (const { name, setup, operations } of sample(aceWorkloads(), 10)) {
       const report = await crashes.run({ ...kind, image, setup, operations, limits: limitsOf(kind), seed: 1 });
       showCrashes(t, report, `${name}, blocks of ${blockSize}`);
     }

@@ -6,7 +6,7 @@ import { FaultWorker } from '../helpers/fault-worker.js';
 import { IN_GUEST } from '../helpers/guest.js';
 import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
 
-const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (IN_GUEST ? 20 : 500));
+const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (IN_GUEST ? 20 : 50));
 // Beside other suites on two processors a round may take ten times as long.
 const PATIENCE = 180 + ROUNDS / 50;
 // A round with a page of 2 MiB takes as long as hundreds of small ones.

@@ -8,13 +8,14 @@ import { formatCrashes, seeded, type CrashReport } from 'node-dax/testkit';
 import { Ext2Crashes } from './ext2-crash.js';
 import { mke2fs } from './ext2-image.js';
 import { randomOperations } from './random-tree.js';
+import { THOROUGH } from './thorough.js';
 import { TreeModel } from './tree-model.js';
 
 const SIZE = 256 * 1024;
 const OPERATIONS = 60;
 
 /** Distinct images that the random runs of both suites look at together; those of ACE are besides. */
-export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? 50_000);
+export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 50_000 : 2_000));
 
 /** What is formatted, and how it is mounted. */
 export interface CrashKind {
