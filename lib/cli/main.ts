@@ -2,14 +2,18 @@
 // The command line `node-dax`: one file a command, exit status 0 (fine), 1 (failed) or 2 (wrong usage).
 
 import { Command, CommanderError } from 'commander';
-import { benchCommand } from './bench.js';
-import { demoCommand } from './demo.js';
-import { doctorCommand } from './doctor.js';
-import { ext2Command } from './ext2/index.js';
+import { commandsFor, type CommandTable } from './commands.js';
 import { Interruption } from './interruption.js';
-import { listCommand } from './list.js';
 import { packageVersion } from './version.js';
-import { vmCommand } from './vm.js';
+
+const COMMANDS: CommandTable = {
+  list: async () => (await import('./list.js')).listCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  demo: async () => (await import('./demo.js')).demoCommand(),
+  bench: async () => (await import('./bench.js')).benchCommand(),
+  vm: async () => (await import('./vm.js')).vmCommand(),
+  ext2: async () => (await import('./ext2/index.js')).ext2Command(process.argv),
+};
 
 const program = new Command('node-dax')
   .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
@@ -22,13 +26,12 @@ function adopt(parent: Command, command: Command): void {
   for (const child of command.commands) adopt(command, child);
 }
 
-for (const command of [listCommand(), doctorCommand(), demoCommand(), benchCommand(), vmCommand(), ext2Command()]) {
-  adopt(program, command);
-  program.addCommand(command);
-}
-
 async function main(): Promise<void> {
   try {
+    for (const command of await commandsFor(COMMANDS, process.argv)) {
+      adopt(program, command);
+      program.addCommand(command);
+    }
     await program.parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {

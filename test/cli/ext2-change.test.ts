@@ -126,7 +126,7 @@ t.test('errors name the place and say what to do', async (test) => {
     test.match(ext2(...args), { status: 2, stdout: '', stderr: /\S/ }, args.join(' '));
   }
   test.match(ext2('--help'), { status: 0, stdout: /mkfs .*info .*check .*df .*ls .*tree .*stat .*cat .*put .*get .*mkdir .*rm .*mv .*ln /s });
-  for (const command of ext2Command().commands) {
+  for (const command of (await ext2Command([])).commands) {
     test.match(command.helpInformation(), /^Usage: [^{}]*--help/, 'no value shows as the program has it');
   }
   test.match(ext2('put', '--help'), { status: 0, stdout: /<image> <source\.\.\.> <destination>/ });

@@ -68,7 +68,7 @@ export async function ranHere(...args: string[]): Promise<{ status: number; stde
 
 /** `node-dax ext2` in this process: for commands that print nothing, or fail. Throws what they throw. */
 export async function ext2Here(...args: string[]): Promise<void> {
-  const command = ext2Command();
+  const command = await ext2Command(args);
   for (const subcommand of command.commands) subcommand.exitOverride();
   await command.parseAsync(args, { from: 'user' });
 }

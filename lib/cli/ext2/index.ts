@@ -1,31 +1,32 @@
 // Owns the command `ext2`: its subcommands, in the order of its help.
 
 import { Command } from 'commander';
-import { catCommand } from './cat.js';
-import { checkCommand } from './check.js';
-import { dfCommand } from './df.js';
-import { getCommand } from './get.js';
-import { infoCommand } from './info.js';
-import { lnCommand } from './ln.js';
-import { lsCommand } from './ls.js';
-import { mkdirCommand } from './mkdir.js';
-import { mkfsCommand } from './mkfs.js';
-import { mvCommand } from './mv.js';
-import { putCommand } from './put.js';
-import { rmCommand } from './rm.js';
-import { statCommand } from './stat.js';
-import { treeCommand } from './tree.js';
+import { commandsFor, type CommandTable } from '../commands.js';
 
-export function ext2Command(): Command {
+const COMMANDS: CommandTable = {
+  mkfs: async () => (await import('./mkfs.js')).mkfsCommand(),
+  info: async () => (await import('./info.js')).infoCommand(),
+  check: async () => (await import('./check.js')).checkCommand(),
+  df: async () => (await import('./df.js')).dfCommand(),
+  ls: async () => (await import('./ls.js')).lsCommand(),
+  tree: async () => (await import('./tree.js')).treeCommand(),
+  stat: async () => (await import('./stat.js')).statCommand(),
+  cat: async () => (await import('./cat.js')).catCommand(),
+  put: async () => (await import('./put.js')).putCommand(),
+  get: async () => (await import('./get.js')).getCommand(),
+  mkdir: async () => (await import('./mkdir.js')).mkdirCommand(),
+  rm: async () => (await import('./rm.js')).rmCommand(),
+  mv: async () => (await import('./mv.js')).mvCommand(),
+  ln: async () => (await import('./ln.js')).lnCommand(),
+};
+
+/** With those subcommands that `args` name, or all. */
+export async function ext2Command(args: readonly string[]): Promise<Command> {
   const command = new Command('ext2')
     .description('Make, read, change and check ext2 filesystems on images, partitions and devices, without mounting them')
     .addHelpText('after', `
 Paths in an image begin at its root, with a slash or without. What only reads writes nothing to the image.
 Exit status: 0 fine, 1 failed, 2 wrong usage.`);
-  for (const subcommand of [mkfsCommand(), infoCommand(), checkCommand(), dfCommand()]) command.addCommand(subcommand);
-  for (const subcommand of [lsCommand(), treeCommand(), statCommand(), catCommand()]) command.addCommand(subcommand);
-  for (const subcommand of [putCommand(), getCommand(), mkdirCommand(), rmCommand(), mvCommand(), lnCommand()]) {
-    command.addCommand(subcommand);
-  }
+  for (const subcommand of await commandsFor(COMMANDS, args)) command.addCommand(subcommand);
   return command;
 }

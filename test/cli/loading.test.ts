@@ -1,0 +1,27 @@
+// A command loads what it needs: nobody who copies a file waits for the plots of the benchmark.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import t from 'tap';
+import { MAIN } from '../helpers/cli.js';
+
+// Prints what the process has loaded, when it ends.
+const PRELOAD = `process.on('exit', () => process.stderr.write('LOADED ' + JSON.stringify(Object.keys(require.cache))))`;
+
+function loadedBy(folder: string, ...args: string[]): string[] {
+  const preload = join(folder, 'preload.cjs');
+  const { stderr } = spawnSync(process.execPath, ['--require', preload, MAIN, ...args], { encoding: 'utf8' });
+  return JSON.parse(stderr.slice(stderr.indexOf('LOADED ') + 7)) as string[];
+}
+
+t.test('the files that a command loads', (t) => {
+  const folder = t.testdir({ 'preload.cjs': PRELOAD, source: 'text' });
+  const image = join(folder, 'image');
+  loadedBy(folder, 'ext2', 'mkfs', image, '--size', '1M');
+  const put = loadedBy(folder, 'ext2', 'put', image, join(folder, 'source'), '/');
+  t.ok(put.some((file) => file.endsWith('/cli/ext2/put.js')));
+  t.strictSame(put.filter((file) => /\/lib\/(?:bench|demo)\/|\/lib\/vm\/(?!size\.js)|\/cli\/ext2\/mkfs\.js|\/d3-|\/cli-table3\//.test(file)), []);
+  const list = loadedBy(folder, 'list');
+  t.strictSame(list.filter((file) => /\/lib\/(?:bench|demo|ext2|fs|vm)\//.test(file)), []);
+  t.end();
+});
