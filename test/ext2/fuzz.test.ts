@@ -6,9 +6,10 @@ import { mount } from 'node-dax/ext2';
 import { e2fsck, e2fsprogsMissing, ImageDevice, mke2fs, type ImageOptions } from '../helpers/ext2-image.js';
 import { exercise } from '../helpers/ext2-exercise.js';
 import { randomFrom, seeded, type Random } from '../helpers/random.js';
+import { THOROUGH } from '../helpers/thorough.js';
 
 // The long run has 100 000.
-const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? 3000);
+const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 3000 : 500));
 const MOST_LOADS = 300_000;
 
 /** A small tree with one of everything. */
