@@ -17,6 +17,10 @@ const SIDEWAYS = (ups) => ({
   regex: String.raw`^(\./)*(\.\./){${ups}}`,
   message: 'A folder of lib/ imports nothing beside it; lib/cli alone puts them together.',
 });
+const EXT2 = {
+  regex: String.raw`^node-dax/ext2$`,
+  message: 'node-dax/fs stands on lib/fs/contract.ts: any filesystem may lie under it.',
+};
 const OUTSIDE = (ups) => ({
   regex: String.raw`^(\./)*(\.\./){${ups}}`,
   message: 'An import by path stays in lib/.',
@@ -59,6 +63,7 @@ module.exports = [
   { files: ['src/binding.ts'], rules: refuseBare(LIB) },
   { files: ['lib/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1)) },
   { files: ['lib/ext2/*.ts', 'lib/testkit/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(1)) },
+  { files: ['lib/fs/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1), EXT2) },
   { files: ['lib/*/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/ext2/*/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/cli/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(2)) },

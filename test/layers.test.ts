@@ -30,6 +30,7 @@ t.test('arrows that are refused', (t) => {
     ['nor out of lib at all', 'lib/cli/main.ts', "import { seed } from '../../test/helpers/seed.js';"],
     ['nor from a folder', 'lib/cli/ext2/mkfs.ts', "import { seed } from '../../../test/helpers/seed.js';"],
     ['no folder of lib imports the one beside it', 'lib/fs/index.ts', "import { mount } from '../ext2/index.js';"],
+    ['node-dax/fs knows no ext2', 'lib/fs/stats.ts', "import { FT } from 'node-dax/ext2';"],
     ['nor from a folder of its own', 'lib/fs/promises/index.ts', "import { mount } from '../../ext2/index.js';"],
     ['the addon is loaded in one place', 'src/device/open.ts', "import bindings from 'bindings';"],
     ['not in lib', 'lib/vm/run.ts', "import bindings from 'bindings';"],
@@ -55,7 +56,7 @@ t.test('arrows that are meant', (t) => {
     ['lib/ext2/space/super.ts', "import { DaxError } from 'node-dax';"],
     ['lib/ext2/space/super.ts', "import { balloc } from './balloc.js';"],
     ['lib/fs/promises/index.ts', "import { Stats } from '../stats.js';"],
-    ['lib/fs/index.ts', "import { mount } from 'node-dax/ext2';"],
+    ['lib/demo/ext2.ts', "import { mount } from 'node-dax/ext2';"],
     ['lib/cli/vm.ts', "import { runVm } from '../vm/index.js';"],
     ['lib/cli/ext2/mkfs.ts', "import { mkfs } from '../../ext2/index.js';"],
   ];

@@ -14,6 +14,7 @@ import {
 } from 'node-dax';
 import {
   EXT2_ERROR_FS,
+  EXT2_MAGIC,
   EXT2_ROOT_INO,
   EXT2_VALID_FS,
   S_IFBLK,
@@ -79,6 +80,8 @@ export interface Ext2Attributes {
 
 /** What `statfs` tells, in blocks of `blockSize` bytes. */
 export interface Ext2Statfs {
+  /** ext2's magic number, as statfs(2) has it. */
+  readonly type: number;
   readonly blockSize: number;
   /** All blocks but those of the filesystem's own tables. */
   readonly blocks: number;
@@ -444,6 +447,7 @@ export class Ext2 {
     let own = geometry.firstDataBlock;
     for (let group = 0; group < groups.count; group++) own += groups.headBlocks(group) + 2 + geometry.inodeTableBlocks;
     return {
+      type: EXT2_MAGIC,
       blockSize: geometry.blockSize,
       blocks: geometry.blocksCount - own,
       freeBlocks: blocks.free,

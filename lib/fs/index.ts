@@ -12,7 +12,17 @@ import { promiseCalls } from './promise-calls.js';
 import { streams } from './streams.js';
 import { syncCalls, type SyncCalls } from './sync-calls.js';
 
-export type { MountedFilesystem } from './contract.js';
+export type {
+  FsAttributes,
+  FsDirent,
+  FsFile,
+  FsInode,
+  FsName,
+  FsStat,
+  FsStatfs,
+  FsTimes,
+  MountedFilesystem,
+} from './contract.js';
 
 /** The synchronous calls, with node's types. */
 export type FsSync = Pick<typeof nodeFs, Extract<keyof SyncCalls, keyof typeof nodeFs>>;

@@ -1,7 +1,6 @@
 // Owns what is told of files: Stats and Dirent, as node:fs has them.
 
-import { FT, type Ext2Stat, type Ext2Times } from 'node-dax/ext2';
-import type { FsInode, MountedFilesystem } from './contract.js';
+import type { FsInode, FsStat, FsTimes, MountedFilesystem } from './contract.js';
 
 const TYPES = {
   isFIFO: 0o010000,
@@ -56,19 +55,15 @@ function typeIn(mode: number): number {
   return Math.floor(mode / TYPE) * TYPE;
 }
 
-const MODES: ReadonlyMap<number, number> = new Map([
-  [FT.REG_FILE, TYPES.isFile],
-  [FT.DIR, TYPES.isDirectory],
-  [FT.CHRDEV, TYPES.isCharacterDevice],
-  [FT.BLKDEV, TYPES.isBlockDevice],
-  [FT.FIFO, TYPES.isFIFO],
-  [FT.SOCK, TYPES.isSocket],
-  [FT.SYMLINK, TYPES.isSymbolicLink],
-]);
+// By the `type` of an entry.
+const MODES: readonly (number | undefined)[] = [
+  ...[undefined, TYPES.isFile, TYPES.isDirectory, TYPES.isCharacterDevice, TYPES.isBlockDevice, TYPES.isFIFO, TYPES.isSocket],
+  TYPES.isSymbolicLink,
+];
 
 /** The type in a mode, of the type in an entry; undefined where the entry does not tell. */
 export function modeOfType(type: number): number | undefined {
-  return MODES.get(type);
+  return MODES[type];
 }
 
 export function isDirectory(mode: number): boolean {
@@ -76,7 +71,7 @@ export function isDirectory(mode: number): boolean {
 }
 
 // As makedev(3).
-function rdevOf(device: Ext2Stat['device']): number {
+function rdevOf(device: FsStat['device']): number {
   if (device === undefined) return 0;
   const { major, minor } = device;
   return (minor % 256) + (major % 4096) * 256 + Math.floor(minor / 256) * 2 ** 20;
@@ -86,7 +81,7 @@ const NS_PER_MS = 1_000_000n;
 const TIMES = ['atime', 'mtime', 'ctime', 'birthtime'] as const;
 
 /** The numbers of an inode, with the times where there are some: an inode of 128 bytes has no time of birth. */
-function numbersOf(stat: Ext2Stat, dev: number): Record<string, number> {
+function numbersOf(stat: FsStat, dev: number): Record<string, number> {
   const { ino, mode, nlink, uid, gid, size, blksize, blocks, atimeMs, mtimeMs, ctimeMs } = stat;
   const birthtimeMs = stat.birthtimeMs ?? ctimeMs;
   const rdev = rdevOf(stat.device);
@@ -95,7 +90,7 @@ function numbersOf(stat: Ext2Stat, dev: number): Record<string, number> {
 
 /** As `fs.Stats`. `dev` is the same for all files of one facade, and no device of the system. */
 class Stats extends Typed {
-  constructor(stat: Ext2Stat, dev: number) {
+  constructor(stat: FsStat, dev: number) {
     super(typeIn(stat.mode));
     const numbers = numbersOf(stat, dev);
     Object.assign(this, numbers);
@@ -105,7 +100,7 @@ class Stats extends Typed {
 
 /** As `fs.BigIntStats`. */
 class BigIntStats extends Typed {
-  constructor(stat: Ext2Stat & Ext2Times, dev: number) {
+  constructor(stat: FsStat & FsTimes, dev: number) {
     super(typeIn(stat.mode));
     const { atimeNs, mtimeNs, ctimeNs, birthtimeNs = ctimeNs } = stat;
     const exact = { atimeNs, mtimeNs, ctimeNs, birthtimeNs };

@@ -39,7 +39,6 @@ interface StatOptions {
 }
 
 const ANY_EXECUTE = 0o111;
-const EXT2_MAGIC = 0xef53;
 const MKDTEMP_ATTEMPTS = 100;
 
 type TreeCalls = ReturnType<typeof treeCalls>;
@@ -279,8 +278,8 @@ export function treeCalls(mounted: MountedFilesystem, files: OpenFiles, dev: num
     statfsSync: (path: unknown, options?: unknown) => {
       const { path: checked } = at(path, 'statfs');
       const told = attempt({ syscall: 'statfs', path: checked }, () => mounted.statfs());
-      const { blockSize: bsize, blocks, freeBlocks: bfree, availableBlocks: bavail, inodes: files, freeInodes: ffree } = told;
-      const numbers = { type: EXT2_MAGIC, bsize, blocks, bfree, bavail, files, ffree };
+      const { type, blockSize: bsize, blocks, freeBlocks: bfree, availableBlocks: bavail, inodes: files, freeInodes: ffree } = told;
+      const numbers = { type, bsize, blocks, bfree, bavail, files, ffree };
       if (toOptions(options as StatOptions | null | undefined).bigint !== true) return numbers;
       return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, BigInt(value)]));
     },
