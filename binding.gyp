@@ -20,6 +20,7 @@
       "native/fault/fault_region.cc",
       "native/fault/fault_file.cc",
       "native/fault/fault_service.cc",
+      "native/fault/wait_notice.cc",
       "native/persist/persist.cc",
       "native/persist/persist_x86_64.cc",
       "native/persist/persist_aarch64.cc",

@@ -1,5 +1,5 @@
 // The long runs: a million random operations against a plain model, fsx with 100 000, 10 000 rounds of each race of page
-// faults, a minute of threads against a file that changes under them, 200 000 operations on ext2 against a model of a tree,
+// faults, a minute of threads against a file that changes under them, an owner that blocks for one, 200 000 operations on ext2 against a model of a tree,
 // 300 000 on many files in each size of its caches, 100 000 corrupt images of ext2, 200 000 operations against files of the
 // kernel's here, and as many as an emulated machine makes
 // in a quarter of an hour in the guest; and all suites of devices on memory that is no NVDIMM in order, but for persistent CXL
@@ -27,6 +27,7 @@ run([join('dist', 'test', 'testkit', 'tiny-fs.test.js')], { NODE_DAX_TEST_FSX: p
 const faults = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '10000', NODE_DAX_TEST_SECONDS: process.env.NODE_DAX_TEST_SECONDS ?? '60' };
 run([join('dist', 'test', 'fault', 'races.test.js')], faults);
 run([join('dist', 'test', 'fault', 'stress.test.js')], faults);
+run([join('dist', 'test', 'fault', 'busy-owner.test.js')], { NODE_DAX_TEST_MINUTE: '1' });
 run([join('dist', 'test', 'ext2', 'model.test.js')], operations('200000'));
 run([join('dist', 'test', 'ext2', 'many.test.js')], operations('300000'));
 run([join('dist', 'test', 'ext2', 'fuzz.test.js')], { NODE_DAX_TEST_IMAGES: process.env.NODE_DAX_TEST_IMAGES ?? '100000' });

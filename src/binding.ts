@@ -125,9 +125,11 @@ export interface Addon {
   /**
    * Once in an isolate, before everything about faults. The service calls back on this thread: with a question about a
    * page of a file (a store or not, to zeros that were installed or not), or with a page that a region lost, and why.
+   * `threadId`: that of node:worker_threads, to name this thread by.
    */
   faultConnect(
     callback: (isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean) => void,
+    threadId: number,
   ): FaultMode;
   /** Nobody answers a question in this isolate any more: those who wait are refused. */
   faultLeave(): void;

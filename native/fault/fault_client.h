@@ -13,6 +13,8 @@ class FaultClient {
 
   // The thread that the isolate runs on, as gettid() names it.
   virtual uint32_t thread() const = 0;
+  // Its threadId in node:worker_threads: 0 is the main thread's.
+  virtual uint32_t worker() const = 0;
   // Asks the owner of a file where a page is. It answers by FaultFile::Answer. False: it is gone.
   virtual bool Ask(uint64_t file, uint64_t region, uint64_t page, bool write, bool write_protected) = 0;
   // Tells whoever looks through a region that a page of it is zeros instead of the file's. `error` says why.

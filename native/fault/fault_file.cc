@@ -7,10 +7,14 @@
 #include <cerrno>
 #include <iterator>
 
+#include "fault/wait_notice.h"
+
 namespace dax {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
+// Long for an answer that is on its way, and soon enough for who looks on.
+constexpr std::chrono::seconds kSilence{5};
 constexpr uint64_t kHugePage = 2 << 20;
 
 std::atomic<uint64_t> next_id{1};
@@ -434,23 +438,38 @@ int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) 
   const auto known = questions_.find({region.id(), page});
   if (known != questions_.end() && (known->second.write || !storing)) return -EINPROGRESS;
   Count(region.stats().asked);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  questions_[{region.id(), page}] = {storing, deadline};
+  questions_[{region.id(), page}] = {storing, event.thread, std::chrono::steady_clock::now()};
   if (owner_->Ask(id_, region.id(), page, storing, event.write_protected)) return -EINPROGRESS;
   questions_.erase({region.id(), page});
   return -ESTALE;
 }
 
 bool FaultFile::Expire(std::chrono::steady_clock::time_point now) {
-  return RefuseQuestions(now, -ETIMEDOUT);
+  TellOfWaits(now);
+  return RefuseQuestions(now - kPatience, -ETIMEDOUT);
 }
 
-bool FaultFile::RefuseQuestions(std::chrono::steady_clock::time_point due, int error) {
+void FaultFile::TellOfWaits(std::chrono::steady_clock::time_point now) {
+  Regions regions;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  regions = Alive();
+  for (auto& [place, question] : questions_) {
+    if (question.told || now - question.asked < kSilence) continue;
+    question.told = true;
+    for (const auto& region : regions) {
+      if (region->id() != place.first) continue;
+      const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - question.asked);
+      TellOfWait({question.thread, *region->client(), *owner_}, waited.count(), kPatience.count());
+    }
+  }
+}
+
+bool FaultFile::RefuseQuestions(std::chrono::steady_clock::time_point asked, int error) {
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
   regions = Alive();
   for (auto at = questions_.begin(); at != questions_.end();) {
-    if (at->second.deadline > due) {
+    if (at->second.asked > asked) {
       ++at;
       continue;
     }

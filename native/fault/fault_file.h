@@ -83,14 +83,18 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
     kPostponed,  // the kernel's messages must be read first
   };
   Outcome Serve(FaultRegion& region, const FaultEvent& event);
-  // Refuses what the owner did not answer in time. True while there is something to wait for.
+  // Refuses what the owner did not answer in time, and tells people of it before. True while there is
+  // something to wait for.
   bool Expire(std::chrono::steady_clock::time_point now);
   void TellLosses(FaultRegion& region);
 
  private:
   struct Question {
     bool write;
-    std::chrono::steady_clock::time_point deadline;
+    // Of the thread that touched the page first.
+    uint32_t thread;
+    std::chrono::steady_clock::time_point asked;
+    bool told = false;
   };
   // To be declared before the lock: a region whose last reference goes takes it (Settle).
   using Regions = std::vector<std::shared_ptr<FaultRegion>>;
@@ -113,8 +117,9 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
                     PageRange* installed);
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
-  // Those that were to be answered by then. True while there are others.
-  bool RefuseQuestions(std::chrono::steady_clock::time_point due, int error);
+  // Those that were asked by then. True while there are others.
+  bool RefuseQuestions(std::chrono::steady_clock::time_point asked, int error);
+  void TellOfWaits(std::chrono::steady_clock::time_point now);
   // 0 or -EAGAIN.
   int ShowCopy(uint64_t region, uint64_t page, const char* bytes);
   // `run`: the one that the page is in; null.

@@ -91,10 +91,13 @@ std::shared_ptr<IsolateClient> ThisClient(napi_env env) {
   return data == nullptr ? nullptr : *static_cast<std::shared_ptr<IsolateClient>*>(data);
 }
 
-// faultConnect(callback) -> 'full' | 'user' | 'none'. Once in an isolate, before everything else here.
+// faultConnect(callback, threadId) -> 'full' | 'user' | 'none'. Once in an isolate, before everything else
+// here.
 napi_value Connect(napi_env env, napi_callback_info info) {
   const Args args(env, info);
-  std::shared_ptr<IsolateClient> client = IsolateClient::Connect(env, args[0]);
+  uint64_t worker;
+  if (!args.Bytes(1, &worker)) return nullptr;
+  std::shared_ptr<IsolateClient> client = IsolateClient::Connect(env, args[0], static_cast<uint32_t>(worker));
   if (!client) return nullptr;
   const napi_finalize release = [](napi_env, void* data, void*) {
     delete static_cast<std::shared_ptr<IsolateClient>*>(data);

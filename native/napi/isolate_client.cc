@@ -7,10 +7,11 @@
 
 namespace dax {
 
-IsolateClient::IsolateClient() : thread_(static_cast<uint32_t>(syscall(SYS_gettid))) {}
+IsolateClient::IsolateClient(uint32_t worker)
+    : thread_(static_cast<uint32_t>(syscall(SYS_gettid))), worker_(worker) {}
 
-std::shared_ptr<IsolateClient> IsolateClient::Connect(napi_env env, napi_value callback) {
-  std::shared_ptr<IsolateClient> client(new IsolateClient());
+std::shared_ptr<IsolateClient> IsolateClient::Connect(napi_env env, napi_value callback, uint32_t worker) {
+  std::shared_ptr<IsolateClient> client(new IsolateClient(worker));
   napi_value name;
   if (napi_create_string_utf8(env, "node-dax:faults", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env, callback, nullptr, name, 0, 1, nullptr, nullptr, nullptr, Receive,

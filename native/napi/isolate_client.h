@@ -17,10 +17,11 @@ namespace dax {
 class IsolateClient final : public FaultClient {
  public:
   // `callback(isLoss, file, region, page, isStore or errno, isProtected)` is called on the isolate's thread.
-  // Null with an exception pending.
-  static std::shared_ptr<IsolateClient> Connect(napi_env env, napi_value callback);
+  // `worker`: as FaultClient::worker. Null with an exception pending.
+  static std::shared_ptr<IsolateClient> Connect(napi_env env, napi_value callback, uint32_t worker);
 
   uint32_t thread() const override { return thread_; }
+  uint32_t worker() const override { return worker_; }
   bool Ask(uint64_t file, uint64_t region, uint64_t page, bool write, bool write_protected) override;
   void TellLoss(uint64_t region, uint64_t page, int error) override;
 
@@ -40,13 +41,14 @@ class IsolateClient final : public FaultClient {
     int error;
   };
 
-  IsolateClient();
+  explicit IsolateClient(uint32_t worker);
   std::vector<std::shared_ptr<FaultFile>> Files();
   bool Send(const Message& message);
   void Disconnect();
   static void Receive(napi_env env, napi_value callback, void* context, void* data);
 
   const uint32_t thread_;
+  const uint32_t worker_;
   std::mutex mutex_;
   napi_threadsafe_function queue_ = nullptr;  // null once disconnected
   bool answers_ = true;

@@ -1,5 +1,6 @@
 // Owns what a mapped file tells the fault service, and answers what the service asks (the kernel's address_space).
 
+import { threadId } from 'node:worker_threads';
 import { addon, type FaultMode, type NativeFile } from '../binding.js';
 import { backingOf, type Backing, type BlockDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
@@ -56,7 +57,7 @@ function onMessage(isLoss: boolean, file: number, region: number, page: number, 
 /** What touches of mapped memory come to in this process. Starts the fault service. */
 export function faultMode(): FaultMode {
   if (mode === undefined) {
-    mode = addon().faultConnect(onMessage);
+    mode = addon().faultConnect(onMessage, threadId);
     // Node then waits for the threads of this one, and they may be waiting for an answer.
     process.once('exit', () => { addon().faultLeave(); });
   }

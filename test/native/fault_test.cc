@@ -63,6 +63,7 @@ struct Question {
 class Owner final : public dax::FaultClient {
  public:
   uint32_t thread() const override { return thread_; }
+  uint32_t worker() const override { return 0; }
   bool Ask(uint64_t, uint64_t region, uint64_t page, bool write, bool) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     questions_.push_back({region, page, write});
