@@ -71,6 +71,29 @@ function entryAt(bytes: Buffer, name: string): number {
 
 const HIGH = Buffer.from('\xe4b\xff', 'latin1');
 
+/** A big-endian number in the superblock of the journal. */
+function ofJournal(offset: number, value: number, version = 4): (bytes: Buffer) => void {
+  return (bytes) => {
+    const at = bytes.indexOf(Buffer.from([0xc0, 0x3b, 0x39, 0x98]));
+    bytes.writeUInt32BE(version, at + 4);
+    bytes.writeUInt32BE(value, at + offset);
+  };
+}
+
+// By the offsets of jbd2's superblock: what e2fsck minds, and what it does not.
+const JOURNALS: readonly Partial<Case>[] = [
+  ...[0, 4096].map((value) => ({ what: `blocks of ${value} bytes`, patch: ofJournal(12, value), finding: /has blocks of/ })),
+  { what: 'blocks of 2048 bytes in version 1', patch: ofJournal(12, 2048, 3), finding: /has blocks of/ },
+  { what: 'as many blocks as it has', patch: ofJournal(16, 1024) },
+  ...[3, 4].map((version) => ({ what: `more blocks than it has in version ${version}`, patch: ofJournal(16, 1025, version), finding: /says that it has 1025 blocks/ })),
+  { what: 'an incompatible feature', patch: ofJournal(40, 0x40), finding: /features that nobody knows/ },
+  { what: 'the feature async_commit', patch: ofJournal(40, 4) },
+  { what: 'a read-only feature', patch: ofJournal(44, 1), finding: /features that nobody knows/ },
+  { what: 'a feature in version 1', patch: ofJournal(40, 0x40, 3) },
+  { what: 'two users', patch: ofJournal(64, 2), finding: /2 filesystems/ },
+  { what: 'two users in version 1', patch: ofJournal(64, 2, 3) },
+];
+
 const CASES: readonly Case[] = [
   { what: 'mke2fs' },
   { what: 'inodes marked as uninitialised', patch: half(DESCRIPTORS + 18, 1), finding: /has inodes in use, and is marked as having none/ },
@@ -86,6 +109,7 @@ const CASES: readonly Case[] = [
   { what: 'a journal that is none', requests: ['feature has_journal', 'ssv journal_inum 12'], finding: /is no journal/ },
   { what: 'a journal without the feature', options: ['-t', 'ext3'], size: 4 * 1024 ** 2, requests: ['feature -has_journal'], finding: /has a journal, and the feature/ },
   { what: 'ext3', options: ['-t', 'ext3'], size: 4 * 1024 ** 2 },
+  ...JOURNALS.map(({ what = '', ...rest }): Case => ({ what: `a journal with ${what}`, options: ['-t', 'ext3'], size: 4 * 1024 ** 2, ...rest })),
   { what: 'ext3 without its journal', options: ['-t', 'ext3'], size: 4 * 1024 ** 2, tune: ['-O', '^has_journal'] },
   { what: 'ext3 with orphan_file', options: ['-t', 'ext3', '-O', 'orphan_file'], size: 4 * 1024 ** 2 },
   { what: "'.' without its NUL", patch: inRoot((block) => { block[9] = 65; }), finding: /does not begin with '\.'/ },
