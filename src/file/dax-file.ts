@@ -393,9 +393,7 @@ export class DaxFile {
     const { inode } = this;
     const start = this.#append ? inode.size : pos;
     if (start >= this.#maxBytes) this.#fail('write', 'EFBIG', { position: start });
-    // eslint-disable-next-line no-bitwise -- permission bits
-    inode.mode &= ~SET_ID_BITS;
-    inode.mtimeMs = inode.ctimeMs = Date.now();
+    modified(inode);
     this.#operations.dirty?.(inode);
     if (start + length > inode.size) finishFreeing(inode, this.#operations);
     if (start > inode.size) zeroPastEnd(inode, this.#operations);
@@ -443,10 +441,17 @@ export class DaxFile {
   #change(work: () => void): void {
     const { inode } = this;
     work();
-    inode.mtimeMs = inode.ctimeMs = Date.now();
+    modified(inode);
     this.#operations.dirty?.(inode);
     if (this.#isSync) this.#bring(0, inode.size);
   }
+}
+
+// Whoever changes a program changes what runs with its owner's rights: those go, as for a user without privileges (file_modified).
+function modified(inode: Inode): void {
+  // eslint-disable-next-line no-bitwise -- permission bits
+  inode.mode &= ~SET_ID_BITS;
+  inode.mtimeMs = inode.ctimeMs = Date.now();
 }
 
 // IO-12: also when nothing was read or an error came. The filesystem's own endIo is for writes: it would convert

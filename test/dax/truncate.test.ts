@@ -95,6 +95,24 @@ t.test('64: truncation asks about the page that the end is in', (test) => {
   test.end();
 });
 
+t.test('whatever changes the content takes the set-id bits away', async (test) => {
+  const changes: Record<string, (file: DaxFile) => void | Promise<void>> = {
+    truncateSync: (file) => { file.truncateSync(100); },
+    truncate: (file) => file.truncate(20_000),
+    'truncate to the same size': (file) => { file.truncateSync(8192); },
+    punchHoleSync: (file) => { file.punchHoleSync(0, 4096); },
+    punchHole: (file) => file.punchHole(10, 20),
+    zeroRangeSync: (file) => { file.zeroRangeSync(0, 4096); },
+    zeroRange: (file) => file.zeroRange(10, 20),
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    const file = new Tfs().fileOf(filled(8192, 'a'));
+    file.inode.mode = 0o106755;
+    await change(file);
+    test.equal(file.inode.mode, 0o100755, name);
+  }
+});
+
 t.test('65: zeroing part of a page', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(8192, 'a'));
