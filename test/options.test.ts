@@ -6,6 +6,8 @@ import { checkOptions, DaxFile, daxMmap, Inode, openSync, partition, type Option
 import { check, mkfs, mkfsSync, mount, S_IFIFO } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { checkCrashes, checkFilesystem, crashImages, MemoryDevice } from 'node-dax/testkit';
+import { bench } from '../lib/bench/index.js';
+import { runVm } from '../lib/vm/index.js';
 import { scratchPath } from './helpers/devices.js';
 
 const SIZE = 1024 * 1024;
@@ -61,6 +63,9 @@ t.test('names that nobody knows', async (test) => {
     ['umask', (options) => createFs(ext2, options), 'unmask'],
     ['seed', (options) => checkFilesystem(() => { throw new Error('made'); }, options), 'sead'],
     ['limit', (options) => checkCrashes({} as never, options), 'limt'],
+    ['nvdimms', (options) => runVm({ command: ['true'], ...options }), 'nvdims'],
+    ['file', (options) => runVm({ command: ['true'], nvdimms: [{ size: 16 * SIZE, kind: 'pmem', ...options }] }), 'fil'],
+    ['drivers', (options) => bench({} as never, options as never), 'driver'],
     ['from', (options) => crashImages({ content: new Uint8Array(), events: [] }, options).next(), 'form'],
   ];
   for (const [meant, action, misspelt] of odd) {

@@ -1,5 +1,6 @@
 // Owns bench(): from a path and jobs to a report.
 
+import { checkOptions, type OptionNames } from 'node-dax';
 import { ownContenders, type Contender } from './contender.js';
 import { fioContenders, fioVersion } from './fio.js';
 import { checkJob, nameOf, type Job } from './job.js';
@@ -28,6 +29,18 @@ export interface BenchOptions {
   readonly onTrial: (made: number, all: number, what: string) => void;
 }
 
+const OPTIONS: OptionNames<BenchOptions> = {
+  jobs: true,
+  rounds: true,
+  budget: true,
+  drivers: true,
+  base: true,
+  command: true,
+  version: true,
+  signal: true,
+  onTrial: true,
+};
+
 /** Every driver that can be named, whether or not it can run here. */
 export function driverNames(): string[] {
   return [...ownContenders(), ...fioContenders()].map(({ key }) => key);
@@ -39,10 +52,11 @@ function contenders(fio: string | undefined, wanted: readonly string[] | undefin
 }
 
 /**
- * Does the jobs on what was prepared. Throws `RangeError` for jobs that cannot be done; drivers that fail are told of in
- * the report.
+ * Does the jobs on what was prepared. Throws `TypeError` for unknown options, `RangeError` for jobs that cannot be done;
+ * drivers that fail are told of in the report.
  */
 export async function bench({ subject, target }: Prepared, options: BenchOptions): Promise<Report> {
+  checkOptions(options, OPTIONS);
   const { jobs, rounds, budget, signal, onTrial } = options;
   jobs.forEach(checkJob);
   const fio = fioVersion();

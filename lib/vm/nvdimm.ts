@@ -1,5 +1,6 @@
 // Owns what emulated memory is asked to be: the notation SIZE:KIND[:FILE], its limits, and the default set.
 
+import { checkOptions } from 'node-dax';
 import { resolve } from 'node:path';
 import { GIB, MIB, formatSize, parseSize } from './size.js';
 
@@ -112,7 +113,9 @@ function isKind(kind: string): kind is NvdimmKindName {
 }
 
 /** Throws `RangeError` for a size that the kernel or the filesystem would refuse, and for a file that could not be kept. */
-export function checkNvdimm({ size, kind, file }: Nvdimm): void {
+export function checkNvdimm(nvdimm: Nvdimm): void {
+  checkOptions(nvdimm, { size: true, kind: true, file: true }, 'an NVDIMM');
+  const { size, kind, file } = nvdimm;
   const { minimum, source }: NvdimmKind = NVDIMM_KINDS[kind];
   const unit = isCxl(source) ? 256 * MIB : SIZE_UNIT;
   if (!Number.isSafeInteger(size) || size % unit !== 0 || size < minimum || size > MAXIMUM) {

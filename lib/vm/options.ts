@@ -1,6 +1,7 @@
 // Owns what a guest can be asked for, the defaults, and the checks that need no look at the machine.
 
 import type { Writable } from 'node:stream';
+import { checkOptions, type OptionNames } from 'node-dax';
 import { DEFAULT_NVDIMMS, checkNvdimm, kindOf, type Nvdimm } from './nvdimm.js';
 import type { Acceleration, PersistenceDomain } from './qemu.js';
 import { GIB, MIB, formatSize } from './size.js';
@@ -37,13 +38,32 @@ export interface VmOptions {
   readonly onNotice?: (message: string) => void;
 }
 
+const OPTIONS: OptionNames<VmOptions> = {
+  command: true,
+  memory: true,
+  cpus: true,
+  nvdimms: true,
+  persistence: true,
+  accel: true,
+  timeout: true,
+  kernel: true,
+  keep: true,
+  env: true,
+  cwd: true,
+  stdout: true,
+  stderr: true,
+  signal: true,
+  onNotice: true,
+};
+
 /** Options with the defaults filled in. */
 export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'keep' | 'cwd' | 'stdout' | 'stderr'>>;
 
 const MINIMUM_MEMORY = 512 * MIB;
 
-/** Fills in the defaults. Throws `RangeError` for what no machine could be made from. */
+/** Fills in the defaults. Throws `TypeError` for unknown options, `RangeError` for what no machine could be made from. */
 export function settingsOf(options: VmOptions): Settings {
+  checkOptions(options, OPTIONS);
   const settings: Settings = {
     memory: 2 * GIB,
     cpus: 2,
