@@ -5,12 +5,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { release, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { doctor, openSync } from 'node-dax';
+import { daxMmap, doctor, openSync } from 'node-dax';
 import { IN_GUEST } from '../helpers/guest.js';
+import { Tfs } from '../helpers/tfs.js';
 
 t.setTimeout(900_000);
 
+const MIB = 1024 ** 2;
 const PMEM = process.env['NODE_DAX_TEST_PMEM'] ?? '';
+const DEVDAX_2M = process.env['NODE_DAX_TEST_DEVDAX_2M'] ?? '';
 const skip = (!IN_GUEST || PMEM === '') && 'needs a pmem device of a guest: npm run test:guest';
 
 // A modern mkfs.xfs makes none below 300 MiB.
@@ -152,5 +155,63 @@ t.test('a block device that is read-only', { skip }, (test) => {
   test.match(doctor(PMEM), { verdict: /read-only/ });
   cure(test, PMEM);
   openSync(PMEM).closeSync();
+  test.end();
+});
+
+/** The namespaces that ndctl lists. */
+function namespaces(): { dev: string; mode: string }[] {
+  const listed = execFileSync('ndctl', ['list', '-N'], { encoding: 'utf8' });
+  return JSON.parse(listed) as ReturnType<typeof namespaces>;
+}
+
+const names = (): string[] => namespaces().map(({ dev }) => dev).sort();
+
+t.test('a devdax of 2 MiB, on which the pieces of a file lie between pages', { skip: skip || (DEVDAX_2M === '' && 'needs a devdax of 2 MiB') }, (test) => {
+  const before = names();
+  let command = '';
+  {
+    using device = openSync(DEVDAX_2M);
+    const fs = new Tfs({ devices: [device], blocksPerDevice: 4096, cluster: 1 });
+    const inode = fs.inode(4 * MIB);
+    fs.seek(513);
+    fs.allocate(inode, 0, 1024);
+    try {
+      daxMmap(inode, {}, fs.operations.getBlock);
+      test.fail('it begins between two pages');
+    } catch (error) {
+      test.match(error, { reason: 'UNALIGNED_EXTENT', message: /which erases it/ });
+      command = /use `([^`]+)`/.exec(String(error))?.[1] ?? '';
+    }
+  }
+  const name = /-e (\S+)/.exec(command)?.[1] ?? '';
+  test.teardown(() => {
+    fine(`ndctl create-namespace -f -e ${name} -m devdax -a 2M`);
+  });
+  const { status, output } = sh(command);
+  test.equal(status, 0, `${command}\n${output}`);
+  test.strictSame(names(), before, 'no namespace was made beside it');
+  test.equal(openAligned(DEVDAX_2M), 4096);
+  test.end();
+});
+
+function openAligned(path: string): number {
+  using device = openSync(path);
+  return device.alignment;
+}
+
+t.test('a namespace in raw mode, and one in sector mode', { skip }, (test) => {
+  insert('drivers/nvdimm/nd_btt.ko');
+  const before = names();
+  const name = `namespace${/\d+/.exec(basename(PMEM))?.[0] ?? ''}.0`;
+  test.teardown(() => {
+    fine(`ndctl create-namespace -f -e ${name} -m fsdax`);
+  });
+  for (const [mode, path] of [['raw', PMEM], ['sector', `${PMEM}s`]] as const) {
+    fine(`ndctl create-namespace -f -e ${name} -m ${mode}`);
+    test.match(doctor(path), { isDax: false }, mode);
+    cure(test, path);
+    test.strictSame(names(), before, `${mode}: no namespace was made beside it`);
+    test.not(namespaces().find(({ dev }) => dev === name)?.mode, mode);
+  }
   test.end();
 });
