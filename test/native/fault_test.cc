@@ -13,27 +13,33 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fault/fault_file.h"
 #include "fault/fault_service.h"
 #include "sigbus/fault_signals.h"
 #include "sigbus/guarded_copy.h"
+#include "device/mapping.h"
 #include "device/source.h"
 
 namespace {
 
 std::atomic<uint64_t> bytes_flushed{0};
+// What happens before the next one.
+std::function<void()> at_msync;
 
 }  // namespace
 
 // In place of the C library's: what is made durable of a file.
 extern "C" int msync(void* address, size_t length, int flags) noexcept {
   bytes_flushed += length;
+  if (at_msync) std::exchange(at_msync, nullptr)();
   return static_cast<int>(syscall(SYS_msync, address, length, flags));
 }
 
@@ -335,6 +341,21 @@ void PersistTest(const char* path) {
   file->Close(region);
 }
 
+// A write whose device is closed after the copy, and before that is durable, was not made.
+void ClosingTest(const char* path) {
+  dax::SourceOptions options;
+  options.create_size = kPage;
+  std::shared_ptr<dax::Source> source;
+  if (dax::Source::Open(path, options, &source) != 0) Fail("the device cannot be made");
+  unlink(path);
+  std::shared_ptr<dax::Mapping> mapping;
+  if (dax::Mapping::CreateShared(source, dax::Granularity::kPage, &mapping) != 0) Fail("it cannot be mapped");
+  const std::vector<char> bytes(kPage, 1);
+  at_msync = [&mapping] { mapping->Retire(); };
+  if (mapping->Write(bytes.data(), kPage, 0, true) != -EBADF) Fail("what was flushed nowhere is counted");
+  if (at_msync) Fail("it was not flushed");
+}
+
 // Threads load, store and persist while the owner truncates, grows, punches, freezes and makes durable.
 void Storm(const char* path, unsigned seed, int rounds, int threads) {
   Filesystem filesystem(path);
@@ -437,6 +458,7 @@ int main(int argc, char** argv) {
   alarm(300);
   dax::InitializeGuards();
   dax::InstallSignalHandlers();
+  ClosingTest(path);
   if (dax::Userfault::Get().mode() != dax::FaultMode::kFull) {
     printf("skipped: this process may not serve every fault\n");
     return 0;
