@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "persist/persist.h"
 #include "device/source.h"
+#include "persist/persist.h"
 
 namespace dax {
 

@@ -9,9 +9,9 @@
 #include <mutex>
 #include <optional>
 
-#include "sigbus/mapped_range.h"
-#include "persist/persist.h"
 #include "device/source.h"
+#include "persist/persist.h"
+#include "sigbus/mapped_range.h"
 
 namespace dax {
 

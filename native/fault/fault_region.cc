@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <mutex>
 
-#include "sigbus/guarded_copy.h"
 #include "fault/userfault.h"
 #include "fault/vma_budget.h"
+#include "sigbus/guarded_copy.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03

@@ -13,9 +13,9 @@
 
 #include "device/backing.h"
 #include "fault/fault_client.h"
-#include "sigbus/mapped_range.h"
 #include "fault/page_range.h"
 #include "fault/run_map.h"
+#include "sigbus/mapped_range.h"
 
 namespace dax {
 

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "napi/args.h"
 #include "device/direct_io.h"
-#include "sigbus/fault_signals.h"
-#include "napi/leased_memory.h"
 #include "device/mapping.h"
-#include "persist/persist.h"
 #include "device/source.h"
+#include "napi/args.h"
+#include "napi/leased_memory.h"
+#include "persist/persist.h"
+#include "sigbus/fault_signals.h"
 
 namespace dax {
 namespace {

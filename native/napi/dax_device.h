@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <memory>
 
-#include "napi/args.h"
 #include "fault/fault_region.h"
+#include "napi/args.h"
 
 namespace dax {
 

@@ -6,10 +6,10 @@
 #include <mutex>
 #include <vector>
 
-#include "napi/args.h"
-#include "napi/dax_device.h"
 #include "fault/fault_file.h"
 #include "fault/fault_service.h"
+#include "napi/args.h"
+#include "napi/dax_device.h"
 #include "napi/isolate_client.h"
 #include "napi/leased_memory.h"
 

@@ -21,12 +21,12 @@
 #include <utility>
 #include <vector>
 
+#include "device/mapping.h"
+#include "device/source.h"
 #include "fault/fault_file.h"
 #include "fault/fault_service.h"
 #include "sigbus/fault_signals.h"
 #include "sigbus/guarded_copy.h"
-#include "device/mapping.h"
-#include "device/source.h"
 
 namespace {
 
