@@ -23,7 +23,7 @@ function pattern(length: number, start = 0): Buffer {
   return Buffer.from(Uint16Array.from({ length: Math.ceil(length / 2) }, (_, n) => start + n * 7).buffer, 0, length);
 }
 
-t.test('12: a hole costs one getBlock a block, or one in all where its length is told', (test) => {
+t.test('a hole costs one getBlock a block, or one in all where its length is told (GB-5)', (test) => {
   for (const holeLen of [false, true]) {
     const tfs = new Tfs({ holeLen });
     const file = tfs.file(tfs.inode(16384));
@@ -39,7 +39,7 @@ t.test('12: a hole costs one getBlock a block, or one in all where its length is
   test.end();
 });
 
-t.test('13: a read ends at i_size', async (test) => {
+t.test('a read ends at i_size (IO-3)', async (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(5000, 'a'));
   const read = filled(8192, 1);
@@ -52,7 +52,7 @@ t.test('13: a read ends at i_size', async (test) => {
   test.equal(tfs.calls.length, length, 'no getBlock');
 });
 
-t.test('14: data, a hole, data', (test) => {
+t.test('a hole between data reads as zeros and allocates nothing (IO-7)', (test) => {
   for (const holeLen of [false, true]) {
     const tfs = new Tfs({ holeLen });
     const file = tfs.file();
@@ -67,7 +67,7 @@ t.test('14: data, a hole, data', (test) => {
   test.end();
 });
 
-t.test('15: unwritten blocks read as zeros and stay as they are', async (test) => {
+t.test('unwritten blocks read as zeros and stay as they are (IO-7)', async (test) => {
   const tfs = new Tfs();
   const inode = tfs.inode(8192);
   tfs.allocate(inode, 0, 2, true);
@@ -84,7 +84,7 @@ t.test('15: unwritten blocks read as zeros and stay as they are', async (test) =
   test.equal(tfs.placeOf(inode, 0)?.unwritten, true);
 });
 
-t.test('15: also where they are not mapped (GB-6), and no read is allowed to say where', (test) => {
+t.test('unwritten blocks that are not mapped read as zeros too (GB-6)', (test) => {
   const tfs = new Tfs();
   const inode = tfs.inode(4096);
   tfs.onGetBlock = (_inode, _iblock, bh) => {
@@ -102,7 +102,7 @@ t.test('15: also where they are not mapped (GB-6), and no read is allowed to say
   test.end();
 });
 
-t.test('16: one extent, three windows of a device that gives a page at a time', (test) => {
+t.test('one getBlock serves three windows of a device that gives a page at a time (IO-4)', (test) => {
   const tfs = new Tfs({ devices: [new MemoryDevice(undefined, 'brd')] });
   const file = tfs.fileOf(pattern(12288));
   const read = zeros(12288);
@@ -119,7 +119,7 @@ t.test('16: one extent, three windows of a device that gives a page at a time', 
   test.end();
 });
 
-t.test('IO-5: what is asked for does not count the bytes before the position', (test) => {
+t.test('what is asked for does not count the bytes before the position (IO-5)', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(pattern(8192));
   const read = zeros(4096);
@@ -132,7 +132,7 @@ t.test('IO-5: what is asked for does not count the bytes before the position', (
   test.end();
 });
 
-t.test('IO-4: every part of an extent in short windows, for every block size', (test) => {
+t.test('every part of an extent is read and written in short windows, for every block size (IO-4)', (test) => {
   for (const blockSize of [512, 1024, 2048, 4096]) {
     const tfs = new Tfs({ blockSize, devices: [new MemoryDevice(1024 * 1024, 'brd')] });
     // So that extents do not begin at a page.
@@ -157,7 +157,7 @@ t.test('IO-4: every part of an extent in short windows, for every block size', (
   test.end();
 });
 
-t.test('18: an answer against the contract is EIO, and nothing moves', async (test) => {
+t.test('an answer against the contract is EIO, and nothing moves (GB-3, GB-4, GB-8)', async (test) => {
   const answers: Record<string, (bh: BufferHead) => unknown> = {
     'a positive number (GB-4)': (bh) => (map(bh), 1),
     'a positive errno': (bh) => (map(bh), 28),
@@ -196,7 +196,7 @@ t.test('18: an answer against the contract is EIO, and nothing moves', async (te
   }
 });
 
-t.test('GB-10: what getBlock throws or returns comes out', (test) => {
+t.test('what getBlock throws or returns comes out (GB-10)', (test) => {
   const tfs = new Tfs();
   const file = tfs.file(tfs.inode(4096));
   tfs.onGetBlock = () => -122;
@@ -217,7 +217,7 @@ t.test('GB-10: what getBlock throws or returns comes out', (test) => {
   test.end();
 });
 
-t.test('GB-5: any state bit makes the length of a hole count', (test) => {
+t.test('any state bit makes the length of a hole count (GB-5)', (test) => {
   for (const [state, calls] of [
     [0, 2],
     [1, 1],
@@ -233,7 +233,7 @@ t.test('GB-5: any state bit makes the length of a hole count', (test) => {
   test.end();
 });
 
-t.test('GB-6: New in answer to a lookup is against the contract: it would show garbage', (test) => {
+t.test('New in answer to a lookup is against the contract: it would show garbage (GB-6)', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(4096, 'a'));
   tfs.onGetBlock = (_inode, _iblock, bh) => {
@@ -254,7 +254,7 @@ t.test('GB-6: New in answer to a lookup is against the contract: it would show g
   test.end();
 });
 
-t.test('GB-8: a boundary is a hint', (test) => {
+t.test('a boundary is a hint (GB-8)', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(pattern(8192));
   const { getBlock } = tfs.operations;
@@ -269,7 +269,7 @@ t.test('GB-8: a boundary is a hint', (test) => {
   test.end();
 });
 
-t.test('GB-6: what a call left in the buffer head is not there in the next', (test) => {
+t.test('what a call left in the buffer head is not there in the next (GB-7)', (test) => {
   const tfs = new Tfs({ maxRun: 1 });
   const file = tfs.file(tfs.inode(12288));
   const seen: unknown[] = [];
@@ -287,7 +287,7 @@ t.test('GB-6: what a call left in the buffer head is not there in the next', (te
   test.end();
 });
 
-t.test('GB-7: a hole as the second answer to a write overwrites nothing', (test) => {
+t.test('a hole as the second answer to a write overwrites nothing (GB-7)', (test) => {
   const tfs = new Tfs();
   const file = tfs.file();
   tfs.onGetBlock = (_inode, iblock, bh) => {
@@ -301,7 +301,7 @@ t.test('GB-7: a hole as the second answer to a write overwrites nothing', (test)
   test.end();
 });
 
-t.test('32: vectors with empty segments, split in other places', async (test) => {
+t.test('vectors with empty segments read what vectors split in other places wrote (IO-17)', async (test) => {
   for (const options of [{}, { maxRun: 1 }, { unwritten: true }, { blockSize: 512, maxRun: 3 }]) {
     for (const driver of ['pmem', 'brd'] as const) {
       const tfs = new Tfs({ ...options, devices: [new MemoryDevice(undefined, driver)] });
@@ -334,7 +334,7 @@ t.test('32: vectors with empty segments, split in other places', async (test) =>
   test.equal(file.readSync([zeros(0)], 0), 0);
 });
 
-t.test('27: memory of the user that is not there', async (test) => {
+t.test('a read into memory that is not there is EFAULT (IO-11)', async (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(8192, 'a'));
   tfs.device.failAt(0, 'EFAULT');
@@ -350,7 +350,7 @@ t.test('27: memory of the user that is not there', async (test) => {
   test.throws(() => file.readSync(zeros(10), 5000), { code: 'EFAULT' });
 });
 
-t.test('IO-6: an error after progress comes with the next call', async (test) => {
+t.test('an error after progress comes with the next call (IO-6)', async (test) => {
   const tfs = new Tfs({ maxRun: 1 });
   const file = tfs.fileOf(filled(12288, 'a'));
   tfs.failOn(2, 'EIO');
@@ -367,7 +367,7 @@ t.test('IO-6: an error after progress comes with the next call', async (test) =>
   test.throws(() => file.readSync(zeros(1), 4096), { code: 'EHWPOISON' });
 });
 
-t.test('33: no bytes', async (test) => {
+t.test('a read or write of no bytes asks nothing and changes no times (IO-12, IO-13)', async (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(10, 'a'));
   file.inode.atimeMs = file.inode.mtimeMs = file.inode.ctimeMs = 1;
@@ -383,7 +383,7 @@ t.test('33: no bytes', async (test) => {
   test.not(file.inode.atimeMs, 1, 'a read at the end is one (IO-12)');
 });
 
-t.test('IO-12: a read that fails was an access, a read-only file has none', (test) => {
+t.test('a read that fails changes the time of access, except of a read-only file (IO-12)', (test) => {
   const tfs = new Tfs();
   const inode = tfs.inode(4096);
   tfs.failOn(0, 'EIO');
@@ -420,7 +420,7 @@ t.test('several devices in one file, partitions among them', (test) => {
   test.end();
 });
 
-t.test('DA-3: a partition that does not begin at a page has no direct access: its files are copied', async (test) => {
+t.test('a partition that does not begin at a page has no direct access: its files are copied (DA-3)', async (test) => {
   for (const blockSize of [512, 1024, 4096]) {
     const whole = new MemoryDevice();
     const bdev = partition(whole, 63, 801);

@@ -10,7 +10,7 @@ const ORDER: readonly LockRank[] = ['ilock', 'inval', 'page entry', 'filesystem'
 
 for (const [outer, outerRank] of ORDER.entries()) {
   for (const [inner, innerRank] of ORDER.entries()) {
-    t.test(`LK-1: ${innerRank} inside ${outerRank}`, async (test) => {
+    t.test(`the order of locks decides about ${innerRank} inside ${outerRank} (LK-1)`, async (test) => {
       const isRight = inner >= outer;
       const wrong = { message: `LK-1: ${innerRank} inside ${outerRank}: the order of locks is ${ORDER.join(', ')}` };
       for (const form of ['Shared', 'Exclusive'] as const) {
@@ -37,7 +37,7 @@ for (const [outer, outerRank] of ORDER.entries()) {
   }
 }
 
-t.test('LK-1: a lock that the operation holds already', async (test) => {
+t.test('an operation cannot take a lock that it holds already (LK-1)', async (test) => {
   const lock = new RwLock('ilock');
   const again = { message: 'LK-1: the operation holds this ilock already' };
   await asOperation(async () => {
@@ -54,7 +54,7 @@ t.test('LK-1: a lock that the operation holds already', async (test) => {
   lock.releaseExclusive();
 });
 
-t.test('LK-1: each operation has its own, whatever comes at its awaits', async (test) => {
+t.test('each operation has its own locks, whatever comes at its awaits (LK-1)', async (test) => {
   const inode = new Tfs().inode();
   const [parked, park] = latch();
   const [resumed, resume] = latch();
@@ -84,7 +84,7 @@ t.test('LK-1: each operation has its own, whatever comes at its awaits', async (
   inode.ilock.releaseExclusive();
 });
 
-t.test('LK-1: a lock that another operation lets go', async (test) => {
+t.test('another operation may let a lock go (LK-1)', async (test) => {
   const lock = new RwLock('inval');
   const [taken, take] = latch();
   const [released, release] = latch();
@@ -100,7 +100,7 @@ t.test('LK-1: a lock that another operation lets go', async (test) => {
   await first;
 });
 
-t.test("LK-1: what a filesystem's callbacks do is part of the operation that calls them", async (test) => {
+t.test("what a filesystem's callbacks do is part of the operation that calls them (LK-1)", async (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(Buffer.alloc(8192, 'a'));
   const other = tfs.fileOf(Buffer.alloc(8192, 'b'));

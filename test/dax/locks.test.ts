@@ -94,7 +94,7 @@ function state({ inode }: DaxFile): unknown {
 }
 
 for (const [name, operation] of Object.entries({ ...EXCLUDED, read: READ })) {
-  t.test(`LK-4: while a write copies, a ${name} waits`, async (test) => {
+  t.test(`while a write copies, a ${name} waits (LK-4)`, async (test) => {
     const tfs = new Tfs();
     const file = tfs.fileOf(filled(LARGE, 'a'));
     const parked = tfs.device.park();
@@ -124,7 +124,7 @@ for (const [name, operation] of Object.entries({ ...EXCLUDED, read: READ })) {
 }
 
 for (const [name, operation] of Object.entries(EXCLUDED)) {
-  t.test(`LK-4: while a read copies, a ${name} waits`, async (test) => {
+  t.test(`while a read copies, a ${name} waits (LK-4)`, async (test) => {
     const tfs = new Tfs();
     const file = tfs.fileOf(w(LARGE));
     const parked = tfs.device.park();
@@ -149,7 +149,7 @@ for (const [name, operation] of Object.entries(EXCLUDED)) {
   });
 }
 
-t.test('67: truncation waits for a read, whose blocks go to another file afterwards', async (test) => {
+t.test('truncation waits for a read, whose blocks go to another file afterwards (LK-4)', async (test) => {
   const tfs = new Tfs({ blocksPerDevice: LARGE / 4096 });
   const file = tfs.fileOf(w(LARGE));
   const target = zeros(LARGE);
@@ -167,7 +167,7 @@ t.test('67: truncation waits for a read, whose blocks go to another file afterwa
   test.ok(contents(other).equals(filled(LARGE, 'o')));
 });
 
-t.test('67: at full size, on a device that copies on other threads', async (test) => {
+t.test('truncation waits for a large read that other threads copy (LK-4)', async (test) => {
   const MIB = 1024 * KIB;
   const device = openSync(scratchPath(test, '/dev/shm'), { size: 256 * MIB });
   test.teardown(() => device.close());
@@ -193,7 +193,7 @@ t.test('67: at full size, on a device that copies on other threads', async (test
   checkFree(test, file);
 });
 
-t.test('TR-6: truncation waits for I/O that locks nothing', async (test) => {
+t.test('truncation waits for I/O that locks nothing (TR-6)', async (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(w(LARGE));
   for (const start of [() => file.truncate(0), () => file.punchHole(0, LARGE), () => file.zeroRange(0, LARGE)]) {
@@ -221,7 +221,7 @@ t.test('TR-6: truncation waits for I/O that locks nothing', async (test) => {
   }
 });
 
-t.test('35: DIO_LOCKING waits for a writer, without it nothing does', async (test) => {
+t.test('DIO_LOCKING waits for a writer, without it nothing does (IO-2)', async (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(w(100));
   const { inode } = file;

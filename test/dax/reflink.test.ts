@@ -1,4 +1,4 @@
-// Files that have blocks in common (case 82, CW-1, CW-3): what is stored to one is not seen in the other, and of a block that is
+// Files that have blocks in common (CW-1, CW-3): what is stored to one is not seen in the other, and of a block that is
 // stored to in part the rest is what it was.
 
 import '../helpers/assert-locks.js';
@@ -83,7 +83,7 @@ function onEveryWay(title: string, run: (test: Test, way: CowWay, pair: (bytes: 
   });
 }
 
-onEveryWay('82: a write to a block that two files share', (test, _way, pair) => {
+onEveryWay('a write to a block that two files share leaves the other file as it was (CW-1)', (test, _way, pair) => {
   for (const blockSize of BLOCK_SIZES) {
     const { fs, a, b, bytes } = pair(Buffer.alloc(4096, 'a'), { blockSize });
     test.equal(a.writeSync(Buffer.alloc(10, 'b'), 100), 10);
@@ -100,7 +100,7 @@ onEveryWay('82: a write to a block that two files share', (test, _way, pair) => 
   }
 });
 
-onEveryWay('82: head and tail of a write of several blocks', (test, way, pair) => {
+onEveryWay('a write of several shared blocks copies the head and the tail that it does not cover (CW-1)', (test, way, pair) => {
   for (const blockSize of BLOCK_SIZES) {
     const random = Buffer.from(Array.from({ length: 10 * blockSize }, (_, n) => (n * 7 + Math.floor(n / 251)) % 256));
     const { a, b, bytes, device } = pair(random, { blockSize });
@@ -116,7 +116,7 @@ onEveryWay('82: head and tail of a write of several blocks', (test, way, pair) =
   }
 });
 
-onEveryWay('82: truncation, zeroing and holes leave the other file as it was', (test, _way, pair) => {
+onEveryWay('truncation, zeroing and holes leave the other file as it was (CW-1)', (test, _way, pair) => {
   for (const blockSize of BLOCK_SIZES) {
     const { fs, a, b, bytes, others } = pair(Buffer.alloc(3 * PAGE_SIZE, 'a'), { blockSize });
     const expected = Buffer.from(bytes);
@@ -140,7 +140,7 @@ onEveryWay('82: truncation, zeroing and holes leave the other file as it was', (
   }
 });
 
-onEveryWay('82: the end of the file within a block that is shared', (test, _way, pair) => {
+onEveryWay('a file that ends within a shared block shows zeros past its end when it grows (CW-1, TR-8)', (test, _way, pair) => {
   const { a, b, bytes } = pair(Buffer.alloc(5000, 'a'));
   a.writeSync(Buffer.from('z'), 9000);
   test.ok(contents(a).equals(Buffer.concat([bytes, Buffer.alloc(4000), Buffer.from('z')])));
@@ -254,7 +254,7 @@ t.test('unsharing what an asynchronous write is filling', async (test) => {
   fs.check([a, b]);
 });
 
-onEveryWay('CW-3: unsharing', (test, _way, pair) => {
+onEveryWay('unsharing gives a file blocks of its own, and changes no bytes (CW-3)', (test, _way, pair) => {
   for (const blockSize of BLOCK_SIZES) {
     const { fs, a, b, bytes } = pair(Buffer.alloc(10 * KIB, 'a'), { blockSize });
     const perPage = PAGE_SIZE / blockSize;

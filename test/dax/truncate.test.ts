@@ -13,7 +13,7 @@ function contents(file: DaxFile): Buffer {
   return bytes;
 }
 
-t.test('61: cut off and grown again', async (test) => {
+t.test('a file that is cut off and grown again reads as zeros past the cut (TR-6, TR-9)', async (test) => {
   for (const blockSize of BLOCK_SIZES) {
     for (const form of ['truncate', 'truncateSync'] as const) {
       const tfs = new Tfs({ blockSize });
@@ -24,7 +24,7 @@ t.test('61: cut off and grown again', async (test) => {
       await file[form](100);
       test.equal(file.size, 100);
       test.ok(filled(100, 'a').equals(tfs.media(file.inode, 0).subarray(0, 100)));
-      test.ok(zeros(blockSize - 100).equals(tfs.media(file.inode, 0).subarray(100)), 'TR-9');
+      test.ok(zeros(blockSize - 100).equals(tfs.media(file.inode, 0).subarray(100)), 'the tail is zeros on the medium (TR-9)');
       test.equal(tfs.freeBlocks, free - 1);
       test.not(file.inode.mtimeMs, 1);
       test.not(file.inode.ctimeMs, 1);
@@ -35,7 +35,7 @@ t.test('61: cut off and grown again', async (test) => {
   }
 });
 
-t.test('TR-6: the same size changes no block, and the times, which is what ftruncate is called for', (test) => {
+t.test('truncation to the same size changes the times, which is what ftruncate is called for, and no block (TR-6)', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(100, 'a'));
   file.inode.mtimeMs = 1;
@@ -47,7 +47,7 @@ t.test('TR-6: the same size changes no block, and the times, which is what ftrun
   test.end();
 });
 
-t.test('TR-6: what is no regular file has no size to set', (test) => {
+t.test('what is no regular file has no size to set (TR-6)', (test) => {
   const tfs = new Tfs();
   const inode = tfs.inode(100);
   inode.mode = 0o040755;
@@ -57,7 +57,7 @@ t.test('TR-6: what is no regular file has no size to set', (test) => {
   test.end();
 });
 
-t.test('TR-8: what a mapping stored past the end is zeros when the file grows', (test) => {
+t.test('what a mapping stored past the end is zeros when the file grows (TR-8)', (test) => {
   for (const blockSize of BLOCK_SIZES) {
     const grow: Record<string, (file: DaxFile) => void> = {
       truncate: (file) => {
@@ -81,7 +81,7 @@ t.test('TR-8: what a mapping stored past the end is zeros when the file grows', 
   test.end();
 });
 
-t.test('64: truncation asks about the page that the end is in', (test) => {
+t.test('truncation asks about the page that the end is in (TR-4)', (test) => {
   const tfs = new Tfs();
   const free = tfs.freeBlocks;
   const file = tfs.file(tfs.inode(16384));
@@ -113,7 +113,7 @@ t.test('whatever changes the content takes the set-id bits away', async (test) =
   }
 });
 
-t.test('65: zeroing part of a page', (test) => {
+t.test('daxZeroPageRange zeroes the bytes of its range that were written, and no others (TR-1, TR-3)', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(8192, 'a'));
   const { inode } = file;
@@ -155,7 +155,7 @@ t.test('65: zeroing part of a page', (test) => {
   test.end();
 });
 
-t.test('65: over blocks smaller than a page', (test) => {
+t.test('daxZeroPageRange works over blocks smaller than a page (TR-2)', (test) => {
   for (const blockSize of BLOCK_SIZES) {
     const tfs = new Tfs({ blockSize, maxRun: 1 });
     const file = tfs.file(tfs.inode());
@@ -181,7 +181,7 @@ t.test('65: over blocks smaller than a page', (test) => {
   test.end();
 });
 
-t.test('68: clearing blocks', (test) => {
+t.test('daxClearBlocks zeroes window by window, and stops at an error (TR-5)', (test) => {
   const tfs = new Tfs({ devices: [new MemoryDevice(undefined, 'brd')] });
   const inode = tfs.inode();
   const { device } = tfs;
@@ -217,7 +217,7 @@ t.test('68: clearing blocks', (test) => {
   test.end();
 });
 
-t.test('69: the size is set before blocks go, and nobody may look for them', (test) => {
+t.test('the size is set before blocks go, and nobody may look for them (TR-7)', (test) => {
   const tfs = new Tfs();
   const file = tfs.fileOf(filled(16384, 'a'));
   contents(file);
@@ -235,7 +235,7 @@ t.test('69: the size is set before blocks go, and nobody may look for them', (te
   test.end();
 });
 
-t.test('TR-10: blocks past the end that could not be freed go before the file grows', (test) => {
+t.test('blocks past the end that could not be freed go before the file grows (TR-10)', (test) => {
   const broken = () => {
     throw new DaxError({ errno: 'EIO', syscall: 'truncateBlocks' });
   };
@@ -269,7 +269,7 @@ t.test('TR-10: blocks past the end that could not be freed go before the file gr
   test.end();
 });
 
-t.test('71: a full disk, partial failures, then unlink', async (test) => {
+t.test('a full disk has all its blocks back after partial failures and unlink (IO-16)', async (test) => {
   const tfs = new Tfs({ blocksPerDevice: 20 });
   const files = [tfs.file(), tfs.file(), tfs.file()];
   const inodes = files.map(({ inode }) => inode);
@@ -296,7 +296,7 @@ t.test('71: a full disk, partial failures, then unlink', async (test) => {
   tfs.check([]);
 });
 
-t.test('TR-12: a hole is punched, its edges are zeroed', async (test) => {
+t.test('a hole is punched, its edges are zeroed (TR-12)', async (test) => {
   for (const blockSize of BLOCK_SIZES) {
     for (const [pos, length] of [
       [0, 16384],
@@ -330,7 +330,7 @@ t.test('TR-12: a hole is punched, its edges are zeroed', async (test) => {
   }
 });
 
-t.test('TR-12: no error in the middle of a punch frees a block', (test) => {
+t.test('no error in the middle of a punch frees a block (TR-12)', (test) => {
   const tfs = new Tfs({ maxRun: 1 });
   const file = tfs.fileOf(filled(16384, 'a'));
   const free = tfs.freeBlocks;

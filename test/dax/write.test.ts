@@ -23,7 +23,7 @@ function contents(file: DaxFile): Buffer {
 /** What can be told of new blocks: garbage, zeroed, or unwritten. */
 const ALLOCATIONS: readonly TfsOptions[] = [{}, { zeroOnAlloc: true }, { unwritten: true }];
 
-t.test('20: ten bytes in a new file', async (test) => {
+t.test('ten bytes in a new file have zeros around them (IO-8)', async (test) => {
   for (const options of ALLOCATIONS) {
     for (const form of ['write', 'writeSync'] as const) {
       const tfs = new Tfs(options);
@@ -37,7 +37,7 @@ t.test('20: ten bytes in a new file', async (test) => {
   }
 });
 
-t.test('22: three blocks in one run: one call, and only what is not written is zeroed', (test) => {
+t.test('three blocks in one run cost one call, and only what is not written is zeroed (IO-8)', (test) => {
   const tfs = new Tfs();
   const file = tfs.file();
   test.equal(file.writeSync(filled(8192, 'x'), 100), 8192);
@@ -73,7 +73,7 @@ t.test('a hole that a read has seen is allocated by a write, whose source stays 
   test.end();
 });
 
-t.test('23: written blocks are not zeroed', (test) => {
+t.test('written blocks are not zeroed (IO-8)', (test) => {
   for (const driver of ['pmem', 'brd'] as const) {
     const tfs = new Tfs({ devices: [new MemoryDevice(undefined, driver)] });
     const file = tfs.fileOf(filled(8192, 'a'));
@@ -84,7 +84,7 @@ t.test('23: written blocks are not zeroed', (test) => {
   test.end();
 });
 
-t.test('24: unwritten blocks are zeroed around the write and converted before the lock is free', async (test) => {
+t.test('unwritten blocks are zeroed around the write and converted before the lock is free (IO-8, IO-14)', async (test) => {
   const tfs = new Tfs();
   const inode = tfs.inode();
   tfs.allocate(inode, 0, 2, true);
@@ -114,7 +114,7 @@ t.test('an unwritten extent that a write covers in part: what was not reached is
   test.end();
 });
 
-t.test('25: no space for the third block', async (test) => {
+t.test('a write without space for its third block is short, and the next one fails (IO-6)', async (test) => {
   for (const options of ALLOCATIONS) {
     for (const form of ['write', 'writeSync'] as const) {
       const tfs = new Tfs({ ...options, maxRun: 1 });
@@ -132,7 +132,7 @@ t.test('25: no space for the third block', async (test) => {
   }
 });
 
-t.test('26: no space at all', async (test) => {
+t.test('a write without any space fails, and has changed the times (IO-13)', async (test) => {
   for (const form of ['write', 'writeSync'] as const) {
     const tfs = new Tfs();
     const file = tfs.file();
@@ -149,7 +149,7 @@ t.test('26: no space at all', async (test) => {
   }
 });
 
-t.test('19: a write answered with a hole', (test) => {
+t.test('a write that getBlock answers with a hole is EIO, and changes nothing (GB-7)', (test) => {
   const tfs = new Tfs();
   const file = tfs.file();
   tfs.onGetBlock = (_inode, _iblock, bh) => {
@@ -165,7 +165,7 @@ t.test('19: a write answered with a hole', (test) => {
   test.end();
 });
 
-t.test('GB-11: strictInit refuses what is not initialised within the file', async (test) => {
+t.test('strictInit refuses what is not initialised within the file (GB-11)', async (test) => {
   const refused = { code: 'EIO', reason: 'UNINITIALISED_EXTENT', syscall: 'getBlock' };
   for (const unwritten of [false, true]) {
     for (const blockSize of [4096, 1024]) {
@@ -191,7 +191,7 @@ t.test('GB-11: strictInit refuses what is not initialised within the file', asyn
   }
 });
 
-t.test('GB-11: strictInit goes by pages, which is what a fault maps', (test) => {
+t.test('strictInit goes by pages, which is what a fault maps (GB-11)', (test) => {
   const tfs = new Tfs({ strictInit: true, blockSize: 512 });
   const file = tfs.fileOf(filled(600, 'a'));
   test.throws(() => file.writeSync(filled(10, 'b'), 2048), { code: 'EIO', reason: 'UNINITIALISED_EXTENT' }, 'in the page of the end');
@@ -200,7 +200,7 @@ t.test('GB-11: strictInit goes by pages, which is what a fault maps', (test) => 
   test.end();
 });
 
-t.test('GB-11: strictInit takes zeroed blocks, and unwritten ones for reading', (test) => {
+t.test('strictInit takes zeroed blocks, and unwritten ones for reading (GB-11)', (test) => {
   const tfs = new Tfs({ strictInit: true, zeroOnAlloc: true });
   const file = tfs.fileOf(filled(4096, 'a'));
   file.truncateSync(16384);
@@ -212,7 +212,7 @@ t.test('GB-11: strictInit takes zeroed blocks, and unwritten ones for reading', 
   test.end();
 });
 
-t.test('27: memory of the user that is not there', (test) => {
+t.test('a write from memory that is not there is EFAULT (IO-11)', (test) => {
   const tfs = new Tfs();
   const file = tfs.file();
   tfs.device.failAt(0, 'EFAULT');
@@ -223,7 +223,7 @@ t.test('27: memory of the user that is not there', (test) => {
 });
 
 // The places where copies of a write of 12288 bytes from 1000 on stop, in a file of holes that has a size already.
-t.test('IO-9: a copy that stops within new blocks leaves nothing of the medium', async (test) => {
+t.test('a copy that stops within new blocks leaves nothing of the medium (IO-9)', async (test) => {
   for (const options of [{ unwritten: true }, {}, { maxRun: 2 }, { blockSize: 1024 }, { blockSize: 512, unwritten: true }]) {
     for (const driver of ['pmem', 'brd'] as const) {
       for (const stop of [0, 1, 1000, 1001, 4095, 4096, 4097, 8191, 8192, 10_000, 13_287]) {
@@ -258,7 +258,7 @@ t.test('IO-9: a copy that stops within new blocks leaves nothing of the medium',
   }
 });
 
-t.test('IO-9: where there is no direct access to the blocks just allocated', (test) => {
+t.test('a write without direct access to the blocks just allocated leaves nothing of the medium (IO-9)', (test) => {
   for (const options of [{}, { unwritten: true }, { blockSize: 1024 }]) {
     for (const pos of [0, 4096, 8192]) {
       const tfs = new Tfs({ ...options, devices: [new MemoryDevice(256 * KIB, 'brd')] });
@@ -276,7 +276,7 @@ t.test('IO-9: where there is no direct access to the blocks just allocated', (te
   test.end();
 });
 
-t.test('IO-16: a failed or short write leaves no block past the end', (test) => {
+t.test('a failed or short write leaves no block past the end (IO-16)', (test) => {
   for (const maxRun of [1, 2, 100]) {
     for (const [stop, blocks] of [
       [0, 0],
@@ -299,7 +299,7 @@ t.test('IO-16: a failed or short write leaves no block past the end', (test) => 
   test.end();
 });
 
-t.test('29: a write past the end leaves a hole', (test) => {
+t.test('a write past the end leaves a hole (IO-15)', (test) => {
   for (const blockSize of [1024, 4096]) {
     const tfs = new Tfs({ blockSize });
     const file = tfs.file();
@@ -309,14 +309,14 @@ t.test('29: a write past the end leaves a hole', (test) => {
     test.equal(file.writeSync(filled(1, 'b'), 8192), 1);
     test.equal(file.size, 8193);
     test.equal(tfs.placeOf(file.inode, 4096 / blockSize), undefined, 'nothing is there');
-    test.ok(contents(file).equals(Buffer.concat([filled(100, 'a'), zeros(8092), filled(1, 'b')])), 'TR-8');
+    test.ok(contents(file).equals(Buffer.concat([filled(100, 'a'), zeros(8092), filled(1, 'b')])), 'the gap is zeros (TR-8)');
     file.writeSync(filled(1, 'c'), 8193 + 10);
     test.ok(contents(file).subarray(8193, 8203).equals(zeros(10)));
   }
   test.end();
 });
 
-t.test('30: i_size rises after the data is there', async (test) => {
+t.test('i_size rises after the data is there (IO-13)', async (test) => {
   for (const form of ['write', 'writeSync'] as const) {
     const tfs = new Tfs({ maxRun: 1 });
     const file = tfs.fileOf(filled(100, 'a'));
@@ -329,7 +329,7 @@ t.test('30: i_size rises after the data is there', async (test) => {
   }
 });
 
-t.test('31: a synchronous write is followed by fsync', async (test) => {
+t.test('a synchronous write is followed by fsync, whose error replaces its result (IO-13)', async (test) => {
   for (const form of ['write', 'writeSync'] as const) {
     const tfs = new Tfs();
     const file = tfs.file(tfs.inode(), { sync: true });
@@ -354,7 +354,7 @@ t.test('31: a synchronous write is followed by fsync', async (test) => {
   test.strictSame(mounted.syncs, [{ pos: 0, end: 1 }], 'of a filesystem that is mounted so');
 });
 
-t.test('34: two that append', async (test) => {
+t.test('two that append to one file lose no record (IO-13)', async (test) => {
   const tfs = new Tfs();
   const inode = tfs.inode();
   const record = (who: string, n: number) => Buffer.from(`${who}${String(n).padStart(35, '.')}\n`);
@@ -376,7 +376,7 @@ t.test('34: two that append', async (test) => {
   }
 });
 
-t.test('34: two that append, each a thousand records at once', async (test) => {
+t.test('two that append a thousand records at once lose none (IO-13)', async (test) => {
   const tfs = new Tfs({ maxRun: 1 });
   const inode = tfs.inode();
   const record = (who: string, n: number) => Buffer.from(`${who}${String(n).padStart(35, '.')}\n`);
@@ -396,7 +396,7 @@ t.test('34: two that append, each a thousand records at once', async (test) => {
   test.ok(isFree(inode));
 });
 
-t.test('36: the most bytes that a file can have', async (test) => {
+t.test('a write at maxBytes is EFBIG, and one that reaches it is short (IO-13)', async (test) => {
   const tfs = new Tfs({ maxBytes: 10_000 });
   const file = tfs.file();
   test.throws(() => file.writeSync(filled(1, 'x'), 10_000), { code: 'EFBIG' });
@@ -411,7 +411,7 @@ t.test('36: the most bytes that a file can have', async (test) => {
   }, { code: 'EFBIG' });
 });
 
-t.test('37: endIo replaces the result', async (test) => {
+t.test('an error of endIo replaces the result (IO-14)', async (test) => {
   const errno = -5;
   for (const answer of [() => errno, () => 1, () => Promise.resolve(0)]) {
     const tfs = new Tfs();
@@ -430,7 +430,7 @@ t.test('37: endIo replaces the result', async (test) => {
   }
 });
 
-t.test('IO-14: endIo is told of errors, and of the cookie of the last extent', (test) => {
+t.test('endIo is told of errors, and of the cookie of the last extent (IO-14)', (test) => {
   const tfs = new Tfs({ maxRun: 1 });
   const file = tfs.file();
   tfs.onGetBlock = (_inode, iblock, bh) => {
@@ -459,7 +459,7 @@ t.test('IO-14: endIo is told of errors, and of the cookie of the last extent', (
   test.end();
 });
 
-t.test('IO-1: the I/O is counted, or by the caller', (test) => {
+t.test('daxDoIo counts its I/O, unless the caller does (IO-1)', (test) => {
   const tfs = new Tfs();
   const { inode } = tfs.file();
   const counts: number[] = [];
@@ -475,7 +475,7 @@ t.test('IO-1: the I/O is counted, or by the caller', (test) => {
   test.end();
 });
 
-t.test('IO-19: an abort between pieces, within one, and before the first', async (test) => {
+t.test('an abort stops a write between pieces, within one, and before the first (IO-19)', async (test) => {
   const tfs = new Tfs();
   const file = tfs.file();
   const large = filled(300 * KIB, 'x');

@@ -1,5 +1,5 @@
-// Whether a file is DAX, as mount options and the flag of ext4 (`chattr +x`) have it: told truly (cases 76 to 79, after
-// xfstests' generic/470, 606, 607 and 608).
+// Whether a file is DAX, as mount options and the flag of ext4 (`chattr +x`) have it: told truly (IN-2 to IN-4, after
+// generic/470, 606, 607 and 608 of xfstests).
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -57,13 +57,13 @@ t.test('ext4 on pmem', { skip }, (t) => {
       for (const folder of folders) mkdirSync(folder);
       run('chattr', '+x', folders[0]);
       run('chattr', '-x', folders[1]);
-      t.strictSame(folders.map((folder) => isDax(made(folder, 'file'))), [flagged, plain], `77: ${options}`);
+      t.strictSame(folders.map((folder) => isDax(made(folder, 'file'))), [flagged, plain], `mounted with ${options} (IN-2)`);
     });
   }
 
   mounted('dax=never', (root) => {
     const path = made(root, 'cached');
-    t.throws(() => openSync(path, { requireDax: true }), { code: 'EOPNOTSUPP', reason: 'NOT_DAX' }, '76: no MAP_SYNC');
+    t.throws(() => openSync(path, { requireDax: true }), { code: 'EOPNOTSUPP', reason: 'NOT_DAX' }, 'a file that is not DAX has no MAP_SYNC (MS-1)');
     t.throws(() => openSync(path, { requireGranularity: 'cache_line' }), { code: 'EOPNOTSUPP' });
   });
 
@@ -72,23 +72,23 @@ t.test('ext4 on pmem', { skip }, (t) => {
     for (const folder of [flagged, plain]) mkdirSync(folder);
     run('chattr', '+x', flagged);
     mkdirSync(join(flagged, 'below'));
-    t.equal(isDax(made(flagged, 'below', 'file')), true, '78: a folder hands its flag on');
+    t.equal(isDax(made(flagged, 'below', 'file')), true, 'a folder hands its flag on (IN-3)');
     const [there, here] = [made(flagged, 'file'), made(plain, 'file')];
     run('cp', here, join(flagged, 'copy'));
     run('cp', there, join(plain, 'copy'));
-    t.strictSame([isDax(join(flagged, 'copy')), isDax(join(plain, 'copy'))], [true, false], '78: a copy takes the flag of where it goes');
+    t.strictSame([isDax(join(flagged, 'copy')), isDax(join(plain, 'copy'))], [true, false], 'a copy takes the flag of where it goes (IN-3)');
     run('mv', here, join(flagged, 'moved'));
     run('mv', there, join(plain, 'moved'));
-    t.strictSame([isDax(join(flagged, 'moved')), isDax(join(plain, 'moved'))], [false, true], '78: what is moved keeps its own');
+    t.strictSame([isDax(join(flagged, 'moved')), isDax(join(plain, 'moved'))], [false, true], 'what is moved keeps its own (IN-3)');
 
     const path = made(plain, 'toggled');
     for (const [flag, before] of [['+x', false], ['-x', true]] as const) {
       const device = openSync(path);
       run('chattr', flag, path);
-      t.equal(isDax(path), before, `79: chattr ${flag} of a file that is open`);
+      t.equal(isDax(path), before, `chattr ${flag} of a file that is open changes nothing yet (IN-4)`);
       device.closeSync();
       writeFileSync('/proc/sys/vm/drop_caches', '2');
-      t.equal(isDax(path), !before, `79: after chattr ${flag}, when everybody has closed it`);
+      t.equal(isDax(path), !before, `chattr ${flag} counts once everybody has closed the file (IN-4)`);
     }
   });
   // Others find no filesystem there, as it was.

@@ -33,7 +33,7 @@ function media(tfs: Tfs, file: DaxFile): Buffer {
   return Buffer.concat(blocks);
 }
 
-onEveryDevice('20, 29, 32, 61: files on', (test, wanted) => {
+onEveryDevice('files are written, read, truncated and grown on every device (IO-8, IO-15, IO-17, TR-8)', (test, wanted) => {
   const device = wanted.open();
   const random = seeded(test);
   for (const options of [{}, { blockSize: 512, maxRun: 3 }, { unwritten: true }, { blockSize: 1024, zeroOnAlloc: true }]) {
@@ -107,7 +107,7 @@ onEveryDevice('large copies leave the event loop free and hold the lock on', asy
   test.ok(contents(file).equals(all), 'an aborted write leaves what it found or what it wrote');
 });
 
-onEveryDevice('25, 71: a full filesystem on', async (test, wanted) => {
+onEveryDevice('a full filesystem gives all of its blocks back (IO-16)', async (test, wanted) => {
   const tfs = format(wanted.open(), { maxRun: 5 });
   const [file, other] = [tfs.file(), tfs.file()];
   test.equal(await other.write(Buffer.alloc(600 * KIB, 'o'), 0), 600 * KIB);

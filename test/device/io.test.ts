@@ -61,7 +61,7 @@ onEveryDevice('the end of', async (test, wanted) => {
   test.throws(() => device.writevSync([Buffer.alloc(1)], size), full);
 });
 
-onEveryDevice('32: vectors with segments of 1, 0, 4095 and 5000 bytes on', async (test, wanted) => {
+onEveryDevice('segments of 1, 0, 4095 and 5000 bytes are one range of the device (IO-17)', async (test, wanted) => {
   const device = wanted.open();
   const random = seeded(test);
   const segments = [1, 0, 4095, 5000].map((length) => random.bytes(length));

@@ -1,4 +1,4 @@
-// A mapped file as the source and the target of I/O on another (case 72, after xfstests' t_mmap_dio: generic/413, 605): from a
+// A mapped file as the source and the target of I/O on another (after t_mmap_dio of xfstests: generic/413, 605): from a
 // map of one kind of file to a file of each kind and back, buffered and O_DIRECT.
 
 import { closeSync, constants, fsyncSync, openSync as fsOpenSync, readSync, writeSync } from 'node:fs';
@@ -50,7 +50,7 @@ function check(test: Test, source: DaxDevice, map: Uint8Array, expected: Uint8Ar
   test.ok(again.equals(expected), `${what}: by read(2) too`);
 }
 
-onDevices('72: from a map of one file to another file, and back', SOURCES, (test, wanted: TestDevice) => {
+onDevices('a mapped file is the source and the target of I/O on another file', SOURCES, (test, wanted: TestDevice) => {
   for (const size of SIZES) {
     for (const [name, folder] of Object.entries(TARGETS)) {
       // What needs no DAX is run on the host, many times as fast.

@@ -1,4 +1,4 @@
-// Memory that goes bad under the process (MADV_HWPOISON, as much of case 80 as can be had without a device that stays bad):
+// Memory that goes bad under the process (MADV_HWPOISON; a device that stays bad is not to be had):
 // copies report it, loads and stores of JavaScript survive it, and a write of a whole page makes it good. Not through a
 // mapping of a file: the page is in the device's own mapping as well, and the one signal that the kernel sends names either.
 
@@ -21,7 +21,7 @@ function poison({ buffer, byteOffset }: Uint8Array, pos: number): void {
 // Only there is there memory that may be poisoned.
 if (!IN_GUEST) t.test('poisoned memory', { skip: 'memory is poisoned in the guest alone: npm run test:guest' }, () => undefined);
 else {
-  onDevices('80: copies and views of', DEVICES, async (test, wanted) => {
+  onDevices('copies end at a page that went bad until a write of all of it mends it (PO-2)', DEVICES, async (test, wanted) => {
     watch(test);
     const device = wanted.open();
     device.writeSync(Buffer.alloc(4 * PAGE, 1), 0);

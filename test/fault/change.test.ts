@@ -18,7 +18,7 @@ function poisonFreed({ fs, inode }: MappedFile, from: number, bytesAt: (iblock: 
   };
 }
 
-onEveryGround('69: the size is lowered, pages are unmapped, blocks are freed, in this order (TR-6, TR-7)', async (test, ground) => {
+onEveryGround('the size is lowered, pages are unmapped, blocks are freed, in this order (TR-6, TR-7)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   ground.write(mapped, 1, 5);
@@ -83,7 +83,7 @@ onEveryGround('every buffer that the owner ever took goes', (test, ground) => {
   test.strictSame([third.byteLength, fourth.byteLength], [0, 0]);
 });
 
-onEveryGround('TR-8: what was stored past the end is gone when the file grows', async (test, ground) => {
+onEveryGround('what was stored past the end is gone when the file grows (TR-8)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -100,7 +100,7 @@ onEveryGround('TR-8: what was stored past the end is gone when the file grows', 
   }
 });
 
-onEveryGround('U-4: what grows is there at once, and what was refused comes to life', async (test, ground) => {
+onEveryGround('what grows is there at once, and what was refused comes to life (U-4)', async (test, ground) => {
   const mapped = ground.holes(6);
   const { page } = ground;
   mapped.file.truncateSync(0);
@@ -120,7 +120,7 @@ onEveryGround('U-4: what grows is there at once, and what was refused comes to l
   test.equal(worker.losses.length, 1);
 });
 
-onEveryGround('TR-11: private copies survive a punch, and not a truncation', async (test, ground) => {
+onEveryGround('private copies survive a punch, and not a truncation (TR-11)', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   if (!ground.hasPrivate) {
@@ -145,7 +145,7 @@ onEveryGround('TR-11: private copies survive a punch, and not a truncation', asy
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('TR-12: a hole is punched under shared mappings', async (test, ground) => {
+onEveryGround('a hole that is punched shows as zeros in shared mappings (TR-12)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   for (const n of [0, 1, 2, 3]) ground.write(mapped, n, n + 1);
@@ -165,7 +165,7 @@ onEveryGround('TR-12: a hole is punched under shared mappings', async (test, gro
   test.ok(ground.isHole(mapped, 2));
 });
 
-onEveryGround('IO-13.6: write(2) into a hole that is mapped is seen through every mapping', async (test, ground) => {
+onEveryGround('write(2) into a hole that is mapped is seen through every mapping (IO-13.6)', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   const reader = ground.map(mapped, { prot: PROT_READ });
@@ -239,7 +239,7 @@ function slow(device: DaxDevice, until: Promise<void>): DaxDevice {
 // A device that maps more than a block at a time has its blocks zeroed before they are told of.
 const DEVICES = ['an ordinary file', 'a tmpfs file', 'a file on ext4 -o dax', 'a file on virtio-pmem', 'devdax of 4 KiB'];
 
-onDevices('GB-11, TR-10: what an asynchronous write still fills is seen by nobody', DEVICES, async (test, wanted) => {
+onDevices('nobody sees blocks that an asynchronous write is still filling (GB-11, TR-10)', DEVICES, async (test, wanted) => {
   watch(test);
   const ground = new Ground(test, wanted);
   const { page } = ground;

@@ -1,4 +1,4 @@
-// Real faults: threads that touch a file through mappings of their own, and what the filesystem is asked (cases 38 to 62).
+// Real faults: threads that touch a file through mappings of their own, and what the filesystem is asked.
 
 import '../helpers/assert-locks.js';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,7 +11,7 @@ function created({ fs }: MappedFile): number {
   return fs.calls.filter(([, , create]) => create).length;
 }
 
-onEveryGround('38: a written page is the medium, both ways', async (test, ground) => {
+onEveryGround('mappings, read(2), write(2) and the medium have the same bytes of a written page', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   ground.write(mapped, 1, 5);
@@ -31,7 +31,7 @@ onEveryGround('38: a written page is the medium, both ways', async (test, ground
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('39: a load of a hole', async (test, ground) => {
+onEveryGround('a load of a hole gives zeros and allocates nothing (FT-6)', async (test, ground) => {
   const mapped = ground.holes(4);
   const free = mapped.fs.freeBlocks;
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
@@ -43,7 +43,7 @@ onEveryGround('39: a load of a hole', async (test, ground) => {
   test.match(await worker.call('info', 0), { major: 0, asked: 1, hole: 1, mkwrite: 0 });
 });
 
-onEveryGround('40: a store to a hole', async (test, ground) => {
+onEveryGround('a store to a hole looks the page up, then allocates it (FT-7)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
@@ -56,14 +56,14 @@ onEveryGround('40: a store to a hole', async (test, ground) => {
   test.ok(expected.equals(Buffer.from(await worker.call('bytes', 0, 2 * page, page))), 'the rest is zeros');
   test.ok(expected.equals(Buffer.from(ground.media(mapped, 2))), 'on the medium too');
   test.match(await worker.call('info', 0), { major: 1, asked: 1, hole: 0 });
-  test.ok(mapped.inode.mtimeMs > 0, 'and the times change (56)');
+  test.ok(mapped.inode.mtimeMs > 0, 'and the times change (FT-1)');
   mapped.inode.mtimeMs = 0;
   await worker.store(2 * page + 6, 1);
   test.equal(mapped.inode.mtimeMs, 0, 'once');
   test.match(await worker.call('info', 0), { major: 1, asked: 1 });
 });
 
-onEveryGround('FT-9: zeros that were seen give way to the page, in every mapping', async (test, ground) => {
+onEveryGround('zeros that were seen give way to the page, in every mapping (FT-9)', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   const second = ground.map(mapped, { prot: PROT_READ });
@@ -79,10 +79,10 @@ onEveryGround('FT-9: zeros that were seen give way to the page, in every mapping
   test.equal(await one.load(page + 7, 1), 3, 'through another mapping');
   test.equal(new Uint8Array(second.buffer)[page + 7], 3, 'on the owner');
   test.equal(created(mapped), 1);
-  test.match(await two.call('info', 0), { major: 1, mkwrite: 1 }, 'MK-1');
+  test.match(await two.call('info', 0), { major: 1, mkwrite: 1 }, 'the first store to zeros is a mkwrite (MK-1)');
 });
 
-onEveryGround('42 and 43: past the end of the file, until it grows', async (test, ground) => {
+onEveryGround('touches past the end of the file are refused until it grows (FT-2)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   mapped.file.truncateSync(page + 1);
@@ -101,14 +101,14 @@ onEveryGround('42 and 43: past the end of the file, until it grows', async (test
   mapped.file.truncateSync(4 * page);
   test.equal(await worker.load(2 * page + 3), 0);
   test.equal(await worker.call('storeAndLoad', 0, 3 * page + 3, 4), 4);
-  test.equal(ground.media(mapped, 3)[3], 4, 'U-4: it is the file again');
+  test.equal(ground.media(mapped, 3)[3], 4, 'it is the file again (U-4)');
   await worker.call('persist', 0);
   await worker.call('prefault', 0);
   await worker.settled();
   test.equal(worker.losses.length, 2);
 });
 
-onEveryGround('44: a block that cannot be had, and then can', async (test, ground) => {
+onEveryGround('a store whose block cannot be had is refused, and a later one succeeds (FT-12)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
@@ -131,7 +131,7 @@ onEveryGround('44: a block that cannot be had, and then can', async (test, groun
   test.equal(ground.media(mapped, 1)[3], 9);
 });
 
-onEveryGround('45: an answer about less than a page', async (test, ground) => {
+onEveryGround('an answer about less than a page refuses the fault (FT-4)', async (test, ground) => {
   const mapped = ground.holes(1);
   mapped.fs.onGetBlock = (_inode, _iblock, bh) => {
     bh.map(ground.device, 0, 512);
@@ -185,11 +185,11 @@ onEveryGround('a getBlock that breaks refuses whoever asked, and is told of', as
   test.match(warnings(), [{ args: [{ name: 'TypeError', message: 'a bug' }] }]);
 });
 
-onEveryGround('46 and 47: private stores stay private', async (test, ground) => {
+onEveryGround('private stores stay private and allocate nothing (FT-5)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   if (!ground.hasPrivate) {
-    test.throws(() => ground.map(mapped, { flags: MAP_PRIVATE }), { code: 'EINVAL', reason: 'DEVDAX_PRIVATE' }, '83, DD-1');
+    test.throws(() => ground.map(mapped, { flags: MAP_PRIVATE }), { code: 'EINVAL', reason: 'DEVDAX_PRIVATE' }, 'a devdax is mapped shared (DD-1)');
     return;
   }
   ground.write(mapped, 0, 1);
@@ -219,7 +219,7 @@ onEveryGround('46 and 47: private stores stay private', async (test, ground) => 
   test.equal(await worker.load(3 * page), 2, 'what was not stored to follows the file');
 });
 
-onEveryGround('49: a store to an unwritten page', async (test, ground) => {
+onEveryGround('a store to an unwritten page clears and converts that page alone (FT-8, FT-11)', async (test, ground) => {
   const mapped = ground.holes(2, {}, { unwritten: true });
   mapped.fs.allocate(mapped.inode, 0, 2 * ground.blocksPerPage, true);
   mapped.inode.extents.invalidate();
@@ -235,7 +235,7 @@ onEveryGround('49: a store to an unwritten page', async (test, ground) => {
   test.equal(mapped.fs.completions.length, 1);
 });
 
-onEveryGround('50: a load of an unwritten page', async (test, ground) => {
+onEveryGround('a load of an unwritten page gives zeros and converts nothing (FT-8)', async (test, ground) => {
   const mapped = ground.holes(1, {}, { unwritten: true });
   mapped.fs.allocate(mapped.inode, 0, ground.blocksPerPage, true);
   mapped.inode.extents.invalidate();
@@ -249,7 +249,7 @@ onEveryGround('50: a load of an unwritten page', async (test, ground) => {
   test.strictSame([await worker.load(7), ground.media(mapped, 0)[7]], [0, 0], 'until it is stored to');
 });
 
-onEveryGround('52: a file that is cut off while a fault waits for its block', async (test, ground) => {
+onEveryGround('a page whose file is truncated while a fault waits for it goes again (FT-10)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   const free = mapped.fs.freeBlocks;
@@ -269,7 +269,7 @@ onEveryGround('52: a file that is cut off while a fault waits for its block', as
   test.match((await worker.lost(1))[0], { code: 'ENXIO', reason: 'BEYOND_END', position: page });
 });
 
-onEveryGround('52: a filesystem that cuts its file off without a word to anybody', async (test, ground) => {
+onEveryGround('a file whose filesystem shortens it inside getBlock refuses the fault (FT-10)', async (test, ground) => {
   const { page } = ground;
   for (const zeroOnAlloc of [false, true]) {
     const mapped = ground.holes(2, {}, { zeroOnAlloc });
@@ -292,7 +292,7 @@ onEveryGround('52: a filesystem that cuts its file off without a word to anybody
   }
 });
 
-onEveryGround('56: the times of a file', async (test, ground) => {
+onEveryGround('the first store to a page changes the times, and a load does not (FT-1, MK-3, MK-5)', async (test, ground) => {
   const mapped = ground.holes(3);
   ground.write(mapped, 0, 1);
   const { inode } = mapped;
@@ -310,7 +310,7 @@ onEveryGround('56: the times of a file', async (test, ground) => {
   test.ok(inode.mtimeMs > 0, 'and making stores durable, as with msync');
 });
 
-onEveryGround('57: a frozen filesystem', async (test, ground) => {
+onEveryGround('stores to a frozen filesystem wait, loads and private stores do not (MK-6)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -345,7 +345,7 @@ onEveryGround('57: a frozen filesystem', async (test, ground) => {
   test.strictSame([...storing.losses, ...other.losses, ...loading.losses], []);
 });
 
-onEveryGround('57: loads of a frozen file in places that are known go on', async (test, ground) => {
+onEveryGround('loads of a frozen file go on where the places of its blocks are known (MK-6)', async (test, ground) => {
   const fs = ground.fs();
   const inode = fs.inode();
   const file = fs.file(inode);
@@ -382,7 +382,7 @@ onEveryGround('a conversion that fails refuses the store, and leaves nothing tha
   test.strictSame([...found], [0, 8]);
 });
 
-onEveryGround('57: what loads were shown of a frozen file follows the file afterwards', async (test, ground) => {
+onEveryGround('pages that were loaded from a frozen file follow the file after the thaw (MK-6)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -407,7 +407,7 @@ onEveryGround('57: what loads were shown of a frozen file follows the file after
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('76: MAP_SYNC', async (test, ground) => {
+onEveryGround('a MAP_SYNC mapping makes metadata durable before a store can land (MS-1, MS-2)', async (test, ground) => {
   const { page } = ground;
   const options = { flags: MAP_SHARED | MAP_SYNC, populate: false };
   if (!ground.device.mapSync) {
@@ -458,7 +458,7 @@ onEveryGround('76: MAP_SYNC', async (test, ground) => {
   test.equal(ground.media(moving, 0)[1], 4);
 });
 
-onEveryGround('59: what lies together is there after one fault', async (test, ground) => {
+onEveryGround('one fault installs all pages that lie together', async (test, ground) => {
   const huge = 2 * 1024 * 1024;
   const { page } = ground;
   const pages = huge / page;
@@ -487,7 +487,7 @@ onEveryGround('59: what lies together is there after one fault', async (test, gr
   test.equal(await worker.call('touch', 0, 0, huge - page, page), pages === 1 ? 0 : 4 + 3 * (pages - 2), 'less than 2 MiB of file');
 });
 
-onEveryGround('62: private copies past a new end are gone', async (test, ground) => {
+onEveryGround('truncation takes private copies past the new end (TR-11)', async (test, ground) => {
   if (!ground.hasPrivate) {
     test.pass('the device has no private mappings');
     return;

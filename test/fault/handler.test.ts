@@ -59,7 +59,7 @@ t.test('the values of the codes', (test) => {
   test.end();
 });
 
-onEveryGround('38, handler: a written page is installed, for loads and stores, and nothing is allocated', (test, ground) => {
+onEveryGround('the handler installs a written page for loads and stores, and allocates nothing (FT-10)', (test, ground) => {
   const one = makeCase(ground, 3);
   const { fs, inode, vma } = one;
   fs.allocate(inode, 0, 3 * ground.blocksPerPage);
@@ -73,7 +73,7 @@ onEveryGround('38, handler: a written page is installed, for loads and stores, a
   test.ok(isFree(inode));
 });
 
-onEveryGround('39, handler: a load of a hole gets zeros, and allocates nothing (FT-6)', (test, ground) => {
+onEveryGround('the handler gives a load of a hole zeros, and allocates nothing (FT-6)', (test, ground) => {
   const one = makeCase(ground, 4);
   const free = one.fs.freeBlocks;
   const code = one.fault(one.load(2));
@@ -83,7 +83,7 @@ onEveryGround('39, handler: a load of a hole gets zeros, and allocates nothing (
   test.equal(one.fs.freeBlocks, free);
 });
 
-onEveryGround('40, handler: a store to a hole looks it up, then allocates it (FT-7)', (test, ground) => {
+onEveryGround('the handler looks a hole up, then allocates it for a store (FT-7)', (test, ground) => {
   const one = makeCase(ground, 4);
   const { fs, inode, vma } = one;
   let isClean = false;
@@ -98,7 +98,7 @@ onEveryGround('40, handler: a store to a hole looks it up, then allocates it (FT
   test.equal(one.fault(one.store(2)), VM_FAULT_NOPAGE, 'once');
 });
 
-onEveryGround('42 and 43, handler: what lies past the end is refused until the file has grown (FT-2)', (test, ground) => {
+onEveryGround('the handler refuses what lies past the end until the file has grown (FT-2)', (test, ground) => {
   const { page } = ground;
   const one = makeCase(ground, 4);
   one.inode.size = page + 1;
@@ -107,13 +107,13 @@ onEveryGround('42 and 43, handler: what lies past the end is refused until the f
     test.equal(one.fault(vmf), VM_FAULT_SIGBUS);
     test.match(vmf.error, { code: 'ENXIO', reason: 'BEYOND_END', position: 2 * page });
   }
-  test.equal(daxPfnMkwrite(one.store(2)), VM_FAULT_SIGBUS, 'MK-4');
+  test.equal(daxPfnMkwrite(one.store(2)), VM_FAULT_SIGBUS, 'a first store past the end (MK-4)');
   test.strictSame(createCalls(one).includes(true), false);
   one.inode.size = 3 * page;
   test.equal(one.fault(one.load(2)), VM_FAULT_LOCKED);
 });
 
-onEveryGround('44, handler: what an error comes to (FT-12)', (test, ground) => {
+onEveryGround('the handler turns errors into the codes of a fault (FT-12)', (test, ground) => {
   const errors: [code: string, result: number][] = [
     ['ENOSPC', VM_FAULT_SIGBUS],
     ['EDQUOT', VM_FAULT_SIGBUS],
@@ -143,7 +143,7 @@ onEveryGround('44, handler: what an error comes to (FT-12)', (test, ground) => {
   test.equal(busy.fault(busy.load()), VM_FAULT_NOPAGE);
 });
 
-onEveryGround('45, handler: an answer about less than a page, or against the contract', (test, ground) => {
+onEveryGround('the handler refuses an answer about less than a page, or against the contract (FT-4)', (test, ground) => {
   const { device } = ground;
   const answers: [name: string, answer: Tfs['onGetBlock'], hint: RegExp][] = [
     ['less than a page', (_inode, _iblock, bh) => { bh.map(device, 0, 512); return 0; }, /512 bytes/],
@@ -177,7 +177,7 @@ onEveryGround('a callback that breaks is no SIGBUS, but comes out, with every lo
   test.equal(one.fault(one.store()), VM_FAULT_MAJOR + VM_FAULT_NOPAGE);
 });
 
-onEveryGround('46 and 47, handler: a private store gets a copy and allocates nothing (FT-5)', (test, ground) => {
+onEveryGround('the handler gives a private store a copy and allocates nothing (FT-5)', (test, ground) => {
   const one = makeCase(ground, 2, { shared: false });
   one.fs.allocate(one.inode, 0, ground.blocksPerPage);
   const free = one.fs.freeBlocks;
@@ -196,7 +196,7 @@ onEveryGround('46 and 47, handler: a private store gets a copy and allocates not
   test.equal(one.fault({ ...one.store(1), cowPage }), VM_FAULT_SIGBUS);
 });
 
-onEveryGround('47, handler: the file shrinks while the copy is made', (test, ground) => {
+onEveryGround('the handler refuses a private copy of a page that the file loses meanwhile (FT-5)', (test, ground) => {
   const one = makeCase(ground, 2, { shared: false });
   one.fs.onGetBlock = () => {
     one.inode.size = ground.page;
@@ -205,7 +205,7 @@ onEveryGround('47, handler: the file shrinks while the copy is made', (test, gro
   test.equal(one.fault({ ...one.store(1), cowPage: new Uint8Array(ground.page) }), VM_FAULT_SIGBUS);
 });
 
-onEveryGround('49, handler: a store to an unwritten page clears, installs and converts it, in this order (FT-8, FT-11)', (test, ground) => {
+onEveryGround('the handler clears an unwritten page, then installs it, then converts it (FT-8, FT-11)', (test, ground) => {
   const one = makeCase(ground, 2, { unwritten: true });
   const { fs, inode, vma } = one;
   fs.allocate(inode, 0, 2 * ground.blocksPerPage, true);
@@ -221,7 +221,7 @@ onEveryGround('49, handler: a store to an unwritten page clears, installs and co
   test.equal(one.fault(one.load(0)), VM_FAULT_NOPAGE, 'it is data now');
 });
 
-onEveryGround('49, handler: where the installation fails it stays unwritten', (test, ground) => {
+onEveryGround('the handler leaves a page unwritten that could not be installed (FT-11)', (test, ground) => {
   for (const [failure, ok] of [['EIO', false], ['ENOMEM', false], ['EBUSY', true]] as const) {
     const one = makeCase(ground, 1, { unwritten: true });
     one.fs.allocate(one.inode, 0, ground.blocksPerPage, true);
@@ -234,7 +234,7 @@ onEveryGround('49, handler: where the installation fails it stays unwritten', (t
   }
 });
 
-onEveryGround('50, handler: a load of an unwritten page gets zeros and converts nothing', (test, ground) => {
+onEveryGround('the handler gives a load of an unwritten page zeros and converts nothing (FT-8)', (test, ground) => {
   const one = makeCase(ground, 1, { unwritten: true });
   one.fs.allocate(one.inode, 0, ground.blocksPerPage, true);
   test.equal(one.fault(one.load()), VM_FAULT_LOCKED);
@@ -244,7 +244,7 @@ onEveryGround('50, handler: a load of an unwritten page gets zeros and converts 
   test.equal(one.fs.placeOf(one.inode, 0)?.unwritten, true);
 });
 
-onEveryGround('52, handler: the file is cut off while its block is allocated', (test, ground) => {
+onEveryGround('the handler refuses a page that the file loses while its block is allocated (FT-10)', (test, ground) => {
   const one = makeCase(ground, 1);
   const free = one.fs.freeBlocks;
   one.fs.onGetBlock = (inode, _iblock, _bh, create) => {
@@ -259,7 +259,7 @@ onEveryGround('52, handler: the file is cut off while its block is allocated', (
   test.equal(one.fs.freeBlocks, free);
 });
 
-onEveryGround('56, handler: the times change at the first store, not at a load (FT-1, MK-2, MK-3)', (test, ground) => {
+onEveryGround('the handler changes the times at the first store, not at a load (FT-1, MK-2, MK-3)', (test, ground) => {
   const one = makeCase(ground, 2);
   const { inode } = one;
   const untouched = () => inode.mtimeMs === 0 && inode.ctimeMs === 0;
@@ -272,7 +272,7 @@ onEveryGround('56, handler: the times change at the first store, not at a load (
   test.strictSame(one.fs.calls, [], 'getBlock is not asked: the block is there');
   test.notOk(untouched(), 'the first store to a page of the device');
   inode.mtimeMs = inode.ctimeMs = 0;
-  test.equal(daxMkwrite(one.load(1), one.fs.operations.getBlock), VM_FAULT_MAJOR + VM_FAULT_NOPAGE, 'MK-1: it is a store');
+  test.equal(daxMkwrite(one.load(1), one.fs.operations.getBlock), VM_FAULT_MAJOR + VM_FAULT_NOPAGE, 'it is a store (MK-1)');
   test.notOk(untouched(), 'the first store to zeros');
   inode.mtimeMs = inode.ctimeMs = 0;
   one.fs.failOn(1, 'EIO');
@@ -282,7 +282,7 @@ onEveryGround('56, handler: the times change at the first store, not at a load (
   test.notOk(untouched(), 'also a store that is then refused');
 });
 
-onEveryGround('57, handler: stores wait for a thaw, loads and private stores do not (MK-6)', async (test, ground) => {
+onEveryGround('the handler makes stores wait for a thaw, but not loads and private stores (MK-6)', async (test, ground) => {
   const one = makeCase(ground, 1);
   const aside = new NotedArea(ground, one.fs, one.inode, 1, false);
   const cowPage = new Uint8Array(ground.page);
@@ -316,7 +316,7 @@ onEveryGround('who cannot have a lock tries again later', (test, ground) => {
   test.ok(isFree(inode));
 });
 
-onEveryGround('83, handler: pages larger than what lies together are refused with the command that helps', (test, ground) => {
+onEveryGround('the handler refuses pages larger than what lies together, and says what helps (DD-5)', (test, ground) => {
   if (ground.page === 4096) {
     test.pass('the device maps every block');
     return;
@@ -336,7 +336,7 @@ onEveryGround('holes that are told block by block', (test, ground) => {
   test.equal(one.fault(one.load(1)), VM_FAULT_LOCKED);
 });
 
-t.test('FT-10: the device has no page there', (test) => {
+t.test('a page that the device does not have refuses the fault (FT-10)', (test) => {
   const device = new MemoryDevice();
   const fs = new Tfs({ devices: [device] });
   const inode = fs.inode(8192);
@@ -354,7 +354,7 @@ t.test('FT-10: the device has no page there', (test) => {
   test.end();
 });
 
-t.test('GB-11: a page that a filesystem answers as unwritten to one and as written to the next is cleared once', (test) => {
+t.test('a page that a filesystem answers as unwritten to one and as written to the next is cleared once (GB-11)', (test) => {
   const fs = new Tfs({ unwritten: true });
   const inode = fs.inode(4096);
   fs.allocate(inode, 0, 1, true);

@@ -103,8 +103,8 @@ onEveryGround('a device that is closed under its mappings', async (test, ground)
   mapped.mapping.unmap();
 });
 
-// U-9, case 84: the thread that would have to answer is the one that waits.
-onEveryGround('84: a fault of the owner itself is refused at once', async (test, ground) => {
+// The thread that would have to answer the fault is the thread that waits for the answer (U-9).
+onEveryGround('a fault of the owner itself is refused at once (U-9)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -132,7 +132,7 @@ onEveryGround('84: a fault of the owner itself is refused at once', async (test,
   test.equal(await worker.call('storeAndLoad', 0, 2 * page, 9), 9, 'another thread is served');
 });
 
-onEveryGround('84: a fault inside of getBlock', async (test, ground) => {
+onEveryGround('a getBlock that touches the mapping is not made to wait for itself (U-9)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   const attached = DaxMapping.attach(mapped.mapping.handle);

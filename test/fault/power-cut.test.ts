@@ -1,4 +1,4 @@
-// What MAP_SYNC promises (case 76, after xfstests generic/470): a block that was stored to through a mapping, and the file's
+// What MAP_SYNC promises (MS-3; after generic/470 of xfstests): a block that was stored to through a mapping, and the file's
 // size, are the file's after a power cut without fsync. What the power leaves is what the recording device says, so that
 // may be asked of every device.
 
@@ -45,7 +45,7 @@ function filesystem(test: Test, wanted: TestDevice, mapSync = true) {
 }
 
 for (const order of ['upwards', 'downwards'] as const) {
-  onDevices(`76: a file that is stored to ${order} is there after a power cut`, DEVICES, async (test, wanted) => {
+  onDevices(`a file that is stored to ${order} is there after a power cut (MS-3)`, DEVICES, async (test, wanted) => {
     const { device, file } = filesystem(test, wanted);
     const mapping = file.mmap({ populate: false, flags: SYNCHRONOUS });
     const worker = await FaultWorker.start(test, mapping.handle);
@@ -79,7 +79,7 @@ for (const order of ['upwards', 'downwards'] as const) {
   });
 }
 
-onDevices('76: a store whose block cannot be made durable is refused', DEVICES, async (test, wanted) => {
+onDevices('a store whose block cannot be made durable is refused (MS-2)', DEVICES, async (test, wanted) => {
   const { device, file } = filesystem(test, wanted);
   const mapping = file.mmap({ populate: false, flags: SYNCHRONOUS });
   const worker = await FaultWorker.start(test, mapping.handle);
@@ -96,7 +96,7 @@ onDevices('76: a store whose block cannot be made durable is refused', DEVICES, 
   test.equal(major, refused + 1, 'what was to be allocated counts, whatever came of it');
 });
 
-onDevices('76: where the kernel does not promise it, neither do we', DEVICES, (test, wanted) => {
+onDevices('MAP_SYNC is refused where the kernel does not promise it, and only there (MS-1)', DEVICES, (test, wanted) => {
   const { file } = filesystem(test, wanted, wanted.open().mapSync);
   if (wanted.granularities.includes('page')) {
     test.throws(() => file.mmap({ flags: SYNCHRONOUS }), { code: 'EOPNOTSUPP', reason: 'NO_MAP_SYNC' });

@@ -1,4 +1,4 @@
-// The races of faults with each other, with truncation and with private copies, round after round (cases 51, 52, 60; GB-11).
+// The races of faults with each other, with truncation and with private copies, round after round (GB-11, FT-10, FT-5).
 
 import '../helpers/assert-locks.js';
 import { MAP_PRIVATE } from 'node-dax';
@@ -16,7 +16,7 @@ const turn = () => new Promise(setImmediate);
 
 for (const unwritten of [false, true]) {
   const answers = unwritten ? 'unwritten, or new once it is written' : 'new, then plain';
-  onEveryGround(`51, GB-11: eight threads store to the same holes, which are ${answers}`, async (test, ground) => {
+  onEveryGround(`eight threads store to the same holes, which getBlock answers as ${answers} (GB-11)`, async (test, ground) => {
     const { page } = ground;
     const pages = page === 4096 ? Math.min(256, Math.max(32, ROUNDS)) : 4;
     const mapped = ground.holes(pages, {}, { unwritten: unwritten && page === 4096 });
@@ -45,7 +45,7 @@ for (const unwritten of [false, true]) {
   }, PATIENCE);
 }
 
-onEveryGround('52: a file that is cut off whenever a fault waits for a block', async (test, ground) => {
+onEveryGround('a file that is truncated whenever a fault waits for a block loses no block (FT-10)', async (test, ground) => {
   const { page } = ground;
   const mapped = ground.holes(2);
   const { fs, inode, file, mapping } = mapped;
@@ -88,7 +88,7 @@ const LATER = {
 } as const;
 
 for (const [what, { command, pages }] of Object.entries(LATER)) {
-  onEveryGround(`60: private copies, made while the file is forgotten and looked up again, ${what}`, async (test, ground) => {
+  onEveryGround(`private copies that are made while the file is looked up again ${what} (FT-5)`, async (test, ground) => {
     if (!ground.hasPrivate) {
       test.pass('the device has no private mappings');
       return;
@@ -116,7 +116,7 @@ for (const [what, { command, pages }] of Object.entries(LATER)) {
   }, PATIENCE);
 }
 
-onEveryGround('60: a system call stores to a private mapping while other blocks of the file are forgotten', async (test, ground) => {
+onEveryGround('a system call stores to a private mapping while blocks are forgotten (FT-5)', async (test, ground) => {
   if (!ground.hasPrivate) {
     test.pass('the device has no private mappings');
     return;

@@ -1,4 +1,4 @@
-// Mappings of files that have blocks in common (case 82, CW-2): a load shows what both have, a store gives the file a page of its
+// Mappings of files that have blocks in common (CW-2): a load shows what both have, a store gives the file a page of its
 // own, which every mapping of it shows from then on, and the other file keeps what it had.
 
 import '../helpers/assert-locks.js';
@@ -73,7 +73,7 @@ function contents(file: DaxFile, pos = 0, length = file.size - pos): Buffer {
 const unresolved = { populate: false };
 const readOnly = { populate: false, prot: PROT_READ };
 
-onEveryWay('82: a store to a page that two files share', async (test, { fs, a, b, page }) => {
+onEveryWay('a store to a page that two files share changes one of them (CW-2)', async (test, { fs, a, b, page }) => {
   const workers = await Promise.all([
     FaultWorker.start(test, map(test, a, unresolved).handle, map(test, a, readOnly).handle),
     FaultWorker.start(test, map(test, b, unresolved).handle),
@@ -103,7 +103,7 @@ onEveryWay('82: a store to a page that two files share', async (test, { fs, a, b
   for (const worker of workers) test.strictSame(worker.losses, []);
 });
 
-onEveryWay('82: a write to a page that is mapped', async (test, { fs, a, b, page }) => {
+onEveryWay('a write to a shared page that is mapped is seen through the mapping (CW-1)', async (test, { fs, a, b, page }) => {
   const worker = await FaultWorker.start(
     test,
     map(test, a, unresolved).handle,
@@ -123,7 +123,7 @@ onEveryWay('82: a write to a page that is mapped', async (test, { fs, a, b, page
   test.ok(fs.created.length > 0);
 });
 
-onEveryWay('82: zeroing and unsharing under mappings', async (test, { fs, a, b, page }) => {
+onEveryWay('mappings of the other file do not see zeroing and unsharing (CW-1, CW-3)', async (test, { fs, a, b, page }) => {
   const worker = await FaultWorker.start(test, map(test, a, unresolved).handle, map(test, a, readOnly).handle, map(test, b, readOnly).handle);
   const look = async (pos: number) => [await worker.load(pos), await worker.load(pos, 1), await worker.load(pos, 2)];
   for (const n of [0, 1, 2, 3]) test.strictSame(await look(n * page), [A, A, A]);

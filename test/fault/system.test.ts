@@ -1,4 +1,4 @@
-// System calls on mapped files, mappings that may only be read, and what daxMmap refuses (cases 55, 58, 83, 85).
+// System calls on mapped files, mappings that may only be read, and what daxMmap refuses.
 
 import '../helpers/assert-locks.js';
 import { createHash } from 'node:crypto';
@@ -25,7 +25,7 @@ function pattern(length: number): Buffer {
 
 const CALLS = ['writeFrom', 'stream', 'writeDirect'] as const;
 
-onEveryGround('85: system calls take from pages that nobody touched before', async (test, ground) => {
+onEveryGround('system calls take from pages that nobody touched before (U-5)', async (test, ground) => {
   const { page } = ground;
   const pages = 8;
   const bytes = pattern(pages * page);
@@ -55,7 +55,7 @@ onEveryGround('85: system calls take from pages that nobody touched before', asy
   }
 });
 
-onEveryGround('85: system calls store to pages that nobody touched before', async (test, ground) => {
+onEveryGround('system calls store to pages that nobody touched before (U-5)', async (test, ground) => {
   const { page } = ground;
   const pages = 4;
   const bytes = pattern(pages * page);
@@ -101,7 +101,7 @@ onEveryGround('a file is copied through its own mapping, and another', (test, gr
   test.equal(target.inode.blocks.size, 0);
 });
 
-onEveryGround('55: a mapping that may only be read', async (test, ground) => {
+onEveryGround('a mapping that may only be read refuses stores, and read(2) into it', async (test, ground) => {
   const { page } = ground;
   const mapped = ground.holes(3);
   ground.write(mapped, 0, 1);
@@ -131,7 +131,7 @@ onEveryGround('55: a mapping that may only be read', async (test, ground) => {
   test.ok(ground.isHole(mapped, 2));
 });
 
-onEveryGround('58: a filesystem that may only be read', async (test, ground) => {
+onEveryGround('a read-only filesystem serves loads and private stores, and no time changes (FT-1)', async (test, ground) => {
   const { page } = ground;
   const fs = ground.fs({ readOnly: true });
   const inode = fs.inode(2 * page);
@@ -158,7 +158,7 @@ onEveryGround('58: a filesystem that may only be read', async (test, ground) => 
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('58: a device that may only be read', async (test, ground) => {
+onEveryGround('a read-only device serves loads and private stores', async (test, ground) => {
   if (ground.wanted.kind === 'devdax' || ground.wanted.kind === 'block') {
     test.pass('it is opened for others as well');
     return;
@@ -178,7 +178,7 @@ onEveryGround('58: a device that may only be read', async (test, ground) => {
   test.match(await worker.lost(1), [{ code: 'EROFS', reason: 'READ_ONLY' }]);
 });
 
-onEveryGround('83 and others: what daxMmap refuses', (test, ground) => {
+onEveryGround('daxMmap refuses what it cannot map, and allocates nothing', (test, ground) => {
   const { page } = ground;
   const mapped = ground.holes(4);
   const { fs, inode } = mapped;
@@ -208,7 +208,7 @@ onEveryGround('83 and others: what daxMmap refuses', (test, ground) => {
   test.throws(() => daxMmap(small.inode(4096), {}, small.operations.getBlock), { code: 'EINVAL', reason: 'BLOCK_SIZE' });
 });
 
-onEveryGround('83: a file whose blocks the device cannot map one by one', async (test, ground) => {
+onEveryGround("daxMmap refuses a file in pieces smaller than the device's pages (DD-5)", async (test, ground) => {
   if (ground.page === 4096) {
     test.pass('the device maps every block');
     return;

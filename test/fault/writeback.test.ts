@@ -1,4 +1,4 @@
-// What fsync makes durable of what was stored through mappings (case 81, PS-2, PS-3): the pages that were stored to since the
+// What fsync makes durable of what was stored through mappings (PS-2, PS-3): the pages that were stored to since the
 // last time, taken out of the mappings before they are flushed, and no others.
 
 import '../helpers/assert-locks.js';
@@ -65,7 +65,7 @@ function store(file: DaxFile, pos: number, length: number): void {
   mapping.unmap();
 }
 
-onEveryGround('81: the pages that were stored to are flushed, and each once', async (test, ground) => {
+onEveryGround('fsync flushes each page that was stored to, once, and no other (PS-2)', async (test, ground) => {
   const { fs, file, log, page, taken } = scattered(ground);
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle, map(test, file, unresolved).handle);
   file.fsync();
@@ -94,7 +94,7 @@ onEveryGround('81: the pages that were stored to are flushed, and each once', as
   for (const n of [1, 4, 6]) test.equal(await worker.load(n * page + 5), 9);
 });
 
-onEveryGround('81: a page is out of every mapping before it is flushed', async (test, ground) => {
+onEveryGround('fsync takes a page out of every mapping before it flushes the page (PS-2)', async (test, ground) => {
   const { fs, file, log, page, taken, inode } = scattered(ground);
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   await worker.store(2 * page, 1);
@@ -316,7 +316,7 @@ onEveryGround('what is not flushed', async (test, ground) => {
   test.strictSame(taken(), [], 'a hole');
 });
 
-onEveryGround('PS-3: a device whose stores are durable by themselves is left alone', async (test, ground) => {
+onEveryGround('fsync flushes nothing of a device whose stores are durable by themselves (PS-3)', async (test, ground) => {
   const { file, log, page, taken } = scattered(ground, 'byte');
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   await worker.store(2 * page, 9);

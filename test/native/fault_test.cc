@@ -195,7 +195,7 @@ std::shared_ptr<FaultRegion> Open(const std::shared_ptr<FaultFile>& file, const 
 }
 
 // Each thread stores in its own word of every page of a file of holes: every store is there afterwards, and
-// every page was allocated once (case 51).
+// every page was allocated once.
 void HoleTest(const char* path, int threads) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
@@ -234,7 +234,7 @@ void HoleTest(const char* path, int threads) {
 }
 
 // Threads store to the same private pages at the same time, each in its own word: every store is there
-// afterwards (case 60). The event of one of them must not put the file's page over the copy of another.
+// afterwards (FT-5). The event of one of them must not put the file's page over the copy of another.
 void PrivateTest(const char* path, int threads, int rounds) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();
