@@ -14,6 +14,7 @@ import { MAPPED_PROBES } from './probe-mapped.js';
 import { PARKING_PROBES } from './probe-parking.js';
 import { STALE_PROBES } from './probe-stale.js';
 import type { Check, Report } from './report.js';
+import { RULES, type RuleId } from './rules.js';
 import { Session } from './session.js';
 import { WITNESSED } from './witness.js';
 
@@ -36,12 +37,21 @@ interface Seen {
   readonly sequence?: string;
 }
 
+function explain(rule: RuleId): string {
+  return `${rule}, ${RULES[rule]}`;
+}
+
+// A check that fails of another rule than its own has a title that does not explain the id.
+function detailOf(own: RuleId, { rule, message }: Failure): string {
+  return rule === own ? message : `${message} (${explain(rule)})`;
+}
+
 async function runProbe(
   probe: Probe,
   make: MakeFilesystem,
   size: number,
   unmapped: string | undefined,
-  seen: Map<string, Seen>,
+  seen: Map<RuleId, Seen>,
 ): Promise<Check> {
   const { rule, title, isMapped = false } = probe;
   const passed: Check = { rule, title, status: 'passed', ok: true };
@@ -54,7 +64,7 @@ async function runProbe(
     result = reason === undefined ? passed : { ...passed, status: 'skipped', detail: reason };
   } catch (error) {
     const found = error instanceof Failure ? error : new Failure(rule, String(error));
-    result = { rule: found.rule, title, status: 'failed', ok: false, detail: found.message };
+    result = { rule: found.rule, title, status: 'failed', ok: false, detail: detailOf(rule, found) };
   } finally {
     session?.end();
   }
@@ -65,7 +75,7 @@ async function runProbe(
   const [first] = failures;
   // It failed of something that has a check of its own.
   if (first !== undefined && !result.ok) {
-    return { ...passed, status: 'skipped', detail: `${first.rule} was broken meanwhile (${result.detail ?? ''})` };
+    return { ...passed, status: 'skipped', detail: `${explain(first.rule)}: this was broken meanwhile (${result.detail ?? ''})` };
   }
   return result;
 }
@@ -76,29 +86,30 @@ async function runFsx(
   seed: number,
   operations: number,
   canMap: boolean,
-  seen: Map<string, Seen>,
+  seen: Map<RuleId, Seen>,
 ): Promise<Check> {
   const which = canMap ? 'random operations, mapread and mapwrite among them,' : 'random operations';
   const title = `${operations} ${which} give what a byte array gives`;
-  const check: Check = { rule: 'fsx', title, status: 'passed', ok: true };
+  const check = { rule: 'fsx', title, status: 'passed', ok: true } as const;
   const found = await fsx(make, size, seed, operations, canMap);
   return found === undefined ? check : failed(check, found.failure, seen, { seed, sequence: found.sequence });
 }
 
-function runFailing(make: MakeFilesystem, seen: Map<string, Seen>): Check {
+function runFailing(make: MakeFilesystem, seen: Map<RuleId, Seen>): Check {
   const title = 'a device that fails is told of, harms nothing that was there, and costs no block and no lock';
-  const check: Check = { rule: 'IO-6', title, status: 'passed', ok: true };
+  const check = { rule: 'IO-6', title, status: 'passed', ok: true } as const;
   const found = failingRun(make, MIN_SIZE);
   return found === undefined ? check : failed(check, found, seen, {});
 }
 
 // What the witness watches has a check of its own.
-function failed(check: Check, { rule, message }: Failure, seen: Map<string, Seen>, more: Pick<Check, 'seed' | 'sequence'>): Check {
-  if (!WITNESSED.some(([watched]) => watched === rule)) {
-    return { ...check, rule, status: 'failed', ok: false, detail: message, ...more };
+function failed(check: Check & { rule: RuleId }, failure: Failure, seen: Map<RuleId, Seen>, more: Pick<Check, 'seed' | 'sequence'>): Check {
+  const { rule, message } = failure;
+  if (!WITNESSED.includes(rule)) {
+    return { ...check, rule, status: 'failed', ok: false, detail: detailOf(check.rule, failure), ...more };
   }
   if (!seen.has(rule)) seen.set(rule, { detail: message, ...more });
-  return { ...check, status: 'skipped', detail: `${rule} was broken meanwhile` };
+  return { ...check, status: 'skipped', detail: `${explain(rule)}: this was broken meanwhile` };
 }
 
 /**
@@ -114,7 +125,7 @@ export async function checkFilesystem(make: MakeFilesystem, options: CheckOption
   if (size < MIN_SIZE || size % 4096 !== 0) {
     throw argumentError('ERR_OUT_OF_RANGE', `blockDeviceSize must be a multiple of 4096 and at least ${MIN_SIZE}, it is ${size}`);
   }
-  const seen = new Map<string, Seen>();
+  const seen = new Map<RuleId, Seen>();
   const unmapped = whyUnmapped(make, size);
   const checks: Check[] = [await runFsx(make, size, seed, options.operations ?? 2000, unmapped === undefined, seen)];
   if (unmapped !== undefined) {
@@ -123,10 +134,10 @@ export async function checkFilesystem(make: MakeFilesystem, options: CheckOption
   const fromHere = checks.length;
   for (const probe of PROBES) checks.push(await runProbe(probe, make, size, unmapped, seen));
   checks.push(runFailing(make, seen));
-  const witnessed = WITNESSED.map(([rule, title]): Check => {
+  const witnessed = WITNESSED.map((rule): Check => {
     const found = seen.get(rule);
     const status = found === undefined ? 'passed' : 'failed';
-    return { rule, title, status, ok: found === undefined, ...found };
+    return { rule, title: RULES[rule], status, ok: found === undefined, ...found };
   });
   checks.splice(fromHere, 0, ...witnessed);
   return { ok: checks.every(({ ok }) => ok), seed, checks };

@@ -2,6 +2,7 @@
 
 import { DaxError } from 'node-dax';
 import { codeOf, expect, expectFree, PAGE, type Probe } from './probe.js';
+import type { RuleId } from './rules.js';
 import { bytesOf, contentOf, expectContent } from './session.js';
 
 const EMPTY = new Uint8Array(0);
@@ -60,7 +61,7 @@ const last: Probe = {
     tooBig('an append at maxBytes', () => file.appendSync(data));
     if (maxBytes < Number.MAX_SAFE_INTEGER) tooBig('truncation past maxBytes', () => { file.truncateSync(maxBytes + 1); });
     file.fsync();
-    const check = (rule: string, of: typeof a, when: string) => {
+    const check = (rule: RuleId, of: typeof a, when: string) => {
       const found = new Uint8Array(20);
       const read = of.file.readSync(found, maxBytes - 20);
       const expected = new Uint8Array(20);

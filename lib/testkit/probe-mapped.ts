@@ -2,11 +2,12 @@
 
 import { FileMappings } from './file-mappings.js';
 import { expect, PAGE, type Probe } from './probe.js';
+import type { RuleId } from './rules.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from './session.js';
 
 type Run = (session: Session, open: OpenFile, mappings: FileMappings) => void;
 
-function mapped(rule: string, title: string, run: Run): Probe {
+function mapped(rule: RuleId, title: string, run: Run): Probe {
   return {
     rule,
     title,

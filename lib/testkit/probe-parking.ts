@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from './failure.js';
 import { codeOf, expect, PAGE, type Probe } from './probe.js';
+import type { RuleId } from './rules.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from './session.js';
 
 // A copy so large that node-dax leaves it to another thread.
@@ -10,7 +11,7 @@ const LARGE = 512 * 1024;
 // What a race that ended in a deadlock is given.
 const PATIENCE_MS = 5000;
 
-async function within<T>(rule: string, work: Promise<T>): Promise<T> {
+async function within<T>(rule: RuleId, work: Promise<T>): Promise<T> {
   const timer = new AbortController();
   const late = sleep(PATIENCE_MS, undefined, { signal: timer.signal }).then(
     () => {

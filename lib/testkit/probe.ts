@@ -2,6 +2,7 @@
 
 import { DaxError } from 'node-dax';
 import { Failure } from './failure.js';
+import type { RuleId } from './rules.js';
 import type { OpenFile, Session } from './session.js';
 
 /** Throw `Failure` for what is wrong; return why it could not be tried. */
@@ -9,7 +10,7 @@ import type { OpenFile, Session } from './session.js';
 export type Outcome = string | void;
 
 export interface Probe {
-  readonly rule: string;
+  readonly rule: RuleId;
   readonly title: string;
   /** It needs a device whose files can be mapped. */
   readonly isMapped?: boolean;
@@ -17,7 +18,7 @@ export interface Probe {
 }
 
 /** Fails `rule` unless `condition`. */
-export function expect(rule: string, condition: boolean, message: string): asserts condition {
+export function expect(rule: RuleId, condition: boolean, message: string): asserts condition {
   if (!condition) throw new Failure(rule, message);
 }
 

@@ -2,7 +2,7 @@
 
 /** One rule that was looked at. */
 export interface Check {
-  /** The rule's id, such as `TR-8`. Several checks may have the same. */
+  /** The rule's id in docs/rules.md, such as `TR-8`, or `fsx` for the random run. Several checks may have the same. */
   readonly rule: string;
   /** What must hold. */
   readonly title: string;

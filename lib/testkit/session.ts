@@ -6,6 +6,7 @@ import { crashImages } from './crash-images.js';
 import { Failure } from './failure.js';
 import { openNameless } from './nameless-device.js';
 import { GARBAGE, RecordingDevice } from './recording-device.js';
+import type { RuleId } from './rules.js';
 import type { Trace } from './trace.js';
 import { Witness } from './witness.js';
 
@@ -121,7 +122,7 @@ export function contentOf(file: FileUnderTest): Uint8Array {
 }
 
 /** Fails `rule` unless the file is `expected`, and says where it is not. */
-export function expectContent(rule: string, name: string, actual: Uint8Array, expected: Uint8Array): void {
+export function expectContent(rule: RuleId, name: string, actual: Uint8Array, expected: Uint8Array): void {
   if (Buffer.compare(actual, expected) === 0) return;
   const at = expected.findIndex((byte, pos) => actual[pos] !== byte);
   if (actual.byteLength !== expected.byteLength) {

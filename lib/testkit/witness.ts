@@ -6,6 +6,7 @@ import { asOperation, BH_DELAY, BufferHead, DaxError, type BlockDevice, type Ino
 import type { FilesystemUnderTest } from './contract.js';
 import { Failure } from './failure.js';
 import type { RecordingDevice } from './recording-device.js';
+import type { RuleId } from './rules.js';
 
 type State = 'hole' | 'new' | 'written' | 'unwritten';
 
@@ -38,24 +39,10 @@ interface Known {
 /** Called by the witness where something else may happen at the same time: an operation of its own, with locks of its own. What it throws before getBlock is getBlock's error. */
 export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode: Inode, create: boolean) => void;
 
-/** The rules that the witness watches, in the words of a report. */
-export const WITNESSED: readonly (readonly [rule: string, title: string])[] = [
-  ['FT-11', 'completeUnwritten converts what a fault has filled'],
-  ['GB-1', 'getBlock is asked for blocks of the file, and for whole ones'],
-  ['GB-2', 'a lookup changes nothing'],
-  ['GB-3', 'the size is never grown, and is one contiguous run of whole blocks'],
-  ['GB-4', 'a hole is no error, and nothing positive is returned'],
-  ['GB-6', 'a block just allocated is told (New, Unwritten), or is zeros'],
-  ['GB-7', 'create is never answered by a hole'],
-  ['GB-8', 'no delayed allocation reaches this layer'],
-  ['GB-10', 'errors are a DaxError, or a negative errno'],
-  ['GB-12', 'no block is given to two files, or twice as New'],
-  ['IO-13', 'i_size does not rise before the data is there'],
-  ['IO-14', 'endIo converts what was unwritten'],
-  ['LK-4', 'blocks are freed under the lock'],
-  ['TR-6', 'truncation frees the blocks wholly past the end, and no other'],
-  ['TR-7', 'freed blocks are unreachable: size, cache and pointers first'],
-  ['TR-12', 'punching frees the blocks of the hole, and no other'],
+/** The rules that the witness watches. */
+export const WITNESSED: readonly RuleId[] = [
+  'FT-11', 'GB-1', 'GB-2', 'GB-3', 'GB-4', 'GB-6', 'GB-7', 'GB-8',
+  'GB-10', 'GB-12', 'IO-13', 'IO-14', 'LK-4', 'TR-6', 'TR-7', 'TR-12',
 ];
 
 const ENODATA = -61;
@@ -133,7 +120,7 @@ export class Witness {
     if (hook !== undefined) asOperation(() => { hook(...args); });
   }
 
-  #fail(rule: string, message: string): void {
+  #fail(rule: RuleId, message: string): void {
     if (!this.failures.has(rule)) this.failures.set(rule, new Failure(rule, message));
   }
 
@@ -335,7 +322,7 @@ export class Witness {
     });
   }
 
-  #freeing(call: string, rule: string, inode: Inode, first: number, count: number, work: () => void): void {
+  #freeing(call: string, rule: RuleId, inode: Inode, first: number, count: number, work: () => void): void {
     const known = this.#known(inode);
     const within = [...known.blocks.keys()].filter((iblock) => iblock >= first && iblock < first + count);
     if (!inode.ilock.isHeldExclusive) this.#fail('LK-4', `${call} was called without the inode's lock`);

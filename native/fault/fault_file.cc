@@ -433,7 +433,7 @@ bool FaultFile::ShowsCopy(const FaultRegion& region, const RunMap<Place>::Run* r
 int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {
   if (abandoned_) return -ESTALE;
   const bool storing = event.write && region.shape().shared;
-  // U-9: who would have to answer is the one who waits.
+  // The thread that would have to answer is the one that waits (U-9).
   if (event.thread == owner_->thread()) return -EDEADLK;
   const auto known = questions_.find({region.id(), page});
   if (known != questions_.end() && (known->second.write || !storing)) return -EINPROGRESS;

@@ -293,7 +293,7 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
   }
 }
 
-// U-2: memory that is registered already, moved there in one step. Waits for the service thread.
+// Moves memory there, in one step, that is registered already (U-2). Waits for the service thread.
 bool FaultRegion::Renew(char* address, size_t length) const {
   const int protection = shape_.writable || !shape_.shared ? PROT_READ | PROT_WRITE : PROT_READ;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

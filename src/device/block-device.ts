@@ -95,7 +95,7 @@ export interface BlockDevice {
   readonly pageOffset?: number | undefined;
   /** Whether what was stored and flushed is there after the power was off; undefined where that is not known. */
   readonly persistent?: boolean | undefined;
-  /** DA-1 … DA-8. `sector` is in 512-byte units, `size` in bytes. */
+  /** Direct access by the rules DA-1 to DA-8. `sector` is in 512-byte units, `size` in bytes. */
   directAccess(sector: Bytes, size: Bytes): DirectAccess;
   /** Bytes read: fewer at the end of the device or before a bad page, 0 at the end. */
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number;
@@ -143,7 +143,7 @@ function checkSize(size: Bytes): number {
 }
 
 /**
- * The first checks of direct access (DA-1 steps 1 and 3), for a device or partition of `sectors` sectors: throws the
+ * The first checks of direct access (DA-1.1, DA-1.3), for a device or partition of `sectors` sectors: throws the
  * errno given as a negative `size`, or `ERANGE` beyond the end. Returns both as numbers.
  */
 export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {

@@ -388,7 +388,7 @@ export class DaxFile {
     return this.#begin(() => asOperation(alone));
   }
 
-  // IO-13 steps 1 to 3: what changes whether or not the write succeeds. Returns where it goes.
+  // Changes what a write changes whether or not it succeeds: set-id bits and times (IO-13). Returns the position of the write.
   #beginWrite(pos: number, length: number): number {
     const { inode } = this;
     const start = this.#append ? inode.size : pos;
@@ -400,7 +400,7 @@ export class DaxFile {
     return start;
   }
 
-  // IO-13.7, IO-16: i_size rises after the data is there; blocks that a failed or short write left past it go.
+  // Raises i_size after the data is there (IO-13.7), and frees blocks that a failed or short write left past it (IO-16).
   #endWrite(pos: number, length: number, written: number): void {
     const { inode } = this;
     if (written > 0 && pos + written > inode.size) {
@@ -454,8 +454,8 @@ function modified(inode: Inode): void {
   inode.mtimeMs = inode.ctimeMs = Date.now();
 }
 
-// IO-12: also when nothing was read or an error came. The filesystem's own endIo is for writes: it would convert
-// unwritten blocks that a read only looked at.
+// Changes the time of access, also when nothing was read or an error came (IO-12). A read does not call the filesystem's
+// endIo, which would convert unwritten blocks that the read only looked at.
 function touch(inode: Inode): void {
   inode.atimeMs = Date.now();
 }

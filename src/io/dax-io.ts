@@ -1,4 +1,4 @@
-// Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io, rules IO-1 to IO-19).
+// Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io; rules IO-1 to IO-11).
 
 import { AbortError, checkAborted, movedAtAbort } from '../abort.js';
 import { Walk, type Iter } from './dax-walk.js';

@@ -262,7 +262,7 @@ export class Walk {
     return length;
   }
 
-  // IO-4.1: the next extent if the last one is used up, and the part of it that the device gives access to.
+  // Goes on to the part of the extent that the device gives access to, and to the next extent if this one is used up (IO-4.1).
   #openWindow(): void {
     if (this.#pos >= this.#extentEnd) this.#openExtent();
     const extent = this.#extent as Extent;
@@ -308,7 +308,7 @@ export class Walk {
     if (count > 0) (this.#inode as Inode).extents.confirm(part);
   }
 
-  // IO-8, CW-1: what this write leaves of its first and its last block. Everything between is written over.
+  // Fills what this write leaves of its first and its last block (IO-8, CW-1). Everything between is written over.
   #fillEdges(extent: Extent): void {
     const blockSize = this.#blockSize;
     const start = extent.iblock * blockSize;

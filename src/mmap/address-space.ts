@@ -210,7 +210,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return this.#isVolatile && addon().faultIsStored(this.#file, 0, pageCount(this.inode.size, this.pageSize));
   }
 
-  /** PS-2. */
+  /** Makes durable what was stored through mappings to bytes [pos, end) of the file (PS-2). Throws what the device throws. */
   writeBack(pos: number, end: number): void {
     if (!this.#isVolatile || this.#isOver) return;
     const first = Math.floor(pos / this.pageSize);
@@ -387,7 +387,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos, readOnly));
   }
 
-  // MS-2.
+  // Tells the fault service of what lies elsewhere now, once the filesystem has made that durable (MS-2).
   #settle(pending: Pending): void {
     const runs = pending.runs.filter((run) => this.#compare(...run) !== 'same');
     // Handlers go upwards.

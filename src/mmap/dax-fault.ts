@@ -77,12 +77,13 @@ function beyondEnd({ vma, pgoff }: VmFault): DaxError {
   });
 }
 
-// FT-2. Looked at again whenever something was waited for or called.
+// Refuses a page past the end of the file (FT-2). Called again after every wait and every callback: either may end the file
+// earlier.
 function checkEnd(vmf: VmFault): void {
   if (vmf.pgoff >= pageCount(vmf.vma.inode.size, vmf.vma.pageSize)) throw beyondEnd(vmf);
 }
 
-/** FT-12: what an errno comes to. Anything but a `DaxError` is a bug in a callback and is thrown on. */
+/** The code of the fault that ends with `error` (FT-12). Anything but a `DaxError` is a bug in a callback and is thrown on. */
 export function toFaultCode(vmf: VmFault, error: unknown): number {
   if (!(error instanceof DaxError)) throw error;
   if (error.code === 'EBUSY') return VM_FAULT_NOPAGE;
@@ -163,7 +164,7 @@ class Handler {
     return Math.floor(((iblock + count) * vma.inode.sb.blockSize) / vma.pageSize);
   }
 
-  // FT-4. As much as the mapping shows: what lies together is installed together.
+  // Asks without create, and for all that the mapping shows, because one fault installs what lies together (FT-4).
   #lookUp(): Extent {
     const { vma } = this.#vmf;
     const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
@@ -182,7 +183,7 @@ class Handler {
     else this.#zeros(extent);
   }
 
-  // FT-5: no block is allocated and nothing is converted.
+  // Fills the copy of a private store, which allocates no block and converts nothing (FT-5).
   #fill(page: Uint8Array, extent: Extent | undefined): void {
     if (extent === undefined) page.fill(0);
     else {
@@ -194,14 +195,15 @@ class Handler {
     this.code = VM_FAULT_LOCKED;
   }
 
-  // FT-6, and FT-8 for loads: what was never written is zeros.
+  // Installs zeros for a load of what was never written: a hole (FT-6) or an unwritten page (FT-8).
   #zeros(extent: Extent): void {
     checkEnd(this.#vmf);
     this.#vmf.vma.insertZeros(this.#pgoff, this.#pageEnd(extent) - this.#pgoff);
     this.code = VM_FAULT_LOCKED;
   }
 
-  // FT-7, FT-8, CW-2. Returns the page after those that were allocated.
+  // Allocates and installs what a store goes to: in place of a hole (FT-7), of unwritten blocks (FT-8), or of shared ones (CW-2).
+  // Returns the page after those that were allocated.
   #create(count: number): number {
     const { vma } = this.#vmf;
     const { inode, pageSize } = vma;
@@ -217,13 +219,13 @@ class Handler {
       isInserted = error instanceof DaxError && error.code === 'EBUSY';
       throw error;
     } finally {
-      // FT-11: on failure too, so that the filesystem leaves it unwritten.
+      // On failure too, so that the filesystem leaves the page unwritten (FT-11).
       completeBlocks(inode, extent, bh, isInserted, vma.operations);
     }
     return this.#pageEnd(extent);
   }
 
-  // FT-10.
+  // Installs the extent, if its pages still lie in the file and the device gives access to them (FT-10).
   #insert(extent: Extent): void {
     const { vma } = this.#vmf;
     checkEnd(this.#vmf);

@@ -126,7 +126,7 @@ export function daxMmap(
   if (flags === MAP_PRIVATE && device.kind === 'devdax') {
     fail(inode, 'EINVAL', { reason: 'DEVDAX_PRIVATE', hint: 'a devdax can only be mapped shared' });
   }
-  // MS-1.
+  // Nothing else can keep the promise of MAP_SYNC (MS-1).
   if (isSynchronous && (!device.mapSync || operations.fsync === undefined || faultMode() === 'none')) {
     const hint = 'MAP_SYNC needs a device with `mapSync`, a filesystem with fsync, and page faults: map without it, and fsync after `persist`';
     fail(inode, 'EOPNOTSUPP', { reason: 'NO_MAP_SYNC', hint });

@@ -91,7 +91,7 @@ t.test('unwritten blocks are zeroed around the write and converted before the lo
   const file = tfs.file(inode);
   tfs.onEndIo = (ended) => {
     test.ok(ended.ilock.isHeldExclusive, 'the lock is held');
-    test.equal(ended.dioCount, 1, 'and counted (IO-1.7)');
+    test.equal(ended.dioCount, 1, 'and counted until endIo has returned (IO-1.7)');
     return undefined;
   };
   test.equal(file.writeSync(filled(10, 'x'), 100), 10);

@@ -109,6 +109,15 @@ t.test('a filesystem that breaks a rule', async (t) => {
   }
 });
 
+t.test('a report shows no id without its sentence', async (t) => {
+  const checksOf = async (fault: Fault) => (await checkFilesystem(smallFs({ fault }), { ...SMALL, seed: 7 })).checks;
+  const alien = (await checksOf('loses a block when the device fails')).find(({ rule, ok }) => rule === 'IO-16' && !ok);
+  t.match(alien, { title: /^a device that fails/, detail: /\(IO-16, a write that fails or is short leaves no block past the end of the file\)$/ });
+  const meanwhile = (await checksOf('returns a positive errno')).filter(({ detail }) => detail?.includes('broken meanwhile'));
+  t.ok(meanwhile.length > 0);
+  for (const { detail } of meanwhile) t.match(detail, /^[A-Z]{2}-\d+, .{10,}: this was broken meanwhile/);
+});
+
 t.test('what random operations find is told with the seed and the shortest sequence', async (t) => {
   const make = smallFs({ fault: 'frees the block that holds the tail' });
   const report = await checkFilesystem(make, { ...SMALL, seed: 7 });
