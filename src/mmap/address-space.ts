@@ -17,21 +17,21 @@ import { roundUp } from '../units.js';
 
 /** A region of this isolate: a mapping of its own file, or of another isolate's. */
 export interface Viewer {
-  /** A page was touched that could not be had: zeros are there. `errno` says why. */
+  /** A touch of `page` was refused, and zeros are in its place. `errno` says why. */
   lost(page: number, errno: number): void;
 }
 
 /** A mapping of the file on its owner's thread. */
 export interface OwnView {
-  /** Takes the buffer away from those who hold it, if it shows one of these pages. */
+  /** Detaches the mapping's buffer if it shows one of the pages [first, end). */
   detach(first: number, end: number): void;
-  /** As `detach`, if stores through it reach the file. */
+  /** Detaches the mapping's buffer if stores through it reach the file. */
   detachWritable(): void;
 }
 
 type Run = Parameters<VmArea['insert']>;
 
-// What a handler inserted of a file whose blocks are seen when they are durable.
+// What a fault handler has inserted into a MAP_SYNC file, whose blocks may be seen only once they are durable.
 interface Pending {
   readonly runs: Run[];
   haveMoved: boolean;
@@ -41,24 +41,24 @@ let mode: FaultMode | undefined;
 const spaces = new Map<number, WeakRef<AddressSpace>>();
 const viewers = new Map<number, WeakRef<Viewer>>();
 const goneViewers = new FinalizationRegistry<number>((region) => viewers.delete(region));
-// A mapping that nobody unmapped.
+// Removes the views that were collected without an `unmap`.
 const goneViews = new FinalizationRegistry<{ space: WeakRef<AddressSpace>; ref: WeakRef<OwnView> }>(({ space, ref }) => {
   space.deref()?.removeView(ref);
 });
-// The file's handle goes with its space, and whoever waits for an answer is refused then.
+// Closes the service's handle of a file whose address space was collected. The service then refuses the threads that wait.
 const goneSpaces = new FinalizationRegistry<number>((file) => spaces.delete(file));
 
-// Called by the service on this thread. Nothing may come out of it.
+// The service calls this on the owner's thread. It must not throw.
 function onMessage(isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean): void {
   if (isLoss) viewers.get(region)?.deref()?.lost(page, detail as number);
   else void spaces.get(file)?.deref()?.serve(region, page, detail as boolean, isMkwrite);
 }
 
-/** What touches of mapped memory come to in this process. Starts the fault service. */
+/** Which touches of mapped memory this process can serve. Starts the fault service. */
 export function faultMode(): FaultMode {
   if (mode === undefined) {
     mode = addon().faultConnect(onMessage, threadId);
-    // Node then waits for the threads of this one, and they may be waiting for an answer.
+    // At its exit Node waits for this thread's workers, and they may be waiting for an answer from this thread.
     process.once('exit', () => { addon().faultLeave(); });
   }
   return mode;
@@ -80,19 +80,19 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   readonly #views = new Set<WeakRef<OwnView>>();
   #getBlock: GetBlock;
   #operations: FaultOperations;
-  // What the service was told of i_size.
+  // The i_size that the service knows.
   #size: number;
-  // What makes blocks the file's for good before they are seen (MAP_SYNC).
+  // The operations that make blocks durable before a store can reach them; undefined without a MAP_SYNC mapping.
   #durably: FaultOperations | undefined;
   #pending: Pending | undefined;
-  // Some of it lies where stores are not durable by themselves (PS-3).
+  // Some blocks lie on a device whose stores are not durable by themselves (PS-3).
   #isVolatile = false;
-  // The inode knows nothing of it any more, and may be gone.
+  // The inode no longer refers to this address space, and may be gone.
   #isOver = false;
-  // What the service was told of it: a filesystem that is about to freeze waits for writes, which may fault.
+  // Whether the service holds stores back. A filesystem freezes only after writes under way have ended, and those may fault.
   #isFrozen = false;
 
-  /** The one of a file. The callbacks of its latest mapping count. */
+  /** The address space of a file. It calls the callbacks of the file's latest mapping. */
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
     const known = inode.mappings;
     if (!(known instanceof AddressSpace)) return new AddressSpace(inode, pageSize, getBlock, operations);
@@ -132,8 +132,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   /**
-   * Has a fault handler fill `pages` pages of the file from `pgoff` on. What it inserts is shown at once, or, where that
-   * was promised, when the handler is done and fsync has returned. Throws what either throws; then it is not shown.
+   * Runs a fault handler for `pages` pages of the file from `pgoff` on. Mappings show what the handler inserts at once; with
+   * MAP_SYNC they show it when fsync has returned. Throws what the handler or fsync throws, and then shows nothing of it.
    */
   handle<T>(pgoff: number, pages: number, shared: boolean, handler: (vma: VmArea) => T): T {
     const outer = this.#pending;
@@ -162,9 +162,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       if (pending !== undefined) this.#settle(pending);
       return result;
     } catch (error) {
-      // Whatever was there before is the file's no more.
+      // The file has given up the blocks that these pages showed before.
       for (const run of pending?.runs ?? []) if (this.#compare(...run) === 'other') this.#forget(run[0], run[0] + run[1]);
-      // Nor is what the filesystem could not convert.
+      // The filesystem could not convert these pages, so that they hold no data.
       for (const [first, count] of shown) if (!this.#isData(first)) this.#forget(first, first + count);
       throw error;
     } finally {
@@ -172,7 +172,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     }
   }
 
-  /** From now on what is mapped is the file's for good before anybody can store to it (MS-2). Throws what fsync throws. */
+  /** Makes blocks durable from now on before a store can reach them (MS-2). Throws what fsync throws. */
   synchronise(operations: FaultOperations): void {
     operations.fsync?.(this.inode, 0, this.inode.size);
     this.#durably = operations;
@@ -190,13 +190,14 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.release();
   }
 
-  /** Other isolates may still look. Otherwise, if no view is left, I/O need not tell. */
+  /** Ends the address space if no view of it is left, in this isolate or another one. */
   release(): void {
     if (this.#isOver || this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
     this.#letGo();
   }
 
-  // The inode may be forgotten afterwards, unless something is still to be made durable: that comes before `mappings` goes.
+  // The inode may be collected once `mappings` is undefined, so that `unmapped` must refer to stores that are not yet durable
+  // before that.
   #letGo(): void {
     const { inode } = this;
     inode.extents.watcher = undefined;
@@ -205,7 +206,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     inode.mappings = undefined;
   }
 
-  // What lies past the end is no file's.
+  // Stores past the end of the file do not count.
   get #isStored(): boolean {
     return this.#isVolatile && addon().faultIsStored(this.#file, 0, pageCount(this.inode.size, this.pageSize));
   }
@@ -218,7 +219,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const stored = addon().faultTakeStored(this.#file, first, count);
     const { inode } = this;
     if (persistPages(inode, this.pageSize, stored, this.#getBlock)) {
-      // Nothing told of the stores themselves.
+      // The stores themselves changed no times.
       inode.mtimeMs = inode.ctimeMs = Date.now();
       this.#operations.dirty?.(inode);
     }
@@ -228,7 +229,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     inode.unmapped = undefined;
   }
 
-  /** i_size changed. Lowered, what lies past the end is gone from every mapping when this returns (TR-6.5). */
+  /** Follows a change of i_size: no mapping shows what lies past the new end when this returns (TR-6.5). */
   resized(): void {
     const { size } = this.inode;
     this.#size = size;
@@ -236,11 +237,11 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
     addon().faultSetSize(this.#file, size);
-    // Nobody will ask for what is there from now on.
+    // Without faults nobody asks for the pages that are new.
     if (mode === 'none') this.refresh(0, size);
   }
 
-  /** An extent of the file is known: it is seen through every mapping from now on. */
+  /** Shows an extent that has become known through every mapping. */
   inserted(extent: Extent): void {
     const { iblock, count, state, bdev, blocknr } = extent;
     const { blockSize } = this.inode.sb;
@@ -254,17 +255,17 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         const pos = blocknr * blockSize + (first * this.pageSize - start);
         const run: Run = [first, end - first, bdev as BlockDevice, pos, state === 'shared'];
         if (this.#durably === undefined) this.#data(...run);
-        // Whoever touches it asks, and a handler that is under way shows it.
+        // The next touch asks for these pages, and a handler that is under way shows them itself.
         else if (this.#pending === undefined && this.#compare(...run) === 'other') this.#forget(first, end);
       }
     } catch (error) {
-      // Who touches it asks again and is told what is wrong; whoever has just written it has nothing to do with that.
+      // The next touch asks again and gets this error. The write that made the extent known has not failed.
       if (!(error instanceof DaxError)) throw error;
       this.#forget(first, end);
     }
   }
 
-  /** Blocks of the file go, or lie elsewhere: they are gone from every mapping when this returns. */
+  /** Takes blocks that the filesystem frees or moves out of every mapping before this returns. */
   invalidated(iblock: number, count: number): void {
     const { blockSize } = this.inode.sb;
     const first = Math.floor((iblock * blockSize) / this.pageSize);
@@ -274,7 +275,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#forget(first, end);
   }
 
-  /** Looks pages up anew that a write has filled, so that they are seen (IO-13.6). */
+  /** Looks up the pages that a write has filled, so that mappings show them (IO-13.6). */
   refresh(pos: number, length: number): void {
     const { inode, pageSize } = this;
     const { blockSize } = inode.sb;
@@ -298,11 +299,11 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     addon().faultFreeze(this.#file, isFrozen);
   }
 
-  /** The service's question. Answered whatever happens: somebody waits. */
+  /** Answers a question of the service. It answers whatever happens, because a thread waits for it. */
   async serve(region: number, page: number, write: boolean, isMkwrite: boolean): Promise<void> {
     try {
       const served = await asOperation(() => this.#fault(page, write, isMkwrite));
-      // What no store may reach now is shown as a copy where stores are allowed.
+      // A writable mapping shows a copy of a page that no store may reach now.
       if (!write && served.error === undefined && (this.#isFrozen || this.#isShared(page))) {
         addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
         return;
@@ -311,7 +312,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       this.#answer(region, page, (served.code & VM_FAULT_MAJOR) !== 0, served.error);
     } catch (error) {
       this.#answer(region, page, false, error);
-      // A callback broke: whoever wrote it hears of it.
+      // A callback has a bug: its author is warned.
       if (!(error instanceof DaxError)) process.emitWarning(error instanceof Error ? error : String(error));
     }
   }
@@ -320,15 +321,15 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#noticeEnd();
     const errno = error === undefined ? 0 : error instanceof DaxError ? -error.errno : 5;
     addon().faultAnswer(this.#file, region, page, isMajor, errno);
-    // The next touch asks again: what was refused for want of space may be had by then.
+    // The next touch asks again, because a page that was refused for want of space may be had by then.
     if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
   }
 
-  // VM_FAULT_*, and why it is SIGBUS.
+  // Returns VM_FAULT_*, and the error behind a SIGBUS.
   async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<{ code: number; error?: DaxError | undefined }> {
     const { inode } = this;
     for (;;) {
-      // What lies together is told of at once, whichever region asked.
+      // One answer covers all pages that lie together, whichever region asked.
       let code = 0;
       try {
         this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
@@ -358,7 +359,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return mapBlocks(this.inode, iblock, this.pageSize, this.#getBlock, false, new BufferHead()).state === 'shared';
   }
 
-  // What a load sees while the filesystem is frozen or the page is shared, and no store may reach the device.
+  // The bytes of a page that no store may reach, because the filesystem is frozen or the page is shared.
   #content(page: number): Uint8Array {
     const bytes = new Uint8Array(this.pageSize);
     const start = page * this.pageSize;
@@ -370,12 +371,13 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return bytes;
   }
 
-  // A filesystem that cut its file off without a word: nothing may be found past the end.
+  // Notices that a filesystem has lowered i_size without telling: no touch may find anything past the end.
   #noticeEnd(): void {
     if (this.inode.size < this.#size) this.resized();
   }
 
-  // A page in which the file ends is there as a whole; of a page that only partly has blocks there is nothing.
+  // The page after the last one that has all of its blocks before byte `end`. The page in which the file ends has all of its
+  // blocks; a page that has only some of them is not shown.
   #end(end: number): number {
     return Math.floor(end / this.pageSize);
   }
@@ -390,7 +392,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   // Tells the fault service of what lies elsewhere now, once the filesystem has made that durable (MS-2).
   #settle(pending: Pending): void {
     const runs = pending.runs.filter((run) => this.#compare(...run) !== 'same');
-    // Handlers go upwards.
+    // Handlers insert pages in ascending order.
     const [start] = runs[0] ?? [];
     const [last, count] = runs.at(-1) ?? [];
     if (start !== undefined && last !== undefined && count !== undefined) {
@@ -411,7 +413,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     addon().faultForget(this.#file, first, end - first);
   }
 
-  // What is known of the pages.
+  // Compares a run with what the service knows of its pages.
   #compare(...[first, count, bdev, pos, readOnly]: Run): 'nothing' | 'other' | 'same' | undefined {
     const backing = this.#backing(count, bdev, pos);
     const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos, readOnly);

@@ -15,53 +15,54 @@ import { wouldBlock } from '../inode/would-block.js';
 /** The bits of what a fault handler returns, with the kernel's names and values. */
 export const VM_FAULT_OOM = 0x1;
 export const VM_FAULT_SIGBUS = 0x2;
-/** A block was allocated, whatever came of it. */
+/** The fault asked for a block to be allocated, whether or not it succeeded. */
 export const VM_FAULT_MAJOR = 0x4;
 /** The page is installed. */
 export const VM_FAULT_NOPAGE = 0x100;
 /** Zeros are installed, or `cowPage` is filled. */
 export const VM_FAULT_LOCKED = 0x200;
-/** A lock could not be had without waiting: try again later. */
+/** The fault would have to wait for a lock: try again later. */
 export const VM_FAULT_RETRY = 0x400;
-/** A huge page cannot be had: fault again for a small one. */
+/** A huge page cannot be installed: fault again for a small one. */
 export const VM_FAULT_FALLBACK = 0x800;
 
-/** What a filesystem does about faults beside `getBlock`. */
+/** The operations of a filesystem, beside `getBlock`, that a fault calls. */
 export type FaultOperations = Partial<Pick<InodeOperations, 'completeUnwritten' | 'dirty' | 'fsync'>>;
 
 /** A mapping of a file, as a fault handler sees it (vm_area_struct). */
 export interface VmArea {
   readonly inode: Inode;
-  /** The first page of the file that it shows, and how many. */
+  /** The first page of the file that the mapping shows, and the number of pages. */
   readonly pgoff: number;
   readonly pages: number;
-  /** Bytes in a page: what the device maps at the least. */
+  /** Bytes in a page: the least that the device maps at once. */
   readonly pageSize: number;
   readonly shared: boolean;
   readonly operations: FaultOperations;
   /**
-   * Shows pages of the file from `pgoff` on as what lies at byte `pos` of `bdev`. Throws `DaxError`; `EBUSY` for a page
-   * that is there already. `readOnly`: the blocks are shared with other files, and a store must come to `daxMkwrite` first.
+   * Shows `count` pages of the file from `pgoff` on: the memory from byte `pos` of `bdev` on. `readOnly`: the file shares the
+   * blocks with other files, and the first store must call `daxMkwrite`. Throws `DaxError`, with `EBUSY` for a page that is
+   * installed already.
    */
   insert(pgoff: number, count: number, bdev: BlockDevice, pos: number, readOnly: boolean): void;
-  /** Shows them as zeros, until the first store. */
+  /** Shows `count` pages from `pgoff` on as zeros, until the first store. */
   insertZeros(pgoff: number, count: number): void;
 }
 
-/** A touch that has to be served (vm_fault). */
+/** A load or store that must be served (vm_fault). */
 export interface VmFault {
   readonly vma: VmArea;
   /** The page of the file. */
   readonly pgoff: number;
-  /** A store. */
+  /** Whether the touch is a store. */
   readonly write: boolean;
-  /** A private store: the page to fill with what the file has there. */
+  /** For a private store: the page to fill with the file's content. */
   readonly cowPage?: Uint8Array;
-  /** Out: why it was SIGBUS or OOM. */
+  /** Out: the reason for SIGBUS or OOM. */
   error?: DaxError;
 }
 
-/** The pages that a file of `size` bytes has. */
+/** The number of pages that a file of `size` bytes has. */
 export function pageCount(size: number, pageSize: number): number {
   return Math.ceil(size / pageSize);
 }
@@ -91,7 +92,8 @@ export function toFaultCode(vmf: VmFault, error: unknown): number {
   return error.code === 'ENOMEM' ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-// An answer about less than a page (FT-4): the filesystem, or a device whose pages are larger than its blocks.
+// The error for an answer about less than a page (FT-4). Either the filesystem is wrong, or the device's pages are larger than
+// the filesystem's blocks.
 function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
   const bytes = extent.count * vma.inode.sb.blockSize;
   return new DaxError({
@@ -107,7 +109,7 @@ function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
   });
 }
 
-// One page at a time, or, for a mapping that is resolved ahead, a run of them.
+// Serves one page of a fault, or, for a mapping that is resolved ahead, a run of pages.
 class Handler {
   readonly #vmf: VmFault;
   readonly #getBlock: GetBlock;
@@ -130,7 +132,7 @@ class Handler {
     else this.#show(extent);
   }
 
-  /** Everything that the mapping shows of the file: what a store could not go to is allocated if `allocate`. */
+  /** Installs everything that the mapping shows of the file. Where a store needs a block, allocates one or calls `refuse`. */
   populate(allocate: boolean, refuse: (pos: number) => never): void {
     const { vma, write } = this.#vmf;
     const end = this.#end();
@@ -140,7 +142,7 @@ class Handler {
       if (!write || !vma.shared || extent.state === 'written') this.#show(extent);
       else if (!allocate) refuse(this.#pgoff * vma.pageSize);
       else {
-        // As much as the filesystem gives at once.
+        // The filesystem may allocate fewer pages than it is asked for.
         this.#pgoff = this.#create(next - this.#pgoff);
         continue;
       }
@@ -171,13 +173,13 @@ class Handler {
     return this.#whole(mapPage(vma.inode, this.#iblock, wanted, vma.pageSize, this.#getBlock, this.#bh));
   }
 
-  // An extent that the page lies in must have all of it.
+  // Refuses an extent that does not have all of the page.
   #whole(extent: Extent): Extent {
     if (extent.iblock > this.#iblock || this.#pageEnd(extent) <= this.#pgoff) throw tooSmall(this.#vmf, extent);
     return extent;
   }
 
-  // What is there already.
+  // Installs what getBlock has found, without a store.
   #show(extent: Extent): void {
     if (hasData(extent)) this.#insert(extent);
     else this.#zeros(extent);
@@ -202,8 +204,8 @@ class Handler {
     this.code = VM_FAULT_LOCKED;
   }
 
-  // Allocates and installs what a store goes to: in place of a hole (FT-7), of unwritten blocks (FT-8), or of shared ones (CW-2).
-  // Returns the page after those that were allocated.
+  // Allocates and installs what a store goes to: in place of a hole (FT-7), of unwritten blocks (FT-8), or of shared ones
+  // (CW-2). Returns the page after those that were allocated.
   #create(count: number): number {
     const { vma } = this.#vmf;
     const { inode, pageSize } = vma;
@@ -215,7 +217,7 @@ class Handler {
       this.#insert(extent);
       isInserted = true;
     } catch (error) {
-      // Somebody else was first, with the same block.
+      // Another fault has installed the same block first.
       isInserted = error instanceof DaxError && error.code === 'EBUSY';
       throw error;
     } finally {
@@ -234,7 +236,7 @@ class Handler {
     const { bytes } = bdev.directAccess(pos / SECTOR_SIZE, vma.pageSize);
     if (bytes < vma.pageSize) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
     const end = this.#pageEnd(extent);
-    // What holds garbage is filled before anybody can see it.
+    // New blocks hold garbage and are filled before anybody can see them.
     if (isUninitialised(extent)) {
       fillBlocks(extent, vma.inode.sb.blockSize, this.#pgoff * vma.pageSize, end * vma.pageSize);
     }
@@ -247,7 +249,7 @@ class Handler {
   }
 }
 
-/** Runs `work` in what a store has to pass: the gate of a frozen filesystem, after which the times change (FT-1). */
+/** Runs `work` for a store: passes the gate of a frozen filesystem, and changes the times first (FT-1). */
 function storing(vmf: VmFault, work: () => number): number {
   const { vma } = vmf;
   const { faults } = freezeGate(vma.inode.sb);
@@ -273,11 +275,11 @@ function underInval(inode: Inode, work: () => number): number {
 }
 
 /**
- * Serves a fault in a mapping of a file (dax_fault): a load of a hole gets zeros and allocates nothing, a shared store to
- * one allocates the page, a private store gets a copy, what lies past the end of the file is refused.
+ * Serves a fault in a mapping of a file (dax_fault). A load of a hole gets zeros and allocates nothing, a shared store to a
+ * hole allocates the page, a private store gets a copy of the page, and a touch past the end of the file is refused.
  *
- * Returns `VM_FAULT_*`; with `SIGBUS` and `OOM` the reason is in `vmf.error`. `RETRY` where a lock is held. Throws only
- * what a callback throws that is no `DaxError`.
+ * Returns bits of `VM_FAULT_*`: `SIGBUS` or `OOM` with the reason in `vmf.error`, `RETRY` if another operation holds the
+ * lock. Throws only the errors of callbacks that are no `DaxError`.
  */
 export function daxFault(vmf: VmFault, getBlock: GetBlock): number {
   const { inode } = vmf.vma;
@@ -299,7 +301,7 @@ export function daxFault(vmf: VmFault, getBlock: GetBlock): number {
   );
 }
 
-/** The first store to zeros or to shared blocks that a load installed (dax_mkwrite, MK-1): as `daxFault` for a store. */
+/** Serves the first store to zeros or shared blocks that a load installed (dax_mkwrite, MK-1), as `daxFault` serves a store. */
 export function daxMkwrite(vmf: VmFault, getBlock: GetBlock): number {
   const store: VmFault = { ...vmf, write: true };
   const code = daxFault(store, getBlock);
@@ -308,8 +310,9 @@ export function daxMkwrite(vmf: VmFault, getBlock: GetBlock): number {
 }
 
 /**
- * Resolves ahead what a mapping shows of its file, as faults at each of its pages would: for the thread that could not
- * answer its own. `allocate`: what is a hole or shared below a writable shared mapping; otherwise that is refused. Throws what keeps it.
+ * Installs ahead what a mapping shows of its file, as a fault at each page would, because the owner's thread cannot answer its
+ * own faults. `allocate`: holes and shared blocks below a writable shared mapping get blocks of their own; without it they are
+ * refused. Throws the error of the first page that cannot be installed.
  */
 export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getBlock: GetBlock): void {
   const vmf: VmFault = { vma, pgoff: vma.pgoff, write };
@@ -337,8 +340,8 @@ export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getB
 }
 
 /**
- * The first store to a page of the device that may only be read until then (dax_pfn_mkwrite, MK-2): the times change, and
- * getBlock is not called, because the block is there. `SIGBUS` past the end of the file (MK-4).
+ * Serves the first store to a page of the device that was mapped to be read only (dax_pfn_mkwrite, MK-2). It changes the times,
+ * and does not call getBlock, because the block exists. Returns `SIGBUS` past the end of the file (MK-4).
  */
 export function daxPfnMkwrite(vmf: VmFault): number {
   return storing({ ...vmf, write: true }, () =>

@@ -17,7 +17,7 @@ export const MAP_SHARED = 0x1;
 export const MAP_PRIVATE = 0x2;
 export const MAP_SYNC = 0x80000;
 
-/** What a mapping looks like. Can be sent to other isolates of the process, by `postMessage` or as `workerData`. */
+/** The description of a mapping. Send it to other isolates of the process by `postMessage` or as `workerData`. */
 export interface MappingHandle {
   readonly pid: number;
   readonly file: number;
@@ -28,41 +28,41 @@ export interface MappingHandle {
   readonly prot: number;
   readonly flags: number;
   readonly onSigbus: 'survive' | 'kill';
-  /** The device's position of the first page, modulo 2 MiB. */
+  /** The position of the first page on the device, modulo 2 MiB. */
   readonly phase: number;
 }
 
-/** What faults a mapping has cost. */
+/** The faults of a mapping, counted. */
 export interface FaultInfo {
   /**
-   * Which touches are served: `full`; `user`, where system calls on what was not touched before get EFAULT; `none`, where
-   * everything was installed when it was mapped.
+   * Which touches are served. `full`: all. `user`: a system call on a page that was not touched before gets EFAULT. `none`: no
+   * touch, because every page was installed when the file was mapped.
    */
   readonly mode: FaultMode;
-  /** Served from what was known. */
+  /** Faults that the service answered by itself. */
   readonly minor: number;
-  /** A block was allocated. */
+  /** Faults that asked for a block to be allocated. */
   readonly major: number;
-  /** The owner of the file had to be asked. */
+  /** Faults for which the service asked the owner of the file. */
   readonly asked: number;
-  /** Zeros were installed for a hole. */
+  /** Faults that installed zeros for a hole. */
   readonly hole: number;
-  /** First stores to such zeros. */
+  /** First stores to zeros that a load had installed. */
   readonly mkwrite: number;
-  /** Answered with SIGBUS. */
+  /** Faults that were answered with SIGBUS. */
   readonly refused: number;
-  /** How long the service took over a fault: `count` of them less than `below` nanoseconds, and at least half of that. */
+  /** How long faults took: `count` of them took less than `below` nanoseconds, and at least half of that. */
   readonly latency: readonly { readonly below: number; readonly count: number }[];
-  /** Bytes that are mapped by pages of 4 KiB, and by larger ones, which not every kernel tells of DAX files. */
+  /** Bytes that are mapped by pages of 4 KiB, and by larger pages. Not every kernel reports the larger pages of DAX files. */
   readonly pageSizes: { readonly small: number; readonly huge: number };
 }
 
 /** The owner's side of a mapping. */
 export interface Owner {
   readonly space: AddressSpace;
-  /** Resolves what the mapping shows, as far as the file reaches: the owner's thread must never have to wait for itself. */
+  /** Installs what the mapping shows of the file, so that the owner's thread never has to wait for itself. */
   resolve(): void;
-  /** Stores were made durable: the times of the file change (POSIX, for msync). */
+  /** Changes the times of the file after stores were made durable, as POSIX asks of msync. */
   stored(): void;
 }
 
@@ -94,13 +94,13 @@ function explained(errno: number, syscall: string, position: number, reasons: Re
   return known === undefined ? error : new DaxError({ errno, syscall, position, ...known });
 }
 
-// Those that others may be attached to: the file must not be collected below them.
+// The mappings that other isolates may be attached to. They keep their files from being collected.
 const shared = new Set<DaxMapping>();
 
-// Whoever has a buffer and no mapping is told all the same when it goes, or loses a page.
+// Keeps a mapping for as long as its buffer, so that losses of pages are reported to a program that holds only the buffer.
 const mappingOf = new WeakMap<ArrayBuffer, DaxMapping>();
 
-// It has been sent around.
+// Checks a handle, which comes from another isolate.
 function checkHandle({ pos, length, pageSize, prot, flags, phase }: MappingHandle): void {
   const unit = toBytes(pageSize, 'pageSize');
   const isPart = toBytes(length, 'length') > 0 && toBytes(pos, 'pos') % unit === 0 && toBytes(phase, 'phase') % unit === 0;
@@ -109,9 +109,9 @@ function checkHandle({ pos, length, pageSize, prot, flags, phase }: MappingHandl
 }
 
 /**
- * A part of a file as memory (daxMmap). Emits `'error'` with a `DaxError`, whose `position` is the byte in the file, when a
- * page was touched that could not be had: zeros are in its place, and `persist` of it throws. Without a listener it is
- * a process warning.
+ * A part of a file as memory, made by `daxMmap` or `attach`. When a touch of a page is refused, zeros take its place, `persist`
+ * of the page throws, and the mapping emits `'error'` with a `DaxError` whose `position` is the byte in the file. Without a
+ * listener the error becomes a process warning.
  */
 export class DaxMapping extends EventEmitter {
   readonly #handle: MappingHandle;
@@ -119,10 +119,10 @@ export class DaxMapping extends EventEmitter {
   readonly #owner: Owner | undefined;
   readonly #view: WeakRef<OwnView> | undefined;
   #buffer: ArrayBuffer | undefined;
-  // Those of before the file grew, which may still be in use.
+  // Buffers of before the file grew. Programs may still use them.
   readonly #shorter = new Set<WeakRef<ArrayBuffer>>();
   #isMapped = true;
-  // Kept for as long as this is: the registry of losses and the address space hold it weakly.
+  // Kept here, because the registry of losses and the address space hold it weakly.
   readonly #viewer: Viewer & OwnView;
 
   /** @internal Use `daxMmap` or `attach`. */
@@ -153,8 +153,8 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * The same part of the file in this isolate: its own addresses, whose every touch is served as it comes, by asking the
-   * isolate that owns the file where that has to be. Throws `ESTALE` where the file is nobody's any more.
+   * Maps the same part of the file in this isolate, at addresses of its own. Each touch is served as it comes; where the place
+   * of a page is not known, the isolate that owns the file is asked. Throws `ESTALE` if no isolate owns the file any more.
    */
   static attach(handle: MappingHandle): DaxMapping {
     if (typeof handle !== 'object' || (handle as unknown) === null || handle.pid !== process.pid) {
@@ -163,19 +163,19 @@ export class DaxMapping extends EventEmitter {
     checkHandle(handle);
     const mode = faultMode();
     const mapping = new DaxMapping(handle);
-    // Where system calls cannot fault, or nothing can, what is known is installed beforehand.
+    // Where system calls cannot fault, or nothing can, the pages that are known are installed now.
     if (mode !== 'full') mapping.#install();
     return mapping;
   }
 
-  /** What others attach by. A mapping whose handle was taken lives until `unmap`, and their access with it. */
+  /** The handle by which other isolates attach. Once it was taken, this mapping and theirs live until `unmap`. */
   get handle(): MappingHandle {
     this.#check('handle');
     if (this.#owner !== undefined) shared.add(this);
     return this.#handle;
   }
 
-  /** Bytes from the start of the file. */
+  /** The first byte of the mapping: bytes from the start of the file. */
   get pos(): number {
     return this.#handle.pos;
   }
@@ -186,9 +186,10 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * The memory. On the owner's thread it ends where the mapping does, at the latest with the page that the file ends in, and is
-   * detached when blocks below it go: take it again then. Elsewhere it always has the mapping's length; beyond the file's end
-   * there is nothing. Throws `EAGAIN` while the filesystem is frozen, or an asynchronous write fills blocks there.
+   * The memory of the mapping. On the owner's thread it ends with the mapping, or earlier, with the page in which the file
+   * ends, and it is detached when the filesystem frees or moves blocks below it: take `buffer` again then. In other isolates it
+   * always has the mapping's length, and touches past the end of the file are refused. Throws `EAGAIN` while the filesystem is
+   * frozen or an asynchronous write fills blocks there.
    */
   get buffer(): ArrayBuffer {
     if (!this.#isMapped) throw new DaxError({ errno: 'EBADF', syscall: 'mmap', hint: 'it was unmapped' });
@@ -203,7 +204,7 @@ export class DaxMapping extends EventEmitter {
     return buffer;
   }
 
-  /** @internal Whatever a touch of the owner's thread could fail for is met, and thrown, here. */
+  /** @internal Installs what the owner's thread may touch. Throws what would refuse a touch. */
   prepare(): void {
     if (this.#owner === undefined) return;
     this.#owner.resolve();
@@ -211,9 +212,8 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * Makes stores to `length` bytes at `pos`, counted from the start of the mapping, durable (msync). Throws `EIO` where a
-   * page of them was lost, with the `position` in the file of the first such byte, and `ESTALE` where the file has no owner any
-   * more.
+   * Makes stores to `length` bytes at `pos`, counted from the start of the mapping, durable (msync). Throws `EIO` if a page of
+   * them was lost, with the `position` in the file of the first such byte, and `ESTALE` if no isolate owns the file any more.
    */
   persist(pos: Bytes = 0, length?: Bytes): void {
     const start = toBytes(pos, 'pos');
@@ -230,7 +230,9 @@ export class DaxMapping extends EventEmitter {
     if (has(this.#handle.prot, PROT_WRITE) && this.#handle.flags === MAP_SHARED) this.#owner?.stored();
   }
 
-  /** Touches every page that the file has. Throws `EIO` with the `position` of the first that cannot be had. */
+  /**
+   * Touches every page of the mapping that the file has. Throws `EIO` with the `position` of the first page that is refused.
+   */
   prefault(): void {
     this.#check('prefault');
     const length = this.#owner === undefined ? this.length : this.buffer.byteLength;
@@ -247,7 +249,7 @@ export class DaxMapping extends EventEmitter {
     return { mode: faultMode(), minor, major, asked, hole, mkwrite, refused, latency, pageSizes };
   }
 
-  /** Detaches the buffer and gives the memory back. Idempotent. Makes nothing durable. */
+  /** Detaches the buffer and gives the memory back. May be called again. Makes nothing durable. */
   unmap(): void {
     if (!this.#isMapped) return;
     this.#isMapped = false;
@@ -267,7 +269,7 @@ export class DaxMapping extends EventEmitter {
     if (error < 0) throw mapFailure(error);
   }
 
-  // The end of the buffer: on the owner's thread there is nothing past the end of the file to touch in vain.
+  // The length of the buffer. On the owner's thread the buffer ends with the file, so that no touch can be refused there.
   #reach(): number {
     if (this.#owner === undefined) return this.length;
     const { space } = this.#owner;
@@ -278,7 +280,7 @@ export class DaxMapping extends EventEmitter {
     if (!this.#isMapped) throw new DaxError({ errno: 'EBADF', syscall, hint: 'it was unmapped' });
   }
 
-  // Those that reach past `from` bytes.
+  // Detaches the buffers that reach past `from` bytes.
   #detach(from = 0): void {
     for (const ref of this.#shorter) {
       const buffer = ref.deref();

@@ -1,4 +1,4 @@
-// Owns daxMmap: what may be mapped, and how the owner of a file sees it without ever having to wait for itself.
+// Owns daxMmap: which files may be mapped, and how their owner's thread sees a mapping without waiting for itself.
 
 import { argumentError } from '../argument-error.js';
 import { AddressSpace, faultMode } from './address-space.js';
@@ -14,30 +14,33 @@ import { PAGE_SIZE, toBytes, type Bytes } from '../units.js';
 
 const HUGE_PAGE = 2 * 1024 * 1024;
 
-/** What of a file is mapped, and how. */
+/** Which part of a file is mapped, and how. */
 export interface MmapOptions {
   /** Bytes from the start of the file, a multiple of the page size. Default 0. */
   pos?: Bytes | undefined;
-  /** Bytes. Default: to the end of the file. More than the file has is allowed; there is nothing there until it grows. */
+  /** Bytes. Default: to the end of the file. It may reach past the end; touches there are refused until the file grows. */
   length?: Bytes | undefined;
-  /** `PROT_READ`, or with `PROT_WRITE`. Default both. */
+  /** `PROT_READ`, or `PROT_READ | PROT_WRITE`, which is the default. */
   prot?: number | undefined;
   /**
-   * `MAP_SHARED`: stores reach the file. `MAP_PRIVATE`: they stay in this mapping. `MAP_SHARED | MAP_SYNC`: a block is
-   * mapped once the filesystem's fsync has made it the file's for good, so that what `persist` returned for is there after
-   * a power cut without another fsync. Default shared.
+   * `MAP_SHARED` (default): stores reach the file. `MAP_PRIVATE`: stores stay in this mapping. `MAP_SHARED | MAP_SYNC`: a block
+   * is mapped only once the filesystem's fsync has made its place in the file durable, so that a store for which `persist` has
+   * returned survives a power cut without another fsync.
    */
   flags?: number | undefined;
-  /** `false`: holes and shared blocks below a writable shared mapping are refused, with reason `HOLE_NOT_ALLOCATED`, instead of allocated. Default true. */
+  /**
+   * Whether holes and shared blocks below a writable shared mapping get blocks of their own. `false` refuses them with reason
+   * `HOLE_NOT_ALLOCATED`. Default true.
+   */
   allocate?: boolean | undefined;
   /**
-   * `false`: nothing is resolved before this thread takes `buffer`, for mappings that are only for others to attach to,
-   * whose stores then allocate page by page. Default true.
+   * Whether every page is installed now. `false` leaves that until this thread takes `buffer`: for mappings that only other
+   * isolates attach to, whose stores then allocate page by page. Default true.
    */
   populate?: boolean | undefined;
   /**
-   * What a touch comes to that cannot be served. `survive` (default): zeros, and an `'error'` event. `kill`: the signal
-   * that the kernel would send, which ends the process.
+   * What becomes of a touch that is refused. `survive` (default): it meets zeros, and the mapping emits `'error'`. `kill`: the
+   * process gets the signal that the kernel would send, and ends.
    */
   onSigbus?: 'survive' | 'kill' | undefined;
 }
@@ -46,7 +49,7 @@ const OPTIONS: OptionNames<MmapOptions> = {
   ...{ pos: true, length: true, prot: true, flags: true, allocate: true, populate: true, onSigbus: true },
 };
 
-/** Throws `TypeError` for what are no options of a mapping. */
+/** Throws `TypeError` for options that no mapping has. */
 export function checkMmapOptions(options: MmapOptions): void {
   checkOptions(options, OPTIONS);
 }
@@ -81,23 +84,23 @@ function phaseOf(inode: Inode, pos: number, pageSize: number, getBlock: GetBlock
   if (extent.bdev === undefined) return 0;
   const start = (extent.blocknr + pos / blockSize - extent.iblock) * blockSize;
   const phase = backingOf(extent.bdev, start, blockSize).pos % HUGE_PAGE;
-  // What is not aligned is refused when it is resolved.
+  // A block that is not aligned is refused when it is installed.
   return phase % pageSize === 0 ? phase : 0;
 }
 
 /**
- * Maps a part of a file whose blocks `getBlock` places: the device's own pages, without a copy. The file's blocks must be
- * 4096 bytes.
+ * Maps a part of a file whose blocks `getBlock` places. The mapping shows the device's own pages, without a copy. The
+ * filesystem's blocks must be 4096 bytes.
  *
- * On this thread, which owns the file, everything is resolved ahead, because it could not answer its own faults: holes
- * below a writable shared mapping are allocated (or refused, `allocate: false`). In other isolates `DaxMapping.attach`
- * has real faults, which call `getBlock` here.
+ * This thread owns the file and cannot answer its own faults, so that every page is installed now, and holes below a writable
+ * shared mapping are allocated (or refused, with `allocate: false`). In other isolates `DaxMapping.attach` makes mappings with
+ * real faults, which call `getBlock` on this thread.
  *
- * Throws `EINVAL` for a position that is no multiple of the page, blocks that are no page (`BLOCK_SIZE`), or a private
- * mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` for `MAP_SYNC` where it cannot be promised (`NO_MAP_SYNC`);
- * `EACCES` for stores to a read-only filesystem or device; `EOPNOTSUPP` for blocks on a device without pages
- * (`NOT_MAPPABLE`); `ENOMEM` where the file lies in too many pieces (`TOO_MANY_MAPPINGS`); `EAGAIN` while the filesystem
- * is frozen, or an asynchronous write fills blocks there; and what getBlock throws.
+ * Throws `EINVAL` for a position that is not a multiple of the page, blocks that are not 4096 bytes (`BLOCK_SIZE`), or a
+ * private mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` if `MAP_SYNC` cannot be promised (`NO_MAP_SYNC`) or the device
+ * has no pages to map (`NOT_MAPPABLE`); `EACCES` for stores to a read-only filesystem or device; `ENOMEM` if the file lies in
+ * too many pieces (`TOO_MANY_MAPPINGS`); `EAGAIN` while the filesystem is frozen or an asynchronous write fills blocks there;
+ * and what getBlock throws.
  */
 export function daxMmap(
   inode: Inode,
@@ -154,7 +157,7 @@ export function daxMmap(
         operations.dirty?.(inode);
       },
     });
-    // Throws now what it would throw later.
+    // Errors of the first touch are thrown here instead.
     if (options.populate ?? true) mapping.prepare();
     return mapping;
   } catch (error) {

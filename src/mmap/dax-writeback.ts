@@ -1,4 +1,4 @@
-// Owns making durable what was stored through mappings, for those who do not say what that was (PS-2).
+// Owns the writeback of mapped files: stores through mappings become durable, whichever pages they went to (PS-2).
 
 import { checkPlaced, type BlockDevice } from '../device/block-device.js';
 import { hasData } from '../inode/extent-cache.js';
@@ -8,26 +8,26 @@ import { piecesOf } from '../inode/map-blocks.js';
 import { roundUp, toBytes, type Bytes } from '../units.js';
 
 /**
- * Makes durable what was stored to `length` bytes at byte `pos` of the file through its mappings, unmapped ones included
- * (dax_writeback_mapping_range): the default is all of it. The pages that may have been stored to since the last time are
- * taken out of the mappings first, so that what is stored later is noticed, and flushed as they were mapped, up to 2 MiB
- * at once. `DaxFile.fsync` does this before the filesystem's own fsync.
+ * Makes stores to `length` bytes at byte `pos` of the file durable that came through its mappings, by default to the whole file
+ * (dax_writeback_mapping_range). Mappings that were unmapped since count too. It takes the pages that may have been stored to
+ * since the last time out of all mappings, so that it notices later stores, and then flushes them, up to 2 MiB at once.
+ * `DaxFile.fsync` calls it before the filesystem's own fsync.
  *
- * Throws what the device throws. What could not be made durable is due the next time.
+ * Throws what the device throws. Pages that could not be flushed are due the next time.
  */
 export function daxWriteback(inode: Inode, pos: Bytes = 0, length: Bytes = Number.MAX_SAFE_INTEGER): void {
   const start = toBytes(pos, 'pos');
   const end = Math.min(start + toBytes(length, 'length'), Number.MAX_SAFE_INTEGER);
-  // What was stored through those that are gone is known to those that came after them.
+  // A later address space of the file knows of the stores through earlier ones.
   (inode.mappings ?? inode.unmapped)?.writeBack(start, end);
 }
 
-/** As `daxWriteback`, for every file of a filesystem that is there and is or was mapped. */
+/** Does `daxWriteback` for every file of a filesystem that is or was mapped. Throws the first error, after all files. */
 export function daxWritebackAll(sb: SuperBlock): void {
   writeBackAll(mappedFiles(freezeGate(sb)), 0, Number.MAX_SAFE_INTEGER);
 }
 
-// One that fails keeps no other from it.
+// A file that fails does not keep the others from being written back.
 function writeBackAll(files: readonly Pick<Mapped, 'writeBack'>[], pos: number, end: number): void {
   const errors: unknown[] = [];
   for (const file of files) {
@@ -41,11 +41,11 @@ function writeBackAll(files: readonly Pick<Mapped, 'writeBack'>[], pos: number, 
 }
 
 /**
- * Makes what the device holds of pages of the file durable: `runs` has the first page and the count of each run. False where
- * there is nothing of them any more.
+ * Flushes pages of the file: `runs` has the first page and the number of pages of each run, one after the other. Returns false
+ * if the file has no data in any of them now.
  */
 export function persistPages(inode: Inode, pageSize: number, runs: readonly number[], getBlock: GetBlock): boolean {
-  // What lies past the end is no file's.
+  // Bytes past the end of the file are not flushed.
   const fileEnd = roundUp(inode.size, pageSize);
   const devices = new Set<BlockDevice>();
   for (let run = 0; run < runs.length; run += 2) {

@@ -1,23 +1,23 @@
-// Reads from /proc/self by pages of which size a range of addresses is mapped.
+// Owns the sizes of the pages that map a range of addresses, as /proc/self has them.
 
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { PAGE_SIZE } from '../units.js';
 
 const ENTRY_SIZE = 8;
 const ENTRIES_AT_ONCE = 65_536;
-// Bit 63, which is the uppermost of the last byte.
+// Bit 63 of an entry: the highest bit of its last byte.
 const PRESENT = 0x80;
 
 /**
- * Bytes of [start, end) that are mapped by pages of 4 KiB, and by larger ones. The larger pages of DAX files are counted
- * among the small ones where the kernel does not tell them.
+ * Bytes of [start, end) that are mapped by pages of 4 KiB, and by larger pages. Where the kernel does not report the larger
+ * pages of DAX files, they count as small.
  */
 export function mappedPageSizes(start: number, end: number): { small: number; huge: number } {
   const huge = hugeBytes(readFileSync('/proc/self/smaps', 'latin1'), start, end);
   return { small: Math.max(0, presentBytes(start, end) - huge), huge };
 }
 
-// Not by smaps: it leaves out small pages of DAX files that have no struct page.
+// Reads pagemap and not smaps, which leaves out small pages of DAX files that have no struct page.
 function presentBytes(start: number, end: number): number {
   const pagemap = openSync('/proc/self/pagemap', 'r');
   try {
