@@ -1,22 +1,22 @@
-// Owns BufferHead: what a filesystem's getBlock is asked, and what it answers.
+// Owns BufferHead: the question to a filesystem's getBlock, and its answer.
 
 import type { BlockDevice } from '../device/block-device.js';
 
-/** The content is known to be zeros: on a hole, that its `size` is meant (GB-5). */
+/** The content is known to be zeros. On a hole this bit makes `size` count (GB-5). */
 export const BH_UPTODATE = 0x1;
 /** `blocknr` and `bdev` say where the data is. */
 export const BH_MAPPED = 0x20;
-/** Just allocated: what is there is garbage, and whoever asked must zero what it does not write. */
+/** The blocks were just allocated and hold garbage: the caller of getBlock must zero what it does not write. */
 export const BH_NEW = 0x40;
-/** Delayed allocation, which must never reach this layer: it becomes `EIO`. */
+/** Delayed allocation. An answer with it is refused with `EIO`. */
 export const BH_DELAY = 0x200;
-/** A discontinuity follows. */
+/** A hint that a discontinuity follows. */
 export const BH_BOUNDARY = 0x400;
-/** Reserved and never written: reads as zeros, and `blocknr` says where. */
+/** The blocks are reserved and were never written: they read as zeros, and `blocknr` says where they are. */
 export const BH_UNWRITTEN = 0x1000;
 /**
- * Data that another file has too (iomap's `IOMAP_F_SHARED`): it may be read and mapped, and before the first store the file
- * is given blocks of its own, by `create`.
+ * Another file has the same blocks too (iomap's `IOMAP_F_SHARED`). They may be read and mapped. Before the first store,
+ * getBlock with `create` gives the file blocks of its own.
  */
 export const BH_SHARED = 0x20000;
 
@@ -27,33 +27,33 @@ export interface BlockPlace {
 }
 
 /**
- * One run of blocks of a file: the kernel's buffer_head, reduced to what DAX uses. Sizes in bytes, blocks in units of
- * the filesystem's block size. It belongs to one call: a filesystem must not keep it (GB-13).
+ * One run of blocks of a file: the kernel's buffer_head, reduced to the fields that DAX uses. Sizes are in bytes, blocks in
+ * units of the filesystem's block size. A buffer head belongs to one call, and a filesystem must not keep it (GB-13).
  */
 export class BufferHead {
-  /** In: 0. Out: `BH_*` flags. None of them set means a hole of one block, whatever `size` says. */
+  /** In: 0. Out: `BH_*` flags. No flag means a hole of one block, whatever `size` is. */
   state = 0;
-  /** In: bytes wanted. Out: bytes described, a multiple of the block size, never more than was asked for. */
+  /** In: bytes wanted. Out: bytes described, a multiple of the block size and never more than the bytes wanted. */
   size = 0;
   /** The block on `bdev` where the run begins. */
   blocknr = 0;
   bdev: BlockDevice | undefined;
-  /** Where the data of new or unwritten blocks is until now: see `copyFrom`. */
+  /** The blocks that hold the file's data until new or unwritten blocks are filled: see `copyFrom`. */
   source: BlockPlace | undefined;
-  /** The filesystem's own, handed on to `endIo`. */
+  /** A value of the filesystem's own, which `endIo` gets. */
   private: unknown;
 
-  /** Written data: mapped and not unwritten. The predicate for reads and zeroing (GB-6). */
+  /** Whether the run is written data: mapped and not unwritten. Reads and zeroing ask this (GB-6). */
   get isWritten(): boolean {
     return (this.state & (BH_MAPPED | BH_UNWRITTEN)) === BH_MAPPED;
   }
 
-  /** Neither mapped nor unwritten. */
+  /** Whether the run is a hole: neither mapped nor unwritten. */
   get isHole(): boolean {
     return (this.state & (BH_MAPPED | BH_UNWRITTEN)) === 0;
   }
 
-  /** New or unwritten: whatever is not written over must be zeroed. */
+  /** Whether the run is new or unwritten, so that whatever is not written over must be zeroed. */
   get isUninitialised(): boolean {
     return (this.state & (BH_NEW | BH_UNWRITTEN)) !== 0;
   }
@@ -82,18 +82,18 @@ export class BufferHead {
   }
 
   /**
-   * Adds to an answer with new or unwritten blocks that the file has data there, in blocks that it shares (iomap's srcmap):
-   * whatever is not written over becomes a copy of as many blocks from `blocknr` of `bdev` on, not zeros. They must stay as
-   * they are until `endIo`; where none comes, in faults and zeroing, until the call is done that asked.
+   * Says that new or unwritten blocks take the place of shared blocks, which begin at `blocknr` of `bdev` (iomap's srcmap):
+   * whatever is not written over becomes a copy of them, not zeros. The shared blocks must stay as they are until `endIo`, or,
+   * in faults and zeroing, which call no `endIo`, until the call that asked is done.
    *
-   * Unwritten blocks stay apart from the file until `endIo` or `completeUnwritten`, so that what fails changes nothing. New ones
-   * are the file's at once: where the copy fails, its data is lost there.
+   * Unwritten blocks become the file's with `endIo` or `completeUnwritten`, so that a copy that fails changes nothing. New
+   * blocks are the file's at once: if the copy fails, the file's data there is lost.
    */
   copyFrom(bdev: BlockDevice, blocknr: number): void {
     this.source = { bdev, blocknr };
   }
 
-  /** Answers with a hole of `size` bytes, whose length is meant. */
+  /** Answers with a hole of `size` bytes, and makes `size` count. */
   mapHole(size: number): void {
     this.state = BH_UPTODATE;
     this.size = size;

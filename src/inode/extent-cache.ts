@@ -1,50 +1,50 @@
-// Owns what getBlock answered before: the extents of one inode, found in logarithmic time.
+// Owns the cache of getBlock's answers: the extents of one inode, found in logarithmic time.
 
 import type { BlockDevice } from '../device/block-device.js';
 import type { BlockPlace } from './buffer-head.js';
 import { ExtentRows, MAX_KINDS } from './extent-rows.js';
 
 /**
- * What the blocks hold: nothing, data, data that another file has too, garbage that must be initialised, or nothing in a place
- * that is reserved.
+ * What the blocks hold. `hole`: there are none. `written`: data. `shared`: data that another file has too. `new`: garbage that
+ * must be initialised. `unwritten`: nothing yet, in blocks that are reserved.
  */
 export type ExtentState = 'hole' | 'written' | 'shared' | 'new' | 'unwritten';
 
-/** A run of blocks of a file that lie one after the other on a device, or a hole of it. */
+/** A run of blocks of a file that lie one after the other on a device, or a hole of the file. */
 export interface Extent {
   /** The first block of the file. */
   iblock: number;
   /** Blocks. */
   count: number;
   state: ExtentState;
-  /** The block on `bdev` where it begins; meaningless for a hole. */
+  /** The block on `bdev` where the extent begins; meaningless for a hole. */
   blocknr: number;
   /** Undefined for a hole. */
   bdev: BlockDevice | undefined;
-  /** Of new or unwritten blocks: where the data is until now, if there is any. */
+  /** For new or unwritten blocks: the blocks that hold the file's data until these are filled, if there are any. */
   source?: BlockPlace | undefined;
-  /** The device gave direct access to all of it: later I/O there need not ask again. */
+  /** The device has given direct access to all of the extent, so that later I/O need not ask again. */
   isAccessible: boolean;
 }
 
-/** One for `findInto`. */
+/** Makes an extent for `findInto` to write over. */
 export function emptyExtent(): Extent {
   return { iblock: 0, count: 0, state: 'hole', blocknr: 0, bdev: undefined, source: undefined, isAccessible: false };
 }
 
-/** There is data to read. */
+/** Whether the extent has data to read. */
 export function hasData({ state }: Extent): boolean {
   return state === 'written' || state === 'shared';
 }
 
-/** Whatever is not written over must be filled first. */
+/** Whether the extent holds garbage, so that whatever is not written over must be filled. */
 export function isUninitialised({ state }: Extent): boolean {
   return state === 'new' || state === 'unwritten';
 }
 
 type Kind = Pick<Extent, 'state' | 'bdev' | 'isAccessible'>;
 
-/** Whoever must see what the cache learns and forgets: the mappings of the file. */
+/** Is told what the cache learns and forgets: the mappings of the file. */
 export interface ExtentWatcher {
   inserted(extent: Extent): void;
   invalidated(iblock: number, count: number): void;
@@ -54,7 +54,7 @@ export interface ExtentWatcher {
 export class ExtentCache {
   watcher: ExtentWatcher | undefined;
   #rows = new ExtentRows();
-  // What a row says by a number. There are few: a device or two, each in few states.
+  // The kinds that rows name by a number. There are few: one or two devices, each in a few states.
   readonly #kinds: Kind[] = [];
 
   /** Bytes of memory that the extents take. */
@@ -62,13 +62,13 @@ export class ExtentCache {
     return this.#rows.bytes;
   }
 
-  /** The extent that holds `iblock`, as it is now. */
+  /** A copy of the extent that holds `iblock`; undefined if the cache has none. */
   find(iblock: number): Extent | undefined {
     const extent = emptyExtent();
     return this.findInto(iblock, extent) ? extent : undefined;
   }
 
-  /** As `find`, but what is found is written over `extent`. False if nothing is. */
+  /** Writes the extent that holds `iblock` over `extent`. Returns false if the cache has none. */
   findInto(iblock: number, extent: Extent): boolean {
     const rows = this.#rows;
     if (!rows.find(iblock)) return false;
@@ -83,19 +83,19 @@ export class ExtentCache {
     return true;
   }
 
-  /** Remembers an extent in place of whatever was known of its blocks. */
+  /** Remembers an extent, and forgets what was known of its blocks before. */
   insert(extent: Extent): void {
     this.#remember(extent);
     this.watcher?.inserted(extent);
   }
 
-  /** As `insert`, for a part of what was found here, of which more is known now: mappings have seen it. */
+  /** Remembers more about a part of an extent that was found here. Mappings show that part already, and are not told. */
   confirm(extent: Extent): void {
     this.#remember(extent);
   }
 
   /**
-   * Forgets `count` blocks from `iblock` on, by default all that follow: they are about to go, or to lie elsewhere. No
+   * Forgets `count` blocks from `iblock` on, by default all that follow. Call it before the filesystem frees or moves them: no
    * mapping shows them any more when this returns.
    */
   invalidate(iblock = 0, count = Number.POSITIVE_INFINITY): void {
@@ -103,14 +103,14 @@ export class ExtentCache {
     if (count > 0) this.watcher?.invalidated(iblock, count);
   }
 
-  /** As `invalidate`, but for the cache alone: what mappings show of the blocks is right for the time being. */
+  /** Forgets blocks in the cache alone. Mappings go on showing them. */
   forget(iblock: number, count: number): void {
     const to = iblock + count;
     if (iblock === 0 && to === Number.POSITIVE_INFINITY) {
       this.#rows = new ExtentRows();
       return;
     }
-    // Nothing to forget, and nothing to cut in two.
+    // An empty range must not cut a row in two.
     if (count <= 0) return;
     const rows = this.#rows;
     rows.seek(iblock);
@@ -134,7 +134,7 @@ export class ExtentCache {
     const kind = this.#kindOf(extent);
     if (kind === undefined) return;
     const rows = this.#rows;
-    // A filesystem that answers block by block makes long runs all the same.
+    // Neighbours that lie together become one row, because a filesystem may answer block by block.
     const follows = (block: number, after: number) => state === 'hole' || block === after;
     let end = iblock + count;
     rows.seek(iblock);
@@ -153,7 +153,7 @@ export class ExtentCache {
     rows.insert(iblock, end, blocknr, kind);
   }
 
-  // Undefined for one kind too many, which is not remembered.
+  // Undefined if there are too many kinds already; the extent is then not remembered.
   #kindOf({ state, bdev, isAccessible }: Extent): number | undefined {
     const kinds = this.#kinds;
     const known = kinds.findIndex(

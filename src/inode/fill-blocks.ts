@@ -1,4 +1,4 @@
-// Owns what garbage in blocks becomes before it is the file's: what the file has there until now, or zeros.
+// Owns the filling of blocks that hold garbage: with a copy of the file's data, or with zeros.
 
 import type { BlockDevice } from '../device/block-device.js';
 import type { BlockPlace, BufferHead } from './buffer-head.js';
@@ -7,12 +7,15 @@ import type { Extent } from './extent-cache.js';
 import type { Inode, InodeOperations } from './inode.js';
 import { roundDown } from '../units.js';
 
-/** What a filesystem that answers with unwritten blocks must have to be told that they are filled. */
+/** The operation by which a filesystem is told that unwritten blocks are filled. */
 export type Completion = Pick<InodeOperations, 'completeUnwritten'>;
 
 const CHUNK = 64 * 1024;
 
-/** Fills the bytes [from, to) of the file, all in `extent`, which holds garbage. Durable on return. Throws what the devices throw. */
+/**
+ * Fills the bytes [from, to) of the file, all in `extent`, which holds garbage. Durable on return. Throws what the devices
+ * throw.
+ */
 export function fillBlocks(extent: Extent, blockSize: number, from: number, to: number): void {
   const bdev = extent.bdev as BlockDevice;
   const start = from - extent.iblock * blockSize;
@@ -22,8 +25,8 @@ export function fillBlocks(extent: Extent, blockSize: number, from: number, to: 
 }
 
 /**
- * As `fillBlocks`, where something has failed and the blocks are the file's all the same: a bad page, which cannot be read
- * either, keeps no other from being filled, and what cannot be copied is lost, and zeros.
+ * Fills blocks as `fillBlocks` does, after a failure that has left the blocks to the file. A bad page does not keep the others
+ * from being filled, and data that cannot be copied is lost and becomes zeros.
  */
 export function fillGoodBlocks(extent: Extent, blockSize: number, from: number, to: number): void {
   try {
@@ -45,7 +48,7 @@ export function fillGoodBlocks(extent: Extent, blockSize: number, from: number, 
 function copyBlocks({ bdev: from }: BlockPlace, fromPos: number, to: BlockDevice, toPos: number, length: number): void {
   const chunk = Buffer.allocUnsafe(Math.min(length, CHUNK));
   for (let done = 0; done < length; ) {
-    // Before a bad page it is short; there is none of it to be had then.
+    // A read is short before a bad page, of which nothing can be read.
     const read = from.readSync(chunk, fromPos + done, { length: Math.min(chunk.byteLength, length - done) });
     const written = read > 0 ? to.writeSync(chunk, toPos + done, { length: read }) : 0;
     if (!(written > 0)) throw new DaxError({ errno: 'EIO', syscall: 'copy', position: fromPos + done });
@@ -54,8 +57,8 @@ function copyBlocks({ bdev: from }: BlockPlace, fromPos: number, to: BlockDevice
 }
 
 /**
- * What was allocated is filled, or could not be: tells the filesystem, whose unwritten blocks are data from now on if `ok`, and
- * remembers it. New ones are the file's in any case, and hold nothing foreign after this.
+ * Ends the filling of blocks. If `ok`, tells the filesystem that its unwritten blocks are data from now on, and remembers the
+ * extent. New blocks are the file's in any case, and hold nothing foreign after this.
  */
 export function completeBlocks(
   inode: Inode,

@@ -1,29 +1,29 @@
-// Owns freezing a filesystem: what changes it waits, level by level, until it thaws (freeze_super, MK-6).
+// Owns freezing a filesystem: changes wait, level by level, until it thaws (freeze_super, MK-6).
 
 import { DaxError } from '../errors.js';
 import type { SuperBlock } from './inode.js';
 import { RwLock } from '../locks/rw-lock.js';
 
-/** A file that is mapped, or was, and has something to do when its filesystem freezes, or brings everything to the medium. */
+/** A file that is or was mapped, and takes part when its filesystem freezes or writes everything back. */
 export interface Mapped {
   setFrozen(isFrozen: boolean): void;
   writeBack(pos: number, end: number): void;
 }
 
-/** What a filesystem's changes pass through. They share it; freezing holds it alone, the writers' level first. */
+/** The locks that changes of a filesystem share. Freezing takes them alone, `writers` before `faults`. */
 export interface FreezeGate {
-  /** Passed by writes, truncation and punching, outside every other lock. */
+  /** Shared by writes, truncation and punching, outside every other lock. */
   readonly writers: RwLock;
-  /** Passed by write faults, which may come in the middle of a write. */
+  /** Shared by write faults, which may come in the middle of a write. */
   readonly faults: RwLock;
-  /** Where the filesystem's files are mapped. */
+  /** The mapped files of the filesystem. */
   readonly mapped: Set<WeakRef<Mapped>>;
   isFrozen: boolean;
 }
 
 const gates = new WeakMap<SuperBlock, FreezeGate>();
 
-/** The gate of a filesystem: the same one each time. */
+/** The gate of a filesystem, which always has the same one. */
 export function freezeGate(sb: SuperBlock): FreezeGate {
   let gate = gates.get(sb);
   if (gate === undefined) {
@@ -33,7 +33,7 @@ export function freezeGate(sb: SuperBlock): FreezeGate {
   return gate;
 }
 
-/** The files that are mapped, or were, and are still there. */
+/** The files that are or were mapped and have not been collected. */
 export function mappedFiles({ mapped }: FreezeGate): Mapped[] {
   const files: Mapped[] = [];
   for (const ref of mapped) {
@@ -49,9 +49,9 @@ function tellAll(gate: FreezeGate): void {
 }
 
 /**
- * Waits for writes under way, and holds new ones and first stores through shared mappings back until `thawSuper`.
- * Reads, loads and private stores go on. The buffers of writable shared mappings are detached on the owner's thread,
- * which must not wait for itself. Throws `EBUSY` for a filesystem that is frozen.
+ * Freezes a filesystem: waits for writes under way, and holds back new writes and first stores through shared mappings until
+ * `thawSuper`. Reads, loads and private stores go on. On the owner's thread, which must not wait for itself, it detaches the
+ * buffers of writable shared mappings. Throws `EBUSY` for a filesystem that is frozen.
  */
 export async function freezeSuper(sb: SuperBlock): Promise<void> {
   const gate = freezeGate(sb);
@@ -62,7 +62,7 @@ export async function freezeSuper(sb: SuperBlock): Promise<void> {
   tellAll(gate);
 }
 
-/** Lets go on what `freezeSuper` held back. Throws `EINVAL` for a filesystem that is not frozen. */
+/** Thaws a filesystem: what `freezeSuper` held back goes on. Throws `EINVAL` for a filesystem that is not frozen. */
 export function thawSuper(sb: SuperBlock): void {
   const gate = freezeGate(sb);
   if (!gate.isFrozen || !gate.faults.isHeldExclusive) {

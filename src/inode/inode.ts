@@ -1,4 +1,4 @@
-// Owns the contracts of a filesystem: Inode, SuperBlock, and what a filesystem does when it is told to.
+// Owns the contracts between DAX and a filesystem: Inode, SuperBlock, and the filesystem's operations.
 
 import { argumentError } from '../argument-error.js';
 import type { BlockDevice } from '../device/block-device.js';
@@ -10,88 +10,88 @@ import { PAGE_SIZE } from '../units.js';
 
 const BLOCK_SIZES: readonly number[] = [512, 1024, 2048, PAGE_SIZE];
 
-/** What all files of a mounted filesystem have in common. */
+/** The properties of a mounted filesystem. */
 export interface SuperBlock {
   /** Bytes in a block: a power of two from 512 to 4096. */
   readonly blockSize: number;
-  /** The device that `daxClearBlocks` counts its blocks on. */
+  /** The filesystem's device, whose blocks `daxClearBlocks` zeroes. */
   readonly bdev: BlockDevice;
   /** The most bytes that a file can have (s_maxbytes). Default: 2^53 - 1. */
   readonly maxBytes?: number;
-  /** Nothing may be stored. */
+  /** Whether writes and stores are refused. Default false. */
   readonly readOnly?: boolean;
-  /** Every write is followed by fsync (mount -o sync). */
+  /** Whether an fsync follows every write (mount -o sync). Default false. */
   readonly synchronous?: boolean;
   /**
-   * The filesystem zeroes blocks before its getBlock answers with them, as the kernel asks since 4.7: new or unwritten
-   * ones in a page that the file has already are refused with `EIO`. Without it they are zeroed for the filesystem.
+   * Whether the filesystem itself zeroes blocks before getBlock answers with them, as the kernel asks since 4.7. An answer with
+   * new or unwritten blocks in a page that the file has already is then `EIO`. Default false: DAX zeroes such blocks.
    */
   readonly strictInit?: boolean;
 }
 
 /**
- * A filesystem's answer to where the file's blocks from `iblock` on are. `create`: allocate them if they are absent;
- * otherwise look only and change nothing. A hole is no error: leave `bh` as it is, or call `mapHole`. Shared blocks
- * (`BH_SHARED`) are an answer to a look only: `create` gives the file others, and says where the data is (`copyFrom`).
+ * Tells where the file's blocks from `iblock` on are, by filling `bh`. With `create` it allocates them if they are absent;
+ * without it, it only looks up and changes nothing. A hole is no error: leave `bh` as it is, or call `mapHole`. Shared blocks
+ * (`BH_SHARED`) answer lookups only: with `create` the file gets other blocks, and `copyFrom` says where its data is.
  *
- * Returns nothing or 0; fails by throwing a `DaxError` or by returning a negative errno. It is called at any time, also
- * from within itself's other calls, and must make exactly one caller allocate (GB-12).
+ * Returns nothing or 0. Fails by throwing a `DaxError` or by returning a negative errno. It may be called at any time, also
+ * while another call of it is under way, and exactly one of the callers may allocate a block (GB-12).
  */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
 export type GetBlock = (inode: Inode, iblock: number, bh: BufferHead, create: boolean) => number | void;
 
 /**
- * Called once at the end of an I/O, before the inode's lock is free, as the kernel does since 4.7: with the bytes moved or
- * a negative errno, and with what the last getBlock left in `private`. It converts unwritten extents. What it throws, or
- * a negative errno that it returns, becomes the result.
+ * Converts the unwritten extents that an I/O has filled. It is called once at the end of each I/O, before the inode's lock is
+ * free, as in the kernel since 4.7. `result` is the bytes moved or a negative errno, `cookie` what the last getBlock left in
+ * `private`. An error that it throws, or a negative errno that it returns, becomes the result of the I/O.
  */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
 export type EndIo = (inode: Inode, pos: number, result: number, cookie: unknown) => number | void;
 
-/** What a filesystem does for its files. */
+/** The operations of a filesystem on its files. */
 export interface InodeOperations {
   readonly getBlock: GetBlock;
   readonly endIo?: EndIo | undefined;
   /** Frees every block that lies wholly at or past `size` bytes, also those that only a failed write allocated. */
   truncateBlocks(inode: Inode, size: number): void;
-  /** Frees `count` blocks from `iblock` on, which become a hole. Without it punching is `EOPNOTSUPP`. */
+  /** Frees `count` blocks from `iblock` on, which become a hole. A filesystem without it refuses punching with `EOPNOTSUPP`. */
   punchBlocks?(inode: Inode, iblock: number, count: number): void;
   /**
-   * Makes what is known of the inode durable; the data already is, or will be: that is `daxWriteback`'s. `pos` and `end` tell
-   * which bytes were asked for.
+   * Makes the inode durable: its size, times and blocks. Data is durable without it: writes store it so, and `daxWriteback`
+   * flushes mapped pages. `pos` and `end` are the bytes that were to be synced.
    */
   fsync(inode: Inode, pos: number, end: number): void;
   /**
-   * A fault or `daxUnshare` has filled the blocks that `bh` describes, from the file's block `iblock` on, which were
-   * unwritten: with `ok` they are data from now on, without the file stays as it was. For filesystems that answer
-   * `BH_UNWRITTEN`. What it throws refuses the store; the blocks are unwritten then, and are asked for again.
+   * Converts the unwritten blocks that `bh` describes, from the file's block `iblock` on, after a fault or `daxUnshare` has
+   * filled them. If `ok`, they are data from now on; otherwise the file stays as it was. Filesystems that answer `BH_UNWRITTEN`
+   * need it. An error that it throws refuses the store: the blocks stay unwritten, and getBlock is asked for them again.
    */
   completeUnwritten?(inode: Inode, iblock: number, bh: BufferHead, ok: boolean): void;
-  /** Size, times or mode changed, and must reach the medium at the next fsync. */
+  /** Notes that size, times or mode have changed and must reach the medium at the next fsync. */
   dirty?(inode: Inode): void;
 }
 
-/** What the mappings of a file must be told, beside what its extent cache tells them. */
+/** The mappings of a file, as far as I/O must tell them what the extent cache does not. */
 export interface FileMappings {
-  /** Bytes that are mapped at the least. */
+  /** Bytes in a page: the least that the device maps at once. */
   readonly pageSize: number;
-  /** i_size changed. */
+  /** Follows a change of i_size. */
   resized(): void;
-  /** A write has filled blocks from byte `pos` on that were no data before. */
+  /** Shows blocks from byte `pos` on that a write has filled. */
   refresh(pos: number, length: number): void;
-  /** Makes durable what was stored to the bytes from `pos` to before `end`. Throws what the device throws. */
+  /** Makes stores to the bytes [pos, end) durable. Throws what the device throws. */
   writeBack(pos: number, end: number): void;
 }
 
 /**
- * A file of a filesystem, as the DAX layer sees it. Extend it with what the filesystem needs. A filesystem that forgets
- * inodes may hand out objects that stand for one, with the same members (`implements Inode`): the DAX layer keeps nothing
- * by an object's identity. All of them must have the same locks and extents until the inode is idle.
+ * A file of a filesystem, as the DAX layer sees it. Filesystems extend the class with what they need. A filesystem that forgets
+ * inodes may hand out several objects for one inode, with the same members (`implements Inode`), because the DAX layer keeps
+ * nothing by an object's identity. These objects must have the same locks and extents until the inode is idle.
  */
 export class Inode {
   readonly sb: SuperBlock;
   readonly ino: number;
-  /** Bytes (i_size). Set it only when the inode is made: afterwards writes and truncation do. */
+  /** Bytes (i_size). Set it only when the inode is made: afterwards writes and truncation set it. */
   size: number;
   /** Type and permissions, as in `fs.Stats`. */
   mode = 0o100644;
@@ -100,16 +100,16 @@ export class Inode {
   mtimeMs = 0;
   ctimeMs = 0;
 
-  /** The locks and extents, which the first use makes: most inodes in memory are never read or written. */
+  /** The locks and extents. The first use makes them, because most inodes in memory are never read or written. */
   activity: InodeActivity | undefined;
-  /** @internal There may be blocks past i_size that could not be freed: they go before the file grows. */
+  /** @internal Blocks past i_size could not be freed, and must be freed before the file grows. */
   isFreeingDue = false;
-  /** Once it was mapped (i_mapping). */
+  /** The mappings of the file (i_mapping); undefined while it is not mapped. */
   mappings: FileMappings | undefined;
-  /** @internal Those that are gone, if what was stored through them is not known to be durable. */
+  /** @internal Mappings that were unmapped, if stores through them may not be durable yet. */
   unmapped: FileMappings | undefined;
 
-  /** Throws `RangeError` for a block size that is no power of two from 512 to 4096. */
+  /** Throws `RangeError` for a block size that is not a power of two from 512 to 4096. */
   constructor(sb: SuperBlock, ino: number, size = 0) {
     if (!BLOCK_SIZES.includes(sb.blockSize)) {
       throw argumentError('ERR_OUT_OF_RANGE', `the block size must be 512, 1024, 2048 or 4096, it is ${sb.blockSize}`);
@@ -119,32 +119,32 @@ export class Inode {
     this.size = size;
   }
 
-  /** i_mutex: reads share it, writes and truncation do not. Outermost. */
+  /** i_mutex, the outermost lock: reads share it, writes and truncation hold it alone. */
   get ilock(): RwLock {
     return activityOf(this).ilock;
   }
 
-  /** invalidate_lock: faults share it; truncating and punching hold it alone while blocks go. */
+  /** invalidate_lock: faults share it; truncation and punching hold it alone while they free blocks. */
   get inval(): RwLock {
     return activityOf(this).inval;
   }
 
-  /** Extents that getBlock told. A filesystem that moves or frees blocks by itself must invalidate them. */
+  /** The extents that getBlock has answered. A filesystem that moves or frees blocks by itself must invalidate them. */
   get extents(): ExtentCache {
     return activityOf(this).extents;
   }
 
-  /** Pages of garbage that a write fills, or of which a fault is served. */
+  /** The locks of pages that a write fills or a fault is served for. */
   get pages(): PageLocks {
     return activityOf(this).pages;
   }
 
-  /** No lock is held or awaited, no I/O is under way, and nothing is mapped: the filesystem may forget this object. */
+  /** Whether the filesystem may forget this object: no lock is held or awaited, no I/O is under way, and nothing is mapped. */
   get isIdle(): boolean {
     return this.mappings === undefined && this.unmapped === undefined && (this.activity?.isIdle ?? true);
   }
 
-  /** I/O under way (i_dio_count), which truncation waits for. */
+  /** The number of reads and writes under way (i_dio_count), for which truncation waits. */
   get dioCount(): number {
     return this.activity?.dioCount ?? 0;
   }
@@ -176,7 +176,7 @@ class InodeActivity {
   dioCount = 0;
   readonly #whenNoDio: (() => void)[] = [];
 
-  /** Nobody holds or awaits any of them. */
+  /** Whether no lock of them is held or awaited. */
   get isIdle(): boolean {
     return this.dioCount === 0 && this.ilock.isFree && this.inval.isFree && this.pages.isEmpty;
   }

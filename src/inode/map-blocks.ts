@@ -1,4 +1,4 @@
-// Owns asking a filesystem where blocks are: the cache first, then getBlock, whose every answer is checked.
+// Owns the lookup of blocks: in the cache first, then by getBlock, each of whose answers it checks.
 
 import { inspect } from 'node:util';
 import { BH_DELAY, BufferHead, type BlockPlace } from './buffer-head.js';
@@ -18,7 +18,7 @@ export function violation(inode: Inode, iblock: number, what: string, reason?: D
   });
 }
 
-/** Throws what a callback returned, if it is an errno; `name` is the callback's. */
+/** Throws the errno that the callback `name` has returned as `answer`, if it is one. */
 export function checkAnswer(answer: unknown, name: string, inode: Inode): void {
   if (answer === undefined || answer === 0) return;
   if (Number.isInteger(answer) && (answer as number) < 0) {
@@ -38,7 +38,7 @@ function stateOf(bh: BufferHead): ExtentState {
   return bh.isUninitialised ? 'new' : 'written';
 }
 
-// Whether a fault may find the block: it looks at whole pages, up to the one that i_size is in.
+// Whether a fault may find the block. Faults look at whole pages, up to the page that holds the end of the file.
 function isInFile({ sb, size }: Inode, iblock: number): boolean {
   return iblock * sb.blockSize < roundUp(size, PAGE_SIZE);
 }
@@ -49,7 +49,7 @@ function isPlace<T extends Pick<BufferHead, 'bdev' | 'blocknr'>>(place: T): plac
 
 function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: number, create: boolean): void {
   const { blockSize } = inode.sb;
-  // Nothing but a state that is not 0 says that the size is meant (GB-5).
+  // The size counts only if some bit of the state is set (GB-5).
   if (bh.state === 0) bh.size = blockSize;
   if (!(bh.size > 0 && bh.size <= wanted && bh.size % blockSize === 0)) {
     throw violation(inode, iblock, `answered with ${bh.size} bytes when ${wanted} were asked for`);
@@ -60,7 +60,7 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
     if (create) throw violation(inode, iblock, 'left a hole where it was to create');
     return;
   }
-  // What is there is garbage, which whoever looks would take for the file's.
+  // New blocks hold garbage, which a read would take for the file's data.
   if (!create && stateOf(bh) === 'new') throw violation(inode, iblock, 'answered a lookup with new blocks');
   if (create && stateOf(bh) === 'shared') throw violation(inode, iblock, 'left blocks shared where it was to create');
   if (!isPlace(bh) || (bh.source !== undefined && !isPlace(bh.source))) {
@@ -72,7 +72,7 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
   }
 }
 
-// New blocks are the file's by now, whoever refuses them: what they held must not be.
+// Refuses an answer with new blocks. They are the file's by now, and what they held must not become the file's.
 function refusal(inode: Inode, iblock: number, bh: BufferHead, what: string, reason?: DaxErrorReason): DaxError {
   const extent = extentOf(inode, iblock, bh, emptyExtent());
   const { blockSize } = inode.sb;
@@ -92,9 +92,10 @@ function extentOf({ sb }: Inode, iblock: number, bh: BufferHead, extent: Extent)
 }
 
 /**
- * The extent of `inode` that holds `iblock`: up to `wanted` bytes of it, or more from the cache; written over `extent`. With
- * `create` it is neither a hole nor shared. Data and holes are remembered; what must first be initialised is not. Throws what
- * getBlock throws or returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6, GB-7, GB-8, GB-11).
+ * Finds the extent of `inode` that holds `iblock`, and writes it over `extent`. It has up to `wanted` bytes, or more if the
+ * cache knows it; with `create` it is neither a hole nor shared. The cache remembers data and holes, but not blocks that must
+ * first be initialised. Throws what getBlock throws or returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6,
+ * GB-7, GB-8, GB-11).
  */
 export function mapBlocks(
   inode: Inode,
@@ -120,8 +121,8 @@ export function mapBlocks(
   return extent;
 }
 
-// To the filesystem blocks are data as soon as it has answered with new ones (GB-12). While a write fills them nobody may see
-// what they held, so what is remembered ends before them. False where nothing is left.
+// Ends an extent before blocks that a write is filling, whose old content nobody may see. The filesystem answers with them as
+// data as soon as it has answered with them as new (GB-12). Returns false if nothing of the extent is left.
 function endBeforeFilling({ sb, pages }: Inode, extent: Extent): boolean {
   const start = extent.iblock * sb.blockSize;
   const end = pages.firstFilling(start, start + extent.count * sb.blockSize);
@@ -131,8 +132,8 @@ function endBeforeFilling({ sb, pages }: Inode, extent: Extent): boolean {
 }
 
 /**
- * As `mapBlocks` for a lookup, of a page that begins with `iblock`: a filesystem that tells of less at once is asked until
- * what lies together fills the page. Shorter where it does not.
+ * Looks up the page that begins with `iblock`, as `mapBlocks` does. Asks again while the filesystem answers with less than the
+ * page and the answers lie together. The extent is shorter than the page if they do not.
  */
 export function mapPage(inode: Inode, iblock: number, wanted: number, pageSize: number, getBlock: GetBlock, bh: BufferHead): Extent {
   const pageEnd = iblock + pageSize / inode.sb.blockSize;
@@ -146,17 +147,17 @@ export function mapPage(inode: Inode, iblock: number, wanted: number, pageSize: 
   return extent;
 }
 
-/** Bytes of a file that lie together. */
+/** A run of bytes of a file that lie in one extent. */
 export interface Piece {
   readonly extent: Extent;
   /** Bytes of the file, from `pos` to before `end`. */
   readonly pos: number;
   readonly end: number;
-  /** The byte of `extent.bdev` where it begins; meaningless for a hole. */
+  /** The byte of `extent.bdev` where the piece begins; meaningless for a hole. */
   readonly devicePos: number;
 }
 
-/** Looks the bytes [start, end) of a file up, of which `start` begins a block, piece by piece. */
+/** Looks up the bytes [start, end) of a file, piece by piece. `start` must begin a block. */
 export function* piecesOf(inode: Inode, start: number, end: number, getBlock: GetBlock): Generator<Piece> {
   const { blockSize } = inode.sb;
   const bh = new BufferHead();
