@@ -1,4 +1,4 @@
-// Owns daxDoIo: reading and writing a file whose blocks a filesystem's getBlock places (dax_do_io; rules IO-1 to IO-11).
+// Owns daxDoIo: it reads and writes files whose blocks a filesystem's getBlock places (dax_do_io; rules IO-1 to IO-11).
 
 import { AbortError, checkAborted, movedAtAbort } from '../abort.js';
 import { Walk, type Iter } from './dax-walk.js';
@@ -8,21 +8,21 @@ import { loopTurn } from '../locks/loop-turn.js';
 import type { Bytes } from '../units.js';
 import { wouldBlock } from '../inode/would-block.js';
 
-/** A read takes the inode's lock, shared, by itself; a writer holds it already. Without it the filesystem locks. */
+/** `daxDoIo` takes the inode's lock for a read, and expects a writer to hold it. Without this flag it takes no lock (IO-2). */
 export const DIO_LOCKING = 0x1;
-/** The caller has counted the I/O (`dioBegin`) by itself. */
+/** The caller counts the I/O (`dioBegin`) by itself. */
 export const DIO_SKIP_DIO_COUNT = 0x8;
 
-// Those at rest. There is more than one when a getBlock does I/O of its own, or I/O is asynchronous.
+// Walks that are not in use. There are several if a getBlock does I/O of its own, or if I/O is asynchronous.
 const walks: Walk[] = [];
 
 /**
- * Reads or writes `iter` at byte `pos` of a file, whose blocks `getBlock` names. Returns the bytes moved: a read ends at
- * i_size, and holes and unwritten extents read as zeros. A write does not change i_size: `DaxFile` does, after it. What
- * was stored is durable on return.
+ * Reads or writes `iter` at byte `pos` of a file whose blocks `getBlock` places. Returns the bytes moved. A read ends at
+ * i_size, and holes and unwritten extents read as zeros. A write is durable on return; it does not change i_size, which
+ * `DaxFile` raises afterwards.
  *
- * Throws `DaxError` if nothing moved: what getBlock or the device said, `EIO` for an answer against the contract,
- * `EAGAIN` where asynchronous work holds the lock that `DIO_LOCKING` asks for. `endIo` may replace the result.
+ * Throws `DaxError` if no byte was moved: the error of getBlock or of the device, `EIO` for an answer against the contract, or
+ * `EAGAIN` if asynchronous work holds the lock that `DIO_LOCKING` asks for. An error of `endIo` replaces the result.
  */
 export function daxDoIo(
   rw: 'read' | 'write',
@@ -52,9 +52,9 @@ export function daxDoIo(
 }
 
 /**
- * As `daxDoIo`, but it waits for the lock, copies large pieces on another thread, and gives way to the event loop between
- * small ones. `signal` ends it between pieces: it rejects with an `AbortError`, whose `bytesMoved` tells how far it came
- * (IO-19); `endIo` is told as well.
+ * Reads or writes as `daxDoIo` does, but waits for the lock, copies large pieces on another thread, and gives way to the event
+ * loop between small pieces. Once `signal` is aborted, it stops between two pieces, calls `endIo`, and rejects with an
+ * `AbortError` whose `bytesMoved` says how far it came (IO-19).
  */
 export async function daxDoIoAsync(
   rw: 'read' | 'write',
@@ -70,7 +70,7 @@ export async function daxDoIoAsync(
   try {
     const locks = isSet(flags, DIO_LOCKING);
     walk.prepare(rw, inode, iter, pos, getBlock, endIo, locks, !isSet(flags, DIO_SKIP_DIO_COUNT));
-    // A write is a part of the operation that has the lock already.
+    // A write belongs to the operation that holds the lock already.
     const run = () => runAsync(walk, signal);
     return await (locks && rw === 'read' ? asOperation(run) : run());
   } finally {
@@ -94,7 +94,7 @@ async function runAsync(walk: Walk, signal: AbortSignal | undefined): Promise<nu
     }
   } catch (caught) {
     const moved = movedAtAbort(caught, signal);
-    // Of the piece that was aborted.
+    // These bytes belong to the piece that was aborted.
     if (moved !== undefined && moved > 0) walk.advance(moved);
     error = moved === undefined ? caught : new AbortError(signal as AbortSignal, walk.moved);
     walk.fail();

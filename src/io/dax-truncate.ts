@@ -1,4 +1,4 @@
-// Owns changing a file's size and punching holes, in the order that lets no one see what is not the file's (TR-6 to TR-12).
+// Owns truncation and punching, in the order that never shows bytes that are not the file's (TR-6 to TR-12).
 
 import { daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 import { DaxError } from '../errors.js';
@@ -6,7 +6,7 @@ import type { Inode, InodeOperations } from '../inode/inode.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 import { wouldBlock } from '../inode/would-block.js';
 
-/** Runs `work` with `inval` held alone: no fault may look for a block while blocks go. */
+/** Runs `work` with `inval` held alone, because no fault may look up a block while blocks are freed. */
 function invalidating<T>(inode: Inode, work: () => T): T {
   if (!inode.inval.tryExclusive()) throw wouldBlock(inode);
   try {
@@ -17,8 +17,8 @@ function invalidating<T>(inode: Inode, work: () => T): T {
 }
 
 /**
- * Frees what lies wholly past i_size. The cache forgets first: nobody may find a block that is no longer the file's. What
- * the filesystem fails to free stays out of reach: `finishFreeing` comes before the file grows over it.
+ * Frees the blocks wholly past i_size. The cache forgets them first, so that nobody finds a block that is no longer the file's.
+ * If the filesystem fails to free some, `finishFreeing` frees them before the file grows over them.
  */
 export function freePastEnd(inode: Inode, operations: InodeOperations): void {
   inode.isFreeingDue = true;
@@ -27,24 +27,26 @@ export function freePastEnd(inode: Inode, operations: InodeOperations): void {
   inode.isFreeingDue = false;
 }
 
-/** Before the file may grow: blocks past the end that could not be freed hold what is not the file's any more (TR-10). */
+/**
+ * Call before the file grows: frees blocks past the end that could not be freed before and are no longer the file's (TR-10).
+ */
 export function finishFreeing(inode: Inode, operations: InodeOperations): void {
   if (inode.isFreeingDue) freePastEnd(inode, operations);
 }
 
-/** Before i_size rises past the old end: what a mapping stored beyond it, in its page, must read as zeros (TR-8). */
+/** Call before i_size rises: zeroes what a mapping may have stored past the end, in the page that holds the end (TR-8). */
 export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
   zeroTail(inode, inode.size, operations);
 }
 
-// To the end of the page that is mapped: a device may map more than 4096 bytes at once.
+// Zeroes to the end of the page that is mapped, because a device may map more than 4096 bytes at once.
 function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
   daxTruncatePage(inode, from, operations.getBlock, operations);
   const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
   if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
 }
 
-/** Sets i_size, for every mapping too: what lies past it is gone from them when this returns. */
+/** Sets i_size and tells every mapping: none shows anything past the end when this returns. */
 export function setSize(inode: Inode, size: number): void {
   inode.size = size;
   inode.mappings?.resized();
@@ -60,8 +62,8 @@ export function zeroRange(inode: Inode, from: number, to: number, operations: In
 }
 
 /**
- * Sets i_size. The caller holds `ilock` alone and has waited for I/O under way. Zeroes the tail of the page in which the
- * file ends, lowers the size, and only then frees blocks (TR-7).
+ * Truncates or extends a file to `size` bytes. Zeroes the tail of the page in which the file ends, lowers the size, and only
+ * then frees blocks (TR-7). The caller holds `ilock` alone and has waited for I/O under way.
  */
 export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
   if (size > inode.size) {
@@ -78,8 +80,8 @@ export function changeSize(inode: Inode, size: number, operations: InodeOperatio
 }
 
 /**
- * Frees the whole blocks in [from, to), whose bytes then read as zeros, and zeroes the rest (TR-12). The caller holds
- * `ilock` alone and has waited for I/O under way. The size stays.
+ * Punches the bytes [from, to), which then read as zeros: frees whole blocks, and zeroes the rest (TR-12). The size stays. The
+ * caller holds `ilock` alone and has waited for I/O under way.
  */
 export function punchRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
   if (operations.punchBlocks === undefined) {

@@ -1,4 +1,4 @@
-// Owns giving a file blocks of its own where it shares them with others (rule CW-3).
+// Owns daxUnshare: it gives a file blocks of its own in place of blocks that it shares with others (CW-3).
 
 import { BufferHead } from '../inode/buffer-head.js';
 import { completeBlocks, fillBlocks, type Completion } from '../inode/fill-blocks.js';
@@ -8,12 +8,12 @@ import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js'
 import { wouldBlock } from '../inode/would-block.js';
 
 /**
- * Gives the file blocks of its own, with the same data, for each of the `length` bytes at byte `pos` that lies in shared ones
- * (`BH_SHARED`), to whole pages and not past the end of the file: what is stored there later allocates nothing. Durable on
- * return. The caller holds `ilock` alone.
+ * Replaces the shared blocks (`BH_SHARED`) below `length` bytes at byte `pos` by blocks of the file's own with the same data,
+ * so that later stores there allocate nothing. It works on whole pages and not past the end of the file. Durable on return. The
+ * caller holds `ilock` alone.
  *
- * Throws what getBlock and the devices throw, and `EAGAIN` where asynchronous I/O fills one of the pages; what was unshared by
- * then stays so.
+ * Throws what getBlock and the devices throw, and `EAGAIN` if asynchronous I/O fills one of the pages. Blocks that were
+ * replaced before the error stay so.
  */
 export function daxUnshare(inode: Inode, pos: Bytes, length: Bytes, getBlock: GetBlock, operations: Completion = {}): void {
   const start = roundDown(toBytes(pos, 'pos'), PAGE_SIZE);
@@ -24,7 +24,7 @@ export function daxUnshare(inode: Inode, pos: Bytes, length: Bytes, getBlock: Ge
   }
 }
 
-/** As `daxUnshare`, for `wanted` bytes from the file's block `iblock` on, all of which are shared. */
+/** Replaces `wanted` bytes of shared blocks from the file's block `iblock` on, as `daxUnshare` does. */
 export function unshareBlocks(inode: Inode, iblock: number, wanted: number, getBlock: GetBlock, operations: Completion): void {
   const { blockSize } = inode.sb;
   const start = iblock * blockSize;
@@ -34,12 +34,12 @@ export function unshareBlocks(inode: Inode, iblock: number, wanted: number, getB
     for (let at = start; at < start + wanted; ) at = unshareRun(inode, at, start + wanted, getBlock, operations);
   } finally {
     inode.pages.unlock(locked);
-    // A page of more than a block is seen as a whole, which no answer about one of its blocks makes it.
+    // Mappings show a page of several blocks as a whole, and learn nothing from an answer about one block.
     if ((inode.mappings?.pageSize ?? 0) > blockSize) inode.mappings?.refresh(start, wanted);
   }
 }
 
-// As much as the filesystem gives at once. Returns where it ends.
+// Replaces as many blocks as the filesystem gives at once. Returns the byte where they end.
 function unshareRun(inode: Inode, pos: number, end: number, getBlock: GetBlock, operations: Completion): number {
   const { blockSize } = inode.sb;
   const bh = new BufferHead();

@@ -1,4 +1,4 @@
-// Owns one I/O under way: where in the file, in the user's buffers and on a device it is, and the piece that comes next.
+// Owns a read or write under way: its place in the file, in the user's buffers and on the device, and its next piece.
 
 import { argumentError } from '../argument-error.js';
 import { reachOf, type BlockDevice } from '../device/block-device.js';
@@ -20,7 +20,7 @@ export type Iter = NodeJS.ArrayBufferView | readonly NodeJS.ArrayBufferView[];
 // The kernel's limit of one transfer (MAX_RW_COUNT).
 const MAX_TRANSFER = 0x7ffff000;
 
-// Above this a piece is worth a visit to another thread.
+// Larger pieces are worth copying on another thread.
 const POOL_THRESHOLD = 256 * 1024;
 
 const EIO = -5;
@@ -30,11 +30,11 @@ const NO_BYTES = new Uint8Array(0);
 const NO_BUFFERS: readonly Uint8Array[] = [];
 
 /**
- * Used again and again, so that a small read allocates nothing: `prepare`, `enter`, then `next`, a copy and `advance` until
- * `next` is false; `fail` where anything threw; `finish`, and whatever happened `leave`.
+ * The steps of one I/O. Call `prepare`, `enter`, then `next`, a copy and `advance` until `next` returns false, then `finish`;
+ * call `fail` if anything threw, and `leave` in any case. Walks are used again, so that a small read allocates nothing.
  */
 export class Walk {
-  /** Bytes so far. */
+  /** Bytes moved so far. */
   moved = 0;
   readonly #bh = new BufferHead();
   #inode: Inode | undefined;
@@ -42,12 +42,12 @@ export class Walk {
   #getBlock: GetBlock = () => 0;
   #endIo: EndIo | undefined;
   #write = false;
-  // What is to be taken, and what was.
+  // Which locks and counts the I/O must take, and which it has taken.
   #locks = false;
   #counts = false;
   #locked = false;
   #counted = false;
-  // The buffer in use, its length (which is expensive to ask for), and how much of it is done; and those that follow.
+  // The buffer in use, its length (which is expensive to ask for), the bytes of it that are done, and the buffers that follow.
   #buffer: Uint8Array = NO_BYTES;
   #length = 0;
   #offset = 0;
@@ -57,22 +57,23 @@ export class Walk {
   #pos = 0;
   #end = 0;
   readonly #found = emptyExtent();
-  // The one that was found, until the next is looked for.
+  // The extent in use.
   #extent: Extent | undefined;
-  // What to copy from or to; nothing for what reads as zeros. Where on it byte 0 of the file would be.
+  // The device to copy from or to, undefined for an extent that reads as zeros, and the byte on it where byte 0 of the file
+  // would be.
   #bdev: BlockDevice | undefined;
   #origin = 0;
-  // Where the extent, and the part of it that the device gave access to, end in the file.
+  // The bytes of the file at which the extent ends, and at which the window ends that the device gave access to.
   #extentEnd = 0;
   #windowEnd = 0;
-  // Pages of garbage that this write fills: until it has, and `endIo` has said what they are, no fault may look there.
+  // The pages that this write fills. No fault may look at them until they are filled and `endIo` has converted them.
   readonly #filling: LockedPages[] = [];
   #hasUnwritten = false;
-  // The extent is New or Unwritten, and what this write leaves of it is not zeroed yet.
+  // The extent is New or Unwritten, and the write has not yet zeroed the parts that it leaves.
   #edgesDue = false;
   readonly #range = { offset: 0, length: 0 };
 
-  /** Takes the arguments of an I/O. Throws `TypeError` or `RangeError` for what cannot be one. */
+  /** Takes the arguments of an I/O. Throws `TypeError` or `RangeError` for wrong ones. */
   prepare(
     rw: 'read' | 'write',
     inode: Inode,
@@ -106,7 +107,7 @@ export class Walk {
     this.#end = start + Math.min(total, MAX_TRANSFER);
   }
 
-  /** Takes the lock if it must, at once. False if it cannot. */
+  /** Takes the lock that the I/O asks for. Returns false if it is not free. */
   enterSync(): boolean {
     const inode = this.#inode as Inode;
     if (this.#locks && !inode.ilock.tryShared()) return false;
@@ -114,12 +115,12 @@ export class Walk {
     return true;
   }
 
-  /** As `enterSync`; waits. */
+  /** Waits for the lock that the I/O asks for, and takes it. */
   async enter(signal: AbortSignal | undefined): Promise<void> {
     const inode = this.#inode as Inode;
     if (this.#locks) await inode.ilock.shared(signal);
     this.#begin(inode);
-    // Who has a lock gave way when it was taken: a writer, too.
+    // An operation that holds a lock gave way to the event loop when it took the lock; so has a writer.
     const turn = this.#locks || this.#write ? undefined : loopTurn();
     if (turn !== undefined) await turn;
   }
@@ -128,17 +129,17 @@ export class Walk {
     this.#locked = this.#locks;
     this.#counted = this.#counts;
     if (this.#counts) inode.dioBegin();
-    // i_size is looked at once, under the lock: a read that began before a truncation is clipped by the old size (IO-3).
+    // A read looks at i_size once, under the lock, so that a later truncation does not clip it (IO-3).
     const limit = this.#write ? Number.MAX_SAFE_INTEGER : inode.size;
     if (this.#end > limit) this.#end = limit;
   }
 
-  /** Nothing is left to be moved. */
+  /** Whether everything was moved. */
   get isDone(): boolean {
     return this.#pos >= this.#end;
   }
 
-  /** Finds the next piece. False when all is done. */
+  /** Finds the next piece. Returns false if everything was moved. */
   next(): boolean {
     const pos = this.#pos;
     if (pos >= this.#end) return false;
@@ -159,12 +160,12 @@ export class Walk {
     const bdev = this.#bdev;
     if (bdev === undefined) return this.#clear();
     const pos = this.#origin + this.#pos;
-    // A device has less to look at without options.
+    // Devices are faster without options.
     const range = this.#range.length === this.#length ? undefined : this.#range;
     return this.#write ? bdev.writeSync(buffer, pos, range) : bdev.readSync(buffer, pos, range);
   }
 
-  /** As `copySync`, but a large piece of a device that can is moved on another thread. */
+  /** Moves the piece, on another thread if it is large and the device can. Resolves with the bytes moved. */
   async copy(signal: AbortSignal | undefined): Promise<number> {
     const bdev = this.#bdev;
     if (bdev === undefined || this.#range.length < POOL_THRESHOLD) return this.copySync();
@@ -175,12 +176,12 @@ export class Walk {
   }
 
   advance(moved: number): void {
-    // A device that moves nothing and does not say why.
+    // The device moved nothing and threw nothing.
     if (!(moved > 0)) throw new DaxError({ errno: 'EFAULT', syscall: 'daxDoIo', position: this.#pos });
     this.#pos += moved;
     this.#offset += moved;
     this.moved += moved;
-    // What was New is filled by now, head and tail included: next time it is written data.
+    // New blocks are filled by now, head and tail too, and are written data from now on.
     const extent = this.#extent as Extent;
     if (extent.state === 'new' && this.#pos >= Math.min(this.#extentEnd, this.#end)) {
       extent.state = 'written';
@@ -191,8 +192,8 @@ export class Walk {
   }
 
   /**
-   * After something stopped a write within blocks that were New or Unwritten: what was not reached is filled, so that no
-   * old content of the medium becomes the file's (IO-9).
+   * Fills what a failed write has not reached of New or Unwritten blocks, so that no old content of the medium becomes the
+   * file's (IO-9).
    */
   fail(): void {
     const extent = this.#extent;
@@ -202,9 +203,8 @@ export class Walk {
   }
 
   /**
-   * What the I/O came to, after the lock is free and `endIo` has had its say: bytes if any moved, else `error`. An error
-   * after progress comes with the next call (IO-6), but one that is no `DaxError` is a bug in a callback and always comes
-   * out.
+   * Calls `endIo`, and returns the bytes moved, or throws `error` if none were. An error after progress comes with the next
+   * call (IO-6); but an error that is not a `DaxError` is a bug in a callback and is always thrown.
    */
   finish(error: unknown): number {
     const inode = this.#inode as Inode;
@@ -217,7 +217,7 @@ export class Walk {
     return this.moved;
   }
 
-  /** Lets go of what is still held, forgets the user's memory, and shows mappings what was written. */
+  /** Releases what is still held, forgets the user's buffers, and shows mappings what was written. */
   leave(): void {
     const inode = this.#inode;
     this.#inode = this.#extent = this.#bdev = this.#endIo = undefined;
@@ -242,20 +242,20 @@ export class Walk {
     const blockSize = this.#blockSize;
     for (const pages of filled) {
       inode.pages.unlock(pages);
-      // Whoever looked meanwhile was told what the file had there before `endIo`.
+      // The cache may have learnt, meanwhile, what the file had there before `endIo`.
       if (this.#hasUnwritten) inode.extents.forget(pages.start / blockSize, (pages.end - pages.start) / blockSize);
     }
     this.#hasUnwritten = false;
     for (const { start, end } of filled) inode.mappings?.refresh(start, end - start);
   }
 
-  // A page of more than a block is seen as a whole, which no answer about one of its blocks makes it.
+  // Mappings show a page of several blocks as a whole, and learn nothing from an answer about one block.
   #showPages(mappings: FileMappings): void {
     if (mappings.pageSize > this.#blockSize && this.moved > 0) mappings.refresh(this.#start, this.moved);
   }
 
   #clear(): number {
-    // A buffer that was transferred meanwhile would take it without a word.
+    // A buffer that was transferred meanwhile would take the zeros without an error.
     checkAttached(this.#buffer, 'iter');
     const { offset, length } = this.#range;
     this.#buffer.fill(0, offset, offset + length);
@@ -292,7 +292,7 @@ export class Walk {
     this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
   }
 
-  // Asks the device how much of the extent lies together from here on.
+  // Asks the device how much of the extent lies together from this position on.
   #access(extent: Extent, bdev: BlockDevice): void {
     const blockSize = this.#blockSize;
     const start = roundDown(this.#pos, blockSize);

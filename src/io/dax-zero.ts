@@ -1,4 +1,4 @@
-// Owns zeroing: part of a page of a file, the tail of its last page, and blocks that no file has yet.
+// Owns zeroing: of a part of a page of a file, of the tail of its last page, and of blocks that no file has yet.
 
 import { argumentError } from '../argument-error.js';
 import { reachOf, type BlockDevice } from '../device/block-device.js';
@@ -10,8 +10,9 @@ import { mapBlocks } from '../inode/map-blocks.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
 
 /**
- * Zeroes `length` bytes at byte `from` of a file, all in one page of it (dax_zero_page_range, TR-1 to TR-3). What is a
- * hole or unwritten is zeros already and is left alone; shared blocks become the file's own first (CW-1). Durable on return.
+ * Zeroes `length` bytes at byte `from` of a file, all in one page of it (dax_zero_page_range, TR-1 to TR-3). Holes and
+ * unwritten blocks read as zeros already and stay as they are; shared blocks are first replaced by blocks of the file's own
+ * (CW-1). Durable on return.
  *
  * Throws `RangeError` for a range that leaves the page, and what getBlock or the device throws.
  */
@@ -48,8 +49,8 @@ export function daxZeroPageRange(
 }
 
 /**
- * Zeroes from byte `from` to the end of its page (dax_truncate_page, TR-4): `from` is the new end of the file, and the
- * rest of the page may be mapped. Nothing to do where `from` ends a page.
+ * Zeroes from byte `from`, the new end of a file, to the end of its page (dax_truncate_page, TR-4), because the rest of the
+ * page may be mapped. Does nothing if `from` is a multiple of the page size. Durable on return.
  */
 export function daxTruncatePage(inode: Inode, from: Bytes, getBlock: GetBlock, operations: Completion = {}): void {
   const start = toBytes(from, 'from');
@@ -57,8 +58,8 @@ export function daxTruncatePage(inode: Inode, from: Bytes, getBlock: GetBlock, o
 }
 
 /**
- * Zeroes `size` bytes (a multiple of 512) of the filesystem's device from block `block` on, which no file may reach yet
- * (dax_clear_blocks, TR-5). Durable on return. Throws what the device throws; what was zeroed by then stays so.
+ * Zeroes `size` bytes (a multiple of 512) of the filesystem's device from block `block` on. No file may reach these blocks yet
+ * (dax_clear_blocks, TR-5). Durable on return. Throws what the device throws; bytes that were zeroed before stay so.
  */
 export function daxClearBlocks(inode: Inode, block: Bytes, size: Bytes): void {
   const { bdev, blockSize } = inode.sb;
