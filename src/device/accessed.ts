@@ -1,4 +1,4 @@
-// Owns what lies at a position of an open device, of which only how much it is is known before somebody looks.
+// Owns the answer of an open device's direct access: its length is known at once, its window is made when it is looked at.
 
 import { addon, type NativeHandle } from '../binding.js';
 import type { DirectAccess } from './block-device.js';
@@ -16,7 +16,7 @@ export class Accessed implements DirectAccess {
   readonly #length: number;
 
   constructor(device: Source, pos: number, wanted: number, reach: number) {
-    // The last page is mapped whole even where a file ends within it.
+    // The last page is mapped whole, even if a file ends within it.
     this.bytes = roundUp(reach, PAGE_SIZE);
     this.#device = device;
     this.#pos = pos;
@@ -27,7 +27,7 @@ export class Accessed implements DirectAccess {
     return this.#device.view(this.#pos, this.#length);
   }
 
-  // The filesystem must be asked where a file lies.
+  // The place of a file on its device is the filesystem's to tell.
   get pfn(): number | undefined {
     const address = addon().physicalAddress(this.#device.handle, this.#pos);
     return address === undefined ? undefined : address / PAGE_SIZE;

@@ -5,16 +5,16 @@ import { DaxError, type DaxErrorReason } from '../errors.js';
 import type { OptionNames } from '../options.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } from '../units.js';
 
-/** Memory of a device that can be loaded from and stored to in place. */
+/** The answer of direct access: memory of a device that can be loaded from and stored to in place. */
 export interface DirectAccess {
-  /** Bytes that lie contiguously in `window`: at most what was asked for, maybe less, so callers loop. */
+  /** Bytes that lie contiguously in `window`. They may be fewer than were asked for, never more, so that callers loop. */
   readonly bytes: number;
   /**
-   * The device's own memory, no copy. Made when it is looked at: throws then where the device gives no views. Valid until
-   * the device is closed or shrinks, when it is detached.
+   * The device's own memory, without a copy. The getter makes the view, and throws for a device that gives no views. The view
+   * is valid until the device is closed or shrinks, and is detached then.
    */
   readonly window: Uint8Array;
-  /** The page frame of the first byte, where it can be known. */
+  /** The page frame of the first byte; undefined if it cannot be known. */
   readonly pfn: number | undefined;
 }
 
@@ -26,13 +26,13 @@ export interface BufferRange {
   length?: number | undefined;
 }
 
-/** How durable a write is. */
+/** Whether a write is durable when it returns. */
 export interface FlushOption {
-  /** `false` leaves the bytes to a later `persist`; by default they are durable when the write returns. */
+  /** `true` (default): the bytes are durable when the write returns. `false`: a later `persist` makes them durable. */
   flush?: boolean | undefined;
 }
 
-/** How a write is made. */
+/** The options of a write. */
 export interface WriteOptions extends BufferRange, FlushOption {}
 
 /** The names of these options, of each way to move bytes. */
@@ -43,45 +43,45 @@ export const ABORTABLE: OptionNames<Abortable> = { signal: true };
 export const READING_LATER: OptionNames<BufferRange & Abortable> = { ...READING, ...ABORTABLE };
 export const WRITING_LATER: OptionNames<WriteOptions & Abortable> = { ...WRITING, ...ABORTABLE };
 
-/** How an asynchronous operation may be ended early: it rejects, with an `AbortError` that tells what had moved. */
+/** A signal that ends an asynchronous operation early. It then rejects with an `AbortError` that tells how much was moved. */
 export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
-/** `shared` for those who read, with others that read; `exclusive` for who changes something, alone. */
+/** `shared`: for reading, together with other readers. `exclusive`: for changing, alone. */
 export type LockMode = 'exclusive' | 'shared';
 
 /** A lock on some bytes of a device, from `lockDevice` or a device's `lock`, until it is released. */
 export interface DeviceLock {
-  /** Idempotent. */
+  /** Releases the lock. May be called again. */
   readonly release: () => void;
   [Symbol.dispose](): void;
 }
 
 /** A device whose pages can be mapped: what `open` gives. */
 export interface MappableDevice {
-  /** The path it was opened by. */
+  /** The path by which it was opened. */
   readonly path: string;
   readonly kind: DeviceKind;
-  /** Bytes: what it maps at the least. */
+  /** Bytes: the least that the device maps at once. */
   readonly alignment: number;
   /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
   readonly mapSync: boolean;
   readonly readOnly: boolean;
-  /** As `BlockDevice.lock`. */
+  /** Locks bytes of the device, as `BlockDevice.lock` does. */
   lock(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
   /** @internal */
   readonly handle: NativeHandle;
 }
 
-/** Where a block device's bytes are on the device that `open` gave. */
+/** The place of a block device's bytes on the device that `open` gave. */
 export interface Backing {
   readonly device: MappableDevice;
   readonly pos: number;
 }
 
 /**
- * A device in 512-byte sectors with memory that can be accessed in place. A `DaxDevice`, a partition, or one's own.
+ * A device in 512-byte sectors whose memory can be accessed in place: a `DaxDevice`, a partition, or a device of your own.
  * Positions are bytes from the start of the device.
  */
 export interface BlockDevice {
@@ -89,45 +89,46 @@ export interface BlockDevice {
   readonly size: number;
   readonly granularity: Granularity;
   /**
-   * Where in a page byte 0 lies: not at 0, as in a partition that begins at sector 63, direct access fails (DA-3), so that files
-   * are read and written by copies alone, and cannot be mapped. Bytes; default 0.
+   * The place of byte 0 in its page: bytes, default 0. If it is not 0, as in a partition that begins at sector 63, direct
+   * access fails (DA-3): files are read and written by copies alone, and cannot be mapped.
    */
   readonly pageOffset?: number | undefined;
-  /** Whether what was stored and flushed is there after the power was off; undefined where that is not known. */
+  /** Whether bytes that were stored and flushed survive a power cut; undefined if that is not known. */
   readonly persistent?: boolean | undefined;
   /** Direct access by the rules DA-1 to DA-8. `sector` is in 512-byte units, `size` in bytes. */
   directAccess(sector: Bytes, size: Bytes): DirectAccess;
-  /** Bytes read: fewer at the end of the device or before a bad page, 0 at the end. */
+  /** Reads, and returns the bytes read: fewer at the end of the device or before a bad page, 0 at the end. */
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number;
-  /** Bytes written: fewer at the end of the device. `ENOSPC` at the end. */
+  /** Writes, and returns the bytes written: fewer if the device ends. Throws `ENOSPC` at the end. */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number;
-  /** As `readSync`, on another thread where that pays. */
+  /** Reads as `readSync` does, on another thread if that is faster. */
   read?(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange & Abortable): Promise<number>;
-  /** As `writeSync`, on another thread where that pays. */
+  /** Writes as `writeSync` does, on another thread if that is faster. */
   write?(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions & Abortable): Promise<number>;
-  /** Writes zeros; bytes written. */
+  /** Writes zeros, and returns the bytes written. */
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number;
-  /** Starts the write-back of stores to the range. */
+  /** Starts to make stores to the range durable. */
   flush(pos: Bytes, length: Bytes): void;
-  /** Waits for what was flushed. */
+  /** Waits until everything that was flushed is durable. */
   drain(): void;
-  /** `flush`, then `drain`. */
+  /** Makes stores to the range durable: `flush`, then `drain`. */
   persist(pos: Bytes, length: Bytes): void;
   /**
-   * The open device, and the position on it, whose pages these bytes are, so that they can be mapped into a file's
-   * mapping. Without it `daxMmap` of what lies here is `EOPNOTSUPP`.
+   * The open device, and the position on it, where these bytes lie, so that its pages can be mapped. `daxMmap` of files on a
+   * device without it is `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;
   /**
-   * Locks some bytes, all by default, against whoever else locks them. A device that others can open has it; `lockDevice`
-   * asks for it. Throws `EBUSY` where another has one of them.
+   * Locks some bytes, by default all, against everybody else who locks them. Devices that others can open need it; `lockDevice`
+   * calls it. Throws `EBUSY` if another lock has one of the bytes.
    */
   lock?(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
 }
 
 /**
- * What a driver answers for an absolute sector: how much lies contiguously from there to its end or to a gap, a multiple
- * of the page size, and a window on at least as much of it as was asked for. It throws `DaxError` for anything else.
+ * A driver's direct access to an absolute sector. It answers with the bytes that lie contiguously from there to the end of the
+ * device or to a gap, a multiple of the page size, and with a window on at least as many of them as were asked for. It throws
+ * `DaxError` if it cannot.
  */
 export type DirectAccessOp = (sector: number, size: number) => DirectAccess;
 
@@ -143,8 +144,8 @@ function checkSize(size: Bytes): number {
 }
 
 /**
- * The first checks of direct access (DA-1.1, DA-1.3), for a device or partition of `sectors` sectors: throws the
- * errno given as a negative `size`, or `ERANGE` beyond the end. Returns both as numbers.
+ * Makes the first checks of direct access (DA-1.1, DA-1.3) to a device or partition of `sectors` sectors. Returns `sector` and
+ * `size` as numbers. Throws the errno that is given as a negative `size`, or `ERANGE` past the end.
  */
 export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {
   const relative = toBytes(sector, 'sector');
@@ -157,11 +158,11 @@ export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sec
 }
 
 /**
- * Direct access by the kernel's rules, in their order (DA-1), to a whole device of `sectors` sectors. `op` is its
- * driver's, undefined where it has none.
+ * Gives direct access to a whole device of `sectors` sectors, by the kernel's rules and in their order (DA-1). `op` is the
+ * operation of the device's driver; undefined if it has none.
  *
- * Throws `DaxError`: the errno given as a negative `size`; `EOPNOTSUPP` without an op; `ERANGE` beyond the end;
- * `EINVAL` where the sector does not begin a page; `ENXIO` where the driver's answer is no multiple of a page.
+ * Throws `DaxError`: the errno that is given as a negative `size`; `EOPNOTSUPP` without `op`; `ERANGE` past the end; `EINVAL`
+ * for a sector that does not begin a page; `ENXIO` if the driver's answer is not a multiple of a page.
  */
 export function bdevDirectAccess(
   op: DirectAccessOp | undefined,
@@ -182,8 +183,8 @@ export function bdevDirectAccess(
   return new Clipped(answer, Math.min(answer.bytes, wanted.size));
 }
 
-// A driver's answer, cut to what was asked for. What costs something is asked of it by those who want it: most ask how
-// much lies there, and never look. A class, because an object literal with getters takes a hundred times as long.
+// A driver's answer, cut to what was asked for. Its window is made only for callers that look at it: most ask for the length
+// alone. A class, because an object literal with getters takes a hundred times as long.
 class Clipped implements DirectAccess {
   readonly bytes: number;
   readonly #answer: DirectAccess;
@@ -208,19 +209,19 @@ function beginsPage({ pageOffset = 0 }: BlockDevice): boolean {
 }
 
 /**
- * How many of the `length` bytes at `pos` lie together on a device: as much as a copy may go over at once. Blocks smaller than
- * a page may begin within one, where direct access does not (DA-9).
+ * The number of the `length` bytes at `pos` that lie together on a device, so that one copy may go over them. Blocks smaller
+ * than a page may begin within a page, where direct access cannot begin (DA-9).
  */
 export function reachOf(bdev: BlockDevice, pos: number, length: number): number {
-  // Nobody looks at the memory of what begins within a page: there is no more to ask.
+  // A device whose byte 0 lies within a page gives no direct access that could be asked for more.
   if (!beginsPage(bdev)) return Math.max(0, Math.min(length, bdev.size - pos));
   const head = pos % PAGE_SIZE;
   return bdev.directAccess((pos - head) / SECTOR_SIZE, head + length).bytes - head;
 }
 
-/** Throws `ERANGE` for blocks of a file that its filesystem placed past the device: nothing lies there. */
+/** Throws `ERANGE` for blocks of a file that its filesystem has placed past the end of the device. */
 export function checkPlaced(bdev: BlockDevice, pos: number, length: number, syscall: string): void {
-  // The last page of a file is mapped whole.
+  // A device that is a file may end within its last page, which is mapped whole.
   if (pos >= 0 && pos + length <= roundUp(bdev.size, PAGE_SIZE)) return;
   throw new DaxError({
     errno: 'ERANGE',
@@ -231,7 +232,7 @@ export function checkPlaced(bdev: BlockDevice, pos: number, length: number, sysc
   });
 }
 
-/** The device whose pages a block device's bytes are. Throws `ERANGE` past its end. */
+/** The open device, and the position on it, where a block device's bytes lie. Throws `ERANGE` past its end. */
 export function backingOf(bdev: BlockDevice, pos: number, length: number): Backing {
   if (!beginsPage(bdev)) {
     throw new DaxError({

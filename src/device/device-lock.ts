@@ -1,4 +1,4 @@
-// Owns who may work on which bytes of a device: of everything in this process, and of other processes.
+// Owns the locks on bytes of a device, which exclude each other within this process and between processes.
 
 import { argumentError } from '../argument-error.js';
 import { statSync } from 'node:fs';
@@ -14,14 +14,14 @@ import { toBytes, type Bytes } from '../units.js';
 interface Claim {
   readonly mode: LockMode;
   readonly pos: number;
-  /** The first byte that is not in it: infinite for one on the whole device, whose file may grow. */
+  /** The first byte after the locked ones: infinite for a lock on the whole device, whose file may grow. */
   readonly end: number;
 }
 
 const NONE = 0;
 const NUMBERS: Readonly<Record<LockMode, number>> = { shared: 1, exclusive: 2 };
 
-/** Checks what a user gives. */
+/** Checks the mode that a user gives. Throws `TypeError` for any other value. */
 export function toLockMode(mode: unknown): LockMode {
   if (mode === 'exclusive' || mode === 'shared') return mode;
   throw argumentError('ERR_INVALID_ARG_VALUE', `mode must be 'exclusive' or 'shared', it is ${String(mode)}`);
@@ -36,7 +36,7 @@ function held(release: () => void): DeviceLock {
   return { release: once, [Symbol.dispose]: once };
 }
 
-// The locks on what one object stands for. The kernel does not see them: all are of the same open file, or of none.
+// The locks that were taken through one object. The kernel does not tell them apart, because they are of one open file or none.
 class Claims {
   readonly #claims = new Set<Claim>();
 
@@ -54,12 +54,15 @@ class Claims {
     this.#claims.delete(claim);
   }
 
-  /** Those that have a byte in common with `claim`, in their order on the device. */
+  /** The locks that have a byte in common with `claim`, in their order on the device. */
   overlapping({ pos, end }: Claim): Claim[] {
     return [...this.#claims].filter((other) => other.pos < end && pos < other.end).sort((a, b) => a.pos - b.pos);
   }
 
-  /** What flock(2), which has no ranges, must be: exclusive for who changes the whole, so that parts exclude each other not. */
+  /**
+   * The mode for flock(2), which has no ranges: exclusive if a lock is for changing the whole device, else shared, so that
+   * locks on parts do not exclude each other.
+   */
   get flock(): number {
     let most = NONE;
     for (const { mode, pos, end } of this.#claims) {
@@ -79,16 +82,16 @@ export interface LockedFile {
   readonly path: string;
   readonly isBlock: boolean;
   readonly readOnly: boolean;
-  /** It was opened with `lock: true`: nobody else can have any part of it. */
+  /** Whether the file was opened with `lock: true`, so that nobody else can lock any part of it. */
   readonly isLocked: boolean;
-  /** It was opened with `force: true`, whatever the kernel does with it. */
+  /** Whether the file was opened with `force: true`, whatever the kernel uses it for. */
   readonly isForced: boolean;
 }
 
 /**
- * The locks that are taken through one open file. For other open files, of this process and others, they are locks of the
- * kernel: on the range (F_OFD_SETLK), which only those ask about who lock as we do, and by flock(2), which others know:
- * exclusive where the whole is to be changed, else shared.
+ * The locks that are taken through one open file. Against other open files, in this process and others, they are two locks of
+ * the kernel: one on the range (F_OFD_SETLK), which node-dax asks about, and one by flock(2), which other programs know. The
+ * latter is exclusive if the whole device is to be changed, else shared.
  */
 export class FileLocks {
   readonly #file: LockedFile;
@@ -98,7 +101,7 @@ export class FileLocks {
     this.#file = file;
   }
 
-  /** `size`: of the device, now. Throws `EBUSY`, `EROFS`. */
+  /** Locks bytes of a device whose size is `size` now. Throws `EBUSY` and `EROFS`. */
   lock(mode: LockMode, pos: number, length: number, size: number): DeviceLock {
     const { path, readOnly } = this.#file;
     if (readOnly && mode === 'exclusive') {
@@ -123,7 +126,7 @@ export class FileLocks {
   #take(claim: Claim): void {
     const { handle, path, isBlock, isLocked, isForced } = this.#file;
     if (!isForced) this.#refuseKernel(claim);
-    // That covers it, and the block device is claimed.
+    // The lock of the whole device covers this one and has claimed the block device.
     if (isLocked) return;
     this.#check(addon().lockRange(handle, NUMBERS[claim.mode], claim.pos, lengthOf(claim)));
     const error = addon().flock(handle, this.#claims.flock);
@@ -158,7 +161,7 @@ export class FileLocks {
     refuse(path, hintOfLocked(`/proc/self/fd/${addon().descriptor(handle)}`));
   }
 
-  // The kernel takes none of these locks for what it mounts, or makes a loop device of.
+  // The kernel takes none of these locks for files that it mounts or makes loop devices of.
   #refuseKernel({ mode }: Claim): void {
     const { handle, path } = this.#file;
     const facts = found(`/proc/self/fd/${addon().descriptor(handle)}`);
@@ -172,7 +175,7 @@ function lengthOf({ pos, end }: Pick<Claim, 'pos' | 'end'>): number {
   return end === Number.POSITIVE_INFINITY ? 0 : end - pos;
 }
 
-// Undefined for a file without a name, which nothing can be mounted by.
+// Undefined for a file without a name, which nobody can mount.
 function found(path: string): PathFacts | undefined {
   try {
     return look(path, 'lock');
@@ -182,7 +185,7 @@ function found(path: string): PathFacts | undefined {
   }
 }
 
-/** Who has a lock on the file at `path`, and what to do. */
+/** A hint that names who has a lock on the file at `path`, and says what to do. */
 export function hintOfLocked(path: string): string {
   const { dev, ino } = statSync(path, { bigint: true });
   const who = lockersOf(dev, ino, new SystemTree());
@@ -193,14 +196,14 @@ export function hintOfLocked(path: string): string {
 const claimsOf = new WeakMap<object, Claims>();
 
 /**
- * Takes a lock on `length` bytes of `device` from `pos` on, by default on all of it, for what changes (`exclusive`) or reads
- * them (`shared`). Whoever mounts, formats or logs takes one. Locks go by what the file is (for devices, their node), not by
- * the object that opened it or its name: two of them on the same bytes exclude each other in one thread, in two, and in two
- * processes. What the kernel has mounted, or has a loop device of, is refused too. A device without a `lock` of its own
- * and without `backing`, as one in memory, is known by the object, in this isolate.
+ * Locks `length` bytes of `device` from `pos` on, by default all of it, for changing (`exclusive`) or reading (`shared`) them.
+ * Filesystems and logs take one when they are mounted or made. A lock belongs to the file itself (for devices, to their node),
+ * not to the name or the object by which it was opened: two locks on the same byte exclude each other within a thread, between
+ * threads and between processes. A device that the kernel has mounted or made a loop device of cannot be locked. A device
+ * without `lock` and `backing`, such as one in memory, is known by its object, within this isolate.
  *
- * Throws `TypeError` and `RangeError` for wrong arguments; `EBUSY` with reason `DEVICE_IN_USE` where another has a byte of
- * it, and who that is, where it can be known; `EROFS` for an exclusive lock on what is open to be read.
+ * Throws `TypeError` and `RangeError` for wrong arguments; `EBUSY` with reason `DEVICE_IN_USE` if another lock has one of the
+ * bytes, with the name of its owner if that can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
  */
 export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
   const wanted = toLockMode(mode);

@@ -1,4 +1,4 @@
-// Owns DaxDevice: an open device and everything that can be done with its bytes.
+// Owns DaxDevice: an open device, and every operation on its bytes.
 
 import { checkAborted } from '../abort.js';
 import { argumentError } from '../argument-error.js';
@@ -34,64 +34,64 @@ import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
 import { SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
 
-// Up to this an asynchronous copy keeps the event loop no longer (25 µs) than handing it to a thread and back takes.
+// Copies up to this are made on the calling thread: they take at most 25 µs, as long as the way to another thread and back.
 const POOL_THRESHOLD = 256 * 1024;
 
-/** What was found at open, for those who want to know why. */
+/** The facts that `open` has found, on which the properties of the device rest. */
 export interface DeviceFacts {
-  /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, … Undefined where none is named. */
+  /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, …; undefined if the kernel names none. */
   readonly persistenceDomain: string | undefined;
   /**
-   * True: the kernel vouches that what was stored, and flushed as `granularity` says, is there after the power was off.
-   * False: it knows that it is not. Undefined: it does not know.
+   * Whether bytes that were stored, and flushed as `granularity` says, survive a power cut. True: the kernel vouches for it.
+   * False: the kernel knows that they do not. Undefined: the kernel does not know.
    */
   readonly persistent: boolean | undefined;
-  /** What decided that. */
+  /** The evidence for `persistent`. */
   readonly persistenceEvidence: Evidence;
-  /** The file has STATX_ATTR_DAX. */
+  /** Whether the file has STATX_ATTR_DAX. */
   readonly statxDax: boolean;
-  /** The physical address of the first byte of a devdax, or of the device below a DAX file, where this process may know it. */
+  /** The physical address of the first byte of a devdax, or of the device below a DAX file; undefined if it is not known. */
   readonly resource: number | undefined;
-  /** `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
+  /** The instruction that flushes cache lines: `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
   readonly flushInstruction: string;
-  /** Bytes from which on writes bypass the cache; undefined where they never do. */
+  /** The length in bytes from which on writes bypass the cache; undefined if none do. */
   readonly streamThreshold: number | undefined;
 }
 
-/** What `open` was asked for, as far as it matters later. */
+/** The options of `open` that matter later. */
 export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'> & { persistence: Persistence };
 
 type Views = readonly NodeJS.ArrayBufferView[];
 
 /**
- * An open device, made by `open`. Positions and lengths are bytes, numbers or bigints; wrong types throw `TypeError`,
- * values out of range `RangeError`, everything else that fails `DaxError`. Operations that moved bytes return how many;
- * the error comes with the next call.
+ * An open device, made by `open`. Positions and lengths are bytes, as numbers or bigints. Arguments of a wrong type throw
+ * `TypeError`, values out of range `RangeError`, and all other failures `DaxError`. An operation that has moved bytes before it
+ * failed returns their number, and the next call throws the error.
  */
 export class DaxDevice implements BlockDevice {
-  /** The path it was opened by. */
+  /** The path by which it was opened. */
   readonly path: string;
   readonly kind: DeviceKind;
   /** Mappings begin and end at multiples of this many bytes. */
   readonly alignment: number;
   /**
-   * How far a store must be pushed: `byte` (nothing but order: the caches are in the persistence domain), `cache_line`
-   * (flushing the lines), `page` (msync). Decided by what the device is. It is durable then where `facts.persistent`.
+   * What makes a store durable, if `facts.persistent`: `byte` (order alone, because the caches are in the persistence domain),
+   * `cache_line` (flushing the cache lines) or `page` (msync). The kind of the device decides it.
    */
   readonly granularity: Granularity;
-  /** As `facts.persistent`. */
+  /** The same as `facts.persistent`. */
   readonly persistent: boolean | undefined;
-  /** Loads and stores reach the medium with no page cache between: a devdax, or a file with DAX. */
+  /** Whether loads and stores reach the medium without a page cache: a devdax, or a file with DAX. */
   readonly isDax: boolean;
-  /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
+  /** Whether the kernel has accepted MAP_SYNC, so that flushed stores survive without fsync. */
   readonly mapSync: boolean;
   readonly readOnly: boolean;
-  /** The NUMA node of the device, undefined where none is named. */
+  /** The NUMA node of the device; undefined if the kernel names none. */
   readonly numaNode: number | undefined;
   readonly facts: DeviceFacts;
 
   readonly #handle: NativeHandle;
-  // The handle again, until `close` is called.
+  // The handle until `close` is called.
   #open: NativeHandle | undefined;
   #size: number;
   readonly #segments: Segments;
@@ -145,9 +145,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * The memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. See `bdevDirectAccess` for
-   * the errors. Returns fewer bytes than asked for where a window ends: callers loop. The window of a read-only device is
-   * as `view` has it: none of a devdax.
+   * Gives access to the memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. Gives fewer bytes
+   * than were asked for if a window ends before, so that callers loop. The window of a read-only device is a view as `view`
+   * makes it; a devdax has none. Throws what `bdevDirectAccess` throws.
    */
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
     this.#usable('directAccess');
@@ -159,14 +159,14 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * The device's own memory as a Uint8Array, without a copy: stores reach the device, and are durable after `persist`.
-   * Views of a read-only device are private: a stray store stays in this process. A view is detached (length 0) when the
-   * device is closed, or shrinks so that its segment reaches past the end. Up to 2 GiB from any position, or 4 GiB from 0:
-   * `windows` goes through what is larger.
+   * The device's own memory as a Uint8Array, without a copy. Stores reach the device, and are durable after `persist`. Views of
+   * a read-only device are private: a stray store stays in this process. A view is detached (length 0) when the device is
+   * closed, or when it shrinks so that the view's segment reaches past the end. A view has up to 2 GiB from any position, or 4
+   * GiB from position 0; `windows` goes through larger ranges.
    *
-   * Its `buffer` is not its own: it is a segment of up to 4 GiB that all views there share. What clones or posts a view
-   * (`structuredClone`, `postMessage`) copies all of that: give it `view.slice()`. It cannot be transferred: its `transfer` methods
-   * (Node 22) throw a `TypeError`, and so does `structuredClone` with a `DataCloneError`, where Node 20 copies.
+   * The view's `buffer` is a segment of up to 4 GiB that all views there share. `structuredClone` and `postMessage` of a view
+   * copy the whole segment: give them `view.slice()`. The buffer cannot be transferred: its `transfer` methods (Node 22) throw
+   * a `TypeError`, and a transfer by `structuredClone` throws a `DataCloneError`, or copies on Node 20.
    */
   view(pos: Bytes = 0, length?: Bytes): Uint8Array {
     this.#usable('view');
@@ -186,8 +186,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * The memory of a range of any length, one view after the other: each with the position that it begins at, and all but the last
-   * of `size` bytes (default and most: 2 GiB). Throws as `view` does, at once for arguments.
+   * Goes through the memory of a range of any length, one view after the other. Each comes with the position at which it
+   * begins, and all but the last have `size` bytes (at most 2 GiB, the default). Throws as `view` does; for wrong arguments at
+   * once.
    */
   windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
     this.#usable('windows');
@@ -204,8 +205,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Reads into `target`. Returns the bytes read: fewer at the end of the device or before a bad page, 0 at the end.
-   * Throws `EIO` with `position` where the first page is poisoned or gone.
+   * Reads into `target`. Returns the bytes read: fewer at the end of the device or before a bad page, 0 at the end. Throws
+   * `EIO` with `position` if the first page is poisoned or gone.
    */
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange): number {
     this.#usable('read');
@@ -213,7 +214,7 @@ export class DaxDevice implements BlockDevice {
     return this.#read(target, pos, options);
   }
 
-  // Of a read that was begun before the device closes, too.
+  // A read that was begun before the device closes comes here too.
   #read(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
     const buffer = toPlainBytes(target, 'target');
     const start = toBytes(pos, 'pos');
@@ -230,8 +231,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Writes from `source`. Returns the bytes written, durable for the device's granularity unless `flush: false`: fewer
-   * where the device ends. Throws `ENOSPC` at the end, `EIO` with `position` where the first page is gone.
+   * Writes from `source`. Returns the bytes written: fewer if the device ends. They are durable, as the device's granularity
+   * asks, unless `flush` is false. Throws `ENOSPC` at the end of the device, and `EIO` with `position` if the first page is
+   * gone.
    */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
     this.#writable('write');
@@ -258,8 +260,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * As `readSync`. Small reads are made on this thread, at once unless the event loop is due to have its turn, and large ones
-   * on another: do not transfer `target` until it settles. Rejects with an `AbortError` once `signal` is aborted.
+   * Reads as `readSync` does. Small reads are made on this thread, at once or after the event loop's turn; large reads are made
+   * on another thread, so that `target` must not be transferred until the promise settles. Rejects with an `AbortError` once
+   * `signal` is aborted.
    */
   async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
     this.#usable('read');
@@ -278,8 +281,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * As `writeSync`; see `read`. Writes that wait for msync are made on another thread as well. Of one that is aborted the
-   * first `bytesMoved` bytes were written.
+   * Writes as `writeSync` does; see `read` for the threads. Writes that wait for msync are made on another thread too. Once
+   * `signal` is aborted it rejects with an `AbortError`, and the first `bytesMoved` bytes were written.
    */
   async write(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions & Abortable): Promise<number> {
     this.#writable('write');
@@ -300,7 +303,7 @@ export class DaxDevice implements BlockDevice {
     return this.#inPool('write', flush, buffer, offset, clipped, start, signal);
   }
 
-  /** Reads into several buffers, one after the other. Returns the bytes read in all. */
+  /** Reads into several buffers, one after the other. Returns the sum of the bytes read. */
   readvSync(targets: Views, pos: Bytes = 0): number {
     this.#usable('readv');
     const buffers = toVector(targets, 'targets');
@@ -312,7 +315,7 @@ export class DaxDevice implements BlockDevice {
     return moveEachSync(buffers, (buffer, moved) => this.#read(buffer, start + moved));
   }
 
-  /** Writes several buffers, one after the other. Returns the bytes written in all. */
+  /** Writes several buffers, one after the other. Returns the sum of the bytes written. */
   writevSync(sources: Views, pos: Bytes = 0, options?: FlushOption): number {
     this.#writable('writev');
     checkOptions(options, FLUSHING);
@@ -322,14 +325,14 @@ export class DaxDevice implements BlockDevice {
   }
 
   #writeEach(buffers: readonly Uint8Array[], start: number, flush: boolean): number {
-    // One msync at the end serves all buffers; cache lines are flushed best by the copy itself.
+    // One msync at the end serves all buffers, while cache lines are best flushed by each copy.
     const flushEach = flush && this.granularity !== 'page';
     const moved = moveEachSync(buffers, (buffer, before) => this.#write(buffer, start + before, { flush: flushEach }));
     if (flush && !flushEach && moved > 0) this.persist(start, moved);
     return moved;
   }
 
-  /** As `readvSync`; see `read`. */
+  /** Reads as `readvSync` does; see `read` for the threads. */
   async readv(targets: Views, pos: Bytes = 0, options?: Abortable): Promise<number> {
     this.#usable('readv');
     checkOptions(options, ABORTABLE);
@@ -349,7 +352,7 @@ export class DaxDevice implements BlockDevice {
     );
   }
 
-  /** As `writevSync`; see `write`. */
+  /** Writes as `writevSync` does; see `write` for the threads. */
   async writev(sources: Views, pos: Bytes = 0, options?: FlushOption & Abortable): Promise<number> {
     this.#writable('writev');
     checkOptions(options, { ...FLUSHING, ...ABORTABLE });
@@ -372,7 +375,7 @@ export class DaxDevice implements BlockDevice {
     );
   }
 
-  /** Writes zeros. Returns the bytes written, durable unless `flush: false`: fewer where the device ends. */
+  /** Writes zeros. Returns the bytes written: fewer if the device ends. They are durable unless `flush` is false. */
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
     this.#writable('zero');
     checkOptions(options, FLUSHING);
@@ -384,8 +387,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Starts writing back the stores to a range (libpmem2's flush): by cache lines, or by msync where the granularity is
-   * `page`. They are durable after `drain`. Throws `EIO` where a page of the range was lost: `position` is in the first one.
+   * Starts to make stores to a range durable (libpmem2's flush): by cache lines, or by msync if the granularity is `page`. They
+   * are durable after `drain`. Throws `EIO` if a page of the range was lost, with a `position` in the first lost page.
    */
   flush(pos: Bytes, length: Bytes): void {
     this.#usable('flush');
@@ -394,7 +397,7 @@ export class DaxDevice implements BlockDevice {
     this.#checkInside(start, bytes);
     const error = addon().flush(this.#handle, start, bytes);
     if (error >= 0) return;
-    // Where none was lost it is the device that could not write, and any of it may not have been.
+    // If no page was lost, the device has failed to write, and no byte of the range may be durable.
     const intact = addon().intact(this.#handle, start, bytes);
     this.#failAt('flush', error, intact > 0 && intact < bytes ? start + intact : start);
   }
@@ -412,8 +415,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Writes out even what the persistence domain would save at a power cut: the region's `deep_flush`, or fsync. For
-   * `page` granularity, flush the range first.
+   * Writes out even those bytes that the persistence domain would save at a power cut, by the region's `deep_flush` or by
+   * fsync. With `page` granularity, flush the range first.
    */
   deepFlush(): void {
     this.#usable('deepFlush');
@@ -422,8 +425,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Sets the size of a file. Growing adds zeros; shrinking detaches the views of the segments it cuts. Throws `EINVAL`
-   * for devices, whose size is fixed, and `EBUSY` while asynchronous work is under way: `truncate` waits for it.
+   * Sets the size of a file. Growing adds zeros; shrinking detaches the views of the segments that it cuts. Throws `EINVAL` for
+   * devices, whose size is fixed, and `EBUSY` while asynchronous work is under way, for which `truncate` waits.
    */
   truncateSync(size: Bytes): void {
     const bytes = this.#checkTruncation(size);
@@ -438,7 +441,7 @@ export class DaxDevice implements BlockDevice {
     this.#segments.grow(bytes);
   }
 
-  /** As `truncateSync`, once the work under way is done. */
+  /** Sets the size as `truncateSync` does, after work under way. */
   async truncate(size: Bytes): Promise<void> {
     this.#checkTruncation(size);
     const turn = loopTurn();
@@ -453,12 +456,12 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Locks `length` bytes from `pos` on, all by default, against whoever else locks one of them: through this device, another
-   * object, in another thread or another process. What is mounted takes it itself; see `lockDevice` for the rules. It ends
-   * when it is released, or with the device. A device that was opened with `lock: true` keeps others out already: its locks
-   * are for those in this thread.
+   * Locks `length` bytes from `pos` on, by default all, against everybody else who locks one of them: through this device or
+   * another object, in another thread or another process. Mounts lock their devices themselves; see `lockDevice` for the rules.
+   * The lock ends when it is released or the device is closed. A device that was opened with `lock: true` keeps others out
+   * already, so that its locks matter within this thread alone.
    *
-   * Throws `EBUSY` with reason `DEVICE_IN_USE`; `EROFS` for `'exclusive'` on a device that is opened to be read.
+   * Throws `EBUSY` with reason `DEVICE_IN_USE`, and `EROFS` for `'exclusive'` on a device that was opened read-only.
    */
   lock(mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
     this.#usable('lock');
@@ -469,13 +472,13 @@ export class DaxDevice implements BlockDevice {
     return this.#locks.lock(wanted, start, bytes, this.#size);
   }
 
-  /** Refuses new work, waits for what is under way, detaches every view and unmaps. Idempotent. Flushes nothing. */
+  /** Refuses new work, waits for work under way, detaches every view and unmaps. May be called again. Flushes nothing. */
   close(): Promise<void> {
     this.#open = undefined;
     return (this.#closing ??= this.#closeWhenIdle());
   }
 
-  /** As `close`, but without waiting: copies under way on other threads end early. */
+  /** Closes as `close` does, without waiting: copies under way on other threads end early. */
   closeSync(): void {
     this.#open = undefined;
     this.#closing ??= Promise.resolve();
@@ -495,7 +498,7 @@ export class DaxDevice implements BlockDevice {
     this.#release();
   }
 
-  // Views go first: none may outlive the mapping that it shows.
+  // Views are detached first, because no view may outlive the mapping that it shows.
   #release(): void {
     this.#segments.shrink(-1);
     addon().close(this.#handle);
@@ -514,7 +517,7 @@ export class DaxDevice implements BlockDevice {
     }
   }
 
-  // The device stays open for it.
+  // Work that waits for its turn keeps the device open.
   #after<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
     return this.#whileBusy(async () => {
       await turn;
@@ -615,8 +618,8 @@ function toSignal(options: Abortable | undefined): AbortSignal | undefined {
   return signal;
 }
 
-// Bytes of a copy that does not leave the thread; undefined for one that does. What is of no use stays, too: the synchronous
-// form refuses it.
+// The bytes of a copy that is made on this thread; undefined for a copy that is handed to another one. Wrong arguments count as
+// the former: the synchronous form refuses them.
 function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
   if (!ArrayBuffer.isView(view)) return 0;
   const length: unknown = options?.length ?? view.byteLength;

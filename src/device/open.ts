@@ -1,4 +1,4 @@
-// Owns opening: the options, what may be refused, and the errors that say what to do.
+// Owns open: its options, its refusals, and the errors that say what to do.
 
 import { argumentError } from '../argument-error.js';
 import { statfsSync, statSync, truncateSync, unlinkSync } from 'node:fs';
@@ -19,32 +19,31 @@ import { checkOptions, type OptionNames } from '../options.js';
 import { refuseLoss } from './refuse-loss.js';
 import { toBytes, type Bytes } from '../units.js';
 
-/** How a device is opened. Asking for more than it gives throws; nothing is degraded. */
+/** The options of `open`. An option that the device cannot give throws; nothing is degraded. */
 export interface OpenOptions {
-  /** Default false. Views of a read-only device are private copies of what is stored to. */
+  /** Open for reading alone. Default false. Views are private then: stores to them stay in this process. */
   readOnly?: boolean | undefined;
   /** Throw `EOPNOTSUPP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
   requireDax?: boolean | undefined;
-  /** Throw `EOPNOTSUPP` with reason `GRANULARITY_NOT_SUPPORTED` where more than this must be flushed. */
+  /** Throw `EOPNOTSUPP` with reason `GRANULARITY_NOT_SUPPORTED` if the device's granularity is larger than this. */
   requireGranularity?: Granularity | undefined;
   /**
-   * Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that what was stored, and flushed as the
-   * granularity asks, is there after the power was off (`facts.persistent`). Default false.
+   * Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that bytes that were stored, and flushed as the
+   * granularity asks, survive a power cut (`facts.persistent`). Default false.
    */
   requireDurable?: boolean | undefined;
   /**
-   * Bytes of the ordinary file to create and allocate where the path does not exist. An existing file must be empty or
-   * have this size, a device must have it. No file is made where devices are (/dev) or the kernel shows what it knows
-   * (/proc, /sys).
+   * The size in bytes of an ordinary file, which is created and allocated if the path does not exist. An existing file must be
+   * empty or have this size, a device must have it. No file is created in /dev, /proc or /sys.
    */
   size?: Bytes | undefined;
   /** Open for writing even though a block device is mounted or in use, or an NVDIMM is not armed. Default false. */
   force?: boolean | undefined;
   /**
-   * Keep out others who ask for a lock on any part of it: of this process and other ones, by flock(2) too, which also
-   * util-linux and systemd take. What is mounted here takes its own, see `DaxDevice.lock`. One that is opened to be read shares its lock with those who read. While a block device is open to be written,
-   * nobody can mount it either, unless `force`. The lock ends with the process, or once the device is closed and nothing
-   * maps it any more. Default false.
+   * Lock the whole device against everybody else who locks a part of it, in this process and others. The lock is also one of
+   * flock(2), which util-linux and systemd take. A device that is opened read-only shares its lock with other readers. Nobody
+   * can mount a block device while it is open for writing, unless `force`. The lock ends with the process, or once the device
+   * is closed and nothing maps it any more. Mounts lock their devices without this option, see `DaxDevice.lock`. Default false.
    */
   lock?: boolean | undefined;
 }
@@ -72,7 +71,7 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
   ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
 };
 
-// What the errno alone does not tell.
+// The reason and the hint for an errno that alone says too little.
 function refusalOf(path: string, code: string, size: number | undefined): Partial<DaxErrorInit> {
   if (code === 'ENOENT' && pseudoFilesystemOf(path, new SystemTree()) !== undefined) return NO_DEVICE;
   if (code === 'ENOSPC' && size !== undefined) return { hint: roomHint(path, size) };
@@ -119,7 +118,8 @@ const READ_ONLY_BLOCK: Pick<DaxErrorInit, 'reason' | 'hint'> = {
   hint: 'the block device is read-only: open it with readOnly: true; `node-dax doctor` tells why, and what changes it',
 };
 
-// `path` is a block device. The kernel lets it be opened to be written, and refuses the mapping, or each write.
+// Whether the block device at `path` is read-only. The kernel lets it be opened for writing, and refuses the mapping or each
+// write.
 function isReadOnlyBlock(path: string): boolean {
   return blockNumbered(new SystemTree(), look(path, 'open').rdevno)?.readOnly === true;
 }
@@ -132,8 +132,8 @@ function isBlockDevice(path: string): boolean {
   }
 }
 
-// A store to a device that a filesystem is mounted from destroys that filesystem. /proc and /sys say who has it; a mount
-// that this process cannot see is known only by the device being claimed.
+// Refuses a device that is mounted or held, because a store would destroy the filesystem on it. /proc and /sys say who has it;
+// a mount that this process cannot see shows only in that the device is claimed.
 function refuseHeld(path: string): void {
   const by = inWords(holdersOf(look(path, 'open'), new SystemTree()));
   if (by.length === 0 && isClaimed(path)) by.push('claimed by another program or a mount elsewhere');
@@ -151,13 +151,13 @@ function unmappable(path: string): ReturnType<typeof whyUnmappable> {
 /**
  * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
  *
- * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (no
- * kind of device that can be mapped), `EINVAL` with reason `SOURCE_EMPTY` (an empty file), `EEXIST` (`size` differs),
- * `ENOENT` with reason `DEVICE_NOT_FOUND` (no such device, in /dev), `ENOSPC` (no room for `size`),
- * `EOPNOTSUPP` (`requireDax`, `requireGranularity`, `requireDurable`), `EROFS` with reason `READ_ONLY` (a block device that is
- * read-only) or `NOT_ARMED` (an NVDIMM that will not save what is stored, without `force`), `EBUSY` (a block device that is
- * mounted or held, without `force`;
- * with `lock`, what another has locked: a block device is waited for, for up to a second, since udev holds it so long).
+ * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`; `ENODEV` (a kind of
+ * device that cannot be mapped); `EINVAL` with reason `SOURCE_EMPTY` (an empty file); `EEXIST` (`size` differs); `ENOENT` with
+ * reason `DEVICE_NOT_FOUND` (no such device in /dev); `ENOSPC` (no room for `size`); `EOPNOTSUPP` (`requireDax`,
+ * `requireGranularity`, `requireDurable`); `EROFS` with reason `READ_ONLY` (a read-only block device) or `NOT_ARMED` (an NVDIMM
+ * that will not save stores, without `force`); `EBUSY` (a block device that is mounted or held, without `force`, or, with
+ * `lock`, a device that another has locked). `lock` waits up to a second for a block device, because udev holds new ones that
+ * long.
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', 'path must be a string');
@@ -183,9 +183,9 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
   if (typeof found === 'number') {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
-    // flock(2) says of a lock that is held EAGAIN, which elsewhere means to ask again.
+    // flock(2) answers EAGAIN if the lock is held; elsewhere EAGAIN means to ask again.
     if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
-    // A devdax whose driver has no mmap.
+    // ENODEV comes from a devdax whose driver has no mmap.
     fail(path, found, (code === 'ENODEV' ? unmappable(path) : undefined) ?? refusalOf(path, code, size));
   }
   const persistence = persistenceAt(new SystemTree(), path);
@@ -200,7 +200,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
       const hint = device.kind === 'devdax' ? 'it has no memory yet: `node-dax doctor` tells how its region gives it some' : EMPTY_FILE;
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint });
     }
-    // A bad page may be the first one, and nothing else be wrong.
+    // This read may also fail because the first page is bad, with nothing else wrong.
     if (device.kind === 'devdax' && addon().read(found.handle, new Uint8Array(1), 0) < 0) {
       const refusal = unmappable(path);
       if (refusal !== undefined) fail(path, 'EOPNOTSUPP', refusal);
@@ -218,7 +218,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
       });
     }
   } catch (error) {
-    // While it is still locked: then it may be another's.
+    // The file is removed while it is locked, because afterwards it may be another's.
     if (found.created) unlinkSync(path);
     if (found.filled) truncateSync(path, 0);
     device.closeSync();
@@ -227,7 +227,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   return device;
 }
 
-/** As `openSync`. */
+/** Opens a device as `openSync` does. Rejects where that throws. */
 // eslint-disable-next-line @typescript-eslint/require-await -- only allocating a new file takes long; errors reject
 export async function open(path: string, options: OpenOptions = {}): Promise<DaxDevice> {
   return openSync(path, options);

@@ -47,7 +47,7 @@ class Partition implements BlockDevice {
 
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
     const wanted = checkSectors(this.size / SECTOR_SIZE, sector, size);
-    // The device checks the alignment: it is the absolute sector's (DA-3).
+    // The device checks the alignment, which is that of the absolute sector (DA-3).
     return this.#device.directAccess(this.#startSector + wanted.sector, wanted.size);
   }
 
@@ -138,12 +138,12 @@ class Partition implements BlockDevice {
 }
 
 /**
- * The `sectors` sectors of `device` that begin at `startSector`, both in units of 512 bytes, as a block device whose
- * positions and sectors count from there. Any start is allowed, as in the kernel; direct access then works only where
- * the absolute sector is a multiple of 8 (DA-3). Where the first one is none, `pageOffset` says so: files on it are read
- * and written, and cannot be mapped.
+ * Makes a block device of the `sectors` sectors of `device` that begin at `startSector`, both in units of 512 bytes. Its
+ * positions and sectors count from there. Any start is allowed, as in the kernel, but direct access works only if the absolute
+ * sector is a multiple of 8 (DA-3). If `startSector` is not, `pageOffset` is not 0: files are read and written, and cannot be
+ * mapped.
  *
- * Throws `RangeError` where the partition would reach past the device.
+ * Throws `RangeError` if the partition would reach past the end of the device.
  */
 export function partition(device: BlockDevice, startSector: Bytes, sectors: Bytes): BlockDevice {
   const start = toBytes(startSector, 'startSector');

@@ -1,4 +1,4 @@
-// Owns reads and writes that do all that was asked for, or throw.
+// Owns reads and writes that move all bytes or throw.
 
 import { AbortError } from '../abort.js';
 import type { Abortable, FlushOption } from './block-device.js';
@@ -8,7 +8,7 @@ import { toBytes, type Bytes } from '../units.js';
 
 type View = NodeJS.ArrayBufferView;
 
-/** What has bytes at positions: a device, a partition, a file. */
+/** Something that is read by position: a device, a partition, a file. */
 export interface ByteSource {
   readSync(target: View, pos: Bytes): number;
   read?(target: View, pos: Bytes, options?: Abortable): Promise<number>;
@@ -20,8 +20,8 @@ export interface ByteSink {
 }
 
 /**
- * Fills `target` from byte `pos` on. Throws `EIO` with reason `BEYOND_END` and the `position` where there is no more, and
- * whatever `readSync` throws; what was read before is in `target`.
+ * Fills `target` from byte `pos` on. Throws `EIO` with reason `BEYOND_END` and the `position` if the source ends before, and
+ * what `readSync` throws; the bytes that were read before are in `target`.
  */
 export function readFullSync(from: ByteSource, target: View, pos: Bytes): void {
   let moved = from.readSync(target, pos);
@@ -34,7 +34,7 @@ export function readFullSync(from: ByteSource, target: View, pos: Bytes): void {
   }
 }
 
-/** As `readFullSync`. An `AbortError` tells what was read in all. */
+/** Reads as `readFullSync` does. An `AbortError` tells the sum of the bytes read. */
 export async function readFull(from: ByteSource, target: View, pos: Bytes, options?: Abortable): Promise<void> {
   const bytes = toUint8Array(target, 'target');
   const start = toBytes(pos, 'pos');
@@ -45,8 +45,8 @@ export async function readFull(from: ByteSource, target: View, pos: Bytes, optio
 }
 
 /**
- * Writes all of `source` from byte `pos` on, as durably as `writeSync`. Throws what that throws, at the byte where it stopped:
- * `ENOSPC` with the `position` where a device ends. What was written before stays.
+ * Writes all of `source` from byte `pos` on, as durably as `writeSync`. Throws what `writeSync` throws, such as `ENOSPC` with
+ * the `position` at which the device ends. The bytes that were written before stay.
  */
 export function writeAllSync(to: ByteSink, source: View, pos: Bytes, options?: FlushOption): void {
   let moved = to.writeSync(source, pos, options);
@@ -59,7 +59,7 @@ export function writeAllSync(to: ByteSink, source: View, pos: Bytes, options?: F
   }
 }
 
-/** As `writeAllSync`. An `AbortError` tells what was written in all. */
+/** Writes as `writeAllSync` does. An `AbortError` tells the sum of the bytes written. */
 export async function writeAll(to: ByteSink, source: View, pos: Bytes, options?: FlushOption & Abortable): Promise<void> {
   const bytes = toUint8Array(source, 'source');
   const start = toBytes(pos, 'pos');

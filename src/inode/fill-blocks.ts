@@ -57,8 +57,8 @@ function copyBlocks({ bdev: from }: BlockPlace, fromPos: number, to: BlockDevice
 }
 
 /**
- * Ends the filling of blocks. If `ok`, tells the filesystem that its unwritten blocks are data from now on, and remembers the
- * extent. New blocks are the file's in any case, and hold nothing foreign after this.
+ * Ends the filling of blocks: tells the filesystem whether its unwritten blocks are filled (`ok`), and remembers the extent if
+ * it is data now. New blocks are the file's in any case, and hold nothing foreign after this.
  */
 export function completeBlocks(
   inode: Inode,

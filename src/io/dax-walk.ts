@@ -203,8 +203,9 @@ export class Walk {
   }
 
   /**
-   * Calls `endIo`, and returns the bytes moved, or throws `error` if none were. An error after progress comes with the next
-   * call (IO-6); but an error that is not a `DaxError` is a bug in a callback and is always thrown.
+   * Releases the lock of a read, calls `endIo`, and returns the bytes moved, or throws `error` if none were. An error after
+   * progress comes with the next call (IO-6); but an error that is not a `DaxError` is a bug in a callback and is always
+   * thrown.
    */
   finish(error: unknown): number {
     const inode = this.#inode as Inode;
