@@ -1,14 +1,14 @@
-// Owns what becomes of an operation whose signal is aborted: it rejects, and says how far it came.
+// Owns the error of an operation whose signal was aborted, which says how far the operation came.
 
 /**
- * What an asynchronous operation rejects with once its signal was aborted: named and coded as node's own is, with the
- * signal's reason as its `cause`.
+ * The error of an asynchronous operation whose signal was aborted. It has the name and the code of Node's own AbortError, and
+ * the signal's reason as its `cause`.
  */
 export class AbortError extends Error {
   readonly code = 'ABORT_ERR';
   /**
-   * Bytes that were read or written before it ended, from the start of what was asked for. Written ones are as durable as
-   * those of a write that was not aborted. 0 where nothing happened.
+   * The bytes that were read or written before the operation ended, counted from the first that was asked for. Written bytes
+   * are as durable as those of a write that was not aborted. 0 if nothing happened.
    */
   bytesMoved: number;
 
@@ -24,7 +24,7 @@ export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new AbortError(signal);
 }
 
-/** How many bytes had moved where `error` is what a device says of an abort by `signal`; undefined for all other errors. */
+/** The bytes that were moved, if `error` is a device's error for an abort by `signal`; undefined for all other errors. */
 export function movedAtAbort(error: unknown, signal: AbortSignal | undefined): number | undefined {
   if (signal?.aborted !== true) return undefined;
   if (error instanceof AbortError) return error.bytesMoved;

@@ -38,15 +38,15 @@ export type DaxErrorReason =
   | 'UNINITIALISED_EXTENT'
   | 'USER_MEMORY';
 
-/** What a `DaxError` is made of. */
+/** The parts of a `DaxError`. */
 export interface DaxErrorInit {
   /** The errno, negative as the kernel returns it (`-22`) or by name (`'EINVAL'`). */
   errno: number | string;
   /** The operation that failed, named as the user called it. */
   syscall: string;
-  /** The path of the device or file, where there is one. */
+  /** The path of the device or file, if it has one. */
   path?: string | undefined;
-  /** The other path, of an operation that has two. */
+  /** The second path, for an operation that has two. */
   dest?: string | undefined;
   /** The rule that was broken. */
   reason?: DaxErrorReason | undefined;
@@ -57,7 +57,7 @@ export interface DaxErrorInit {
   cause?: unknown;
 }
 
-// libuv's map has no entry for these, or one that speaks of sockets.
+// Errnos that libuv's map lacks, or describes in the terms of sockets.
 const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-35, ['EDEADLK', 'resource deadlock would occur']],
   [-95, ['EOPNOTSUPP', 'operation not supported']],
@@ -67,7 +67,7 @@ const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
-// Node makes the map anew for whoever asks.
+// Kept, because Node makes the map anew for each call.
 const TEXTS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([...getSystemErrorMap(), ...OVERRIDES]);
 const NUMBERS: ReadonlyMap<string, number> = new Map([...TEXTS].map(([errno, [code]]) => [code, errno]));
 
@@ -83,8 +83,8 @@ export function errnoOf(code: string): number {
 }
 
 /**
- * The error of every failed operation: `code` (`'EINVAL'`), `errno` (negative, as in `node:fs`), `syscall`, `path`,
- * `dest`, and, where they say more, `reason` and `position`. Wrong argument types are `TypeError` or `RangeError` instead.
+ * The error of every failed operation: `code` (`'EINVAL'`), `errno` (negative, as in `node:fs`), `syscall`, `path`, `dest`,
+ * and, if they say more, `reason` and `position`. Wrong arguments throw `TypeError` or `RangeError` instead.
  */
 export class DaxError extends Error {
   readonly code: string;

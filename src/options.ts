@@ -1,18 +1,18 @@
-// Owns the refusal of options that nobody knows: a misspelt one would be ignored, and what it asks for would not be done.
+// Owns the refusal of unknown options. Without it a misspelt option would be ignored.
 
 import { argumentError } from './argument-error.js';
 
-/** The names of the options of `T`: all of them, which the compiler sees to. */
+/** The names of all options of `T`; the compiler checks that none is missing. */
 export type OptionNames<T> = Readonly<Record<keyof T, true>>;
 
 /**
- * Throws `TypeError` for `options` that are no object, or have a name that is none of `known`; it says which one is meant.
- * `what` is what the caller calls them.
+ * Throws `TypeError` if `options` is not an object or has a name that is not in `known`; the message says which known name was
+ * probably meant. `what` is the caller's name for the options.
  */
 export function checkOptions<T extends object>(options: T | undefined, known: OptionNames<T>, what = 'options'): void {
   if (options === undefined) return;
   if (typeof options !== 'object' || (options as unknown) === null) throw argumentError('ERR_INVALID_ARG_TYPE', `${what} must be an object`);
-  // Inherited ones count as they do where the options are read.
+  // Inherited options count, as they do when the options are read.
   for (const name in options) if (!Object.hasOwn(known, name)) refuse(name, Object.keys(known), what);
 }
 
@@ -24,7 +24,7 @@ function refuse(name: string, known: readonly string[], what: string): never {
   throw argumentError('ERR_INVALID_ARG_VALUE', `${what}: there is no ${name}: ${hint}`);
 }
 
-// How many letters must be added, taken away or changed (Levenshtein), row by row.
+// The number of letters that must be added, removed or changed (Levenshtein), computed row by row.
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [line, letter] of Array.from(from).entries()) {
