@@ -1,4 +1,4 @@
-// Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX wants of it.
+// Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX asks for.
 
 import { AbortError } from '../abort.js';
 import { ABORTABLE, type Abortable } from '../device/block-device.js';
@@ -18,11 +18,11 @@ import { checkOptions, type OptionNames } from '../options.js';
 import { roundDown, toBytes, type Bytes } from '../units.js';
 import { wouldBlock } from '../inode/would-block.js';
 
-/** How a file was opened. */
+/** The options of a file. */
 export interface DaxFileOptions {
-  /** Every write goes to the end (O_APPEND). */
+  /** Whether every write goes to the end (O_APPEND). Default false. */
   append?: boolean;
-  /** Every write is followed by fsync (O_DSYNC). */
+  /** Whether an fsync follows every write (O_DSYNC). Default false. */
   sync?: boolean;
   readOnly?: boolean;
 }
@@ -33,12 +33,13 @@ const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const SET_ID_BITS = 0o6000;
 
-// A multiple of every page, zeroed without a look at the event loop.
+// Bytes that are zeroed before the event loop may have its turn: a multiple of every page size.
 const ZERO_CHUNK = 256 * 1024;
 
 /**
- * An open file over `daxDoIo`. Reads share the inode's lock, everything that changes it holds it alone. The synchronous
- * forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several may be open on one inode.
+ * An open file, which reads and writes by `daxDoIo`. Reads share the inode's lock; operations that change the file hold it
+ * alone. The synchronous forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several files may be
+ * open on one inode.
  */
 export class DaxFile {
   readonly inode: Inode;
@@ -49,7 +50,7 @@ export class DaxFile {
   readonly #isReader: boolean;
   readonly #accessed: EndIo | undefined;
   #isOpen = true;
-  // Asynchronous work that was begun through this handle, and who waits for its end.
+  // The operations under way that were begun through this handle, and the waiters for their end.
   #begun = 0;
   #whenDone: (() => void)[] = [];
 
@@ -64,27 +65,27 @@ export class DaxFile {
     this.#accessed = this.#readOnly ? undefined : touch;
   }
 
-  /** Bytes. */
+  /** Bytes in the file. */
   get size(): number {
     return this.inode.size;
   }
 
-  /** False once the filesystem has closed it. Whatever is begun then throws `EBADF`. */
+  /** False once the filesystem has closed the file. Operations that are begun then throw `EBADF`. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** For filesystems whose handles are closed: this one is of no use from now on. What was begun before goes on. */
+  /** Closes the handle, for filesystems whose handles are closed. Operations that were begun before go on. */
   protected end(): void {
     this.#isOpen = false;
   }
 
-  /** Asynchronous work that was begun through this handle is under way. */
+  /** Whether asynchronous work that was begun through this handle is under way. */
   protected get isBusy(): boolean {
     return this.#begun > 0;
   }
 
-  /** Resolves when nothing is under way that was begun through this handle; what others do is not waited for. */
+  /** Resolves when the work that was begun through this handle has ended. It does not wait for work of other handles. */
   protected async idle(): Promise<void> {
     while (this.#begun > 0) await new Promise<void>((resolve) => this.#whenDone.push(resolve));
   }
@@ -116,7 +117,7 @@ export class DaxFile {
     return daxDoIo('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
   }
 
-  /** As `readSync`; waits for the lock. Rejects with an `AbortError` once `signal` is aborted. */
+  /** Reads as `readSync` does, and waits for the lock. Rejects with an `AbortError` once `signal` is aborted. */
   async read(target: Iter, pos: Bytes, options?: Abortable): Promise<number> {
     checkOptions(options, ABORTABLE);
     const start = toBytes(pos, 'pos');
@@ -133,10 +134,10 @@ export class DaxFile {
   }
 
   /**
-   * Writes one buffer or several at byte `pos`, or at the end if the file was opened to append. Returns the bytes
-   * written, durable; the size and the blocks' places are so after `fsync`.
+   * Writes one buffer or several at byte `pos`, or at the end if the file was opened to append. Returns the bytes written. They
+   * are durable on return; the size of the file and the places of its blocks are durable after `fsync`.
    *
-   * Throws `EROFS`, `EFBIG` at the most bytes a file can have, `ENOSPC` and whatever else getBlock or the device say.
+   * Throws `EROFS`, `EFBIG` at the most bytes that a file can have, `ENOSPC`, and what else getBlock or the device throws.
    */
   writeSync(source: Iter, pos: Bytes): number {
     const start = toBytes(pos, 'pos');
@@ -162,8 +163,8 @@ export class DaxFile {
   }
 
   /**
-   * As `writeSync`; waits for the lock. Once `signal` is aborted it rejects with an `AbortError`: the first `bytesMoved` bytes
-   * were written, and the file is as after a write of these.
+   * Writes as `writeSync` does, and waits for the lock. Once `signal` is aborted it rejects with an `AbortError`: the first
+   * `bytesMoved` bytes were written, and the file is as after a write of these bytes alone.
    */
   async write(source: Iter, pos: Bytes, options?: Abortable): Promise<number> {
     checkOptions(options, ABORTABLE);
@@ -197,7 +198,7 @@ export class DaxFile {
     return written;
   }
 
-  /** Writes at the end of the file, wherever that is when the lock is held. */
+  /** Writes at the end that the file has when the lock is taken. Returns the bytes written. Throws as `writeSync`. */
   appendSync(source: Iter): number {
     return this.#appending().writeSync(source, 0);
   }
@@ -206,7 +207,7 @@ export class DaxFile {
     return this.#begin(() => this.#appending().write(source, 0, options));
   }
 
-  /** Sets the size: what is cut off is gone, what is added reads as zeros. */
+  /** Sets the size in bytes. Bytes that are cut off are gone, and bytes that are added read as zeros. */
   truncateSync(size: Bytes): void {
     const bytes = this.#checkSize(size);
     this.#alone(() => {
@@ -223,7 +224,7 @@ export class DaxFile {
     });
   }
 
-  /** Makes `length` bytes from `pos` on a hole: whole blocks are freed, the rest is zeroed. The size stays. */
+  /** Punches a hole of `length` bytes from `pos` on: frees the whole blocks in it, and zeroes the rest. The size stays. */
   punchHoleSync(pos: Bytes, length: Bytes): void {
     const { from, to } = this.#checkRange(pos, length);
     this.#alone(() => {
@@ -281,8 +282,8 @@ export class DaxFile {
   }
 
   /**
-   * Makes durable what was stored through mappings of the file, and its size, times and blocks; what was written already is.
-   * Throws what the device and the filesystem throw.
+   * Makes stores through mappings of the file durable, and its size, times and blocks. Writes are durable without it. Throws
+   * what the device and the filesystem throw.
    */
   fsync(): void {
     this.#checkOpen('fsync');
@@ -343,7 +344,7 @@ export class DaxFile {
     if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
   }
 
-  // What changes the file: not while the filesystem is frozen, and alone.
+  // Takes the locks of an operation that changes the file: it waits for a frozen filesystem, and works alone.
   #lock(): void {
     if (!this.#gate.writers.tryShared()) throw wouldBlock(this.inode);
     if (this.inode.ilock.tryExclusive()) return;
@@ -352,7 +353,7 @@ export class DaxFile {
   }
 
   async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
-    // Both at once where they are free: who calls next finds the file locked.
+    // Takes both locks at once if they are free, so that the next call finds the file locked.
     if (!this.#gate.writers.tryShared()) await this.#gate.writers.shared(signal);
     try {
       await this.inode.ilock.exclusive(signal);
@@ -411,7 +412,7 @@ export class DaxFile {
     try {
       freePastEnd(inode, this.#operations);
     } catch (error) {
-      // What the write came to counts. Who makes the file grow next meets this.
+      // The result of the write counts. The next operation that makes the file grow meets this error.
       if (!(error instanceof DaxError)) throw error;
     }
   }
@@ -425,7 +426,7 @@ export class DaxFile {
     if (this.#isSync && written > 0) this.#bring(pos, pos + written);
   }
 
-  // A truncation to the size that the file has changes its times all the same, as ftruncate(2).
+  // A truncation to the same size changes the times of the file all the same, as ftruncate(2) does.
   #truncate(size: number): void {
     this.#change(() => {
       if (size !== this.inode.size) changeSize(this.inode, size, this.#operations);
@@ -474,7 +475,7 @@ function lengthOf(iter: Iter): number {
   return iter.reduce((sum, view, index) => sum + toUint8Array(view, `iter[${index}]`).byteLength, 0);
 }
 
-// The first `bytes` of `length`.
+// The first `bytes` bytes of `iter`, which has `length`.
 function clipped(iter: Iter, length: number, bytes: number): Iter {
   if (bytes === length) return iter;
   let left = bytes;
