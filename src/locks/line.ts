@@ -1,6 +1,6 @@
-// Owns a line of those who wait: joined at its end, left from anywhere, at a cost that does not grow with its length.
+// Owns a line of waiters, who join it at its end and may leave it from anywhere, at a cost that does not grow with its length.
 
-/** A place in a line. Ours between `join` and `leave`. */
+/** A place in a line. It belongs to the waiter from `join` to `leave`. */
 export interface Place<T> {
   readonly who: T;
   before: Place<T> | undefined;

@@ -1,27 +1,27 @@
-// Owns the order of locks (LK-1): which are outside which, and the assertion of that in test builds.
+// Owns the order of locks (LK-1), and its assertion in test builds.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 const RANKS = ['ilock', 'inval', 'page entry', 'filesystem'] as const;
 
 /**
- * What a lock is for, outermost first. An operation that holds a lock takes only locks further in, or others of the same
- * rank: the locks of several inodes or pages have an order among them that is not known here.
+ * The rank of a lock, outermost first. An operation that holds a lock takes only locks of later ranks, or others of the same
+ * rank, because the locks of several inodes or pages have an order among them that is not known here.
  */
 export type LockRank = (typeof RANKS)[number];
 
-/** A lock, as far as its order goes. Without a rank it has none. */
+/** A lock that may have a rank. A lock without a rank is in no order. */
 export interface Ranked {
   readonly rank: LockRank | undefined;
 }
 
 const ASSERTING = process.env['NODE_DAX_ASSERT_LOCKS'] === '1';
 
-// The locks that an operation holds. Work at an await goes on with those of its own.
+// The locks that each operation holds. After an await an operation goes on with its own.
 const operations = new AsyncLocalStorage<Ranked[]>();
-// Of all that does not wait, and so is over before anything else begins.
+// The locks of work that does not wait, and so is over before anything else begins.
 const immediate: Ranked[] = [];
-// A lock may be let go by another operation than took it.
+// The operations that hold each lock: another operation than the one that took it may release it.
 const holders = new WeakMap<Ranked, Ranked[][]>();
 
 function heldNow(): Ranked[] {
@@ -29,14 +29,14 @@ function heldNow(): Ranked[] {
 }
 
 /**
- * Runs `work`, which waits for locks, as an operation of its own. What does not wait needs none: it is a part of the
- * operation that calls it. Where NODE_DAX_ASSERT_LOCKS=1 is not set it calls `work` and nothing else.
+ * Runs `work`, which waits for locks, as an operation of its own. Work that does not wait is a part of the operation that calls
+ * it, and needs no `asOperation`. Unless NODE_DAX_ASSERT_LOCKS=1 is set, it only calls `work`.
  */
 export function asOperation<T>(work: () => T): T {
   return ASSERTING ? operations.run([], work) : work();
 }
 
-/** Where locks are asserted: throws unless the operation under way may take `lock` now. */
+/** Throws, if locks are asserted, unless the operation under way may take `lock` now. */
 export function assertOrder(lock: Ranked): void {
   if (!ASSERTING || lock.rank === undefined) return;
   for (const outer of heldNow()) {
@@ -47,7 +47,7 @@ export function assertOrder(lock: Ranked): void {
   }
 }
 
-/** Where locks are asserted: the operation under way holds `lock` from now on. */
+/** Notes, if locks are asserted, that the operation under way holds `lock` from now on. */
 export function noteTaken(lock: Ranked): void {
   if (!ASSERTING || lock.rank === undefined) return;
   const held = heldNow();
@@ -55,7 +55,7 @@ export function noteTaken(lock: Ranked): void {
   holders.set(lock, [...(holders.get(lock) ?? []), held]);
 }
 
-/** Where locks are asserted: an operation has let `lock` go, this one if it was among those that held it. */
+/** Notes, if locks are asserted, that an operation has released `lock`: this one, if it held the lock. */
 export function noteReleased(lock: Ranked): void {
   const all = ASSERTING ? holders.get(lock) : undefined;
   if (all === undefined || all.length === 0) return;

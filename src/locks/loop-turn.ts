@@ -1,25 +1,27 @@
-// Owns how long promise calls may keep the thread: what is small is done at once, and the event loop has its turn all the same.
+// Owns the time for which promise calls may keep the thread, so that small work is done at once and the event loop has its
+// turn.
 
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import { Line } from './line.js';
 
-// Milliseconds. Handing a small copy to a thread and back takes ten times as long as the copy.
+// Milliseconds of one turn. Small copies stay on the thread, because handing one to another thread takes ten times as long.
 const BUDGET = 5;
 
-// Looking at the clock takes half as long as a small copy: it is looked at after so many of these.
+// The number of small copies between two looks at the clock, each of which takes half as long as such a copy.
 const UNITS_PER_LOOK = 16;
 const UNIT_BYTES = 4096;
 
-// When promise calls began to use this turn of the loop; undefined in a turn in which there was none.
+// The time at which promise calls began to use this turn of the loop; undefined if there was none in this turn.
 let began: number | undefined;
 let units = 0;
 const waiting = new Line<() => void>();
 
 /**
- * What every promise call asks before it works on this thread. Undefined: go on at once. Otherwise promise calls have kept
- * the thread for 5 ms: `await` what is returned, which resolves in a later turn of the event loop, first come, first served.
- * `bytes` is how much is about to be moved in memory; leave it out for work of another kind, which may take longer.
+ * Tells whether a promise call may work on this thread now. If it returns undefined, the call goes on at once. Otherwise
+ * promise calls have kept the thread for 5 ms, and the call must await the promise, which resolves in a later turn of the event
+ * loop, first come, first served. `bytes` is the number of bytes that the call will move in memory; leave it out for other
+ * work, which may take longer.
  */
 export function loopTurn(bytes?: number): Promise<void> | undefined {
   if (began === undefined) {
@@ -52,8 +54,8 @@ function end(): void {
   wake();
 }
 
-// One after the other, for as long as this turn lasts. Who is woken works in a microtask, before the one that is queued
-// here, and has its place until then: who comes meanwhile comes later.
+// Wakes waiters one after the other, for as long as this turn lasts. A waiter that is woken works in a microtask before the one
+// that is queued here, and keeps its place until then, so that later calls come after it.
 function wake(): void {
   const place = waiting.first;
   if (place === undefined) return;

@@ -1,27 +1,27 @@
-// Owns the locks of a file's pages: held by a fault, and by a write for as long as it fills blocks that hold garbage.
+// Owns the locks of a file's pages. A fault holds them, and a write for as long as it fills blocks that hold garbage.
 
 import { assertOrder, noteReleased, noteTaken, type Ranked } from './lock-order.js';
 
-/** Bytes of a file that somebody holds. Give it back to `unlock`. */
+/** A lock on bytes of a file. Give it to `unlock` to release it. */
 export interface LockedPages extends Ranked {
   readonly start: number;
   readonly end: number;
-  /** Blocks of them hold garbage, for as long as it takes. */
+  /** Whether a write is filling these bytes, so that some of their blocks still hold garbage. */
   readonly isFilling: boolean;
 }
 
-/** The kernel's entry locks, by ranges. Nothing that holds one waits for another. */
+/** The kernel's entry locks, on ranges of bytes. No operation that holds one waits for another. */
 export class PageLocks {
-  // Few at a time: an I/O has one, and a page fault.
+  // There are few at a time: one for each read, write or fault under way.
   readonly #held: LockedPages[] = [];
   #whenFreed: (() => void)[] = [];
 
-  /** Nobody holds one. */
+  /** Whether no lock is held. */
   get isEmpty(): boolean {
     return this.#held.length === 0;
   }
 
-  /** Locks bytes [start, end) of the file, which are whole blocks or pages, unless one of them is locked. */
+  /** Locks bytes [start, end) of the file, which are whole blocks or pages. Returns undefined if one of them is locked. */
   tryLock(start: number, end: number, isFilling = false): LockedPages | undefined {
     for (const other of this.#held) if (start < other.end && other.start < end) return undefined;
     const locked: LockedPages = { start, end, isFilling, rank: 'page entry' };
@@ -38,7 +38,7 @@ export class PageLocks {
     if (this.#whenFreed.length > 0) for (const wake of this.#whenFreed.splice(0)) wake();
   }
 
-  /** The first of the bytes [start, end) that a write fills; `end` if none is. */
+  /** The first of the bytes [start, end) that a write is filling; `end` if there is none. */
   firstFilling(start: number, end: number): number {
     let first = end;
     for (const other of this.#held) {
@@ -47,7 +47,7 @@ export class PageLocks {
     return first;
   }
 
-  /** Resolves when one that is locked now was unlocked; at once if none is. */
+  /** Resolves when a lock that is held now is released; at once if none is held. */
   async change(): Promise<void> {
     if (this.#held.length > 0) await new Promise<void>((resolve) => this.#whenFreed.push(resolve));
   }

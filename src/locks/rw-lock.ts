@@ -1,11 +1,11 @@
-// Owns the lock of many readers or one writer that asynchronous work waits for in turn.
+// Owns RwLock: a lock for many readers or one writer, for which asynchronous work waits in turn.
 
 import { AbortError, checkAborted } from '../abort.js';
 import { Line } from './line.js';
 import { assertOrder, noteReleased, noteTaken, type LockRank } from './lock-order.js';
 import { loopTurn } from './loop-turn.js';
 
-// Who shares a lock reads, mostly little: the clock is looked at every few times.
+// The bytes that a reader is taken to move. Readers mostly move little, so that the clock is looked at every few readers.
 const SHARED_BYTES = 16 * 1024;
 
 interface Waiter {
@@ -14,11 +14,12 @@ interface Waiter {
 }
 
 /**
- * First come, first served: a waiting writer keeps later readers out, so nobody waits for ever. It may be handed round as
- * often as one likes: who has waited for it gives way to the event loop where that is due, and holds it meanwhile.
+ * A lock for many readers or one writer, first come, first served: a waiting writer keeps later readers out, so that nobody
+ * waits for ever. An operation that had to wait for it gives way to the event loop if that is due, and holds the lock
+ * meanwhile.
  */
 export class RwLock {
-  /** Its place in the order of locks, which is asserted where NODE_DAX_ASSERT_LOCKS=1 is set. */
+  /** The lock's place in the order of locks, which is asserted if NODE_DAX_ASSERT_LOCKS=1 is set. */
   readonly rank: LockRank | undefined;
   // -1: held by a writer; otherwise the number of readers.
   #holders = 0;
@@ -28,7 +29,7 @@ export class RwLock {
     this.rank = rank;
   }
 
-  /** Takes the lock for reading if that is possible at once. */
+  /** Takes the lock for reading if that is possible at once. Returns whether it has. */
   tryShared(): boolean {
     if (this.#holders < 0 || !this.#waiting.isEmpty) return false;
     assertOrder(this);
@@ -37,7 +38,7 @@ export class RwLock {
     return true;
   }
 
-  /** Takes the lock for writing if that is possible at once. */
+  /** Takes the lock for writing if that is possible at once. Returns whether it has. */
   tryExclusive(): boolean {
     if (this.#holders !== 0 || !this.#waiting.isEmpty) return false;
     assertOrder(this);
@@ -46,7 +47,7 @@ export class RwLock {
     return true;
   }
 
-  /** Rejects with an `AbortError`, and without the lock, if `signal` is aborted while it waits. */
+  /** Waits for the lock and takes it for reading. Rejects with an `AbortError`, without the lock, once `signal` is aborted. */
   async shared(signal?: AbortSignal): Promise<void> {
     checkAborted(signal);
     if (!this.tryShared()) await this.#wait(true, signal);
@@ -58,7 +59,7 @@ export class RwLock {
     throw new AbortError(signal);
   }
 
-  /** As `shared`. */
+  /** Waits for the lock and takes it for writing. Rejects as `shared` does. */
   async exclusive(signal?: AbortSignal): Promise<void> {
     checkAborted(signal);
     if (!this.tryExclusive()) await this.#wait(false, signal);
@@ -70,7 +71,7 @@ export class RwLock {
     throw new AbortError(signal);
   }
 
-  /** Resolves when it could be taken for reading. Takes nothing. */
+  /** Resolves when the lock could be taken for reading. Does not take it. */
   async whenFree(): Promise<void> {
     if (!this.tryShared()) await this.#wait(true, undefined);
     this.releaseShared();
@@ -90,7 +91,7 @@ export class RwLock {
     if (!this.#waiting.isEmpty) this.#admit();
   }
 
-  /** Nobody has it, and nobody waits for it. */
+  /** Whether nobody holds the lock or waits for it. */
   get isFree(): boolean {
     return this.#holders === 0 && this.#waiting.isEmpty;
   }
@@ -100,7 +101,7 @@ export class RwLock {
   }
 
   async #wait(shared: boolean, signal: AbortSignal | undefined): Promise<void> {
-    // What waited for a lock that it must not take might wait for ever.
+    // Asserted before the wait, because waiting for a lock in the wrong order might take for ever.
     assertOrder(this);
     await this.#inLine(shared, signal);
     noteTaken(this);
@@ -111,7 +112,7 @@ export class RwLock {
       const giveUp = () => {
         this.#waiting.leave(place);
         reject(new AbortError(signal as AbortSignal));
-        // It may have been all that kept others out.
+        // This waiter may have been the only one that kept the others out.
         this.#admit();
       };
       const wake = () => {
@@ -123,7 +124,7 @@ export class RwLock {
     });
   }
 
-  // The lock is taken on behalf of those who are woken: nobody can come between.
+  // Takes the lock on behalf of the waiters that it wakes, so that nobody can come between.
   #admit(): void {
     for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
       const { shared, wake } = next.who;
