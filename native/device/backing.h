@@ -1,4 +1,4 @@
-// Where pages of a file lie.
+// Owns the places of a file's pages: a device, and a position on it.
 #ifndef NODE_DAX_NATIVE_BACKING_H_
 #define NODE_DAX_NATIVE_BACKING_H_
 
@@ -18,13 +18,13 @@ struct Backing {
   bool map_sync;
 };
 
-// A page of a device, or, without a backing, of none: a hole.
+// The place of a page on a device. Without a backing the page is a hole.
 struct Place {
   std::shared_ptr<const Backing> backing;
   uint64_t page;   // of the device; 0 of a hole
   bool read_only;  // of a device: it is another file's too, and no store may go there
 
-  // Makes durable what the device holds there, by addresses of its own. 0 or -errno.
+  // Makes the device's bytes there durable, by way of the device's own mapping. Returns 0 or -errno.
   int Persist(uint64_t pages, size_t unit) const;
   Place After(uint64_t pages) const { return {backing, backing ? page + pages : 0, read_only}; }
   bool operator==(const Place& other) const {

@@ -1,4 +1,4 @@
-// Asks the kernel what O_DIRECT wants of memory and positions.
+// Owns the question to the kernel how O_DIRECT wants memory and positions aligned.
 #ifndef NODE_DAX_NATIVE_DIRECT_IO_H_
 #define NODE_DAX_NATIVE_DIRECT_IO_H_
 
@@ -6,14 +6,14 @@
 
 namespace dax {
 
-// Bytes. Both 0: O_DIRECT is refused.
+// Alignments in bytes. Both are 0 if the file refuses O_DIRECT.
 struct DirectIoAlignment {
   uint32_t memory;
   uint32_t offset;
 };
 
-// 0, -ENODATA where the kernel or the filesystem does not tell (STATX_DIOALIGN: Linux 6.1), or what the
-// kernel answered.
+// Returns 0, -ENODATA if the kernel or the filesystem does not tell (STATX_DIOALIGN needs Linux 6.1), or the
+// kernel's -errno.
 int ReadDirectIoAlignment(const char* path, DirectIoAlignment* alignment);
 
 }  // namespace dax

@@ -1,4 +1,4 @@
-// Owns one mmap of a source, and moves bytes in and out of it.
+// Owns one mmap of a source, and the copies in and out of it.
 #ifndef NODE_DAX_NATIVE_MAPPING_H_
 #define NODE_DAX_NATIVE_MAPPING_H_
 
@@ -15,15 +15,16 @@
 
 namespace dax {
 
-// Shared by reference count between a device, the copies in flight and every ArrayBuffer made of it, on all
-// threads of the process: the last one unmaps. Positions are bytes from the start of the source.
+// A device, the copies in flight and every ArrayBuffer of the memory share a mapping by reference count, on
+// all threads of the process. The last of them unmaps it. Positions are bytes from the start of the source.
 class Mapping {
  public:
-  // Shared with the device; MAP_SYNC tried first. `forced` replaces the granularity found. 0 or -errno.
+  // Maps the source shared, and tries MAP_SYNC first. `forced` replaces the granularity that is found.
+  // Returns 0 or -errno.
   static int CreateShared(const std::shared_ptr<Source>& source, std::optional<Granularity> forced,
                           std::shared_ptr<Mapping>* result);
-  // Private: stores stay in this mapping. It makes views of a read-only device that a stray store cannot
-  // kill.
+  // Maps the source privately: stores stay in this mapping. A read-only device is mapped so, because a stray
+  // store to a view would otherwise kill the process.
   static int CreatePrivate(const std::shared_ptr<Source>& source, std::shared_ptr<Mapping>* result);
 
   ~Mapping();
@@ -31,50 +32,51 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
 
   char* address() const { return address_; }
-  // Bytes of content: the mapping itself is rounded up to the alignment.
+  // The bytes of content. The mapping itself is rounded up to the alignment.
   uint64_t length() const { return length_; }
   bool map_sync() const { return map_sync_; }
   Granularity granularity() const { return persistence_.granularity(); }
   const Persistence& persistence() const { return persistence_; }
 
-  // Each returns the bytes moved, or if none could be -errno: -EIO (poison, or the file ends earlier by now),
-  // -EFAULT (the user's memory faulted). The range must lie inside the mapping.
+  // Read and Write return the bytes moved. If they can move none, they return -EIO (poison, or the file has
+  // become shorter) or -EFAULT (the user's memory faulted). The range must lie inside the mapping.
   int64_t Read(char* target, size_t length, uint64_t pos) const;
-  // Writes zeros if `source` is null. Durable on return if `flush`. A bad page that is written over as a
-  // whole is made good where the device can (PO-2).
+  // Writes zeros if `source` is null. The bytes are durable on return if `flush`. A write that covers a bad
+  // page wholly makes it good, if the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
-  // Gives the device back at once (MappedRange::Withdraw). The address range stays until the last reference
-  // goes. Copies under way end with -EBADF.
+  // Gives the device back at once (MappedRange::Withdraw). The addresses stay reserved until the last
+  // reference goes. Copies under way end with -EBADF.
   void Retire();
 
-  // How many bytes of the range come before the first page of it that was lost.
+  // The number of bytes of the range before its first lost page.
   size_t Intact(uint64_t pos, size_t length) const { return range_->BytesBeforeLoss(pos, length); }
-  // A page was lost since the mapping was made.
+  // Whether a page was lost since the mapping was made.
   bool any_lost() const { return range_->any_lost(); }
 
-  // 0 or -errno: -EIO when a page of the range was lost.
+  // Returns 0 or -errno: -EIO if a page of the range was lost.
   int Flush(uint64_t pos, size_t length) const;
   void Drain() const { persistence_.Drain(); }
 
  private:
-  // Takes over what mmap gave; unmaps it on failure.
+  // Makes a mapping of the memory that mmap gave, and unmaps that memory on failure.
   static int Adopt(const std::shared_ptr<Source>& source, void* address, uint64_t length,
                    uint64_t reserved_length, bool map_sync, Persistence persistence,
                    std::shared_ptr<Mapping>* result);
   Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
           bool map_sync, Persistence persistence, MappedRange* range);
 
-  // Up to the first bad page.
+  // Writes up to the first bad page.
   int64_t WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const;
-  // Gives the bad page at `pos` this content by way of the kernel, which clears poison. False where that
-  // cannot be.
+  // Gives the bad page at `pos` this content by way of the kernel, which clears poison. Returns false if it
+  // cannot.
   bool Repair(const char* source, size_t length, uint64_t pos) const;
 
-  // What a copy came to, seen again after it: pages may have been lost, or the mapping retired, meanwhile.
+  // Corrects the result of a copy: meanwhile pages may have been lost, or the mapping retired.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
-  // For repairs, on any thread; let go of when the mapping is retired, because the descriptor goes with it.
+  // Guards the source, which repairs on any thread use. Retire drops the source, because the descriptor goes
+  // with it.
   mutable std::mutex source_mutex_;
   std::shared_ptr<Source> source_;
   char* const address_;

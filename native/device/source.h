@@ -1,4 +1,4 @@
-// Opens a path once and classifies once what is behind it: devdax, fsdax, an ordinary file or a block device.
+// Owns the opening of a path, once, and its kind: devdax, fsdax, an ordinary file or a block device.
 #ifndef NODE_DAX_NATIVE_SOURCE_H_
 #define NODE_DAX_NATIVE_SOURCE_H_
 
@@ -16,20 +16,20 @@ enum class LockMode { kNone, kShared, kExclusive };
 
 struct SourceOptions {
   bool read_only = false;
-  // Bytes of an ordinary file to create; an existing file must be empty or have this size.
+  // The size in bytes of an ordinary file to create. An existing file must be empty or have this size.
   std::optional<uint64_t> create_size;
-  // Holds both locks on the whole as long as the source is open: shared if it is read-only, else exclusive.
+  // Whether the source holds both locks on all of its bytes while it is open: shared if it is read-only, else
+  // exclusive.
   bool lock = false;
-  // With `lock`, a writable block device is claimed as well (O_EXCL): nobody can mount it meanwhile.
+  // Whether `lock` also claims a writable block device (O_EXCL), so that nobody can mount it meanwhile.
   bool claim = false;
 };
 
-// An open device or file. It owns the descriptor; everything else was read at open and stays as it was.
+// An open device or file. It owns the descriptor. Everything else was read at open and does not change.
 class Source {
  public:
-  // 0, or the negative errno of what stood in the way:
-  // -EISDIR, -ENODEV (no file, block device or devdax), -EEXIST (create_size differs), -EWOULDBLOCK (another
-  // has the lock), or what the kernel answered.
+  // Returns 0 or -errno: -EISDIR, -ENODEV (neither a file nor a block device nor a devdax), -EEXIST
+  // (create_size differs), -EWOULDBLOCK (another has the lock), or the kernel's.
   static int Open(const char* path, const SourceOptions& options, std::shared_ptr<Source>* result);
 
   ~Source();
@@ -38,46 +38,47 @@ class Source {
 
   int fd() const { return fd_; }
   Kind kind() const { return kind_; }
-  // This open made the file, or gave an empty one its size.
+  // Whether this open made the file, or gave an empty file its size.
   bool created() const { return created_; }
   bool filled() const { return filled_; }
-  // Takes either back.
+  // Removes the file that this open made, or its size.
   void Undo(const char* path) const;
   bool read_only() const { return read_only_; }
-  // STATX_ATTR_DAX of a file. Kernels before 5.8 do not say.
+  // Whether the file has STATX_ATTR_DAX, which kernels before 5.8 do not tell.
   bool statx_dax() const { return statx_dax_; }
   // Mappings begin and end at multiples of this: the `align` of a devdax, else the page size.
   uint64_t alignment() const { return alignment_; }
-  // -1 where the kernel names none.
+  // -1 if the kernel names none.
   int numa_node() const { return numa_node_; }
-  // "memory_controller", "cpu_cache", or empty where no region says.
+  // "memory_controller", "cpu_cache", or empty if no region names its domain.
   const std::string& persistence_domain() const { return persistence_domain_; }
-  // The physical address of the first byte of a devdax, or of the device below a DAX file, where it may be
-  // read. A devdax may go on elsewhere.
+  // The physical address of the first byte of a devdax, or of the device below a DAX file, if this process
+  // may read it. The rest of a devdax may lie elsewhere.
   std::optional<uint64_t> resource() const { return resource_; }
-  // The physical address of the byte at `pos`, where it can be known: of a devdax, or a block of a DAX file.
+  // The physical address of the byte at `pos` of a devdax or a DAX file, if it can be known.
   std::optional<uint64_t> PhysicalAddress(uint64_t pos) const;
 
-  // Bytes now: a file's size may change.
+  // Reads the size in bytes, which may change for a file.
   int Size(uint64_t* size) const;
   // Sets the size of a file (ftruncate).
   int Truncate(uint64_t size) const;
-  // Writes what the memory controller still holds: the region's `deep_flush`, else fsync.
+  // Writes out the bytes that the memory controller still holds, by the region's `deep_flush`, or else by
+  // fsync.
   int DeepFlush() const;
 
-  // Two locks, both of this open file and of nobody else, each in place of the one that it had before.
-  // flock(2) is what other programs know; it has no ranges. 0, or -EAGAIN where another has it: then the one
-  // before is gone.
+  // Flock and LockRange take locks that belong to this open file, each in place of the one that it had
+  // before. Flock takes the lock of flock(2), which other programs know and which has no ranges. Returns 0,
+  // or -EAGAIN if another has the lock; the one before is gone then.
   int Flock(LockMode mode) const;
-  // fcntl(2) with F_OFD_SETLK, from `start` on, to the end and whatever comes behind it where `length` is 0.
-  // 0, or -EAGAIN where another has a part of it: then nothing has changed.
+  // Takes the lock of fcntl(2) with F_OFD_SETLK on `length` bytes from `start` on; 0 means everything from
+  // there on. Returns 0, or -EAGAIN if another has a part of the range; nothing has changed then.
   int LockRange(LockMode mode, uint64_t start, uint64_t length) const;
-  // Claims a writable block device (O_EXCL) so that nobody can mount it, or gives the claim back. 0, or
-  // -EBUSY.
+  // Claims a writable block device (O_EXCL), so that nobody can mount it, or gives the claim back. Returns 0
+  // or -EBUSY.
   int Claim(bool is_claimed);
 
  private:
-  // A part of a devdax that lies in one piece, from byte `pos` of it on.
+  // A part of a devdax that lies in one piece, from byte `pos` of the devdax on.
   struct Range {
     uint64_t pos;
     uint64_t length;

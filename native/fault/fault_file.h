@@ -1,4 +1,4 @@
-// Owns what is known of one file: its size, where its pages lie, and through which regions it is looked at.
+// Owns the knowledge of one file: its size, the places of its pages, and the regions that show it.
 #ifndef NODE_DAX_NATIVE_FAULT_FILE_H_
 #define NODE_DAX_NATIVE_FAULT_FILE_H_
 
@@ -17,8 +17,8 @@
 
 namespace dax {
 
-// What the owner told is served without it. Pages count in units (PageRange). The owner's calls come from its
-// thread alone; -EAGAIN from the kernel never comes out of them.
+// The service answers faults from this knowledge without the owner. Pages count in units (PageRange). Only
+// the owner's thread makes the owner's calls, none of which returns the kernel's -EAGAIN.
 class FaultFile : public std::enable_shared_from_this<FaultFile> {
  public:
   static std::shared_ptr<FaultFile> Create(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size);
@@ -29,62 +29,64 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   uint64_t id() const { return id_; }
   size_t unit() const { return unit_; }
 
-  // The owner's.
-  // Lowered, it takes every page past the end away, private copies too, before it returns; raised, it lets
-  // what was refused be touched again.
+  // The owner's calls.
+  // Sets the size. A lower size takes every page past the end away, private copies too, before it returns. A
+  // higher size lets pages be touched that were refused.
   void SetSize(uint64_t size);
-  // `pages` lie from `place` on. What is seen of them otherwise goes first (FT-9). 0 or -errno.
+  // Notes that `pages` lie from `place` on, and first takes away what regions show of them otherwise (FT-9).
+  // Returns 0 or -errno.
   int Know(PageRange pages, const Place& place);
-  // What Know would change.
+  // Tells what Know would change: nothing is known of the pages, or another place, or the same.
   enum class Known { kNothing, kOtherwise, kJustSo };
   Known Compare(PageRange pages, const Place& place) const;
-  // Some of the pages may have been stored to through shared mappings, and are not known to be durable.
+  // Whether some of the pages may have been stored to through shared mappings and are not known to be
+  // durable.
   bool IsStored(PageRange pages) const;
-  // Which those are. From now on the next store to one of them is noticed again; where not every touch is
-  // served they stay stored to. When they are durable: SetDurable.
+  // Returns these pages, and notices the next store to each of them from now on. Where not every touch is
+  // served, they go on counting as stored to. Call SetDurable when they are durable.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);
-  // What may have been stored to the same file through `ended`, which has no regions any more.
+  // Takes over the stored pages of `ended`, which was the same file and has no regions any more.
   void TakeOver(FaultFile& ended);
   // Takes the pages away from every region, so that the next touch asks again. Private copies stay (TR-11).
   void Forget(PageRange pages);
-  // To FaultClient::Ask. 0: look again. Otherwise the touch is refused.
+  // Answers FaultClient::Ask. `error` 0 makes the service look again; any other error refuses the touch.
   void Answer(uint64_t region, uint64_t page, bool major, int error);
-  // To whatever was asked: the owner answers no more.
+  // Refuses everything that was asked, because the owner answers no more.
   void AnswerNobody();
-  // To Ask for a load where a copy is shown: these are the page's bytes.
+  // Answers FaultClient::Ask for a load with the bytes of the page, of which the region shows a copy.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
-  // What was refused for an error may be touched again.
+  // Lets pages be touched again that were refused for an error.
   void Forgive();
-  // While it is frozen stores through shared mappings wait (MK-6).
+  // Freezes the file, so that stores through shared mappings wait (MK-6), or thaws it.
   void SetFrozen(bool frozen);
-  // The owner is gone: nothing of the file is seen from now on, private copies excepted, and every touch is
-  // refused.
+  // Ends the file when its owner is gone: from now on regions show nothing of it but private copies, and
+  // every touch is refused.
   void Abandon();
-  // Whether the owner looks at it. What it lets go of can be attached no more, and ends with its last region.
-  // True while it has not ended.
+  // Tells whether the owner looks at the file. A file that the owner has let go of cannot be attached any
+  // more, and ends with its last region. Returns true while it has not ended.
   bool SetWanted(bool wanted);
 
-  // Any isolate's.
-  // 0, or -ESTALE where its owner has let go of it.
+  // The calls of any isolate.
+  // Adds a region. Returns 0, or -ESTALE if the owner has let go of the file.
   int Add(const std::shared_ptr<FaultRegion>& region);
-  // A region is no more.
+  // Call it when a region is gone: ends the file if nobody looks at it any more.
   void Settle();
-  // Installs what is known of the pages. 0 or -errno.
+  // Installs the pages whose places are known. Returns 0 or -errno.
   int Install(FaultRegion& region, PageRange pages);
   void Close(const std::shared_ptr<FaultRegion>& region);
-  // Makes stores through a shared region durable. 0, or -EIO where a page of it was lost.
+  // Makes stores through a shared region durable. Returns 0, or -EIO if a page of the range was lost.
   int Persist(FaultRegion& region, uint64_t offset, size_t length);
 
-  // The service thread's.
+  // The calls of the service thread.
   enum class Outcome {
     kServed,
     kWaiting,    // for the owner, for a thaw, or for what is replaced
     kPostponed,  // the kernel's messages must be read first
   };
   Outcome Serve(FaultRegion& region, const FaultEvent& event);
-  // Refuses what the owner did not answer in time, and tells people of it before. True while there is
-  // something to wait for.
+  // Refuses questions that the owner has not answered in time, and tells people before it does. Returns true
+  // while others are open.
   bool Expire(std::chrono::steady_clock::time_point now);
   void TellLosses(FaultRegion& region);
 
@@ -96,7 +98,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
     std::chrono::steady_clock::time_point asked;
     bool told = false;
   };
-  // To be declared before the lock: a region whose last reference goes takes it (Settle).
+  // Declare it before the lock is taken, because a region whose last reference goes takes the lock (Settle).
   using Regions = std::vector<std::shared_ptr<FaultRegion>>;
   using Replacements = std::vector<std::pair<std::shared_ptr<FaultRegion>, std::vector<PageRange>>>;
 
@@ -104,25 +106,25 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
 
   uint64_t PageCount() const { return (size_ + unit_ - 1) / unit_; }
   Regions Alive() const;
-  // Looks no more through `closed`, or null, and what is no more.
+  // Removes `closed`, unless it is null, and regions that were collected.
   void Drop(const std::shared_ptr<FaultRegion>& closed);
-  // Makes a change under the lock, and replaces what it took away outside: mremap waits for the service
-  // thread.
+  // Makes a change under the lock, and replaces the pages that it took away outside the lock, because mremap
+  // waits for the service thread.
   template <typename Change>
   void Revoke(Change change);
-  // Ends the file where nobody looks any more. `regions`: those that are alive.
+  // Ends the file if nobody looks at it any more. `regions` are those that are alive.
   void SettleLocked(const Regions& regions);
   int InstallLocked(FaultRegion& region, PageRange pages);
   int InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,
                     PageRange* installed);
   int ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served);
   int Ask(FaultRegion& region, uint64_t page, const FaultEvent& event);
-  // Those that were asked by then. True while there are others.
+  // Refuses the questions that were asked by `asked`. Returns true while there are others.
   bool RefuseQuestions(std::chrono::steady_clock::time_point asked, int error);
   void TellOfWaits(std::chrono::steady_clock::time_point now);
-  // 0 or -EAGAIN.
+  // Returns 0 or -EAGAIN.
   int ShowCopy(uint64_t region, uint64_t page, const char* bytes);
-  // `run`: the one that the page is in; null.
+  // `run` is the run that holds the page, or null.
   bool ShowsCopy(const FaultRegion& region, const RunMap<Place>::Run* run) const;
   static bool IsServed();
 
@@ -139,10 +141,10 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   bool abandoned_ = false;
   RunMap<Place> places_;
   StoredPages stored_;
-  // Counts what was taken away from regions.
+  // Counts how often pages were taken away from regions.
   uint64_t revision_ = 0;
   std::vector<std::weak_ptr<FaultRegion>> regions_;
-  // By region and page.
+  // The open questions, by region and page.
   std::map<std::pair<uint64_t, uint64_t>, Question> questions_;
 };
 

@@ -1,4 +1,4 @@
-// Owns one reserved range of addresses that shows a part of a file, and knows what is installed where in it.
+// Owns one reserved range of addresses that shows a part of a file, and the pages that are installed in it.
 #ifndef NODE_DAX_NATIVE_FAULT_REGION_H_
 #define NODE_DAX_NATIVE_FAULT_REGION_H_
 
@@ -19,20 +19,20 @@
 
 namespace dax {
 
-// What a region looks like; fixed when it is made.
+// The properties of a region, which never change.
 struct RegionShape {
   PageRange pages;  // of the file
   size_t unit;      // bytes in a page
   bool writable;    // PROT_WRITE
   bool shared;      // MAP_SHARED
-  // A fault that cannot be served ends the process, as the kernel's would.
+  // Whether a fault that cannot be served ends the process, as a fault of the kernel's would.
   bool kill;
-  // The device's position of the first page modulo 2 MiB: the addresses follow it, for the sake of huge
-  // pages.
+  // The position of the first page on the device, modulo 2 MiB. The addresses follow it, so that huge pages
+  // can be mapped.
   uint64_t phase;
 };
 
-// Counts for those who ask why it is slow.
+// Counts of faults, by which users find out why a mapping is slow.
 struct FaultStats {
   std::atomic<uint64_t> minor{0};    // served from what was known
   std::atomic<uint64_t> major{0};    // a block was allocated
@@ -40,12 +40,13 @@ struct FaultStats {
   std::atomic<uint64_t> hole{0};     // zeros were installed
   std::atomic<uint64_t> mkwrite{0};  // first stores to such zeros
   std::atomic<uint64_t> refused{0};
-  // Of minor faults: [i] counts those that took less than 2^i nanoseconds, and no less than half of it.
+  // Durations of minor faults: [i] counts those that took less than 2^i nanoseconds and at least half of
+  // that.
   std::array<std::atomic<uint64_t>, 40> nanoseconds{};
 };
 
-// Calls that change what is installed are made under the file's lock (FaultFile), and none after Retire.
-// Replace is made without it: mremap waits for the service thread, which takes that lock.
+// Make calls that change the installed pages under the file's lock (FaultFile), and none of them after
+// Retire. Make Replace without the lock, because mremap waits for the service thread, which takes that lock.
 class FaultRegion {
  public:
   // 0 or -errno.
@@ -57,7 +58,7 @@ class FaultRegion {
 
   uint64_t id() const { return id_; }
   const RegionShape& shape() const { return shape_; }
-  // The isolate that looks through it.
+  // The isolate that uses the region.
   const std::shared_ptr<FaultClient>& client() const { return client_; }
   char* address() const { return address_; }
   size_t length() const { return shape_.pages.count * shape_.unit; }
@@ -68,73 +69,74 @@ class FaultRegion {
 
   char* AddressOf(uint64_t page) const { return address_ + (page - shape_.pages.first) * shape_.unit; }
 
-  // The pages that bytes of it are in.
+  // The pages that hold `length` bytes from `offset` on.
   PageRange PagesOf(uint64_t offset, size_t length) const {
     const uint64_t first = offset / shape_.unit;
     return {shape_.pages.first + first, length == 0 ? 0 : (offset + length - 1) / shape_.unit - first + 1};
   }
 
-  // All of the pages are there, and lie one after the other from `place` on.
+  // Whether all of the pages are installed and lie one after the other from `place` on.
   bool ShowsJustSo(PageRange pages, const Place& place) const;
 
-  // What an event for the page asks for is there: another thread's event, for the same touch, was first.
+  // Whether the page of an event is installed already, because another event for the page came first.
   bool IsThere(uint64_t page, bool write_protected) const;
-  // The page is among those that are replaced: whoever touches it is woken when that is done, and asks again.
+  // Whether the page is being replaced. A thread that touches it is woken afterwards, and touches it again.
   bool IsHeld(uint64_t page) const { return held_.Holds(page); }
-  // The first pages of a range that nothing is in.
+  // The first pages of the range in which nothing is installed.
   PageRange NextGap(PageRange pages) const { return pieces_.NextGap(pages); }
   // Each of these returns 0 or -errno; -EAGAIN as Userfault does.
-  // Puts pages of the device in place, `page` and as many around it as nothing else holds. The pages of
+  // Installs pages of the device: `page`, and the pages around it in which nothing is installed. The pages of
   // `around` lie one after the other from `place` on.
   int InstallDevice(uint64_t page, PageRange around, const Place& place, PageRange* installed);
-  // Puts zeros in place, which a store to is an event unless they are `own`: a private mapping's.
+  // Installs zeros. A store to them is an event, unless they are a private mapping's `own`.
   int InstallZeros(PageRange pages, bool own);
-  // Puts a copy of the page in place, unless something is there. A store to it is an event.
+  // Installs a copy of the page, unless something is installed there. A store to it is an event.
   int InstallCopy(uint64_t page, const char* bytes);
-  // Lets stores to a private mapping's zeros or copy pass: they are its own from now on.
+  // Lets stores to a private mapping's zeros or copy pass. The page is the mapping's own from now on.
   int MakeOwn(uint64_t page);
-  // Every touch is a SIGBUS from now on; a system call gets EFAULT. Nothing, where it is held.
+  // Makes every touch of the pages a SIGBUS from now on; a system call gets EFAULT. Does nothing to pages
+  // that are being replaced.
   int Refuse(PageRange pages, int error);
   void Wake(PageRange pages);
 
-  // What of the range must go: all of it, or, unless `even_cows`, only what is no private copy of stored-to
-  // pages. Forgets it, so that the next event finds nothing there. Call Replace with the result, and then
-  // EndReplacement: until then whoever touches it in vain waits, and so does a store to a private mapping,
-  // which must not go where it would be lost.
+  // Forgets the installed pages of the range, so that the next event finds nothing there, and returns them.
+  // Unless `even_cows`, it leaves private copies that were stored to. Call Replace with the result, and then
+  // EndReplacement. Until then a thread whose touch is an event waits, and so does a store to a private
+  // mapping, because it would be lost.
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
-  // As Release, for what was refused; `even_lost`: also where somebody saw zeros since.
+  // Releases pages that were refused; with `even_lost` also those of which somebody has seen zeros since.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
-  // As Release, for what stores could go to and come to a shared file. What was lost stays.
+  // Releases pages through which stores could reach a shared file. Lost pages stay.
   std::vector<PageRange> ReleaseStored(PageRange pages);
-  // As Release, for copies that nobody stored to.
+  // Releases copies that nobody has stored to.
   std::vector<PageRange> ReleaseCopies();
-  // Puts fresh reserved memory in place of what was there, in one step.
+  // Puts fresh reserved memory in place of the pages, each range in one step.
   void Replace(const std::vector<PageRange>& ranges);
-  // After the last Replace.
+  // Call it after the last Replace.
   void EndReplacement();
-  // Nothing of the file is seen through it any more (MappedRange::Withdraw).
+  // Makes the region show nothing of the file any more (MappedRange::Withdraw).
   void Retire();
   bool retired() const { return retired_.load(); }
-  // Its file has no owner any more: that is why pages are lost from now on.
+  // Notes that the file has no owner any more, which is the reason for losses from now on.
   void Orphan() { untold_.store(-ESTALE); }
 
   // Touches each page once, for a store if stores are allowed. Returns the bytes before the first page that
-  // cannot be had. Without the lock: it faults.
+  // is refused. Call it without the lock, because it faults.
   int64_t Prefault(size_t length) const;
 
-  // Memory of a device, to be flushed.
+  // Memory of a device that must be flushed.
   struct DevicePart {
     char* address;
     size_t length;
     std::shared_ptr<const Backing> backing;
   };
   std::vector<DevicePart> DeviceParts(uint64_t offset, size_t length) const;
-  // How many bytes of the range come before the first page of it that was lost: touched in vain.
+  // The number of bytes of the range before its first lost page.
   size_t Intact(uint64_t offset, size_t length) const { return range_->BytesBeforeLoss(offset, length); }
   bool AnyLost(uint64_t offset, size_t length) const { return Intact(offset, length) < length; }
 
-  // Pages that were lost since the last call, and why: what they were refused for, -EROFS for a store to what
-  // may only be read, -EIO for what the medium did.
+  // The pages that were lost since the last call, and the reasons: the errno of a refusal, -EROFS for a store
+  // to a page that may only be read, or -EIO for an error of the medium.
   std::vector<std::pair<uint64_t, int>> TakeLosses(PageRange pages);
 
  private:
@@ -161,7 +163,7 @@ class FaultRegion {
   std::vector<PageRange> ReleaseOnly(Content content, PageRange pages, bool even_lost);
   bool Renew(char* address, size_t length) const;
   bool IsLost(uint64_t page) const;
-  // Why a page was lost.
+  // The reason for the loss of a page.
   int Reason(uint64_t page) const;
 
   const uint64_t id_;
@@ -170,11 +172,11 @@ class FaultRegion {
   char* const address_;
   MappedRange* const range_;
   std::atomic<bool> retired_{false};
-  // Why a page was lost for which no reason is remembered.
+  // The reason for losses of pages that were not refused one by one.
   std::atomic<int> untold_{-EIO};
   RunMap<Piece> pieces_;
-  // From Release to EndReplacement: the pages between which something is to be replaced. An event for one of
-  // them waits.
+  // The range that holds all pages to be replaced, from Release to EndReplacement. Events for pages in it
+  // wait.
   PageRange held_{0, 0};
   FaultStats stats_;
 };

@@ -1,4 +1,4 @@
-// Owns the thread that serves the process's faults, and finds whose they are.
+// Owns the thread that serves the process's faults, and finds the region and the file of each.
 #ifndef NODE_DAX_NATIVE_FAULT_SERVICE_H_
 #define NODE_DAX_NATIVE_FAULT_SERVICE_H_
 
@@ -14,14 +14,14 @@
 
 namespace dax {
 
-// The thread touches no memory of a device, and waits for nobody who may be in a fault.
+// The thread touches no memory of a device, and waits for no thread that may be in a fault.
 class FaultService {
  public:
   // Starts the thread at the first call. It lives as long as the process.
   static FaultService& Get();
 
-  // Reserves a region of a file, whose faults are served from then on until the last reference to it goes.
-  // 0 or -errno.
+  // Reserves a region of a file. Its faults are served until the last reference to it goes. Returns 0 or
+  // -errno.
   int Open(const std::shared_ptr<FaultFile>& file, const RegionShape& shape,
            std::shared_ptr<FaultClient> client, std::shared_ptr<FaultRegion>* result);
 
@@ -39,7 +39,7 @@ class FaultService {
   FaultService();
   [[noreturn]] void Run();
   std::shared_ptr<FaultFile> Remove(const FaultRegion& region);
-  // False: it must be tried again after more messages were read.
+  // Returns false if the event must be tried again after more messages were read.
   bool Handle(const FaultEvent& event);
   void LookAround();
   Target FindAddress(uintptr_t address);
@@ -47,9 +47,9 @@ class FaultService {
 
   const int wake_;
   std::mutex mutex_;
-  // By first address.
+  // The regions, by their first address.
   std::map<uintptr_t, Entry> regions_;
-  // Somebody waits for an owner's answer. The thread's own.
+  // Whether a thread waits for an owner's answer. Only the service thread uses it.
   bool waiting_ = false;
 };
 

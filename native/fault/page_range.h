@@ -1,4 +1,4 @@
-// A run of pages. Everything about faults counts in units, the smallest piece that the device can map.
+// Owns runs of pages. Everything about faults counts in units, the smallest piece that the device can map.
 #ifndef NODE_DAX_NATIVE_PAGE_RANGE_H_
 #define NODE_DAX_NATIVE_PAGE_RANGE_H_
 
@@ -14,14 +14,14 @@ struct PageRange {
   bool Holds(uint64_t page) const { return page >= first && page - first < count; }
 };
 
-// What both have.
+// The pages that both ranges have.
 inline PageRange Intersect(PageRange a, PageRange b) {
   const uint64_t first = std::max(a.first, b.first);
   const uint64_t end = std::min(a.end(), b.end());
   return {first, end > first ? end - first : 0};
 }
 
-// The smallest that holds both.
+// The smallest range that holds both.
 inline PageRange Around(PageRange a, PageRange b) {
   if (a.count == 0) return b;
   const uint64_t first = std::min(a.first, b.first);

@@ -1,4 +1,4 @@
-// Owns what is known of pages, run by run: neighbours of which the second continues the first are one.
+// Owns the knowledge of pages, run by run: two neighbours are one run if the second continues the first.
 #ifndef NODE_DAX_NATIVE_RUN_MAP_H_
 #define NODE_DAX_NATIVE_RUN_MAP_H_
 
@@ -13,7 +13,7 @@
 
 namespace dax {
 
-// Value::After(n): what is known of the n-th page after. Values that are equal are known of the same page.
+// Value::After(n) is the value of the n-th page after. Equal values mean the same page.
 template <typename Value>
 class RunMap {
  public:
@@ -22,7 +22,7 @@ class RunMap {
     Value value;  // of the first page
   };
 
-  // The run that the page is in; null.
+  // The run that holds the page, or null.
   const Run* Find(uint64_t page) const {
     const auto after = runs_.upper_bound(page);
     if (after == runs_.begin()) return nullptr;
@@ -30,7 +30,7 @@ class RunMap {
     return run.pages.Holds(page) ? &run : nullptr;
   }
 
-  // What is known of the pages, in their order.
+  // The runs, or parts of runs, that lie in the range, in the order of their pages.
   std::vector<Run> Overlapping(PageRange pages) const {
     std::vector<Run> found;
     for (auto at = FirstIn(pages); at != runs_.end() && at->first < pages.end(); ++at) {
@@ -40,7 +40,8 @@ class RunMap {
     return found;
   }
 
-  // The pages around `page`, within `around`, of which nothing is known. Of `page` itself nothing is.
+  // The pages around `page`, within `around`, of which nothing is known. Nothing may be known of `page`
+  // itself.
   PageRange GapAround(uint64_t page, PageRange around) const {
     uint64_t first = around.first;
     uint64_t end = around.end();
@@ -50,7 +51,7 @@ class RunMap {
     return {first, end - first};
   }
 
-  // The first of the pages of which nothing is known; none.
+  // The first run of the pages of which nothing is known; empty if there is none.
   PageRange NextGap(PageRange pages) const {
     uint64_t page = pages.first;
     for (const Run* run = Find(page); run != nullptr && page < pages.end(); run = Find(page))
@@ -71,7 +72,7 @@ class RunMap {
     }
   }
 
-  // Whatever was known of the pages is forgotten.
+  // Notes the value of the pages, and forgets what was known of them before.
   void Insert(PageRange pages, Value value) {
     Erase(pages);
     auto at = runs_.emplace(pages.first, Run{pages, std::move(value)}).first;
@@ -96,7 +97,7 @@ class RunMap {
     return a.pages.end() == b.pages.first && a.value.After(a.pages.count) == b.value;
   }
 
-  // By first page.
+  // The runs, by their first page.
   std::map<uint64_t, Run> runs_;
 };
 

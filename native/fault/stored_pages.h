@@ -1,4 +1,5 @@
-// Owns which pages of a file may have been stored to through shared mappings and are not known to be durable.
+// Owns the pages of a file that may have been stored to through shared mappings and are not known to be
+// durable.
 #ifndef NODE_DAX_NATIVE_STORED_PAGES_H_
 #define NODE_DAX_NATIVE_STORED_PAGES_H_
 
@@ -16,30 +17,30 @@ class StoredPages {
  public:
   using Run = RunMap<Place>::Run;
 
-  // From now on stores may go to the pages, which lie from `place` on.
+  // Notes that stores may go to the pages, which lie from `place` on.
   void Note(PageRange pages, const Place& place) { noted_.Insert(pages, place); }
 
-  // Where those of the pages lay when they could be stored to.
+  // The places that the stored pages of the range had when they could be stored to.
   std::vector<Run> In(PageRange pages) const {
     std::vector<Run> stored = noted_.Overlapping(pages);
     for (Run& taken : taken_.Overlapping(pages)) stored.push_back(std::move(taken));
     return stored;
   }
 
-  // No store goes there any more: they are being made durable.
+  // Notes that no store goes to the pages any more, and that they are being made durable.
   void Take(PageRange pages) {
     for (const auto& [part, place] : noted_.Overlapping(pages)) taken_.Insert(part, place);
     noted_.Erase(pages);
   }
-  // Those that were taken are durable.
+  // Notes that pages that were taken are durable.
   void SetDurable(PageRange pages) { taken_.Erase(pages); }
 
-  // Those of `other` too.
+  // Adds the pages of `other`.
   void Add(const StoredPages& other) {
     for (const auto& [part, place] : other.In({0, UINT64_MAX})) Note(part, place);
   }
 
-  // Which they are is still known, and where they lie, which keeps devices open, is not.
+  // Forgets the places, which keep devices open, but not the pages.
   void ForgetPlaces() {
     for (RunMap<Place>* const runs : {&noted_, &taken_}) {
       for (const auto& [part, place] : runs->Overlapping({0, UINT64_MAX})) runs->Insert(part, {});

@@ -1,5 +1,5 @@
-// Owns the process's userfaultfd: opening it with as much as the kernel and this process's rights allow, and
-// the requests made of it.
+// Owns the process's userfaultfd: it is opened with as many features as the kernel and this process's rights
+// allow, and all requests of it are made here.
 #ifndef NODE_DAX_NATIVE_USERFAULT_H_
 #define NODE_DAX_NATIVE_USERFAULT_H_
 
@@ -8,20 +8,20 @@
 
 namespace dax {
 
-// What a touch of reserved memory that has no page yet comes to.
+// Which touches of reserved memory without a page are served.
 enum class FaultMode {
-  // Every touch, system calls' included, is served.
+  // Every touch is served, those of system calls too.
   kFull,
-  // Only touches by code of the process are; a system call gets EFAULT (U-5).
+  // Only touches by code of the process are served; a system call gets EFAULT (U-5).
   kUserOnly,
-  // None: everything must be installed beforehand.
+  // No touch is served, and everything must be installed beforehand.
   kNone,
 };
 
 // A touch that waits to be served.
 struct FaultEvent {
   uintptr_t address;
-  // A store, to a page that is absent or, if `write_protected`, present and protected.
+  // Whether the touch is a store. Its page is absent, or, if `write_protected`, present and protected.
   bool write;
   bool write_protected;
   // The thread, as gettid() names it.
@@ -30,24 +30,24 @@ struct FaultEvent {
 
 class Userfault {
  public:
-  // Opened once, at the first call. NODE_DAX_FAULTS=user or none restricts what is found.
+  // Opens it at the first call, once. NODE_DAX_FAULTS=user or none restricts the mode.
   static Userfault& Get();
 
   FaultMode mode() const { return mode_; }
   int fd() const { return fd_; }
 
-  // Each returns 0 or -errno. -EAGAIN: mremap waits until its message is read; the thread that reads them
-  // must do so before it tries again.
+  // Each request returns 0 or -errno. -EAGAIN means that an mremap waits until its message is read: the
+  // thread that reads messages must do so before it tries again.
   int Register(void* start, size_t length) const;
   // Lets the threads that wait in the range touch it again.
   int Wake(void* start, size_t length) const;
-  // Puts a copy of `source`, or zeros if it is null, where no page is yet; with `protect` the first store to
-  // it is an event. No fault may be needed to read the source. Wakes nobody.
+  // Installs a copy of `source`, or zeros if it is null, where there is no page yet. With `protect` the first
+  // store to it is an event. Reading the source must not need a fault. Wakes nobody.
   int Fill(void* start, const void* source, size_t length, bool protect) const;
-  // Lets stores pass. Wakes nobody.
+  // Lets stores to protected pages pass. Wakes nobody.
   int Unprotect(void* start, size_t length) const;
 
-  // Up to `capacity` events without waiting; other messages are taken in and dropped.
+  // Reads up to `capacity` events without waiting. Reads other messages too, and drops them.
   size_t Read(FaultEvent* events, size_t capacity) const;
 
  private:

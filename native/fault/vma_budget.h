@@ -1,4 +1,4 @@
-// Keeps count of the process's mappings: the kernel allows so many, and V8 needs some of them.
+// Owns the count of the process's mappings, of which the kernel allows a limited number and V8 needs some.
 #ifndef NODE_DAX_NATIVE_VMA_BUDGET_H_
 #define NODE_DAX_NATIVE_VMA_BUDGET_H_
 
@@ -13,7 +13,8 @@ class VmaBudget {
  public:
   static VmaBudget& Get();
 
-  // Takes what installing one more piece may need. False when that would leave too few (vm.max_map_count).
+  // Takes the mappings that one more piece may need. Returns false if too few would be left
+  // (vm.max_map_count).
   bool Take();
 
  private:

@@ -1,5 +1,5 @@
-// The JavaScript face of a source and its mappings: one native function an operation, each given the device's
-// handle.
+// Owns the native functions of a device, a source and its mappings: one function for each operation, which
+// gets the device's handle.
 #ifndef NODE_DAX_NATIVE_DAX_DEVICE_H_
 #define NODE_DAX_NATIVE_DAX_DEVICE_H_
 
@@ -17,8 +17,8 @@ namespace dax {
 // exports.
 void InitDaxDevice(Napi::Env env, Napi::Object exports);
 
-// The device of a handle among the arguments, for mappings of a file on it: the same one each time. Null with
-// a TypeError pending, or with 0 or -EBADF in `error`: there is none once it is closed.
+// Returns the device of the handle at `index`, for mappings of a file on it: always the same object. Returns
+// null with a TypeError pending, or with -EBADF in `error` once the device is closed.
 std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* error);
 
 }  // namespace dax

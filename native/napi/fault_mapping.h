@@ -1,4 +1,4 @@
-// The JavaScript face of files that are mapped and of the regions they are looked at through.
+// Owns the native functions of mapped files and of the regions that show them.
 #ifndef NODE_DAX_NATIVE_FAULT_MAPPING_H_
 #define NODE_DAX_NATIVE_FAULT_MAPPING_H_
 

@@ -1,4 +1,4 @@
-// Carries what the service thread has to say to the thread of an isolate.
+// Owns the messages of the service thread to the thread of an isolate.
 #ifndef NODE_DAX_NATIVE_ISOLATE_CLIENT_H_
 #define NODE_DAX_NATIVE_ISOLATE_CLIENT_H_
 
@@ -16,8 +16,8 @@ namespace dax {
 
 class IsolateClient final : public FaultClient {
  public:
-  // `callback(isLoss, file, region, page, isStore or errno, isProtected)` is called on the isolate's thread.
-  // `worker`: as FaultClient::worker. Null with an exception pending.
+  // Makes the client that calls `callback(isLoss, file, region, page, isStore or errno, isProtected)` on the
+  // isolate's thread; `worker` as in FaultClient. Returns null with an exception pending.
   static std::shared_ptr<IsolateClient> Connect(napi_env env, napi_value callback, uint32_t worker);
 
   uint32_t thread() const override { return thread_; }
@@ -25,9 +25,10 @@ class IsolateClient final : public FaultClient {
   bool Ask(uint64_t file, uint64_t region, uint64_t page, bool write, bool write_protected) override;
   void TellLoss(uint64_t region, uint64_t page, int error) override;
 
-  // The isolate is about to end, and will wait for its threads, which may be waiting for it.
+  // Call it before the isolate ends: the isolate will wait for its threads, which may be waiting for its
+  // answers.
   void Leave();
-  // A file of this isolate: nobody answers for it once the isolate is gone.
+  // Notes a file of this isolate, which is abandoned once the isolate is gone.
   void Own(const std::shared_ptr<FaultFile>& file);
 
  private:

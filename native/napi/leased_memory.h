@@ -1,4 +1,4 @@
-// ArrayBuffers of memory that is not V8's, which keep it for as long as somebody may look at it.
+// Owns ArrayBuffers of memory that is not V8's. They keep that memory for as long as somebody may look at it.
 #ifndef NODE_DAX_NATIVE_LEASED_MEMORY_H_
 #define NODE_DAX_NATIVE_LEASED_MEMORY_H_
 
@@ -9,8 +9,8 @@
 
 namespace dax {
 
-// An ArrayBuffer of `length` bytes at `address`, which `owner` keeps alive; or -EOPNOTSUPP where the runtime
-// allows none, -ENOMEM, or null with an exception pending.
+// Makes an ArrayBuffer of `length` bytes at `address`, which `owner` keeps alive. Returns -EOPNOTSUPP if the
+// runtime allows no such buffer, -ENOMEM, or null with an exception pending.
 napi_value LeaseMemory(napi_env env, char* address, size_t length, std::shared_ptr<void> owner);
 
 }  // namespace dax

@@ -1,5 +1,5 @@
-// Makes stores durable: which cache lines to flush, when stores may bypass the cache, what one granularity
-// asks for.
+// Owns the ways to make stores durable: which cache lines to flush, when stores may bypass the cache, and
+// what each granularity asks for.
 #ifndef NODE_DAX_NATIVE_PERSIST_H_
 #define NODE_DAX_NATIVE_PERSIST_H_
 
@@ -10,12 +10,12 @@ namespace dax {
 
 constexpr size_t kCacheLine = 64;
 
-// What must be done for a store to survive a power cut (libpmem2's store granularity):
-// kByte: nothing but a fence, the caches are in the persistence domain (eADR); kCacheLine: write the lines
-// back; kPage: msync.
+// What makes a store survive a power cut (libpmem2's store granularity). kByte: a fence alone, because the
+// caches are in the persistence domain (eADR). kCacheLine: writing the cache lines back. kPage: msync.
 enum class Granularity { kByte, kCacheLine, kPage };
 
-// What a processor offers. One table per instruction set; a test gives a recording one.
+// The instructions that a processor offers: one table for each instruction set, and a recording one for
+// tests.
 struct CpuOps {
   // "clwb", "clflushopt", "clflush", "dc cvap", "dc cvac" or "none".
   const char* flush_instruction;
@@ -23,10 +23,10 @@ struct CpuOps {
   void (*flush_lines)(const char* line, size_t bytes);
   // Waits for the write-backs and the streamed stores before it.
   void (*fence)();
-  // Stores whole lines past the cache, zeros if `source` is null; `destination` is aligned to a line, `bytes`
-  // a multiple of it. Null: not offered.
+  // Stores whole lines past the cache, zeros if `source` is null. `destination` is aligned to a line, and
+  // `bytes` is a multiple of a line. Null if the processor has no such instruction.
   void (*stream)(char* destination, const char* source, size_t bytes);
-  // From this many bytes on streaming is faster than storing and flushing.
+  // The length in bytes from which on streaming is faster than storing and flushing.
   size_t stream_threshold;
 };
 
@@ -34,20 +34,20 @@ struct CpuOps {
 // NODE_DAX_NO_MOVNT (set to 1) and NODE_DAX_MOVNT_THRESHOLD (bytes) restrict the choice.
 const CpuOps& DetectCpu();
 
-// `source` bytes, or zeros if it is null, by ordinary stores.
+// Stores `length` bytes of `source`, or zeros if it is null, by ordinary stores.
 void StorePlain(char* destination, const char* source, size_t length);
 
-// Stores into one mapping, durable by its granularity.
+// The way to make stores into one mapping durable, by its granularity.
 class Persistence {
  public:
   Persistence(Granularity granularity, const CpuOps& cpu) : granularity_(granularity), cpu_(&cpu) {}
 
   Granularity granularity() const { return granularity_; }
 
-  // Stores `source`, or zeros if it is null, so that a Drain makes the bytes durable; with kPage a Flush
-  // comes first.
+  // Stores `source`, or zeros if it is null. The bytes are durable after a Drain, or, with kPage, after a
+  // Flush and a Drain.
   void Store(char* destination, const char* source, size_t length) const;
-  // 0 or -errno: only msync can fail.
+  // Returns 0 or -errno. Only msync can fail.
   int Flush(const char* address, size_t length) const;
   void Drain() const;
 

@@ -1,5 +1,5 @@
-// Knows every mapping of the process, so that a signal handler can tell whether a fault is in one, and
-// remembers which of their pages were lost.
+// Owns the list of all mappings of the process, in which a signal handler finds the mapping of a fault, and
+// the pages of them that were lost.
 #ifndef NODE_DAX_NATIVE_MAPPED_RANGE_H_
 #define NODE_DAX_NATIVE_MAPPED_RANGE_H_
 
@@ -9,66 +9,68 @@
 
 namespace dax {
 
-// What an access that cannot be had comes to, where no copy of ours is under way.
+// What becomes of an access that is refused outside a guarded copy.
 enum class OnLoss {
   kZeros,  // private zeros take the page's place
   kKill,   // what would happen without us
 };
 
-// What a store to memory comes to that may only be read at the moment.
+// What becomes of a store to memory that may only be read at the moment.
 enum class OnStore {
   kCopy,  // it never may be stored to: a private copy takes the page's place
   kWait,  // it may be again when the range is unlocked
 };
 
-// One entry of the process-wide list. Entries are reused and never freed: the list is read inside a signal
-// handler.
+// One entry of the process-wide list. Entries are reused and never freed, because signal handlers read the
+// list.
 class MappedRange {
  public:
-  // `unit` is the smallest piece that can be mapped anew. Null when there is no memory.
+  // `unit` is the smallest piece that can be mapped anew. Returns null if there is no memory.
   static MappedRange* Add(void* start, size_t length, size_t unit, OnLoss on_loss = OnLoss::kZeros,
                           OnStore on_store = OnStore::kCopy);
-  // Safe in a signal handler. Null when no range holds the address.
+  // Returns null if no range holds the address. Safe in a signal handler.
   static MappedRange* Find(uintptr_t address);
 
-  // Must come before the range is unmapped.
+  // Call it before the range is unmapped.
   void Remove();
 
-  // Takes the memory away, for good: the kernel's own copies there fail with EFAULT from now on, and loads
-  // and stores of this process meet private zeros. The addresses stay taken until the range is unmapped.
+  // Takes the memory away for good: from now on the kernel's own copies there fail with EFAULT, and loads and
+  // stores of this process meet private zeros. The addresses stay reserved until the range is unmapped.
   void Withdraw();
   bool withdrawn() const { return withdrawn_.load(); }
-  // Puts those zeros in place of the page that holds the address; false when the kernel refuses. Safe in a
-  // signal handler. The kernel may copy from that page as well then: nobody else can know it was touched.
+  // Puts private zeros in place of the page that holds the address, after Withdraw. Returns false if the
+  // kernel refuses. Safe in a signal handler. The kernel can then copy from that page as well, because it
+  // does not know that the page was withdrawn.
   bool FillWithdrawn(uintptr_t address);
 
   OnLoss on_loss() const { return on_loss_; }
   OnStore on_store() const { return on_store_; }
 
-  // Held while something else takes the place of what was refused or lost, so that no handler puts zeros over
-  // it. Whoever holds it touches nothing in the range, and does not wait for whoever may.
+  // Hold the lock while other memory takes the place of a page that was refused or lost, so that no handler
+  // puts zeros over it. A thread that holds it must not touch the range, nor wait for a thread that may.
   void lock();
   bool try_lock();
   void unlock();
 
-  // Puts private zeros in place of the unit that holds the address and remembers it as lost; false when the
-  // kernel refuses. What the signal told of may have been replaced since: unless `certain`, the first time
-  // the access is only to be tried again. Safe in a signal handler.
+  // Puts private zeros in place of the unit that holds the address, and remembers the unit as lost. Returns
+  // false if the kernel refuses. The page of the signal may have been replaced since: unless `certain`, the
+  // access is only tried again the first time. Safe in a signal handler.
   bool ReplaceWithZeros(uintptr_t address, bool certain);
-  // As ReplaceWithZeros, for a store to what may only be read: a private copy takes the unit's place.
+  // Puts a private copy in place of a unit that may only be read, for a store to it. Otherwise as
+  // ReplaceWithZeros.
   bool ReplaceWithCopy(uintptr_t address);
-  // Where the first lost unit that reaches past `offset` begins; `end` if none does before it.
+  // The start of the first lost unit that reaches past `offset`, or `end` if there is none before `end`.
   size_t NextLoss(size_t offset, size_t end) const;
-  // The unit was lost to a store to what may only be read.
+  // Whether the unit was lost to a store while it might only be read.
   bool IsStray(size_t offset) const;
-  // True once for each loss.
+  // Returns true once for each loss.
   bool TakeLoss(size_t offset);
-  // What is in place of these units is the mapping's again. To be called with the lock held.
+  // Forgets the losses of these units, which show the mapping's memory again. Call it with the lock held.
   void Restore(size_t offset, size_t length);
 
   bool any_lost() const { return any_lost_.load(std::memory_order_acquire); }
 
-  // How many of `length` bytes from `offset` come before the first lost one.
+  // The number of the `length` bytes from `offset` on that come before the first lost one.
   size_t BytesBeforeLoss(size_t offset, size_t length) const {
     return any_lost() ? ScanLosses(offset, length) : length;
   }
@@ -80,9 +82,9 @@ class MappedRange {
 
   std::atomic<bool> taken_{false};
   std::atomic<bool> locked_{false};
-  // How often something else took a place. Guarded by the lock.
+  // How often other memory took the place of a page. Guarded by the lock.
   std::atomic<uint64_t> replaced_{0};
-  // Odd while the entry is being changed: who finds it so, or changed, looks elsewhere.
+  // Odd while the entry is being changed. A reader that finds it odd, or changed, goes on to the next entry.
   std::atomic<uint64_t> version_{0};
   std::atomic<uintptr_t> start_{0};
   std::atomic<size_t> length_{0};
@@ -92,13 +94,13 @@ class MappedRange {
   std::atomic<bool> withdrawn_{false};
   std::atomic<bool> any_refused_{false};
   std::atomic<bool> any_lost_{false};
-  // Four bits for each unit. Mapped beforehand, because a handler cannot allocate; untouched it takes no
-  // memory.
+  // Four bits for each unit. They are mapped beforehand, because a handler cannot allocate, and take no
+  // memory until they are touched.
   std::atomic<uint8_t>* lost_ = nullptr;
   MappedRange* next_ = nullptr;
 };
 
-// The eventfd that a loss is counted on, so that it can be told of outside the handler; -1 for none.
+// Sets the eventfd that the handler counts losses on, so that another thread can report them; -1 for none.
 void SetLossListener(int event_fd);
 
 }  // namespace dax

@@ -178,7 +178,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
     if (isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
     if (!force) refuseHeld(path);
   }
-  // Nothing is made there even if a device that was there goes meanwhile.
+  // No file is made there, even if a device that was there goes away meanwhile.
   const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
   const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
   if (typeof found === 'number') {
