@@ -59,7 +59,7 @@ void FaultFile::Revoke(Change change) {
   const std::lock_guard<std::mutex> layout(layout_);
   Replacements replacements;
   {
-    // Goes after the lock: a region that is let go of last may be unmapped here.
+    // Declared before the lock, because the last reference to a region may go here and unmap it.
     Regions regions;
     const std::lock_guard<std::mutex> lock(mutex_);
     regions = Alive();
@@ -80,7 +80,8 @@ void FaultFile::SetSize(uint64_t size) {
     if (count < old_count) places_.Erase({count, UINT64_MAX - count});
     Replacements replacements;
     for (const auto& region : regions) {
-      // Shrinking takes private copies too (TR-11). Growing brings to life what was refused past the old end.
+      // Shrinking takes private copies too (TR-11). Growing releases pages that were refused past the old
+      // end.
       replacements.emplace_back(region, count < old_count
                                             ? region->Release({count, UINT64_MAX - count}, true)
                                             : region->ReleaseRefused({old_count, count - old_count}, true));
@@ -92,7 +93,7 @@ void FaultFile::SetSize(uint64_t size) {
 int FaultFile::Know(PageRange pages, const Place& place) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    // Only what is seen otherwise has to go: a longer answer about the same place takes nothing away.
+    // Only pages that lie elsewhere now are taken away, and none for a longer answer about the same place.
     for (const auto& [part, known] : places_.Overlapping(pages)) {
       if (known == place.After(part.first - pages.first)) continue;
       places_.Erase(part);
@@ -102,12 +103,12 @@ int FaultFile::Know(PageRange pages, const Place& place) {
   });
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  // What has ended keeps no device open.
+  // A file that has ended must not keep devices open.
   if (abandoned_) return 0;
-  // Only now: whoever is served must not find through another region what was there before.
+  // The places are noted only now, so that no fault is served while another region still shows the old pages.
   places_.Insert(pages, place);
   if (IsServed()) return 0;
-  // Nobody will ask: it must be there before it is touched.
+  // Without faults the pages must be installed before they are touched.
   regions = Alive();
   int error = 0;
   for (const auto& region : regions) {
@@ -182,13 +183,13 @@ void FaultFile::SetFrozen(bool frozen) {
     Replacements replacements;
     if (frozen) {
       frozen_ = true;
-      // Those who asked to store wait for the thaw, however long it takes.
+      // Threads that asked to store wait for the thaw, however long it takes.
       for (auto at = questions_.begin(); at != questions_.end();)
         at = at->second.write ? questions_.erase(at) : std::next(at);
     }
     for (const auto& region : regions) {
       const RegionShape& shape = region->shape();
-      // What lets stores pass goes when it freezes, and the copies that stand in for it when it thaws.
+      // Freezing takes away the pages that let stores pass, and thawing the copies in their place.
       if (!frozen) {
         replacements.emplace_back(region, region->ReleaseCopies());
       } else if (shape.shared && shape.writable) {
@@ -200,7 +201,7 @@ void FaultFile::SetFrozen(bool frozen) {
   if (frozen) return;
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  // Only now: whoever stores must not find through another region what was there before.
+  // The file thaws only now, so that no store is served while another region still shows an old copy.
   frozen_ = false;
   regions = Alive();
   for (const auto& region : regions) region->Wake(region->shape().pages);
@@ -224,8 +225,8 @@ void FaultFile::AnswerNobody() {
 }
 
 void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
-  // The kernel's messages must be read first, which the service thread does meanwhile. A page that is only
-  // partly there must not be left.
+  // Tries again until the service thread has read the kernel's messages, because a page must not stay partly
+  // installed.
   while (ShowCopy(region_id, page, bytes) == -EAGAIN) sched_yield();
 }
 
@@ -235,7 +236,7 @@ int FaultFile::ShowCopy(uint64_t region_id, uint64_t page, const char* bytes) {
   regions = Alive();
   for (const auto& region : regions) {
     if (region->id() != region_id) continue;
-    // If that changed meanwhile, the next touch finds out.
+    // If the page has changed meanwhile, the next touch finds out.
     if (ShowsCopy(*region, places_.Find(page)) && region->InstallCopy(page, bytes) == -EAGAIN) return -EAGAIN;
     region->Wake({page, 1});
   }
@@ -248,7 +249,7 @@ void FaultFile::Abandon() {
     Replacements replacements;
     if (abandoned_) return replacements;
     abandoned_ = true;
-    // Nobody is left to thaw it, or to say when a block becomes another file's.
+    // Nobody is left to thaw the file, or to tell when a block goes to another file.
     frozen_ = false;
     questions_.clear();
     places_.Clear();
@@ -256,7 +257,7 @@ void FaultFile::Abandon() {
     for (const auto& region : regions) {
       region->Orphan();
       replacements.emplace_back(region, region->Release(region->shape().pages, false));
-      // Whoever waits for an answer asks again, and is refused.
+      // Threads that wait for an answer touch the page again, and are refused.
       region->Wake(region->shape().pages);
     }
     return replacements;
@@ -284,7 +285,7 @@ void FaultFile::SettleLocked(const Regions& regions) {
   if (wanted_ || !regions.empty()) return;
   abandoned_ = true;
   questions_.clear();
-  // What says where the pages lie keeps devices open. Which were stored to is asked for later.
+  // The places are forgotten because they keep devices open. Which pages were stored to is asked for later.
   places_.Clear();
   stored_.ForgetPlaces();
 }
@@ -341,7 +342,7 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
   uint64_t revision;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Nobody knows any more what became of what was stored.
+    // Nobody knows any more what became of the stores.
     if (abandoned_) return -ESTALE;
     parts = region.DeviceParts(offset, length);
     revision = revision_;
@@ -352,7 +353,8 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
     if (error == 0) error = failed;
   }
   if (!parts.empty()) parts.back().backing->persistence.Drain();
-  // What was stored and is not here now, or went while it was flushed: it is flushed where it lies.
+  // Pages that were stored to and are not installed now, or went during the flush, are flushed where they
+  // lie.
   std::vector<StoredPages::Run> elsewhere;
   if (region.shape().shared) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -366,7 +368,7 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
     const int failed = place.Persist(run.count, unit_);
     if (error == 0) error = failed;
   }
-  // Asked afterwards: the flush itself may be the access that finds a page gone.
+  // Losses are looked up afterwards, because the flush itself may be the access that finds a page gone.
   return region.AnyLost(offset, length) ? -EIO : error;
 }
 
@@ -375,13 +377,13 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t page = region.PageOf(event.address);
   PageRange served = {page, 1};
-  // Nothing of a retired region is served: who touches it again finds zeros.
+  // A retired region is not served: the thread touches the page again and finds zeros.
   if (!region.retired() && !region.IsThere(page, event.write_protected)) {
     if (region.IsHeld(page)) return Outcome::kWaiting;
     const int error = ServeLocked(region, page, event, &served);
     if (error == -EINPROGRESS) return Outcome::kWaiting;
     if (error == -EAGAIN) return Outcome::kPostponed;
-    // Without memory for a refusal either, the thread comes back until there is some.
+    // If the kernel has no memory for the refusal either, the thread faults again until it has.
     if (error != 0) region.Refuse({page, 1}, error);
   }
   region.Wake(served);
@@ -393,11 +395,11 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
   return Outcome::kServed;
 }
 
-// 0: wake the thread. -EINPROGRESS: it waits. Another errno refuses.
+// Returns 0 to wake the thread, -EINPROGRESS to let it wait, or another errno to refuse the touch.
 int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served) {
   const RegionShape& shape = region.shape();
   if (page >= PageCount()) return -ENXIO;
-  // What was write-protected has gone since: the touch comes again, as one of what is not there.
+  // The page that was write-protected has gone since, and the next touch finds no page.
   if (event.write_protected && region.NextGap({page, 1}).count > 0) return 0;
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
@@ -407,14 +409,14 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (run == nullptr || ShowsCopy(region, run)) return Ask(region, page, event);
   const auto& [known, place] = *run;
   if (place.backing) {
-    // A huge page's worth of addresses, so that the kernel may use one.
+    // The run covers the addresses of a huge page, so that the kernel may use one.
     const uint64_t per_huge_page = std::max<uint64_t>(1, kHugePage / unit_);
     const uint64_t before = reinterpret_cast<uintptr_t>(region.AddressOf(page)) / unit_ % per_huge_page;
     const PageRange window = {page - std::min(page, before), per_huge_page};
     const PageRange around = Intersect(Intersect(window, known), {0, PageCount()});
     Count(region.stats().minor);
     const int error = InstallDevice(region, page, around, place.After(around.first - known.first), served);
-    // As many pieces as the process may have: one that joins others is none more.
+    // The process has as many mappings as it may. A piece that joins others adds none.
     if (error != -ENOMEM) return error;
     const PageRange all = Intersect(known, {0, PageCount()});
     return InstallDevice(region, page, all, place.After(all.first - known.first), served);
@@ -424,7 +426,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   return region.InstallZeros({page, 1}, event.write);
 }
 
-// A load does not show the page itself, because a store to it would not be noticed.
+// Whether a load must show a copy of the page, because a store to the page itself would not be noticed.
 bool FaultFile::ShowsCopy(const FaultRegion& region, const RunMap<Place>::Run* run) const {
   if (!region.shape().shared || !region.shape().writable) return false;
   return frozen_ || (run != nullptr && run->value.read_only);

@@ -24,22 +24,22 @@ namespace {
 
 constexpr size_t kHugePage = 2 << 20;
 
-// A file without a byte: every touch of a mapping of it is a true SIGBUS (U-4).
+// An empty file. Every touch of a mapping of it is a true SIGBUS (U-4).
 int EmptyFile() {
   static const int fd = memfd_create("node-dax:refused", MFD_CLOEXEC);
   return fd;
 }
 
 int MapRefusal(char* address, size_t length) {
-  // Any offset is past its end; this one lets the kernel join neighbours.
+  // Any offset is past the end of the empty file. This one lets the kernel join neighbouring mappings.
   const auto offset = static_cast<off_t>(reinterpret_cast<uintptr_t>(address));
   void* const mapped =
       mmap(address, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, EmptyFile(), offset);
   return mapped == MAP_FAILED ? -errno : 0;
 }
 
-// Memory that nothing is in yet and whose every touch is an event. A forked child gets none of it: no one
-// would serve it there.
+// Prepares memory in which nothing is installed, so that every touch is an event. A forked child gets none of
+// it, because nobody would serve it there.
 int Prepare(char* address, size_t length) {
   madvise(address, length, MADV_DONTFORK);
   return Userfault::Get().Register(address, length);
@@ -56,7 +56,7 @@ bool IsPrivateCopy(const char* address) {
   constexpr uint64_t kExclusive = 1ull << 56;
   uint64_t entry = 0;
   const auto index = reinterpret_cast<uintptr_t>(address) / 4096;
-  // Where it cannot be known nothing is taken away: the copy is the user's.
+  // If it cannot be known, the page counts as a copy, which is the user's and must not be taken away.
   if (pread(pagemap, &entry, sizeof entry, static_cast<off_t>(index * sizeof entry)) != sizeof entry)
     return true;
   if ((entry & kSwapped) != 0) return true;
@@ -74,7 +74,7 @@ int FaultRegion::Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> 
   const size_t alignment = std::max(kHugePage, shape.unit);
   const int protection = shape.writable || !shape.shared ? PROT_READ | PROT_WRITE : PROT_READ;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  // More than is wanted, to cut the part out whose addresses suit.
+  // Reserves more than is needed, and keeps the part whose addresses suit.
   char* const raw = static_cast<char*>(mmap(nullptr, length + 2 * alignment, protection, flags, -1, 0));
   if (raw == MAP_FAILED) return -errno;
   const auto start = reinterpret_cast<uintptr_t>(raw);
@@ -133,13 +133,13 @@ int FaultRegion::InstallDevice(uint64_t page, PageRange around, const Place& pla
   uint64_t first = gap.first;
   uint64_t end = gap.end();
   if (range_->any_lost()) {
-    // What was lost stays lost: those who looked saw zeros.
+    // A lost page stays lost, because a program has seen zeros there.
     for (first = end = page; first > gap.first && !IsLost(first - 1);) first--;
     while (end < gap.end() && (end == page || !IsLost(end))) end++;
   }
   *installed = {first, end - first};
   const PageRange whole = pieces_.GapAround(page, shape_.pages);
-  // What fills a gap takes the place of the mapping that is there.
+  // A mapping that fills the whole gap replaces the one that is there, and needs no more of the budget.
   const bool fills = first == whole.first && end == whole.end();
   if (!fills && !VmaBudget::Get().Take()) return -ENOMEM;
   const Place at = place.After(first - around.first);
@@ -215,13 +215,13 @@ void Append(std::vector<PageRange>* ranges, PageRange more) {
 void FaultRegion::Hold(PageRange pages) {
   if (!replacing()) range_->lock();
   held_ = Around(held_, pages);
-  // If the kernel has no memory for it, a store that comes just now may be lost with its page.
+  // If the kernel has no memory for this, a store that comes now may be lost with its page.
   if (!shape_.shared) mprotect(AddressOf(pages.first), pages.count * shape_.unit, PROT_READ);
 }
 
 void FaultRegion::Forget(const std::vector<PageRange>& ranges) {
   for (const PageRange& range : ranges) {
-    // The reason goes with the piece.
+    // Losses are reported now, because their reasons are erased with the piece.
     for (const auto& [page, error] : TakeLosses(range)) client_->TellLoss(id_, page, error);
     pieces_.Erase(range);
   }
@@ -284,8 +284,8 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
     char* const address = AddressOf(range.first);
     const size_t length = range.count * shape_.unit;
     const bool served = Userfault::Get().mode() != FaultMode::kNone;
-    // Where there is no fresh memory nothing of the file may stay in reach all the same. The whole region
-    // takes fewer mappings than its parts, so that can always be had.
+    // Without fresh memory the whole region is withdrawn, because nothing of the file may stay in reach. That
+    // takes fewer mappings than the region's parts, and so is always possible.
     if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
       MapRefusal(address_, this->length());
     }
@@ -312,7 +312,7 @@ int64_t FaultRegion::Prefault(size_t length) const {
     const size_t step = 4096;
     for (size_t offset = 0; offset < bytes; offset += step) {
       char* const byte = transfer.device + offset;
-      // A store that changes nothing, whoever stores there meanwhile.
+      // This store changes nothing, even if another thread stores there at the same time.
       if (transfer.context != nullptr) {
         __atomic_fetch_or(byte, 0, __ATOMIC_RELAXED);
       } else {
@@ -323,7 +323,7 @@ int64_t FaultRegion::Prefault(size_t length) const {
   const void* const stores = shape_.writable ? this : nullptr;
   const int64_t reached = GuardedTransfer({address_, nullptr, length, touch, stores});
   if (reached < 0) return 0;
-  // The zeros in place of a page that was lost can be touched, and are not the page.
+  // A lost page can be touched, but shows zeros and not the page.
   return std::min<int64_t>(reached, static_cast<int64_t>(range_->BytesBeforeLoss(0, length)));
 }
 
@@ -358,8 +358,8 @@ void FaultRegion::EndReplacement() {
   if (!replacing()) return;
   const PageRange pages = held_;
   held_ = {0, 0};
-  // A kernel that has no memory for private copies any more: better no page than one that a store waits for
-  // for ever.
+  // The kernel has no memory for private copies any more. The page is refused, because a store to it would
+  // wait for ever.
   if (!shape_.shared &&
       mprotect(AddressOf(pages.first), pages.count * shape_.unit, PROT_READ | PROT_WRITE) != 0) {
     Refuse(pages, -ENOMEM);

@@ -18,7 +18,7 @@
 namespace dax {
 
 FaultService& FaultService::Get() {
-  // Never destroyed: the thread uses it until the process ends.
+  // It is never destroyed, because the thread uses it until the process ends.
   static FaultService* const instance = new FaultService();
   return *instance;
 }
@@ -26,7 +26,7 @@ FaultService& FaultService::Get() {
 FaultService::FaultService() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   InstallSignalHandlers();
   SetLossListener(wake_);
-  // Signals are for the threads of Node.
+  // The thread blocks signals, which are for the threads of Node.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -41,7 +41,7 @@ int FaultService::Open(const std::shared_ptr<FaultFile>& file, const RegionShape
                        std::shared_ptr<FaultClient> client, std::shared_ptr<FaultRegion>* result) {
   std::unique_ptr<FaultRegion> reserved;
   if (const int error = FaultRegion::Reserve(shape, std::move(client), &reserved)) return error;
-  // It is found no longer before its addresses are somebody else's.
+  // The region is removed from the list before its addresses are unmapped and given to others.
   const auto release = [this](FaultRegion* region) {
     const std::shared_ptr<FaultFile> last = Remove(*region);
     delete region;
@@ -88,7 +88,7 @@ std::vector<FaultService::Target> FaultService::All() {
 
 bool FaultService::Handle(const FaultEvent& event) {
   const Target target = FindAddress(event.address);
-  // A region that nobody holds any more is about to be unmapped, and nobody can be in it.
+  // A region that nobody holds any more is about to be unmapped, and no thread can touch it.
   if (!target.region) return true;
   const FaultFile::Outcome outcome = target.file->Serve(*target.region, event);
   if (outcome == FaultFile::Outcome::kWaiting) waiting_ = true;
@@ -110,12 +110,13 @@ void FaultService::Run() {
   using Clock = std::chrono::steady_clock;
   constexpr size_t kBatch = 16;
   constexpr int kSecond = 1000;
-  // A thread that faulted mostly faults again on the next page. To be woken takes longer than to look for it.
+  // A thread that has faulted mostly faults again on the next page. Polling for that fault is faster than
+  // being woken by it.
   constexpr std::chrono::microseconds kAttention{50};
   constexpr std::chrono::milliseconds kPatience{1};
   const Userfault& userfault = Userfault::Get();
   FaultEvent events[kBatch];
-  // Served only after the kernel's other messages were read.
+  // Events that can be served only after the kernel's other messages were read.
   std::vector<FaultEvent> postponed;
   Clock::time_point looked = Clock::now();
   for (;;) {
@@ -133,11 +134,11 @@ void FaultService::Run() {
         }
         now = Clock::now();
         if (count > 0) until = std::min(now + kAttention, end);
-        // Who was served may need this processor.
+        // The thread that was served may need this processor.
         if (count == 0) sched_yield();
       } while (now < until && postponed.empty());
     }
-    // Faults that go on and on keep nobody from being told, or refused.
+    // Even while faults go on and on, losses are reported and late questions are refused.
     const bool due = waiting_ && Clock::now() >= looked + std::chrono::seconds(1);
     if (due || (sources[1].revents & POLLIN) != 0) {
       LookAround();

@@ -26,8 +26,8 @@ void CallPrevious(const struct sigaction& previous, int signal_number, siginfo_t
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal_number, info, context);
   } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
-    // As if this handler had never been: the access is repeated on return; a signal that was sent is sent
-    // again.
+    // Acts as if this handler did not exist: the access is repeated on return, and a signal that was sent is
+    // sent again.
     signal(signal_number, SIG_DFL);
     if (info->si_code <= 0) raise(signal_number);
   } else {
@@ -38,15 +38,16 @@ void CallPrevious(const struct sigaction& previous, int signal_number, siginfo_t
 void OnSigbus(int signal_number, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
-  // si_code > 0: raised by the kernel for an access, so si_addr is meant.
+  // With si_code > 0 the kernel has raised the signal for an access, and si_addr counts.
   if (info->si_code > 0) {
-    // "Action optional" tells of a page that nobody touched: it interrupts no copy.
+    // "Action optional" is about a page that nobody has touched, and ends no copy.
     if (info->si_code != BUS_MCEERR_AO) EscapeGuardedCopy(address);
     MappedRange* const range = MappedRange::Find(address);
-    // Of bad memory the kernel tells once.
+    // The kernel reports bad memory only once.
     const bool certain = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
     const bool survives = range != nullptr && range->on_loss() == OnLoss::kZeros;
-    // Nobody waits for it, and who is interrupted may hold the range: a touch of the page will tell again.
+    // The interrupted thread may hold the range, so that the handler must not wait. A touch of the page will
+    // raise the signal again.
     if (survives && info->si_code == BUS_MCEERR_AO) {
       if (!range->try_lock()) {
         errno = saved_errno;
@@ -79,7 +80,7 @@ void OnSigsegv(int signal_number, siginfo_t* info, void* context) {
       errno = saved_errno;
       return;
     } else if (range != nullptr && range->on_loss() == OnLoss::kZeros) {
-      // A copy that was to store there: the user's memory is at fault.
+      // If a guarded copy was to store there, its user memory is at fault.
       EscapeGuardedCopy(address);
       if (range->ReplaceWithCopy(address)) {
         errno = saved_errno;
@@ -98,7 +99,7 @@ void Install(int signal_number, void (*handler)(int, siginfo_t*, void*), struct 
   *previous = current;
   struct sigaction action = {};
   action.sa_sigaction = handler;
-  // SA_NODEFER: a copy is left by siglongjmp, which must not leave the signal blocked.
+  // SA_NODEFER, because siglongjmp leaves a copy and must not leave the signal blocked.
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
   sigaction(signal_number, &action, nullptr);
 }

@@ -40,8 +40,9 @@ bool Contains(const char* start, size_t length, uintptr_t address) {
   return start != nullptr && address >= first && address - first < length;
 }
 
-// True when all bytes moved; otherwise guard.fault_address tells where it stopped. In a frame of its own,
-// whose locals are all set before sigsetjmp: a jump leaves nothing indeterminate.
+// Returns true if all bytes were moved; otherwise guard.fault_address tells where the copy stopped. It has a
+// frame of its own, whose locals are all set before sigsetjmp, so that a jump leaves none of them
+// indeterminate.
 __attribute__((noinline)) bool TryMove(Guard& guard, const Transfer& transfer, size_t length) {
   if (sigsetjmp(guard.escape, kRestoreMask) != 0) {
     guard.armed = nullptr;
@@ -74,7 +75,7 @@ void EscapeGuardedCopy(uintptr_t fault_address) {
 int64_t GuardedTransfer(const Transfer& transfer) {
   Guard& guard = ThisThreadGuard();
   size_t length = transfer.length;
-  // memcpy may touch a later page first: what lies before the page that failed is tried again.
+  // memcpy may touch a later page first, so that the bytes before the page that failed are tried again.
   while (!TryMove(guard, transfer, length)) {
     const uintptr_t fault = guard.fault_address;
     const bool in_device = Contains(transfer.device, transfer.length, fault);

@@ -13,7 +13,7 @@ namespace {
 constexpr uintptr_t kPageSize = 4096;
 constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 
-// A unit's four bits.
+// The four bits of a unit.
 constexpr size_t kUnitsPerByte = 2;
 constexpr uint8_t kSuspect = 1;  // an access was refused, and is tried again
 constexpr uint8_t kLost = 2;
@@ -30,7 +30,7 @@ std::atomic<int> loss_listener{-1};
 void TellListener() {
   const int fd = loss_listener.load();
   const uint64_t one = 1;
-  // It can only fail when the count is full, and then it has been told.
+  // The write can fail only if the count is full, and then the listener has been told.
   if (fd >= 0 && write(fd, &one, sizeof one) < 0) return;
 }
 
@@ -80,7 +80,7 @@ MappedRange* MappedRange::Find(uintptr_t address) {
     const uintptr_t start = range->start_.load();
     const size_t length = range->length_.load();
     if (version % 2 != 0 || range->version_.load() != version) continue;
-    // Whoever faults in a mapping keeps it alive: from here on the entry stays as it is.
+    // The thread that faults in a mapping keeps it alive, so that the entry does not change from here on.
     if (start != 0 && address >= start && address - start < length) return range;
   }
   return nullptr;
@@ -94,9 +94,9 @@ void MappedRange::Remove() {
   taken_.store(false, std::memory_order_release);
 }
 
-// The mark goes first: whoever finds the memory gone must know why.
+// The mark is set first, so that a thread that finds the memory gone knows why.
 void MappedRange::Withdraw() {
-  // No repair may put a page of the device there afterwards.
+  // The lock keeps repairs from putting a page of the device there afterwards.
   const std::lock_guard<MappedRange> hold(*this);
   withdrawn_.store(true);
   mmap(reinterpret_cast<void*>(start_.load()), length_.load(), PROT_NONE, kPrivate, -1, 0);
@@ -106,19 +106,19 @@ bool MappedRange::FillWithdrawn(uintptr_t address) {
   constexpr int kOpen = PROT_READ | PROT_WRITE;
   void* const page = reinterpret_cast<void*>(address / kPageSize * kPageSize);
   if (mmap(page, kPageSize, kOpen, kPrivate, -1, 0) != MAP_FAILED) return true;
-  // The process has as many mappings as it may: one for the whole range is none more.
+  // The process has as many mappings as it may. One for the whole range adds none.
   void* const start = reinterpret_cast<void*>(start_.load());
   return mmap(start, length_.load(), kOpen, kPrivate, -1, 0) != MAP_FAILED;
 }
 
-// First of all: nobody may take what comes instead for the device's.
+// The mark is set first, so that nobody takes the memory that comes instead for the device's.
 void MappedRange::Remember(size_t index, uint8_t how) {
   lost_[index / kUnitsPerByte].fetch_or(At(index, how));
   any_refused_.store(true);
   any_lost_.store(true);
 }
 
-// Who holds it is interrupted by no handler that waits for it: see OnSigbus.
+// No handler that interrupts the holder waits for the lock: see OnSigbus.
 void MappedRange::lock() {
   while (!try_lock()) sched_yield();
 }
@@ -138,7 +138,8 @@ bool MappedRange::ReplaceWithZeros(uintptr_t address, bool certain) {
   const std::lock_guard<MappedRange> hold(*this);
   any_refused_.store(true);
   const uint8_t before = lost_[index / kUnitsPerByte].fetch_or(At(index, kSuspect));
-  // Suspect since it was last replaced: so it is what refuses that is there.
+  // The unit is suspect since it was last replaced, so that this second signal is about the page that is
+  // there now.
   if (!certain && (before & At(index, kSuspect)) == 0) return true;
   Remember(index, kLost);
   if (mmap(page, unit_, PROT_READ | PROT_WRITE, kPrivate, -1, 0) == MAP_FAILED) return false;
@@ -153,12 +154,12 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* const copy = mmap(nullptr, unit_, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (copy == MAP_FAILED) return false;
-  // It may have to be faulted in, so without the lock.
+  // Copied without the lock, because the page may have to be faulted in.
   const uint64_t replaced = replaced_.load();
   memcpy(copy, page, unit_);
   const std::lock_guard<MappedRange> hold(*this);
   if (replaced_.load() != replaced || withdrawn()) {
-    // It may be of a page that went. The store is tried again.
+    // The copy may be of a page that went. The store is tried again.
     munmap(copy, unit_);
     return true;
   }
@@ -186,7 +187,7 @@ bool MappedRange::TakeLoss(size_t offset) {
   std::atomic<uint8_t>& bits = lost_[index / kUnitsPerByte];
   const uint8_t before = bits.fetch_or(At(index, kTold));
   if ((before & At(index, kLost)) != 0) return (before & At(index, kTold)) == 0;
-  // Restored in between.
+  // The unit was restored in between.
   bits.fetch_and(static_cast<uint8_t>(~At(index, kTold)));
   return false;
 }
