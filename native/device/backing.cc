@@ -13,7 +13,7 @@ int Place::Persist(uint64_t pages, size_t unit) const {
   const auto offset = static_cast<off_t>(page * unit);
   void* const mapped = mmap(nullptr, length, PROT_READ, MAP_SHARED, backing->source->fd(), offset);
   if (mapped == MAP_FAILED) return -errno;
-  // Guarded: the medium may be bad, or the file shorter by now.
+  // The flush is guarded, because the medium may be bad or the file may have become shorter.
   MappedRange* const range = MappedRange::Add(mapped, length, unit);
   int error = -ENOMEM;
   if (range != nullptr) {

@@ -9,7 +9,7 @@
 namespace dax {
 
 int ReadDirectIoAlignment(const char* path, DirectIoAlignment* alignment) {
-  // statx(2) of Linux 6.1; headers that the addon is built with may be older and call the place spare.
+  // The fields are of Linux 6.1. The addon may be built with older headers, which call their place spare.
   constexpr unsigned kStatxDioAlign = 0x2000;
   constexpr size_t kMemoryAlignmentAt = 152;
   struct statx status;

@@ -34,7 +34,8 @@ int Measure(const Source& source, Extent* extent) {
   return 0;
 }
 
-// Never by wish: only a mapping that the kernel vouches for (MAP_SYNC, devdax) can do without msync.
+// The granularity is never chosen by wish: only a mapping that the kernel vouches for (MAP_SYNC, devdax) can
+// do without msync.
 Granularity DetectGranularity(const Source& source, bool map_sync, const CpuOps& cpu) {
   if (source.kind() != Kind::kDevdax && !map_sync) return Granularity::kPage;
   if (source.persistence_domain() == "cpu_cache") return Granularity::kByte;
@@ -61,7 +62,7 @@ int Mapping::CreateShared(const std::shared_ptr<Source>& owner, std::optional<Gr
   Extent extent;
   if (const int error = Measure(source, &extent)) return error;
   const int protection = source.read_only() ? PROT_READ : PROT_READ | PROT_WRITE;
-  // MAP_SHARED_VALIDATE: with plain MAP_SHARED tmpfs takes MAP_SYNC without a word.
+  // MAP_SHARED_VALIDATE, because with plain MAP_SHARED tmpfs ignores MAP_SYNC.
   bool map_sync = true;
   void* address = mmap(nullptr, extent.reserved, protection, MAP_SHARED_VALIDATE | MAP_SYNC, source.fd(), 0);
   if (address == MAP_FAILED && (errno == EOPNOTSUPP || errno == EINVAL)) {
@@ -78,7 +79,8 @@ int Mapping::CreatePrivate(const std::shared_ptr<Source>& owner, std::shared_ptr
   const Source& source = *owner;
   Extent extent;
   if (const int error = Measure(source, &extent)) return error;
-  // MAP_NORESERVE: nobody is expected to store, so no memory is set aside for copies of a large device.
+  // MAP_NORESERVE, because hardly anybody stores, so that no memory is set aside for copies of a large
+  // device.
   const int flags = MAP_PRIVATE | MAP_NORESERVE;
   void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source.fd(), 0);
   if (address == MAP_FAILED) return -errno;
@@ -157,9 +159,9 @@ bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
   const Source& device = *source_now;
   const uint64_t unit = device.alignment();
   uint64_t size = 0;
-  // What another process cut off is not bad, it is gone.
+  // A page that another process has cut off is gone, and not bad.
   if (pos % unit != 0 || length < unit || device.Size(&size) != 0 || pos + unit > size) return false;
-  // A devdax has no write(): there a store may do.
+  // A devdax has no write(); a store may repair the page there.
   if (device.kind() != Kind::kDevdax) {
     static const char zeros[4096] = {};
     const char* const bytes = source == nullptr ? zeros : source;
@@ -188,7 +190,7 @@ int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flu
       done += static_cast<size_t>(moved);
       continue;
     }
-    // Each page is tried once.
+    // Each page is repaired at most once.
     if (moved == -EIO && repaired != done && Repair(rest, length - done, pos + done)) {
       repaired = done;
       continue;
@@ -201,13 +203,13 @@ int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flu
     if (const int error = persistence_.Flush(address_ + pos, done)) return error;
   }
   persistence_.Drain();
-  // What it flushed was the device no more.
+  // The mapping was retired, so that the flush did not reach the device.
   return retired_.load() ? -EBADF : static_cast<int64_t>(done);
 }
 
 int Mapping::Flush(uint64_t pos, size_t length) const {
   const int error = persistence_.Flush(address_ + pos, length);
-  // Asked afterwards: the flush itself may be the access that finds a page gone.
+  // Losses are looked up afterwards, because the flush itself may be the access that finds a page gone.
   return range_->BytesBeforeLoss(pos, length) == length ? error : -EIO;
 }
 

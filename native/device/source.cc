@@ -19,11 +19,12 @@
 namespace dax {
 namespace {
 
-// udev holds a block device, shared, for a moment after whoever wrote to it has closed it.
+// udev locks a block device, shared, for a moment after a writer has closed it.
 constexpr int kLockAttempts = 100;
 constexpr useconds_t kLockPause = 10'000;
 
-// Looked at before the open: opening a terminal, a tape or a pipe can have effects of its own.
+// The kind is looked at before the open, because opening a terminal, a tape or a pipe can have effects of its
+// own.
 int CheckFileType(mode_t mode, dev_t device) {
   if (S_ISREG(mode) || S_ISBLK(mode)) return 0;
   if (S_ISDIR(mode)) return -EISDIR;
@@ -59,7 +60,8 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   if (fd < 0) return -errno;
 
   std::shared_ptr<Source> source(new Source(fd, options.read_only));
-  // Before anything is changed, or taken back: it is another's if that one has the lock.
+  // The lock is taken before anything is changed or undone, because the file may be another's, who has the
+  // lock.
   source->created_ = created;
   if (options.lock) {
     const LockMode mode = options.read_only ? LockMode::kShared : LockMode::kExclusive;
@@ -137,7 +139,8 @@ int Source::Classify() {
   return 0;
 }
 
-// A pmem disk says by its namespace where its first byte lies, a partition how far into the disk it begins.
+// The namespace of a pmem disk tells where its first byte lies, and a partition how far into the disk it
+// begins.
 void Source::ReadDiskResource(const std::string& directory) {
   const std::string disk = SysfsAncestorWith(SysfsBackingDisk(directory), "device");
   const std::optional<uint64_t> start = SysfsNumber(directory, "start");
@@ -148,7 +151,7 @@ void Source::ReadDiskResource(const std::string& directory) {
 
 void Source::ReadDevdax(const std::string& directory) {
   devdax_size_ = SysfsNumber(directory, "size").value_or(0);
-  // The attribute is of Linux 5.10; 2 MiB was the default before and serves a smaller alignment too.
+  // The attribute is of Linux 5.10. Before, 2 MiB was the default, which suits smaller alignments too.
   alignment_ = SysfsNumber(directory, "align").value_or(2u << 20);
   resource_ = SysfsNumber(directory, "resource");
   if (resource_ == 0u) resource_.reset();  // what a process without CAP_SYS_ADMIN is shown
@@ -156,8 +159,8 @@ void Source::ReadDevdax(const std::string& directory) {
   ReadRegion(directory);
 }
 
-// The directories mapping0, mapping1 and so on (Linux 5.10), in no order that matters; before, and of NVDIMMs
-// always, a devdax was one piece.
+// Reads the directories mapping0, mapping1 and so on (Linux 5.10), whose order does not matter. A devdax of
+// an older kernel or of an NVDIMM is one piece.
 void Source::ReadRanges(const std::string& directory) {
   for (const std::string& name : SysfsNames(directory, "mapping")) {
     const std::string mapping = directory + "/" + name;
@@ -186,7 +189,7 @@ std::optional<uint64_t> Source::PhysicalAddress(uint64_t pos) const {
     if (pos >= range.pos && pos - range.pos < range.length) return range.address + (pos - range.pos);
   }
   if (!resource_ || kind_ == Kind::kDevdax) return std::nullopt;
-  // One extent behind the request, as the ioctl wants it.
+  // The ioctl wants the extent to follow the request in memory.
   alignas(fiemap) char memory[sizeof(fiemap) + sizeof(fiemap_extent)] = {};
   auto* const query = reinterpret_cast<fiemap*>(memory);
   query->fm_start = pos;
@@ -211,7 +214,7 @@ int Source::CreateSize(uint64_t size) {
   if (current == size) return 0;
   if (current != 0) return -EEXIST;
   filled_ = !created_;
-  // Allocated now: a store to a hole that finds the disk full would be a SIGBUS.
+  // The file is allocated now, because a store to a hole that finds the disk full would be a SIGBUS.
   if (fallocate(fd_, 0, 0, static_cast<off_t>(size)) == 0) return 0;
   return errno == EOPNOTSUPP || errno == ENOSYS ? Truncate(size) : -errno;
 }
@@ -234,8 +237,8 @@ int Source::Truncate(uint64_t size) const {
 
 int Source::DeepFlush() const {
   if (kind_ != Kind::kDevdax) return fsync(fd_) == 0 ? 0 : -errno;
-  // A region without the attribute, or with one that nobody may write, has nothing beyond its persistence
-  // domain.
+  // A region without the attribute, or with one that nobody may write, has nothing to write out beyond its
+  // persistence domain.
   struct stat status;
   if (deep_flush_.empty() || stat(deep_flush_.c_str(), &status) != 0) return 0;
   if ((status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0) return 0;

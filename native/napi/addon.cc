@@ -1,4 +1,4 @@
-// Wires the addon together.
+// Owns the addon's initialisation, which adds all native functions to its exports.
 
 #include <napi.h>
 

@@ -18,15 +18,15 @@
 namespace dax {
 namespace {
 
-// What a handle points at. Used by the thread of its environment alone; copies on the pool hold the mapping,
-// not this.
+// The object behind a handle. Only the thread of its environment uses it; copies on the pool hold the mapping
+// and not this object.
 struct DaxDevice {
   std::shared_ptr<Source> source;         // null once closed
   std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty
   std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
   std::optional<Granularity> forced;
   std::shared_ptr<const Backing> backing;  // made when it is first asked for
-  // Every mapping that an ArrayBuffer may show: a file has one for each of its sizes.
+  // Every mapping that an ArrayBuffer may show. A file has had one for each of its sizes.
   std::vector<std::weak_ptr<Mapping>> mappings;
 };
 
@@ -41,7 +41,8 @@ int CheckWritable(const DaxDevice& device) {
   return device.source && device.source->read_only() ? -EROFS : 0;
 }
 
-// 0, -EBADF for a closed device, or -EINVAL for a range outside it: src/ has clipped or refused it before.
+// Returns 0, -EBADF for a closed device, or -EINVAL for a range outside the device, which src/ should have
+// clipped or refused.
 int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
   if (!device.source) return -EBADF;
   if (!device.mapping) return length == 0 ? 0 : -EINVAL;
@@ -49,7 +50,7 @@ int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
   return pos <= size && length <= size - pos ? 0 : -EINVAL;
 }
 
-// Ends a copy where the device ends. 0 or -EBADF.
+// Shortens a copy to the end of the device. Returns 0 or -EBADF.
 int ClipToDevice(const DaxDevice& device, uint64_t pos, uint64_t* length) {
   if (!device.source) return -EBADF;
   const uint64_t size = device.mapping ? device.mapping->length() : 0;
@@ -61,7 +62,7 @@ Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
   const Source& source = *device.source;
   const Mapping* mapping = device.mapping.get();
   Napi::Object facts = Napi::Object::New(env);
-  // Kernels before 5.8 do not tell of a file that it is DAX, but grant MAP_SYNC to no other.
+  // Kernels before 5.8 do not tell that a file is DAX, but grant MAP_SYNC to DAX files alone.
   const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
   facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
   facts["created"] = Napi::Boolean::New(env, source.created());
@@ -129,7 +130,7 @@ napi_value Read(napi_env env, napi_callback_info info) {
   return ToResult(env, length == 0 ? 0 : device->mapping->Read(memory, length, pos));
 }
 
-// Zeros if `memory` is null.
+// Writes zeros if `memory` is null.
 napi_value WriteNow(napi_env env, const DaxDevice& device, const char* memory, uint64_t length, uint64_t pos,
                     bool flush) {
   if (const int error = ClipToDevice(device, pos, &length)) return ToResult(env, error);
@@ -162,8 +163,8 @@ napi_value Zero(napi_env env, napi_callback_info info) {
   return WriteNow(env, *device, nullptr, length, pos, flush);
 }
 
-// A read or write on a thread of libuv's pool. Plain Node-API: when a worker is terminated its copies still
-// complete, in an environment that refuses every call, and that must not be fatal.
+// A read or write on a thread of libuv's pool. It uses plain Node-API: the copies of a worker that is
+// terminated still complete, in an environment that refuses every call, and that must not be fatal.
 struct CopyWork {
   bool write;
   bool flush;
@@ -177,7 +178,7 @@ struct CopyWork {
   napi_async_work work;
 };
 
-// On a pool thread: no environment here.
+// Runs on a pool thread, where no environment may be used.
 void ExecuteCopy(napi_env, void* data) {
   auto* copy = static_cast<CopyWork*>(data);
   copy->moved = copy->write ? copy->mapping->Write(copy->memory, copy->length, copy->pos, copy->flush)
@@ -270,7 +271,7 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   uint64_t size;
   if (!GetDevice(args, &device) || !args.Bytes(1, &size)) return nullptr;
   if (!device->source) return ToResult(env, -EBADF);
-  // A new mapping would forget which pages were lost.
+  // A device with lost pages is not resized, because a new mapping would forget which pages were lost.
   if (device->mapping && device->mapping->any_lost()) return ToResult(env, -EIO);
   const uint64_t old_size = device->mapping ? device->mapping->length() : 0;
   if (const int error = device->source->Truncate(size)) return ToResult(env, error);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kModeNames[] = {"full", "user", "none"};
 
-// Files by id, so that another isolate can look at one.
+// The files by their ids, by which other isolates find them.
 class FileDirectory {
  public:
   void Add(const std::shared_ptr<FaultFile>& file) {
@@ -58,7 +58,7 @@ struct RegionHandle {
   std::shared_ptr<FaultRegion> region;
 };
 
-// Null with a TypeError pending.
+// Returns null with a TypeError pending.
 std::shared_ptr<FaultFile> GetFile(const Args& args, size_t index = 0) {
   FileHandle* handle;
   return args.External(index, reinterpret_cast<void**>(&handle)) ? handle->file : nullptr;

@@ -18,9 +18,10 @@ std::shared_ptr<IsolateClient> IsolateClient::Connect(napi_env env, napi_value c
                                       &client->queue_) != napi_ok) {
     return nullptr;
   }
-  // Waiting for faults is no reason to keep a program running.
+  // The queue does not keep the program running, which may only be waiting for faults.
   napi_unref_threadsafe_function(env, client->queue_);
-  // Added after the queue's own hook, and so run before it: nobody sends to a queue that is gone.
+  // This hook is added after the queue's own and so runs before it, so that nobody sends to a queue that is
+  // gone.
   auto* const held = new std::shared_ptr<IsolateClient>(client);
   napi_add_env_cleanup_hook(
       env,
@@ -84,7 +85,7 @@ void IsolateClient::TellLoss(uint64_t region, uint64_t page, int error) {
   Send({true, 0, region, page, false, false, error});
 }
 
-// With a null environment when the isolate is going away: then only the message is to be freed.
+// If the isolate is going away, the environment is null, and the message is only freed.
 void IsolateClient::Receive(napi_env env, napi_value callback, void*, void* data) {
   const std::unique_ptr<Message> message(static_cast<Message*>(data));
   if (env == nullptr || callback == nullptr) return;

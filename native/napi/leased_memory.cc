@@ -14,7 +14,8 @@ napi_value LeaseMemory(napi_env env, char* address, size_t length, std::shared_p
   napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(env, address, length, release, lease, &buffer);
   if (status == napi_ok) {
-    // A second lease goes with the object: whoever works on a detached view (fs.read, zlib) still holds that.
+    // The object holds a second lease, because work on a detached view (fs.read, zlib) still holds the
+    // object.
     auto* const object_lease = new std::shared_ptr<void>(*lease);
     if (napi_wrap(env, buffer, object_lease, release, object_lease, nullptr) != napi_ok) delete object_lease;
     return buffer;

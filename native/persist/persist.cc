@@ -14,12 +14,12 @@ const char* LineOf(const char* address) {
   return address - reinterpret_cast<uintptr_t>(address) % kCacheLine;
 }
 
-// Bytes before the first line that begins at or after the address.
+// The bytes from the address to the first line that begins at or after it.
 size_t BytesToLine(const char* address) {
   return (kCacheLine - reinterpret_cast<uintptr_t>(address) % kCacheLine) % kCacheLine;
 }
 
-// A user may write a view of the device to the device itself.
+// The ranges may overlap, because a user may write a view of the device to the device itself.
 bool Overlap(const char* destination, const char* source, size_t length) {
   return source != nullptr && source < destination + length && destination < source + length;
 }

@@ -1,4 +1,4 @@
-// Cache maintenance of 64-bit ARM: "clean to the point of persistence" where the processor has one.
+// Owns the cache maintenance of 64-bit ARM: "clean to the point of persistence", if the processor has it.
 #include "persist/persist.h"
 
 #if defined(__aarch64__)

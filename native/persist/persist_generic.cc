@@ -1,4 +1,4 @@
-// Processors whose flush instruction is not known here: devices on them are used with page granularity.
+// Owns the table for processors without a known flush instruction, whose devices have page granularity.
 #include <atomic>
 
 #include "persist/persist.h"

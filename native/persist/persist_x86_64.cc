@@ -1,4 +1,4 @@
-// Flushes, fences and non-temporal stores of x86-64.
+// Owns the flushes, fences and non-temporal stores of x86-64.
 #include "persist/persist.h"
 
 #if defined(__x86_64__)
@@ -34,8 +34,8 @@ void Fence() {
   _mm_sfence();
 }
 
-// What a large copy reads comes from afar: asked for `kAhead` bytes early, 16 MiB take 0.75 of the time, and
-// 64 KiB 1.02. That may be past the end, where nothing is loaded.
+// A large copy prefetches its source `kAhead` bytes early: 16 MiB take 0.75 of the time then, and 64
+// KiB 1.02. The prefetch may go past the end, where it loads nothing.
 constexpr size_t kFar = 1 << 20;
 
 template <size_t kAhead>
@@ -76,8 +76,8 @@ void Stream(char* destination, const char* source, size_t bytes) {
   }
 }
 
-// One store a line, as libpmem has: with the stores above copies take 1.2 times its time from 64 KiB up.
-// Unrolling loses at 16 MiB what it gains below.
+// One store for each line, as in libpmem: with the stores above, copies of 64 KiB and more take 1.2 times the
+// time of libpmem's. Unrolling loses at 16 MiB what it gains below.
 __attribute__((target("avx512f"))) void StreamAvx512(char* destination, const char* source, size_t bytes) {
   auto* to = reinterpret_cast<__m512i*>(destination);
   const auto* const end = to + bytes / kCacheLine;
