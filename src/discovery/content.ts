@@ -1,4 +1,4 @@
-// Owns contentOf(): what a device carries, by the table of signatures and by libblkid, which is shown a copy of its ends.
+// Owns contentOf(): it recognises what a device carries, by the table of signatures and by libblkid.
 
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { type Answer, askLibblkid } from './libblkid.js';
 import { SIGNATURE_LENGTH, signatureOf } from './signatures.js';
 
-/** What a device carries, as far as could be told. */
+/** What a device carries, as far as it is recognised. */
 export interface DeviceContent {
-  /** In words: `xfs`, `a partition table (gpt)`. Undefined where nothing is recognised, which is no proof that it is free. */
+  /** In words: `xfs`, `a partition table (gpt)`. Undefined if nothing is recognised, which does not prove that it is free. */
   signature: string | undefined;
-  /** Why libblkid could not be asked, where it was not: then fewer signatures are known. */
+  /** Why libblkid could not be asked, in which case fewer signatures are recognised. */
   unasked?: string;
 }
 
@@ -31,9 +31,10 @@ const PIECE = 64 * 1024;
 const FAMFS_LOG = { pos: 2 * 1024 ** 2, magic: Buffer.from('0df0fecaad0b0000', 'hex') };
 
 /**
- * What `device` carries. Reads up to 12 MiB of it, and writes nothing to it. libblkid is asked by wipefs, about a sparse copy
- * of both ends in the folder for temporary files, which takes some 20 ms; where util-linux is not installed, or the copy
- * cannot be made, `unasked` says so. Throws what `device.readSync` throws for its first bytes.
+ * Recognises what `device` carries. Reads up to 12 MiB of the device, and writes nothing to it. It asks libblkid by way of
+ * wipefs, which gets a sparse copy of both ends of the device in the folder for temporary files; that takes some 20 ms. If
+ * util-linux is not installed or the copy cannot be made, `unasked` says so. Throws what `device.readSync` throws for the first
+ * bytes.
  */
 export function contentOf(device: Contents): DeviceContent {
   return contentBy(device, () => aboutCopy(device, device.size));

@@ -3,8 +3,9 @@
 import type { Evidence } from './evidence.js';
 
 /**
- * What the platform flushes by itself when power fails, as `ndctl list -R` prints it: `cpu_cache` (eADR: stores are
- * durable once visible), `memory_controller` (ADR: durable once flushed from the CPU caches) or `unknown`.
+ * The part of the machine that the platform flushes by itself when the power fails, as `ndctl list -R` prints it: `cpu_cache`
+ * (eADR: stores are durable once visible), `memory_controller` (ADR: stores are durable once flushed from the CPU caches) or
+ * `unknown`.
  */
 export type PersistenceDomain = 'cpu_cache' | 'memory_controller' | 'unknown';
 
@@ -25,26 +26,26 @@ export interface RegionInfo {
   numaNode: number | undefined;
   targetNode: number | undefined;
   persistenceDomain: PersistenceDomain;
-  /** The driver of its bus: `ACPI.NFIT`, `e820`, `virtio-pmem` … */
+  /** The driver of the region's bus: `ACPI.NFIT`, `e820`, `virtio-pmem` … */
   provider: string | undefined;
-  /** Its bus, `ndbus0`. */
+  /** The region's bus, `ndbus0`. */
   bus: string;
-  /** The platform does not save what is stored now: an NVDIMM of it failed to arm, or somebody set it so. */
+  /** Whether the platform does not save stores: an NVDIMM of the region has failed to arm, or somebody has set it so. */
   readOnly: boolean;
-  /** The NVDIMM of it, `nmem0`, that failed to arm (ndctl's `flag_failed_arm`). */
+  /** The NVDIMM of the region, `nmem0`, that has failed to arm (ndctl's `flag_failed_arm`). */
   failedArm: string | undefined;
   /** The attribute `deep_flush`; undefined for memory that no driver vouches for. */
   deepFlush: string | undefined;
 }
 
-/** Whether what is stored on a device is there after the power was off. */
+/** Whether the bytes on a device survive a power cut. */
 export interface PersistentInfo {
   /**
-   * True: the kernel vouches that what was stored, and flushed as the granularity asks, is there after the power was off.
-   * False: it knows that it is not. Undefined: it does not know.
+   * Whether bytes that were stored, and flushed as the granularity asks, survive a power cut. True: the kernel vouches for it.
+   * False: the kernel knows that they do not. Undefined: the kernel does not know.
    */
   persistent: boolean | undefined;
-  /** What decided that. */
+  /** The evidence for `persistent`. */
   persistenceEvidence: Evidence;
 }
 
@@ -71,7 +72,7 @@ export interface DevdaxInfo extends PersistentInfo {
   path: string;
   /** Its name, `dax1.0`. */
   chardev: string;
-  /** Bytes. 0 of a seed, from which a device is made of what `daxregion.availableSize` has. */
+  /** Bytes. 0 for a seed, from which a device is made that takes its bytes from `daxregion.availableSize`. */
   size: number;
   /** Bytes; offsets and lengths of mappings are multiples of it. */
   align: number | undefined;
@@ -120,7 +121,7 @@ export interface PmemInfo extends PersistentInfo {
   badblocks: BadBlocks[];
   /** What claimed the namespace to give it its mode: `pfn0.0`, `btt0.0`. */
   holder: string | undefined;
-  /** A filesystem on it can be mounted with DAX (`queue/dax`). */
+  /** Whether a filesystem on it can be mounted with DAX (`queue/dax`). */
   dax: boolean;
   region: RegionInfo;
   persistenceDomain: PersistenceDomain;
@@ -135,7 +136,7 @@ export interface BrdInfo extends PersistentInfo {
   size: number;
   /** Bytes. */
   sectorSize: number;
-  /** Only Linux before 4.15. */
+  /** True only on Linux before 4.15. */
   dax: boolean;
 }
 
@@ -160,5 +161,5 @@ export interface MountInfo extends PersistentInfo {
 /** The mount option `dax=`. */
 export type DaxOption = 'always' | 'inode' | 'never';
 
-/** What list() returns: tell the kinds apart by `kind`. */
+/** An element of what list() returns. `kind` tells the kinds apart. */
 export type DeviceInfo = DevdaxInfo | PmemInfo | BrdInfo | MountInfo;

@@ -10,30 +10,31 @@ import { identityAt, look, type PathFacts } from './look.js';
 import { readMounts, unescapeOctal } from './mounts.js';
 import { SystemTree } from './system-tree.js';
 
-/** Who has a device, by what /sys and /proc say. */
+/** The users of a device that /sys and /proc name. */
 export interface DeviceHolders {
-  /** Where it, a partition of it or its whole disk is mounted. */
+  /** The mount points of the device, of a partition of it, or of its whole disk. */
   mountpoints: string[];
-  /** It, a partition of it or its whole disk is swap space. */
+  /** Whether the device, a partition of it or its whole disk is swap space. */
   swap: boolean;
-  /** Devices built on it: device-mapper, md, loop, bcache. */
+  /** The devices that are built on it: device-mapper, md, loop, bcache. */
   holders: string[];
-  /** A devdax device whose memory the kernel has taken (mode `system-ram`). */
+  /** Whether the kernel has taken the memory of a devdax (mode `system-ram`). */
   systemRam: boolean;
 }
 
-/** Who uses a device, and what it carries: nothing is known of the content of a devdax, which read(2) cannot read. */
+/** The users of a device, and what it carries. The content of a devdax is not known, because read(2) cannot read it. */
 export interface DeviceUse extends DeviceHolders, DeviceContent {
-  /** Anything of `DeviceHolders`, or `busy`. */
+  /** Whether anything uses the device: something of `DeviceHolders`, or `busy`. */
   inUse: boolean;
-  /** Another user has opened it exclusively, possibly a mount that this process cannot see. */
+  /** Whether somebody has opened the device exclusively, possibly a mount that this process cannot see. */
   busy: boolean;
 }
 
 /**
- * Whether the block device, devdax device or file at `path` is in use, and what it carries. Opens block devices and
- * files for reading only; libblkid is asked by wipefs, which takes some 10 ms. Throws `DaxError`: `ENOENT` and the like for a path that leads nowhere, `EACCES` when the
- * content may not be read (unreadable is not the same as free), `EINVAL` for what is none of the three.
+ * Tells whether the block device, devdax or file at `path` is in use, and what it carries. Opens block devices and files for
+ * reading only, and asks libblkid by way of wipefs, which takes some 10 ms. Throws `DaxError`: `ENOENT` and the like for a path
+ * that leads nowhere, `EACCES` if the content may not be read (unreadable is not the same as free), and `EINVAL` for other
+ * kinds of files.
  */
 export function deviceUse(path: string): DeviceUse {
   return useOf(look(path, 'deviceUse'), new SystemTree());

@@ -1,4 +1,4 @@
-// Owns doctor(): what a path is, which diagnosis answers for it, and what this user may do with it.
+// Owns doctor(): it finds out what a path is, which diagnosis answers for it, and what this user may do with it.
 
 import { blockNumbered } from './block.js';
 import { devdaxNamed, devdaxNumbered } from './devdax.js';
@@ -18,19 +18,18 @@ import type { Granularity } from '../binding.js';
 import { DaxError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 
-/** What else is asked of `doctor`. */
+/** The options of `doctor`. */
 export interface DoctorOptions {
-  /** Also which page faults of mappings of files (`daxMmap`) this process may serve, whatever the path. Default false. */
+  /** Tell also which page faults of mapped files (`daxMmap`) this process may serve, whatever the path is. Default false. */
   mappings?: boolean | undefined;
 }
 
 const OPTIONS: OptionNames<DoctorOptions> = { mappings: true };
 
 /**
- * Why `path` is or is not DAX, from sysfs and /proc: the verdict, the evidence for it and the command that changes it.
- * A file is opened for reading, because with dax=inode only the file itself tells; where that is not possible, `isDax`
- * may be undefined.
- * Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and for nothing else.
+ * Tells why `path` is or is not DAX: the verdict, the evidence for it from sysfs and /proc, and the command that changes it. It
+ * opens a file for reading, because with dax=inode only the file itself tells; if it may not, `isDax` may be undefined. Throws
+ * `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and nothing else.
  */
 export function doctor(path: string, options: DoctorOptions = {}): Report {
   checkOptions(options, OPTIONS);

@@ -10,9 +10,10 @@ import type { Persistence } from './region-persistence.js';
 import { SystemTree } from './system-tree.js';
 
 /**
- * Every device of this machine that node-dax opens besides ordinary files, and every mount whose files can be DAX.
- * Reads sysfs and /proc only: no library, no process, no right beyond theirs (physical addresses are undefined without
- * the right to read them). Never throws; an empty array on a machine without any, and on systems other than Linux.
+ * Lists every device of this machine that node-dax opens, ordinary files apart, and every mount whose files can be DAX. It
+ * reads sysfs and /proc only, and needs no library, no process and no further rights (physical addresses are undefined without
+ * the right to read them). It never throws. The array is empty on a machine without such devices and on systems other than
+ * Linux.
  */
 export function list(): DeviceInfo[] {
   return listIn(new SystemTree());

@@ -7,18 +7,18 @@ import type { Evidence } from './evidence.js';
 /** Why a path is or is not DAX. */
 export interface Report {
   path: string;
-  /** As `DaxDevice.kind`, and `directory` (the answer is about the files in it) and `other`. */
+  /** The kinds of `DaxDevice.kind`, and `directory`, for which the answer is about the files in it, and `other`. */
   kind: 'devdax' | 'fsdax' | 'file' | 'block' | 'directory' | 'other';
-  /** Loads and stores reach the memory without the page cache. Undefined: it depends on an attribute of the file. */
+  /** Whether loads and stores reach the memory without the page cache; undefined if an attribute of the file decides it. */
   isDax: boolean | undefined;
-  /** What a mapping of it gives; undefined where nothing can be mapped. */
+  /** The granularity that a mapping of it has; undefined if it cannot be mapped. */
   granularity: Granularity | undefined;
-  /** Whether the kernel vouches that what was stored and flushed is there after the power was off; see `list`. */
+  /** Whether bytes that were stored and flushed survive a power cut; see `PersistentInfo`. */
   persistent: boolean | undefined;
   /** The answer in plain words. */
   verdict: string;
   evidence: Evidence[];
-  /** The one command that changes it, where there is one. The verdict says so when it erases data. */
+  /** The one command that changes it, if there is one. The verdict says so if the command erases data. */
   fix?: string;
 }
 

@@ -1,4 +1,4 @@
-// Owns the table of signatures by which a filesystem, partition table, volume or pool on a device is known.
+// Owns the table of signatures by which filesystems, partition tables, volumes and pools are recognised.
 
 import { argumentError } from '../argument-error.js';
 import { types } from 'node:util';
@@ -52,8 +52,8 @@ const TABLE: readonly Row[] = [
 ];
 
 /**
- * What the first `SIGNATURE_LENGTH` bytes of a device belong to, in words; undefined when nothing is recognised, which
- * is no proof that the device is free: `contentOf` knows much more. Fewer bytes are allowed and find less.
+ * Recognises, in words, what the first `SIGNATURE_LENGTH` bytes of a device belong to. Undefined if nothing is recognised,
+ * which does not prove that the device is free: `contentOf` recognises much more. With fewer bytes it recognises less.
  */
 export function signatureOf(bytes: Uint8Array): string | undefined {
   if (!types.isUint8Array(bytes)) throw argumentError('ERR_INVALID_ARG_TYPE', 'bytes must be a Uint8Array');
