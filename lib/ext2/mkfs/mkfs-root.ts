@@ -36,8 +36,6 @@ export interface FirstInodes {
   /** The bytes of the inodes from 1 to `GOOD_OLD_FIRST_INO`. */
   readonly inodes: Uint8Array;
   readonly contents: readonly Content[];
-  /** Blocks that they take from the first data block of group 0 on. */
-  readonly blocks: number;
 }
 
 // lost+found gets its blocks beforehand, so that e2fsck need not allocate any. All of them are direct.
@@ -76,8 +74,8 @@ function pointerBytes(pointers: Uint32Array): Uint8Array {
   return bytes;
 }
 
-/** The first inodes, whose blocks lie from block `first` on. */
-export function firstInodes(sb: Superblock, geometry: Geometry, first: number): FirstInodes {
+/** The first inodes. `take` gives them the next free block. */
+export function firstInodes(sb: Superblock, geometry: Geometry, take: () => number): FirstInodes {
   const { blockSize, inodeSize, hasFileType } = geometry;
   const now = sb.s_mkfs_time;
   const inodes = new Uint8Array(GOOD_OLD_FIRST_INO * inodeSize);
@@ -94,28 +92,29 @@ export function firstInodes(sb: Superblock, geometry: Geometry, first: number): 
     put(ino, { i_mode, i_size, i_size_high, i_links_count, i_blocks: blocks * (blockSize / 512), i_block });
   };
 
-  const root = first;
-  const lostFound = root + 1;
+  const root = take();
   const lostFoundBlocks = Math.min(EXT2_NDIR_BLOCKS, LOST_FOUND_SIZE / blockSize);
-  const dind = lostFound + lostFoundBlocks;
+  const lostFound = Array.from({ length: lostFoundBlocks }, take);
   put(EXT2_BAD_INO, {});
   putFile(EXT2_ROOT_INO, S_IFDIR + 0o755, 3, blockSize, 1, [root]);
-  const lostFoundPointers = Array.from({ length: lostFoundBlocks }, (_, index) => lostFound + index);
-  putFile(GOOD_OLD_FIRST_INO, S_IFDIR + 0o700, 2, lostFoundBlocks * blockSize, lostFoundBlocks, lostFoundPointers);
+  putFile(GOOD_OLD_FIRST_INO, S_IFDIR + 0o700, 2, lostFoundBlocks * blockSize, lostFoundBlocks, lostFound);
   const up = { ino: EXT2_ROOT_INO, name: '..' };
   const rootEntries = [{ ino: EXT2_ROOT_INO, name: '.' }, up, { ino: GOOD_OLD_FIRST_INO, name: 'lost+found' }];
   const contents: Content[] = [
     { block: root, bytes: directoryBlock(blockSize, rootEntries, hasFileType) },
-    { block: lostFound, bytes: directoryBlock(blockSize, [{ ino: GOOD_OLD_FIRST_INO, name: '.' }, up], hasFileType) },
-    ...lostFoundPointers.slice(1).map((block) => ({ block, bytes: emptyDirectoryBlock(blockSize) })),
+    ...lostFound.map((block, index) => ({
+      block,
+      bytes: index === 0 ? directoryBlock(blockSize, [{ ino: GOOD_OLD_FIRST_INO, name: '.' }, up], hasFileType) : emptyDirectoryBlock(blockSize),
+    })),
   ];
-  if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE)) return { inodes, contents, blocks: 1 + lostFoundBlocks };
+  if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE)) return { inodes, contents };
 
   const reserve = reserveOf(sb, geometry);
+  const dind = take();
   const pointers = new Array<number>(DIND).fill(0);
   putFile(EXT2_RESIZE_INO, S_IFREG + 0o600, 1, reserve.size, reserve.count, [...pointers, dind]);
   for (const { block, pointers } of [{ block: dind, pointers: reserve.pointers }, ...reserve.blocks]) {
     contents.push({ block, bytes: pointerBytes(pointers) });
   }
-  return { inodes, contents, blocks: 1 + lostFoundBlocks + 1 };
+  return { inodes, contents };
 }

@@ -99,6 +99,8 @@ interface Plan {
   readonly sb: Superblock;
   readonly geometry: Geometry;
   readonly first: FirstInodes;
+  /** Of each group, how many of its blocks `first` has: those that come first. */
+  readonly taken: readonly number[];
 }
 
 function prepare(device: BlockDevice, options: MkfsOptions): Plan {
@@ -108,10 +110,17 @@ function prepare(device: BlockDevice, options: MkfsOptions): Plan {
   }
   const sb = planOf(device.size, options);
   const geometry = geometryOf(sb, device.size);
-  const first = firstInodes(sb, geometry, dataStart(sb, geometry, 0));
-  if (freeBlocks(sb, geometry, 0) < first.blocks) fail('EINVAL', 'mkfs', `${sb.s_inodes_count} inodes leave no room`);
+  const taken = new Array<number>(geometry.groups).fill(0);
+  const first = firstInodes(sb, geometry, () => {
+    // Tables may leave a group no block, or too few.
+    const group = taken.findIndex((count, index) => count < freeBlocks(sb, geometry, index));
+    if (group < 0) fail('EINVAL', 'mkfs', `${sb.s_inodes_count} inodes leave no room`);
+    const before = taken[group] ?? 0;
+    taken[group] = before + 1;
+    return dataStart(sb, geometry, group) + before;
+  });
   if (options.force !== true) refuseSigned(device);
-  return { sb, geometry, first };
+  return { sb, geometry, first, taken };
 }
 
 function refuseSigned(device: BlockDevice): void {
@@ -153,7 +162,7 @@ function freeBlocks(sb: Superblock, geometry: Geometry, group: number): number {
   return groupStart(geometry, group) + groupBlocks(geometry, group) - dataStart(sb, geometry, group);
 }
 
-function descriptors({ sb, geometry, first }: Plan): Uint8Array {
+function descriptors({ sb, geometry, taken }: Plan): Uint8Array {
   const table = new Uint8Array(geometry.descBlocks * geometry.blockSize);
   for (let group = 0; group < geometry.groups; group++) {
     const bitmaps = bitmapsStart(sb, geometry, group);
@@ -162,7 +171,7 @@ function descriptors({ sb, geometry, first }: Plan): Uint8Array {
       bg_block_bitmap: bitmaps,
       bg_inode_bitmap: bitmaps + 1,
       bg_inode_table: bitmaps + 2,
-      bg_free_blocks_count: freeBlocks(sb, geometry, group) - (isFirst ? first.blocks : 0),
+      bg_free_blocks_count: freeBlocks(sb, geometry, group) - (taken[group] ?? 0),
       bg_free_inodes_count: geometry.inodesPerGroup - (isFirst ? GOOD_OLD_FIRST_INO : 0),
       bg_used_dirs_count: isFirst ? 2 : 0,
       bg_flags: INODES_ZEROED,
@@ -173,17 +182,15 @@ function descriptors({ sb, geometry, first }: Plan): Uint8Array {
 }
 
 // Bits past the end of the group are set, so that nobody takes what is not there.
-function bitmaps({ sb, geometry, first }: Plan, group: number): Uint8Array {
+function bitmaps({ sb, geometry, taken }: Plan, group: number): Uint8Array {
   const { blockSize, inodesPerGroup } = geometry;
   const bytes = new Uint8Array(2 * blockSize).fill(0xff);
   const [blocks, inodes] = [bytes.subarray(0, blockSize), bytes.subarray(blockSize)];
   const free = freeBlocks(sb, geometry, group);
   clearRun(blocks, groupBlocks(geometry, group) - free, free);
   clearRun(inodes, 0, inodesPerGroup);
-  if (group === 0) {
-    setRun(blocks, groupBlocks(geometry, 0) - free, first.blocks);
-    setRun(inodes, 0, GOOD_OLD_FIRST_INO);
-  }
+  setRun(blocks, groupBlocks(geometry, group) - free, taken[group] ?? 0);
+  if (group === 0) setRun(inodes, 0, GOOD_OLD_FIRST_INO);
   return bytes;
 }
 
@@ -207,10 +214,10 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
   const { blockSize, groups } = geometry;
   wipe(device);
   const table = descriptors(plan);
-  const free = Array.from({ length: groups }, (_, group) => freeBlocks(sb, geometry, group));
+  const free = plan.taken.map((count, group) => freeBlocks(sb, geometry, group) - count);
   const complete: Superblock = {
     ...sb,
-    s_free_blocks_count: free.reduce((sum, count) => sum + count, -first.blocks),
+    s_free_blocks_count: free.reduce((sum, count) => sum + count),
     s_free_inodes_count: sb.s_inodes_count - GOOD_OLD_FIRST_INO,
   };
   for (let group = 0; group < groups; group++) {
