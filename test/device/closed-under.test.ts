@@ -1,35 +1,20 @@
 // Closing a device, or unmapping a file, under native work that still uses its memory: nothing is passed off as done.
 
-import { execFileSync } from 'node:child_process';
 import { randomFill } from 'node:crypto';
 import { closeSync, constants, openSync as openFile, read, readSync, write, writeSync, writev } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { deflate, inflateSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { onEveryDevice, scratchPath, type TestDevice } from '../helpers/devices.js';
 import { onEveryGround } from '../helpers/mapped-file.js';
+import { pipe } from '../helpers/pipe.js';
 import { openSync } from 'node-dax';
 
 const MIB = 1024 * 1024;
 // More than a pipe holds: whoever writes it waits for the reader.
 const LENGTH = 2 * MIB;
-
-/** Both ends of a pipe, by which a call of the kernel is held in the middle for as long as the test wants. */
-function pipe(test: Test): { from: number; to: number; at: string } {
-  const path = scratchPath(test);
-  execFileSync('mkfifo', [path]);
-  const both = openFile(path, constants.O_RDWR);
-  const ends = { from: openFile(path, constants.O_RDONLY), to: openFile(path, constants.O_WRONLY), at: path };
-  closeSync(both);
-  test.teardown(() => {
-    closeSync(ends.from);
-    closeSync(ends.to);
-  });
-  return ends;
-}
 
 /** Memory of a device or a mapping, and what takes it away. */
 interface Ground {
@@ -127,70 +112,6 @@ onEveryMemory('work on the pool that is no system call', async (test, ground) =>
   test.equal(inflateSync(await deflating).length, MIB, 'is done');
   await filling;
 });
-
-// A thread with a device of its own, whose view the kernel writes to a pipe.
-const WRITER = `
-  const { write } = require('node:fs');
-  const { parentPort, workerData: { path, options, to, length } } = require('node:worker_threads');
-  const device = require('node-dax').openSync(path, options);
-  write(to, device.view(0, length).fill(0xa5), (error, written) => { parentPort.postMessage({ code: error?.code, written }); });
-  parentPort.once('message', () => { device.closeSync(); parentPort.postMessage('closed'); });`;
-
-interface Written {
-  code?: string;
-  written: number;
-}
-
-for (const whose of ['its own', 'another', 'no'] as const) {
-  onEveryDevice(`a view that a worker has the kernel write, while ${whose} device closes`, async (test, wanted) => {
-    const device = wanted.open();
-    const { from, to, at } = pipe(test);
-    const workerData = { path: wanted.path, options: wanted.needed, to, length: LENGTH };
-    const worker = new Worker(WRITER, { eval: true, execArgv: [], workerData });
-    const piece = Buffer.alloc(64 * 1024);
-    // Once there is a byte, the write has begun; and it cannot have ended.
-    let { bytesRead: seen } = await promisify(read)(from, piece, 0, 1, null);
-    let isTrue = isPattern(piece.subarray(0, seen));
-    if (whose === 'another') device.closeSync();
-    if (whose === 'its own') {
-      worker.postMessage('close');
-      await once(worker, 'message');
-    }
-    const state = { isOver: false };
-    const told = whose === 'no' ? worker.terminate().then(() => []) : once(worker, 'message');
-    const ended = told.finally(() => {
-      state.isOver = true;
-    }) as Promise<Written[]>;
-    // An end of its own, which does not wait for bytes that do not come.
-    const end = openFile(at, constants.O_RDONLY + constants.O_NONBLOCK);
-    test.teardown(() => {
-      closeSync(end);
-    });
-    for (;;) {
-      // Asked before the pipe is: nothing comes after that.
-      const { isOver } = state;
-      let count = 0;
-      try {
-        count = readSync(end, piece, 0, piece.length, null);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-      }
-      isTrue &&= isPattern(piece.subarray(0, count));
-      seen += count;
-      if (isOver && count === 0) break;
-      await new Promise(setImmediate);
-    }
-    test.equal(isTrue, true, 'nothing but what was there was written');
-    const [result] = await ended;
-    if (whose === 'its own') {
-      if (result?.code === undefined) test.ok(seen === result?.written && seen < LENGTH, 'a short count, of what was written');
-      else test.equal(result.code, 'EFAULT');
-    } else {
-      test.equal(seen, LENGTH, 'all of it');
-    }
-    await worker.terminate();
-  });
-}
 
 t.test('a socket that writes from a view', async (test) => {
   const device = openSync(scratchPath(test, '/dev/shm'), { size: 16 * MIB });
