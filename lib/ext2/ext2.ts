@@ -17,8 +17,6 @@ import {
   EXT2_MAGIC,
   EXT2_ROOT_INO,
   EXT2_VALID_FS,
-  S_IFBLK,
-  S_IFCHR,
   S_IFREG,
   typeOf,
   withFlag,
@@ -347,14 +345,24 @@ export class Ext2 {
   stat(inode: Ext2Inode): Ext2Stat;
   stat(inode: Ext2Inode, options?: { readonly nanoseconds: true }): Ext2Stat {
     const at = this.#begin(inode, 'stat');
-    const { ino, mode, nlink, uid, gid, size, sectors, atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation } = at;
-    const device = [S_IFCHR, S_IFBLK].includes(typeOf(mode)) ? decodeDevice(at.map.top) : undefined;
-    const { blockSize: blksize } = this;
-    return {
-      ...{ ino, mode, nlink, uid, gid, device, size, blksize, blocks: sectors },
-      ...{ atimeMs, mtimeMs, ctimeMs, birthtimeMs, flags, generation },
-      ...(options?.nanoseconds === true && at.times),
+    const stat: Ext2Stat = {
+      ino: at.ino,
+      mode: at.mode,
+      nlink: at.nlink,
+      uid: at.uid,
+      gid: at.gid,
+      device: namei.isDevice(at.mode) ? decodeDevice(at.map.top) : undefined,
+      size: at.size,
+      blksize: this.blockSize,
+      blocks: at.sectors,
+      atimeMs: at.atimeMs,
+      mtimeMs: at.mtimeMs,
+      ctimeMs: at.ctimeMs,
+      birthtimeMs: at.birthtimeMs,
+      flags: at.flags,
+      generation: at.generation,
     };
+    return options?.nanoseconds === true ? { ...stat, ...at.times } : stat;
   }
 
   /**

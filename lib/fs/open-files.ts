@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs';
 import { AbortError, loopTurn, RwLock, type Iter } from 'node-dax';
-import { endsWithSlash, hasOpenFlag, joined, SLASH, type FsPath } from './arguments.js';
+import { endsWithSlash, hasOpenFlag, isDots, joined, SLASH, type FsPath } from './arguments.js';
 import type { FsFile, FsInode, MountedFilesystem } from './contract.js';
 import { attempt, attemptAsync, fail, type Call } from './failure.js';
 
@@ -240,10 +240,10 @@ export class OpenFiles {
     let at = path;
     for (let links = 0; links <= MOST_LINKS; links++) {
       const { dir, name } = mounted.resolveParent(at);
-      const isDots = name.every((byte) => byte === DOT) && name.length <= 2;
+      const isOwn = isDots(name);
       // A directory is not made by opening it.
-      if (!isDots && endsWithSlash(at)) fail('EISDIR', call);
-      const inode = isDots ? mounted.resolve(at) : mounted.lookup(dir, name);
+      if (!isOwn && endsWithSlash(at)) fail('EISDIR', call);
+      const inode = isOwn ? mounted.resolve(at) : mounted.lookup(dir, name);
       if (inode === undefined) return { inode: mounted.create(dir, name, mode), isNew: true };
       if (hasOpenFlag(flags, O_EXCL)) fail('EEXIST', call);
       if (!inode.isSymlink || !follow) return { inode, isNew: false };
@@ -253,8 +253,6 @@ export class OpenFiles {
     return fail('ELOOP', call);
   }
 }
-
-const DOT = 0x2e;
 
 function parentOf(path: FsPath): FsPath {
   const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');

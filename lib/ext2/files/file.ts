@@ -113,8 +113,10 @@ export class Ext2File extends DaxFile {
   }
 }
 
-// What has the lock counts a little later.
-function isInUse({ dioCount, ilock }: Inode): boolean {
+// What has the lock counts a little later. Where nothing was ever done there is no lock.
+function isInUse(inode: Inode): boolean {
+  if (inode.activity === undefined) return false;
+  const { dioCount, ilock } = inode;
   if (dioCount > 0 || !ilock.tryExclusive()) return true;
   ilock.releaseExclusive();
   return false;

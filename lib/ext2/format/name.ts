@@ -23,7 +23,11 @@ export function toByteName(name: Name): ByteName {
 
 /** A name that an entry can have. Throws `EINVAL` for an empty one and for a slash or NUL in it, `ENAMETOOLONG`. */
 export function toEntryName(name: Name, syscall: string): ByteName {
-  const bytes = toByteName(name);
+  return checkEntryName(toByteName(name), syscall);
+}
+
+/** As `toEntryName`, of a name in memory. */
+export function checkEntryName(bytes: ByteName, syscall: string): ByteName {
   if (bytes.length > EXT2_NAME_LEN) fail('ENAMETOOLONG', syscall, `a name has at most ${EXT2_NAME_LEN} bytes`);
   if (!isEntryName(bytes)) fail('EINVAL', syscall, 'a name is not empty, and has no slash and no NUL in it');
   return bytes;

@@ -33,6 +33,12 @@ const PERMISSIONS = 0o7777;
 /** The types of what is neither a file, a directory nor a link. */
 export const SPECIAL: readonly number[] = [S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK];
 
+/** Whether something of that mode is the file of a device. */
+export function isDevice(mode: number): boolean {
+  const type = typeOf(mode);
+  return type === S_IFCHR || type === S_IFBLK;
+}
+
 /** The number of a device, of which an inode is the file. */
 export interface DeviceNumber {
   readonly major: number;
@@ -166,9 +172,8 @@ export function mknod(
   device: DeviceNumber | undefined,
   owner?: Owner,
 ): IncoreInode {
-  const isDevice = [S_IFCHR, S_IFBLK].includes(typeOf(mode));
   const fill = (inode: IncoreInode) => {
-    if (!isDevice || device === undefined) return;
+    if (!isDevice(mode) || device === undefined) return;
     for (const [index, word] of encodeDevice(device.major, device.minor).entries()) inode.map.top[index] = word;
   };
   return create(volume, dir, name, mode, owner, fill, 'mknod');

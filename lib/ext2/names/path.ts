@@ -3,7 +3,7 @@
 import { checkDirectory } from './namei.js';
 import { fail } from '../format/error.js';
 import type { IncoreInode } from '../inode/inode.js';
-import { toByteName, toEntryName, type ByteName, type Name } from '../format/name.js';
+import { checkEntryName, toByteName, type ByteName, type Name } from '../format/name.js';
 import { readTarget } from '../inode/symlink.js';
 import type { Volume } from '../volume/volume.js';
 
@@ -53,14 +53,10 @@ function step(volume: Volume, walk: Walk, follow: boolean): void {
   const name = walk.left.pop() as ByteName;
   checkDirectory(walk.at, walk.syscall);
   if (name === '.') return;
-  const next = lookup(volume, walk.at, toEntryName(bytes(name), walk.syscall), walk.syscall);
+  const next = lookup(volume, walk.at, checkEntryName(name, walk.syscall), walk.syscall);
   if (next === undefined) fail('ENOENT', walk.syscall, name);
   if (next.isSymlink && (follow || walk.left.length > 0)) followLink(volume, walk, next);
   else walk.at = next;
-}
-
-function bytes(name: ByteName): Uint8Array {
-  return Buffer.from(name, 'latin1');
 }
 
 function followLink(volume: Volume, walk: Walk, link: IncoreInode): void {
@@ -72,7 +68,11 @@ function followLink(volume: Volume, walk: Walk, link: IncoreInode): void {
 
 /** The inode that a path leads to. A link at its end is followed, or is what is asked for. */
 export function resolve(volume: Volume, path: Name, follow: boolean, syscall: string): IncoreInode {
-  const walk = begin(volume, toByteName(path), syscall);
+  return walkTo(volume, toByteName(path), follow, syscall);
+}
+
+function walkTo(volume: Volume, path: ByteName, follow: boolean, syscall: string): IncoreInode {
+  const walk = begin(volume, path, syscall);
   while (walk.left.length > 0) step(volume, walk, follow);
   return walk.at;
 }
@@ -84,8 +84,8 @@ export function resolveParent(volume: Volume, path: Name, syscall: string): Plac
   // The root has no name.
   if (trimmed === '' && whole !== '') return { dir: volume.inode(ROOT), name: '.' };
   const slash = trimmed.lastIndexOf('/');
-  const name = toEntryName(bytes(trimmed.slice(slash + 1)), syscall);
-  const dir = slash < 0 ? volume.inode(ROOT) : resolve(volume, bytes(`${trimmed.slice(0, slash)}/`), true, syscall);
+  const name = checkEntryName(trimmed.slice(slash + 1), syscall);
+  const dir = slash < 0 ? volume.inode(ROOT) : walkTo(volume, `${trimmed.slice(0, slash)}/`, true, syscall);
   checkDirectory(dir, syscall);
   return { dir, name };
 }
