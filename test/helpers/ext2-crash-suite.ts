@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { Granularity } from 'node-dax';
 import { formatCrashes, seeded, type CrashReport } from 'node-dax/testkit';
 import { Ext2Crashes } from './ext2-crash.js';
 import { mke2fs } from './ext2-image.js';
@@ -22,6 +23,7 @@ export interface CrashKind {
   readonly blockSize: number;
   readonly inodeSize: number;
   readonly synchronous: boolean;
+  readonly granularity?: Granularity;
 }
 
 export function crashImage({ blockSize, inodeSize }: CrashKind): Uint8Array {
@@ -61,12 +63,12 @@ export async function randomCrashes(t: Test, images: number, kinds: readonly Cra
   const crashes = new Ext2Crashes();
   for (let run = 0; crashes.seen.size < images; run++) {
     const kind = kinds[run % kinds.length] as CrashKind;
-    const { blockSize, inodeSize, synchronous } = kind;
+    const { blockSize, inodeSize, synchronous, granularity } = kind;
     const seed = base + run;
     const limits = limitsOf(kind);
     const operations = randomOperations(seeded(seed), new TreeModel(), OPERATIONS, limits);
-    const report = await crashes.run({ image: crashImage(kind), operations, limits, synchronous, seed });
-    const what = `blocks of ${blockSize}, inodes of ${inodeSize}${synchronous ? ', synchronous' : ''}`;
+    const report = await crashes.run({ image: crashImage(kind), operations, limits, synchronous, granularity, seed });
+    const what = `blocks of ${blockSize}, inodes of ${inodeSize}${synchronous ? ', synchronous' : ''}${granularity === 'page' ? ', by pages' : ''}`;
     if (!showCrashes(t, report, what)) break;
   }
   await finishCrashes(t, crashes);

@@ -1,5 +1,6 @@
 // Owns the crash test of ext2: a workload, a filesystem that it is done to, and everything that is asked of what is left.
 
+import type { BlockDevice, Granularity } from 'node-dax';
 import { mount, type Ext2, type Ext2File } from 'node-dax/ext2';
 import { checkCrashes, type CrashReport, type CrashTest, type Random } from 'node-dax/testkit';
 import { E2fsckJudge, type Judged } from './e2fsck.js';
@@ -15,6 +16,8 @@ interface Ext2CrashOptions {
   readonly operations: readonly TreeOperation[];
   /** Mounted so that what returns is durable; else what fsync and sync returned for. */
   readonly synchronous: boolean;
+  /** What the device says it needs, by which ext2 stores. Default: flushed cache lines. */
+  readonly granularity?: Granularity | undefined;
   readonly seed: number;
   readonly limits: TreeLimits;
 }
@@ -73,8 +76,11 @@ export class Ext2Crashes {
   readonly #reclaimed = new E2fsckJudge(true);
 
   async run(options: Ext2CrashOptions): Promise<CrashReport> {
-    const { image, setup = [], operations, synchronous, seed } = options;
-    const mountOptions = { synchronous, owner: OWNER, onWarning: () => undefined };
+    const { image, setup = [], operations, synchronous, granularity = 'cache_line', seed } = options;
+    const mountIt = (device: BlockDevice) => {
+      Object.defineProperty(device, 'granularity', { value: granularity });
+      return mount(device, { synchronous, owner: OWNER, onWarning: () => undefined });
+    };
     const model = new TreeModel();
     for (const operation of setup) model.apply(operation);
     const trees = [model.tree];
@@ -91,7 +97,7 @@ export class Ext2Crashes {
       size: image.byteLength,
       make(device) {
         device.writeSync(image, 0);
-        const fs = mount(device, mountOptions);
+        const fs = mountIt(device);
         for (const operation of setup) applyTo(fs, operation);
         fs.sync();
         files = new OpenFiles(fs);
@@ -107,7 +113,7 @@ export class Ext2Crashes {
           }
         },
       })),
-      mount: (device) => mount(device, mountOptions),
+      mount: mountIt,
       check(fs, { completed, isUnderway }) {
         last = operations.slice(Math.max(0, completed - 2), completed + 1).map(describeOperation).join(', ');
         history.check(treeOf(fs), completed, isUnderway);

@@ -100,6 +100,11 @@ export class Directory implements Linked<Directory> {
    * entry on return, and before it nothing of it is seen.
    */
   add(name: ByteName, target: IncoreInode): void {
+    this.place(name, target)();
+  }
+
+  /** As `add`, but nothing of the entry is seen before what this returns is called, which comes before any other change. */
+  place(name: ByteName, target: IncoreInode): () => void {
     this.#dropIndex();
     this.#loaded();
     const needed = direntLength(name.length);
@@ -108,9 +113,15 @@ export class Directory implements Linked<Directory> {
     const slot = block.roomiest;
     if (block.room < needed) throw this.#corrupt('has no room where there was', block.start);
     const used = block.usedAt(slot);
-    const offset = used === 0 ? this.#reuse(block, slot, name, target) : this.#split(block, slot, used, name, target);
-    block.added(offset);
-    this.#index?.add(hashOf(name), block.start + offset);
+    const offset = used === 0 ? slot : this.#freeIn(block, slot, used, needed);
+    if (used === 0) this.#stageInUnused(block, slot, name, target);
+    else this.#stageInFree(block, offset, slot, name, target);
+    return () => {
+      if (used === 0) this.#showUnused(block, slot, target);
+      else this.#split(block, slot, offset);
+      block.added(offset);
+      this.#index?.add(hashOf(name), block.start + offset);
+    };
   }
 
   /** Removes an entry, durably on return. */
@@ -251,9 +262,17 @@ export class Directory implements Linked<Directory> {
     return (this.#block = block);
   }
 
+  #stage(block: DirBlock, offset: number, length: number): void {
+    this.#bring(() => { this.inode.sb.medium.stage(block.pos + offset, block.bytes.subarray(offset, offset + length)); });
+  }
+
   #store(block: DirBlock, offset: number, length: number): void {
+    this.#bring(() => { this.inode.sb.medium.store(block.pos + offset, block.bytes.subarray(offset, offset + length)); });
+  }
+
+  #bring(store: () => void): void {
     try {
-      this.inode.sb.medium.store(block.pos + offset, block.bytes.subarray(offset, offset + length));
+      store();
     } catch (error) {
       // Memory must not have what the medium has not.
       this.#forget();
@@ -291,25 +310,34 @@ export class Directory implements Linked<Directory> {
   }
 
   // The unused slot keeps its length, and its inode comes last.
-  #reuse(block: DirBlock, offset: number, name: ByteName, target: IncoreInode): number {
+  #stageInUnused(block: DirBlock, offset: number, name: ByteName, target: IncoreInode): void {
     this.#put(block, offset, block.recLenAt(offset), name, target);
-    this.#store(block, offset + NAME_LEN_AT, direntLength(name.length) - NAME_LEN_AT);
-    this.#store(block, offset + INODE_AT, 4);
-    return offset;
+    block.view.setUint32(offset + INODE_AT, 0, true);
+    this.#stage(block, offset + NAME_LEN_AT, direntLength(name.length) - NAME_LEN_AT);
   }
 
-  // The entry is made in the free part of another, whose rec_len then lets it be seen. At a multiple of 8, if there is
-  // room, so that its header can be replaced by one store.
-  #split(block: DirBlock, slot: number, used: number, name: ByteName, target: IncoreInode): number {
-    const needed = direntLength(name.length);
+  #showUnused(block: DirBlock, offset: number, target: IncoreInode): void {
+    block.view.setUint32(offset + INODE_AT, target.ino, true);
+    this.#store(block, offset + INODE_AT, 4);
+  }
+
+  // Where in the free part of another an entry is made: at a multiple of 8, if there is room, so that its header can be
+  // replaced by one store.
+  #freeIn(block: DirBlock, slot: number, used: number, needed: number): number {
     const end = slot + block.recLenAt(slot);
     const aligned = Math.ceil((slot + used) / 8) * 8;
-    const offset = end - aligned >= needed ? aligned : slot + used;
-    this.#put(block, offset, end - offset, name, target);
-    this.#store(block, offset, needed);
+    return end - aligned >= needed ? aligned : slot + used;
+  }
+
+  #stageInFree(block: DirBlock, offset: number, slot: number, name: ByteName, target: IncoreInode): void {
+    this.#put(block, offset, slot + block.recLenAt(slot) - offset, name, target);
+    this.#stage(block, offset, direntLength(name.length));
+  }
+
+  // The rec_len of the other lets it be seen.
+  #split(block: DirBlock, slot: number, offset: number): void {
     block.view.setUint16(slot + REC_LEN_AT, offset - slot, true);
     this.#store(block, slot + REC_LEN_AT, 2);
-    return offset;
   }
 
   // One more block, with an unused entry. It is on the medium, then pointed to, then within the size.

@@ -161,7 +161,6 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's until `store`. */
   static make(home: Home, ino: number, mode: number): IncoreInode {
     const inode = new IncoreInode(home, ino, 0, mode, 0);
-    inode.#map = new BlockMap(home.sb, home.blocks, ino, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0);
     inode.generation = Math.floor(Math.random() * 2 ** 32);
     inode.atimeMs = inode.mtimeMs = inode.ctimeMs = Date.now();
     if (inode.hasExtra) {
@@ -270,7 +269,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     this.#blocks.flush();
     this.#map?.storeIndirect();
     const image = this.#encode();
-    if (this.#isNew) this.#storeUnused(image);
+    if (this.#isNew) this.#stageUnused(image);
     // The halves of a size beyond 4 GiB cannot change at once: between them it is too large, never too small.
     image.put(POINTERS, image.size);
     image.put(0, POINTERS);
@@ -404,6 +403,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   }
 
   #loadPointers(): number[] {
+    if (this.#isNew) return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     const view = new DataView(this.sb.medium.load(this.#pos + POINTERS, EXT2_N_BLOCKS * 4).buffer);
     const top: number[] = [];
     for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(4 * index, true));
@@ -465,10 +465,10 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   }
 
   // A mode and links of 0 say that it is no one's. All of the rest can be there before them.
-  #storeUnused(image: InodeImage): void {
+  #stageUnused(image: InodeImage): void {
     image.next.setUint16(MODE, 0, true);
     image.next.setUint16(LINKS, 0, true);
-    image.store();
+    image.stage();
     this.#isNew = false;
     image.next.setUint16(MODE, this.mode, true);
     image.next.setUint16(LINKS, this.nlink, true);

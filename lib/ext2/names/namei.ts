@@ -157,8 +157,9 @@ export function create(
     throw error;
   }
   inode.nlink = 1;
+  const show = directory.place(name, inode);
   volume.store(inode);
-  directory.add(name, inode);
+  show();
   now(dir, volume);
   return inode;
 }

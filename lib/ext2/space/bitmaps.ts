@@ -35,7 +35,8 @@ export class Bitmaps {
   readonly #sb: Super;
   readonly #kind: BitmapKind;
   readonly #loaded: (Bitmap | undefined)[] = [];
-  readonly #dirty = new Set<Bitmap>();
+  // Each once.
+  readonly #dirty: Bitmap[] = [];
   /** The clear bits of all groups: what the descriptors say, corrected when a bitmap is loaded. */
   free: number;
 
@@ -80,17 +81,16 @@ export class Bitmaps {
     return true;
   }
 
-  /** Makes what is taken durable, before anything points there. What is free again comes along. */
+  /** Makes what is taken durable before the next store, which may point there. What is free again comes along. */
   flush(): void {
-    if (this.#dirty.size === 0) return;
     const { medium, blockSize } = this.#sb;
-    for (const bitmap of this.#dirty) {
+    for (let bitmap = this.#dirty.at(-1); bitmap !== undefined; bitmap = this.#dirty.at(-1)) {
       const pos = this.#kind.blockOf(bitmap.group) * blockSize;
-      medium.store(pos + bitmap.dirtyFrom, bitmap.bits.subarray(bitmap.dirtyFrom, bitmap.dirtyTo));
+      medium.stage(pos + bitmap.dirtyFrom, bitmap.bits.subarray(bitmap.dirtyFrom, bitmap.dirtyTo));
       bitmap.dirtyFrom = blockSize;
       bitmap.dirtyTo = 0;
+      this.#dirty.pop();
     }
-    this.#dirty.clear();
   }
 
   /** Loads every bitmap, so that all counts are what the bitmaps say. */
@@ -99,11 +99,11 @@ export class Bitmaps {
   }
 
   #changed(bitmap: Bitmap, from: number, count: number, freed: number): void {
+    if (bitmap.dirtyTo === 0) this.#dirty.push(bitmap);
     bitmap.dirtyFrom = Math.min(bitmap.dirtyFrom, Math.floor(from / 8));
     bitmap.dirtyTo = Math.max(bitmap.dirtyTo, Math.ceil((from + count) / 8));
     bitmap.free += freed;
     this.free += freed;
     this.#sb.groups.set(this.#kind.countName, bitmap.group, bitmap.free);
-    this.#dirty.add(bitmap);
   }
 }

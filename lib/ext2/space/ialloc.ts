@@ -44,7 +44,7 @@ export class InodeAllocator {
     this.#bitmaps.flush();
   }
 
-  /** Takes an inode for something in the directory `parent`; durably so on return. Throws `ENOSPC`. */
+  /** Takes an inode for something in the directory `parent`; durably so before the next store. Throws `ENOSPC`. */
   allocate(parent: number, isDirectory: boolean): number {
     const { groups, geometry } = this.#sb;
     const preferred = isDirectory ? this.#groupForDirectory(parent) : this.#groupForFile(parent);

@@ -47,9 +47,9 @@ export class InodeImage {
     this.#nextBytes.fill(0);
   }
 
-  /** Stores all of it. */
-  store(): void {
-    this.#medium.store(this.#pos, this.#nextBytes);
+  /** Stages all of it. */
+  stage(): void {
+    this.#medium.stage(this.#pos, this.#nextBytes);
     this.#foundBytes.set(this.#nextBytes);
   }
 
