@@ -100,6 +100,10 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   isDeleted = false;
   /** It is in memory no more: another object may stand for the inode, and this one is not to be used. */
   isForgotten = false;
+  /** It came again soon after it was forgotten. */
+  isKept = false;
+  /** The next in its row of an `InodeTable`. */
+  nextInRow: IncoreInode | undefined;
   newer: IncoreInode | undefined;
   older: IncoreInode | undefined;
   /** The bytes that it was last counted with. */
