@@ -14,6 +14,8 @@ export type DaxErrorReason =
   | 'DEVICE_FULL'
   | 'DEVICE_IN_USE'
   | 'DEVICE_NOT_FOUND'
+  | 'DEVICE_REMOVED'
+  | 'DRIVER_BROKEN'
   | 'FAMFS_MODE'
   | 'FIXED_SIZE'
   | 'GRANULARITY_NOT_SUPPORTED'

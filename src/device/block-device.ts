@@ -59,7 +59,7 @@ export interface DeviceLock {
 }
 
 /** A device whose pages can be mapped: what `open` gives. */
-export interface MappableDevice {
+export interface MappableDevice extends BlockDevice {
   /** The path by which it was opened. */
   readonly path: string;
   readonly kind: DeviceKind;
@@ -78,6 +78,8 @@ export interface MappableDevice {
 export interface Backing {
   readonly device: MappableDevice;
   readonly pos: number;
+  /** How many of the bytes that were asked for lie together there, from the first on. Default: all. */
+  readonly length?: number | undefined;
 }
 
 /**
@@ -95,6 +97,10 @@ export interface BlockDevice {
   readonly pageOffset?: number | undefined;
   /** Whether bytes that were stored and flushed survive a power cut; undefined if that is not known. */
   readonly persistent?: boolean | undefined;
+  /** Nothing can be stored on it, so that no file on it is mapped to be stored to. Default false. */
+  readonly readOnly?: boolean | undefined;
+  /** The least bytes that are mapped at once, if not all of it lies on one device. Default: the alignment of what `backing` names. */
+  readonly pageSize?: number | undefined;
   /** Direct access by the rules DA-1 to DA-8. `sector` is in 512-byte units, `size` in bytes. */
   directAccess(sector: Bytes, size: Bytes): DirectAccess;
   /** Reads, and returns the bytes read: fewer at the end of the device or before a bad page, 0 at the end. */
@@ -114,8 +120,8 @@ export interface BlockDevice {
   /** Makes stores to the range durable: `flush`, then `drain`. */
   persist(pos: Bytes, length: Bytes): void;
   /**
-   * The open device, and the position on it, where these bytes lie, so that its pages can be mapped. `daxMmap` of files on a
-   * device without it is `EOPNOTSUPP`.
+   * The open device, and the position on it, where these bytes lie, so that its pages can be mapped: for all of them, or for as
+   * many as lie together. `daxMmap` of files on a device without it is `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;
   /**
@@ -179,7 +185,7 @@ export function bdevDirectAccess(
   }
   const answer = op(wanted.sector, wanted.size);
   if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${wanted.sector}`);
-  if (answer.bytes % PAGE_SIZE !== 0) refuse('ENXIO', `the driver gave ${answer.bytes} bytes, not whole pages`);
+  if (answer.bytes % PAGE_SIZE !== 0) refuse('ENXIO', `DA-1: the driver gave ${answer.bytes} bytes, not whole pages`, 'DRIVER_BROKEN');
   return new Clipped(answer, Math.min(answer.bytes, wanted.size));
 }
 

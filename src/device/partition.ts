@@ -31,6 +31,8 @@ class Partition implements BlockDevice {
   readonly granularity: Granularity;
   readonly pageOffset: number;
   readonly persistent: boolean | undefined;
+  readonly readOnly: boolean | undefined;
+  readonly pageSize: number | undefined;
   readonly #device: BlockDevice;
   readonly #startSector: number;
   readonly #start: number;
@@ -43,6 +45,8 @@ class Partition implements BlockDevice {
     this.granularity = device.granularity;
     this.pageOffset = (this.#start + (device.pageOffset ?? 0)) % PAGE_SIZE;
     this.persistent = device.persistent;
+    this.readOnly = device.readOnly;
+    this.pageSize = device.pageSize;
   }
 
   directAccess(sector: Bytes, size: Bytes): DirectAccess {

@@ -2,7 +2,7 @@
 
 import { threadId } from 'node:worker_threads';
 import { addon, type FaultMode, type NativeFile } from '../binding.js';
-import { backingOf, type Backing, type BlockDevice } from '../device/block-device.js';
+import { backingOf, type Backing, type BlockDevice, type MappableDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
 import { alignFix } from '../device/align-fix.js';
@@ -30,6 +30,18 @@ export interface OwnView {
 }
 
 type Run = Parameters<VmArea['insert']>;
+
+// Pages that lie together on one open device.
+interface Piece {
+  readonly page: number;
+  readonly pages: number;
+  readonly device: MappableDevice;
+  readonly at: number;
+}
+
+// What faultCompare says.
+const OTHER = 1;
+const SAME = 2;
 
 // What a fault handler has inserted into a MAP_SYNC file, whose blocks may be seen only once they are durable.
 interface Pending {
@@ -384,9 +396,10 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   #data(...[first, count, bdev, pos, readOnly]: Run): void {
     this.#noticeEnd();
-    const backing = this.#backing(count, bdev, pos);
     if (bdev.granularity !== 'byte') this.#isVolatile = true;
-    this.#check(addon().faultKnow(this.#file, first, count, backing.device.handle, backing.pos, readOnly));
+    for (const { page, pages, device, at } of this.#pieces(first, count, bdev, pos)) {
+      this.#check(addon().faultKnow(this.#file, page, pages, device.handle, at, readOnly));
+    }
   }
 
   // Tells the fault service of what lies elsewhere now, once the filesystem has made that durable (MS-2).
@@ -414,17 +427,29 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   // Compares a run with what the service knows of its pages.
-  #compare(...[first, count, bdev, pos, readOnly]: Run): 'nothing' | 'other' | 'same' | undefined {
-    const backing = this.#backing(count, bdev, pos);
-    const known = addon().faultCompare(this.#file, first, count, backing.device.handle, backing.pos, readOnly);
-    this.#check(known);
-    return (['nothing', 'other', 'same'] as const)[known];
+  #compare(...[first, count, bdev, pos, readOnly]: Run): 'nothing' | 'other' | 'same' {
+    let isSame = true;
+    for (const { page, pages, device, at } of this.#pieces(first, count, bdev, pos)) {
+      const known = addon().faultCompare(this.#file, page, pages, device.handle, at, readOnly);
+      this.#check(known);
+      if (known === OTHER) return 'other';
+      isSame &&= known === SAME;
+    }
+    return isSame ? 'same' : 'nothing';
   }
 
-  #backing(count: number, bdev: BlockDevice, pos: number): Backing {
-    const backing = backingOf(bdev, pos, count * this.pageSize);
-    if (backing.pos % this.pageSize !== 0) throw unaligned(backing, this.pageSize);
-    return backing;
+  // A device may be made of others: what lies together on one of them is a piece.
+  *#pieces(first: number, count: number, bdev: BlockDevice, pos: number): Generator<Piece> {
+    for (let done = 0; done < count; ) {
+      const wanted = (count - done) * this.pageSize;
+      const backing = backingOf(bdev, pos + done * this.pageSize, wanted);
+      const { device, pos: at, length = wanted } = backing;
+      const pages = Math.floor(Math.min(length, wanted) / this.pageSize);
+      if (at % this.pageSize !== 0 || pages === 0) throw unaligned(backing, this.pageSize);
+      if (this.#durably !== undefined && !device.mapSync) throw withoutMapSync(device.path);
+      yield { page: first + done, pages, device, at };
+      done += pages;
+    }
   }
 
   #hole(first: number, count: number): void {
@@ -455,6 +480,11 @@ function unaligned({ device, pos }: Backing, pageSize: number): DaxError {
       `the device maps ${pageSize} bytes at a time, and the file's block does not begin at a multiple of that: ` +
       `use ${alignFix(device.path)}`,
   });
+}
+
+function withoutMapSync(path: string): DaxError {
+  const hint = `some of the file lies on ${path}, which has no \`mapSync\`: map without it, and fsync after \`persist\``;
+  return new DaxError({ errno: 'EOPNOTSUPP', syscall: 'mmap', reason: 'NO_MAP_SYNC', hint });
 }
 
 /** The error for an errno of the service. */

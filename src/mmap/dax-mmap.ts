@@ -74,7 +74,7 @@ function checkedFlags(flags: number): { flags: number; isSynchronous: boolean } 
 
 /** Bytes in a page of mappings of files on `bdev`. */
 function pageSizeOf(bdev: BlockDevice): number {
-  return Math.max(PAGE_SIZE, backingOf(bdev, 0, PAGE_SIZE).device.alignment);
+  return bdev.pageSize ?? Math.max(PAGE_SIZE, backingOf(bdev, 0, PAGE_SIZE).device.alignment);
 }
 
 // Where the first page lies modulo 2 MiB: addresses that follow it can have huge pages.
@@ -123,8 +123,8 @@ export function daxMmap(
     fail(inode, 'EACCES', { reason: 'READ_ONLY', hint: 'the filesystem is read-only: map with prot PROT_READ' });
   }
   const { device } = backingOf(inode.sb.bdev, 0, PAGE_SIZE);
-  if (stores && device.readOnly) {
-    fail(inode, 'EACCES', { reason: 'READ_ONLY', hint: 'the device was opened read-only: map with prot PROT_READ' });
+  if (stores && (inode.sb.bdev.readOnly === true || device.readOnly)) {
+    fail(inode, 'EACCES', { reason: 'READ_ONLY', hint: 'the device is read-only, or was opened so: map with prot PROT_READ' });
   }
   if (flags === MAP_PRIVATE && device.kind === 'devdax') {
     fail(inode, 'EINVAL', { reason: 'DEVDAX_PRIVATE', hint: 'a devdax can only be mapped shared' });

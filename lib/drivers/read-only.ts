@@ -1,0 +1,20 @@
+// Owns the driver that lets nothing be stored.
+
+import { blockDevice, DaxError, lockDevice, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
+
+/**
+ * `device`, to be read: stores are `EROFS`, files on it are mapped to be read alone, and no window is given, because a stray
+ * store would go through it. It is locked as a reader locks. Closing it leaves `device` open.
+ */
+export function readOnly(device: BlockDevice): DriverDevice {
+  return blockDevice({
+    sectors: Math.floor(device.size / SECTOR_SIZE),
+    readOnly: true,
+    directAccess: (sector, size) => device.directAccess(sector, size),
+    backing: (pos) => ({ device, pos }),
+    lock(mode, pos, length) {
+      if (mode === 'shared') return lockDevice(device, mode, pos, length);
+      throw new DaxError({ errno: 'EROFS', syscall: 'lock', reason: 'READ_ONLY', hint: 'only those share it who read' });
+    },
+  });
+}

@@ -1,0 +1,20 @@
+// Owns what several devices are together, where one is made of them.
+
+import { PAGE_SIZE, type BlockDevice, type Driver, type Granularity } from 'node-dax';
+
+const COARSENESS: readonly Granularity[] = ['byte', 'cache_line', 'page'];
+
+function pageSizeOf(device: BlockDevice): number {
+  return device.pageSize ?? device.backing?.(0, PAGE_SIZE).device.alignment ?? PAGE_SIZE;
+}
+
+/** The largest page that one of them maps, the coarsest granularity, and whether all of them are persistent. */
+export function together(devices: readonly BlockDevice[]): Pick<Driver, 'granularity' | 'persistent'> & { pageSize: number } {
+  const { persistent } = devices.find((device) => device.persistent !== true) ?? { persistent: true };
+  const isLost = devices.some((device) => device.persistent === false);
+  return {
+    pageSize: Math.max(PAGE_SIZE, ...devices.map(pageSizeOf)),
+    granularity: COARSENESS[Math.max(...devices.map(({ granularity }) => COARSENESS.indexOf(granularity)))],
+    persistent: isLost ? false : persistent,
+  };
+}

@@ -1,0 +1,35 @@
+// Owns memory that nobody else has: an open file without a name, which is gone when it is closed.
+
+import { randomBytes } from 'node:crypto';
+import { existsSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DaxDevice } from './device.js';
+import { openSync } from './open.js';
+import { checkOptions } from '../options.js';
+import { toBytes, type Bytes } from '../units.js';
+
+export interface ScratchOptions {
+  /** Memory is taken when it is stored to, and not now: `EIO` where there is none then. Default false. */
+  sparse?: boolean | undefined;
+}
+
+const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/**
+ * A device of `size` bytes of zeros that is gone when it is closed: memory (tmpfs, where /dev/shm is one) that can be mapped.
+ * Throws as `openSync` does: `ENOSPC` where there is no room.
+ */
+export function openScratch(size: Bytes, options: ScratchOptions = {}): DaxDevice {
+  checkOptions(options, { sparse: true });
+  const path = join(FOLDER, `node-dax-scratch-${process.pid}-${randomBytes(6).toString('hex')}`);
+  if (options.sparse !== true) return unnamed(path, openSync(path, { size }));
+  writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+  truncateSync(path, toBytes(size, 'size'));
+  return unnamed(path, openSync(path));
+}
+
+function unnamed(path: string, device: DaxDevice): DaxDevice {
+  unlinkSync(path);
+  return device;
+}
