@@ -1,11 +1,17 @@
 // Owns what several devices are together, where one is made of them.
 
-import { PAGE_SIZE, type BlockDevice, type Driver, type Granularity } from 'node-dax';
+import { DaxError, PAGE_SIZE, type BlockDevice, type Driver, type Granularity } from 'node-dax';
 
 const COARSENESS: readonly Granularity[] = ['byte', 'cache_line', 'page'];
 
+// What cannot be mapped has pages of no other size.
 function pageSizeOf(device: BlockDevice): number {
-  return device.pageSize ?? device.backing?.(0, PAGE_SIZE).device.alignment ?? PAGE_SIZE;
+  try {
+    return device.pageSize ?? device.backing?.(0, PAGE_SIZE).device.alignment ?? PAGE_SIZE;
+  } catch (error) {
+    if (error instanceof DaxError && error.reason === 'NOT_MAPPABLE') return PAGE_SIZE;
+    throw error;
+  }
 }
 
 /** The largest page that one of them maps, the coarsest granularity, and whether all of them are persistent. */

@@ -198,7 +198,7 @@ t.test('unplugged while copies are under way, they end: with what had moved, or 
   const MIB = 1024 * 1024;
   for (const backed of [true, false]) {
     const { driver, below } = passThrough(64 * MIB);
-    const device = blockDevice(backed ? driver : { sectors: driver.sectors, directAccess: driver.directAccess, release: () => { below.closeSync(); } });
+    const device = blockDevice(backed ? driver : { sectors: driver.sectors, directAccess: (sector, wanted) => driver.directAccess(sector, wanted), release: () => { below.closeSync(); } });
     const buffer = Buffer.alloc(64 * MIB);
     const reads = [device.read(buffer, 0), device.read(Buffer.alloc(10), 0), device.write(buffer.subarray(MIB), 5)];
     device.unplug();
