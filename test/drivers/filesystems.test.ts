@@ -14,6 +14,8 @@ import { randomOperations } from '../helpers/random-tree.js';
 import { TreeModel, type Tree } from '../helpers/tree-model.js';
 
 const MIB = 1024 * 1024;
+// The kit takes seconds on each: all of it, with power cuts, is for the long run, as are the others' crash tests.
+const isLong = process.env['NODE_DAX_TEST_DRIVERS'] === 'all';
 // What drivers make their sizes of.
 const UNIT = 128 * 1024;
 
@@ -27,7 +29,7 @@ t.test('ext2: a tree of files is found again, checked, and shown to e2fsck', (pa
     const model = new TreeModel();
     const limits = { blockSize: 4096, largestWrite: 60_000, blocks: 40, attributes: true };
     const fs = mount(device, { owner: { uid: 0, gid: 0 } });
-    for (const operation of randomOperations(seeded(7), model, 200, limits)) applyTo(fs, operation);
+    for (const operation of randomOperations(seeded(7), model, 100, limits)) applyTo(fs, operation);
     fs.unmount();
     const again = mount(device, { readOnly: true });
     test.strictSame(inWords(treeOf(again)), inWords(model.tree));
@@ -48,7 +50,7 @@ function underTest(fs: TinyFs, over: (device: BlockDevice) => BlockDevice): File
     unlink: (name) => { fs.unlink(name); },
     freeBlocks: () => fs.freeBlocks(),
     lookup: (name) => fs.lookup(name)?.inode,
-    mount: (device) => underTest(TinyFs.mount(over(device)), over),
+    ...(isLong && { mount: (device) => underTest(TinyFs.mount(over(device)), over) }),
   };
 }
 
@@ -64,7 +66,8 @@ function parts(device: BlockDevice): (size: number) => BlockDevice {
 
 /** What makes a driver over a device: drivers that lie on something. */
 function overs(test: Test): [string, (device: BlockDevice, size: number) => DriverDevice][] {
-  return DRIVERS.filter(([, , isOver]) => isOver).map(([name, make]) => [name, (device, size) => make(test, size, parts(device))]);
+  const chosen = DRIVERS.filter(([name, , isOver]) => isOver && (isLong || name === 'striped'));
+  return chosen.map(([name, make]) => [name, (device, size) => make(test, size, parts(device))]);
 }
 
 t.test("the test kit finds nothing in the tutorial's filesystem", async (parent) => {
@@ -75,7 +78,7 @@ t.test("the test kit finds nothing in the tutorial's filesystem", async (parent)
         TinyFs.mkfs(driver);
         return underTest(TinyFs.mount(driver), (image) => over(image, image.size - UNIT));
       };
-      const report = await checkFilesystem(make, { seed: 3, operations: 100, blockDeviceSize: 2 * MIB });
+      const report = await checkFilesystem(make, { operations: 100, blockDeviceSize: 2 * MIB });
       test.ok(report.ok, format(report));
     });
   }
