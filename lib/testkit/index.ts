@@ -1,4 +1,4 @@
-// The public interface of node-dax/testkit: a test kit for those who write filesystems on node-dax.
+// The public interface of node-dax/testkit: a test kit for those who write filesystems and drivers on node-dax.
 
 export {
   checkCrashes,
@@ -10,9 +10,11 @@ export {
   type CrashTestOptions,
   type Moment,
 } from './check-crashes.js';
+export { checkDriver, type CheckDriverOptions } from './check-driver.js';
 export { checkFilesystem, type CheckOptions } from './check-filesystem.js';
 export type { FilesystemUnderTest, FileUnderTest, MakeFilesystem } from './contract.js';
 export { crashImages, type CrashImage, type CrashImageOptions } from './crash-images.js';
+export type { MakeDriver } from './driver-session.js';
 export { MemoryDevice } from './memory-device.js';
 export { seeded, type Random } from './random.js';
 export { GARBAGE, RecordingDevice } from './recording-device.js';

@@ -6,7 +6,7 @@ export interface Check {
   readonly rule: string;
   /** What must hold. */
   readonly title: string;
-  readonly status: 'passed' | 'failed' | 'skipped';
+  readonly status: 'passed' | 'failed' | 'skipped' | 'warned';
   /** Not failed. */
   readonly ok: boolean;
   /** What was seen, or why the check was skipped. */
@@ -19,12 +19,12 @@ export interface Check {
 export interface Report {
   /** No check failed. */
   readonly ok: boolean;
-  /** Give it to `checkFilesystem` to run the same again. */
+  /** Give it to `checkFilesystem`, or `checkDriver`, to run the same again. */
   readonly seed: number;
   readonly checks: readonly Check[];
 }
 
-const MARKS = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' } as const;
+const MARKS = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip', warned: 'warn' } as const;
 
 function lines({ rule, title, status, detail, seed, sequence }: Check): string[] {
   const head = `${MARKS[status]} ${rule.padEnd(6)} ${title}`;
@@ -36,6 +36,7 @@ function lines({ rule, title, status, detail, seed, sequence }: Check): string[]
 /** The report as text: a line for each check, under it what was seen, and the counts at the end. */
 export function format(report: Report): string {
   const count = (wanted: Check['status']) => report.checks.filter(({ status }) => status === wanted).length;
-  const summary = `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped, seed ${report.seed}`;
+  const warned = count('warned') === 0 ? '' : `, ${count('warned')} warned`;
+  const summary = `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped${warned}, seed ${report.seed}`;
   return [...report.checks.flatMap(lines), summary, ''].join('\n');
 }
