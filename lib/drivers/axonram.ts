@@ -1,6 +1,6 @@
 // Owns the driver of a bank of memory with error correction, as axonram had it for the DDR2 of a Cell blade's controller.
 
-import { argumentError, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes } from 'node-dax';
+import { argumentError, checkOptions, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes } from 'node-dax';
 
 /** Where the bank lies. */
 export interface BankOptions {
@@ -65,6 +65,7 @@ export class AxonRam extends DriverDevice {
 
 /** A bank of memory at an offset of `device`: flat, so that an answer is all that is left of it. Closing it leaves `device` open. */
 export function axonram(device: BlockDevice, options: BankOptions = {}): AxonRam {
+  checkOptions(options, { pos: true, size: true });
   const start = Number(options.pos ?? 0);
   const size = Number(options.size ?? device.size - start - ((device.size - start) % PAGE_SIZE));
   if (!(start >= 0 && size > 0 && start % PAGE_SIZE === 0 && size % PAGE_SIZE === 0 && start + size <= device.size)) {

@@ -1,6 +1,6 @@
 // Owns the driver of a RAM disk whose pages come into being when they are first accessed, as brd's do.
 
-import { argumentError, DaxError, DriverDevice, lockDevice, openScratch, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes, type DaxDevice } from 'node-dax';
+import { argumentError, checkOptions, DaxError, DriverDevice, lockDevice, openScratch, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes, type DaxDevice } from 'node-dax';
 import { PageTable } from './page-table.js';
 
 /** How large it looks, and how large it gets. */
@@ -79,6 +79,7 @@ export class RamDisk extends DriverDevice {
       sectors: size / SECTOR_SIZE,
       granularity: 'byte',
       persistent: false,
+      pageSize: PAGE_SIZE,
       directAccess(sector) {
         const page = (sector * SECTOR_SIZE) / PAGE_SIZE;
         const at = pages.at(page);
@@ -123,6 +124,7 @@ export class RamDisk extends DriverDevice {
 
 /** A RAM disk. Closing it gives its memory back. Throws `RangeError` for sizes that are none. */
 export function brd(options: BrdOptions): RamDisk {
+  checkOptions(options, { size: true, memory: true });
   const size = Number(options.size);
   const memory = Number(options.memory ?? size);
   for (const bytes of [size, memory]) {

@@ -1,6 +1,6 @@
 // Owns the driver that deals chunks out to devices in turn, as the device mapper's striped target and RAID 0 do.
 
-import { argumentError, blockDevice, lockRanges, SECTOR_SIZE, type BlockDevice, type Bytes, type DriverDevice, type Place } from 'node-dax';
+import { argumentError, checkOptions, blockDevice, lockRanges, SECTOR_SIZE, type BlockDevice, type Bytes, type DriverDevice, type Place } from 'node-dax';
 import { together } from './several.js';
 
 /** How the devices share the bytes. */
@@ -16,6 +16,7 @@ const MIB = 1024 * 1024;
  * interleaved file needs. An answer never crosses a chunk. Closing it leaves them open.
  */
 export function striped(devices: readonly BlockDevice[], options: StripedOptions = {}): DriverDevice {
+  checkOptions(options, { chunk: true });
   if (devices.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'devices must not be empty');
   const whole = together(devices);
   const chunk = Number(options.chunk ?? 2 * MIB);

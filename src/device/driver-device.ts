@@ -77,13 +77,14 @@ export class DriverDevice implements BlockDevice {
     checkDriver(driver);
     this.#driver = driver;
     this.size = toBytes(driver.sectors, 'sectors') * SECTOR_SIZE;
-    const below = this.size === 0 ? undefined : driver.backing?.(0, Math.min(PAGE_SIZE, this.size), false).device;
+    // Memory may come into being when it is asked for: that is left alone where the driver says what it is.
+    const isTold = driver.granularity !== undefined && 'persistent' in driver && driver.pageSize !== undefined;
+    const below = isTold || this.size === 0 ? undefined : driver.backing?.(0, Math.min(PAGE_SIZE, this.size), false).device;
     this.granularity = driver.granularity ?? below?.granularity ?? 'byte';
     this.persistent = driver.persistent ?? below?.persistent;
     this.readOnly = driver.readOnly ?? false;
     this.pageSize = driver.pageSize ?? below?.pageSize;
-    // Nothing is flushed of memory that needs none, whatever file it lies in.
-    this.#flushes = below !== undefined && (this.granularity !== 'byte' || below.granularity === 'byte');
+    this.#flushes = driver.backing !== undefined && !(driver.granularity === 'byte' && driver.persistent === false);
     // What a driver does not have, its device has not either: those who can do without ask.
     if (driver.backing !== undefined) this.backing = (pos, length) => this.#backing(pos, length);
     if (driver.lock !== undefined || driver.backing !== undefined) {

@@ -35,8 +35,8 @@ export interface Driver {
    */
   backing?(pos: number, length: number, isMapped: boolean): Place;
   /**
-   * Default: that of what backs byte 0; without backing, `byte`. Give the coarsest where several devices back it. With `byte`
-   * nothing is flushed below, whatever that one's is.
+   * Default: that of what backs byte 0; without backing, `byte`. Give the coarsest where several devices back it. With `byte`,
+   * and `persistent: false`, nothing is flushed below, whatever lies there.
    */
   readonly granularity?: Granularity | undefined;
   /** Bytes that are mapped at the least, a multiple of 4096. Default: that of what backs byte 0. */
