@@ -1,6 +1,7 @@
 // Every driver by name. Those of node run in trial.ts, those of C are programs in benchmarks/native.
 
 import { scattered, type Driver } from '../driver.js';
+import { blockDeviceReadSync, brdFirstTouch, pageLookup, stripedReadSync } from './block-devices.js';
 import { daxDoIoRead } from './dax-do-io.js';
 import { ext2Files, ext2Lookup, ext2Mount, ext2ReadSync, ext2Rewrite, ext2Write } from './ext2.js';
 import { extentsDaxDoIo, extentsFind } from './extents.js';
@@ -15,6 +16,11 @@ export const DRIVERS = {
   'dax-writeSync': daxWriteSync,
   'dax-writeSync-persist': daxWriteSyncPersist,
   'dax-view': daxView,
+  'blockDevice-readSync': blockDeviceReadSync,
+  'striped-readSync': stripedReadSync,
+  'brd-first-touch': brdFirstTouch,
+  'page-lookup-1000': pageLookup(1000),
+  'page-lookup-10000000': pageLookup(10_000_000),
   'daxDoIo-read': daxDoIoRead,
   'find-1': extentsFind(1),
   'find-100000': extentsFind(100_000),

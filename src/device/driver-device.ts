@@ -27,7 +27,7 @@ import { askDriver, DRIVER, windowOf, type Driver, type DriverAnswer, type Place
 import { DaxError } from '../errors.js';
 import { lockRanges, type DeviceRange } from './lock-ranges.js';
 import { loopTurn } from '../locks/loop-turn.js';
-import { bufferRange, toUint8Array } from './memory.js';
+import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
 import { moveEach, moveEachSync, toVector } from './vector.js';
@@ -111,14 +111,14 @@ export class DriverDevice implements BlockDevice {
   readSync(target: View, pos: Bytes, options?: BufferRange): number {
     this.#usable('read');
     if (options !== undefined) checkOptions(options, READING);
-    return this.#copySync({ syscall: 'read', isWrite: false, bytes: toUint8Array(target, 'target'), flush: false }, pos, options);
+    return this.#copySync(false, toPlainBytes(target, 'target'), false, toBytes(pos, 'pos'), options);
   }
 
   writeSync(source: View, pos: Bytes, options?: WriteOptions): number {
     this.#writable('write');
     if (options !== undefined) checkOptions(options, WRITING);
     const flush = this.#flushes && options?.flush !== false;
-    return this.#copySync({ syscall: 'write', isWrite: true, bytes: toUint8Array(source, 'source'), flush }, pos, options);
+    return this.#copySync(true, toPlainBytes(source, 'source'), flush, toBytes(pos, 'pos'), options);
   }
 
   async read(target: View, pos: Bytes, options?: BufferRange & Abortable): Promise<number> {
@@ -166,12 +166,19 @@ export class DriverDevice implements BlockDevice {
     checkOptions(options, FLUSHING);
     const start = toBytes(pos, 'pos');
     const wanted = this.#clip('zero', true, start, toBytes(length, 'length'));
-    return this.#steps('zero', start, wanted, (at, left) => {
-      const { reach, backing, window, head } = this.#reach(at, left);
-      if (backing !== undefined) return backing.device.zeroSync(backing.pos, reach, this.#flushes ? options : { flush: false });
-      window?.fill(0, head, head + reach);
-      return reach;
-    });
+    let moved = 0;
+    try {
+      while (moved < wanted) {
+        const { reach, backing, window, head } = this.#reach(start + moved, wanted - moved);
+        window?.fill(0, head, head + reach);
+        const more = backing?.device.zeroSync(backing.pos, reach, this.#flushes ? options : { flush: false }) ?? reach;
+        if (more === 0) break;
+        moved += more;
+      }
+    } catch (error) {
+      if (moved === 0 || !(error instanceof DaxError)) throw this.#told('zero', error);
+    }
+    return moved;
   }
 
   flush(pos: Bytes, length: Bytes): void {
@@ -278,38 +285,44 @@ export class DriverDevice implements BlockDevice {
     return { reach: Math.min(reach, backing.length ?? reach), backing, window: undefined, head };
   }
 
-  #step({ isWrite, bytes, flush }: Copy, offset: number, pos: number, length: number): number {
-    const { reach, backing, window, head } = this.#reach(pos, length);
-    if (window !== undefined) {
+  // Copies the first bytes that lie together. As `#reach`, and nothing is made for a small copy that is soon forgotten.
+  #step(isWrite: boolean, bytes: Uint8Array, total: number, flush: boolean, offset: number, pos: number, length: number): number {
+    const head = pos % PAGE_SIZE;
+    const answer = this.#ask((pos - head) / SECTOR_SIZE, head + length);
+    const reach = Math.min(answer.bytes - head, length);
+    const backing = this.#driver.backing?.(pos, reach, false);
+    if (backing === undefined) {
+      const window = windowOf(answer, pos - head, head + reach);
       if (isWrite) window.set(bytes.subarray(offset, offset + reach), head);
       else bytes.set(window.subarray(head, head + reach), offset);
       return reach;
     }
-    const { device, pos: at } = backing as Place;
-    const isWhole = offset === 0 && reach === bytes.byteLength;
-    if (!isWrite) return device.readSync(bytes, at, isWhole ? undefined : { offset, length: reach });
-    return device.writeSync(bytes, at, isWhole && flush ? undefined : { offset, length: reach, flush });
+    const { device, pos: at } = backing;
+    const together = Math.min(reach, backing.length ?? reach);
+    const isWhole = offset === 0 && together === total;
+    if (!isWrite) return device.readSync(bytes, at, isWhole ? undefined : { offset, length: together });
+    return device.writeSync(bytes, at, isWhole && flush ? undefined : { offset, length: together, flush });
   }
 
-  #copySync(copy: Copy, pos: Bytes, options: BufferRange | undefined): number {
-    const start = toBytes(pos, 'pos');
-    const { offset, length } = bufferRange(copy.bytes, options);
-    const wanted = this.#clip(copy.syscall, copy.isWrite, start, length);
-    return this.#steps(copy.syscall, start, wanted, (at, left) => this.#step(copy, offset + at - start, at, left));
-  }
-
-  // Partial progress wins: the error comes with the next call.
-  #steps(syscall: string, pos: number, length: number, step: (pos: number, left: number) => number): number {
+  #copySync(isWrite: boolean, bytes: Uint8Array, flush: boolean, pos: number, options: BufferRange | undefined): number {
+    const syscall = isWrite ? 'write' : 'read';
+    // How long a buffer is takes long to ask: once.
+    const total = bytes.byteLength;
+    if (total === 0) checkAttached(bytes, isWrite ? 'source' : 'target');
+    let offset = 0;
+    let wanted = total;
+    if (options !== undefined) ({ offset, length: wanted } = bufferRange(bytes, options));
+    wanted = this.#clip(syscall, isWrite, pos, wanted);
     let moved = 0;
-    while (moved < length) {
-      try {
-        const more = step(pos + moved, length - moved);
+    try {
+      while (moved < wanted) {
+        const more = this.#step(isWrite, bytes, total, flush, offset + moved, pos + moved, wanted - moved);
         if (more === 0) break;
         moved += more;
-      } catch (error) {
-        if (moved > 0 && error instanceof DaxError) break;
-        throw this.#told(syscall, error);
       }
+    } catch (error) {
+      // Partial progress wins: the error comes with the next call.
+      if (moved === 0 || !(error instanceof DaxError)) throw this.#told(syscall, error);
     }
     return moved;
   }
@@ -354,7 +367,7 @@ export class DriverDevice implements BlockDevice {
   // What is large goes to another thread where an open device backs it, and lets the event loop have its turns where none does.
   async #stepLater(copy: Copy, offset: number, pos: number, length: number, signal: AbortSignal | undefined): Promise<number> {
     if (this.backing === undefined) {
-      const moved = this.#step(copy, offset, pos, Math.min(length, STEP));
+      const moved = this.#step(copy.isWrite, copy.bytes, copy.bytes.byteLength, copy.flush, offset, pos, Math.min(length, STEP));
       const turn = moved < length ? loopTurn(moved) : undefined;
       if (turn !== undefined) await turn;
       return moved;
