@@ -48,6 +48,11 @@ export {
 } from './mmap/dax-fault.js';
 export {
   DaxMapping,
+  MADV_DONTNEED,
+  MADV_NORMAL,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_SYNC,

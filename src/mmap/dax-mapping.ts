@@ -16,6 +16,11 @@ export const PROT_WRITE = 0x2;
 export const MAP_SHARED = 0x1;
 export const MAP_PRIVATE = 0x2;
 export const MAP_SYNC = 0x80000;
+export const MADV_NORMAL = 0;
+export const MADV_RANDOM = 1;
+export const MADV_SEQUENTIAL = 2;
+export const MADV_WILLNEED = 3;
+export const MADV_DONTNEED = 4;
 
 /** The description of a mapping. Send it to other isolates of the process by `postMessage` or as `workerData`. */
 export interface MappingHandle {
@@ -239,6 +244,21 @@ export class DaxMapping extends EventEmitter {
     const reached = addon().regionPrefault(this.#region, length);
     if (reached >= length) return;
     throw new DaxError({ errno: 'EIO', syscall: 'prefault', position: this.pos + reached, hint: 'the page cannot be had' });
+  }
+
+  /**
+   * Takes advice about `length` bytes at `pos` (madvise), and does nothing about it: there is no cache to fill or to empty, and
+   * nothing that is there changes. `prefault` does what one may want of `MADV_WILLNEED`. Throws `EINVAL` for what is no advice.
+   */
+  advise(advice: number, pos: Bytes = 0, length?: Bytes): void {
+    this.#check('madvise');
+    const start = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.length - start) : toBytes(length, 'length');
+    if (start + bytes > this.length) {
+      throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${this.length} bytes of the mapping`);
+    }
+    if ([MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED].includes(advice)) return;
+    throw new DaxError({ errno: 'EINVAL', syscall: 'madvise', hint: `${String(advice)} is no advice: there are MADV_NORMAL, _RANDOM, _SEQUENTIAL, _WILLNEED and _DONTNEED` });
   }
 
   faultInfo(): FaultInfo {
