@@ -156,11 +156,13 @@ function checkSize(size: Bytes): number {
 export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {
   const relative = toBytes(sector, 'sector');
   const wanted = checkSize(size);
-  if (relative + Math.ceil(wanted / SECTOR_SIZE) > sectors) {
-    const hint = `${wanted} bytes at sector ${relative} reach past the ${sectors} sectors of the device`;
-    refuse('ERANGE', hint, 'OFFSET_OUT_OF_RANGE');
-  }
+  checkInside(sectors, relative, wanted);
   return { sector: relative, size: wanted };
+}
+
+function checkInside(sectors: number, sector: number, size: number): void {
+  if (sector + Math.ceil(size / SECTOR_SIZE) <= sectors) return;
+  refuse('ERANGE', `${size} bytes at sector ${sector} reach past the ${sectors} sectors of the device`, 'OFFSET_OUT_OF_RANGE');
 }
 
 /**
@@ -176,17 +178,18 @@ export function bdevDirectAccess(
   sector: Bytes,
   size: Bytes,
 ): DirectAccess {
-  checkSize(size);
+  const bytes = checkSize(size);
   if (op === undefined) return refuse('EOPNOTSUPP', 'the device has no direct access');
-  const wanted = checkSectors(sectors, sector, size);
-  if (wanted.sector % SECTORS_PER_PAGE !== 0) {
-    const hint = `sector ${wanted.sector} of the device must be a multiple of ${SECTORS_PER_PAGE}`;
+  const first = toBytes(sector, 'sector');
+  checkInside(sectors, first, bytes);
+  if (first % SECTORS_PER_PAGE !== 0) {
+    const hint = `sector ${first} of the device must be a multiple of ${SECTORS_PER_PAGE}`;
     refuse('EINVAL', hint, 'OFFSET_UNALIGNED');
   }
-  const answer = op(wanted.sector, wanted.size);
-  if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${wanted.sector}`);
+  const answer = op(first, bytes);
+  if (answer.bytes === 0) refuse('ERANGE', `nothing is accessible at sector ${first}`);
   if (answer.bytes % PAGE_SIZE !== 0) refuse('ENXIO', `DA-1: the driver gave ${answer.bytes} bytes, not whole pages`, 'DRIVER_BROKEN');
-  return new Clipped(answer, Math.min(answer.bytes, wanted.size));
+  return new Clipped(answer, Math.min(answer.bytes, bytes));
 }
 
 // A driver's answer, cut to what was asked for. Its window is made only for callers that look at it: most ask for the length

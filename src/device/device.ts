@@ -95,6 +95,11 @@ export class DaxDevice implements BlockDevice {
   #open: NativeHandle | undefined;
   #size: number;
   readonly #segments: Segments;
+  // Made once: direct access is asked for at every copy of a device that lies on this one.
+  readonly #op = (absolute: number, wanted: number): DirectAccess => {
+    const pos = absolute * SECTOR_SIZE;
+    return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
+  };
   readonly #locks: FileLocks;
   #inFlight = 0;
   #whenIdle: (() => void)[] = [];
@@ -151,11 +156,7 @@ export class DaxDevice implements BlockDevice {
    */
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
     this.#usable('directAccess');
-    const op = (absolute: number, wanted: number): DirectAccess => {
-      const pos = absolute * SECTOR_SIZE;
-      return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
-    };
-    return bdevDirectAccess(op, Math.floor(this.#size / SECTOR_SIZE), sector, size);
+    return bdevDirectAccess(this.#op, Math.floor(this.#size / SECTOR_SIZE), sector, size);
   }
 
   /**
