@@ -6,9 +6,10 @@ import { DaxError, DaxFile, Inode, lockDevice, PAGE_SIZE, SECTOR_SIZE, type DaxM
 import { fail, type DriverSession } from './driver-session.js';
 import type { DriverTask } from './driver-worker.js';
 import { codeOf, type Outcome } from './probe.js';
+import type { RuleId } from './rules.js';
 
 export interface DriverProbe {
-  readonly rule: string;
+  readonly rule: RuleId;
   readonly title: string;
   /** It stores, which a read-only device refuses. */
   readonly stores: boolean;

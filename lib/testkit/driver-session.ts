@@ -3,6 +3,7 @@
 import { argumentError, blockDevice, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type Driver, type DriverAnswer } from 'node-dax';
 import { Failure } from './failure.js';
 import { seeded, type Random } from './random.js';
+import type { RuleId } from './rules.js';
 
 /** Makes a driver with memory of its own, whose content the kit destroys, or a device that was made of one. */
 export type MakeDriver = () => Driver | DriverDevice | Promise<Driver | DriverDevice>;
@@ -106,14 +107,14 @@ function watch(driver: Driver, seen: { releases: number; late: number }): Driver
 }
 
 /** Fails `rule` with what is wrong. */
-export function fail(rule: string, message: string): never {
+export function fail(rule: RuleId, message: string): never {
   throw new Failure(rule, message);
 }
 
 /** What an error of a driver's device says of the driver: the rule that it broke, or that it failed (DA-7). */
-export function toFailure(error: unknown, rule: string): Failure {
+export function toFailure(error: unknown, rule: RuleId): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof DaxError)) return new Failure(rule, String(error));
-  const [broken = 'DA-7'] = /^DA-\d/.exec(error.reason === 'DRIVER_BROKEN' ? (error.hint ?? '') : '') ?? [];
-  return new Failure(broken, error.message);
+  const [broken = 'DA-7'] = /^DA-[1-8]/.exec(error.reason === 'DRIVER_BROKEN' ? (error.hint ?? '') : '') ?? [];
+  return new Failure(broken as RuleId, error.message);
 }

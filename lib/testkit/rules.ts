@@ -1,8 +1,17 @@
 // Owns the rules that the kit looks at, each in the few words of a report. docs/rules.md has them in full.
 
 export const RULES = {
+  'DA-1': 'the size, the range and the alignment are checked, in this order',
+  'DA-2': 'the range is checked before the alignment',
+  'DA-3': 'direct access begins at a page',
+  'DA-4': 'the answer is whole pages that lie together, as far as the device reaches',
+  'DA-5': 'a size of 0 is legal within the device, and not at its end',
+  'DA-6': "the window is the device's own memory, of the page that pfn names, until the device is released",
+  'DA-7': 'a driver fails with an errno, which the caller gets',
+  'DA-8': 'a call that fails gives no window',
   'FT-6': 'a load of a hole gives zeros, and allocates nothing',
   'FT-9': 'what is stored and what is written is seen through every mapping, in place of the zeros of a hole',
+  'FT-10': 'a page is mapped only if it lies in the file and the device gives all of it',
   'FT-11': 'completeUnwritten converts what a fault has filled',
   'GB-1': 'getBlock is asked for blocks of the file, and for whole ones',
   'GB-2': 'a lookup changes nothing',
@@ -29,6 +38,8 @@ export const RULES = {
   'TR-9': 'truncation leaves zeros on the medium behind the new end of the file',
   'TR-10': 'a block that goes to another file shows nothing of the first',
   'TR-12': 'punching frees the blocks of the hole, and no other',
+  lock: 'a lock keeps others out, and is given back',
+  unplug: 'a device that is taken away ends in ENODEV, and nothing dies',
   fsx: 'random operations give what a byte array gives',
   mount: 'a filesystem that can be mounted again is',
 } as const;
