@@ -52,7 +52,7 @@ function restrict(patterns, others) {
     'no-restricted-syntax': [
       'error',
       ...patterns.flatMap(selectors),
-      { selector: 'MemberExpression[property.name="dlopen"]', message: ADDON.message },
+      ...(patterns.includes(ADDON) ? [{ selector: 'MemberExpression[property.name="dlopen"]', message: ADDON.message }] : []),
       ...others,
     ],
   };

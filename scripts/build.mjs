@@ -1,15 +1,18 @@
 // Makes the checkout runnable: installs the dependencies, builds the addon, compiles the TypeScript.
 // Does only what is out of date. Names what is missing on the machine and the package that brings it.
-// `--sanitize=address,undefined` builds the addon with sanitizers, until the next build without.
+// `--sanitize=address,undefined` builds the addon with sanitizers, until the next build without. `--without-tests` leaves
+// out the programs of test/native.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const { sanitize } = parseArgs({ options: { sanitize: { type: 'string', default: '' } } }).values;
+const { sanitize, 'without-tests': withoutTests } = parseArgs({
+  options: { sanitize: { type: 'string', default: '' }, 'without-tests': { type: 'boolean', default: false } },
+}).values;
 
 function fail(message) {
   console.error(`node-dax: ${message}`);
@@ -49,7 +52,8 @@ function dependenciesAreCurrent() {
 function installDependencies() {
   if (dependenciesAreCurrent()) return;
   console.error('node-dax: installing dependencies');
-  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) fail('npm could not install the dependencies (see above)');
+  // Without scripts: that of this package would build it here and now.
+  if (!run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])) fail('npm could not install the dependencies (see above)');
   // Without its loaders, which cost each process and thread of the tests seconds. Left to itself tap does so after its
   // first run.
   const tap = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs');
@@ -63,9 +67,13 @@ function nodeDirectory() {
 
 // node-gyp alone, and prebuildify, leave a build folder without this file: it lacks what the tests need.
 const configured = join(root, 'build', 'configured');
+const tests = `-Dbuild_tests=${withoutTests ? 0 : 1}`;
+const sanitizers = `-Dsanitize=${sanitize}`;
 
-function isConfigured(variables) {
-  return existsSync(configured) && readFileSync(configured, 'utf8') === variables.join(' ');
+// With the tests there is all that is needed without.
+function isConfigured() {
+  const found = existsSync(configured) ? readFileSync(configured, 'utf8') : '';
+  return found === `-Dbuild_tests=1 ${sanitizers}` || found === `${tests} ${sanitizers}`;
 }
 
 function buildAddon() {
@@ -82,17 +90,16 @@ function buildAddon() {
   const nodedir = nodeDirectory();
   const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   const flags = ['--loglevel=error', ...(nodedir ? [`--nodedir=${nodedir}`] : [])];
-  const variables = ['-Dbuild_tests=1', `-Dsanitize=${sanitize}`];
-  if (!isConfigured(variables)) {
+  if (!isConfigured()) {
     // Nothing of another configuration stays: sanitizers exclude one another, and so some programs are not built with all.
     rmSync(join(root, 'build'), { recursive: true, force: true });
-    if (!run(process.execPath, [gyp, 'configure', ...flags, '--', ...variables])) {
+    if (!run(process.execPath, [gyp, 'configure', ...flags, '--', tests, sanitizers])) {
       const headers =
         "Node's headers (node_api.h) are not beside this node and could not be downloaded: " +
         'Debian and Ubuntu: apt-get install libnode-dev, then npm config set nodedir /usr';
       fail(nodedir ? 'node-gyp could not configure the addon (see above)' : headers);
     }
-    writeFileSync(configured, variables.join(' '));
+    writeFileSync(configured, `${tests} ${sanitizers}`);
   }
   if (!run(process.execPath, [gyp, 'build', '--jobs=max', ...flags])) fail('the addon did not compile (see above)');
 }
@@ -100,6 +107,8 @@ function buildAddon() {
 function compileTypeScript() {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!run(process.execPath, [tsc, '-p', root])) fail('the TypeScript did not compile (see above)');
+  // npx in a checkout links to it as it is.
+  chmodSync(join(root, 'dist', 'lib', 'cli', 'main.js'), 0o755);
 }
 
 installDependencies();

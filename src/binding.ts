@@ -1,9 +1,9 @@
 // Loads the addon, on first use, and declares the types of the whole boundary to it. Nothing else loads it.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import bindings from 'bindings';
-import { DaxError } from './errors.js';
+import { addonError, otherSystemError, type Libc } from './addon-error.js';
 
 /** How much must be flushed for a store to survive a power cut; see `DaxDevice.granularity`. */
 export type Granularity = 'byte' | 'cache_line' | 'page';
@@ -182,41 +182,53 @@ export interface Addon {
   cpu(): { flushInstruction: string; streamThreshold?: number };
 }
 
-// A process runs on the C library whose loader it has mapped; a file of that name may also lie on other systems.
-function libc(): 'musl' | 'glibc' {
-  return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-') ? 'musl' : 'glibc';
+// The package, as seen from dist/src. Not so in a bundle, and an ES module has no __dirname.
+const packageRoot = typeof __dirname === 'undefined' ? '' : join(__dirname, '..', '..');
+
+function isInPackage(): boolean {
+  try {
+    const { name } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { name?: unknown };
+    return name === 'node-dax';
+  } catch {
+    return false;
+  }
+}
+
+// A process runs on the C library whose loader it has mapped; a file of that name may also lie on other systems. Where the
+// permission model hides the mappings, Node's own report tells, which takes longer.
+function libc(): Libc {
+  try {
+    return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-') ? 'musl' : 'glibc';
+  } catch {
+    const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+    return header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  }
+}
+
+// Bundles and single executables have no require() for files.
+function loadFile(path: string): unknown {
+  const module = { exports: {} };
+  process.dlopen(module, resolve(path));
+  return module.exports;
 }
 
 function load(): Addon {
-  const platform = `${process.platform}-${process.arch}`;
-  if (process.platform !== 'linux') {
-    throw new DaxError({
-      errno: 'EOPNOTSUPP',
-      syscall: 'load',
-      reason: 'ADDON_NOT_FOUND',
-      hint: `persistent memory is supported on Linux only, this is ${platform}`,
-    });
-  }
+  if (process.platform !== 'linux') throw otherSystemError();
+  const named = process.env['NODE_DAX_ADDON'] === '' ? undefined : process.env['NODE_DAX_ADDON'];
   try {
+    if (named !== undefined) return loadFile(named) as Addon;
     const found: unknown = bindings({
       bindings: 'node_dax.node',
-      module_root: join(__dirname, '..', '..'),
+      module_root: packageRoot,
       try: [
         ['module_root', 'build', 'Release', 'bindings'],
-        ['module_root', 'prebuilds', platform, `node_dax.${libc()}.node`],
+        ['module_root', 'native', 'build', 'Release', 'bindings'],
+        ['module_root', 'prebuilds', `${process.platform}-${process.arch}`, `node_dax.${libc()}.node`],
       ],
     });
     return found as Addon;
   } catch (cause) {
-    throw new DaxError({
-      errno: 'ENOENT',
-      syscall: 'load',
-      reason: 'ADDON_NOT_FOUND',
-      hint:
-        `there is no prebuilt addon for ${platform} with ${libc()}; ` +
-        'build it with `npx node-gyp rebuild` in the folder of node-dax (needs g++, make and python3)',
-      cause,
-    });
+    throw addonError(cause, { isInPackage: isInPackage(), libc: libc(), named });
   }
 }
 
@@ -227,7 +239,7 @@ function guardAgain(event: string | symbol): void {
   if (event === 'SIGBUS' || event === 'SIGSEGV') queueMicrotask(() => loaded?.guard());
 }
 
-/** The addon. Throws a `DaxError` with `reason: 'ADDON_NOT_FOUND'` where there is none for this platform. */
+/** The addon, or what NODE_DAX_ADDON names. Throws a `DaxError` whose `reason` begins with `ADDON` where it does not load. */
 export function addon(): Addon {
   if (loaded === undefined) {
     loaded = load();

@@ -5,7 +5,12 @@ import { getSystemErrorMap } from 'node:util';
 
 /** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
 export type DaxErrorReason =
+  | 'ADDONS_DISABLED'
+  | 'ADDON_DAMAGED'
+  | 'ADDON_IN_BUNDLE'
+  | 'ADDON_IN_EXECUTABLE'
   | 'ADDON_NOT_FOUND'
+  | 'ADDON_NOT_PERMITTED'
   | 'BEYOND_END'
   | 'NO_MAP_SYNC'
   | 'BLOCK_SIZE'

@@ -1,0 +1,106 @@
+// Owns what is said when the addon does not load: why, and what to do about it.
+
+import { DaxError } from './errors.js';
+
+/** The C library of this process, which decides about the prebuilt addon. */
+export type Libc = 'glibc' | 'musl';
+
+/** What was tried. */
+export interface Attempt {
+  /** Where the package is, as far as the code knows: a bundle is somewhere else. */
+  isInPackage: boolean;
+  libc: Libc;
+  /** The value of NODE_DAX_ADDON. */
+  named: string | undefined;
+}
+
+const platform = `${process.platform}-${process.arch}`;
+
+// Not in every runtime that has Node's modules.
+function isSingleExecutable(): boolean {
+  const sea = (process.getBuiltinModule as typeof process.getBuiltinModule | undefined)?.('node:sea') as
+    | { isSea?: () => boolean }
+    | undefined;
+  return sea?.isSea?.() ?? false;
+}
+
+function isPermissionModel(): boolean {
+  return (process as { permission?: unknown }).permission !== undefined;
+}
+
+/** The error of a system that is not Linux. */
+export function otherSystemError(): DaxError {
+  return new DaxError({
+    errno: 'EOPNOTSUPP',
+    syscall: 'load',
+    reason: 'ADDON_NOT_FOUND',
+    hint: `persistent memory is supported on Linux only, this is ${platform}`,
+  });
+}
+
+/** Why loading ended with `cause`, as the first of these that is true. */
+export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt): DaxError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const file = `prebuilds/${platform}/node_dax.${libc}.node`;
+  const init = { syscall: 'load', path: named, cause };
+  if (code === 'ERR_DLOPEN_DISABLED' || code === 'ERR_ACCESS_DENIED') {
+    return isPermissionModel()
+      ? new DaxError({
+          ...init,
+          errno: 'EACCES',
+          reason: 'ADDON_NOT_PERMITTED',
+          hint: 'the permission model keeps addons out; start node with --allow-addons, and with --allow-fs-read for the folder of node-dax',
+        })
+      : new DaxError({
+          ...init,
+          errno: 'EACCES',
+          reason: 'ADDONS_DISABLED',
+          hint: 'node was started with --no-addons (look at NODE_OPTIONS too), and node-dax is one',
+        });
+  }
+  if (named !== undefined && isAbsent(message)) {
+    return new DaxError({
+      ...init,
+      errno: 'ENOENT',
+      reason: 'ADDON_NOT_FOUND',
+      hint: `NODE_DAX_ADDON names no file; it is to be a copy of ${file} of the package`,
+    });
+  }
+  if (code === 'ERR_DLOPEN_FAILED') {
+    return new DaxError({
+      ...init,
+      errno: 'ENOEXEC',
+      reason: 'ADDON_DAMAGED',
+      hint: `the addon is damaged, or made for another system; install node-dax anew, or build it: ${BUILD} (${message.trim()})`,
+    });
+  }
+  if (isSingleExecutable()) {
+    return new DaxError({
+      ...init,
+      errno: 'ENOENT',
+      reason: 'ADDON_IN_EXECUTABLE',
+      hint: `a single executable holds no addon; put a copy of ${file} of the package beside it, and set NODE_DAX_ADDON to its path before node-dax is used`,
+    });
+  }
+  if (!isInPackage) {
+    return new DaxError({
+      ...init,
+      errno: 'ENOENT',
+      reason: 'ADDON_IN_BUNDLE',
+      hint: `node-dax was bundled, and bundlers leave the addon behind; make 'node-dax' an external package of the bundle, or set NODE_DAX_ADDON to a copy of ${file}`,
+    });
+  }
+  return new DaxError({
+    ...init,
+    errno: 'ENOENT',
+    reason: 'ADDON_NOT_FOUND',
+    hint: `there is no prebuilt addon for ${platform} with ${libc}; build it: ${BUILD}`,
+  });
+}
+
+// dlerror's words, of glibc and of musl.
+function isAbsent(message: string): boolean {
+  return /cannot open shared object file: No such file|Error loading shared library .*: No such file/.test(message);
+}
+
+const BUILD = '`npx node-gyp rebuild --directory native` in the folder of node-dax (needs g++, make and python3)';
