@@ -182,12 +182,11 @@ export interface Addon {
   cpu(): { flushInstruction: string; streamThreshold?: number };
 }
 
-// The package, as seen from dist/src. Not so in a bundle, and an ES module has no __dirname.
-const packageRoot = typeof __dirname === 'undefined' ? '' : join(__dirname, '..', '..');
-
+// The package is seen from dist/src. A bundle lies elsewhere, and one that is an ES module has no __dirname. The paths are
+// literal, for programs that read in the code which files it needs (@vercel/nft).
 function isInPackage(): boolean {
   try {
-    const { name } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { name?: unknown };
+    const { name } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')) as { name?: unknown };
     return name === 'node-dax';
   } catch {
     return false;
@@ -219,11 +218,11 @@ function load(): Addon {
     if (named !== undefined) return loadFile(named) as Addon;
     const found: unknown = bindings({
       bindings: 'node_dax.node',
-      module_root: packageRoot,
+      module_root: join(__dirname, '..', '..'),
       try: [
         ['module_root', 'build', 'Release', 'bindings'],
         ['module_root', 'native', 'build', 'Release', 'bindings'],
-        ['module_root', 'prebuilds', `${process.platform}-${process.arch}`, `node_dax.${libc()}.node`],
+        [join(__dirname, '..', '..', 'prebuilds'), `${process.platform}-${process.arch}`, `node_dax.${libc()}.node`],
       ],
     });
     return found as Addon;

@@ -66,6 +66,7 @@ export interface DaxErrorInit {
 
 // Errnos that libuv's map lacks, or describes in the terms of sockets.
 const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
+  [-8, ['ENOEXEC', 'exec format error']],
   [-35, ['EDEADLK', 'resource deadlock would occur']],
   [-95, ['EOPNOTSUPP', 'operation not supported']],
   [-116, ['ESTALE', 'stale file handle']],

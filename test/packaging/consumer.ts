@@ -6,6 +6,9 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import type { Test } from 'tap';
 
+/** What `roundTrip` of ROUND_TRIP prints. */
+export const PRINTED = 'persistent memory\n';
+
 /** The checkout. */
 export const ROOT = join(__dirname, '..', '..', '..');
 
@@ -102,15 +105,25 @@ export interface Tarball {
   files: readonly string[];
 }
 
-/** Compiles, makes the prebuilt addon and packs, in a copy of the checkout: other tests use its build meanwhile. */
+/** All is tried, with the tools of the registry; otherwise what needs no compiling and few seconds. */
+export const ALL = process.env['NODE_DAX_TEST_PACKAGING'] === 'all';
+
+/**
+ * Packs, in a copy of the checkout: other tests use its build meanwhile. With ALL it is compiled and its addon is what
+ * `npm run prebuildify` makes; otherwise both are those of the build.
+ */
 export function pack(folder: string): Tarball {
   const copy = join(folder, 'copy');
-  const left = new Set(['node_modules', 'build', 'dist', 'prebuilds', '.git', '.tap']);
+  const left = new Set(['node_modules', 'build', 'prebuilds', '.git', '.tap', ...(ALL ? ['dist'] : [])]);
   cpSync(ROOT, copy, { recursive: true, filter: (source) => !left.has(relative(ROOT, source)) });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  must(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', copy], { cwd: copy });
-  const built = npm(['run', 'prebuildify'], { cwd: copy, env: headers() });
-  if (built.status !== 0) throw new Error(`npm run prebuildify failed:\n${built.stdout}\n${built.stderr}`);
+  if (ALL) {
+    const built = npm(['run', 'prepare'], { cwd: copy, env: headers() });
+    if (built.status !== 0) throw new Error(`npm run prepare failed:\n${built.stdout}\n${built.stderr}`);
+  } else {
+    mkdirSync(join(copy, dirname(PREBUILT)), { recursive: true });
+    cpSync(join(ROOT, 'build', 'Release', 'node_dax.node'), join(copy, PREBUILT));
+  }
   const packed = npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: copy });
   if (packed.status !== 0) throw new Error(`npm pack failed:\n${packed.stderr}`);
   const [tarball] = JSON.parse(packed.stdout) as [{ filename: string; files: { path: string }[] }];
@@ -135,17 +148,41 @@ export function emptyProject(folder: string, files: Record<string, string> = {})
   return project;
 }
 
-/** `${XDG_CACHE_HOME:-~/.cache}/node-dax/node-MAJOR`: the newest Node of that line from the registry, fetched once. */
-export function otherNode(major: number): string | Outcome {
+/**
+ * `${XDG_CACHE_HOME:-~/.cache}/node-dax/NAME`, a project that has `packages` of the registry, fetched once; none of their
+ * scripts has run. What npm said where they cannot be had.
+ */
+export function fetched(name: string, packages: readonly string[]): string | Outcome {
   const named = process.env['XDG_CACHE_HOME'];
-  const folder = join(named === undefined || named === '' ? join(homedir(), '.cache') : named, 'node-dax', `node-${major}`);
-  const platform = `node-linux-${process.arch}`;
-  const binary = join(folder, 'node_modules', platform, 'bin', 'node');
-  if (existsSync(binary)) return binary;
+  const folder = join(named === undefined || named === '' ? join(homedir(), '.cache') : named, 'node-dax', name);
+  // npm writes this file last.
+  if (existsSync(join(folder, 'node_modules', '.package-lock.json'))) return folder;
   mkdirSync(folder, { recursive: true });
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder, `${platform}@${major}`];
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder, ...packages];
   const outcome = npm(args, { cwd: folder });
-  return outcome.status === 0 && existsSync(binary) ? binary : outcome;
+  return outcome.status === 0 ? folder : outcome;
+}
+
+/** `t.test` with what `fetched` gives; skipped, or failed in CI, where the registry is not reached. */
+export function testWith(t: Test, title: string, name: string, packages: readonly string[], body: (t: Test, modules: string) => void): void {
+  void t.test(title, (t) => {
+    const folder = fetched(name, packages);
+    if (typeof folder === 'string') body(t, join(folder, 'node_modules'));
+    else if (isOffline(folder)) {
+      endOffline(t, folder);
+      return;
+    } else t.fail(`${packages.join(' ')} cannot be had: ${folder.stderr}`);
+    t.end();
+  });
+}
+
+/** Where the package was installed by npm, and where files may go meanwhile. */
+export interface Place {
+  folder: string;
+  project: string;
+  tarball: Tarball;
+  /** In the project, with no compiler. */
+  bare: { cwd: string; path: string };
 }
 
 /** Every file under a folder, relative to it. */

@@ -3,8 +3,11 @@
 import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import t from 'tap';
+import { bundlers } from './bundlers.js';
 import {
+  ALL,
   PREBUILT,
+  PRINTED,
   ROOT,
   barePath,
   emptyProject,
@@ -16,11 +19,14 @@ import {
   must,
   npm,
   npx,
-  otherNode,
   pack,
   run,
   temporaryFolder,
 } from './consumer.js';
+import { managers } from './managers.js';
+import { otherNodes, otherRuntimes } from './runtimes.js';
+
+const SHORT = 'NODE_DAX_TEST_PACKAGING=all compiles it';
 
 const ROUND_TRIP = `
 async function roundTrip(open, path) {
@@ -103,7 +109,7 @@ const bare = { cwd: project, path };
 
 t.test('what is in it', (t) => {
   const allowed = [
-    /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/,
+    /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gypi|native\/binding\.gyp)$/,
     /^docs\/[\w/-]+\.(?:md|svg|png)$/,
     /^docs\/examples\/[\w-]+\.ts$/,
     /^native\/\w+\.(?:cc|h|map)$/,
@@ -117,7 +123,7 @@ t.test('what is in it', (t) => {
   const sources = ['src', 'lib'].flatMap((folder) => filesUnder(join(ROOT, folder)).map((file) => `${folder}/${file}`));
   const compiled = sources.flatMap((file) => ['.js', '.d.ts', '.js.map'].map((end) => `dist/${file.replace(/\.ts$/, end)}`));
   const native = filesUnder(join(ROOT, 'native')).map((file) => `native/${file}`);
-  const wanted = [PREBUILT, 'LICENSE', 'binding.gyp', ...sources, ...compiled, ...native];
+  const wanted = [PREBUILT, 'LICENSE', 'binding.gypi', ...sources, ...compiled, ...native];
   t.strictSame(wanted.filter((file) => !packed.has(file)), [], 'all that is needed');
 
   const { main, types, bin, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -131,7 +137,7 @@ t.test('what is in it', (t) => {
   t.end();
 });
 
-t.test('the prebuilt addon', (t) => {
+t.test('the prebuilt addon', { skip: !ALL && SHORT }, (t) => {
   const file = join(folder, 'copy', PREBUILT);
   const tool = { cwd: folder };
   t.strictSame(filesUnder(join(folder, 'copy', 'prebuilds')), [posix.relative('prebuilds', PREBUILT)], 'alone');
@@ -174,7 +180,7 @@ if (isOffline(installation)) {
     for (const script of ['esm.mjs', 'cjs.cjs']) {
       const { status, stdout, stderr } = run('node', [script, join(folder, script)], bare);
       t.equal(status, 0, 'exit status', { stderr });
-      t.equal(stdout, 'persistent memory\n', script);
+      t.equal(stdout, PRINTED, script);
     }
     const help = npx(['--no', '--', 'node-dax', '--help'], bare);
     t.equal(help.status, 0, 'npx node-dax --help', { stderr: help.stderr });
@@ -191,39 +197,26 @@ if (isOffline(installation)) {
     t.end();
   });
 
-  for (const major of [22, 24, 26]) {
-    t.test(`the same addon on Node ${major}`, { skip: isMusl() && 'the registry has Node for glibc' }, (t) => {
-      const node = otherNode(major);
-      if (typeof node !== 'string') {
-        if (isOffline(node)) {
-          endOffline(t, node);
-          return;
-        }
-        t.fail(`Node ${major} cannot be had: ${node.stderr}`);
-        t.end();
-        return;
-      }
-      t.match(must(node, ['--version'], bare), new RegExp(`^v${major}\\.`));
-      for (const script of ['esm.mjs', 'cjs.cjs']) {
-        const { status, stdout, stderr } = run(node, [script, join(folder, `${major}-${script}`)], bare);
-        t.equal(status, 0, 'exit status', { stderr });
-        t.equal(stdout, 'persistent memory\n', script);
-      }
-      t.end();
-    });
+  const place = { folder, project, tarball, bare };
+  otherNodes(t, place);
+  if (ALL) {
+    managers(t, place);
+    bundlers(t, place);
+    otherRuntimes(t, place);
   }
 
-  t.test('a platform with no prebuilt addon', (t) => {
+  t.test('a platform with no prebuilt addon', { skip: !ALL && SHORT }, (t) => {
     rmSync(join(installed, 'prebuilds'), { recursive: true });
     const { stdout } = run('node', ['absent.cjs'], bare);
     t.equal(stdout, 'ENOENT ADDON_NOT_FOUND\n', 'says so');
 
     const gyp = join(ROOT, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
-    const built = run(process.execPath, [gyp, 'rebuild', '--loglevel=error'], { cwd: installed, env: headers() });
+    const built = run(process.execPath, [gyp, 'rebuild', '--directory', 'native', '--loglevel=error'], { cwd: installed, env: headers() });
     t.equal(built.status, 0, 'node-gyp rebuild', { stderr: built.stderr });
-    t.ok(existsSync(join(installed, 'build', 'Release', 'node_dax.node')), 'can build its own');
-    t.notOk(existsSync(join(installed, 'build', 'Release', 'persist_test')), 'and no test programs');
-    t.equal(run('node', ['cjs.cjs', join(folder, 'rebuilt')], bare).stdout, 'persistent memory\n');
+    const release = join(installed, 'native', 'build', 'Release');
+    t.ok(existsSync(join(release, 'node_dax.node')), 'can build its own');
+    t.notOk(existsSync(join(release, 'persist_test')), 'and no test programs');
+    t.equal(run('node', ['cjs.cjs', join(folder, 'rebuilt')], bare).stdout, PRINTED);
     t.end();
   });
 }
