@@ -101,7 +101,7 @@ function kernelRecipe(): string[] {
   const packages = (ubuntu ? ['image', 'modules', 'modules-extra'] : ['image']).map((part) => `linux-${part}-$V`).join(' ');
   return [
     `V=$(apt-cache depends ${meta} | sed -n 's/.*Depends: linux-image-//p' | head -n 1)`,
-    `cd "$(mktemp -d)" && apt-get download ${packages} && for deb in *.deb; do dpkg -x "$deb" ${shellQuote(folder)}; done`,
+    `mkdir -p ${shellQuote(folder)} && cd "$(mktemp -d)" && apt-get download ${packages} && for deb in *.deb; do dpkg -x "$deb" ${shellQuote(folder)}; done`,
   ];
 }
 

@@ -47,6 +47,7 @@ t.test('all that is missing is named at once, with the command that brings it', 
   t.match(stderr, 'sudo apt-get install --no-install-recommends qemu-system-x86 busybox-static util-linux ndctl e2fsprogs xfsprogs');
   t.match(stderr, `no kernel for the guest in ${empty}`);
   t.match(stderr, /apt-get download .*linux-image-/);
+  t.match(stderr, `mkdir -p '${empty}/.cache/node-dax/kernel' && `, 'dpkg makes no folders above the one that it unpacks to');
   t.match(stderr, `dpkg -x "$deb" '${empty}/.cache/node-dax/kernel'`);
   const few = vm(['--kernel', empty, '--nvdimm', '64M:fsdax-ext4', '--', 'true'], { PATH: '', HOME: empty });
   t.notMatch(few.stderr, 'xfsprogs', 'what the devices asked for do not need is not asked for');
