@@ -1,6 +1,6 @@
 // Measures anew what the documents show: `npm run measure [-- --repeats N --only NAME]`. Results go to
 // benchmarks/results/NAME.json, each with its command in it, and the pictures that documents show to docs/images/.
-// The tables in docs/benchmarking.md are made of the results. It takes half an hour and more, and wants the machine for itself.
+// The tables in docs/benchmarking.md and docs/guest-figures.md are made of the results. It takes half an hour and more, and wants the machine for itself.
 // `--only none` measures nothing and makes the tables alone.
 
 import { spawnSync } from 'node:child_process';
@@ -53,8 +53,8 @@ function tables(name) {
   return lines.join('\n');
 }
 
-function document() {
-  const path = join(root, 'docs', 'benchmarking.md');
+function document(name) {
+  const path = join(root, 'docs', name);
   const text = readFileSync(path, 'utf8');
   const made = text.replaceAll(/(<!-- ([\w-]+) -->\n)[^]*?(\n<!-- end -->)/g, (_, start, name, end) => `${start}${tables(name)}${end}`);
   writeFileSync(path, made);
@@ -78,4 +78,4 @@ function measure(name, { where, command, pictures }) {
 
 for (const folder of [['benchmarks', 'results'], ['docs', 'images']]) mkdirSync(join(root, ...folder), { recursive: true });
 for (const [name, result] of Object.entries(RESULTS)) if (name.includes(values.only)) measure(name, result);
-document();
+for (const name of ['benchmarking.md', 'guest-figures.md']) document(name);

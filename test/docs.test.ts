@@ -1,7 +1,7 @@
 // The documents' examples run, print what they say, and name what exists.
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 
@@ -11,22 +11,25 @@ const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) =>
 );
 const text = (document: string) => readFileSync(join(ROOT, document), 'utf8');
 
-t.test('examples print what is written under them', (test) => {
+function removeExamples(): void {
+  for (const name of readdirSync('/dev/shm')) if (name.startsWith('example')) rmSync(join('/dev/shm', name));
+}
+
+t.test('examples run one after the other, and print what is written under them', (test) => {
   let examples = 0;
+  // In the package, which knows itself by its name; and as if at its top.
+  const program = join(test.testdir({ dist: test.fixture('symlink', join(ROOT, 'dist')) }), 'example.mjs');
   for (const document of DOCUMENTS) {
+    removeExamples();
     for (const [, code, output] of text(document).matchAll(/```js\n(.*?)```(?:\n\n```text\n(.*?)```)?/gs)) {
-      rmSync('/dev/shm/example', { force: true });
-      const { stdout, stderr, status } = spawnSync(
-        process.execPath,
-        ['--input-type=module', '--eval', code ?? ''],
-        { cwd: ROOT, encoding: 'utf8' },
-      );
+      writeFileSync(program, code ?? '');
+      const { stdout, stderr, status } = spawnSync(process.execPath, [program], { cwd: ROOT, encoding: 'utf8' });
       examples++;
       test.strictSame({ status, stderr }, { status: 0, stderr: '' }, document);
       if (output !== undefined) test.equal(stdout, output, document);
     }
   }
-  rmSync('/dev/shm/example', { force: true });
+  removeExamples();
   test.ok(examples > 0);
   test.end();
 });
