@@ -12,6 +12,9 @@ TEST=("${GUEST[@]}" g++ make python3 binutils clang-format daxctl kmod cpio e2fs
   chromium fonts-dejavu-core btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g nilfs-tools jfsutils reiserfsprogs ocfs2-tools
   gfs2-utils udftools hfsutils squashfs-tools erofs-utils cryptsetup-bin bcache-tools fdisk parted dmsetup)
 
+# What runs the addon of the other architecture.
+[ "$(dpkg --print-architecture)" != amd64 ] || TEST+=(g++-aarch64-linux-gnu qemu-user-static)
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }

@@ -2,16 +2,19 @@
 // CLAIMS is a folder that several runs share, on whatever machine: each file is run by the one that claims it there.
 // tap's own runner does more (plugins, reporters, parallel files), which costs an emulated machine more than the tests;
 // and the suites that run here share their devices.
+// NODE_DAX_TEST_NODE: what runs a file in place of this Node, an emulator and its arguments perhaps.
 
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const [node, ...flags] = process.env.NODE_DAX_TEST_NODE?.split(' ') ?? [process.execPath];
+
 async function runSuite(file, number) {
   console.log(`# Subtest: ${file}`);
   const start = performance.now();
-  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(node, [...flags, file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => {
     child.on('error', (error) => { resolve(error.message); });
     child.on('close', (status, signal) => { resolve(signal ?? (status === 0 ? '' : `exit status ${status}`)); });

@@ -31,6 +31,9 @@ void Fence() {
 
 }  // namespace
 
+// The kernel's word is taken, without a try: HWCAP_DCPOP is part of its interface, and a try
+// needs a handler of SIGILL that other threads would meet. QEMU 7.2 breaks the word where it
+// emulates user programs; -cpu cortex-a72 does not give it.
 const CpuOps* DetectArm64() {
   static const bool persistence = (getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0;
   static const CpuOps cpu = persistence ? CpuOps{"dc cvap", CleanToPersistence, Fence, nullptr, 0}

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { DaxError, open, openSync } from 'node-dax';
 import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { userEmulation } from '../helpers/emulated.js';
 
 onEveryDevice('open tells the truth about', (test, wanted) => {
   const device = wanted.open();
@@ -110,7 +111,7 @@ t.test('no file is made where devices are', (test) => {
   test.end();
 });
 
-t.test('more than there is room for', (test) => {
+t.test('more than there is room for', { skip: userEmulation }, (test) => {
   const path = scratchPath(test, '/dev/shm');
   const { bavail, bsize } = statfsSync('/dev/shm');
   const size = (bavail + 1_000_000) * bsize;
@@ -124,7 +125,7 @@ t.test('more than there is room for', (test) => {
   test.end();
 });
 
-t.test('what cannot be opened says what to do', async (test) => {
+t.test('what cannot be opened says what to do', { skip: userEmulation }, async (test) => {
   const folder = mkdtempSync(join(tmpdir(), 'node-dax-test-'));
   test.teardown(() => {
     rmSync(folder, { recursive: true });

@@ -99,7 +99,7 @@ const TSCONFIG = JSON.stringify({
   files: ['typed.mts', 'typed.cts'],
 });
 
-t.setTimeout(900_000);
+t.setTimeout(3_600_000);
 const folder = temporaryFolder(t, 'packaging');
 const tarball = pack(folder);
 const project = emptyProject(folder, { ...FILES, 'typed.mts': TYPED, 'typed.cts': TYPED, 'tsconfig.json': TSCONFIG });
