@@ -47,6 +47,12 @@ async function roundTrip(open, path) {
 const FILES = {
   'esm.mjs': `import { open, DaxDevice } from 'node-dax';\n${ROUND_TRIP}\nawait roundTrip(open, process.argv[2]);\n`,
   'cjs.cjs': `const { open } = require('node-dax');\n${ROUND_TRIP}\nvoid roundTrip(open, process.argv[2]);\n`,
+  'loaded.cjs': `
+for (const name of ['', '/ext2', '/fs', '/testkit']) require('node-dax' + name);
+try { require('node-dax').openSync('/dev/null'); } catch {}
+const loaded = Object.keys(require.cache).map((file) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)\\/(?!.*node_modules)/.exec(file)?.[1]);
+console.log([...new Set(loaded)].filter((name) => name !== undefined).sort().join(' '));
+`,
   'absent.cjs': `try { require('node-dax').openSync('/dev/null'); } catch (error) { console.log(error.code, error.reason); }\n`,
 };
 
@@ -182,6 +188,7 @@ if (isOffline(installation)) {
       t.equal(status, 0, 'exit status', { stderr });
       t.equal(stdout, PRINTED, script);
     }
+    t.equal(run('node', ['loaded.cjs'], bare).stdout, 'bindings file-uri-to-path node-dax\n', 'what the command needs is not loaded');
     const help = npx(['--no', '--', 'node-dax', '--help'], bare);
     t.equal(help.status, 0, 'npx node-dax --help', { stderr: help.stderr });
     t.match(help.stdout, /^Usage: node-dax /);
