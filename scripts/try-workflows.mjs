@@ -30,7 +30,8 @@ function must(command, args, options = {}) {
 // The archive, the proxies and the certificates are this machine's; nothing else is.
 function makeRoot(root) {
   const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Codename: bookworm']).split('\n');
-  must('debootstrap', ['--variant=minbase', 'bookworm', root, archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+  // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
+  must('unshare', ['--mount', 'debootstrap', '--variant=minbase', 'bookworm', root, archive], { stdio: ['ignore', 'ignore', 'inherit'] });
   for (const path of ['/etc/apt', '/etc/resolv.conf', '/etc/hosts', '/etc/ssl/certs', '/usr/local/share/ca-certificates', '/usr/etc/npmrc', join(homedir(), '.npmrc')]) {
     if (existsSync(path)) cpSync(path, join(root, path), { recursive: true, dereference: true, force: true });
   }
