@@ -58,7 +58,7 @@ function setUpNode(root) {
 
 function copyCheckout(root) {
   for (const file of must('git', ['-C', checkout, 'ls-files', '-z']).split('\0')) {
-    if (file !== '') cpSync(join(checkout, file), join(root, 'work', file));
+    if (file !== '') cpSync(join(checkout, file), join(root, 'checkout', file));
   }
 }
 
@@ -69,7 +69,7 @@ function run(root, command, env) {
   writeFileSync(file, command);
   const passed = Object.entries(process.env).filter(([name]) => /_proxy$|^NODE_EXTRA_CA_CERTS$/i.test(name));
   const variables = { ...Object.fromEntries(passed), HOME: '/root', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', CI: 'true', GITHUB_ACTIONS: 'true', npm_config_nodedir: '/usr/local', ...env };
-  const chroot = 'exec chroot "$0" sh -c "cd /work && exec bash -e /tmp/step.sh"';
+  const chroot = 'exec chroot "$0" sh -c "cd /checkout && exec bash -e /tmp/step.sh"';
   return spawnSync('unshare', ['--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root], { env: variables, stdio: ['ignore', 'inherit', 'inherit'] }).status;
 }
 
@@ -86,7 +86,7 @@ function perform(steps, env = {}) {
     if (uses?.startsWith('actions/checkout@')) copyCheckout(root);
     else if (uses?.startsWith('actions/setup-node@')) setUpNode(root);
     else if (uses?.startsWith('./')) {
-      perform(read(join(uses, 'action.yml')).runs.steps, { GITHUB_ACTION_PATH: join('/work', uses), GITHUB_OUTPUT: '/tmp/output' });
+      perform(read(join(uses, 'action.yml')).runs.steps, { GITHUB_ACTION_PATH: join('/checkout', uses), GITHUB_OUTPUT: '/tmp/output' });
     } else if (command === undefined || HOSTED.test(command) || values.except.some((text) => command.includes(text))) tell('left out', title);
     else {
       tell('runs', title);
@@ -98,7 +98,7 @@ function perform(steps, env = {}) {
 
 try {
   makeRoot(root);
-  mkdirSync(join(root, 'work'));
+  mkdirSync(join(root, 'checkout'));
   perform(jobs[job].steps);
   tell('fine', `${workflow} ${job}`);
 } catch (error) {
