@@ -16,7 +16,7 @@ const SIZE = 256 * 1024;
 const OPERATIONS = 60;
 
 /** Distinct images that the random runs of both suites look at together; those of ACE are besides. */
-export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 50_000 : 2_000));
+export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 20_000 : 2_000));
 
 /** What is formatted, and how it is mounted. */
 export interface CrashKind {
