@@ -14,7 +14,7 @@ export interface ScratchOptions {
   sparse?: boolean | undefined;
 }
 
-const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+const MEMORY = '/dev/shm';
 
 /**
  * A device of `size` bytes of zeros that is gone when it is closed: memory (tmpfs, where /dev/shm is one) that can be mapped.
@@ -22,7 +22,7 @@ const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
  */
 export function openScratch(size: Bytes, options: ScratchOptions = {}): DaxDevice {
   checkOptions(options, { sparse: true });
-  const path = join(FOLDER, `node-dax-scratch-${process.pid}-${randomBytes(6).toString('hex')}`);
+  const path = join(existsSync(MEMORY) ? MEMORY : tmpdir(), `node-dax-scratch-${process.pid}-${randomBytes(6).toString('hex')}`);
   if (options.sparse !== true) return unnamed(path, openSync(path, { size }));
   writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
   truncateSync(path, toBytes(size, 'size'));

@@ -43,7 +43,7 @@ async function next(lines: AsyncIterator<string, undefined>): Promise<BusyOwnerL
   return value === undefined ? undefined : (JSON.parse(value) as BusyOwnerLine);
 }
 
-const LINE = /^node-dax: worker 1 \(thread \d+\) has waited \d+ s for the main thread \(thread \d+\) to answer a page fault .* ETIMEDOUT \(OWNER_BUSY\) after 60 s\.$/;
+const LINE = /^node-dax: worker \d+ \(thread \d+\) has waited \d+ s for the main thread \(thread \d+\) to answer a page fault .* ETIMEDOUT \(OWNER_BUSY\) after 60 s\.$/;
 
 t.test('a line tells which thread waits for which, and the fault goes on with the owner', async (test) => {
   const { told, printed, goOn, ended } = start(test);

@@ -41,7 +41,10 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 export function run(program: string, args: readonly string[], { cwd, path, env }: Settings): Outcome {
-  const { status, stdout, stderr, error } = spawnSync(program, args, {
+  // tap gives each child a NODE_OPTIONS that loads files of its own: env takes that away.
+  const options = env?.['NODE_OPTIONS'];
+  const own = options === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${options}`];
+  const { status, stdout, stderr, error } = spawnSync('/usr/bin/env', [...own, program, ...args], {
     cwd,
     encoding: 'utf8',
     env: { ...environment(), PATH: path ?? process.env['PATH'], ...env },

@@ -118,7 +118,8 @@ t.test('what is in it', (t) => {
     /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gypi|native\/binding\.gyp)$/,
     /^docs\/[\w/-]+\.(?:md|svg|png)$/,
     /^docs\/examples\/[\w-]+\.ts$/,
-    /^native\/\w+\.(?:cc|h|map)$/,
+    /^native\/exports\.map$/,
+    /^native\/\w+\/\w+\.(?:cc|h)$/,
     /^(?:src|lib)\/[\w/-]+\.ts$/,
     /^dist\/(?:src|lib)\/[\w/-]+\.(?:d\.ts|js|js\.map)$/,
   ];
