@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const environment = { NODE_DAX_ASSERT_LOCKS: '1', TAP_TIMEOUT: '7200' };
+const environment = { NODE_DAX_ASSERT_LOCKS: '1', NODE_DAX_TEST_THOROUGH: '1', TAP_TIMEOUT: '7200' };
 const operations = (fallback) => ({ NODE_DAX_TEST_OPERATIONS: process.env.NODE_DAX_TEST_OPERATIONS ?? fallback });
 
 function run(args, variables = {}) {

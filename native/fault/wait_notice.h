@@ -15,8 +15,8 @@ struct Wait {
   const FaultClient& owner;
 };
 
-// Writes one line to standard error, and does not wait for whoever reads it. `seconds`: since when, and for
-// how long at most.
+// Writes one line to standard error, and does not wait for whoever reads it. The thread has waited for
+// `since` seconds, and will for `at_most`.
 void TellOfWait(const Wait& wait, int64_t since, int64_t at_most);
 
 }  // namespace dax

@@ -29,13 +29,10 @@ import { DaxError, type DaxErrorInit } from '../errors.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
-import { copyInPool } from './pool-copy.js';
+import { copyInPool, POOL_THRESHOLD } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
 import { SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
-
-// Copies up to this are made on the calling thread: they take at most 25 µs, as long as the way to another thread and back.
-const POOL_THRESHOLD = 256 * 1024;
 
 /** The facts that `open` has found, on which the properties of the device rest. */
 export interface DeviceFacts {

@@ -29,11 +29,12 @@ import { lockRanges, type DeviceRange } from './lock-ranges.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
+import { POOL_THRESHOLD } from './pool-copy.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
 import { moveEach, moveEachSync, toVector } from './vector.js';
 
 // Up to this an asynchronous copy is made on this thread, as that of a `DaxDevice`; memory of a driver's own, in steps of it.
-const STEP = 256 * 1024;
+const STEP = POOL_THRESHOLD;
 
 type View = NodeJS.ArrayBufferView;
 type Views = readonly View[];

@@ -8,6 +8,9 @@ import { addon, type NativeHandle } from '../binding.js';
 // Visits of 1 MiB make 64 MiB take 1.4 times as long as one visit would, these 1.1.
 const CHUNK = 8 * 1024 * 1024;
 
+/** Copies up to this are made on the calling thread: they take at most 25 µs, as long as the way to another thread and back. */
+export const POOL_THRESHOLD = 256 * 1024;
+
 /** A copy between a buffer and a device; every number is checked. */
 export interface PoolCopy {
   handle: NativeHandle;

@@ -9,6 +9,7 @@ import { fillBlocks, fillGoodBlocks } from '../inode/fill-blocks.js';
 import type { EndIo, FileMappings, GetBlock, Inode } from '../inode/inode.js';
 import { checkAnswer, mapBlocks } from '../inode/map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from '../device/memory.js';
+import { POOL_THRESHOLD } from '../device/pool-copy.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import type { LockedPages } from '../locks/page-locks.js';
 import { wouldBlock } from '../inode/would-block.js';
@@ -19,9 +20,6 @@ export type Iter = NodeJS.ArrayBufferView | readonly NodeJS.ArrayBufferView[];
 
 // The kernel's limit of one transfer (MAX_RW_COUNT).
 const MAX_TRANSFER = 0x7ffff000;
-
-// Larger pieces are worth copying on another thread.
-const POOL_THRESHOLD = 256 * 1024;
 
 const EIO = -5;
 const EINTR = -4;
@@ -168,7 +166,7 @@ export class Walk {
   /** Moves the piece, on another thread if it is large and the device can. Resolves with the bytes moved. */
   async copy(signal: AbortSignal | undefined): Promise<number> {
     const bdev = this.#bdev;
-    if (bdev === undefined || this.#range.length < POOL_THRESHOLD) return this.copySync();
+    if (bdev === undefined || this.#range.length <= POOL_THRESHOLD) return this.copySync();
     const pos = this.#origin + this.#pos;
     const options = { ...this.#range, signal };
     const moving = this.#write ? bdev.write?.(this.#buffer, pos, options) : bdev.read?.(this.#buffer, pos, options);
