@@ -272,9 +272,10 @@ export const DRIVER_PROBES: readonly DriverProbe[] = [
       const { device, pages } = session;
       const bytes = Buffer.alloc(Math.min(device.size, 4 * 1024 * 1024));
       const last = session.window(pages[0] as number);
-      const moving = pages.slice(0, 8).map((page) => device.read(bytes, page * PAGE_SIZE));
+      // Somebody waits for the reads before `unplug` can throw, or those that fail would end the process.
+      const reads = Promise.allSettled(pages.slice(0, 8).map((page) => device.read(bytes, page * PAGE_SIZE)));
       device.unplug();
-      for (const result of await Promise.allSettled(moving)) {
+      for (const result of await reads) {
         if (result.status === 'rejected' && (result.reason as { code?: string }).code !== 'ENODEV') fail('unplug', `a read under way ended with ${String(result.reason)}`);
       }
       device.unplug();

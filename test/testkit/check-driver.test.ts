@@ -1,5 +1,6 @@
 // checkDriver finds nothing in drivers that keep the rules, and in twenty-four that break one each, that one.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { blockDevice, DaxError, lockDevice, openScratch, PAGE_SIZE, SECTOR_SIZE, type Driver, type DriverAnswer, type LockMode, type Place } from 'node-dax';
 import { axonram, brd, dcssblk, faulty, linear, readOnly, striped } from 'node-dax/drivers';
@@ -8,6 +9,7 @@ import { scratchPath } from '../helpers/devices.js';
 
 const PAGES = 48;
 const SIZE = PAGES * PAGE_SIZE;
+const LARGE = 8 * 1024 * 1024;
 
 /** Plain memory. */
 function plain(): Driver & { memory: Uint8Array } {
@@ -164,6 +166,27 @@ t.test(`${BROKEN.length} drivers that break one rule each`, async (test) => {
     const report = await checkDriver(make, { seed: 1 });
     test.ok(failures(report).includes(rule), `a driver that ${name}: ${rule}, found ${failures(report).join(' ')}`, { report: format(report) });
   }
+});
+
+t.test('reads under way fail nobody when the device cannot be unplugged', async (test) => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => { unhandled.push(error); };
+  process.on('unhandledRejection', note);
+  test.teardown(() => process.off('unhandledRejection', note));
+  // So large that a read is left to another thread, and is under way when the driver refuses to be released.
+  const make: MakeDriver = () => {
+    const below = openScratch(LARGE);
+    return {
+      sectors: LARGE / SECTOR_SIZE,
+      directAccess: (sector: number, size: number) => below.directAccess(sector, size),
+      backing: (pos: number): Place => ({ device: below, pos }),
+      release: () => { below.closeSync(); throw new Error('still in use'); },
+    };
+  };
+  const report = await checkDriver(make, { seed: 1 });
+  await delay(10);
+  test.ok(failures(report).includes('unplug'));
+  test.strictSame(unhandled, []);
 });
 
 t.test('a driver that stalls is warned of, and passes', async (test) => {
