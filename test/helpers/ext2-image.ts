@@ -4,8 +4,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PAGE_SIZE, type BufferRange, type Bytes, type FlushOption } from 'node-dax';
+import { PAGE_SIZE, type BufferRange, type Bytes, type DirectAccess, type DriverDevice, type FlushOption, type WriteOptions } from 'node-dax';
 import { MemoryDevice } from 'node-dax/testkit';
+import { imageDriver } from './image-drivers.js';
+
+const DRIVER = process.env['NODE_DAX_TEST_ON_DRIVER'];
 
 /** Why there is no mke2fs, e2fsck or debugfs, or undefined. */
 export function e2fsprogsMissing(): string | undefined {
@@ -13,7 +16,7 @@ export function e2fsprogsMissing(): string | undefined {
   return missing.length === 0 ? undefined : `${missing.join(', ')}: not installed: apt-get install e2fsprogs`;
 }
 
-/** A device in memory with an image. What is stored past `limit` is noted. */
+/** A device in memory, or on a driver in memory, with an image. What is stored past `limit` is noted. */
 export class ImageDevice extends MemoryDevice {
   declare readonly memory: Uint8Array;
   /** Where the filesystem ends, in bytes. */
@@ -24,21 +27,46 @@ export class ImageDevice extends MemoryDevice {
   loads = 0;
   /** More loads than this are a loop that does not end. */
   mostLoads = Number.POSITIVE_INFINITY;
+  readonly #driver: DriverDevice | undefined;
 
   /** An image that does not end with a page is followed by zeros. */
   constructor(image: Uint8Array) {
-    super(wholePages(image));
+    const pages = wholePages(image);
+    const made = DRIVER === undefined ? undefined : imageDriver(DRIVER, pages.byteLength);
+    made?.memory.set(pages);
+    super(made?.memory ?? pages);
+    this.#driver = made?.device;
+  }
+
+  override directAccess(sector: Bytes, size: Bytes): DirectAccess {
+    return this.#driver?.directAccess(sector, size) ?? super.directAccess(sector, size);
   }
 
   override readSync(target: NodeJS.ArrayBufferView, pos: Bytes, range?: BufferRange): number {
     if (++this.loads > this.mostLoads) throw new Error(`more than ${this.mostLoads} loads`);
-    return super.readSync(target, pos, range);
+    return this.#driver?.readSync(target, pos, range) ?? super.readSync(target, pos, range);
+  }
+
+  override writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions): number {
+    if (this.#driver === undefined) return super.writeSync(source, pos, options);
+    this.#note(Number(pos), options?.length ?? source.byteLength - (options?.offset ?? 0));
+    return this.#driver.writeSync(source, pos, options);
+  }
+
+  override zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number {
+    if (this.#driver === undefined) return super.zeroSync(pos, length, options);
+    this.#note(Number(pos), Number(length));
+    return this.#driver.zeroSync(pos, length, options);
   }
 
   protected override store(pos: number, bytes: Uint8Array, options: FlushOption): void {
-    this.stores++;
-    if (pos + bytes.byteLength > this.limit) this.strayStore ??= pos;
+    this.#note(pos, bytes.byteLength);
     super.store(pos, bytes, options);
+  }
+
+  #note(pos: number, length: number): void {
+    this.stores++;
+    if (pos + length > this.limit) this.strayStore ??= pos;
   }
 }
 
