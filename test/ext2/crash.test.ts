@@ -31,7 +31,7 @@ t.test('what a power cut leaves of i_blocks and of blocks past the end is put ri
     const again = mount(after, { reclaim: true, onWarning: () => undefined });
     t.equal(again.stat(again.resolve('/f')).blocks, 6);
     again.unmount();
-    t.equal(e2fsck(image), undefined, `i_blocks of ${blocks}`);
+    t.equal(e2fsck(after.memory), undefined, `i_blocks of ${blocks}`);
   }
   t.end();
 });
