@@ -63,7 +63,7 @@ const NATIVE_RULES = [
     message: 'native/napi maps no memory and controls no device',
   },
   {
-    pattern: /\b_mm_cl(?:wb|flush|flushopt)\b|\b__builtin_ia32_cl\w+|"[^"]*(?:\b|\\[nt])(?:cl(?:wb|flush|flushopt)\s+%|dc\s+cv\w+\s*,|sys\s+#3)/g,
+    pattern: /\b_mm_cl(?:wb|flush|flushopt)\b|\b__builtin_ia32_cl\w+|"[^"]*(?:\b|\\[nt])(?:cl(?:wb|flush|flushopt)\s+%|dc\s+ci?v\w+\s*,|sys\s+#3)/g,
     allowed: /^persist\/persist_(?:x86_64|aarch64)\.cc$/,
     message: 'flush instructions belong to native/persist/persist_<arch>.cc',
   },

@@ -100,6 +100,7 @@ export interface Addon {
     write: boolean,
   ): Promise<number> | number;
   flush(handle: NativeHandle, pos: number, length: number): number;
+  invalidate(handle: NativeHandle, pos: number, length: number): number;
   /** Bytes of the range before the first page of it that was lost. */
   intact(handle: NativeHandle, pos: number, length: number): number;
   drain(handle: NativeHandle): number;

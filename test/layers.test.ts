@@ -92,6 +92,7 @@ t.test('native code in the wrong room', (t) => {
     ['native/persist/persist.h', 'inline void F(char* p) { asm volatile("clwb %0" : "+m"(*p)); }'],
     ['native/device/mapping.cc', 'asm volatile("\\n\\tclflushopt %0" : "+m"(*p));'],
     ['native/persist/persist_generic.cc', 'asm volatile("dc cvac, %0" : : "r"(p));'],
+    ['native/persist/persist_generic.cc', 'asm volatile("dc civac, %0" : : "r"(p));'],
     ['native/device/mapping.cc', 'asm volatile("sys #3, c7, c12, #1, %0" : : "r"(p));'],
   ];
   const files: Record<string, string> = {};

@@ -213,4 +213,9 @@ int Mapping::Flush(uint64_t pos, size_t length) const {
   return range_->BytesBeforeLoss(pos, length) == length ? error : -EIO;
 }
 
+int Mapping::Invalidate(uint64_t pos, size_t length) const {
+  const int error = persistence_.Invalidate(address_ + pos, length);
+  return range_->BytesBeforeLoss(pos, length) == length ? error : -EIO;
+}
+
 }  // namespace dax

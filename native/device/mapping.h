@@ -57,6 +57,8 @@ class Mapping {
   // Returns 0 or -errno: -EIO if a page of the range was lost.
   int Flush(uint64_t pos, size_t length) const;
   void Drain() const { persistence_.Drain(); }
+  // Returns 0 or -errno: -EIO if a page of the range was lost, -EOPNOTSUPP if the processor cannot.
+  int Invalidate(uint64_t pos, size_t length) const;
 
  private:
   // Makes a mapping of the memory that mmap gave, and unmaps that memory on failure.

@@ -235,6 +235,16 @@ napi_value Flush(napi_env env, napi_callback_info info) {
   return ToResult(env, length == 0 ? 0 : device->mapping->Flush(pos, length));
 }
 
+// invalidate(handle, pos, length) -> 0 | -errno
+napi_value Invalidate(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, length;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length)) return nullptr;
+  if (const int error = CheckRange(*device, pos, length)) return ToResult(env, error);
+  return ToResult(env, length == 0 ? 0 : device->mapping->Invalidate(pos, length));
+}
+
 // intact(handle, pos, length) -> bytes before the first page that was lost | -errno
 napi_value Intact(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -457,6 +467,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"invalidate", nullptr, Invalidate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"intact", nullptr, Intact, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

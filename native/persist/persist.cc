@@ -43,10 +43,14 @@ const CpuOps& DetectCpu() {
   return cpu;
 }
 
-void Persistence::FlushLines(const char* address, size_t length) const {
+void Persistence::OnLines(void (*operate)(const char*, size_t), const char* address, size_t length) {
   const char* const first = LineOf(address);
   const char* const end = LineOf(address + length - 1) + kCacheLine;
-  cpu_->flush_lines(first, static_cast<size_t>(end - first));
+  operate(first, static_cast<size_t>(end - first));
+}
+
+void Persistence::FlushLines(const char* address, size_t length) const {
+  OnLines(cpu_->flush_lines, address, length);
 }
 
 void Persistence::StoreAndFlush(char* destination, const char* source, size_t length) const {
@@ -83,6 +87,15 @@ int Persistence::Flush(const char* address, size_t length) const {
 
 void Persistence::Drain() const {
   if (granularity_ != Granularity::kPage) cpu_->fence();
+}
+
+int Persistence::Invalidate(const char* address, size_t length) const {
+  if (cpu_->invalidate_lines == nullptr) return -EOPNOTSUPP;
+  // Before: what was stored earlier is in the lines that go. After: no later load may have been made already.
+  cpu_->full_fence();
+  if (length > 0) OnLines(cpu_->invalidate_lines, address, length);
+  cpu_->full_fence();
+  return 0;
 }
 
 }  // namespace dax

@@ -28,6 +28,11 @@ struct CpuOps {
   void (*stream)(char* destination, const char* source, size_t bytes);
   // The length in bytes from which on streaming is faster than storing and flushing.
   size_t stream_threshold;
+  // Writes back and drops every line from `line` (aligned) for `bytes` (a multiple of the line), so that the
+  // next load asks the memory. Null if the processor has no such instruction.
+  void (*invalidate_lines)(const char* line, size_t bytes);
+  // Orders all loads, stores and invalidations before it with all after it.
+  void (*full_fence)();
 };
 
 // The processor's table, chosen once from CPUID or HWCAP. NODE_DAX_NO_CLWB, NODE_DAX_NO_CLFLUSHOPT,
@@ -50,8 +55,13 @@ class Persistence {
   // Returns 0 or -errno. Only msync can fail.
   int Flush(const char* address, size_t length) const;
   void Drain() const;
+  // Writes back what this processor's caches have of the range and drops it, whatever the granularity: loads
+  // after it see what the memory holds. Returns 0 or -EOPNOTSUPP.
+  int Invalidate(const char* address, size_t length) const;
 
  private:
+  // Calls `operate` for the whole lines that the range touches. It is not empty.
+  static void OnLines(void (*operate)(const char*, size_t), const char* address, size_t length);
   void FlushLines(const char* address, size_t length) const;
   void StoreAndFlush(char* destination, const char* source, size_t length) const;
 

@@ -25,8 +25,19 @@ void CleanToCoherency(const char* line, size_t bytes) {
   }
 }
 
+void CleanAndInvalidate(const char* line, size_t bytes) {
+  for (const char* end = line + bytes; line < end; line += kCacheLine) {
+    asm volatile("dc civac, %0" : : "r"(line) : "memory");
+  }
+}
+
 void Fence() {
   asm volatile("dsb ish" : : : "memory");
+}
+
+// Of the whole system: the memory may have observers outside of this machine.
+void FullFence() {
+  asm volatile("dsb sy" : : : "memory");
 }
 
 }  // namespace
@@ -36,8 +47,15 @@ void Fence() {
 // emulates user programs; -cpu cortex-a72 does not give it.
 const CpuOps* DetectArm64() {
   static const bool persistence = (getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0;
-  static const CpuOps cpu = persistence ? CpuOps{"dc cvap", CleanToPersistence, Fence, nullptr, 0}
-                                        : CpuOps{"dc cvac", CleanToCoherency, Fence, nullptr, 0};
+  static const CpuOps cpu = {
+      persistence ? "dc cvap" : "dc cvac",
+      persistence ? CleanToPersistence : CleanToCoherency,
+      Fence,
+      nullptr,
+      0,
+      CleanAndInvalidate,
+      FullFence,
+  };
   return &cpu;
 }
 

@@ -12,6 +12,8 @@ const CpuOps& GenericCpu() {
       [] { std::atomic_thread_fence(std::memory_order_seq_cst); },
       nullptr,
       0,
+      nullptr,
+      [] { std::atomic_thread_fence(std::memory_order_seq_cst); },
   };
   return cpu;
 }

@@ -34,6 +34,11 @@ void Fence() {
   _mm_sfence();
 }
 
+// Unlike sfence it keeps later loads from going before a clflushopt.
+void FullFence() {
+  _mm_mfence();
+}
+
 // A large copy prefetches its source `kAhead` bytes early: 16 MiB take 0.75 of the time then, and 64
 // KiB 1.02. The prefetch may go past the end, where it loads nothing.
 constexpr size_t kFar = 1 << 20;
@@ -103,8 +108,9 @@ CpuOps Detect() {
 
   // Measured: 384 bytes are flushed in 0.86 of the time of streaming, 448 streamed in 0.92 of that of
   // flushing.
-  CpuOps cpu = {"clflush", FlushClflush, Fence, Stream, 448};
+  CpuOps cpu = {"clflush", FlushClflush, Fence, Stream, 448, FlushClflush, FullFence};
   if (__builtin_cpu_supports("avx512f")) cpu.stream = StreamAvx512;
+  if (clflushopt) cpu.invalidate_lines = FlushClflushopt;
   if (clwb) {
     cpu.flush_instruction = "clwb";
     cpu.flush_lines = FlushClwb;

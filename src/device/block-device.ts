@@ -120,6 +120,11 @@ export interface BlockDevice {
   /** Makes stores to the range durable: `flush`, then `drain`. */
   persist(pos: Bytes, length: Bytes): void;
   /**
+   * Makes later reads see what the memory holds, where hosts share it: see `DaxDevice.invalidate`. A device without it is shared
+   * with no other host.
+   */
+  invalidate?(pos: Bytes, length: Bytes): void;
+  /**
    * The open device, and the position on it, where these bytes lie, so that its pages can be mapped: for all of them, or for as
    * many as lie together. `daxMmap` of files on a device without it is `EOPNOTSUPP`.
    */

@@ -413,6 +413,26 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
+   * Writes back what the caches of this machine's processors have of a range, and drops it: loads and reads after it see what
+   * the memory holds, with what other hosts have written back, where several hosts share it and nothing keeps their caches
+   * coherent (CXL). Those who share memory with nobody, and processes of one host among themselves, need it never.
+   *
+   * It costs an instruction for each 64 bytes, in every granularity, and each next load a way to the memory. It destroys where
+   * this host has stored to a line after another did: its own line goes over the other's, whole. So stores of a host to what
+   * is another's to write must not happen, not even of equal bytes, and a line has one writer at a time.
+   *
+   * Throws `EIO` if a page of the range was lost, `EOPNOTSUPP` where the processor has no instruction for it.
+   */
+  invalidate(pos: Bytes, length: Bytes): void {
+    this.#usable('invalidate');
+    const start = toBytes(pos, 'pos');
+    const bytes = toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    const error = addon().invalidate(this.#handle, start, bytes);
+    if (error < 0) this.#failAt('invalidate', error, start + Math.max(0, addon().intact(this.#handle, start, bytes)));
+  }
+
+  /**
    * Writes out even those bytes that the persistence domain would save at a power cut, by the region's `deep_flush` or by
    * fsync. With `page` granularity, flush the range first.
    */

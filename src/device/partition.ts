@@ -114,6 +114,11 @@ class Partition implements BlockDevice {
     this.#device.persist(this.#inside(pos, length), length);
   }
 
+  invalidate(pos: Bytes, length: Bytes): void {
+    const start = this.#inside(pos, length);
+    this.#device.invalidate?.(start, length);
+  }
+
   backing(pos: number, length: number): Backing {
     return backingOf(this.#device, this.#start + pos, length);
   }

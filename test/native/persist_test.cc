@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +23,9 @@ uintptr_t synced_end;
 alignas(kLine) char memory[kLines * kLine];
 int flushed[kLines];
 int streamed[kLines];
+int invalidated[kLines];
 int fences;
+int full_fences;
 
 size_t LineIndex(const char* address) {
   return static_cast<size_t>(address - memory) / kLine;
@@ -44,6 +47,16 @@ void FlushLines(const char* line, size_t bytes) {
 
 void Fence() {
   fences++;
+}
+
+void InvalidateLines(const char* line, size_t bytes) {
+  CheckAligned(line, bytes);
+  if (full_fences != 1) Fail("no fence before the lines are invalidated");
+  for (size_t i = 0; i < bytes; i += kLine) invalidated[LineIndex(line + i)]++;
+}
+
+void FullFence() {
+  full_fences++;
 }
 
 void Stream(char* destination, const char* source, size_t bytes) {
@@ -74,6 +87,20 @@ void Check(const dax::Persistence& persistence, size_t offset, size_t length, co
     if (flushed[line] > 0 && streamed[line] > 0) Fail(what + ": line both flushed and streamed");
   }
   if (fences != 1) Fail(what + ": " + std::to_string(fences) + " fences");
+}
+
+// Every line that a range touches, once, between two fences, whatever the granularity.
+void CheckInvalidate(const dax::CpuOps& cpu, dax::Granularity granularity, size_t offset, size_t length) {
+  memset(invalidated, 0, sizeof invalidated);
+  full_fences = 0;
+  if (dax::Persistence(granularity, cpu).Invalidate(memory + kLine + offset, length) != 0)
+    Fail("not invalidated");
+  const size_t first = kLine + offset, end = first + length;
+  for (size_t line = 0; line < kLines; line++) {
+    const bool touched = length > 0 && (line + 1) * kLine > first && line * kLine < end;
+    if (invalidated[line] != (touched ? 1 : 0)) Fail("invalidate: line " + std::to_string(line));
+  }
+  if (full_fences != 2) Fail("invalidate: " + std::to_string(full_fences) + " fences");
 }
 
 // msync of the ranges of a device with page granularity: whole pages, every one touched, none else.
@@ -108,7 +135,7 @@ int main() {
   for (size_t i = 0; i < sizeof source; i++) source[i] = static_cast<char>(i * 7 + 1);
   int data = 0, zeros = 0;
   for (const size_t threshold : {size_t{0}, size_t{128}, size_t{300}}) {
-    const dax::CpuOps cpu = {"recorded", FlushLines, Fence, Stream, threshold};
+    const dax::CpuOps cpu = {"recorded", FlushLines, Fence, Stream, threshold, InvalidateLines, FullFence};
     const dax::Persistence persistence(dax::Granularity::kCacheLine, cpu);
     data = zeros = 0;
     for (size_t offset = 0; offset < kLine; offset++) {
@@ -118,10 +145,23 @@ int main() {
       }
     }
   }
-  const dax::CpuOps unstreamed = {"recorded", FlushLines, Fence, nullptr, 0};
+  const dax::CpuOps unstreamed = {"recorded", FlushLines, Fence, nullptr, 0, InvalidateLines, FullFence};
   Check(dax::Persistence(dax::Granularity::kCacheLine, unstreamed), 3, 500, source);
   Check(dax::Persistence(dax::Granularity::kCacheLine, unstreamed), 0, 0, source);
   CheckSync(unstreamed);
+  int invalidations = 0;
+  for (const dax::Granularity granularity :
+       {dax::Granularity::kByte, dax::Granularity::kCacheLine, dax::Granularity::kPage}) {
+    for (size_t offset = 0; offset < kLine; offset++) {
+      for (size_t length = 0; length <= 256; length++, invalidations++)
+        CheckInvalidate(unstreamed, granularity, offset, length);
+    }
+  }
+  dax::CpuOps unable = unstreamed;
+  unable.invalidate_lines = nullptr;
+  if (dax::Persistence(dax::Granularity::kByte, unable).Invalidate(memory, 1) != -EOPNOTSUPP)
+    Fail("invalidated without an instruction");
+  printf("%d invalidations, ", invalidations);
   printf("%d stores of data, %d of zeros\n", data, zeros);
   return 0;
 }
