@@ -38,6 +38,16 @@ const ROOMS = {
       mkfs: ['space', 'format'],
     },
   },
+  'lib/famfs': {
+    doors: ['index.ts', 'famfs.ts', 'mount.ts', 'mkfs.ts'],
+    rooms: {
+      format: [],
+      tree: ['format'],
+      log: ['tree', 'format'],
+      files: ['tree', 'format'],
+      master: ['files', 'log', 'tree', 'format'],
+    },
+  },
   native: {
     doors: [],
     rooms: {

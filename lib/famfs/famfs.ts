@@ -1,0 +1,379 @@
+// Owns Famfs: a mounted famfs, with every operation on its files.
+
+/* eslint-disable @typescript-eslint/unified-signatures -- one signature for both would not keep the contract of node-dax/fs, whose inodes are wider */
+
+import { setTimeout as wait } from 'node:timers/promises';
+import { argumentError, checkOptions, type DaxFileOptions } from 'node-dax';
+import type { DeviceEntry } from './format/entry.js';
+import { fail, type FamfsDamage } from './format/error.js';
+import { readSuperblock, SUPERBLOCK_SIZE, type FamfsSuperblock } from './format/superblock.js';
+import { Files, type FamfsFile } from './files/file.js';
+import { Replay, type UnknownEntry } from './log/replay.js';
+import { appendDirectory, appendFile, type Log } from './master/append.js';
+import { newDirectory, newFile, type FamfsCreateOptions, type FamfsMkdirOptions } from './master/new-entry.js';
+import type { Medium } from './medium.js';
+import type { FamfsInode } from './tree/node.js';
+import { toBytes, Tree, type Name } from './tree/tree.js';
+
+const FAMFS_STATFS_TYPE = 0x87b282fd;
+const SECTOR = 512;
+const PAGE = 4096;
+const DIRECTORY_TYPE = 2;
+const FILE_TYPE = 1;
+
+/** What `stat` tells. The format has no times: they are 0. */
+export interface FamfsStat {
+  readonly ino: number;
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly device: undefined;
+  /** Bytes. */
+  readonly size: number;
+  readonly blksize: number;
+  /** What it takes of the memory, in units of 512 bytes. */
+  readonly blocks: number;
+  readonly atimeMs: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly birthtimeMs: undefined;
+}
+
+export interface FamfsTimes {
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly birthtimeNs: undefined;
+}
+
+const NO_TIMES = { atimeMs: 0, mtimeMs: 0, ctimeMs: 0, birthtimeMs: undefined };
+const NO_TIMES_NS = { atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: undefined };
+
+export interface FamfsDirent {
+  /** As UTF-8; `bytes` has what it is. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly ino: number;
+  /** 1 a file, 2 a directory. */
+  readonly type: number;
+}
+
+/** What `statfs` tells, in units of `blockSize` bytes. */
+export interface FamfsStatfs {
+  readonly type: number;
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  readonly availableBlocks: number;
+  /** How many entries the log has room for. */
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+export interface FollowOptions {
+  /** Milliseconds between two looks at the log; 0 looks at every turn of the event loop, and keeps a processor busy. Default 1. */
+  readonly everyMs?: number;
+}
+
+/** @internal What `mountFamfs` has found out. */
+export interface Mounting {
+  readonly superblock: FamfsSuperblock;
+  readonly role: 'master' | 'client';
+  readonly readOnly: boolean;
+  readonly isLocked: boolean;
+  /** Called once it is unmounted. */
+  readonly release: () => void;
+}
+
+/**
+ * A mounted famfs: its files are there as the log had them when it was mounted or last refreshed. Nothing that is in it is ever
+ * removed, renamed or resized. Where a path or an inode is asked for, paths begin at the root, with a slash or without.
+ *
+ * All calls throw `DaxError` with the errno of POSIX: `ENOENT`, `ENOTDIR`, `EISDIR`; `EBADF` once it is unmounted; `EROFS` for
+ * changes by who is no master.
+ */
+export class Famfs {
+  readonly superblock: FamfsSuperblock;
+  /** Whether this host is the one that made it, by its UUID, and may add to it. */
+  readonly role: 'master' | 'client';
+  /** Whether neither files nor the log can be written through this mount. */
+  readonly readOnly: boolean;
+  readonly #medium: Medium;
+  readonly #tree = new Tree();
+  readonly #files: Files;
+  readonly #replay: Replay;
+  readonly #log: Log;
+  readonly #release: () => void;
+  #isMounted = true;
+
+  /** @internal Use `mountFamfs`. */
+  constructor(medium: Medium, { superblock, role, readOnly, isLocked, release }: Mounting) {
+    this.superblock = superblock;
+    this.role = role;
+    this.readOnly = readOnly;
+    this.#medium = medium;
+    this.#files = new Files(medium, readOnly);
+    this.#replay = new Replay(medium, superblock, this.#tree);
+    this.#release = release;
+    const catchUp = (syscall: string): FamfsInode[] => this.#catchUp(syscall);
+    this.#log = { medium, superblock, replay: this.#replay, tree: this.#tree, isLocked, catchUp };
+    this.#replay.checkHeader('mountFamfs');
+    this.#replay.run('mountFamfs');
+  }
+
+  get root(): FamfsInode {
+    return this.#tree.root;
+  }
+
+  /** How many entries of the log were read. */
+  get entries(): number {
+    return this.#replay.next;
+  }
+
+  /** How many entries the log has room for. */
+  get capacity(): number {
+    return this.#replay.capacity;
+  }
+
+  /** The entry that is bad, if one is: what is in front of it is here, what is behind it is not. */
+  get damage(): FamfsDamage | undefined {
+    return this.#replay.damage;
+  }
+
+  /** The first entry of a type that is not known, and how many there are. They are passed over, and keep a master from adding. */
+  get unknown(): (UnknownEntry & { readonly count: number }) | undefined {
+    const { firstUnknown, unknownEntries } = this.#replay;
+    return firstUnknown && { ...firstUnknown, count: unknownEntries };
+  }
+
+  /** Further devices that the log names. No file can lie on them yet. */
+  get devices(): readonly DeviceEntry[] {
+    return this.#replay.devices;
+  }
+
+  lookup(dir: FamfsInode, name: Name): FamfsInode | undefined {
+    this.#begin('lookup');
+    return this.#tree.lookup(dir, toBytes(name), 'lookup');
+  }
+
+  /** What a path leads to. There are no links, so that `follow` means nothing. */
+  resolve(path: Name, options: { follow?: boolean } = {}): FamfsInode {
+    checkOptions(options, { follow: true });
+    this.#begin('resolve');
+    return this.#tree.resolve(path, 'resolve');
+  }
+
+  /** The directory that a path's last name is in, which need not exist, and that name. */
+  resolveParent(path: Name): { dir: FamfsInode; name: Uint8Array } {
+    this.#begin('resolve');
+    const { dir, name } = this.#tree.resolveParent(path, 'resolve');
+    return { dir, name: Buffer.from(name, 'latin1') };
+  }
+
+  /** The entries of a directory, with `.` and `..`. What is added meanwhile may come or not. */
+  readdir(dir: FamfsInode): Generator<FamfsDirent>;
+  readdir(path: Name): Generator<FamfsDirent>;
+  *readdir(of: FamfsInode | Name): Generator<FamfsDirent> {
+    const dir = this.#at(of, 'readdir');
+    if (dir.children === undefined) return fail('ENOTDIR', 'readdir', dir.path);
+    yield direntOf('.', dir);
+    yield direntOf('..', dir.parent);
+    for (const child of dir.children.values()) yield direntOf(child.name, child);
+  }
+
+  stat(inode: FamfsInode, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
+  stat(inode: FamfsInode): FamfsStat;
+  stat(path: Name, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
+  stat(path: Name): FamfsStat;
+  stat(of: FamfsInode | Name, options?: { readonly nanoseconds: true }): FamfsStat {
+    const inode = this.#at(of, 'stat');
+    const { ino, mode, uid, gid, size, entry, directories } = inode;
+    const taken = entry?.extents.reduce((sum, { length }) => sum + length, 0) ?? 0;
+    const nlink = entry === undefined ? 2 + directories : 1;
+    const stat = { ino, mode, nlink, uid, gid, device: undefined, size, blksize: PAGE, blocks: taken / SECTOR, ...NO_TIMES };
+    return options?.nanoseconds === true ? { ...stat, ...NO_TIMES_NS } : stat;
+  }
+
+  /** Opens a file. Close it. Through a mount that only reads it is read, and mapped `PROT_READ` or privately. */
+  open(inode: FamfsInode, options?: DaxFileOptions): FamfsFile;
+  open(path: Name, options?: DaxFileOptions): FamfsFile;
+  open(of: FamfsInode | Name, options: DaxFileOptions = {}): FamfsFile {
+    return this.#files.openFile(this.#at(of, 'open'), options);
+  }
+
+  /**
+   * Both ways of coherence for the contents of a file: what this host has stored reaches the memory, and what it reads next is
+   * what the memory holds. A reader calls it before it reads what another may have changed; it costs an instruction for each 64
+   * bytes. See `DaxDevice.invalidate` for what it destroys where two write.
+   */
+  flush(of: FamfsInode | Name): void {
+    const inode = this.#at(of, 'flush');
+    if (inode.isDirectory) fail('EISDIR', 'flush', inode.path);
+    this.#files.flush(inode);
+  }
+
+  /**
+   * Reads what was added to the log since, and returns the new files and directories in their order. An entry that was bad is
+   * looked at again. Throws `ESTALE` if somebody has made a new famfs here.
+   */
+  refresh(): FamfsInode[] {
+    this.#begin('refresh');
+    return this.#catchUp('refresh');
+  }
+
+  /**
+   * The files and directories that are added from now on, as they come. It ends with an `AbortError` when `signal` is aborted,
+   * and with what `refresh` throws. It looks at two cache lines of the memory at each turn.
+   */
+  async *follow(signal?: AbortSignal, options: FollowOptions = {}): AsyncGenerator<FamfsInode, never> {
+    checkOptions(options, { everyMs: true });
+    const { everyMs = 1 } = options;
+    if (!(everyMs >= 0)) throw argumentError('ERR_OUT_OF_RANGE', `everyMs must be 0 or more, it is ${everyMs}`);
+    const turn = everyMs === 0 ? nextTurn : () => wait(everyMs, undefined, { ...(signal !== undefined && { signal }) });
+    for (;;) {
+      signal?.throwIfAborted();
+      yield* this.refresh();
+      await turn();
+    }
+  }
+
+  /** `EPERM`: a file has its size from its beginning. Call `create(path, size)`. */
+  create(dir: FamfsInode, name: Name, mode: number): never;
+  /**
+   * Makes a file of `size` bytes, with its contents, and only then tells of it, so that no reader sees it without them. Returns
+   * when it is on the memory. Directories on the way must be there.
+   *
+   * Throws `EROFS` by who is no master; `EEXIST`; `ENAMETOOLONG` for a path of more than 78 bytes; `ENOSPC` where there is no
+   * room, or the log is full; `EBUSY` while another process adds; `EUCLEAN` and `EOPNOTSUPP` behind entries that are bad or not
+   * known.
+   */
+  create(path: Name, size: number, options?: FamfsCreateOptions): FamfsInode;
+  create(at: FamfsInode | Name, size: Name | number, options: number | FamfsCreateOptions = {}): FamfsInode {
+    if (!isName(at) || typeof size !== 'number' || typeof options === 'number') {
+      this.#beginChange('create');
+      return fail('EPERM', 'create', 'a file of famfs has its size from its beginning: Famfs.create(path, size) makes one');
+    }
+    const wanted = newFile(at, size, options);
+    this.#beginChange('create');
+    return appendFile(this.#log, wanted);
+  }
+
+  mkdir(dir: FamfsInode, name: Name, mode: number): FamfsInode;
+  /** Makes a directory. Throws as `create`. */
+  mkdir(path: Name, options?: FamfsMkdirOptions): FamfsInode;
+  mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number): FamfsInode {
+    const wanted = isName(at)
+      ? newDirectory(at, options as FamfsMkdirOptions)
+      : newDirectory(Buffer.concat([Buffer.from(at.path), Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }) });
+    this.#beginChange('mkdir');
+    return appendDirectory(this.#log, wanted);
+  }
+
+  unlink(): never {
+    return this.#refuse('unlink', 'famfs removes nothing');
+  }
+
+  rmdir(): never {
+    return this.#refuse('rmdir', 'famfs removes nothing');
+  }
+
+  rename(): never {
+    return this.#refuse('rename', 'a name of famfs stays as it is');
+  }
+
+  link(): never {
+    return this.#refuse('link', 'famfs has no links');
+  }
+
+  symlink(): never {
+    return this.#refuse('symlink', 'famfs has no links');
+  }
+
+  readlink(): never {
+    return fail('EINVAL', 'readlink', 'famfs has no links');
+  }
+
+  setattr(_inode: FamfsInode, attributes: object): void {
+    if (Object.keys(attributes).length > 0) this.#refuse('setattr', 'permissions and owners stay as they are, and there are no times');
+  }
+
+  /** Nothing goes, so that nothing is to be kept. */
+  hold(inode: FamfsInode): void {
+    this.#at(inode, 'hold');
+  }
+
+  release(inode: FamfsInode): void {
+    this.#at(inode, 'release');
+  }
+
+  statfs(): FamfsStatfs {
+    this.#begin('statfs');
+    const { space, capacity, next } = this.#replay;
+    const { free } = space;
+    const blocks = { blockSize: space.unit, blocks: space.units, freeBlocks: free, availableBlocks: free };
+    return { type: FAMFS_STATFS_TYPE, ...blocks, inodes: capacity, freeInodes: capacity - next };
+  }
+
+  /** Ends it. `EBUSY` while files are open. Mappings of closed files are taken away. The device stays open. */
+  unmount(): void {
+    this.#begin('unmount');
+    const { open } = this.#files;
+    if (open > 0) fail('EBUSY', 'unmount', `${open} files are open: close them`);
+    this.#isMounted = false;
+    this.#files.end();
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.unmount();
+  }
+
+  #begin(syscall: string): void {
+    if (!this.#isMounted) fail('EBADF', syscall, 'it was unmounted');
+  }
+
+  #beginChange(syscall: string): void {
+    this.#begin(syscall);
+    if (this.role === 'client') {
+      fail('EROFS', syscall, `only the host that made it adds to it, which has the UUID ${this.superblock.systemUuid}: this one is a client`);
+    }
+    if (this.readOnly) fail('EROFS', syscall, 'it is mounted, or the device is open, to be read');
+  }
+
+  #refuse(syscall: string, hint: string): never {
+    this.#begin(syscall);
+    return fail(this.readOnly ? 'EROFS' : 'EPERM', syscall, hint);
+  }
+
+  #at(of: FamfsInode | Name, syscall: string): FamfsInode {
+    this.#begin(syscall);
+    return isName(of) ? this.#tree.resolve(of, syscall) : of;
+  }
+
+  #catchUp(syscall: string): FamfsInode[] {
+    const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
+    this.#medium.read(bytes, 0);
+    let uuid: string | undefined;
+    try {
+      ({ uuid } = readSuperblock(bytes, this.#medium.device.size, syscall));
+    } catch {
+      // It is half made, or gone.
+    }
+    if (uuid !== this.superblock.uuid) fail('ESTALE', syscall, 'it is not the famfs that was mounted: somebody has made a new one here; mount it again');
+    return this.#replay.run(syscall);
+  }
+}
+
+function isName(of: FamfsInode | Name): of is Name {
+  return typeof of === 'string' || of instanceof Uint8Array;
+}
+
+function direntOf(name: string, { ino, isDirectory }: FamfsInode): FamfsDirent {
+  const bytes = Buffer.from(name, 'latin1');
+  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE };
+}
+
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}

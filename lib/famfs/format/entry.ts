@@ -1,0 +1,160 @@
+// Owns the entries of the log: 544 bytes each, as they lie there, and as they are written. What they say is checked elsewhere.
+
+import { hasChecksum, storeChecksum } from './crc.js';
+import { readU64, writeU64 } from './numbers.js';
+import { uuidText } from './uuid.js';
+
+export const ENTRY_SIZE = 544;
+export const MAX_EXTENTS = 16;
+/** Bytes that a path has at most. One more ends it. */
+export const MAX_PATH = 79;
+
+export const FILE = 0;
+export const MKDIR = 1;
+export const ADD_DAXDEV = 3;
+
+export const SIMPLE = 0;
+export const INTERLEAVED = 1;
+
+/** A run of bytes of the memory. */
+export interface Extent {
+  readonly device: number;
+  /** Bytes from the start of the device. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface DirectoryEntry {
+  readonly type: typeof MKDIR;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  /** A character a byte; undefined where no NUL ends it. */
+  readonly path: string | undefined;
+}
+
+export interface FileEntry extends Omit<DirectoryEntry, 'type'> {
+  readonly type: typeof FILE;
+  /** Bytes. */
+  readonly size: number;
+  readonly flags: number;
+  readonly extentType: number;
+  /** Of extents, or of interleaved ones. */
+  readonly count: number;
+  /** Bytes of a chunk; 0 where the file is not striped. */
+  readonly chunk: number;
+  /** How many strips there are to be; 0 where the file is not striped. */
+  readonly stripCount: number;
+  /** The extents, or the strips: at most 16, even where their number says more. */
+  readonly extents: readonly Extent[];
+}
+
+export interface DeviceEntry {
+  readonly type: typeof ADD_DAXDEV;
+  readonly size: number;
+  readonly uuid: string;
+  readonly index: number;
+}
+
+export interface OtherEntry {
+  readonly type: undefined;
+  readonly number: number;
+}
+
+export type Entry = FileEntry | DirectoryEntry | DeviceEntry | OtherEntry;
+
+const SEQNUM = 0;
+const TYPE = 8;
+const CRC = 536;
+const FILE_PATH = 40;
+const DIRECTORY_PATH = 28;
+const EXTENT_SIZE = 24;
+
+function readPath(bytes: Buffer, pos: number): string | undefined {
+  const text = bytes.toString('latin1', pos, pos + MAX_PATH + 1);
+  const end = text.indexOf('\0');
+  return end < 0 ? undefined : text.slice(0, end);
+}
+
+function readExtents(bytes: Buffer, pos: number, count: number): Extent[] {
+  const extents: Extent[] = [];
+  for (let index = 0, at = pos; index < Math.min(count, MAX_EXTENTS); index++, at += EXTENT_SIZE) {
+    extents.push({ device: readU64(bytes, at), offset: readU64(bytes, at + 8), length: readU64(bytes, at + 16) });
+  }
+  return extents;
+}
+
+function readFile(bytes: Buffer, at: number): FileEntry {
+  const extentType = bytes.readUInt32LE(at + 120);
+  const isStriped = extentType === INTERLEAVED;
+  const count = bytes.readUInt32LE(at + 128);
+  const stripCount = isStriped ? readU64(bytes, at + 136) : 0;
+  return {
+    type: FILE,
+    size: readU64(bytes, at + 16),
+    flags: bytes.readUInt32LE(at + 24),
+    uid: bytes.readUInt32LE(at + 28),
+    gid: bytes.readUInt32LE(at + 32),
+    mode: bytes.readUInt32LE(at + 36),
+    path: readPath(bytes, at + FILE_PATH),
+    extentType,
+    count,
+    chunk: isStriped ? readU64(bytes, at + 144) : 0,
+    stripCount,
+    extents: isStriped ? readExtents(bytes, at + 152, stripCount) : readExtents(bytes, at + 136, count),
+  };
+}
+
+/** The entry at `at` of `bytes`, with a checksum that was found right. */
+export function readEntry(bytes: Buffer, at: number): Entry {
+  const number = bytes.readUInt32LE(at + TYPE);
+  if (number === FILE) return readFile(bytes, at);
+  if (number === MKDIR) {
+    const [uid, gid, mode] = [bytes.readUInt32LE(at + 16), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 24)];
+    return { type: MKDIR, uid, gid, mode, path: readPath(bytes, at + DIRECTORY_PATH) };
+  }
+  if (number === ADD_DAXDEV) {
+    return { type: ADD_DAXDEV, size: readU64(bytes, at + 16), uuid: uuidText(bytes, at + 24), index: bytes.readUInt32LE(at + 40) };
+  }
+  return { type: undefined, number };
+}
+
+/** What keeps the bytes at `at` from being entry `index`: the field that is wrong; undefined if none is. */
+export function unsound(bytes: Buffer, at: number, index: number): 'seqnum' | 'crc' | undefined {
+  if (readU64(bytes, at + SEQNUM) !== index) return 'seqnum';
+  return hasChecksum(bytes, at, at + CRC, at + CRC) ? undefined : 'crc';
+}
+
+/** The bytes of entry `index`. What has no meaning is zero. */
+export function entryBytes(entry: FileEntry | DirectoryEntry, index: number): Buffer {
+  const bytes = Buffer.alloc(ENTRY_SIZE);
+  writeU64(bytes, index, SEQNUM);
+  bytes.writeUInt32LE(entry.type, TYPE);
+  if (entry.type === MKDIR) {
+    for (const [field, value] of [entry.uid, entry.gid, entry.mode].entries()) bytes.writeUInt32LE(value, 16 + field * 4);
+    bytes.write(entry.path ?? '', DIRECTORY_PATH, MAX_PATH, 'latin1');
+  } else {
+    writeFile(bytes, entry);
+  }
+  storeChecksum(bytes, 0, CRC, CRC);
+  return bytes;
+}
+
+function writeFile(bytes: Buffer, entry: FileEntry): void {
+  writeU64(bytes, entry.size, 16);
+  for (const [field, value] of [entry.flags, entry.uid, entry.gid, entry.mode].entries()) bytes.writeUInt32LE(value, 24 + field * 4);
+  bytes.write(entry.path ?? '', FILE_PATH, MAX_PATH, 'latin1');
+  bytes.writeUInt32LE(entry.extentType, 120);
+  bytes.writeUInt32LE(entry.count, 128);
+  const isStriped = entry.extentType === INTERLEAVED;
+  if (isStriped) {
+    writeU64(bytes, entry.stripCount, 136);
+    writeU64(bytes, entry.chunk, 144);
+  }
+  for (const [index, { device, offset, length }] of entry.extents.entries()) {
+    const at = (isStriped ? 152 : 136) + index * EXTENT_SIZE;
+    writeU64(bytes, device, at);
+    writeU64(bytes, offset, at + 8);
+    writeU64(bytes, length, at + 16);
+  }
+}

@@ -1,0 +1,17 @@
+// Owns the numbers of 64 bits of the format.
+
+const HALF = 2 ** 32;
+
+/** The number at `pos`. One of more than 53 bits comes rounded, and is no safe integer. */
+export function readU64(bytes: Buffer, pos: number): number {
+  return bytes.readUInt32LE(pos) + bytes.readUInt32LE(pos + 4) * HALF;
+}
+
+export function writeU64(bytes: Buffer, value: number, pos: number): void {
+  bytes.writeUInt32LE(value % HALF, pos);
+  bytes.writeUInt32LE(Math.floor(value / HALF), pos + 4);
+}
+
+export function isPowerOfTwo(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0 && Number.isInteger(Math.log2(value));
+}

@@ -1,0 +1,65 @@
+// Owns which units of the memory are taken: a bit for each. Nothing is ever given back.
+
+export class Space {
+  /** Bytes of a unit. */
+  readonly unit: number;
+  /** How many units the memory has. */
+  readonly units: number;
+  /** How many of them are not taken. */
+  free: number;
+  readonly #bits: Uint8Array;
+
+  /** Of `size` bytes, those before `start` are taken. */
+  constructor(size: number, unit: number, start: number) {
+    this.unit = unit;
+    this.units = Math.floor(size / unit);
+    this.free = this.units;
+    this.#bits = new Uint8Array(Math.ceil(this.units / 8));
+    this.take(0, Math.min(this.units, Math.ceil(start / unit)));
+  }
+
+  /** Whether none of `count` units from `first` on is taken. All of them are on the memory. */
+  isFree(first: number, count: number): boolean {
+    return this.firstTaken(first, count) === undefined;
+  }
+
+  /** The first unit of `count` from `first` on that is taken. */
+  firstTaken(first: number, count: number): number | undefined {
+    for (let unit = first; unit < first + count; ) {
+      if (unit % 8 === 0 && first + count - unit >= 8 && this.#bits[unit / 8] === 0) unit += 8;
+      else if (this.#isTaken(unit)) return unit;
+      else unit++;
+    }
+    return undefined;
+  }
+
+  /** Takes `count` units from `first` on, which are free. */
+  take(first: number, count: number): void {
+    this.free -= count;
+    for (let unit = first; unit < first + count; ) {
+      const byte = Math.floor(unit / 8);
+      if (unit % 8 === 0 && first + count - unit >= 8) {
+        const bytes = Math.floor((first + count - unit) / 8);
+        this.#bits.fill(0xff, byte, byte + bytes);
+        unit += bytes * 8;
+      } else {
+        this.#bits[byte] = (this.#bits[byte] as number) + 2 ** (unit % 8);
+        unit++;
+      }
+    }
+  }
+
+  /** The first of `count` free units that lie together, from `from` to before `to`; undefined if there are none. */
+  find(count: number, from: number, to: number): number | undefined {
+    let start = from;
+    for (let unit = from; unit < to; unit++) {
+      if (this.#isTaken(unit)) start = unit + 1;
+      else if (unit + 1 - start === count) return start;
+    }
+    return undefined;
+  }
+
+  #isTaken(unit: number): boolean {
+    return Math.floor((this.#bits[Math.floor(unit / 8)] as number) / 2 ** (unit % 8)) % 2 === 1;
+  }
+}

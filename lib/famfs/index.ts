@@ -1,0 +1,19 @@
+// The public interface of node-dax/famfs: files in memory that hosts share, by the format of famfs, without its kernel module.
+
+export type { DeviceEntry as FamfsDevice, Extent as FamfsExtent } from './format/entry.js';
+export type { FamfsDamage } from './format/error.js';
+export type { FamfsSuperblock } from './format/superblock.js';
+export {
+  Famfs,
+  type FamfsDirent,
+  type FamfsStat,
+  type FamfsStatfs,
+  type FamfsTimes,
+  type FollowOptions,
+} from './famfs.js';
+export type { FamfsFile } from './files/file.js';
+export type { UnknownEntry } from './log/replay.js';
+export type { FamfsCreateOptions, FamfsMkdirOptions } from './master/new-entry.js';
+export { mkfsFamfs, type FamfsMkfsOptions } from './mkfs.js';
+export { mountFamfs, type FamfsMountOptions } from './mount.js';
+export type { FamfsInode } from './tree/node.js';

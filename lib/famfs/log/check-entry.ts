@@ -1,0 +1,107 @@
+// Owns what must hold of an entry before a file is made of it: the memory is input, as what comes over a network is.
+
+import { INTERLEAVED, MAX_EXTENTS, SIMPLE, type Extent, type FileEntry } from '../format/entry.js';
+import type { Breach } from '../format/error.js';
+import { isPowerOfTwo } from '../format/numbers.js';
+import type { Space } from '../format/space.js';
+import { SMALL_UNIT } from '../format/superblock.js';
+
+/** Bytes of the memory. */
+export interface Range {
+  readonly pos: number;
+  readonly length: number;
+}
+
+/** What is wrong with a path by itself. */
+export function checkPath(path: string | undefined): Breach | undefined {
+  const because = (message: string): Breach => ({ field: 'path', message });
+  if (path === undefined) return because('no NUL ends it');
+  if (path === '') return because('it is empty');
+  if (path.startsWith('/')) return because('it begins with a slash');
+  for (const name of path.split('/')) {
+    if (name === '' || name === '.' || name === '..') return because(`it has the name '${name}' in it`);
+  }
+  return path === '.meta' || path.startsWith('.meta/') ? because('.meta is where famfs shows the superblock and the log') : undefined;
+}
+
+/** How many bytes each strip of a file needs, in their order. */
+export function stripLengths(size: number, chunk: number, strips: number): number[] {
+  const chunks = Math.ceil(size / chunk);
+  return Array.from({ length: strips }, (_, strip) => (Math.floor(chunks / strips) + (strip < chunks % strips ? 1 : 0)) * chunk);
+}
+
+function checkNumbers({ size, extentType, count, stripCount, chunk }: FileEntry, unit: number): Breach | undefined {
+  if (!Number.isSafeInteger(size) || size === 0) return { field: 'size', message: `it is ${size}` };
+  if (extentType === SIMPLE) {
+    return count >= 1 && count <= MAX_EXTENTS ? undefined : { field: 'extents', message: `there are ${count}, and 1 to ${MAX_EXTENTS} can be` };
+  }
+  if (extentType !== INTERLEAVED) return { field: 'ext_type', message: `it is ${extentType}, and 0 and 1 are known` };
+  if (count !== 1) return { field: 'niext', message: `there are ${count} interleaved extents, and 1 can be` };
+  if (!(stripCount >= 1 && stripCount <= MAX_EXTENTS)) {
+    return { field: 'nstrips', message: `there are ${stripCount}, and 1 to ${MAX_EXTENTS} can be` };
+  }
+  if (!isPowerOfTwo(chunk) || chunk % unit !== 0) return { field: 'chunk_size', message: `it is ${chunk}: no power of two of at least ${unit}` };
+  return undefined;
+}
+
+function checkExtent({ device, offset, length }: Extent, name: string, space: Space, start: number): Breach | undefined {
+  const { unit, units } = space;
+  const end = units * unit;
+  if (device !== 0) return { field: `${name}.devindex`, message: `it is ${device}, and only the device of the superblock is there` };
+  if (!Number.isSafeInteger(offset) || offset % unit !== 0) return { field: `${name}.offset`, message: `it is ${offset}, no multiple of ${unit}` };
+  if (offset < start) return { field: `${name}.offset`, message: `it is ${offset}, in the superblock or the log` };
+  if (!Number.isSafeInteger(length) || length === 0 || length % unit !== 0) {
+    return { field: `${name}.len`, message: `it is ${length}, no multiple of ${unit}` };
+  }
+  if (offset + length > end) return { field: `${name}.len`, message: `it ends at ${offset + length}, and the device at ${end}` };
+  return undefined;
+}
+
+/**
+ * Which bytes of the memory are the file's: whole extents. With a unit of 4096 bytes famfs gives each file too much, so that
+ * extents overlap: there it is what the size asks for.
+ */
+export function rangesOf(entry: FileEntry, unit: number): Range[] {
+  const isStriped = entry.extentType === INTERLEAVED;
+  const needed = isStriped ? stripLengths(entry.size, entry.chunk, entry.stripCount) : [];
+  let left = entry.size;
+  const ranges = entry.extents.map(({ offset, length }, index) => {
+    if (unit !== SMALL_UNIT) return { pos: offset, length };
+    const wanted = isStriped ? (needed[index] as number) : Math.ceil(Math.min(left, length) / unit) * unit;
+    left = Math.max(0, left - length);
+    return { pos: offset, length: wanted };
+  });
+  return ranges.filter(({ length }) => length > 0);
+}
+
+/** What is wrong with the extents of a file, in a memory of which `space` is taken and files begin at `start`. */
+export function checkExtents(entry: FileEntry, space: Space, start: number): Breach | undefined {
+  const { size, extentType, extents, chunk, stripCount } = entry;
+  const numbers = checkNumbers(entry, space.unit);
+  if (numbers !== undefined) return numbers;
+  const what = extentType === INTERLEAVED ? 'strips' : 'extents';
+  for (const [index, extent] of extents.entries()) {
+    const breach = checkExtent(extent, `${what}[${index}]`, space, start);
+    if (breach !== undefined) return breach;
+  }
+  if (extentType === INTERLEAVED) {
+    const needed = stripLengths(size, chunk, stripCount);
+    const short = extents.findIndex(({ length }, index) => length < (needed[index] as number));
+    if (short >= 0) return { field: `strips[${short}].len`, message: `a size of ${size} needs ${needed[short] as number}` };
+  } else {
+    const total = extents.reduce((sum, { length }) => sum + length, 0);
+    if (total < size) return { field: 'size', message: `it is ${size}, and the extents have ${total} bytes` };
+  }
+  return checkApart(rangesOf(entry, space.unit), space, what);
+}
+
+// Two files in one place, or one file twice in it.
+function checkApart(ranges: readonly Range[], space: Space, what: string): Breach | undefined {
+  for (const [index, { pos, length }] of ranges.entries()) {
+    const twin = ranges.findIndex((other, at) => at < index && pos < other.pos + other.length && other.pos < pos + length);
+    if (twin >= 0) return { field: `${what}[${index}].offset`, message: `it overlaps ${what}[${twin}]` };
+    const taken = space.firstTaken(pos / space.unit, length / space.unit);
+    if (taken !== undefined) return { field: `${what}[${index}].offset`, message: `another file has byte ${taken * space.unit}` };
+  }
+  return undefined;
+}

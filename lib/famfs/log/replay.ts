@@ -1,0 +1,170 @@
+// Owns the replay: from the entries of the log, one after the other, to the tree and the space that is taken. It stops in front
+// of the first entry that is bad, and tries that one again the next time: it may not have reached the memory yet.
+
+import { ADD_DAXDEV, ENTRY_SIZE, MKDIR, readEntry, unsound, type DeviceEntry, type DirectoryEntry, type Entry, type FileEntry } from '../format/entry.js';
+import { describeDamage, fail, type Breach, type FamfsDamage } from '../format/error.js';
+import { capacityOf, checkHeader, COUNTERS, COUNTERS_SIZE, HEADER_SIZE, positionOf, readCounters, type Counters } from '../format/log-header.js';
+import { Space } from '../format/space.js';
+import { LOG_OFFSET, type FamfsSuperblock } from '../format/superblock.js';
+import type { Medium } from '../medium.js';
+import { FamfsInode } from '../tree/node.js';
+import { nameOf, type Tree } from '../tree/tree.js';
+import { checkExtents, checkPath, rangesOf } from './check-entry.js';
+
+// Entries that are read at once, so that memory does not depend on the length of the log.
+const BATCH = 1024;
+// A writer stores both counters one after the other.
+const LOOKS = 3;
+
+/** An entry of a type that is not known, and was passed over. */
+export interface UnknownEntry {
+  readonly entry: number;
+  readonly type: number;
+}
+
+export class Replay {
+  /** How many entries were replayed. */
+  next = 0;
+  /** What keeps the replay from going on. */
+  damage: FamfsDamage | undefined;
+  /** How many entries have a type that is not known, and the first of them. */
+  unknownEntries = 0;
+  firstUnknown: UnknownEntry | undefined;
+  readonly devices: DeviceEntry[] = [];
+  readonly capacity: number;
+  readonly space: Space;
+  readonly #medium: Medium;
+  readonly #sb: FamfsSuperblock;
+  readonly #tree: Tree;
+  readonly #batch: Buffer;
+
+  constructor(medium: Medium, sb: FamfsSuperblock, tree: Tree) {
+    this.#medium = medium;
+    this.#sb = sb;
+    this.#tree = tree;
+    this.capacity = capacityOf(sb.logLength);
+    this.space = new Space(medium.device.size, sb.allocUnit, this.#start);
+    this.#batch = Buffer.allocUnsafe(BATCH * ENTRY_SIZE);
+  }
+
+  // Where files begin.
+  get #start(): number {
+    return LOG_OFFSET + this.#sb.logLength;
+  }
+
+  /** Throws `EUCLEAN` unless the header is that of this log. */
+  checkHeader(syscall: string): void {
+    const header = Buffer.alloc(HEADER_SIZE);
+    this.#medium.read(header, LOG_OFFSET);
+    checkHeader(header, this.#sb.logLength, syscall);
+  }
+
+  /** What the memory holds as the number of entries. */
+  counters(): Counters {
+    const bytes = Buffer.alloc(COUNTERS_SIZE);
+    let found = { seqnum: 0, index: 0 };
+    for (let look = 0; look < LOOKS; look++) {
+      if (this.#medium.read(bytes, COUNTERS) < COUNTERS_SIZE) fail('EIO', 'famfs', 'the header of the log cannot be read');
+      found = readCounters(bytes, 0);
+      if (found.seqnum === found.index) break;
+    }
+    return found;
+  }
+
+  /** Replays what was appended since the last time. Returns what it has made. Throws `ESTALE` if the log became shorter. */
+  run(syscall: string): FamfsInode[] {
+    const { seqnum, index } = this.counters();
+    const count = Math.min(seqnum, index);
+    if (count < this.next) fail('ESTALE', syscall, 'the log became shorter: somebody has made a new famfs here; mount it again');
+    const made: FamfsInode[] = [];
+    if (index > this.capacity) {
+      this.damage = { entry: undefined, field: 'next_index', message: `it is ${index}, and the log has room for ${this.capacity}` };
+      return made;
+    }
+    let damage: FamfsDamage | undefined;
+    while (this.next < count && damage === undefined) damage = this.#replayBatch(Math.min(BATCH, count - this.next), made);
+    if (damage === undefined && seqnum !== index) {
+      damage = { entry: undefined, field: 'next_seqnum', message: `it is ${seqnum}, and next_index is ${index}` };
+    }
+    this.damage = damage;
+    return made;
+  }
+
+  #replayBatch(count: number, made: FamfsInode[]): FamfsDamage | undefined {
+    const first = this.next;
+    const bytes = this.#batch.subarray(0, count * ENTRY_SIZE);
+    const read = this.#medium.read(bytes, positionOf(first));
+    for (let index = first; index < first + count; index++) {
+      const at = (index - first) * ENTRY_SIZE;
+      const breach = at + ENTRY_SIZE > read ? UNREADABLE : this.#replayAt(bytes, at, index, made);
+      if (breach !== undefined) return { entry: index, ...breach };
+      this.next++;
+    }
+    return undefined;
+  }
+
+  #replayAt(bytes: Buffer, at: number, index: number, made: FamfsInode[]): Breach | undefined {
+    let field = unsound(bytes, at, index);
+    if (field !== undefined) {
+      // A writer may have told of it before it got here.
+      this.#medium.read(bytes.subarray(at, at + ENTRY_SIZE), positionOf(index));
+      field = unsound(bytes, at, index);
+    }
+    if (field === 'seqnum') return { field, message: `it is not ${index}` };
+    if (field === 'crc') return { field, message: 'the checksum is not that of the entry' };
+    return this.#replay(readEntry(bytes, at), index, made);
+  }
+
+  #replay(entry: Entry, index: number, made: FamfsInode[]): Breach | undefined {
+    // Version 47 has another meaning for the number of a device.
+    if (entry.type === undefined || (entry.type === ADD_DAXDEV && this.#sb.version === 47)) {
+      this.unknownEntries++;
+      this.firstUnknown ??= { entry: index, type: entry.type ?? entry.number };
+      return undefined;
+    }
+    if (entry.type === ADD_DAXDEV) return this.#addDevice(entry);
+    const { path } = entry;
+    const breach = checkPath(path);
+    if (breach !== undefined || path === undefined) return breach;
+    const parent = this.#tree.parentOf(path);
+    if (parent === undefined) return { field: 'path', message: 'no entry before it makes the directory that it is in' };
+    const inode = entry.type === MKDIR ? this.#makeDirectory(entry, path, parent, index) : this.#makeFile(entry, path, parent, index);
+    if (inode !== undefined && 'field' in inode) return inode;
+    if (inode === undefined) return undefined;
+    this.#tree.add(path, inode);
+    made.push(inode);
+    return undefined;
+  }
+
+  #makeDirectory(entry: DirectoryEntry, path: string, parent: FamfsInode, index: number): FamfsInode | Breach | undefined {
+    const there = this.#tree.at(path);
+    if (there?.isDirectory === false) return { field: 'path', message: 'a file has it already' };
+    return there === undefined ? FamfsInode.directory(index, parent, nameOf(path), entry) : undefined;
+  }
+
+  // Of two entries with one path the first counts. The other's bytes are taken as well.
+  #makeFile(entry: FileEntry, path: string, parent: FamfsInode, index: number): FamfsInode | Breach | undefined {
+    const breach = checkExtents(entry, this.space, this.#start);
+    if (breach !== undefined) return breach;
+    const { unit } = this.space;
+    for (const { pos, length } of rangesOf(entry, unit)) this.space.take(pos / unit, length / unit);
+    return this.#tree.at(path) === undefined ? FamfsInode.file(index, parent, nameOf(path), entry) : undefined;
+  }
+
+  #addDevice(entry: DeviceEntry): Breach | undefined {
+    if (entry.index !== this.devices.length + 1) return { field: 'index', message: `it is ${entry.index}, and ${this.devices.length + 1} is the next` };
+    if (this.devices.some(({ uuid }) => uuid === entry.uuid)) return { field: 'uuid', message: 'a device has it already' };
+    this.devices.push(entry);
+    return undefined;
+  }
+
+  /** Throws `EUCLEAN` or `EOPNOTSUPP` where something in the log must keep everybody from writing. */
+  checkSound(syscall: string): void {
+    if (this.damage !== undefined) fail('EUCLEAN', syscall, `${describeDamage(this.damage)}: nothing may be added behind it`);
+    if (this.firstUnknown === undefined) return;
+    const { entry, type } = this.firstUnknown;
+    fail('EOPNOTSUPP', syscall, `entry ${entry} of the log has type ${type}, which is not known: what it asks of a writer cannot be kept`);
+  }
+}
+
+const UNREADABLE: Breach = { field: 'entry', message: 'a page that it lies on cannot be read' };

@@ -1,0 +1,120 @@
+// Owns appending to the log: space, contents, entry, and only then the counters that tell of it, each on the memory before the
+// next. Whoever reads meanwhile, and whatever a power cut leaves, has the log before or the log after.
+
+import { DaxError, lockDevice, type DeviceLock } from 'node-dax';
+import { entryBytes, FILE, MKDIR, type DirectoryEntry, type FileEntry } from '../format/entry.js';
+import { fail } from '../format/error.js';
+import { COUNTERS, counterBytes, positionOf } from '../format/log-header.js';
+import { LOG_OFFSET, UNIT, type FamfsSuperblock } from '../format/superblock.js';
+import { Files } from '../files/file.js';
+import { runsOf } from '../files/place.js';
+import type { Replay } from '../log/replay.js';
+import type { Medium } from '../medium.js';
+import { FamfsInode } from '../tree/node.js';
+import type { Tree } from '../tree/tree.js';
+import { allocate } from './allocate.js';
+import type { NewDirectory, NewFile } from './new-entry.js';
+
+const BLOCK = 4096;
+// Famfs writes it always, and nothing acts on it.
+const ALL_HOSTS_RW = 2;
+
+/** A mounted famfs, as far as a master changes it. */
+export interface Log {
+  readonly medium: Medium;
+  readonly superblock: FamfsSuperblock;
+  readonly replay: Replay;
+  readonly tree: Tree;
+  /** Whether others are kept from the log meanwhile. */
+  readonly isLocked: boolean;
+  /** Replays what others have appended. Throws `ESTALE` where a new famfs was made. */
+  catchUp(syscall: string): FamfsInode[];
+}
+
+/** Makes a directory. Returns it. */
+export function appendDirectory(log: Log, { path, mode, uid, gid }: NewDirectory): FamfsInode {
+  return locked(log, 'mkdir', () => {
+    checkPlace(log, path, 'mkdir');
+    return publish(log, { type: MKDIR, path, mode, uid, gid }, 'mkdir');
+  });
+}
+
+/** Makes a file, with its contents. Returns it. */
+export function appendFile(log: Log, { path, mode, uid, gid, size, stripes, chunk, fill }: NewFile): FamfsInode {
+  return locked(log, 'create', () => {
+    checkPlace(log, path, 'create');
+    const { medium, superblock, replay } = log;
+    const first = (LOG_OFFSET + superblock.logLength) / UNIT;
+    const end = Math.floor(Math.min(superblock.deviceSize, medium.device.size) / UNIT);
+    const layout = allocate(replay.space, first, end, { size, stripes, chunk });
+    const entry: FileEntry = { type: FILE, path, mode, uid, gid, size, flags: ALL_HOSTS_RW, ...layout };
+    fillContents(medium, entry, log.tree.root, fill);
+    return publish(log, entry, 'create');
+  });
+}
+
+// Others of this machine wait outside; those of others are kept out by nothing but the rule of the one master.
+function locked<T>(log: Log, syscall: string, work: () => T): T {
+  const { medium, superblock, replay, isLocked } = log;
+  const held = isLocked ? lockLog(medium, superblock.logLength, syscall) : undefined;
+  try {
+    log.catchUp(syscall);
+    replay.checkSound(syscall);
+    if (superblock.allocUnit !== UNIT) fail('EOPNOTSUPP', syscall, `its unit is ${superblock.allocUnit} bytes, with which famfs itself gives two files one place`);
+    return work();
+  } finally {
+    held?.release();
+  }
+}
+
+function lockLog({ device }: Medium, length: number, syscall: string): DeviceLock {
+  try {
+    return lockDevice(device, 'exclusive', LOG_OFFSET, length);
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    const { errno, path, reason, hint } = error;
+    throw new DaxError({ errno, syscall, path, reason, hint, cause: error });
+  }
+}
+
+function checkPlace({ tree, replay }: Log, path: string, syscall: string): void {
+  const name = Buffer.from(path, 'latin1').toString();
+  const parent = tree.parentOf(path);
+  if (parent === undefined) {
+    const above = path.slice(0, path.lastIndexOf('/'));
+    if (tree.at(above)?.isDirectory === false) fail('ENOTDIR', syscall, name);
+    fail('ENOENT', syscall, `${name}: make the directory that it is in first`);
+  }
+  if (tree.at(path) !== undefined) fail('EEXIST', syscall, `${name}: famfs takes no name away, so that it cannot be made anew`);
+  if (replay.next >= replay.capacity) fail('ENOSPC', syscall, `the log is full: it has room for ${replay.capacity} entries, and nothing is ever removed from it`);
+}
+
+// Zeros first, up to the end of the last page: what was in the memory before is nobody's to see.
+function fillContents(medium: Medium, entry: FileEntry, root: FamfsInode, fill: NewFile['fill']): void {
+  const end = Math.ceil(entry.size / BLOCK) * BLOCK;
+  for (const { pos, length } of runsOf(entry, 0, end)) {
+    for (let done = 0; done < length; ) done += medium.device.zeroSync(pos + done, length - done);
+  }
+  if (fill !== undefined) {
+    const files = new Files(medium, false);
+    const file = files.openFile(FamfsInode.file(0, root, '', entry), {});
+    try {
+      fill(file);
+      file.fsync();
+      file.closeSync();
+    } finally {
+      files.end();
+    }
+  }
+  for (const { pos, length } of runsOf(entry, 0, end)) medium.writeBack(pos, length);
+}
+
+function publish(log: Log, entry: FileEntry | DirectoryEntry, syscall: string): FamfsInode {
+  const { medium, replay } = log;
+  const index = replay.next;
+  medium.publish(entryBytes(entry, index), positionOf(index));
+  medium.publish(counterBytes(index + 1), COUNTERS);
+  // Read as everybody else will.
+  const made = log.catchUp(syscall).at(-1);
+  return made ?? fail('EIO', syscall, 'the entry is not on the memory as it was written');
+}

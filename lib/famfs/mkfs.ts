@@ -1,0 +1,92 @@
+// Owns mkfsFamfs: an empty famfs, whose master this host is.
+
+import { randomUUID } from 'node:crypto';
+import { argumentError, checkOptions, contentOf, DaxError, lockDevice, type BlockDevice, type OptionNames } from 'node-dax';
+import { fail } from './format/error.js';
+import { headerBytes } from './format/log-header.js';
+import { isPowerOfTwo } from './format/numbers.js';
+import { LOG_OFFSET, MIN_LOG_LENGTH, superblockBytes, UNIT, type FamfsSuperblock } from './format/superblock.js';
+import { SYSTEM_UUID_FILE, systemUuidAt } from './master/system-uuid.js';
+import { Medium } from './medium.js';
+
+export interface FamfsMkfsOptions {
+  /** Bytes of the log: a power of two, 8 MiB (the default, room for 15,420 entries) or more. It never grows. */
+  readonly logLength?: number;
+  /** The file with this host's UUID, who becomes the master. Default: /opt/famfs/system_uuid. It is never made. */
+  readonly systemUuidFile?: string;
+  /** Even if the device carries something: all of that is lost. Default false. */
+  readonly force?: boolean;
+}
+
+const OPTIONS: OptionNames<FamfsMkfsOptions> = { logLength: true, systemUuidFile: true, force: true };
+const MAGIC_LENGTH = 8;
+
+function checkLogLength(length: number): number {
+  if (isPowerOfTwo(length) && length >= MIN_LOG_LENGTH) return length;
+  throw argumentError('ERR_OUT_OF_RANGE', `logLength must be a power of two of at least ${MIN_LOG_LENGTH} bytes, it is ${String(length)}`);
+}
+
+/**
+ * Makes an empty famfs of version 48 on `device`, and returns its superblock. Clients of other hosts see it whole or not at all.
+ *
+ * Throws `TypeError` or `RangeError` for wrong options; `EEXIST` for a device that carries something, unless `force`; `ENOSPC` for
+ * one that is too small; `ENOENT` where this host has no UUID; `EBUSY` where somebody has it mounted or locked; `EROFS`.
+ */
+export function mkfsFamfs(device: BlockDevice, options: FamfsMkfsOptions = {}): FamfsSuperblock {
+  checkOptions(options, OPTIONS);
+  const { logLength = MIN_LOG_LENGTH, systemUuidFile = SYSTEM_UUID_FILE, force = false } = options;
+  checkLogLength(logLength);
+  const least = LOG_OFFSET + logLength + UNIT;
+  if (device.size < least) fail('ENOSPC', 'mkfsFamfs', `the device has ${device.size} bytes, and a log of ${logLength} with one file needs ${least}`);
+  const systemUuid = systemUuidAt(systemUuidFile, 'mkfsFamfs');
+  if (systemUuid === undefined) {
+    return fail('ENOENT', 'mkfsFamfs', `this host has no UUID in ${systemUuidFile}, by which it would be the master: \`uuidgen\` writes one, and so does the first command of famfs`);
+  }
+  const superblock: FamfsSuperblock = {
+    version: 48,
+    logOffset: LOG_OFFSET,
+    logLength,
+    allocUnit: UNIT,
+    omfMajor: 2,
+    omfMinor: 2,
+    uuid: randomUUID(),
+    deviceUuid: randomUUID(),
+    systemUuid,
+    deviceSize: device.size,
+    devicePath: pathOf(device),
+  };
+  const held = lockDevice(device, 'exclusive');
+  try {
+    if (!force) checkEmpty(device);
+    write(new Medium(device), superblock);
+  } finally {
+    held.release();
+  }
+  return superblock;
+}
+
+function checkEmpty(device: BlockDevice): void {
+  const { signature } = contentOf(device);
+  if (signature !== undefined) fail('EEXIST', 'mkfsFamfs', `the device carries ${signature}: \`force: true\` overwrites it`);
+}
+
+// The magic number goes first and comes last: there is no half of it at any time.
+function write(medium: Medium, superblock: FamfsSuperblock): void {
+  const bytes = superblockBytes(superblock);
+  medium.publish(new Uint8Array(MAGIC_LENGTH), 0);
+  const { device } = medium;
+  for (let done = 0; done < superblock.logLength; ) done += device.zeroSync(LOG_OFFSET + done, superblock.logLength - done);
+  medium.writeBack(LOG_OFFSET, superblock.logLength);
+  medium.publish(headerBytes(superblock.logLength), LOG_OFFSET);
+  medium.publish(bytes.subarray(MAGIC_LENGTH), MAGIC_LENGTH);
+  medium.publish(bytes.subarray(0, MAGIC_LENGTH), 0);
+}
+
+function pathOf(device: BlockDevice): string {
+  try {
+    return device.backing?.(0, 1).device.path ?? '';
+  } catch (error) {
+    if (error instanceof DaxError) return '';
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+// Owns the tree of names: what a path leads to, and where a new name goes.
+
+import { fail } from '../format/error.js';
+import { FamfsInode } from './node.js';
+
+/** A name or path: UTF-8, or bytes that need not be. */
+export type Name = string | Uint8Array;
+
+/** A name as the tree has it: a character a byte. */
+export function toBytes(name: Name): string {
+  return Buffer.from(name).toString('latin1');
+}
+
+export class Tree {
+  readonly root = FamfsInode.root();
+  // By path, so that a log of many entries is not walked name by name.
+  readonly #directories = new Map<string, FamfsInode>([['', this.root]]);
+
+  /** The directory that `path`, as an entry has it, is in; undefined if there is none. */
+  parentOf(path: string): FamfsInode | undefined {
+    return this.#directories.get(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+  }
+
+  /** What an entry's path leads to. */
+  at(path: string): FamfsInode | undefined {
+    return this.parentOf(path)?.children?.get(nameOf(path));
+  }
+
+  /** Adds what an entry has made at `path`. Its directory is there, and nothing of its name is in it. */
+  add(path: string, inode: FamfsInode): void {
+    inode.parent.children?.set(inode.name, inode);
+    if (!inode.isDirectory) return;
+    inode.parent.directories++;
+    this.#directories.set(path, inode);
+  }
+
+  lookup(dir: FamfsInode, name: string, syscall: string): FamfsInode | undefined {
+    if (dir.children === undefined) return fail('ENOTDIR', syscall, dir.path);
+    if (name === '.') return dir;
+    return name === '..' ? dir.parent : dir.children.get(name);
+  }
+
+  /** What a path from the root leads to. */
+  resolve(path: Name, syscall: string): FamfsInode {
+    const text = checked(path, syscall);
+    let at = this.root;
+    for (const name of text.split('/')) {
+      if (name !== '') at = this.lookup(at, name, syscall) ?? fail('ENOENT', syscall, Buffer.from(text, 'latin1').toString());
+    }
+    if (text.endsWith('/') && !at.isDirectory) fail('ENOTDIR', syscall, at.path);
+    return at;
+  }
+
+  /** The directory that the last name of a path is in, and that name. */
+  resolveParent(path: Name, syscall: string): { dir: FamfsInode; name: string } {
+    const text = checked(path, syscall).replace(/\/+$/, '');
+    const slash = text.lastIndexOf('/');
+    if (text === '') return { dir: this.root, name: '.' };
+    const dir = slash <= 0 ? this.root : this.resolve(Buffer.from(text.slice(0, slash), 'latin1'), syscall);
+    if (!dir.isDirectory) fail('ENOTDIR', syscall, dir.path);
+    return { dir, name: text.slice(slash + 1) };
+  }
+}
+
+/** The last name of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function checked(path: Name, syscall: string): string {
+  const text = toBytes(path);
+  if (text === '') fail('ENOENT', syscall, 'the path is empty');
+  if (text.includes('\0')) fail('EINVAL', syscall, 'a path has no NUL in it');
+  return text;
+}
