@@ -1,22 +1,16 @@
 // Owns the tests of the commands `list` and `doctor`: exit status, streams and JSON.
 
 import t from 'tap';
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { list } from '../../src/index.js';
+import { cli } from '../helpers/cli.js';
 
-// Each run is a process.
+// In a thorough run, each command is a process.
 t.setTimeout(300_000);
 
-const MAIN = resolve(__dirname, '../../lib/cli/main.js');
-
-function run(...args: string[]) {
-  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
-}
-
 t.test('list', (t) => {
-  const { status, stdout, stderr } = run('list');
+  const { status, stdout, stderr } = cli('list');
   t.equal(status, 0);
   if (list().length === 0) {
     t.equal(stdout, '');
@@ -25,7 +19,7 @@ t.test('list', (t) => {
     t.match(stdout, /^KIND +PATH +SIZE/);
     t.equal(stderr, '');
   }
-  const json = run('list', '--json');
+  const json = cli('list', '--json');
   t.equal(json.status, 0);
   t.equal((JSON.parse(json.stdout) as unknown[]).length, list().length);
   t.equal(json.stderr, '');
@@ -34,7 +28,7 @@ t.test('list', (t) => {
 
 t.test('doctor', (t) => {
   const dir = t.testdir({ file: 'text' });
-  const words = run('doctor', `${dir}/file`);
+  const words = cli('doctor', `${dir}/file`);
   t.equal(words.status, 0);
   t.match(words.stdout, /\/file: file, not DAX, granularity page\n\n {2}.*EVIDENCE +VALUE +MEANING\n/s);
   t.ok(
@@ -43,7 +37,7 @@ t.test('doctor', (t) => {
       .slice(0, 3)
       .every((line) => line.length <= 120),
   );
-  const json = JSON.parse(run('doctor', '--json', `${dir}/file`).stdout) as Record<string, unknown>;
+  const json = JSON.parse(cli('doctor', '--json', `${dir}/file`).stdout) as Record<string, unknown>;
   t.match(json, {
     path: `${dir}/file`,
     kind: 'file',
@@ -58,7 +52,7 @@ t.test('doctor', (t) => {
 t.test('the row about page faults of mappings is for who asks', (t) => {
   const dir = t.testdir({ file: 'text' });
   const sources = (...args: string[]) => {
-    const { evidence } = JSON.parse(run('doctor', '--json', `${dir}/file`, ...args).stdout) as { evidence: { source: string }[] };
+    const { evidence } = JSON.parse(cli('doctor', '--json', `${dir}/file`, ...args).stdout) as { evidence: { source: string }[] };
     return evidence.filter(({ source }) => source === '/proc/sys/vm/unprivileged_userfaultfd').length;
   };
   t.equal(sources(), 0);
@@ -67,7 +61,7 @@ t.test('the row about page faults of mappings is for who asks', (t) => {
 });
 
 t.test('an error as JSON', (t) => {
-  const { status, stdout, stderr } = run('doctor', '--json', '/nowhere');
+  const { status, stdout, stderr } = cli('doctor', '--json', '/nowhere');
   t.strictSame({ status, stderr }, { status: 1, stderr: '' });
   t.match(JSON.parse(stdout), {
     path: '/nowhere',
@@ -77,15 +71,15 @@ t.test('an error as JSON', (t) => {
 });
 
 t.test('failure and wrong usage', (t) => {
-  const absent = run('doctor', '/nowhere');
+  const absent = cli('doctor', '/nowhere');
   t.equal(absent.status, 1);
   t.match(absent.stderr, /^node-dax: ENOENT.*\/nowhere/);
   t.equal(absent.stdout, '');
-  t.equal(run('doctor').status, 2);
-  t.equal(run('doctor', '--wrong', '/').status, 2);
-  t.equal(run('list', 'surplus').status, 2);
-  t.equal(run('list', '--help').status, 0);
+  t.equal(cli('doctor').status, 2);
+  t.equal(cli('doctor', '--wrong', '/').status, 2);
+  t.equal(cli('list', 'surplus').status, 2);
+  t.equal(cli('list', '--help').status, 0);
   const { version } = JSON.parse(readFileSync(resolve(__dirname, '../../../package.json'), 'utf8')) as { version: string };
-  t.match(run('--version'), { status: 0, stdout: `${version}\n` });
+  t.match(cli('--version'), { status: 0, stdout: `${version}\n` });
   t.end();
 });

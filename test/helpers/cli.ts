@@ -1,8 +1,11 @@
-// Owns running the command line: in a process of its own, with bytes in and out; here, where it prints nothing.
+// Owns running the command line, with bytes in and out: in a process of its own, in a thread that stays, or here, where it
+// prints nothing.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ext2Command } from '../../lib/cli/ext2/index.js';
+import { CommandThread } from './command-thread.js';
+import { THOROUGH } from './thorough.js';
 
 /** The program. */
 export const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
@@ -21,9 +24,19 @@ function ran(command: string, args: readonly string[], uid?: number): Ran {
   return { status, stdout: stdout.toString(), stderr: stderr.toString(), bytes: stdout };
 }
 
-/** `node-dax` with arguments. */
-export function cli(...args: string[]): Ran {
+/** `node-dax` with arguments, as a process of its own: for tests of processes. */
+export function cliProcess(...args: string[]): Ran {
   return ran(process.execPath, [MAIN, ...args]);
+}
+
+let thread: CommandThread | undefined;
+
+/** `node-dax` with arguments: a process each time in a thorough run, else one thread for all. */
+export function cli(...args: string[]): Ran {
+  if (THOROUGH) return cliProcess(...args);
+  const { status, stdout, stderr } = (thread ??= new CommandThread(MAIN)).run(args);
+  const bytes = Buffer.from(stdout);
+  return { status, stdout: bytes.toString(), stderr: Buffer.from(stderr).toString(), bytes };
 }
 
 /** The same as another user. */
