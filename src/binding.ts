@@ -173,6 +173,9 @@ export interface Addon {
   regionInstall(region: NativeRegion, first: number, count: number): number;
   regionBuffer(region: NativeRegion, length: number): ArrayBuffer | number;
   regionPersist(region: NativeRegion, offset: number, length: number): number;
+  /** Stores are durable after a `regionDrain` of the same thread. */
+  regionFlush(region: NativeRegion, offset: number, length: number): number;
+  regionDrain(): void;
   regionIntact(region: NativeRegion, offset: number, length: number): number;
   /** Touches every page. Bytes touched before the first that cannot be had. */
   regionPrefault(region: NativeRegion, length: number): number;

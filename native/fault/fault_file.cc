@@ -336,7 +336,7 @@ void FaultFile::Close(const std::shared_ptr<FaultRegion>& region) {
   SettleLocked(regions);
 }
 
-int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
+int FaultFile::Flush(FaultRegion& region, uint64_t offset, size_t length) {
   const PageRange pages = region.PagesOf(offset, length);
   std::vector<FaultRegion::DevicePart> parts;
   uint64_t revision;
@@ -352,7 +352,6 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
     const int failed = part.backing->persistence.Flush(part.address, part.length);
     if (error == 0) error = failed;
   }
-  if (!parts.empty()) parts.back().backing->persistence.Drain();
   // Pages that were stored to and are not installed now, or went during the flush, are flushed where they
   // lie.
   std::vector<StoredPages::Run> elsewhere;
@@ -370,6 +369,16 @@ int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
   }
   // Losses are looked up afterwards, because the flush itself may be the access that finds a page gone.
   return region.AnyLost(offset, length) ? -EIO : error;
+}
+
+void FaultFile::Drain() {
+  DetectCpu().fence();
+}
+
+int FaultFile::Persist(FaultRegion& region, uint64_t offset, size_t length) {
+  const int error = Flush(region, offset, length);
+  Drain();
+  return error;
 }
 
 FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event) {

@@ -75,7 +75,12 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // Installs the pages whose places are known. Returns 0 or -errno.
   int Install(FaultRegion& region, PageRange pages);
   void Close(const std::shared_ptr<FaultRegion>& region);
-  // Makes stores through a shared region durable. Returns 0, or -EIO if a page of the range was lost.
+  // Starts to make stores through a shared region durable: they are after a Drain of the same thread. Returns
+  // 0, or -EIO if a page of the range was lost.
+  int Flush(FaultRegion& region, uint64_t offset, size_t length);
+  // Waits for the flushes that this thread has made before, of whatever file.
+  static void Drain();
+  // Flush, then Drain.
   int Persist(FaultRegion& region, uint64_t offset, size_t length);
 
   // The calls of the service thread.

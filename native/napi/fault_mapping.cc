@@ -343,6 +343,21 @@ napi_value PersistRegion(napi_env env, napi_callback_info info) {
   return ToResult(env, handle->file->Persist(*handle->region, offset, length));
 }
 
+// regionFlush(region, offset, length) -> 0 | -errno
+napi_value FlushRegion(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t offset, length;
+  RegionHandle* const handle = GetRegion(args);
+  if (handle == nullptr || !args.Bytes(1, &offset) || !args.Bytes(2, &length)) return nullptr;
+  return ToResult(env, handle->file->Flush(*handle->region, offset, length));
+}
+
+// regionDrain(): waits for what this thread has flushed of any region
+napi_value DrainRegions(napi_env /*env*/, napi_callback_info /*info*/) {
+  FaultFile::Drain();
+  return nullptr;
+}
+
 // regionIntact(region, offset, length) -> bytes before the first page that was lost
 napi_value IntactRegion(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -419,6 +434,8 @@ void InitFaultMapping(Napi::Env env, Napi::Object exports) {
       {"regionInstall", InstallRegion},
       {"regionBuffer", RegionBuffer},
       {"regionPersist", PersistRegion},
+      {"regionFlush", FlushRegion},
+      {"regionDrain", DrainRegions},
       {"regionIntact", IntactRegion},
       {"regionPrefault", PrefaultRegion},
       {"regionInfo", RegionInfo},

@@ -217,22 +217,28 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * Makes stores to `length` bytes at `pos`, counted from the start of the mapping, durable (msync). Throws `EIO` if a page of
-   * them was lost, with the `position` in the file of the first such byte, and `ESTALE` if no isolate owns the file any more.
+   * Starts to make stores to `length` bytes at `pos`, counted from the start of the mapping, durable (libpmem2's flush): by cache
+   * lines, or by msync if the device's granularity is `page`. They are durable after a `drain` in the same isolate. By default,
+   * `pos` is 0 and the range ends with the mapping. Throws `EIO` if a page of the range was lost, with the `position` in the file
+   * of the first such byte, `ESTALE` if no isolate owns the file any more, and `EBADF` after `unmap`.
    */
+  flush(pos: Bytes = 0, length?: Bytes): void {
+    const { start, bytes } = this.#part(pos, length);
+    this.#check('flush');
+    this.#flushed('flush', start, bytes, addon().regionFlush(this.#region, start, bytes));
+  }
+
+  /** Waits until everything that this isolate flushed before is durable. Throws `EBADF` after `unmap`. */
+  drain(): void {
+    this.#check('drain');
+    addon().regionDrain();
+  }
+
+  /** `flush`, then `drain`: makes the stores to a range durable (msync). Takes and throws what `flush` does. */
   persist(pos: Bytes = 0, length?: Bytes): void {
-    const start = toBytes(pos, 'pos');
-    const bytes = length === undefined ? Math.max(0, this.length - start) : toBytes(length, 'length');
-    if (start + bytes > this.length) {
-      throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${this.length} bytes of the mapping`);
-    }
+    const { start, bytes } = this.#part(pos, length);
     this.#check('persist');
-    const error = addon().regionPersist(this.#region, start, bytes);
-    if (error < 0) {
-      const intact = addon().regionIntact(this.#region, start, bytes);
-      throw explained(error, 'persist', this.pos + start + (intact < bytes ? intact : 0), PERSIST_REASONS);
-    }
-    if (has(this.#handle.prot, PROT_WRITE) && this.#handle.flags === MAP_SHARED) this.#owner?.stored();
+    this.#flushed('persist', start, bytes, addon().regionPersist(this.#region, start, bytes));
   }
 
   /**
@@ -252,11 +258,7 @@ export class DaxMapping extends EventEmitter {
    */
   advise(advice: number, pos: Bytes = 0, length?: Bytes): void {
     this.#check('madvise');
-    const start = toBytes(pos, 'pos');
-    const bytes = length === undefined ? Math.max(0, this.length - start) : toBytes(length, 'length');
-    if (start + bytes > this.length) {
-      throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${this.length} bytes of the mapping`);
-    }
+    this.#part(pos, length);
     if ([MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED].includes(advice)) return;
     throw new DaxError({ errno: 'EINVAL', syscall: 'madvise', hint: `${String(advice)} is no advice: there are MADV_NORMAL, _RANDOM, _SEQUENTIAL, _WILLNEED and _DONTNEED` });
   }
@@ -281,6 +283,25 @@ export class DaxMapping extends EventEmitter {
 
   [Symbol.dispose](): void {
     this.unmap();
+  }
+
+  // A part of the mapping, in bytes. Throws `RangeError` if it reaches past the end.
+  #part(pos: Bytes, length?: Bytes): { start: number; bytes: number } {
+    const start = toBytes(pos, 'pos');
+    const bytes = length === undefined ? Math.max(0, this.length - start) : toBytes(length, 'length');
+    if (start + bytes > this.length) {
+      throw argumentError('ERR_OUT_OF_RANGE', `${bytes} bytes at ${start} reach past the ${this.length} bytes of the mapping`);
+    }
+    return { start, bytes };
+  }
+
+  // Throws what the addon answered to a flush, and changes the times of the file if it was none.
+  #flushed(syscall: string, start: number, bytes: number, error: number): void {
+    if (error < 0) {
+      const intact = addon().regionIntact(this.#region, start, bytes);
+      throw explained(error, syscall, this.pos + start + (intact < bytes ? intact : 0), PERSIST_REASONS);
+    }
+    if (has(this.#handle.prot, PROT_WRITE) && this.#handle.flags === MAP_SHARED) this.#owner?.stored();
   }
 
   #install(): void {

@@ -66,6 +66,8 @@ onEveryGround('a mapping that is unmapped', async (test, ground) => {
   const closed = { code: 'EBADF' };
   for (const call of [
     () => mapped.mapping.buffer,
+    () => { mapped.mapping.flush(); },
+    () => { mapped.mapping.drain(); },
     () => { mapped.mapping.persist(); },
     () => { mapped.mapping.prefault(); },
     () => mapped.mapping.faultInfo(),
@@ -125,6 +127,9 @@ onEveryGround('a fault of the owner itself is refused at once (U-9)', async (tes
   test.throws(() => { attached.persist(); }, { code: 'EIO', position: page }, 'the first of those that were lost');
   test.throws(() => { attached.persist(page + 1, page); }, { code: 'EIO', position: page + 1 });
   test.throws(() => { attached.persist(page + 1); }, { code: 'EIO', position: page + 1 });
+  test.throws(() => { attached.flush(page + 1); }, { code: 'EIO', syscall: 'flush', position: page + 1 });
+  test.doesNotThrow(() => { attached.flush(0, page); }, 'a part of which nothing was lost');
+  test.doesNotThrow(() => { attached.drain(); });
   // Its own copies in and out are touches as well.
   test.throws(() => mapped.file.writeSync(bytes.subarray(3 * page), 0), { code: 'EFAULT' });
   attached.unmap();

@@ -153,6 +153,25 @@ onEveryGround('the owner\'s buffer stays, and its stores are noticed again', (te
   test.ok(taken().includes(3), 'persist does not keep fsync from it');
 });
 
+onEveryGround('a mapping is flushed and drained by ranges, as a device is', (test, ground) => {
+  const { file, page } = scattered(ground);
+  const mapping = map(test, file);
+  const bytes = new Uint8Array(mapping.buffer);
+  for (const make of ['flush', 'persist'] as const) {
+    bytes[3 * page] = 9;
+    file.inode.mtimeMs = 0;
+    mapping[make](3 * page, 1);
+    mapping.drain();
+    test.not(file.inode.mtimeMs, 0, `${make} changes the times, as msync does`);
+    for (const range of [[0], [0n, BigInt(mapping.length)], [mapping.length, 0], [mapping.length - 1, 1]] as const) {
+      test.doesNotThrow(() => { mapping[make](...range); }, `${make} of ${range.join(', ')}`);
+    }
+    for (const range of [[0, mapping.length + 1], [mapping.length, 1], [mapping.length + 1], [-1], [0.5]] as const) {
+      test.throws(() => { mapping[make](...range); }, RangeError, `${make} of ${range.join(', ')}`);
+    }
+  }
+});
+
 onEveryGround('what was stored through a mapping that is gone is flushed', async (test, ground) => {
   const { file, page, taken, inode } = scattered(ground);
   for (const isLast of [false, true]) {
