@@ -7,6 +7,9 @@ import { PointerTree, type Step } from './pointer-tree.js';
 import type { Super } from '../space/super.js';
 import { cutFrom, cutOut } from './tree-cut.js';
 
+// How far before a new block the allocator looks for one to go on after.
+const MOST_BACK = 16;
+
 /** What the tree says of a run of blocks of the file. */
 export interface Mapping {
   /** The block of the filesystem where it begins; 0 for a hole. */
@@ -207,15 +210,8 @@ export class BlockMap {
   // After the last block, if the file goes on there; else after the nearest one before it; else in the inode's group.
   #goal(iblock: number, nearGroup: number): number {
     if (iblock === this.#nextIblock) return this.#nextBlock;
-    const { shape } = this.#tree;
-    const depth = this.#tree.depthOf(iblock);
-    const first = depth === 0 ? 0 : shape.subtreeBase(iblock, depth, 1);
-    const least = Math.max(0, Math.min(iblock - 1, Math.max(first, iblock - 16)));
-    for (let back = iblock - 1; back >= least; back--) {
-      const { block } = this.#tree.find(back, 1);
-      if (block !== 0) return block + (iblock - back);
-    }
-    return this.#sb.groups.start(nearGroup);
+    const before = this.#tree.before(iblock, MOST_BACK);
+    return before === undefined ? this.#sb.groups.start(nearGroup) : before.block + (iblock - before.iblock);
   }
 
   // Blocks of the file that no pointer on the medium leads to: they are free at once. Blocks of pointers stay, because

@@ -83,6 +83,30 @@ export class PointerTree {
     }
   }
 
+  /**
+   * The nearest block of the file before `iblock`: one of up to `most` to which the same block of pointers leads, or the last one
+   * to which another leads if `iblock` is the first of its own. Undefined if there is none.
+   */
+  before(iblock: number, most: number): { iblock: number; block: number } | undefined {
+    const depth = this.depthOf(iblock);
+    const isFirst = iblock === (depth === 0 ? 0 : this.shape.subtreeBase(iblock, depth, 1));
+    if (isFirst) {
+      const block = iblock === 0 ? 0 : this.find(iblock - 1, 1).block;
+      return block === 0 ? undefined : { iblock: iblock - 1, block };
+    }
+    const path = this.path(iblock);
+    // No block of pointers is there for it.
+    if (path.length <= depth) return undefined;
+    const { slots, index } = path.at(-1) as Step;
+    for (let back = 1; back <= Math.min(most, index); back++) {
+      const block = slots[index - back] as number;
+      if (block === 0) continue;
+      this.#sb.checkData(block, 1, this.#ino);
+      return { iblock: iblock - back, block };
+    }
+    return undefined;
+  }
+
   /** The slots that lead to a block of the file: the inode's own first, as far down as the tree goes. */
   path(iblock: number): Step[] {
     const depth = this.depthOf(iblock);

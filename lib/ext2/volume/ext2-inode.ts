@@ -24,6 +24,7 @@ export interface InodeHome {
  * It is an `Inode` for `DaxFile`, `daxDoIo` and their like. The other members of an inode that was deleted throw `ESTALE`.
  */
 export class Ext2Inode implements Inode {
+  readonly sb: Super;
   readonly ino: number;
   /** i_generation. */
   readonly generation: number;
@@ -33,6 +34,7 @@ export class Ext2Inode implements Inode {
 
   /** @internal */
   constructor(home: InodeHome, incore: IncoreInode) {
+    this.sb = home.sb;
     this.ino = incore.ino;
     this.generation = incore.generation;
     this.#home = home;
@@ -43,10 +45,6 @@ export class Ext2Inode implements Inode {
   static incore(inode: unknown, home: InodeHome): IncoreInode {
     if (inode instanceof Ext2Inode && inode.#home === home) return inode.#now();
     throw argumentError('ERR_INVALID_ARG_VALUE', 'the inode is none of this filesystem');
-  }
-
-  get sb(): Super {
-    return this.#home.sb;
   }
 
   /** Type and permissions, as in `fs.Stats`. */
