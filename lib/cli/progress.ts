@@ -1,13 +1,12 @@
 // Owns the progress bar: on a terminal only, beside what a command prints.
 
-import { SingleBar } from 'cli-progress';
-
 /** How much is done of what there is, and what is being done. */
 export type ShowProgress = (done: number, total: number, what: string) => void;
 
 /** Calls `work` with a bar under it, in cli-progress's `format`, that goes away when the work is over. */
 export async function withProgress<T>(format: string, work: (show: ShowProgress) => Promise<T>): Promise<T> {
   if (!process.stderr.isTTY) return work(() => undefined);
+  const { SingleBar } = await import('cli-progress');
   const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true });
   bar.start(1, 0, { what: '' });
   try {

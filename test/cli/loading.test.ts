@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { MAIN } from '../helpers/cli.js';
 
+// Files of this package that `ext2 put` loads, and all others: those of commander, of what finds the addon, and the addon.
+const MOST_OWN = 163;
+const MOST_OTHERS = 12;
+
 // Prints what the process has loaded, when it ends.
 const PRELOAD = `process.on('exit', () => process.stderr.write('LOADED ' + JSON.stringify(Object.keys(require.cache))))`;
 
@@ -20,7 +24,11 @@ t.test('the files that a command loads', (t) => {
   loadedBy(folder, 'ext2', 'mkfs', image, '--size', '1M');
   const put = loadedBy(folder, 'ext2', 'put', image, join(folder, 'source'), '/');
   t.ok(put.some((file) => file.endsWith('/cli/ext2/put.js')));
-  t.strictSame(put.filter((file) => /\/lib\/(?:bench|demo)\/|\/lib\/vm\/(?!size\.js)|\/cli\/ext2\/mkfs\.js|\/d3-|\/cli-table3\//.test(file)), []);
+  t.strictSame(put.filter((file) => /\/lib\/(?:bench|demo)\/|\/lib\/vm\/(?!size\.js)|\/cli\/ext2\/mkfs\.js|\/d3-|\/cli-table3\/|\/cli-progress\//.test(file)), []);
+  const own = put.filter((file) => file.includes('/dist/'));
+  t.ok(own.length <= MOST_OWN, `${own.length} files of this package`, { own });
+  const others = put.filter((file) => !own.includes(file) && !file.endsWith('preload.cjs'));
+  t.ok(others.length <= MOST_OTHERS, `${others.length} others`, { others });
   const list = loadedBy(folder, 'list');
   t.strictSame(list.filter((file) => /\/lib\/(?:bench|demo|ext2|fs|vm)\//.test(file)), []);
   t.end();
