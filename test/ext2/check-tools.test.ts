@@ -7,6 +7,7 @@ import { check, describeFinding, mount } from 'node-dax/ext2';
 import { ext2 } from '../helpers/ext2-command.js';
 import { scratchPath } from '../helpers/devices.js';
 import { afterDebugfs, debugfs, e2fsprogsMissing, ImageDevice, withFile } from '../helpers/ext2-image.js';
+import { sample } from '../helpers/thorough.js';
 import { entryHash } from '../../lib/ext2/format/xattr-hash.js';
 
 const skip = e2fsprogsMissing() ?? false;
@@ -129,7 +130,7 @@ const CASES: readonly Case[] = [
 ];
 
 t.test('what the tools make and leave', { skip }, (t) => {
-  for (const made of CASES) {
+  for (const made of sample(CASES, 4)) {
     const image = make(made);
     const { status, output } = withFile((path) => {
       writeFileSync(path, image);
