@@ -36,7 +36,7 @@ import { readTarget } from './inode/symlink.js';
 import type { Volume } from './volume/volume.js';
 import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js';
 
-/** What `stat` tells of an inode. */
+/** What `stat` returns. */
 export interface Ext2Stat {
   readonly ino: number;
   /** Type and permissions, as in `fs.Stats`. */
@@ -44,68 +44,71 @@ export interface Ext2Stat {
   readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
-  /** Of a device: both its numbers. */
+  /** The two numbers of a device file; undefined for everything else. */
   readonly device: namei.DeviceNumber | undefined;
   /** Bytes. */
   readonly size: number;
   /** The block size of the filesystem. */
   readonly blksize: number;
-  /** What it takes of the medium, in units of 512 bytes. */
+  /** The blocks of the file and those of its pointers and attributes, in units of 512 bytes. */
   readonly blocks: number;
   readonly atimeMs: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
-  /** Undefined where the inode is too small to tell. */
+  /** When the inode was made; undefined if inodes of this filesystem are too small to store it. */
   readonly birthtimeMs: number | undefined;
   /** i_flags. */
   readonly flags: number;
   readonly generation: number;
 }
 
-/** What `setattr` changes; what is left out stays. */
+/** What `setattr` changes. A member that is left out leaves its attribute as it is. */
 export interface Ext2Attributes {
-  /** Permissions; the type stays. */
+  /** The permissions, from 0 to 0o7777. The type of the file stays. */
   readonly mode?: number;
-  /** 0xffffffff, or -1, leaves it as it is, as in chown(2). */
+  /** The owner. 0xffffffff or -1 leaves the owner as it is, as in chown(2); the same holds for `gid`. */
   readonly uid?: number;
   readonly gid?: number;
-  /** Milliseconds since 1970, or, of the same time, exact nanoseconds. What cannot be stored becomes the nearest that can. */
+  /**
+   * The time of access in milliseconds since 1970, or in nanoseconds as `atimeNs`; give one of the two. A time that the inode
+   * cannot store becomes the nearest one that it can.
+   */
   readonly atimeMs?: number;
   readonly atimeNs?: bigint;
   readonly mtimeMs?: number;
   readonly mtimeNs?: bigint;
 }
 
-/** What `statfs` tells, in blocks of `blockSize` bytes. */
+/** What `statfs` returns. Counts of blocks are in units of `blockSize` bytes. */
 export interface Ext2Statfs {
-  /** ext2's magic number, as statfs(2) has it. */
+  /** The magic number of ext2, as statfs(2) returns it. */
   readonly type: number;
   readonly blockSize: number;
-  /** All blocks but those of the filesystem's own tables. */
+  /** All blocks, without those that the filesystem's own tables take. */
   readonly blocks: number;
   readonly freeBlocks: number;
-  /** Free ones that are not reserved for root. */
+  /** The free blocks that are not reserved for root. */
   readonly availableBlocks: number;
   readonly inodes: number;
   readonly freeInodes: number;
   readonly nameLength: number;
 }
 
-/** An entry of a directory. */
+/** An entry of a directory, as `readdir` gives it. */
 export interface Ext2Dirent {
-  /** As UTF-8; `bytes` has what it is. */
+  /** The name, decoded as UTF-8. `bytes` has the name as it is on the medium. */
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly ino: number;
-  /** As in the entry, one of `FT`: 0 where the filesystem does not keep types in entries. */
+  /** The type in the entry, one of `FT`; 0 if the filesystem stores no types in entries. */
   readonly type: number;
-  /** Give it to `readdir` to go on after this entry. */
+  /** `readdir(dir, next)` goes on after this entry. */
   readonly next: number;
 }
 
-/** What something new has. */
+/** The options of `create`, `mkdir`, `mknod` and `symlink`. */
 export interface MakeOptions {
-  /** Default: who mounted it. */
+  /** The owner of the new inode. Default: the `owner` of the mount. */
   readonly owner?: Owner;
 }
 
@@ -155,11 +158,11 @@ function checkTime(ms: number, name: string): number {
 }
 
 /**
- * A mounted filesystem, made by `mount`. Operations on names are synchronous, and durable when they return; what is
- * written to a file is so after `fsync` or `sync`. Permissions are kept, not enforced.
+ * A mounted filesystem, made by `mount`. Operations on names are synchronous, and durable when they return. Bytes that are
+ * written to a file are durable after `fsync` or `sync`. The filesystem stores permissions and does not enforce them.
  *
- * Everything throws `DaxError` with an errno of POSIX: `EROFS` where nothing may be changed, `EAGAIN` while the filesystem
- * is frozen, `EBADF` after unmounting, `EUCLEAN` for what cannot be on the medium, after which it is read-only.
+ * Every member throws `DaxError` with an errno of POSIX: `EROFS` if the filesystem is read-only, `EAGAIN` while it is frozen,
+ * `EBADF` after it was unmounted, and `EUCLEAN` for corruption of the medium, after which it is read-only.
  */
 export class Ext2 {
   /** What `daxDoIo`, `DaxFile` and their like take for the files of this filesystem. */
@@ -180,7 +183,7 @@ export class Ext2 {
     return this.#sb.bdev;
   }
 
-  /** What is synced is there after the power was off; undefined where the device does not know. */
+  /** Whether synced bytes survive a power cut; undefined if the device does not know. */
   get persistent(): boolean | undefined {
     return this.#sb.bdev.persistent;
   }
@@ -190,26 +193,29 @@ export class Ext2 {
     return this.#sb.blockSize;
   }
 
-  /** The superblock as it is in memory: what the filesystem was made with, and its state. */
+  /** A copy of the superblock as it is in memory. */
   get superblock(): Readonly<Superblock> {
     return { ...this.#sb.fields };
   }
 
-  /** It was mounted so, has features that only let it be read, or was found corrupt. */
+  /**
+   * Whether nothing may be changed: the filesystem was mounted read-only, has features that allow reading alone, or was found
+   * corrupt.
+   */
   get readOnly(): boolean {
     return this.#sb.readOnly;
   }
 
-  /** The directory at the top. */
+  /** The root directory. */
   get root(): Ext2Inode {
     this.#volume.begin('inode');
     return this.#identityOf(this.#volume.inode(EXT2_ROOT_INO));
   }
 
   /**
-   * The inode of a number, and of a generation where one is given: both are the caller's, who had them from elsewhere, and
-   * need not be right. Throws `ENOENT` for a number that no file can have, `ESTALE` for an inode that is free or another
-   * by now, `EUCLEAN` for one that cannot be as it is on the medium.
+   * The inode with the number `ino`, and with the generation `generation` if that is given. Neither needs to be right: a server
+   * takes them from its clients. Throws `ENOENT` for a number that no file can have, `ESTALE` if the inode is free or has
+   * another generation by now, and `EUCLEAN` for a corrupt inode.
    */
   inode(ino: number, generation?: number): Ext2Inode {
     this.#volume.begin('inode');
@@ -219,34 +225,37 @@ export class Ext2 {
   }
 
   /**
-   * Keeps an inode of any type: what is held stays as it is when its last name goes, until it is released as often as it
-   * was held. For servers that give out inodes, as FUSE and NFS do.
+   * Keeps an inode of any type. A held inode stays when its last name is removed, until `release` was called as often as `hold`.
+   * Servers that give out inodes, as those of FUSE and NFS do, need it.
    */
   hold(inode: Ext2Inode): void {
     this.#volume.hold(this.#begin(inode, 'hold'));
   }
 
-  /** Ends `count` holds. With the last reference, an inode without a name goes. Throws `EINVAL` for more than there are. */
+  /** Ends `count` holds. The last reference to an inode without a name frees it. Throws `EINVAL` for more holds than there are. */
   release(inode: Ext2Inode, count = 1): void {
     checkNumber(count, 'count', Number.MAX_SAFE_INTEGER);
     this.#volume.release(this.#begin(inode, 'release'), count);
   }
 
-  /** What `dir` has of that name; undefined if nothing. */
+  /** The inode that `name` leads to in `dir`; undefined if there is no such name. */
   lookup(dir: Ext2Inode, name: Name): Ext2Inode | undefined {
     const at = this.#begin(dir, 'lookup');
     const found = lookup(this.#volume, at, toEntryName(name, 'lookup'), 'lookup');
     return found && this.#identityOf(found);
   }
 
-  /** What a path from the root leads to. `follow: false` gives a link at its end itself. `ENOENT`, `ENOTDIR`, `ELOOP`. */
+  /**
+   * The inode that a path from the root leads to. With `follow: false`, a symbolic link at the end of the path is returned itself.
+   * Throws `ENOENT`, `ENOTDIR` and `ELOOP`.
+   */
   resolve(path: Name, options: { follow?: boolean } = {}): Ext2Inode {
     checkOptions(options, { follow: true });
     this.#volume.begin('resolve');
     return this.#identityOf(resolve(this.#volume, path, options.follow ?? true, 'resolve'));
   }
 
-  /** The directory that a path's last name is in, which need not exist, and the bytes of that name. */
+  /** The directory of the last name of a path, and the bytes of that name. The name need not exist. */
   resolveParent(path: Name): { dir: Ext2Inode; name: Uint8Array } {
     this.#volume.begin('resolve');
     const { dir, name } = resolveParent(this.#volume, path, 'resolve');
@@ -254,8 +263,9 @@ export class Ext2 {
   }
 
   /**
-   * The entries of a directory, with `.` and `..`, in their order on the medium. No inode of theirs is looked at. What stays
-   * while this goes on comes exactly once; what is added or removed may come or not. It ends where the directory is removed.
+   * The entries of a directory, with `.` and `..`, in their order on the medium. It reads no inode of an entry. An entry that
+   * stays while this goes on comes exactly once; one that is added or removed meanwhile may come or not. Removing the directory
+   * ends it.
    */
   *readdir(dir: Ext2Inode, from = 0): Generator<Ext2Dirent> {
     let pos = checkNumber(from, 'from', Number.MAX_SAFE_INTEGER);
@@ -276,7 +286,7 @@ export class Ext2 {
     }
   }
 
-  /** Makes an empty regular file. `EEXIST`, `ENOSPC`. */
+  /** Makes an empty regular file. Throws `EEXIST` and `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
     checkOptions(options, { owner: true });
     const type = S_IFREG + checkPermissions(mode);
@@ -291,7 +301,7 @@ export class Ext2 {
     return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), checkOwner(options)));
   }
 
-  /** Makes a device, fifo or socket: `mode` is one of `S_IFBLK`, `S_IFCHR`, `S_IFIFO`, `S_IFSOCK` and permissions. */
+  /** Makes a device file, fifo or socket. `mode` is `S_IFBLK`, `S_IFCHR`, `S_IFIFO` or `S_IFSOCK`, plus the permissions. */
   mknod(dir: Ext2Inode, name: Name, mode: number, device?: namei.DeviceNumber, options?: MakeOptions): Ext2Inode {
     checkOptions(options, { owner: true });
     checkPermissions(mode - typeOf(mode));
@@ -312,35 +322,35 @@ export class Ext2 {
     return this.#identityOf(namei.symlink(this.#volume, at, toEntryName(name, 'symlink'), bytes, checkOwner(options)));
   }
 
-  /** The bytes of a link's target. */
+  /** The bytes of the target of a symbolic link. */
   readlink(inode: Ext2Inode): Uint8Array {
     return readTarget(this.#begin(inode, 'readlink'));
   }
 
-  /** Gives a file another name. `EPERM` for a directory, `EMLINK` beyond 32000. */
+  /** Gives a file another name. Throws `EPERM` for a directory, and `EMLINK` for more than 32000 names. */
   link(inode: Ext2Inode, dir: Ext2Inode, name: Name): void {
     const at = this.#at(inode, 'link');
     namei.link(this.#volume, at, this.#volume.current(dir, 'link'), toEntryName(name, 'link'));
   }
 
-  /** Takes a name away. With the last one goes the file, once nobody has it open. `EISDIR` for a directory. */
+  /** Removes a name. A file without a name is freed once nobody has it open or holds it. Throws `EISDIR` for a directory. */
   unlink(dir: Ext2Inode, name: Name): void {
     namei.unlink(this.#volume, this.#at(dir, 'unlink'), toEntryName(name, 'unlink'));
   }
 
-  /** Removes an empty directory. */
+  /** Removes an empty directory. Throws `ENOTEMPTY`. */
   rmdir(dir: Ext2Inode, name: Name): void {
     namei.rmdir(this.#volume, this.#at(dir, 'rmdir'), toEntryName(name, 'rmdir'));
   }
 
-  /** Renames, in place of what has the new name: at no time is there nothing of that name. */
+  /** Gives a file the new name, in place of a file that has it. There is a file of the new name at any time. */
   rename(fromDir: Ext2Inode, fromName: Name, toDir: Ext2Inode, toName: Name): void {
     const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
     const at = this.#at(fromDir, 'rename');
     namei.rename(this.#volume, at, from, this.#volume.current(toDir, 'rename'), to);
   }
 
-  /** What is told of an inode; with its times to the nanosecond, as bigints, if they are asked for. */
+  /** The attributes of an inode. With `nanoseconds: true`, the times come as bigints of nanoseconds too. */
   stat(inode: Ext2Inode, options: { readonly nanoseconds: true }): Ext2Stat & Ext2Times;
   stat(inode: Ext2Inode): Ext2Stat;
   stat(inode: Ext2Inode, options?: { readonly nanoseconds: true }): Ext2Stat {
@@ -366,8 +376,8 @@ export class Ext2 {
   }
 
   /**
-   * Changes permissions, owner and times, durably on return. Whatever is no directory loses its set-id bits with its owner, as
-   * by chown(2) - that of the group only where the group may execute it -, unless `mode` is given as well.
+   * Changes permissions, owner and times. The change is durable on return. A new owner takes the set-id bits away, unless the
+   * inode is a directory or `mode` is given too; the bit of the group stays if the group may not execute the file (chown(2)).
    */
   setattr(inode: Ext2Inode, attributes: Ext2Attributes): void {
     checkOptions(attributes, ATTRIBUTES, 'attributes');
@@ -396,12 +406,12 @@ export class Ext2 {
     this.setattr(inode, { mode });
   }
 
-  /** As chown(2): 0xffffffff, or -1, leaves the owner or group as it is. */
+  /** Changes owner and group, as chown(2) does: 0xffffffff or -1 leaves one of them as it is. */
   chown(inode: Ext2Inode, uid: number, gid: number): void {
     this.setattr(inode, { uid, gid });
   }
 
-  /** Sets the times of access and of modification: milliseconds since 1970, or, as bigints, nanoseconds. */
+  /** Sets the times of access and of modification: numbers of milliseconds since 1970, or bigints of nanoseconds. */
   utimes(inode: Ext2Inode, atime: number | bigint, mtime: number | bigint): void {
     this.setattr(inode, {
       ...(typeof atime === 'bigint' ? { atimeNs: atime } : { atimeMs: atime }),
@@ -409,7 +419,10 @@ export class Ext2 {
     });
   }
 
-  /** Opens a regular file. Close it: until then it stays, even without a name. `EISDIR`, `EINVAL` for what has no bytes. */
+  /**
+   * Opens a regular file. An open file stays, even without a name, until it is closed. Throws `EISDIR` for a directory, and
+   * `EINVAL` for other inodes without bytes.
+   */
   open(inode: Ext2Inode, options: DaxFileOptions = {}): Ext2File {
     const at = this.#begin(inode, 'open');
     if (at.isDirectory) fail('EISDIR', 'open', `inode ${at.ino}`);
@@ -418,23 +431,23 @@ export class Ext2 {
     return new Ext2File(this.#volume, at, this.operations, options);
   }
 
-  /** The names of a file's extended attributes: strings, or bytes where they are no UTF-8; `getxattr` takes either. */
+  /** The names of the extended attributes of an inode: a string, or bytes if the name is no UTF-8. `getxattr` takes either. */
   listxattr(inode: Ext2Inode): Name[] {
     return listXattr(this.#begin(inode, 'listxattr'));
   }
 
   /**
-   * An extended attribute: `user.*`, and those that others made. ACLs (`system.posix_acl_access`, `system.posix_acl_default`)
-   * come as getxattr(2) gives them. `ENODATA`; `EINVAL` for an ACL that is malformed.
+   * The value of an extended attribute of any name. ACLs (`system.posix_acl_access`, `system.posix_acl_default`) have the form
+   * that getxattr(2) gives them. Throws `ENODATA` if there is no such attribute, and `EINVAL` for a malformed ACL.
    */
   getxattr(inode: Ext2Inode, name: Name): Uint8Array {
     return getXattr(this.#begin(inode, 'getxattr'), name);
   }
 
   /**
-   * Sets `user.*`, or an ACL as setxattr(2) takes it: that of a file changes its mode as well. `flag` as in setxattr(2): only
-   * make it (`EEXIST`), or only replace it (`ENODATA`). Throws `TypeError` for a value that is no bytes; of an ACL, `EINVAL` for
-   * a malformed one, `EOPNOTSUPP` for one of another version.
+   * Sets an attribute `user.*`, or an ACL in the form of setxattr(2); the access ACL changes the mode too. `flag` is that of
+   * setxattr(2): the attribute must not exist yet (`EEXIST`), or must exist (`ENODATA`). Throws `TypeError` for a value that is no
+   * bytes, `EINVAL` for a malformed ACL, and `EOPNOTSUPP` for an ACL of another version.
    */
   setxattr(inode: Ext2Inode, name: Name, value: Uint8Array, flag?: XattrFlag): void {
     const at = this.#at(inode, 'setxattr');
@@ -466,22 +479,23 @@ export class Ext2 {
     };
   }
 
-  /** Brings the file to the medium, as fsync(2): what was stored through mappings too. What was written is there already. */
+  /** Makes the file durable, as fsync(2) does, with what was stored to it through mappings. */
   fsync(inode: Ext2Inode): void {
     const { size } = this.#begin(inode, 'fsync');
     daxWriteback(inode);
     this.operations.fsync(inode, 0, size);
   }
 
-  /** Brings everything to the medium. */
+  /** Makes everything durable. */
   sync(): void {
     this.#volume.begin('sync');
     if (!this.readOnly) this.#volume.sync();
   }
 
   /**
-   * Waits for writes under way, brings everything to the medium, and marks it clean: until `thaw`, the device can be copied.
-   * Writes and stores through mappings wait; what cannot wait throws `EAGAIN`. `EBUSY` if it is frozen.
+   * Waits for writes under way, makes everything durable, and marks the filesystem clean. Until `thaw` the device can be copied:
+   * writes, and stores through mappings, wait, and a call that cannot wait throws `EAGAIN`. Throws `EBUSY` if the filesystem is
+   * frozen.
    */
   async freeze(): Promise<void> {
     this.#volume.begin('freeze');
@@ -498,7 +512,7 @@ export class Ext2 {
     }
   }
 
-  /** Ends `freeze`. `EINVAL` if it is not frozen. */
+  /** Ends `freeze`. Throws `EINVAL` if the filesystem is not frozen. */
   thaw(): void {
     this.#volume.begin('thaw');
     if (this.#volume.isFrozen) this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
@@ -507,8 +521,9 @@ export class Ext2 {
   }
 
   /**
-   * Frees what no name leads to: blocks and inodes that a power cut left taken; and corrects link counts that are too
-   * high. It walks the whole tree. Files without a name are freed too: run e2fsck instead to have them in lost+found.
+   * Frees the blocks and inodes that a power cut left taken, and corrects link counts that are too high. It walks the whole tree.
+   * It frees files that no name leads to: run e2fsck instead to find them in lost+found. Throws `EBUSY` while files are open or
+   * inodes held.
    */
   reclaim(): Reclaimed {
     this.#volume.beginChange('reclaim');
@@ -521,8 +536,9 @@ export class Ext2 {
   }
 
   /**
-   * Brings everything to the medium, and marks it clean if it was. `EBUSY` while files are open or inodes held. Mappings of closed files
-   * are taken away: their buffers are detached, and touches elsewhere are `EBADF`. The device stays open.
+   * Makes everything durable, and marks the filesystem clean if it was clean when it was mounted. Throws `EBUSY` while files are
+   * open, inodes held, or the filesystem frozen. Buffers of mappings of closed files are detached, and touches in other isolates
+   * are refused with `EBADF`. The device stays open.
    */
   unmount(): void {
     this.#volume.begin('unmount');

@@ -13,27 +13,33 @@ import { Volume } from './volume/volume.js';
 const CACHE_BYTES = 64 * 2 ** 20;
 
 export interface MountOptions {
-  /** Nothing is stored. Filesystems with features that are unknown are mounted so in any case. */
+  /**
+   * Store nothing on the device. Default false. A filesystem with features that allow reading alone is mounted read-only in any
+   * case.
+   */
   readonly readOnly?: boolean;
-  /** Every write is durable with its place and size when it returns (mount -o sync). */
+  /** Make each write durable, with its blocks and the size of the file, before it returns (mount -o sync). Default false. */
   readonly synchronous?: boolean;
-  /** Whose new files are, and who may use reserved blocks. Default: this process's effective user. */
+  /**
+   * The owner of new files. Root, and the owner that the superblock names, may use the reserved blocks. Default: the effective
+   * user of this process.
+   */
   readonly owner?: Owner;
-  /** Stored as s_last_mounted: where it was last mounted, for people to read. */
+  /** Where the filesystem is mounted, for people to read: stored as s_last_mounted, up to 63 bytes. */
   readonly mountPoint?: string;
-  /** Free what a power cut left taken, if it was not cleanly unmounted. See `Ext2.reclaim`. */
+  /** Call `Ext2.reclaim` if the filesystem was not cleanly unmounted. Default false. */
   readonly reclaim?: boolean;
   /**
-   * Bytes of memory for inodes and names that nobody has open or holds, roughly: about 500 an inode and 16 a name. More are
-   * read again when they are used. Default: 64 MiB.
+   * Roughly the bytes of memory for inodes and names that nobody has open or holds: an inode takes about 500, a name 16. What
+   * exceeds that is read again when it is used. Default: 64 MiB.
    */
   readonly cacheBytes?: number;
   /**
-   * Keep others from the device: from changing it, and, unless this one only reads, from reading it. Default true. `false` is
-   * for who knows that nobody else has it: two who write destroy what is there.
+   * Lock the device while it is mounted: a mount that reads shares the lock with other readers, one that writes is alone. Default
+   * true. Give `false` only if nobody else has the device, because two writers destroy the filesystem.
    */
   readonly lock?: boolean;
-  /** Told what people should know, as that it was not cleanly unmounted. Default: `process.emitWarning`. */
+  /** Called with each warning, such as that the filesystem was not cleanly unmounted. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -42,13 +48,13 @@ const OPTIONS: OptionNames<MountOptions> = {
 };
 
 /**
- * Mounts the ext2 filesystem that is on `device`. Never formats. While it is mounted the device is locked: others may mount
- * neither it nor a part of it that this one has, unless all of them only read. See `lockDevice`.
+ * Mounts the ext2 filesystem that is on `device`. Never formats. The device is locked while the filesystem is mounted: nobody
+ * else can mount it, or a part of it, unless all of the mounts are read-only. See `lockDevice`.
  *
- * Throws `TypeError` or `RangeError` for wrong options; `EBUSY` where another has it mounted or locked, and neither only
- * reads; `EROFS` to be changed on a device that is opened to be read; `EINVAL` where there is none, `EOPNOTSUPP` for one with
- * features that must be known, `EUCLEAN` for one that cannot be as it is. One that was not cleanly unmounted is mounted with
- * a warning.
+ * Throws `TypeError` or `RangeError` for wrong options, `EBUSY` if somebody else has the device mounted or locked, `EROFS` if the
+ * device was opened read-only and `readOnly` is not given, `EINVAL` if the device has no ext2, `EOPNOTSUPP` for a filesystem with
+ * features that this one must know and does not, and `EUCLEAN` for a corrupt filesystem. A filesystem that was not cleanly
+ * unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   checkOptions(options, OPTIONS);
