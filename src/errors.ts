@@ -1,7 +1,8 @@
 // Owns the one error class of the package and the translation of errno values into it.
 
-import { argumentError } from './argument-error.js';
 import { getSystemErrorMap } from 'node:util';
+import { argumentError } from './argument-error.js';
+import { checkOptions, type OptionNames } from './options.js';
 
 /** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
 export type DaxErrorReason =
@@ -64,6 +65,10 @@ export interface DaxErrorInit {
   cause?: unknown;
 }
 
+const INIT: OptionNames<DaxErrorInit> = {
+  ...{ errno: true, syscall: true, path: true, dest: true, reason: true, hint: true, position: true, cause: true },
+};
+
 // Errnos that libuv's map lacks, or describes in the terms of sockets.
 const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-8, ['ENOEXEC', 'exec format error']],
@@ -107,6 +112,7 @@ export class DaxError extends Error {
   declare readonly hint?: string;
 
   constructor(init: DaxErrorInit) {
+    checkOptions(init, INIT, 'a DaxError');
     const errno = typeof init.errno === 'string' ? errnoOf(init.errno) : init.errno;
     const [code, text] = describe(errno);
     const to = init.dest === undefined ? '' : ` -> '${init.dest}'`;

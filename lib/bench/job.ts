@@ -1,5 +1,7 @@
 // Owns what a job is: fio's options under fio's names, with fio's meanings.
 
+import { checkOptions, type OptionNames } from 'node-dax';
+
 /** fio's `rw`. */
 export const MODES = ['read', 'write', 'randread', 'randwrite', 'rw', 'randrw'] as const;
 /** What fio has an engine of that name for: a new empty file, its attributes, its end. */
@@ -93,11 +95,27 @@ export function rateOf({ bs, rate, rate_iops }: Job): number | undefined {
   return rate === undefined ? rate_iops : Math.min(rate / bs, rate_iops ?? Infinity);
 }
 
-/** Throws `RangeError` for a job that cannot be done, with what to do instead. */
+const JOB: OptionNames<Job> = {
+  ...{ rw: true, bs: true, nrfiles: true, size: true, rwmixread: true, numjobs: true, runtime: true, time_based: true, ramp_time: true },
+  ...{ loops: true, fsync: true, fdatasync: true, random_distribution: true, verify: true, rate: true, rate_iops: true, randseed: true },
+};
+
+// Of each kind.
+const DISTRIBUTIONS: { readonly [Kind in Distribution['kind']]: OptionNames<Extract<Distribution, { kind: Kind }>> } = {
+  random: { kind: true },
+  zipf: { kind: true, theta: true },
+  pareto: { kind: true, h: true },
+};
+
+/** Throws `TypeError` for unknown options, and `RangeError` for a job that cannot be done, with what to do instead. */
 export function checkJob(job: Job): void {
   const fail = (why: string): never => {
     throw new RangeError(why);
   };
+  checkOptions(job, JOB, 'a job');
+  if (![...MODES, ...FILE_MODES].includes(job.rw)) fail(`there is no rw ${job.rw}: ${[...MODES, ...FILE_MODES].join(', ')}`);
+  if (!Object.hasOwn(DISTRIBUTIONS, job.random_distribution.kind)) fail(`there is no distribution ${job.random_distribution.kind}: ${Object.keys(DISTRIBUTIONS).join(', ')}`);
+  checkOptions<Distribution>(job.random_distribution, DISTRIBUTIONS[job.random_distribution.kind], 'random_distribution');
   if (!isOfFiles(job) && job.bs > job.size) fail(`a block of ${job.bs} bytes does not fit a size of ${job.size}: take a smaller --bs`);
   if (job.time_based && job.runtime === undefined) fail('--time_based needs a --runtime to end it');
   if (job.fsync > 0 && job.fdatasync > 1) fail('give --fsync or --fdatasync, not both');

@@ -1,6 +1,6 @@
 // Shows zero-copy I/O on one device, step by step, and compares reads with those of node:fs.
 
-import { openSync, type DaxDevice, type DeviceKind, type Granularity } from 'node-dax';
+import { checkOptions, openSync, type DaxDevice, type DeviceKind, type Granularity } from 'node-dax';
 import { showExt2, type Ext2Shown } from './ext2.js';
 import { raceReads, type Timing } from './read-race.js';
 
@@ -69,6 +69,7 @@ function write(path: string, { size, force }: DemoOptions, listener: DemoListene
  * `ext2`, the first `FORMATTED`.
  */
 export function demonstrate(path: string, options: DemoOptions, listener: DemoListener): DemoReport {
+  checkOptions(options, { size: true, force: true, ext2: true });
   write(path, options, listener);
   using device = openSync(path, { force: options.force });
   const found = Buffer.alloc(MESSAGE.length);

@@ -354,6 +354,7 @@ export class Ext2 {
   stat(inode: Ext2Inode, options: { readonly nanoseconds: true }): Ext2Stat & Ext2Times;
   stat(inode: Ext2Inode): Ext2Stat;
   stat(inode: Ext2Inode, options?: { readonly nanoseconds: true }): Ext2Stat {
+    checkOptions(options, { nanoseconds: true });
     const at = this.#begin(inode, 'stat');
     const stat: Ext2Stat = {
       ino: at.ino,

@@ -1,6 +1,6 @@
 // Owns the crash test: operations on a recording device, and what every power cut among them leaves, mounted and checked.
 
-import { checkOptions, type BlockDevice } from 'node-dax';
+import { checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { crashImages, type CrashImage } from './crash-images.js';
 import { MemoryDevice } from './memory-device.js';
 import { seeded, type Random } from './random.js';
@@ -43,6 +43,10 @@ export interface CrashTest<Fs> {
    */
   judge?(content: Uint8Array, describe: () => string): unknown;
 }
+
+const TEST: OptionNames<CrashTest<unknown>> = {
+  ...{ size: true, make: true, operations: true, note: true, mount: true, check: true, goOn: true, judge: true },
+};
 
 export interface CrashTestOptions {
   /** Chooses where there is too much to try, and what `goOn` does. Default: another every time; the report tells it. */
@@ -245,6 +249,7 @@ class CrashRun<Fs> {
  * Rejects where `make`, an operation or `note` does: that is no power cut's doing.
  */
 export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOptions = {}): Promise<CrashReport> {
+  checkOptions(test, TEST, 'the test');
   checkOptions(options, { seed: true, limit: true, recoveryEvery: true, seen: true });
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   return new CrashRun(test, await record(test), { ...options, seed }).run();

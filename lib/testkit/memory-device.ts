@@ -2,6 +2,7 @@
 
 import {
   bdevDirectAccess,
+  checkOptions,
   SECTOR_SIZE,
   type BlockDevice,
   type BufferRange,
@@ -9,8 +10,13 @@ import {
   type DirectAccess,
   type FlushOption,
   type Granularity,
+  type OptionNames,
   type WriteOptions,
 } from 'node-dax';
+
+export const RANGE: OptionNames<BufferRange> = { offset: true, length: true };
+const FLUSHING: OptionNames<FlushOption> = { flush: true };
+export const WRITING: OptionNames<WriteOptions> = { ...RANGE, ...FLUSHING };
 
 /** A device in memory. Nothing outlives the process, and flushing does nothing. */
 export class MemoryDevice implements BlockDevice {
@@ -33,6 +39,7 @@ export class MemoryDevice implements BlockDevice {
   }
 
   readSync(target: NodeJS.ArrayBufferView, pos: Bytes, range: BufferRange = {}): number {
+    checkOptions(range, RANGE);
     const bytes = bytesOf(target, range);
     const from = this.memory.subarray(Number(pos), Number(pos) + bytes.byteLength);
     bytes.set(from);
@@ -40,12 +47,14 @@ export class MemoryDevice implements BlockDevice {
   }
 
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes, options: WriteOptions = {}): number {
+    checkOptions(options, WRITING);
     const bytes = bytesOf(source, options).subarray(0, this.size - Number(pos));
     this.store(Number(pos), bytes, options);
     return bytes.byteLength;
   }
 
   zeroSync(pos: Bytes, length: Bytes, options: FlushOption = {}): number {
+    checkOptions(options, FLUSHING);
     const bytes = new Uint8Array(Math.min(Number(length), this.size - Number(pos)));
     this.store(Number(pos), bytes, options);
     return bytes.byteLength;

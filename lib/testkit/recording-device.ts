@@ -2,8 +2,10 @@
 // an asynchronous copy back, and loses with the power what was not flushed and fenced.
 
 import {
+  checkOptions,
   PAGE_SIZE,
   SECTOR_SIZE,
+  type Abortable,
   type Backing,
   type BufferRange,
   type Bytes,
@@ -12,7 +14,7 @@ import {
   type FlushOption,
   type WriteOptions,
 } from 'node-dax';
-import { MemoryDevice } from './memory-device.js';
+import { MemoryDevice, RANGE, WRITING } from './memory-device.js';
 import { forEachWord, LINE, type MarkEvent, type Trace, type TraceEvent } from './trace.js';
 
 /** What the medium is filled with before a filesystem gets it: no byte of it may ever be read from a file. */
@@ -76,14 +78,21 @@ export class RecordingDevice extends MemoryDevice {
     };
   }
 
-  async read(target: NodeJS.ArrayBufferView, pos: Bytes, range: BufferRange = {}): Promise<number> {
+  // What has begun is not ended by a signal: it is as quick as a look at it.
+  async read(target: NodeJS.ArrayBufferView, pos: Bytes, options: BufferRange & Abortable = {}): Promise<number> {
+    checkOptions(options, { ...RANGE, signal: true });
+    const range = { ...options };
+    delete range.signal;
     await this.park?.();
     return this.readSync(target, pos, range);
   }
 
-  async write(source: NodeJS.ArrayBufferView, pos: Bytes, options: WriteOptions = {}): Promise<number> {
+  async write(source: NodeJS.ArrayBufferView, pos: Bytes, options: WriteOptions & Abortable = {}): Promise<number> {
+    checkOptions(options, { ...WRITING, signal: true });
+    const how = { ...options };
+    delete how.signal;
     await this.park?.();
-    return this.writeSync(source, pos, options);
+    return this.writeSync(source, pos, how);
   }
 
   override flush(pos: Bytes, length: Bytes): void {

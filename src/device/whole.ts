@@ -1,9 +1,10 @@
 // Owns reads and writes that move all bytes or throw.
 
 import { AbortError } from '../abort.js';
-import type { Abortable, FlushOption } from './block-device.js';
+import { ABORTABLE, FLUSHING, type Abortable, type FlushOption } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { toUint8Array } from './memory.js';
+import { checkOptions } from '../options.js';
 import { toBytes, type Bytes } from '../units.js';
 
 type View = NodeJS.ArrayBufferView;
@@ -36,6 +37,7 @@ export function readFullSync(from: ByteSource, target: View, pos: Bytes): void {
 
 /** Reads as `readFullSync` does. An `AbortError` tells the sum of the bytes read. */
 export async function readFull(from: ByteSource, target: View, pos: Bytes, options?: Abortable): Promise<void> {
+  checkOptions(options, ABORTABLE);
   const bytes = toUint8Array(target, 'target');
   const start = toBytes(pos, 'pos');
   await each(bytes, async (rest, moved) => {
@@ -49,6 +51,7 @@ export async function readFull(from: ByteSource, target: View, pos: Bytes, optio
  * the `position` at which the device ends. The bytes that were written before stay.
  */
 export function writeAllSync(to: ByteSink, source: View, pos: Bytes, options?: FlushOption): void {
+  checkOptions(options, FLUSHING);
   let moved = to.writeSync(source, pos, options);
   if (moved === source.byteLength) return;
   const bytes = toUint8Array(source, 'source');
@@ -61,6 +64,7 @@ export function writeAllSync(to: ByteSink, source: View, pos: Bytes, options?: F
 
 /** Writes as `writeAllSync` does. An `AbortError` tells the sum of the bytes written. */
 export async function writeAll(to: ByteSink, source: View, pos: Bytes, options?: FlushOption & Abortable): Promise<void> {
+  checkOptions(options, { ...FLUSHING, ...ABORTABLE });
   const bytes = toUint8Array(source, 'source');
   const start = toBytes(pos, 'pos');
   await each(bytes, async (rest, moved) => {
