@@ -75,9 +75,36 @@ const HIGH = Buffer.from('\xe4b\xff', 'latin1');
 /** A big-endian number in the superblock of the journal. */
 function ofJournal(offset: number, value: number, version = 4): (bytes: Buffer) => void {
   return (bytes) => {
-    const at = bytes.indexOf(Buffer.from([0xc0, 0x3b, 0x39, 0x98]));
+    const at = journalIn(bytes);
     bytes.writeUInt32BE(version, at + 4);
     bytes.writeUInt32BE(value, at + offset);
+  };
+}
+
+function journalIn(bytes: Buffer): number {
+  return bytes.indexOf(Buffer.from([0xc0, 0x3b, 0x39, 0x98]));
+}
+
+// CRC-32C bit by bit, of which e2fsck says whether it is right.
+function checksum(bytes: Buffer): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc = (crc ^ byte) >>> 0;
+    for (let bit = 0; bit < 8; bit++) crc = ((crc >>> 1) ^ (crc % 2 === 1 ? 0x82f63b78 : 0)) >>> 0;
+  }
+  return crc;
+}
+
+/** A journal with features of checksums, of that type, and with a checksum that is off by `wrong`. */
+function summed(incompat: number, { type = 4, compat = 0, wrong = 0, errno = 0 } = {}): (bytes: Buffer) => void {
+  return (bytes) => {
+    const at = journalIn(bytes);
+    const superblock = bytes.subarray(at, at + 1024);
+    superblock.writeUInt32BE(errno, 32);
+    superblock.writeUInt32BE(compat, 36);
+    superblock.writeUInt32BE(incompat, 40);
+    superblock[80] = type;
+    superblock.writeUInt32BE((checksum(superblock) ^ wrong) >>> 0, 252);
   };
 }
 
@@ -93,6 +120,17 @@ const JOURNALS: readonly Partial<Case>[] = [
   { what: 'a feature in version 1', patch: ofJournal(40, 0x40, 3) },
   { what: 'two users', patch: ofJournal(64, 2), finding: /2 filesystems/ },
   { what: 'two users in version 1', patch: ofJournal(64, 2, 3) },
+  ...[3, 4].map((version) => ({ what: `an error in version ${version}`, patch: ofJournal(32, 2 ** 32 - 5, version), finding: /a note of error -5/ })),
+  ...[0x08, 0x10].flatMap((feature): Partial<Case>[] => [
+    { what: `checksums ${feature}`, patch: summed(feature) },
+    { what: `checksums ${feature}, wrong`, patch: summed(feature, { wrong: 1 }), finding: /a wrong checksum/ },
+    { what: `checksums ${feature}, of another kind`, patch: summed(feature, { type: 1 }), finding: /of kind 1,/ },
+    { what: `checksums ${feature}, and the first kind`, patch: summed(feature, { compat: 1 }), finding: /two kinds/ },
+    { what: `checksums ${feature}, and an error`, patch: summed(feature, { errno: 1 }), finding: /a note of error 1,/ },
+  ]),
+  { what: 'both kinds of checksums', patch: summed(0x18), finding: /two kinds/ },
+  { what: 'a checksum that nobody asks for', patch: summed(0, { wrong: 1 }) },
+  { what: 'no room beside fast commits', patch: ofJournal(40, 0x20), finding: /keeps 256 of its 1024 blocks/ },
 ];
 
 const CASES: readonly Case[] = [
@@ -111,6 +149,13 @@ const CASES: readonly Case[] = [
   { what: 'a journal without the feature', options: ['-t', 'ext3'], size: 4 * 1024 ** 2, requests: ['feature -has_journal'], finding: /has a journal, and the feature/ },
   { what: 'ext3', options: ['-t', 'ext3'], size: 4 * 1024 ** 2 },
   ...JOURNALS.map(({ what = '', ...rest }): Case => ({ what: `a journal with ${what}`, options: ['-t', 'ext3'], size: 4 * 1024 ** 2, ...rest })),
+  ...[7168, 7169].map((blocks): Case => ({
+    what: `a journal with ${blocks} blocks for fast commits`,
+    options: ['-t', 'ext3', '-J', 'size=8'],
+    size: 64 * 1024 ** 2,
+    patch: (bytes) => { ofJournal(40, 0x20)(bytes); ofJournal(84, blocks)(bytes); },
+    ...(blocks > 7168 && { finding: /keeps 7169 of its 8192 blocks/ }),
+  })),
   { what: 'ext3 without its journal', options: ['-t', 'ext3'], size: 4 * 1024 ** 2, tune: ['-O', '^has_journal'] },
   { what: 'ext3 with orphan_file', options: ['-t', 'ext3', '-O', 'orphan_file'], size: 4 * 1024 ** 2 },
   { what: "'.' without its NUL", patch: inRoot((block) => { block[9] = 65; }), finding: /does not begin with '\.'/ },
