@@ -39,7 +39,7 @@ const ADDRESS_ALIGN = SIZE_UNIT;
 
 /** Bytes of the label area of a CXL device. */
 export const CXL_LABELS = MIB;
-// Numbers of PCI buses: the bridge's own, and those behind it.
+// Numbers of PCI buses: the bridge's own, and those behind its ports.
 const CXL_FIRST_BUS = 16;
 const CXL_BUSES = 4;
 
@@ -119,14 +119,18 @@ function memoryFile(id: string, path: string, size: number): string {
   return `memory-backend-file,id=${id},share=on,mem-path=${escape(path)},size=${size},align=${ADDRESS_ALIGN}`;
 }
 
-/** A host bridge, a port and a device for each: a region is then one device whole. */
+/**
+ * A host bridge and a device for each: a region is then one device whole. A bridge has two ports, though nothing is at the second:
+ * Linux passes by the decoder of a bridge that has one alone, and QEMU 7.2, which decodes by it all the same, then
+ * drops every store and reads zeros.
+ */
 function cxlDevice(id: string, labels: string | undefined, slot: number): string[] {
   const memory = labels === undefined ? `volatile-memdev=${id}` : `memdev=${id},lsa=${id}-labels`;
   return [
     ...(labels === undefined ? [] : ['-object', memoryFile(`${id}-labels`, labels, CXL_LABELS)]),
     '-device', `pxb-cxl,id=cxl${slot},bus=pcie.0,bus_nr=${CXL_FIRST_BUS + slot * CXL_BUSES}`,
-    '-device', `cxl-rp,id=${id}-port,bus=cxl${slot},port=0,chassis=${slot},slot=${slot}`,
-    '-device', `cxl-type3,id=${id}-device,bus=${id}-port,${memory},sn=${slot + 1}`,
+    ...[0, 1].flatMap((port) => ['-device', `cxl-rp,id=${id}-port${port},bus=cxl${slot},port=${port},chassis=${slot},slot=${port}`]),
+    '-device', `cxl-type3,id=${id}-device,bus=${id}-port0,${memory},sn=${slot + 1}`,
   ];
 }
 

@@ -107,12 +107,13 @@ t.test('a CXL device has a host bridge and a window of its own, and no slot', (t
   t.match(values(machine, '-M')[0], ',cxl=on,cxl-fmw.0.targets.0=cxl0,cxl-fmw.0.size=268435456,cxl-fmw.1.targets.0=cxl1,cxl-fmw.1.size=268435456');
   const devices = values(machine, '-device');
   t.ok(devices.includes('pxb-cxl,id=cxl1,bus=pcie.0,bus_nr=20'));
-  t.ok(devices.includes('cxl-rp,id=mem1-port,bus=cxl1,port=0,chassis=1,slot=1'));
-  t.ok(devices.includes('cxl-type3,id=mem1-device,bus=mem1-port,memdev=mem1,lsa=mem1-labels,sn=2'));
+  t.ok(devices.includes('cxl-rp,id=mem1-port0,bus=cxl1,port=0,chassis=1,slot=0'));
+  t.ok(devices.includes('cxl-rp,id=mem1-port1,bus=cxl1,port=1,chassis=1,slot=1'), 'a second port, which makes Linux use the decoder of the bridge');
+  t.ok(devices.includes('cxl-type3,id=mem1-device,bus=mem1-port0,memdev=mem1,lsa=mem1-labels,sn=2'));
   t.equal(values(machine, '-object').length, 4);
   t.strictSame(values(machine, '-cpu'), ['max,erms=off,hypervisor=off']);
   const volatile = { ...MACHINE, devices: [{ nvdimm: { size: 256 * MIB, kind: 'cxl-ram' as const }, path: '/c' }] };
-  t.ok(values(volatile, '-device').includes('cxl-type3,id=mem0-device,bus=mem0-port,volatile-memdev=mem0,sn=1'), 'without labels');
+  t.ok(values(volatile, '-device').includes('cxl-type3,id=mem0-device,bus=mem0-port0,volatile-memdev=mem0,sn=1'), 'without labels');
   t.end();
 });
 
