@@ -29,7 +29,7 @@ export interface Host {
   readonly device: DaxDevice;
   readonly path: string;
   readonly uuidFile: string;
-  mount(options?: FamfsMountOptions): Famfs;
+  readonly mount: (options?: FamfsMountOptions) => Famfs;
 }
 
 /** An empty famfs on a file of `size` bytes, on the host that is its master. */
