@@ -13,6 +13,7 @@ const COMMANDS: CommandTable = {
   bench: async () => (await import('./bench.js')).benchCommand(),
   vm: async () => (await import('./vm.js')).vmCommand(),
   ext2: async () => (await import('./ext2/index.js')).ext2Command(process.argv),
+  famfs: async () => (await import('./famfs/index.js')).famfsCommands(process.argv),
 };
 
 function adopt(parent: Command, command: Command): void {

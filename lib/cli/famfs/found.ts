@@ -1,0 +1,40 @@
+// Owns what commands tell of a file or directory of famfs, in letters and in JSON.
+
+import type { Famfs, FamfsInode } from 'node-dax/famfs';
+import { modeInDigits, modeInLetters, typeInWords } from '../ext2/mode.js';
+import type { Line } from '../ext2/output.js';
+
+/** What is below a directory, in the order of the log, each with its depth. */
+export function* below(famfs: Famfs, dir: FamfsInode, depth = 0): Generator<{ inode: FamfsInode; depth: number }> {
+  for (const { name, bytes } of famfs.readdir(dir)) {
+    const inode = name === '.' || name === '..' ? undefined : famfs.lookup(dir, bytes);
+    if (inode === undefined) continue;
+    yield { inode, depth };
+    if (inode.isDirectory) yield* below(famfs, inode, depth + 1);
+  }
+}
+
+export function inJson(famfs: Famfs, inode: FamfsInode): object {
+  const { mode, uid, gid, size, blocks } = famfs.stat(inode);
+  const { path, stripes, ino, entry } = inode;
+  const told = entry === undefined ? {} : { size, blocks, stripes, chunk: entry.chunk, extents: entry.extents };
+  return { path, ino, type: typeInWords(mode), mode: modeInDigits(mode), uid, gid, ...told };
+}
+
+export function inLetters(famfs: Famfs, inode: FamfsInode): string {
+  const { mode, uid, gid, size } = famfs.stat(inode);
+  return `${modeInLetters(mode)} ${String(uid).padStart(5)} ${String(gid).padStart(5)} ${String(size).padStart(12)}`;
+}
+
+export function inWords(famfs: Famfs, inode: FamfsInode): Line[] {
+  const { mode, uid, gid, size, blocks } = famfs.stat(inode);
+  const { entry, stripes } = inode;
+  const places = (entry?.extents ?? []).map(({ offset, length }): Line => [`         ${length} bytes at ${offset}`]);
+  const layout = entry === undefined ? [] : [[stripes > 0 ? ` Strips: ${stripes}, in chunks of ${entry.chunk} bytes` : ` Extents: ${places.length}`], ...places];
+  return [
+    [`  File: ${inode.path}`],
+    [`  Size: ${size}  Blocks: ${blocks}  ${typeInWords(mode)}`],
+    [`Access: (${modeInDigits(mode)}/${modeInLetters(mode)})  Uid: ${uid}  Gid: ${gid}  Entry: ${inode.ino - 2}`],
+    ...layout,
+  ];
+}

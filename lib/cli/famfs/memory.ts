@@ -1,0 +1,58 @@
+// Owns the DEVICE of a command: opening it, mounting the famfs on it, and errors that name both it and the path.
+
+import { Argument, Command } from 'commander';
+import { DaxError, openSync, type DaxDevice, type OpenOptions } from 'node-dax';
+import { mountFamfs, type Famfs } from 'node-dax/famfs';
+import { shown } from '../ext2/names.js';
+
+export interface HostOptions {
+  systemUuidFile?: string;
+}
+
+/** A command on a famfs: with the argument and the option that all of them have. */
+export function famfsCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .addArgument(new Argument('<device>', '/dev/daxX.Y, or a file with the same in it'))
+    .option('--system-uuid-file <path>', "where this host's UUID is (default: /opt/famfs/system_uuid)");
+}
+
+/** Calls `action`; its errors name the command, the device and the path. */
+export function at<T>(command: Command, device: string, path: Uint8Array | undefined, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    const { errno, reason, position, hint } = error;
+    const place = path === undefined ? device : `${device}:${shown(path)}`;
+    throw new DaxError({ errno, syscall: `famfs ${command.name()}`, path: place, reason, position, hint, cause: error });
+  }
+}
+
+export function hostOptions({ systemUuidFile }: HostOptions): HostOptions {
+  return systemUuidFile === undefined ? {} : { systemUuidFile };
+}
+
+/** Opens the device for `work`, and closes it. */
+export async function withDevice<T>(path: string, command: Command, options: OpenOptions, work: (device: DaxDevice) => T | Promise<T>): Promise<T> {
+  const device = at(command, path, undefined, () => openSync(path, options));
+  try {
+    return await work(device);
+  } finally {
+    await device.close();
+  }
+}
+
+/** Mounts the famfs for `work`, to be read or, by its master, to be added to. */
+export async function withFamfs<T>(path: string, options: HostOptions, command: Command, readOnly: boolean, work: (famfs: Famfs) => T | Promise<T>): Promise<T> {
+  return withDevice(path, command, { readOnly }, async (device) => {
+    const onWarning = (message: string): void => { console.error(`node-dax: ${path}: ${message}`); };
+    const mount = { ...hostOptions(options), ...(readOnly && { readOnly }), onWarning };
+    const famfs = at(command, path, undefined, () => mountFamfs(device, mount));
+    try {
+      return await work(famfs);
+    } finally {
+      famfs.unmount();
+    }
+  });
+}
