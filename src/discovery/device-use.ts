@@ -55,7 +55,7 @@ export function holdersOf(facts: PathFacts, tree: SystemTree, writing = false): 
   const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;
   const related = block === undefined ? [] : relatives(tree, block);
   return {
-    mountpoints: mountpointsOf(tree, related, writing),
+    mountpoints: [...mountpointsOf(tree, related, writing), ...(facts.type === 'char' ? mountsNaming(tree, facts.realPath, writing) : [])],
     swap: isSwap(tree, [facts.realPath, ...related.map(({ label }) => `/dev/${label}`)]),
     holders: [...related.flatMap(({ dir }) => tree.names(`${dir}/holders`)), ...loopsOver(tree, facts, writing)],
     systemRam: facts.type === 'char' && devdaxNumbered(tree, facts.rdevno)?.mode === 'system-ram',
@@ -88,6 +88,13 @@ function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[], writin
     .filter(({ devno, source }) =>
       devices.some((device) => device.devno === devno || `/dev/${device.label}` === source),
     )
+    .map(({ mountpoint }) => mountpoint);
+}
+
+// A devdax has no number that its mounts would show: famfs names it as the source.
+function mountsNaming(tree: SystemTree, path: string, writing: boolean): string[] {
+  return readMounts(tree)
+    .filter(({ source, options }) => source === path && (!writing || options.includes('rw')))
     .map(({ mountpoint }) => mountpoint);
 }
 

@@ -76,3 +76,14 @@ t.test('what it refuses', (t) => {
   t.throws(() => deviceUse(t.testdir()), { name: 'DaxError', code: 'EINVAL' });
   t.end();
 });
+
+t.test('a devdax that a filesystem has mounted', (t) => {
+  const dir = t.testdir({ content: 'x' });
+  const system = new FakeSystem(`${dir}/system`);
+  system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
+  const node = { ...look(`${dir}/content`, 'test'), type: 'char' as const, realPath: '/dev/dax1.0', rdevno: '252:1' };
+  t.match(useOf(node, system.tree), { inUse: false, mountpoints: [] });
+  system.file('/proc/self/mountinfo', '36 35 0:40 / /mnt/famfs rw,noatime - famfs /dev/dax1.0 rw\n37 35 0:41 / /mnt/other rw - tmpfs /dev/dax1.1 rw\n');
+  t.match(useOf(node, system.tree), { inUse: true, mountpoints: ['/mnt/famfs'] });
+  t.end();
+});
