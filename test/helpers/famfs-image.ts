@@ -1,7 +1,7 @@
 // Owns famfs for the suites: memories to make one in, whose host is the master, and what all of its files hold.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { openSync, type DaxDevice } from 'node-dax';
@@ -36,7 +36,10 @@ export interface Host {
 export function makeFamfs(test: Test, size = 64 * MIB): Host {
   const path = join(folderFor(test), 'memory');
   const uuidFile = systemUuidFile(test);
-  const device = openSync(path, { size });
+  // Sparse: most of the units are never written.
+  writeFileSync(path, '');
+  truncateSync(path, size);
+  const device = openSync(path);
   test.teardown(() => device.close());
   mkfsFamfs(device, { systemUuidFile: uuidFile });
   return { device, path, uuidFile, mount: (options) => mountFamfs(device, { systemUuidFile: uuidFile, ...options }) };

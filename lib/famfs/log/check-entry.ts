@@ -12,15 +12,19 @@ export interface Range {
   readonly length: number;
 }
 
+// A log has many entries, and nearly all are sound: nothing is made for these.
+const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
+function because(message: string): Breach {
+  return { field: 'path', message };
+}
+
 /** What is wrong with a path by itself. */
 export function checkPath(path: string | undefined): Breach | undefined {
-  const because = (message: string): Breach => ({ field: 'path', message });
   if (path === undefined) return because('no NUL ends it');
   if (path === '') return because('it is empty');
   if (path.startsWith('/')) return because('it begins with a slash');
-  for (const name of path.split('/')) {
-    if (name === '' || name === '.' || name === '..') return because(`it has the name '${name}' in it`);
-  }
+  if (UNCLEAN.test(path)) return because("a name in it is empty, '.' or '..'");
   return path === '.meta' || path.startsWith('.meta/') ? because('.meta is where famfs shows the superblock and the log') : undefined;
 }
 
@@ -44,16 +48,15 @@ function checkNumbers({ size, extentType, count, stripCount, chunk }: FileEntry,
   return undefined;
 }
 
-function checkExtent({ device, offset, length }: Extent, name: string, space: Space, start: number): Breach | undefined {
+// The field is that of the extent.
+function checkExtent({ device, offset, length }: Extent, space: Space, start: number): Breach | undefined {
   const { unit, units } = space;
   const end = units * unit;
-  if (device !== 0) return { field: `${name}.devindex`, message: `it is ${device}, and only the device of the superblock is there` };
-  if (!Number.isSafeInteger(offset) || offset % unit !== 0) return { field: `${name}.offset`, message: `it is ${offset}, no multiple of ${unit}` };
-  if (offset < start) return { field: `${name}.offset`, message: `it is ${offset}, in the superblock or the log` };
-  if (!Number.isSafeInteger(length) || length === 0 || length % unit !== 0) {
-    return { field: `${name}.len`, message: `it is ${length}, no multiple of ${unit}` };
-  }
-  if (offset + length > end) return { field: `${name}.len`, message: `it ends at ${offset + length}, and the device at ${end}` };
+  if (device !== 0) return { field: 'devindex', message: `it is ${device}, and only the device of the superblock is there` };
+  if (!Number.isSafeInteger(offset) || offset % unit !== 0) return { field: 'offset', message: `it is ${offset}, no multiple of ${unit}` };
+  if (offset < start) return { field: 'offset', message: `it is ${offset}, in the superblock or the log` };
+  if (!Number.isSafeInteger(length) || length === 0 || length % unit !== 0) return { field: 'len', message: `it is ${length}, no multiple of ${unit}` };
+  if (offset + length > end) return { field: 'len', message: `it ends at ${offset + length}, and the device at ${end}` };
   return undefined;
 }
 
@@ -62,11 +65,11 @@ function checkExtent({ device, offset, length }: Extent, name: string, space: Sp
  * extents overlap: there it is what the size asks for.
  */
 export function rangesOf(entry: FileEntry, unit: number): Range[] {
+  if (unit !== SMALL_UNIT) return entry.extents.map(({ offset, length }) => ({ pos: offset, length }));
   const isStriped = entry.extentType === INTERLEAVED;
   const needed = isStriped ? stripLengths(entry.size, entry.chunk, entry.stripCount) : [];
   let left = entry.size;
   const ranges = entry.extents.map(({ offset, length }, index) => {
-    if (unit !== SMALL_UNIT) return { pos: offset, length };
     const wanted = isStriped ? (needed[index] as number) : Math.ceil(Math.min(left, length) / unit) * unit;
     left = Math.max(0, left - length);
     return { pos: offset, length: wanted };
@@ -80,19 +83,25 @@ export function checkExtents(entry: FileEntry, space: Space, start: number): Bre
   const numbers = checkNumbers(entry, space.unit);
   if (numbers !== undefined) return numbers;
   const what = extentType === INTERLEAVED ? 'strips' : 'extents';
-  for (const [index, extent] of extents.entries()) {
-    const breach = checkExtent(extent, `${what}[${index}]`, space, start);
-    if (breach !== undefined) return breach;
+  let total = 0;
+  for (let index = 0; index < extents.length; index++) {
+    const extent = extents[index] as Extent;
+    const breach = checkExtent(extent, space, start);
+    if (breach !== undefined) return { ...breach, field: `${what}[${index}].${breach.field}` };
+    total += extent.length;
   }
   if (extentType === INTERLEAVED) {
     const needed = stripLengths(size, chunk, stripCount);
     const short = extents.findIndex(({ length }, index) => length < (needed[index] as number));
     if (short >= 0) return { field: `strips[${short}].len`, message: `a size of ${size} needs ${needed[short] as number}` };
   } else {
-    const total = extents.reduce((sum, { length }) => sum + length, 0);
     if (total < size) return { field: 'size', message: `it is ${size}, and the extents have ${total} bytes` };
   }
-  return checkApart(rangesOf(entry, space.unit), space, what);
+  const { unit } = space;
+  // Nearly all files have one extent.
+  const [only] = extents;
+  if (extents.length === 1 && only !== undefined && unit !== SMALL_UNIT && space.isFree(only.offset / unit, only.length / unit)) return undefined;
+  return checkApart(rangesOf(entry, unit), space, what);
 }
 
 // Two files in one place, or one file twice in it.
