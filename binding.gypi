@@ -9,6 +9,7 @@
     # A file for other machines: brings its C++ library along, which an old distribution lacks the symbols of.
     "prebuilt%": 0,
     "core_files": [
+      "native/checksum/crc32c.cc",
       "native/device/source.cc",
       "native/device/sysfs.cc",
       "native/device/direct_io.cc",

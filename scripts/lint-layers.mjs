@@ -51,11 +51,12 @@ const ROOMS = {
   native: {
     doors: [],
     rooms: {
+      checksum: [],
       persist: [],
       sigbus: [],
       device: ['persist', 'sigbus'],
       fault: ['device', 'persist', 'sigbus'],
-      napi: ['fault', 'device', 'persist', 'sigbus'],
+      napi: ['fault', 'device', 'persist', 'sigbus', 'checksum'],
     },
   },
 };

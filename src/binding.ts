@@ -90,6 +90,25 @@ export interface Addon {
     length?: number,
   ): number;
   zero(handle: NativeHandle, pos: number, length: number, flush: boolean): number;
+  /** One store of a word at a multiple of 8. */
+  storeU64(handle: NativeHandle, pos: number, word: number | bigint, flush: boolean): number;
+  /** One load of a word at a multiple of 8. */
+  loadU64(handle: NativeHandle, pos: number): bigint | number;
+  /**
+   * Writes `head` and `body` at `pos`, durably, and only then the word. Fewer bytes than both have: no word was stored. With
+   * `seed` it first stores in the first 4 bytes of `head` the CRC32C of the rest of it and of `body`.
+   */
+  publish(
+    handle: NativeHandle,
+    head: Uint8Array,
+    body: Uint8Array,
+    pos: number,
+    wordPos: number,
+    word: number | bigint,
+    seed?: number,
+  ): number;
+  /** The CRC32C of what `previous` is that of, and a part of `bytes` after it. */
+  crc32c(bytes: Uint8Array, previous: number, offset?: number, length?: number): number;
   copyAsync(
     handle: NativeHandle,
     buffer: Uint8Array,

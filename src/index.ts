@@ -65,6 +65,7 @@ export { daxMmap, type MmapOptions } from './mmap/dax-mmap.js';
 export { daxUnshare } from './io/dax-unshare.js';
 export { daxWriteback, daxWritebackAll } from './mmap/dax-writeback.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './io/dax-zero.js';
+export { crc32c } from './device/checksum.js';
 export { DaxDevice, type DeviceFacts } from './device/device.js';
 export { lockDevice } from './device/device-lock.js';
 export type { Driver, DriverAnswer, Place } from './device/driver.js';

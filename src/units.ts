@@ -47,3 +47,10 @@ export function toSafeInteger(value: unknown, name: string): number {
   }
   return integer;
 }
+
+/** Returns 64 bits that a user gives. Throws `TypeError` for anything but a number or bigint, `RangeError` for what is no such value. */
+export function toU64(value: unknown): Bytes {
+  if (typeof value !== 'bigint') return toBytes(value, 'value');
+  if (BigInt.asUintN(64, value) === value) return value;
+  throw argumentError('ERR_OUT_OF_RANGE', `value must be from 0 to 2^64-1, got ${value}`);
+}

@@ -1,8 +1,10 @@
 #include "device/mapping.h"
 
+#include <endian.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -52,6 +54,34 @@ void MoveIn(const Transfer& transfer, size_t length) {
 
 void MoveInFlushed(const Transfer& transfer, size_t length) {
   static_cast<const Persistence*>(transfer.context)->Store(transfer.device, transfer.user, length);
+}
+
+struct Both {
+  const Persistence* persistence;
+  const Bytes* head;
+};
+
+// The head is flushed with the body where they share a line.
+void MoveBothIn(const Transfer& transfer, size_t length) {
+  const auto& [persistence, head] = *static_cast<const Both*>(transfer.context);
+  const size_t first = std::min(length, head->length);
+  StorePlain(transfer.device, head->start, first);
+  if (length > first) persistence->Store(transfer.device + first, transfer.user, length - first);
+  if (persistence->granularity() != Granularity::kCacheLine) return;
+  const size_t shared =
+      length == first ? 0 : reinterpret_cast<uintptr_t>(transfer.device + first) % kCacheLine;
+  if (first > shared) persistence->Flush(transfer.device, first - shared);
+}
+
+void StoreWordIn(const Transfer& transfer, size_t) {
+  uint64_t word;
+  memcpy(&word, transfer.user, sizeof word);
+  __atomic_store_n(reinterpret_cast<uint64_t*>(transfer.device), word, __ATOMIC_RELEASE);
+}
+
+void LoadWordOut(const Transfer& transfer, size_t) {
+  const uint64_t word = __atomic_load_n(reinterpret_cast<uint64_t*>(transfer.device), __ATOMIC_ACQUIRE);
+  memcpy(transfer.user, &word, sizeof word);
 }
 
 }  // namespace
@@ -180,7 +210,7 @@ bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
   return true;
 }
 
-int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
+int64_t Mapping::Put(const char* source, size_t length, uint64_t pos, bool flush) const {
   size_t done = 0;
   size_t repaired = SIZE_MAX;
   while (done < length) {
@@ -198,13 +228,73 @@ int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flu
     if (done == 0) return moved;
     break;
   }
-  if (!flush) return static_cast<int64_t>(done);
+  return static_cast<int64_t>(done);
+}
+
+int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
+  const int64_t done = Put(source, length, pos, flush);
+  if (done < 0 || !flush) return done;
   if (granularity() == Granularity::kPage && done > 0) {
-    if (const int error = persistence_.Flush(address_ + pos, done)) return error;
+    if (const int error = persistence_.Flush(address_ + pos, static_cast<size_t>(done))) return error;
   }
   persistence_.Drain();
   // The mapping was retired, so that the flush did not reach the device.
-  return retired_.load() ? -EBADF : static_cast<int64_t>(done);
+  return retired_.load() ? -EBADF : done;
+}
+
+int Mapping::StoreWord(uint64_t pos, uint64_t word, bool flush) const {
+  if (range_->BytesBeforeLoss(pos, sizeof word) == 0) return -EIO;
+  word = htole64(word);
+  auto* const user = reinterpret_cast<char*>(&word);
+  const int64_t moved =
+      Settle(GuardedTransfer({address_ + pos, user, sizeof word, StoreWordIn, nullptr}), pos);
+  if (moved < 0) return static_cast<int>(moved);
+  if (!flush) return 0;
+  if (const int error = persistence_.Flush(address_ + pos, sizeof word)) return error;
+  persistence_.Drain();
+  return retired_.load() ? -EBADF : 0;
+}
+
+int Mapping::LoadWord(uint64_t pos, uint64_t* word) const {
+  if (range_->BytesBeforeLoss(pos, sizeof *word) == 0) return -EIO;
+  auto* const user = reinterpret_cast<char*>(word);
+  const int64_t moved =
+      Settle(GuardedTransfer({address_ + pos, user, sizeof *word, LoadWordOut, nullptr}), pos);
+  if (moved < 0) return static_cast<int>(moved);
+  *word = le64toh(*word);
+  return 0;
+}
+
+int64_t Mapping::PutBoth(const Bytes& head, const Bytes& body, uint64_t pos) const {
+  const Both both = {&persistence_, &head};
+  const size_t length = head.length + body.length;
+  const size_t intact = range_->BytesBeforeLoss(pos, length);
+  auto* const user = const_cast<char*>(body.start);
+  if (intact == length && Settle(GuardedTransfer({address_ + pos, user, length, MoveBothIn, &both}), pos) ==
+                              static_cast<int64_t>(length)) {
+    return static_cast<int64_t>(length);
+  }
+  // Some page is bad: part by part, as Write does, which makes good what it can.
+  const int64_t head_done = head.length == 0 ? 0 : Put(head.start, head.length, pos, true);
+  if (head_done < static_cast<int64_t>(head.length) || body.length == 0) return head_done;
+  const int64_t body_done = Put(body.start, body.length, pos + head.length, true);
+  return body_done < 0 && head.length > 0 ? head_done : head_done + body_done;
+}
+
+int64_t Mapping::Publish(const Bytes& head, const Bytes& body, uint64_t pos, uint64_t word_pos,
+                         uint64_t word) const {
+  const size_t length = head.length + body.length;
+  if (length > 0) {
+    const int64_t done = PutBoth(head, body, pos);
+    if (done < static_cast<int64_t>(length)) return done;
+    if (granularity() == Granularity::kPage) {
+      if (const int error = persistence_.Flush(address_ + pos, length)) return error;
+    }
+    persistence_.Drain();
+    if (retired_.load()) return -EBADF;
+  }
+  if (const int error = StoreWord(word_pos, word, true)) return error;
+  return static_cast<int64_t>(length);
 }
 
 int Mapping::Flush(uint64_t pos, size_t length) const {

@@ -15,6 +15,12 @@
 
 namespace dax {
 
+// Some memory of the user's.
+struct Bytes {
+  const char* start;
+  size_t length;
+};
+
 // A device, the copies in flight and every ArrayBuffer of the memory share a mapping by reference count, on
 // all threads of the process. The last of them unmaps it. Positions are bytes from the start of the source.
 class Mapping {
@@ -45,6 +51,18 @@ class Mapping {
   // page wholly makes it good, if the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
+  // Stores the word at `pos`, a multiple of 8, by one store, as little-endian: whoever loads it finds the old
+  // one or the new one, and what this thread has stored before is seen by who finds the new one. Durable on
+  // return if `flush`. Returns 0, -EIO or -EBADF.
+  int StoreWord(uint64_t pos, uint64_t word, bool flush) const;
+  // Loads the word at `pos` by one load, after which loads see what was stored before it. Returns 0, -EIO or
+  // -EBADF.
+  int LoadWord(uint64_t pos, uint64_t* word) const;
+  // Writes the head, and the body after it, at `pos`; once they are durable, stores the word at `word_pos`,
+  // and returns when that is durable too. Returns the bytes moved, as Write does: the word is stored only if
+  // they are all.
+  int64_t Publish(const Bytes& head, const Bytes& body, uint64_t pos, uint64_t word_pos, uint64_t word) const;
+
   // Gives the device back at once (MappedRange::Withdraw). The addresses stay reserved until the last
   // reference goes. Copies under way end with -EBADF.
   void Retire();
@@ -68,6 +86,10 @@ class Mapping {
   Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
           bool map_sync, Persistence persistence, MappedRange* range);
 
+  // Writes as Write does, and leaves the msync of kPage and the fence to the caller.
+  int64_t Put(const char* source, size_t length, uint64_t pos, bool flush) const;
+  // The stores of Publish, flushed as Put does.
+  int64_t PutBoth(const Bytes& head, const Bytes& body, uint64_t pos) const;
   // Writes up to the first bad page.
   int64_t WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const;
   // Gives the bad page at `pos` this content by way of the kernel, which clears poison. Returns false if it

@@ -39,6 +39,13 @@ bool Args::Part(size_t index, uint64_t* offset, uint64_t* length) const {
   return Bytes(index, offset) && Bytes(index + 1, length);
 }
 
+bool Args::Word(size_t index, uint64_t* value) const {
+  bool lossless = false;
+  if (napi_get_value_bigint_uint64(env_, values_[index], value, &lossless) == napi_ok && lossless)
+    return true;
+  return Bytes(index, value);
+}
+
 bool Args::Bool(size_t index, bool* value) const {
   if (napi_get_value_bool(env_, values_[index], value) == napi_ok) return true;
   return Fail(index, "a boolean");

@@ -1,12 +1,16 @@
 #include "napi/dax_device.h"
 
+#include <endian.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "checksum/crc32c.h"
 #include "device/direct_io.h"
 #include "device/mapping.h"
 #include "device/source.h"
@@ -32,6 +36,8 @@ struct DaxDevice {
 
 constexpr const char* kKindNames[] = {"devdax", "fsdax", "file", "block"};
 constexpr const char* kGranularityNames[] = {"byte", "cache_line", "page"};
+
+constexpr size_t kChecksum = sizeof(uint32_t);
 
 bool GetDevice(const Args& args, DaxDevice** device) {
   return args.External(0, reinterpret_cast<void**>(device));
@@ -161,6 +167,69 @@ napi_value Zero(napi_env env, napi_callback_info info) {
   if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bytes(2, &length) || !args.Bool(3, &flush))
     return nullptr;
   return WriteNow(env, *device, nullptr, length, pos, flush);
+}
+
+// storeU64(handle, pos, word, flush) -> 0 | -errno
+napi_value StoreU64(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, word;
+  bool flush;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Word(2, &word) || !args.Bool(3, &flush))
+    return nullptr;
+  if (const int error = CheckRange(*device, pos, sizeof word)) return ToResult(env, error);
+  if (const int error = CheckWritable(*device)) return ToResult(env, error);
+  return ToResult(env, device->mapping->StoreWord(pos, word, flush));
+}
+
+// loadU64(handle, pos) -> bigint | -errno
+napi_value LoadU64(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, word;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos)) return nullptr;
+  if (const int error = CheckRange(*device, pos, sizeof word)) return ToResult(env, error);
+  if (const int error = device->mapping->LoadWord(pos, &word)) return ToResult(env, error);
+  napi_value result = nullptr;
+  napi_create_bigint_uint64(env, word, &result);
+  return result;
+}
+
+// publish(handle, head, body, pos, wordPos, word, seed?) -> bytes | -errno
+napi_value Publish(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos, word_pos, word, seed, head_length = UINT64_MAX, body_length = UINT64_MAX;
+  char *head, *body;
+  if (!GetDevice(args, &device) || !args.Memory(1, 0, &head_length, &head) ||
+      !args.Memory(2, 0, &body_length, &body) || !args.Bytes(3, &pos) || !args.Bytes(4, &word_pos) ||
+      !args.Word(5, &word)) {
+    return nullptr;
+  }
+  if (const int error = CheckRange(*device, pos, head_length + body_length)) return ToResult(env, error);
+  if (const int error = CheckRange(*device, word_pos, sizeof word)) return ToResult(env, error);
+  if (const int error = CheckWritable(*device)) return ToResult(env, error);
+  if (args.Has(6)) {
+    if (!args.Bytes(6, &seed)) return nullptr;
+    if (head_length < kChecksum) return ToResult(env, -EINVAL);
+    const uint32_t of_head = Crc32c(static_cast<uint32_t>(seed), head + kChecksum, head_length - kChecksum);
+    const uint32_t checksum = htole32(Crc32c(of_head, body, body_length));
+    memcpy(head, &checksum, kChecksum);
+  }
+  return ToResult(env,
+                  device->mapping->Publish({head, head_length}, {body, body_length}, pos, word_pos, word));
+}
+
+// crc32c(bytes, previous, offset?, length?) -> checksum
+napi_value Checksum(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  uint64_t previous, offset, length;
+  char* memory;
+  if (!args.Bytes(1, &previous) || !args.Part(2, &offset, &length) ||
+      !args.Memory(0, offset, &length, &memory)) {
+    return nullptr;
+  }
+  return ToResult(env, Crc32c(static_cast<uint32_t>(previous), memory, length));
 }
 
 // A read or write on a thread of libuv's pool. It uses plain Node-API: the copies of a worker that is
@@ -465,6 +534,10 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"read", nullptr, Read, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"write", nullptr, Write, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"storeU64", nullptr, StoreU64, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"loadU64", nullptr, LoadU64, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"publish", nullptr, Publish, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"crc32c", nullptr, Checksum, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"invalidate", nullptr, Invalidate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -125,6 +125,15 @@ export interface BlockDevice {
    */
   invalidate?(pos: Bytes, length: Bytes): void;
   /**
+   * Stores 64 bits, as little-endian, by one store, as `DaxDevice.storeU64` does. A device without it is memory that nobody outside of
+   * this isolate sees, whose `writeSync` of 8 bytes at a multiple of 8 a power cut does not split.
+   */
+  storeU64?(pos: Bytes, value: Bytes, options?: FlushOption): void;
+  /** Loads what `storeU64` has stored, by one load. */
+  loadU64?(pos: Bytes): bigint;
+  /** Makes bytes durable, and then a word, as `DaxDevice.publishSync` does. */
+  publishSync?(head: Uint8Array, body: Uint8Array, pos: Bytes, wordPos: Bytes, word: Bytes, seed?: number): number;
+  /**
    * The open device, and the position on it, where these bytes lie, so that its pages can be mapped: for all of them, or for as
    * many as lie together. `daxMmap` of files on a device without it is `EOPNOTSUPP`.
    */

@@ -32,7 +32,7 @@ import { checkOptions } from '../options.js';
 import { copyInPool, POOL_THRESHOLD } from './pool-copy.js';
 import { MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
-import { SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
+import { SECTOR_SIZE, toBytes, toU64, type Bytes } from '../units.js';
 
 /** The facts that `open` has found, on which the properties of the device rest. */
 export interface DeviceFacts {
@@ -385,6 +385,56 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
+   * Stores 64 bits at `pos`, a multiple of 8, as little-endian and by one store: a thread that loads them, a process that maps
+   * them and a power cut find either what was there or `value`. Who finds `value` by `loadU64`, or by an atomic load, finds
+   * everything that this thread stored before. It is durable on return unless `flush` is false.
+   *
+   * `value`: a bigint below 2^64, or a safe integer. Throws `EINVAL` with reason `OFFSET_UNALIGNED` for another `pos`.
+   */
+  storeU64(pos: Bytes, value: Bytes, options?: FlushOption): void {
+    this.#writable('storeU64');
+    if (options !== undefined) checkOptions(options, FLUSHING);
+    const start = this.#word('storeU64', pos);
+    const error = addon().storeU64(this.#handle, start, toU64(value), toFlush(options));
+    if (error < 0) this.#failAt('storeU64', error, start);
+  }
+
+  /** Loads the 64 bits at `pos`, a multiple of 8, by one load: what `storeU64` has stored, never a half of it. Throws as that does. */
+  loadU64(pos: Bytes): bigint {
+    this.#usable('loadU64');
+    const start = this.#word('loadU64', pos);
+    const word = addon().loadU64(this.#handle, start);
+    return typeof word === 'number' ? this.#failAt('loadU64', word, start) : word;
+  }
+
+  /**
+   * Writes `head`, and `body` right after it, at `pos`; when they are durable, stores `word` at `wordPos` as `storeU64` does, and
+   * returns when that is durable too: whoever finds the word finds the bytes, after a power cut as well. It is one call of the
+   * addon, with two fences. Returns the bytes written: fewer than both have where a page is bad, and then no word was stored.
+   *
+   * With `seed`, the first 4 bytes of `head` become a checksum first, in your buffer too: `crc32c` of the other bytes of `head` and
+   * of `body`, with `seed` before them.
+   *
+   * Throws `EIO` with `position` if the first page is bad, `EINVAL` with reason `OFFSET_UNALIGNED` for a `wordPos` that is no
+   * multiple of 8, and `RangeError` for bytes that do not lie in the device and a `head` that has no room for a checksum.
+   */
+  publishSync(head: Uint8Array, body: Uint8Array, pos: Bytes, wordPos: Bytes, word: Bytes, seed?: number): number {
+    this.#writable('publish');
+    const start = toBytes(pos, 'pos');
+    const at = this.#word('publish', wordPos);
+    const value = toU64(word);
+    const done =
+      seed === undefined
+        ? addon().publish(this.#handle, head, body, start, at, value)
+        : addon().publish(this.#handle, head, body, start, at, value, seed);
+    if (done >= 0) return done;
+    // Looked at only now: it takes longer than the rest.
+    this.#checkInside(start, head.byteLength + body.byteLength);
+    if (seed !== undefined && head.byteLength < 4) throw argumentError('ERR_OUT_OF_RANGE', 'head must have 4 bytes for the checksum');
+    return this.#failAt('publish', done, start);
+  }
+
+  /**
    * Starts to make stores to a range durable (libpmem2's flush): by cache lines, or by msync if the granularity is `page`. They
    * are durable after `drain`. Throws `EIO` if a page of the range was lost, with a `position` in the first lost page.
    */
@@ -576,6 +626,15 @@ export class DaxDevice implements BlockDevice {
     if (pos + length > this.#size) {
       throw argumentError('ERR_OUT_OF_RANGE', `${length} bytes at ${pos} reach past the ${this.#size} bytes of the device`);
     }
+  }
+
+  #word(syscall: string, pos: Bytes): number {
+    const start = toBytes(pos, 'pos');
+    this.#checkInside(start, 8);
+    if (start % 8 !== 0) {
+      this.#fail(syscall, 'EINVAL', { reason: 'OFFSET_UNALIGNED', position: start, hint: 'a word is stored at once at a multiple of 8 alone' });
+    }
+    return start;
   }
 
   #usable(syscall: string): void {

@@ -33,6 +33,9 @@ class Partition implements BlockDevice {
   readonly persistent: boolean | undefined;
   readonly readOnly: boolean | undefined;
   readonly pageSize: number | undefined;
+  readonly storeU64?: (pos: Bytes, value: Bytes, options?: FlushOption) => void;
+  readonly loadU64?: (pos: Bytes) => bigint;
+  readonly publishSync?: NonNullable<BlockDevice['publishSync']>;
   readonly #device: BlockDevice;
   readonly #startSector: number;
   readonly #start: number;
@@ -47,6 +50,16 @@ class Partition implements BlockDevice {
     this.persistent = device.persistent;
     this.readOnly = device.readOnly;
     this.pageSize = device.pageSize;
+    // What the device does not have, its partition has not either: those who can do without ask.
+    const store = device.storeU64?.bind(device);
+    if (store !== undefined) this.storeU64 = (pos, value, options) => { store(this.#inside(pos, 8), value, options); };
+    const load = device.loadU64?.bind(device);
+    if (load !== undefined) this.loadU64 = (pos) => load(this.#inside(pos, 8));
+    const publish = device.publishSync?.bind(device);
+    if (publish !== undefined) {
+      this.publishSync = (head, body, pos, wordPos, word, seed) =>
+        publish(head, body, this.#inside(pos, head.byteLength + body.byteLength), this.#inside(wordPos, 8), word, seed);
+    }
   }
 
   directAccess(sector: Bytes, size: Bytes): DirectAccess {

@@ -1,0 +1,18 @@
+// Owns CRC32C (Castagnoli), by the processor's instruction where it has one.
+#ifndef NODE_DAX_NATIVE_CRC32C_H_
+#define NODE_DAX_NATIVE_CRC32C_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dax {
+
+// The checksum of what `previous` is the checksum of (0 for nothing), followed by these bytes (RFC 3720).
+uint32_t Crc32c(uint32_t previous, const void* bytes, size_t length);
+
+// The same by a table, for processors without the instruction, and for tests.
+uint32_t Crc32cByTable(uint32_t previous, const void* bytes, size_t length);
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_CRC32C_H_
