@@ -14,6 +14,7 @@ const COMMANDS: CommandTable = {
   vm: async () => (await import('./vm.js')).vmCommand(),
   ext2: async () => (await import('./ext2/index.js')).ext2Command(process.argv),
   famfs: async () => (await import('./famfs/index.js')).famfsCommands(process.argv),
+  log: async () => (await import('./log/index.js')).logCommands(process.argv),
 };
 
 function adopt(parent: Command, command: Command): void {

@@ -27,6 +27,7 @@ const TABLE: readonly Row[] = [
   ['PMFS', '\xfc\xef\0\x10\0\0', 2, 514],
   ['PMFS', '\xfc\xef\0\0\x20\0', 2, 514],
   ['PMFS', '\xfc\xef\0\0\0\x40', 2, 514],
+  ['a log of node-dax', 'NDAXLOG\0', 0],
   ['iso9660', 'CD001', 32769],
   ['ntfs', 'NTFS    ', 3],
   ['exfat', 'EXFAT   ', 3],

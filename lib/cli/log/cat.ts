@@ -1,0 +1,55 @@
+// Owns the commands `log cat` and `log tail`: records as they are.
+
+import type { Command } from 'commander';
+import type { Log, LogRecord } from 'node-dax/log';
+import { parseCount } from '../arguments.js';
+import { logCommand, withLog, writeRecord, type Form } from './opened.js';
+
+interface CatOptions extends Form {
+  readonly from?: number;
+}
+
+interface TailOptions extends Form {
+  readonly lines: number;
+  readonly follow?: true;
+}
+
+function withForm(command: Command): Command {
+  return command
+    .option('--length-prefixed', 'each record as its length, in 4 bytes, little-endian, and its bytes')
+    .option('--json', 'a line of JSON for each record, with its bytes in base64');
+}
+
+async function writeEach(records: Iterable<LogRecord> | AsyncIterable<LogRecord>, form: Form): Promise<void> {
+  for await (const record of records) await writeRecord(record, form);
+}
+
+export function catCommand(): Command {
+  return withForm(logCommand('cat', 'Write the records to the standard output, a line each'))
+    .option('--from <position>', 'the position of the first record (default: all)', parseCount(0))
+    .action(async (path: string, { from, ...form }: CatOptions, command: Command) => {
+      await withLog(path, command, { readOnly: true }, (log) => writeEach(log.records(from, { copy: true }), form));
+    });
+}
+
+// The position of the first of the last so many.
+function lastOf(log: Log, count: number): number {
+  const positions: number[] = [];
+  for (const { position } of log.entries()) {
+    positions.push(position);
+    if (positions.length > count) positions.shift();
+  }
+  return positions[0] ?? log.tail;
+}
+
+export function tailCommand(): Command {
+  return withForm(logCommand('tail', 'Write the last records, and with -f those that come'))
+    .option('-n, --lines <count>', 'how many', parseCount(0), 10)
+    .option('-f, --follow', 'go on with the records that come, until it is interrupted')
+    .action(async (path: string, { lines, follow, ...form }: TailOptions, command: Command) => {
+      await withLog(path, command, { readOnly: true }, async (log) => {
+        const from = lines === 0 ? log.tail : lastOf(log, lines);
+        await writeEach(follow === true ? log.follow(undefined, { from }) : log.records(from, { copy: true }), form);
+      });
+    });
+}

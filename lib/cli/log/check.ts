@@ -1,0 +1,32 @@
+// Owns the command `log check`: every record is read, and what cannot be is told.
+
+import type { Command } from 'commander';
+import type { Loss } from 'node-dax/log';
+import { toJson } from '../json.js';
+import { print } from '../ext2/output.js';
+import { logCommand, withLog } from './opened.js';
+
+function inWords({ position, end, byte, code, records }: Loss): string {
+  const what = records === undefined ? 'records' : `${records} record${records === 1 ? '' : 's'}`;
+  const why = code === 'EIO' ? 'a page of the medium is bad' : 'the bytes are not those that were appended';
+  return `${what} from position ${position} to ${end}, byte ${byte}: ${why}`;
+}
+
+export function checkCommand(): Command {
+  return logCommand('check', 'Read every record, and tell what cannot be read; exit status 1 for any')
+    .option('--json', 'print JSON')
+    .action(async (path: string, { json }: { json?: true }, command: Command) => {
+      await withLog(path, command, { readOnly: true }, async (log) => {
+        const losses: Loss[] = [];
+        let records = 0;
+        let bytes = 0;
+        for (const record of log.records(undefined, { onLoss: (loss) => losses.push(loss) })) {
+          records++;
+          bytes += record.bytes.length;
+        }
+        if (json === true) await print([[toJson({ path, records, bytes, losses })]]);
+        else await print([[`${path}: ${records} records of ${bytes} bytes are intact`], ...losses.map((loss) => [`lost: ${inWords(loss)}`])]);
+        if (losses.length > 0) process.exitCode = 1;
+      });
+    });
+}

@@ -1,0 +1,31 @@
+// Owns the command `log info`: what a log is, and how full.
+
+import type { Command } from 'commander';
+import type { LogInfo } from 'node-dax/log';
+import { toJson } from '../json.js';
+import { print, type Line } from '../ext2/output.js';
+import { logCommand, withLog } from './opened.js';
+
+const PERSISTENT = new Map([[true, 'yes'], [false, 'no'], [undefined, 'unknown']]);
+
+/** What `info` tells, for people. */
+export function infoLines({ id, version, capacity, used, head, tail, nextSequence, persistent }: LogInfo): Line[] {
+  const rows = [
+    ['id', `${id}, version ${version}`],
+    ['bytes', `${used} of ${capacity} used`],
+    ['positions', `${head} to ${tail}`],
+    ['next', `record ${nextSequence}`],
+    ['persistent', PERSISTENT.get(persistent) ?? ''],
+  ];
+  return rows.map(([name = '', value = '']) => [`${`${name}:`.padEnd(12)}${value}`]);
+}
+
+export function infoCommand(): Command {
+  return logCommand('info', 'Show what a log is, and how full')
+    .option('--json', 'print JSON')
+    .action(async (path: string, { json }: { json?: true }, command: Command) => {
+      await withLog(path, command, { readOnly: true }, async (log) => {
+        await print(json === true ? [[toJson({ path, ...log.info() })]] : infoLines(log.info()));
+      });
+    });
+}

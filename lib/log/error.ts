@@ -1,0 +1,13 @@
+// Owns the errors of logs.
+
+import { DaxError, type DaxErrorInit } from 'node-dax';
+
+/** Throws an error of a log. */
+export function fail(errno: string, syscall: string, hint: string, more: Pick<DaxErrorInit, 'reason' | 'position' | 'path' | 'cause'> = {}): never {
+  throw new DaxError({ errno, syscall, hint, ...more });
+}
+
+/** The log, and not the medium, is wrong at this byte. */
+export function damaged(syscall: string, position: number, hint: string): never {
+  fail('EUCLEAN', syscall, hint, { position, reason: 'LOG_DAMAGED' });
+}

@@ -1,0 +1,287 @@
+// Owns Log: what users do with a log that is open.
+
+import { argumentError, checkOptions, type BlockDevice, type Bytes, type OptionNames } from 'node-dax';
+import { fail } from './error.js';
+import { UNIT, VERSION, type Superblock } from './format.js';
+import { Reading, type LogEntry, type LogRecord, type OnLoss } from './reading.js';
+import { findEnd, newestCheckpoint } from './recover.js';
+import type { Ring } from './ring.js';
+import type { Writer } from './writer.js';
+
+/** How records are read. */
+export interface ReadOptions {
+  /** Copies, which stay what they are. Default false: views in place, good until the records are truncated. */
+  readonly copy?: boolean;
+  /** Told what cannot be read, after which reading goes on. Default: reading ends with an error there. */
+  readonly onLoss?: OnLoss;
+}
+
+/** What `follow` is given. */
+export interface FollowOptions {
+  /** The position of the first record. Default: the tail, for what comes from now on. */
+  readonly from?: Bytes;
+  readonly onLoss?: OnLoss;
+}
+
+/** What a log is, and how full. Positions as in `LogRecord`, sizes in bytes. */
+export interface LogInfo {
+  readonly version: number;
+  /** In hexadecimal digits. */
+  readonly id: string;
+  /** What it has of the device. */
+  readonly size: number;
+  /** What records can take, with their headers. */
+  readonly capacity: number;
+  readonly used: number;
+  readonly free: number;
+  /** The position of the first record, and that after the last. */
+  readonly head: number;
+  readonly tail: number;
+  /** That the next record will have. */
+  readonly nextSequence: number;
+  readonly readOnly: boolean;
+  /** Whether what was appended survives a power cut; undefined where the kernel does not know. */
+  readonly persistent: boolean | undefined;
+}
+
+const READING: OptionNames<ReadOptions> = { copy: true, onLoss: true };
+const FOLLOWING: OptionNames<FollowOptions> = { from: true, onLoss: true };
+
+// Milliseconds: a record of another isolate or process is found after at most the last.
+const FIRST_WAIT = 1;
+const LAST_WAIT = 16;
+
+function toPosition(value: unknown): number {
+  const position = typeof value === 'bigint' ? Number(value) : value;
+  if (typeof position !== 'number') throw argumentError('ERR_INVALID_ARG_TYPE', 'a position must be a number or a bigint');
+  if (Number.isSafeInteger(position) && position >= 0) return position;
+  throw argumentError('ERR_OUT_OF_RANGE', `a position is a safe integer of at least 0, got ${String(value)}`);
+}
+
+/** An open log, made by `openLog`. */
+export class Log {
+  readonly device: BlockDevice;
+  readonly #superblock: Superblock;
+  readonly #ring: Ring;
+  readonly #writer: Writer | undefined;
+  #end: (() => void) | undefined;
+  // Who follows in this isolate, and waits.
+  #waiting: (() => void)[] = [];
+
+  /** @internal Use `openLog`. */
+  constructor(device: BlockDevice, superblock: Superblock, ring: Ring, writer: Writer | undefined, end: () => void) {
+    this.device = device;
+    this.#superblock = superblock;
+    this.#ring = ring;
+    this.#writer = writer;
+    this.#end = end;
+  }
+
+  /** False once `close` was called. */
+  get isOpen(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** The position of the first record, or the tail of an empty log. */
+  get head(): number {
+    this.#usable('head');
+    return this.#ring.head;
+  }
+
+  /** The position after the last record. */
+  get tail(): number {
+    this.#usable('tail');
+    return this.#ring.tail;
+  }
+
+  /**
+   * Appends a record, which is durable when this returns, as `device.granularity` asks. Returns its position. Throws `ENOSPC` with reason
+   * `DEVICE_FULL` where it does not fit into what is free, `EMSGSIZE` for one that is larger than the log or 2 GiB, `EROFS` for a log
+   * that is open to be read.
+   */
+  append(record: NodeJS.ArrayBufferView): number {
+    const position = this.#appending().append(record);
+    if (this.#waiting.length > 0) this.#wake();
+    return position;
+  }
+
+  /** Appends one record of several parts, one after the other, as `append` does. */
+  appendv(parts: readonly NodeJS.ArrayBufferView[]): number {
+    const position = this.#appending().appendv(toArray(parts));
+    if (this.#waiting.length > 0) this.#wake();
+    return position;
+  }
+
+  /**
+   * Appends records, all durable when this returns, with one wait for each 64 KiB of them. Returns their positions. It appends none
+   * where they do not all fit. After a power cut meanwhile, the first so many of them may be there.
+   */
+  appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
+    const positions = this.#appending().appendMany(toArray(records));
+    if (this.#waiting.length > 0) this.#wake();
+    return positions;
+  }
+
+  /**
+   * Goes through the records from `from` on, by default all, to those that are there when it comes to the end. Throws `ESTALE` with
+   * reason `OVERTAKEN` where the writer has truncated what was to be read, or what a view was looking at, and, without `onLoss`,
+   * `EIO` or `EUCLEAN` with the byte as `position` where records are lost.
+   */
+  records(from?: Bytes, options: ReadOptions = {}): Generator<LogRecord, void, undefined> {
+    this.#usable('records');
+    checkOptions(options, READING);
+    const { copy = false, onLoss } = options;
+    return this.#records(this.#reading(from, onLoss), copy || this.#ring.memory.isCopied);
+  }
+
+  /** Goes through the records as `records` does, by their headers: where they are and how long. Their contents are not looked at. */
+  entries(from?: Bytes, options: Pick<ReadOptions, 'onLoss'> = {}): Generator<LogEntry, void, undefined> {
+    this.#usable('entries');
+    checkOptions(options, { onLoss: true });
+    return this.#entries(this.#reading(from, options.onLoss));
+  }
+
+  /**
+   * The records that come, from now on or from a position, as copies. It ends, without an error, when `signal` is aborted or the log
+   * closed. The writer may be in this isolate, another thread or another process. Throws as `records` does.
+   */
+  follow(signal?: AbortSignal, options: FollowOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
+    this.#usable('follow');
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw argumentError('ERR_INVALID_ARG_TYPE', 'signal must be an AbortSignal');
+    checkOptions(options, FOLLOWING);
+    return this.#follow(this.#reading(options.from ?? this.#ring.tail, options.onLoss), signal);
+  }
+
+  /**
+   * Gives up the records before `position`, where a record begins, or which is the tail: their room can be used again. Durable when
+   * this returns. Views of them are no longer good.
+   */
+  truncateBefore(position: Bytes): void {
+    const writer = this.#appending('truncateBefore');
+    const to = toPosition(position);
+    const { head, tail } = this.#ring;
+    const isRecord = () => this.#ring.look(to, tail) && this.#ring.isIntact(to);
+    if (to < head || to > tail || (to !== head && to !== tail && !isRecord())) {
+      const hint = `no record begins at position ${to}: records lie from ${head} on, and end at ${tail}`;
+      fail('EINVAL', 'truncateBefore', hint, { reason: 'OFFSET_OUT_OF_RANGE' });
+    }
+    writer.truncateBefore(to);
+  }
+
+  /** What the log is, and how full. */
+  info(): LogInfo {
+    this.#usable('info');
+    const { id, size } = this.#superblock;
+    const ring = this.#ring;
+    const { head, tail, capacity } = ring;
+    const { checkpoint } = newestCheckpoint(this.device, ring);
+    return {
+      version: VERSION,
+      id: Buffer.from(id).toString('hex'),
+      size,
+      capacity: capacity * UNIT,
+      used: (tail - head) * UNIT,
+      free: (capacity - (tail - head)) * UNIT,
+      head,
+      tail,
+      nextSequence: findEnd(ring, checkpoint).sequence,
+      readOnly: this.#writer === undefined,
+      persistent: this.device.persistent,
+    };
+  }
+
+  /** Ends it, and those who follow it through this object; the device closes where `openLog` has opened it. May be called again. */
+  close(): void {
+    const end = this.#end;
+    if (end === undefined) return;
+    this.#end = undefined;
+    this.#wake();
+    try {
+      this.#writer?.checkpoint();
+    } finally {
+      end();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #reading(from: Bytes | undefined, onLoss: OnLoss | undefined): Reading {
+    if (onLoss !== undefined && typeof onLoss !== 'function') throw argumentError('ERR_INVALID_ARG_TYPE', 'onLoss must be a function');
+    return new Reading(this.#ring, from === undefined ? this.#ring.head : toPosition(from), onLoss);
+  }
+
+  *#records(reading: Reading, isCopy: boolean): Generator<LogRecord, void, undefined> {
+    while (this.isOpen && reading.find(true)) {
+      const { position } = reading;
+      const { sequence } = this.#ring.header;
+      const bytes = reading.content(isCopy);
+      // A copy that was made while the writer used the room again is none of the record.
+      if (isCopy) reading.checkKept(position);
+      reading.pass();
+      yield { position, sequence, bytes };
+      // So is a view by now, maybe.
+      if (!isCopy) reading.checkKept(position);
+    }
+  }
+
+  *#entries(reading: Reading): Generator<LogEntry, void, undefined> {
+    const { header } = this.#ring;
+    while (this.isOpen && reading.find(false)) {
+      const entry = { position: reading.position, sequence: header.sequence, length: header.length };
+      reading.pass();
+      yield entry;
+    }
+  }
+
+  async *#follow(reading: Reading, signal: AbortSignal | undefined): AsyncGenerator<LogRecord, void, undefined> {
+    const isOver = (): boolean => !this.isOpen || signal?.aborted === true;
+    let wait = FIRST_WAIT;
+    while (!isOver()) {
+      for (const record of this.#records(reading, true)) {
+        wait = FIRST_WAIT;
+        yield record;
+        if (isOver()) return;
+      }
+      if (isOver()) return;
+      await this.#change(wait, signal);
+      wait = Math.min(2 * wait, LAST_WAIT);
+    }
+  }
+
+  // Waits until something was appended through this object, or for so long.
+  #change(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#waiting = this.#waiting.filter((other) => other !== wake);
+        wake();
+      }, milliseconds);
+      signal?.addEventListener('abort', wake);
+      this.#waiting.push(wake);
+    });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #usable(syscall: string): void {
+    if (this.#end === undefined) fail('EBADF', syscall, 'the log is closed', { reason: 'DEVICE_CLOSED' });
+  }
+
+  #appending(syscall = 'append'): Writer {
+    this.#usable(syscall);
+    return this.#writer ?? fail('EROFS', syscall, 'the log was opened with readOnly: true', { reason: 'READ_ONLY' });
+  }
+}
+
+function toArray(value: readonly NodeJS.ArrayBufferView[]): readonly NodeJS.ArrayBufferView[] {
+  if (Array.isArray(value)) return value as readonly NodeJS.ArrayBufferView[];
+  throw argumentError('ERR_INVALID_ARG_TYPE', 'what is appended must be an array of Buffers, TypedArrays or DataViews');
+}

@@ -1,0 +1,103 @@
+// Owns openLog: its options, its refusals, and the lock.
+
+import { argumentError, checkOptions, contentOf, lockDevice, openSync, type BlockDevice, type Bytes, type DeviceLock, type OptionNames } from 'node-dax';
+import { checkEmpty, create, readSuperblock } from './create.js';
+import { damaged, fail } from './error.js';
+import { decodeSuperblock, RING_POS, seedOf, UNIT, VERSION, type Superblock } from './format.js';
+import { Log } from './log.js';
+import { LogMemory } from './memory.js';
+import { recover } from './recover.js';
+import { Ring } from './ring.js';
+
+export interface OpenLogOptions {
+  /** Make a log where there is none, if the memory is empty: it carries nothing that is known, and its first MiB and its end are zero. */
+  readonly create?: boolean;
+  /** With `create`: make a new log whatever is there, another log included. All of that is lost. */
+  readonly force?: boolean;
+  /** Open it to be read: beside a writer, in this process or another one, and as often as you like. Default false. */
+  readonly readOnly?: boolean;
+  /** Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that what was appended survives a power cut. */
+  readonly requireDurable?: boolean;
+  /** With a path and `create`: the size in bytes of the file, which is made if it is not there. */
+  readonly size?: Bytes;
+}
+
+const OPTIONS: OptionNames<OpenLogOptions> = { create: true, force: true, readOnly: true, requireDurable: true, size: true };
+
+function checkFlags(options: OpenLogOptions): void {
+  for (const name of ['create', 'force', 'readOnly', 'requireDurable'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && typeof value !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be a boolean`);
+  }
+  const { create: make = false, force = false, readOnly = false, size } = options;
+  if (make && readOnly) throw argumentError('ERR_INVALID_ARG_VALUE', 'create makes a log, which readOnly forbids');
+  if ((force || size !== undefined) && !make) throw argumentError('ERR_INVALID_ARG_VALUE', 'force and size are for making a log: they want create: true');
+}
+
+/**
+ * Opens the log on a device, or at a path, which it opens and closes. Only with `create` it makes one. There is one writer at a time:
+ * it locks the device as mounts do. Readers lock nothing.
+ *
+ * Throws `TypeError` and `RangeError` for wrong options; `EBUSY` where another has locked the device; `EINVAL` with reason `NO_LOG` where
+ * there is no log, `EOPNOTSUPP` for another version, `EUCLEAN` with `position` where its first pages are damaged, `EEXIST` where `create`
+ * finds something else, and what `openSync` throws.
+ */
+export function openLog(target: BlockDevice | string, options: OpenLogOptions = {}): Log {
+  checkOptions(options, OPTIONS);
+  checkFlags(options);
+  const { readOnly = false, requireDurable = false, size } = options;
+  if (typeof target !== 'string') {
+    if (size !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'size makes a file, for which a path must be given');
+    if (requireDurable && target.persistent !== true) {
+      fail('EOPNOTSUPP', 'openLog', 'the kernel does not vouch that this device keeps what is stored', { reason: 'NOT_DURABLE' });
+    }
+    return openOn(target, options, () => undefined);
+  }
+  const device = openSync(target, { readOnly, requireDurable, ...(size !== undefined && { size }) });
+  try {
+    return openOn(device, options, () => { device.closeSync(); });
+  } catch (error) {
+    device.closeSync();
+    throw error;
+  }
+}
+
+function openOn(device: BlockDevice, options: OpenLogOptions, close: () => void): Log {
+  const { create: make = false, force = false, readOnly = false } = options;
+  const lock: DeviceLock | undefined = readOnly ? undefined : lockDevice(device, 'exclusive');
+  try {
+    if (make && (force || decodeSuperblock(readSuperblock(device)) === 'none')) {
+      if (!force) checkEmpty(device);
+      create(device);
+    }
+    const superblock = superblockOf(device);
+    const ring = new Ring(new LogMemory(device), superblock, seedOf(superblock.id));
+    const writer = readOnly ? undefined : recover(device, ring);
+    return new Log(device, superblock, ring, writer, () => {
+      lock?.release();
+      close();
+    });
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+function superblockOf(device: BlockDevice): Superblock {
+  const found = decodeSuperblock(readSuperblock(device));
+  if (found === 'none') {
+    const { signature } = contentOf(device);
+    const what = signature === undefined ? 'there is no log: create: true makes one' : `there is no log, but ${signature}`;
+    fail('EINVAL', 'openLog', what, { reason: 'NO_LOG' });
+  }
+  if (found === 'damaged') damaged('openLog', 0, 'the superblock of the log is damaged');
+  if (typeof found === 'number') {
+    fail('EOPNOTSUPP', 'openLog', `it is a log of version ${found}, and this is node-dax for version ${VERSION}`, { position: 8 });
+  }
+  const { size, capacity } = found;
+  if (capacity * UNIT !== size - RING_POS || size > device.size) {
+    const hint = `the log has ${size} bytes, and the device ${device.size}: it was cut off`;
+    damaged('openLog', 32, hint);
+  }
+  return found;
+}

@@ -1,0 +1,112 @@
+// Owns opening a log for writing: where its records end, whatever a power cut or a killed writer has left after them.
+
+import { DaxError, PAGE_SIZE, type BlockDevice } from 'node-dax';
+import { damaged } from './error.js';
+import { CHECKPOINT_POS, CHECKPOINT_SIZE, decodeCheckpoint, HEAD_POS, NEXT_HEAD_POS, TAIL_POS, UNIT, unitsOf, type Checkpoint } from './format.js';
+import { storeWord } from './memory.js';
+import type { Ring } from './ring.js';
+import { BATCH, Writer } from './writer.js';
+
+interface Found {
+  readonly checkpoint: Checkpoint;
+  readonly slot: number;
+}
+
+function checkpointsOf(device: BlockDevice, ring: Ring): (Checkpoint | undefined)[] {
+  return CHECKPOINT_POS.map((pos) => {
+    const bytes = new Uint8Array(CHECKPOINT_SIZE);
+    device.readSync(bytes, pos);
+    return decodeCheckpoint(bytes, ring.seed);
+  });
+}
+
+/** The newest checkpoint. Throws `EUCLEAN` where none is whole, or the words beside it contradict it. */
+export function newestCheckpoint(device: BlockDevice, ring: Ring): Found {
+  const [first, second] = checkpointsOf(device, ring);
+  const slot = (second?.position ?? -1) > (first?.position ?? -1) ? 1 : 0;
+  const checkpoint = slot === 0 ? first : second;
+  if (checkpoint === undefined) damaged('openLog', CHECKPOINT_POS[0], 'both checkpoints are damaged');
+  return { checkpoint, slot };
+}
+
+/** The head of a log that nobody writes to. Throws `EUCLEAN` where its words contradict each other. */
+export function checkWords(ring: Ring, { position }: Checkpoint): void {
+  const { head, tail } = ring;
+  const next = ring.memory.word(NEXT_HEAD_POS);
+  if (next < head) damaged('openLog', HEAD_POS, 'the position of the first record is damaged');
+  if (head > position) damaged('openLog', HEAD_POS, 'the position of the first record, or the last checkpoint, is damaged');
+  if (tail < position || tail - head > ring.capacity) damaged('openLog', TAIL_POS, 'the position after the last record is damaged');
+}
+
+/**
+ * Where records go on. From the checkpoint it goes from record to record: to the tail and, since records become durable before they are
+ * published, past it, so that what a reader may have seen stays. What is damaged on the way is passed over.
+ */
+export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpoint {
+  const limit = ring.head + ring.capacity;
+  const { tail } = ring;
+  let at = position;
+  let next = sequence;
+  for (;;) {
+    if (ring.look(at, limit) && ring.header.sequence === next && ring.isIntact(at)) {
+      at += unitsOf(ring.header.length);
+      if (!ring.header.isSkip) next++;
+      continue;
+    }
+    if (at >= tail) return { position: at, sequence: next };
+    const found = ring.find(at, tail, next);
+    if (found !== undefined) {
+      at = found;
+      next = ring.header.sequence;
+      continue;
+    }
+    // Nobody knows how many records were there: no more than units.
+    next += tail - at;
+    at = tail;
+  }
+}
+
+// What lies past the end may be records of a batch that was cut off: after others that are appended now, they would look like the
+// next ones. No batch reaches further.
+function clearPast(device: BlockDevice, ring: Ring, end: number): void {
+  const start = ring.placeOf(end);
+  const last = start + Math.min(ring.head + ring.capacity - end, ring.toEnd(end)) * UNIT;
+  let stop = Math.min(start + BATCH, last);
+  for (let pos = start; pos < stop; ) {
+    try {
+      pos += device.zeroSync(pos, stop - pos);
+    } catch (error) {
+      if (!(error instanceof DaxError) || error.code !== 'EIO') throw error;
+      // A bad page has no records: the batch lies after it.
+      pos += PAGE_SIZE - (pos % PAGE_SIZE);
+      stop = Math.min(stop + PAGE_SIZE, last);
+    }
+  }
+}
+
+/**
+ * Opens a log for writing, of which this is the only writer. Throws `EUCLEAN` where its first pages are damaged.
+ */
+export function recover(device: BlockDevice, ring: Ring): Writer {
+  const { checkpoint, slot } = newestCheckpoint(device, ring);
+  checkWords(ring, checkpoint);
+  const { tail, head } = ring;
+  const end = findEnd(ring, checkpoint);
+  // A writer that was killed may have left all of this in the caches.
+  if (end.position > tail) persistRing(device, ring, tail, end.position);
+  storeWord(device, TAIL_POS, end.position);
+  storeWord(device, NEXT_HEAD_POS, head);
+  storeWord(device, HEAD_POS, head);
+  clearPast(device, ring, end.position);
+  const writer = new Writer(device, ring, end, checkpoint, slot);
+  writer.checkpoint();
+  return writer;
+}
+
+function persistRing(device: BlockDevice, ring: Ring, from: number, to: number): void {
+  for (let at = from; at < to; ) {
+    const units = Math.min(to - at, ring.toEnd(at));
+    device.persist(ring.placeOf(at), units * UNIT);
+    at += units;
+  }
+}

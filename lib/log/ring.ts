@@ -1,0 +1,88 @@
+// Owns the ring: where a position lies, and what is found there, a record or none.
+
+import { crc32c, type DaxError } from 'node-dax';
+import { HEAD_POS, Header, HEADER_SIZE, MAX_LENGTH, RING_POS, TAIL_POS, UNIT, unitsOf, type Superblock } from './format.js';
+import type { LogMemory } from './memory.js';
+
+/** The memory of a log, as records. Positions are units of `UNIT` bytes since the log was made, and only grow. */
+export class Ring {
+  readonly memory: LogMemory;
+  /** Units. */
+  readonly capacity: number;
+  readonly seed: number;
+  /** What `look` has found. */
+  readonly header = new Header();
+  /** Bytes from the start of the device. */
+  readonly end: number;
+
+  constructor(memory: LogMemory, { capacity }: Superblock, seed: number) {
+    this.memory = memory;
+    this.capacity = capacity;
+    this.seed = seed;
+    this.end = RING_POS + capacity * UNIT;
+  }
+
+  /** The byte of the device at which a position lies. */
+  placeOf(position: number): number {
+    return RING_POS + (position % this.capacity) * UNIT;
+  }
+
+  /** Units from a position to the end of the ring. */
+  toEnd(position: number): number {
+    return this.capacity - (position % this.capacity);
+  }
+
+  get tail(): number {
+    return this.memory.word(TAIL_POS);
+  }
+
+  get head(): number {
+    return this.memory.word(HEAD_POS);
+  }
+
+  /**
+   * Loads the header at `position`, and tells whether it can be one: it ends before `limit`, within the ring. What it says may still be
+   * wrong: `isIntact` knows.
+   */
+  look(position: number, limit: number): boolean {
+    const { header, memory } = this;
+    try {
+      const offset = memory.at(this.placeOf(position), HEADER_SIZE);
+      header.load(memory.data, offset);
+    } catch (error) {
+      if ((error as DaxError).code !== 'EIO') throw error;
+      return false;
+    }
+    if (header.length > MAX_LENGTH && !header.isSkip) return false;
+    const units = unitsOf(header.length);
+    return position + units <= limit && units <= this.toEnd(position);
+  }
+
+  /** Whether the checksum is right of the record that `look` has found at `position`. */
+  isIntact(position: number): boolean {
+    const { header, memory } = this;
+    const length = HEADER_SIZE + (header.isSkip ? 0 : header.length);
+    try {
+      const offset = memory.at(this.placeOf(position), length);
+      return crc32c(memory.bytes, this.seed, offset + 4, length - 4) === header.checksum;
+    } catch (error) {
+      if ((error as DaxError).code !== 'EIO') throw error;
+      return false;
+    }
+  }
+
+  /**
+   * The first position from `position` on, before `limit`, at which an intact record lies that may come after the one with `sequence`
+   * at `position`; undefined if there is none. What comes from an earlier round of the ring has a lower sequence. `slack` is added
+   * to how many records the units between can have had.
+   */
+  find(position: number, limit: number, sequence: number, slack = 0): number | undefined {
+    for (let at = position; at < limit; at++) {
+      if (!this.look(at, limit)) continue;
+      const { header } = this;
+      if (header.sequence < sequence || header.sequence > sequence + slack + (at - position)) continue;
+      if (this.isIntact(at)) return at;
+    }
+    return undefined;
+  }
+}

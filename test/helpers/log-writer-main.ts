@@ -1,0 +1,20 @@
+// A process that appends to the log at a path, and tells each sequence that was acknowledged, until it is killed.
+
+import { writeSync } from 'node:fs';
+import { openLog } from 'node-dax/log';
+import { contentOf } from './log-crash.js';
+
+const [path = ''] = process.argv.slice(2);
+const log = openLog(path);
+for (let sequence = log.info().nextSequence; ; sequence++) {
+  try {
+    log.append(contentOf(sequence, sequence % 700));
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ENOSPC') throw error;
+    const positions = [...log.entries()].map(({ position }) => position);
+    log.truncateBefore(positions[Math.floor(positions.length / 2)] ?? log.tail);
+    sequence--;
+    continue;
+  }
+  writeSync(1, `${sequence}\n`);
+}

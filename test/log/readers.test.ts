@@ -1,0 +1,163 @@
+// Readers beside a writer: in threads and in processes, while it is killed, and when it overtakes them.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import t, { type Test } from 'tap';
+import { openLog } from 'node-dax/log';
+import { scratchPath } from '../helpers/devices.js';
+import { contentOf } from '../helpers/log-crash.js';
+import { THOROUGH } from '../helpers/thorough.js';
+
+const SIZE = 256 * 1024;
+const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');
+const CHILD = { TAP: '', NODE_OPTIONS: '' };
+
+function freshLog(test: Test): string {
+  const path = scratchPath(test, '/dev/shm');
+  openLog(path, { create: true, size: SIZE }).close();
+  return path;
+}
+
+// Follows until it has seen the record `end`; counts what is wrong. One that was overtaken begins again at the head.
+const FOLLOWER = `
+  const { openLog } = require('node-dax/log');
+  const { contentOf } = require(${JSON.stringify(join(__dirname, '..', 'helpers', 'log-crash.js'))});
+  async function followTo(path, end, started) {
+    const log = openLog(path, { readOnly: true });
+    let wrong = 0, seen = 0, last = 0, overtaken = 0, from = log.head;
+    started();
+    while (last < end) {
+      try {
+        for await (const { position, sequence, bytes } of log.follow(undefined, { from })) {
+          if (sequence <= last) continue;
+          if (Buffer.compare(bytes, contentOf(sequence, sequence % 700)) !== 0) wrong++;
+          seen++;
+          last = sequence;
+          from = position;
+          if (last >= end) break;
+        }
+      } catch (error) {
+        if (error.reason !== 'OVERTAKEN') throw error;
+        overtaken++;
+        from = log.head;
+      }
+    }
+    log.close();
+    return { wrong, seen, overtaken };
+  }`;
+
+t.test('readers in threads and processes never see half a record', async (test) => {
+  const path = freshLog(test);
+  const end = THOROUGH ? 2_000_000 : 5_000;
+  const inThread = `${FOLLOWER}
+    const { workerData, parentPort } = require('node:worker_threads');
+    followTo(workerData.path, workerData.end, () => parentPort.postMessage('started')).then((found) => parentPort.postMessage(found));`;
+  const inProcess = `${FOLLOWER}
+    followTo(process.argv[1], Number(process.argv[2]), () => process.send('started')).then((found) => process.send(found, () => process.exit()));`;
+  const threads = Array.from({ length: THOROUGH ? 8 : 2 }, () => new Worker(inThread, { eval: true, workerData: { path, end } }));
+  const processes = Array.from({ length: THOROUGH ? 4 : 1 }, () =>
+    spawn(process.execPath, ['-e', inProcess, path, `${end}`], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...CHILD } }),
+  );
+  const readers = [...threads, ...processes];
+  await Promise.all(readers.map((reader) => once(reader, 'message')));
+  const answers = readers.map(async (reader) => (await once(reader, 'message')) as [{ wrong: number; seen: number; overtaken: number }]);
+  const log = openLog(path);
+  const positions: number[] = [];
+  for (let sequence = 1; sequence <= end; ) {
+    try {
+      positions.push(log.append(contentOf(sequence, sequence % 700)));
+      sequence++;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ENOSPC') throw error;
+      log.truncateBefore(positions.splice(0, 100)[99] as number);
+    }
+  }
+  for (const [{ wrong, seen, overtaken }] of await Promise.all(answers)) {
+    test.equal(wrong, 0, `${seen} records, overtaken ${overtaken} times`);
+  }
+  log.close();
+});
+
+t.test('a writer that is killed has left every record that it acknowledged, while a reader follows', async (test) => {
+  const path = freshLog(test);
+  const reader = openLog(path, { readOnly: true });
+  const ending = new AbortController();
+  let seen = 0;
+  const following = (async () => {
+    for (;;) {
+      try {
+        for await (const { sequence, bytes } of reader.follow(ending.signal, { from: reader.head })) {
+          if (Buffer.compare(bytes, contentOf(sequence, sequence % 700)) !== 0) test.fail(`record ${sequence}`);
+          seen = sequence;
+        }
+        return;
+      } catch (error) {
+        if ((error as { reason?: unknown }).reason !== 'OVERTAKEN') throw error;
+      }
+    }
+  })();
+  for (let round = 0; round < (THOROUGH ? 1000 : 3); round++) {
+    const writer = spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...CHILD } });
+    const said: Buffer[] = [];
+    writer.stdout.on('data', (chunk: Buffer) => said.push(chunk));
+    const closed = once(writer, 'close');
+    await once(writer.stdout, 'data');
+    await new Promise((resolve) => setTimeout(resolve, round % 20));
+    writer.kill('SIGKILL');
+    await closed;
+    const lines = Buffer.concat(said).toString().split('\n');
+    const acknowledged = Number(lines.at(-2));
+    const log = openLog(path);
+    const { nextSequence } = log.info();
+    if (nextSequence <= acknowledged || nextSequence > acknowledged + 2) test.fail(`${acknowledged} was acknowledged, ${nextSequence} is next`);
+    let last = 0;
+    for (const { sequence, bytes } of log.records()) {
+      if (Buffer.compare(bytes, contentOf(sequence, sequence % 700)) !== 0) test.fail(`record ${sequence}`);
+      last = sequence;
+    }
+    test.equal(last, nextSequence - 1);
+    log.close();
+  }
+  ending.abort();
+  await following;
+  test.ok(seen > 0, `the reader has seen ${seen}`);
+  reader.close();
+});
+
+t.test('a reader that is overtaken is told, and gets no foreign bytes', (test) => {
+  const path = freshLog(test);
+  const log = openLog(path);
+  for (let sequence = 1; sequence <= 50; sequence++) log.append(contentOf(sequence, 3000));
+  const reader = openLog(path, { readOnly: true });
+  for (const copy of [true, false]) {
+    const records = reader.records(undefined, { copy });
+    records.next();
+    log.truncateBefore([...log.entries()][30]?.position ?? 0);
+    for (let i = 0; i < 30; i++) log.append(contentOf(log.info().nextSequence, 3000));
+    test.throws(() => records.next(), { code: 'ESTALE', reason: 'OVERTAKEN' });
+  }
+  const caughtUp = reader.records();
+  for (let result = caughtUp.next(); result.done !== true && result.value.position < log.tail; result = caughtUp.next());
+  reader.close();
+  log.close();
+  test.end();
+});
+
+t.test('who follows is woken by this isolate, ends with its signal and with the log', async (test) => {
+  const log = openLog(freshLog(test));
+  const ending = new AbortController();
+  const records = log.follow(ending.signal);
+  const next = records.next();
+  log.append(Buffer.from('a'));
+  test.equal(Buffer.from(((await next).value as { bytes: Uint8Array }).bytes).toString(), 'a');
+  const none = records.next();
+  ending.abort();
+  test.equal((await none).done, true);
+  const others = log.follow();
+  const last = others.next();
+  log.close();
+  test.equal((await last).done, true);
+  test.throws(() => log.follow(), { code: 'EBADF' });
+});
