@@ -54,6 +54,16 @@ function ext2(driver: DriverName, blockSize: number, span: number): Side {
   return { driver, blockSize, span, fileSize: span + Math.max(16 * MiB, span / 8) };
 }
 
+// Larger than the caches of a core, as a log is.
+const LOG = 16 * MiB;
+
+function appends(blockSize: number): readonly Target[] {
+  return [
+    versus(`log, append ${blockSize} bytes : pmemlog_append`, 'log-append', 'pmemlog', blockSize, { time: 1.3 }, LOG),
+    versus(`log, append ${blockSize} bytes : fs.writeSync+fdatasync`, 'log-append', 'fs-writeSync-fdatasync', blockSize, { speed: 3 }, LOG),
+  ];
+}
+
 function view(fileSize: number): Side {
   return { driver: 'dax-view', blockSize: 4 * KiB, span: CACHED, fileSize };
 }
@@ -65,6 +75,10 @@ export const TARGETS: readonly Target[] = [
   versus('readSync 1 MiB : C memcpy', 'dax-readSync', 'memcpy', MiB),
   versus('await read 4 KiB : FileHandle.read', 'dax-read', 'FileHandle-read', 4 * KiB, { speed: 10 }),
   versus('writeSync+persist 4 KiB : libpmem', 'dax-writeSync-persist', 'libpmem', 4 * KiB, { time: 1.35 }),
+  ...[64, 128, 1024, 4096].flatMap(appends),
+  { name: 'log, appendMany of 100 records of 128 bytes', ours: { driver: 'log-appendMany', blockSize: 128, span: LOG }, wanted: { ns: 10_000 } },
+  { name: 'log, positions and lengths of 10 000 records', ours: { driver: 'log-entries', blockSize: 128, span: LOG }, wanted: { ns: 1_000_000 } },
+  { name: 'log, views of 10 000 records of 128 bytes', ours: { driver: 'log-records', blockSize: 128, span: LOG }, wanted: { ns: 3_333_000 } },
   versus('writeSync+persist 64 KiB : libpmem', 'dax-writeSync-persist', 'libpmem', 64 * KiB, { time: 1.05 }),
   versus('writeSync+persist 1 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', MiB, { time: 1.05 }),
   versus('writeSync+persist 16 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', 16 * MiB, { time: 1.05 }),

@@ -7,6 +7,7 @@ import { ext2Files, ext2Lookup, ext2Mount, ext2ReadSync, ext2Rewrite, ext2Write 
 import { extentsDaxDoIo, extentsFind } from './extents.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsFiles, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
+import { logAppend, logAppendMany, logEntries, logRecords } from './log.js';
 import { mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
@@ -44,6 +45,10 @@ export const DRIVERS = {
   'first-touch-mapping': firstTouch,
   'load-mapping': loadFromMapping,
   'load-view': loadFromView,
+  'log-append': logAppend,
+  'log-appendMany': logAppendMany,
+  'log-entries': logEntries,
+  'log-records': logRecords,
   'mmap-io-read': mmapIoRead,
   'mmap-io-write': mmapIoWrite,
 } satisfies Record<string, Driver>;
@@ -53,6 +58,7 @@ export const PROGRAMS = {
   memcpy: { libraries: [], done: 'the bytes are in the buffer' },
   userfault: { libraries: ['-lpthread'], done: 'the page of the file is there, put by another thread' },
   'first-touch': { libraries: [], done: 'the page is there, put by the kernel' },
+  pmemlog: { libraries: ['-lpmemlog'], done: 'the bytes and then the offset have left the CPU caches: pmemlog_append has returned' },
   libpmem: { libraries: ['-lpmem'], done: 'the bytes have left the CPU caches: pmem_memcpy_persist has returned' },
 } satisfies Record<string, { libraries: string[]; done: string }>;
 

@@ -1,0 +1,94 @@
+// Drivers of the log: appending, and going through what is there.
+
+import { openLog, type Log } from '../../lib/log/index.js';
+import { filledBuffer, type Driver, type Job } from '../driver.js';
+
+const CACHE_LINE = { NODE_DAX_FORCE_GRANULARITY: 'cache_line' };
+const DONE = 'the record and then the tail have left the CPU caches';
+/** Records of one `appendMany`. */
+const MANY = 100;
+/** Records that are gone through at once. */
+export const RECORDS = 10_000;
+
+// A log that is emptied whenever it has no room for `bytes` more. That is a part of the work.
+function emptied({ path }: Job, bytes: number): { log: Log; makeRoom: () => void } {
+  const log = openLog(path, { create: true, force: true });
+  const most = Math.floor(log.info().capacity / (bytes + 32)) - 2;
+  let appended = 0;
+  const makeRoom = (): void => {
+    if (++appended < most) return;
+    log.truncateBefore(log.tail);
+    appended = 0;
+  };
+  return { log, makeRoom };
+}
+
+export const logAppend: Driver = {
+  done: DONE,
+  environment: CACHE_LINE,
+  leavesGarbage: true,
+  open(job) {
+    const { log, makeRoom } = emptied(job, job.blockSize);
+    const record = filledBuffer(job.blockSize);
+    return {
+      run: () => {
+        makeRoom();
+        return log.append(record);
+      },
+    };
+  },
+};
+
+export const logAppendMany: Driver = {
+  done: DONE,
+  environment: CACHE_LINE,
+  leavesGarbage: true,
+  open(job) {
+    const { log, makeRoom } = emptied(job, MANY * (job.blockSize + 16));
+    const records = Array.from({ length: MANY }, () => filledBuffer(job.blockSize));
+    return {
+      run: () => {
+        makeRoom();
+        return log.appendMany(records);
+      },
+    };
+  },
+};
+
+function filledLog({ path, blockSize }: Job): Log {
+  const log = openLog(path, { create: true, force: true });
+  for (let i = 0; i < RECORDS; i++) log.append(filledBuffer(blockSize));
+  return log;
+}
+
+export const logEntries: Driver = {
+  done: 'position, sequence and length of every record were given',
+  environment: CACHE_LINE,
+  leavesGarbage: true,
+  open(job) {
+    const log = filledLog(job);
+    return {
+      run: () => {
+        let bytes = 0;
+        for (const { length } of log.entries()) bytes += length;
+        return bytes;
+      },
+    };
+  },
+};
+
+export const logRecords: Driver = {
+  done: 'every record was given as a view, its checksum compared',
+  environment: CACHE_LINE,
+  leavesGarbage: true,
+  open(job) {
+    const log = filledLog(job);
+    return {
+      run: () => {
+        let bytes = 0;
+        for (const record of log.records()) bytes += record.bytes.length;
+        return bytes;
+      },
+    };
+  },
+};
