@@ -125,6 +125,8 @@ export interface Addon {
   drain(handle: NativeHandle): number;
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
+  /** The first position from `pos` on where the file has data, or else a hole; its size where there is none. */
+  seek(handle: NativeHandle, pos: number, data: boolean): number;
   /** Its file descriptor, or -EBADF: to ask about, not to use. */
   descriptor(handle: NativeHandle): number;
   /** flock(2): 0 none, 1 shared, 2 exclusive. Where it fails, the lock that there was is gone too. */

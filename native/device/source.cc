@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "device/sysfs.h"
@@ -229,6 +230,16 @@ int Source::Size(uint64_t* size) const {
   if (fstat(fd_, &status) != 0) return -errno;
   *size = static_cast<uint64_t>(status.st_size);
   return 0;
+}
+
+int64_t Source::Seek(uint64_t pos, bool data) const {
+  uint64_t size = 0;
+  if (const int error = Size(&size)) return error;
+  if (kind_ == Kind::kDevdax || kind_ == Kind::kBlock)
+    return static_cast<int64_t>(data ? std::min(pos, size) : size);
+  const off_t found = lseek(fd_, static_cast<off_t>(pos), data ? SEEK_DATA : SEEK_HOLE);
+  if (found >= 0) return found;
+  return errno == ENXIO ? static_cast<int64_t>(size) : -errno;
 }
 
 int Source::Truncate(uint64_t size) const {

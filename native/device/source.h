@@ -60,6 +60,10 @@ class Source {
 
   // Reads the size in bytes, which may change for a file.
   int Size(uint64_t* size) const;
+  // The first position from `pos` on where the file has data, or else a hole (lseek with SEEK_DATA or
+  // SEEK_HOLE). The end of a file counts as a hole, and nothing but data is known of a device. Returns the
+  // size where no data follows, or -errno.
+  int64_t Seek(uint64_t pos, bool data) const;
   // Sets the size of a file (ftruncate).
   int Truncate(uint64_t size) const;
   // Writes out the bytes that the memory controller still holds, by the region's `deep_flush`, or else by

@@ -366,6 +366,16 @@ napi_value Resize(napi_env env, napi_callback_info info) {
   return ToResult(env, 0);
 }
 
+// seek(handle, pos, data) -> position | -errno
+napi_value Seek(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  DaxDevice* device;
+  uint64_t pos;
+  bool data;
+  if (!GetDevice(args, &device) || !args.Bytes(1, &pos) || !args.Bool(2, &data)) return nullptr;
+  return ToResult(env, device->source ? device->source->Seek(pos, data) : -EBADF);
+}
+
 // descriptor(handle) -> file descriptor | -EBADF
 napi_value Descriptor(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -545,6 +555,7 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"drain", nullptr, Drain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"deepFlush", nullptr, DeepFlush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"resize", nullptr, Resize, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"seek", nullptr, Seek, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"descriptor", nullptr, Descriptor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flock", nullptr, Flock, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"lockRange", nullptr, LockRange, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -35,6 +35,12 @@ export interface FlushOption {
 /** The options of a write. */
 export interface WriteOptions extends BufferRange, FlushOption {}
 
+/** A part of a device, in bytes. */
+export interface DeviceRun {
+  readonly pos: number;
+  readonly length: number;
+}
+
 /** The names of these options, of each way to move bytes. */
 export const READING: OptionNames<BufferRange> = { offset: true, length: true };
 export const WRITING: OptionNames<WriteOptions> = { ...READING, flush: true };
@@ -113,6 +119,11 @@ export interface BlockDevice {
   write?(source: NodeJS.ArrayBufferView, pos: Bytes, options?: WriteOptions & Abortable): Promise<number>;
   /** Writes zeros, and returns the bytes written. */
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number;
+  /**
+   * The first bytes of the range that may be other than zeros: before them, and in all of the range where there are none, is a
+   * hole of the file below, which reads as zeros and has no memory yet. `dataRuns` asks for all of them.
+   */
+  seekData?(pos: number, length: number): DeviceRun | undefined;
   /** Starts to make stores to the range durable. */
   flush(pos: Bytes, length: Bytes): void;
   /** Waits until everything that was flushed is durable. */

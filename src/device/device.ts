@@ -17,6 +17,7 @@ import {
   type BlockDevice,
   type BufferRange,
   type DeviceLock,
+  type DeviceRun,
   type DirectAccess,
   type FlushOption,
   type LockMode,
@@ -432,6 +433,24 @@ export class DaxDevice implements BlockDevice {
     this.#checkInside(start, head.byteLength + body.byteLength);
     if (seed !== undefined && head.byteLength < 4) throw argumentError('ERR_OUT_OF_RANGE', 'head must have 4 bytes for the checksum');
     return this.#failAt('publish', done, start);
+  }
+
+  /**
+   * The first bytes of a range that may be other than zeros, by SEEK_DATA and SEEK_HOLE of lseek(2); undefined where all of it is
+   * a hole of the file. A device, and a file on a filesystem that does not tell, has no holes.
+   */
+  seekData(pos: Bytes, length: Bytes): DeviceRun | undefined {
+    this.#usable('seekData');
+    const start = toBytes(pos, 'pos');
+    const bytes = toBytes(length, 'length');
+    this.#checkInside(start, bytes);
+    const data = addon().seek(this.#handle, start, true);
+    // Who does not tell may have data everywhere.
+    if (data < 0) return bytes === 0 ? undefined : { pos: start, length: bytes };
+    const end = start + bytes;
+    if (data >= end) return undefined;
+    const hole = addon().seek(this.#handle, data, false);
+    return { pos: data, length: (hole < 0 ? end : Math.min(hole, end)) - data };
   }
 
   /**

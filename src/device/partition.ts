@@ -14,6 +14,7 @@ import {
   type BlockDevice,
   type BufferRange,
   type DeviceLock,
+  type DeviceRun,
   type DirectAccess,
   type FlushOption,
   type LockMode,
@@ -113,6 +114,14 @@ class Partition implements BlockDevice {
     const clipped = this.#clip(from, wanted);
     if (clipped === 0 && wanted > 0) this.#full('zero', from);
     return this.#device.zeroSync(this.#start + from, clipped, options);
+  }
+
+  seekData(pos: Bytes, length: Bytes): DeviceRun | undefined {
+    const from = this.#inside(pos, length);
+    const bytes = toBytes(length, 'length');
+    if (this.#device.seekData === undefined) return bytes === 0 ? undefined : { pos: from - this.#start, length: bytes };
+    const found = this.#device.seekData(from, bytes);
+    return found && { pos: found.pos - this.#start, length: found.length };
   }
 
   flush(pos: Bytes, length: Bytes): void {

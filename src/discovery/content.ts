@@ -18,9 +18,10 @@ export interface DeviceContent {
 export interface Contents {
   readonly size: number;
   readSync(target: Uint8Array, pos: number): number;
+  seekData?(pos: number, length: number): unknown;
 }
 
-type Readable = Pick<Contents, 'readSync'>;
+type Readable = Pick<Contents, 'readSync' | 'seekData'>;
 
 // libblkid looks no further: the second header of LUKS2 is at 4 MiB, RAID of Promise begins 1.6 MiB before the end.
 const HEAD = 8 * 1024 ** 2;
@@ -82,7 +83,10 @@ function aboutCopy(device: Readable, size: number): Answer {
 function copy(device: Readable, fd: number, from: number, to: number): void {
   const zeros = Buffer.alloc(PIECE);
   for (let pos = from; pos < to; pos += PIECE) {
-    const bytes = piece(device, pos, Math.min(PIECE, to - pos)) ?? zeros;
+    const length = Math.min(PIECE, to - pos);
+    // Reading a hole of a file on tmpfs gives it memory.
+    if (device.seekData !== undefined && device.seekData(pos, length) === undefined) continue;
+    const bytes = piece(device, pos, length) ?? zeros;
     if (bytes.equals(zeros.subarray(0, bytes.length))) continue;
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, pos + at);
   }

@@ -1,7 +1,7 @@
 // check() says of sound images what e2fsck says, knows leaks from errors, and ends on whatever is on the medium.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, linkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, linkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { DaxError, openSync } from 'node-dax';
@@ -108,6 +108,33 @@ const BROKEN: [commands: string[], worst: FindingClass | 'clean', finding: RegEx
   [['set_bg 0 block_bitmap 2'], 'error', /the block bitmap lies on other tables/],
   [['ln /a /a/b/loop', 'unlink /a'], 'error', /within itself/],
 ];
+
+t.test('holes of an image stay holes, and tell what zeros tell', { skip: missing }, (test) => {
+  const path = join(folder, 'sparse');
+  writeFileSync(path, '');
+  truncateSync(path, 2 ** 26);
+  run('mke2fs', ['-q', '-F', '-t', 'ext2', '-b', '4096', '-g', '4096', '-d', join(folder, 'source'), path]);
+  const checkFile = (): CheckReport => {
+    using device = openSync(path, { readOnly: true });
+    return check(device);
+  };
+  const { blocks } = statSync(path);
+  const sparse = checkFile();
+  test.equal(statSync(path).blocks, blocks, 'nothing was filled');
+  const dense = (): CheckReport => checkImage(readFileSync(path));
+  test.match(sparse, { isClean: true, directories: 5 });
+  test.strictSame(sparse, dense());
+  // Blocks and inodes that nobody has, of groups with nothing in them, and of those with files.
+  run('debugfs', ['-w', '-f', '-', path], 'setb 15000 3\nsetb 9000\nfreeb 5\nseti <5000>\nfreei <2>\nclri <12>\n');
+  test.strictSame(words(checkFile()), words(dense()));
+  test.ok(checkFile().totals.leak > 0);
+  // The root is in a hole as well.
+  const root = /table at (\d+)/i.exec(run('dumpe2fs', [path]).output)?.[1];
+  spawnSync('fallocate', ['-p', '-o', String(Number(root) * 4096), '-l', '4096', path]);
+  test.strictSame(words(checkFile()), words(dense()));
+  test.match(words(checkFile()).join(), /is the root, and no directory/);
+  test.end();
+});
 
 t.test('it tells leaks from errors', { skip: missing }, (test) => {
   const path = join(folder, 'broken');

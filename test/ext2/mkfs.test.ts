@@ -1,7 +1,7 @@
 // mkfs makes what mke2fs makes, byte for byte, and what e2fsck accepts at every size; and it destroys nothing by mistake.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, openSync as openFile, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync as openFile, readFileSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { openSync, SIGNATURE_LENGTH, signatureOf, type BlockDevice, type Bytes } from 'node-dax';
 import { mkfs, mkfsSync, type MkfsOptions } from 'node-dax/ext2';
@@ -246,6 +246,29 @@ t.test('the numbers of mke2fs, up to the largest', { skip: missing }, (test) => 
     const { stdout } = run('mke2fs', '-n', '-F', '-t', 'ext2', sparse(test, whole));
     test.match(stdout, `${sb.s_blocks_count} 4k blocks and ${sb.s_inodes_count} inodes`);
   }
+  test.end();
+});
+
+t.test('the empty part of a sparse file takes no room, and garbage in it goes', { skip: missing }, (test) => {
+  const size = 2 * GIB;
+  const blocksOf = (path: string | undefined) => statSync(path ?? '').blocks;
+  const expected = blocksOf(theirs(test, { size, options: {} }));
+  const path = sparse(test, size);
+  const format = (): void => {
+    using device = openSync(path);
+    mkfsSync(device, { force: true });
+  };
+  format();
+  test.ok(blocksOf(path) <= 1.2 * expected, `${blocksOf(path)} sectors, mke2fs takes ${expected}`);
+  checkClean(test, path, 'sparse');
+  const fd = openFile(path, 'r+');
+  // Within tables of inodes, at and across the ends of their blocks.
+  for (const pos of [70 * 4096, 128 * MIB + 600 * 4096 + 77, 5 * 128 * MIB + 400 * 4096 - 3]) writeSync(fd, Buffer.alloc(5000, 0xa5), 0, 5000, pos);
+  closeSync(fd);
+  test.not(run('e2fsck', '-fn', path).status, 0, 'garbage is found');
+  format();
+  checkClean(test, path, 'garbage is gone');
+  test.ok(blocksOf(path) <= 1.3 * expected, `${blocksOf(path)} sectors after that`);
   test.end();
 });
 

@@ -1,7 +1,7 @@
 // Owns what a check learns of blocks and inodes: who claims which, and how often each is led to.
 
-import { DaxError } from 'node-dax';
-import { isSet, setRun } from '../format/bits.js';
+import { DaxError, dataRuns, type DeviceRun } from 'node-dax';
+import { ClaimedBlocks } from './claimed-blocks.js';
 import { EXT2_BAD_INO, FT, type GroupDesc, type Superblock } from '../format/disk.js';
 import type { Findings } from './findings.js';
 import type { Geometry } from '../format/geometry.js';
@@ -48,8 +48,7 @@ export class Census {
   /** Inodes that lead to each block of extended attributes. */
   readonly attributeUsers = new Map<number, number>();
   usedInodes = 0;
-  /** Bit n: the block n after the first one is claimed. */
-  readonly claimed: Uint8Array;
+  readonly claimed: ClaimedBlocks;
   readonly #medium: Medium;
   readonly #inodes: (GroupInodes | undefined)[] = [];
 
@@ -59,18 +58,30 @@ export class Census {
     this.geometry = geometry;
     this.descs = descs;
     this.findings = findings;
-    this.claimed = new Uint8Array(Math.ceil((geometry.blocksCount - geometry.firstDataBlock) / 8));
+    this.claimed = new ClaimedBlocks(geometry);
   }
 
   /** Bytes of the medium; undefined, and a finding, where they cannot be read. */
   load(pos: number, length: number): Uint8Array<ArrayBuffer> | undefined {
+    const bytes = new Uint8Array(length);
+    return this.loadInto(bytes, pos) ? bytes : undefined;
+  }
+
+  /** As `load`, into memory that is there. False where they cannot be read. */
+  loadInto(bytes: Uint8Array, pos: number): boolean {
     try {
-      return this.#medium.load(pos, length);
+      this.#medium.loadInto(bytes, pos);
+      return true;
     } catch (error) {
       if (!(error instanceof DaxError) || error.code !== 'EIO') throw error;
       this.findings.error('cannot be read', { block: Math.floor(pos / this.geometry.blockSize) });
-      return undefined;
+      return false;
     }
+  }
+
+  /** The parts of a range that are not known to be zeros. */
+  dataRuns(pos: number, length: number): Iterable<DeviceRun> {
+    return dataRuns(this.#medium.device, pos, length);
   }
 
   loadBlock(block: number): Uint8Array<ArrayBuffer> | undefined {
@@ -89,16 +100,9 @@ export class Census {
     return block !== 0 && block >= this.geometry.firstDataBlock && block < this.geometry.blocksCount;
   }
 
-  isClaimed(block: number): boolean {
-    return isSet(this.claimed, block - this.geometry.firstDataBlock);
-  }
-
-  /** Claims blocks that exist. False if one of them was claimed before; then all are. */
+  /** Claims blocks that exist, of one group. False if one of them was claimed before; then all are. */
   claim(block: number, count = 1): boolean {
-    let isFirst = true;
-    for (let at = block; at < block + count && isFirst; at++) isFirst = !this.isClaimed(at);
-    setRun(this.claimed, block - this.geometry.firstDataBlock, count);
-    return isFirst;
+    return this.claimed.claim(block, count);
   }
 
   /** Notes an inode that is in use. `type` is one of `FT`; 0 for one that is used and cannot be. */

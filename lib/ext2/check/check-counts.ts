@@ -1,6 +1,6 @@
 // Owns the check of what is counted and marked: names of inodes, bitmaps, and how much is free.
 
-import { countClear, isSet, setRun } from '../format/bits.js';
+import { countClear, isRun, isSet, setRun } from '../format/bits.js';
 import type { Census } from './census.js';
 import { isBitmap } from './check-tables.js';
 import { BG_BLOCK_UNINIT, BG_INODE_UNINIT, EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasFlag, RO_COMPAT, type GroupDesc } from '../format/disk.js';
@@ -26,27 +26,25 @@ export function checkLinks(census: Census): void {
   }
 }
 
-/** Compares bitmaps with what is in use, and the free counts with both. */
-export function checkBitmaps(census: Census): void {
+/** Compares bitmaps with what is in use, and the free counts with both. Returns how many blocks are free. */
+export function checkBitmaps(census: Census): number {
   const { geometry, sb, findings, descs } = census;
   let freeBlocks = 0;
   let freeInodes = 0;
   for (const [group, desc] of descs.entries()) {
     const blocks = census.groupBlocks(group);
-    const start = (census.groupStart(group) - geometry.firstDataBlock) / 8;
-    const used = census.claimed.subarray(start, start + Math.ceil(blocks / 8));
     const inodes = usedInodes(census, group);
     if (isBitmap(census, group, desc, 'bg_block_bitmap')) {
       const first = census.groupStart(group);
       const place = (index: number) => ({ block: first + index });
-      compare(census, { group, bitmap: desc.bg_block_bitmap, used, count: blocks, place });
+      compare(census, { group, bitmap: desc.bg_block_bitmap, used: census.claimed.bitmap(group), count: blocks, place });
     }
     if (isBitmap(census, group, desc, 'bg_inode_bitmap')) {
       const first = group * geometry.inodesPerGroup + EXT2_BAD_INO;
       const place = (index: number) => ({ ino: first + index });
       compare(census, { group, bitmap: desc.bg_inode_bitmap, used: inodes.used, count: geometry.inodesPerGroup, place });
     }
-    const free = { blocks: countClear(used, blocks), inodes: countClear(inodes.used, geometry.inodesPerGroup) };
+    const free = { blocks: census.claimed.free(group, blocks), inodes: countClear(inodes.used, geometry.inodesPerGroup) };
     freeBlocks += free.blocks;
     freeInodes += free.inodes;
     const expect = (what: string, told: number, is: number) => {
@@ -60,6 +58,7 @@ export function checkBitmaps(census: Census): void {
   const { s_free_blocks_count, s_free_inodes_count } = sb;
   if (s_free_blocks_count !== freeBlocks) findings.add('count', `counts ${s_free_blocks_count} free blocks, there are ${freeBlocks}`);
   if (s_free_inodes_count !== freeInodes) findings.add('count', `counts ${s_free_inodes_count} free inodes, there are ${freeInodes}`);
+  return freeBlocks;
 }
 
 // Without uninit_bg nobody minds, unless inodes are in use where there are said to be none.
@@ -100,7 +99,9 @@ function compare(census: Census, { group, bitmap, used, count, place }: Comparis
   const { findings, geometry } = census;
   const marked = census.loadBlock(bitmap);
   if (marked === undefined) return;
-  for (let index = 0; index < count; ) {
+  const whole = Math.floor(count / 8);
+  const isSame = Buffer.compare(marked.subarray(0, whole), used.subarray(0, whole)) === 0;
+  for (let index = isSame ? 8 * whole : 0; index < count; ) {
     if (index % 8 === 0 && marked[index / 8] === used[index / 8]) {
       index += 8;
       continue;
@@ -112,10 +113,7 @@ function compare(census: Census, { group, bitmap, used, count, place }: Comparis
     if (isMarked) findings.add('leak', 'is marked as in use, and is not', place(from), index - from);
     else findings.add('error', 'is in use, and is marked as free', place(from), index - from);
   }
-  for (let index = count; index < 8 * geometry.blockSize; index++) {
-    if (!isSet(marked, index)) {
-      findings.error('the bitmap does not end as it must', { group, block: bitmap });
-      break;
-    }
+  if (!isRun(marked, count, 8 * geometry.blockSize - count, true)) {
+    findings.error('the bitmap does not end as it must', { group, block: bitmap });
   }
 }

@@ -29,25 +29,48 @@ import { decode } from '../format/layout.js';
 const BOOT_LOADER_INO = 5;
 const LARGE_FILE = 2 ** 31;
 const CHUNK = 256 * 1024;
+const FOREIGN_FLAGS = Object.entries(FOREIGN_INODE_FLAGS);
 
 /** Checks all inodes of the groups whose tables are where they must be. */
 export function checkInodes(census: Census, isReadable: readonly boolean[]): void {
   const { geometry } = census;
-  const { inodeSize, inodesPerGroup } = geometry;
-  const perChunk = Math.max(1, Math.floor(CHUNK / inodeSize));
+  const { inodeSize, inodesPerGroup, firstIno } = geometry;
+  const chunk = new Uint8Array(Math.max(1, Math.floor(CHUNK / inodeSize)) * inodeSize);
   for (let group = 0; group < geometry.groups; group++) {
     if (isReadable[group] !== true) continue;
-    for (let index = 0; index < inodesPerGroup; index += perChunk) {
-      const count = Math.min(perChunk, inodesPerGroup - index);
-      const first = group * inodesPerGroup + index + EXT2_BAD_INO;
-      const bytes = census.load(inodePos(census, first), count * inodeSize);
-      if (bytes === undefined) continue;
-      for (let at = 0; at < count; at++) {
-        checkInode(census, first + at, bytes.subarray(at * inodeSize, (at + 1) * inodeSize));
-      }
+    const first = group * inodesPerGroup + EXT2_BAD_INO;
+    const table = inodePos(census, first);
+    // Those of the filesystem's own must be there. All others may be zeros, of which a hole is made.
+    let next = Math.min(Math.max(0, firstIno - first), inodesPerGroup);
+    checkTable(census, first, next, chunk);
+    for (const { pos, length } of census.dataRuns(table, inodesPerGroup * inodeSize)) {
+      const from = Math.max(next, Math.floor((pos - table) / inodeSize));
+      next = Math.max(from, Math.ceil((pos + length - table) / inodeSize));
+      checkTable(census, first + from, next - from, chunk);
     }
   }
   if (census.typeOf(EXT2_ROOT_INO) !== FT.DIR) census.findings.error('is the root, and no directory', { ino: EXT2_ROOT_INO });
+}
+
+// `count` inodes of one group, a chunk at a time.
+function checkTable(census: Census, first: number, count: number, chunk: Uint8Array): void {
+  const { inodeSize, firstIno } = census.geometry;
+  const perChunk = chunk.length / inodeSize;
+  for (let done = 0; done < count; done += perChunk) {
+    const bytes = chunk.subarray(0, Math.min(perChunk, count - done) * inodeSize);
+    if (!census.loadInto(bytes, inodePos(census, first + done))) continue;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at < bytes.length; at += inodeSize) {
+      const ino = first + done + at / inodeSize;
+      if (ino < firstIno || !isUntouched(view, at)) checkInode(census, ino, bytes.subarray(at, at + inodeSize));
+    }
+  }
+}
+
+// Nobody had it yet, or who had it left nothing: most inodes are so.
+function isUntouched(view: DataView, at: number): boolean {
+  if (view.getUint16(at + INODE.i_links_count[1], true) !== 0) return false;
+  return view.getUint16(at + INODE.i_mode[1], true) === 0 && view.getUint32(at + INODE.i_dtime[1], true) === 0;
 }
 
 function checkInode(census: Census, ino: number, raw: Uint8Array): void {
@@ -94,7 +117,7 @@ function checkUsed(census: Census, ino: number, raw: Uint8Array): void {
   if (sb.s_creator_os !== CREATOR_HURD && inode.l_i_file_acl_high + inode.l_i_blocks_hi !== 0) {
     findings.error('has high halves of i_blocks or i_file_acl', place);
   }
-  const foreign = Object.entries(FOREIGN_INODE_FLAGS).find(([, flag]) => hasFlag(inode.i_flags, flag));
+  const foreign = FOREIGN_FLAGS.find(([, flag]) => hasFlag(inode.i_flags, flag));
   if (foreign !== undefined) {
     findings.error(`has the flag ${foreign[0]}, which ext2 does not know`, place);
     return;

@@ -14,7 +14,6 @@ import { featureNames } from '../format/features.js';
 import { Findings, type Finding, type FindingClass } from './findings.js';
 import { geometryOf } from '../format/geometry.js';
 import { Medium } from '../space/medium.js';
-import { countClear } from '../format/bits.js';
 
 export interface CheckOptions {
   /** Findings of each class that are kept; all are counted. Default 100. */
@@ -57,16 +56,15 @@ export function check(device: BlockDevice, options: CheckOptions = {}): CheckRep
   checkDirectories(census);
   checkAttributeUsers(census);
   checkLinks(census);
-  checkBitmaps(census);
+  const freeBlocks = checkBitmaps(census);
   const { totals } = findings;
-  const blocks = geometry.blocksCount - geometry.firstDataBlock;
   return {
     isClean: totals.error + totals.leak + totals.count === 0,
     isSound: totals.error === 0,
     findings: findings.kept,
     totals,
     usedInodes: census.usedInodes,
-    usedBlocks: blocks - countClear(census.claimed, blocks),
+    usedBlocks: geometry.blocksCount - geometry.firstDataBlock - freeBlocks,
     directories: census.directories.size,
   };
 }

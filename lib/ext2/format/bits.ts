@@ -53,11 +53,20 @@ export function runLength(bits: Uint8Array, from: number, end: number, value: bo
 
 /** The clear bits before `end`. */
 export function countClear(bits: Uint8Array, end: number): number {
+  const words = bits.byteOffset % 4 === 0 ? end >> 5 : 0;
   let clear = 0;
-  let index = 0;
+  for (const word of new Uint32Array(bits.buffer, bits.byteOffset, words)) clear += 32 - onesIn(word);
+  let index = words * 32;
   for (; index + 8 <= end; index += 8) clear += CLEAR_IN_BYTE[bits[index >> 3] as number] as number;
   for (; index < end; index++) if (!isSet(bits, index)) clear++;
   return clear;
+}
+
+// In pairs of bits, then in fours, then in bytes, which the multiplication adds up.
+function onesIn(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 const CLEAR_IN_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => {

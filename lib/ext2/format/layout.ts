@@ -29,6 +29,13 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+// A loop, because Array.from takes most of the time that an inode takes.
+function numbersAt(view: DataView, pos: number, count: number): number[] {
+  const numbers: number[] = [];
+  for (let index = 0; index < count; index++) numbers.push(view.getUint32(pos + 4 * index, true));
+  return numbers;
+}
+
 function getField(view: DataView, field: Field, at: number): number | number[] | Uint8Array {
   const pos = at + field[1];
   switch (field[0]) {
@@ -43,7 +50,7 @@ function getField(view: DataView, field: Field, at: number): number | number[] |
     case 'i32':
       return view.getInt32(pos, true);
     case 'u32s':
-      return Array.from({ length: field[2] }, (_, index) => view.getUint32(pos + 4 * index, true));
+      return numbersAt(view, pos, field[2]);
     case 'bytes':
       return new Uint8Array(view.buffer, view.byteOffset + pos, field[2]).slice();
   }

@@ -4,6 +4,7 @@ import {
   argumentError,
   checkOptions,
   contentOf,
+  dataRuns,
   readFullSync,
   SIGNATURE_LENGTH,
   writeAllSync,
@@ -194,6 +195,18 @@ function bitmaps({ sb, geometry, taken }: Plan, group: number): Uint8Array {
   return bytes;
 }
 
+// Most groups have the same as others.
+function bitmapsOf(plan: Plan): (group: number) => Uint8Array {
+  const { sb, geometry, taken } = plan;
+  const known = new Map<string, Uint8Array>();
+  return (group) => {
+    const key = [group === 0, groupBlocks(geometry, group), freeBlocks(sb, geometry, group), taken[group]].join();
+    const bytes = known.get(key) ?? bitmaps(plan, group);
+    known.set(key, bytes);
+    return bytes;
+  };
+}
+
 function encodeSuperblock(values: Partial<Superblock>): Uint8Array {
   const bytes = new Uint8Array(SUPERBLOCK_SIZE);
   writeSuperblock(values, bytes);
@@ -204,8 +217,22 @@ function put(device: BlockDevice, bytes: Uint8Array, pos: number): void {
   writeAllSync(device, bytes, pos, { flush: false });
 }
 
+// A hole is zeros already: a store there would take room of the disk.
 function zero(device: BlockDevice, pos: number, length: number): void {
-  for (let done = 0; done < length; ) done += device.zeroSync(pos + done, length - done, { flush: false });
+  for (const run of dataRuns(device, pos, length)) {
+    for (let done = 0; done < run.length; ) done += device.zeroSync(run.pos + done, run.length - done, { flush: false });
+    flush(device, run.pos, run.length);
+  }
+}
+
+// Where a flush is an msync, `settle` makes one for everything.
+function flush(device: BlockDevice, pos: number, length: number): void {
+  if (device.granularity !== 'page') device.flush(pos, length);
+}
+
+function settle(device: BlockDevice): void {
+  if (device.granularity === 'page') device.flush(0, device.size);
+  device.drain();
 }
 
 // Until the magic is stored, at the very end, there is no filesystem; the former one goes before anything else.
@@ -214,6 +241,7 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
   const { blockSize, groups } = geometry;
   wipe(device);
   const table = descriptors(plan);
+  const bitmapsAt = bitmapsOf(plan);
   const free = plan.taken.map((count, group) => freeBlocks(sb, geometry, group) - count);
   const complete: Superblock = {
     ...sb,
@@ -226,24 +254,24 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
       const copy = { ...complete, s_state: withFlag(sb.s_state, EXT2_VALID_FS, false), s_block_group_nr: group };
       put(device, encodeSuperblock(copy), start);
       put(device, table, start + blockSize);
-      device.flush(start, blockSize + table.byteLength);
+      flush(device, start, blockSize + table.byteLength);
     }
     const at = bitmapsStart(sb, geometry, group) * blockSize;
-    put(device, bitmaps(plan, group), at);
-    const zeros = isZeroed ? 0 : geometry.inodeTableBlocks * blockSize;
-    zero(device, at + 2 * blockSize, zeros);
-    device.flush(at, 2 * blockSize + zeros);
+    put(device, bitmapsAt(group), at);
+    flush(device, at, 2 * blockSize);
+    if (!isZeroed) zero(device, at + 2 * blockSize, geometry.inodeTableBlocks * blockSize);
     yield (group + 1) / (groups + 1);
   }
   for (const { block, bytes } of first.contents) {
     put(device, bytes, block * blockSize);
-    device.flush(block * blockSize, bytes.byteLength);
+    flush(device, block * blockSize, bytes.byteLength);
   }
   const inodes = (bitmapsStart(sb, geometry, 0) + 2) * blockSize;
   put(device, first.inodes, inodes);
-  device.flush(inodes, first.inodes.byteLength);
+  flush(device, inodes, first.inodes.byteLength);
   put(device, table, geometry.descBlock * blockSize);
-  device.flush(geometry.descBlock * blockSize, table.byteLength);
+  flush(device, geometry.descBlock * blockSize, table.byteLength);
+  settle(device);
   put(device, encodeSuperblock({ ...complete, s_magic: 0 }), SUPERBLOCK_POS);
   device.persist(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
   const magic = encodeSuperblock({ s_magic: EXT2_MAGIC }).subarray(MAGIC_POS - SUPERBLOCK_POS);
@@ -258,8 +286,7 @@ function wipe(device: BlockDevice): void {
   device.persist(MAGIC_POS, 2);
   const tail = Math.max(0, device.size - TAIL);
   zero(device, tail, device.size - tail);
-  device.flush(tail, device.size - tail);
   const head = Math.min(SIGNATURE_LENGTH, device.size);
   zero(device, 0, head);
-  device.persist(0, head);
+  settle(device);
 }
