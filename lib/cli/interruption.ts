@@ -28,8 +28,14 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   }
 }
 
-/** Lets signals arrive. Throws the `Interruption`. */
+// Milliseconds for which a command may keep the thread.
+const TURN = 10;
+let turnEnded = performance.now();
+
+/** Lets signals arrive, unless they could a moment ago. Throws the `Interruption`. */
 export async function checkInterrupted(signal: AbortSignal): Promise<void> {
+  if (performance.now() - turnEnded < TURN) return;
   await new Promise((resolve) => setImmediate(resolve));
+  turnEnded = performance.now();
   signal.throwIfAborted();
 }

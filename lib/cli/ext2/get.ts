@@ -1,7 +1,6 @@
 // Owns the command `ext2 get`: files of an image out of it, with their permissions, owners, times and holes.
 
 import * as host from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2Inode, Ext2Stat, Ext2Times } from 'node-dax/ext2';
@@ -134,35 +133,35 @@ class Getting {
   }
 
   async #copy(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean, stat: TimedStat): Promise<void> {
-    const { target, isNew } = await this.#openTarget(place, isNamed);
+    const { target, isNew } = this.#openTarget(place, isNamed);
     try {
       await this.#fill(target, inode, from);
-      if (keepsOwners) await target.chown(stat.uid, stat.gid);
-      await target.chmod(permissionsOf(stat.mode));
-      await target.utimes(seconds(stat.atimeNs), seconds(stat.mtimeNs));
-      this.#made.add(identityOf(await target.stat({ bigint: true })));
+      if (keepsOwners) host.fchownSync(target, stat.uid, stat.gid);
+      host.fchmodSync(target, permissionsOf(stat.mode));
+      host.futimesSync(target, seconds(stat.atimeNs), seconds(stat.mtimeNs));
+      this.#made.add(identityOf(host.fstatSync(target, { bigint: true })));
     } catch (error) {
       if (isNew) host.unlinkSync(place);
       throw error;
     } finally {
-      await target.close();
+      host.closeSync(target);
     }
   }
 
-  async #openTarget(place: Buffer, isNamed: boolean): Promise<{ target: FileHandle; isNew: boolean }> {
+  #openTarget(place: Buffer, isNamed: boolean): { target: number; isNew: boolean } {
     try {
-      return { target: await open(place, O_WRONLY + O_CREAT + O_EXCL, 0o600), isNew: true };
+      return { target: host.openSync(place, O_WRONLY + O_CREAT + O_EXCL, 0o600), isNew: true };
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
     const stats = (isNamed ? host.statSync : host.lstatSync)(place, { bigint: true });
     this.#checkReplaced(place, stats);
     if (!stats.isFile()) this.#refuse('EEXIST', place, 'it is no regular file: remove it first, or use `node-dax ext2 cat`');
-    return { target: await open(place, O_WRONLY + O_TRUNC + (isNamed ? 0 : O_NOFOLLOW)), isNew: false };
+    return { target: host.openSync(place, O_WRONLY + O_TRUNC + (isNamed ? 0 : O_NOFOLLOW)), isNew: false };
   }
 
   // Holes are stepped over, and what is stepped over is a hole there as well.
-  async #fill(target: FileHandle, inode: Ext2Inode, from: Buffer): Promise<void> {
+  async #fill(target: number, inode: Ext2Inode, from: Buffer): Promise<void> {
     const { fs } = this.#mounted;
     const { buffer } = this.#transfer;
     const source = this.#mounted.at(from, () => fs.open(inode, { readOnly: true }));
@@ -172,13 +171,13 @@ class Getting {
         for (let done = 0; done < length; ) {
           const part = buffer.subarray(0, Math.min(buffer.byteLength, length - done));
           const read = this.#mounted.at(from, () => source.readSync(part, pos + done));
-          await writeAll(target, part.subarray(0, read), pos + done);
+          writeAll(target, part.subarray(0, read), pos + done);
           done += read;
           await this.#transfer.advance(pos + done - told);
           told = pos + done;
         }
       }
-      await target.truncate(inode.size);
+      if (told < inode.size) host.ftruncateSync(target, inode.size);
       await this.#transfer.advance(inode.size - told);
     } finally {
       source.closeSync();
@@ -192,9 +191,9 @@ class Getting {
   }
 }
 
-async function writeAll(target: FileHandle, bytes: Uint8Array, pos: number): Promise<void> {
+function writeAll(target: number, bytes: Uint8Array, pos: number): void {
   for (let done = 0; done < bytes.byteLength; ) {
-    done += (await target.write(bytes, done, bytes.byteLength - done, pos + done)).bytesWritten;
+    done += host.writeSync(target, bytes, done, bytes.byteLength - done, pos + done);
   }
 }
 

@@ -4,12 +4,18 @@ import { DaxError } from 'node-dax';
 import type { Ext2Dirent, Ext2Inode } from 'node-dax/ext2';
 import { attempt, goOnAfter } from './failures.js';
 import type { MountedImage } from './image.js';
-import { joined } from './names.js';
+import { joined, needsSlash, SLASH } from './names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
 /** `directory`, and the names of a walk that began there. */
 export function pathOf(directory: Uint8Array, names: readonly Uint8Array[]): Buffer {
-  return names.reduce<Buffer>((path, name) => joined(path, name), Buffer.from(directory));
+  const pieces = [directory];
+  for (const name of names) {
+    // A name has no slash: only the directory may end with one, or be nothing.
+    if (pieces.length > 1 || needsSlash(directory)) pieces.push(SLASH);
+    pieces.push(name);
+  }
+  return Buffer.concat(pieces);
 }
 
 /** The entries of the directory at `path`, without `.` and `..`, in the order of their bytes. */

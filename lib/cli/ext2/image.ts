@@ -50,7 +50,7 @@ const ADVICE: Advice = {
 };
 
 /** Calls `action`; its errors name the command, the image and the path, and say what to do. */
-export function inPlace<T>(command: string, place: string, action: () => T, advice: Advice = {}): T {
+export function inPlace<T>(command: string, place: string | (() => string), action: () => T, advice: Advice = {}): T {
   const relabelled = (error: unknown): unknown => {
     // What names the command has its place and its advice.
     if (!(error instanceof DaxError) || error.syscall === command) return error;
@@ -58,7 +58,8 @@ export function inPlace<T>(command: string, place: string, action: () => T, advi
     // What a rule says is more to the point than what a code does.
     const told = reason === 'DEVICE_NOT_FOUND' ? error.hint : (advice[code] ?? ADVICE[code] ?? error.hint);
     const hint = typeof told === 'function' ? told() : told;
-    return new DaxError({ errno, syscall: command, path: place, position, reason, hint, cause: error });
+    const path = typeof place === 'function' ? place() : place;
+    return new DaxError({ errno, syscall: command, path, position, reason, hint, cause: error });
   };
   try {
     const result = action();
@@ -104,7 +105,7 @@ export class MountedImage {
 
   /** Calls `action`, which is about `path`. */
   at<T>(path: Uint8Array, action: () => T, advice?: Advice): T {
-    return inPlace(this.command, placeOf(this.image, path), action, advice);
+    return inPlace(this.command, () => placeOf(this.image, path), action, advice);
   }
 
   /** What is at `path`. */

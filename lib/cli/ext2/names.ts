@@ -61,15 +61,19 @@ export function baseName(path: Uint8Array): Buffer {
   return Buffer.from(text.slice(text.lastIndexOf('/') + 1), 'latin1');
 }
 
-const SLASH = 0x2f;
+export const SLASH = Buffer.from('/');
 
 /** Whether a path asks for a directory. */
 export function endsWithSlash(path: Uint8Array): boolean {
-  return path.at(-1) === SLASH;
+  return path.at(-1) === SLASH[0];
+}
+
+/** Whether a slash is missing between a directory and a name in it. */
+export function needsSlash(directory: Uint8Array): boolean {
+  return directory.length > 0 && !endsWithSlash(directory);
 }
 
 /** `directory/name`. */
 export function joined(directory: Uint8Array, name: Uint8Array): Buffer {
-  const slash = endsWithSlash(directory) || directory.length === 0 ? '' : '/';
-  return Buffer.concat([directory, Buffer.from(slash), name]);
+  return Buffer.concat(needsSlash(directory) ? [directory, SLASH, name] : [directory, name]);
 }

@@ -1,8 +1,8 @@
 // Owns the command `ext2 put`: files from outside into an image, with their permissions, owners, times and holes.
 
 import { randomBytes } from 'node:crypto';
-import { readlinkSync, statSync, type BigIntStats } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, open, openSync, read, readlinkSync, readSync, statSync, type BigIntStats } from 'node:fs';
+import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2File, Ext2Inode } from 'node-dax/ext2';
@@ -32,6 +32,21 @@ function attributesOf({ mode, uid, gid, atimeNs, mtimeNs }: BigIntStats) {
 function deviceOf({ rdev }: BigIntStats): { major: number; minor: number } {
   const number = Number(rdev);
   return { major: Math.floor(number / 256) % 4096, minor: (number % 256) + Math.floor(number / 2 ** 20) * 256 };
+}
+
+/** Fills a buffer with what comes next: some bytes, or none at the end. */
+type Source = (buffer: Buffer) => number | Promise<number>;
+
+function readNow(fd: number): Source {
+  return (buffer) => readSync(fd, buffer, 0, buffer.byteLength, null);
+}
+
+// What comes from a pipe or a terminal may be long in coming: meanwhile signals arrive.
+const openLater = promisify(open);
+const readBytes = promisify(read);
+
+function readLater(fd: number): Source {
+  return async (buffer) => (await readBytes(fd, buffer, 0, buffer.byteLength, null)).bytesRead;
 }
 
 /** One copy into an image. */
@@ -132,28 +147,30 @@ class Putting {
 
   async #copy(path: Uint8Array, stats: BigIntStats, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
     const { fs } = this.#mounted;
-    const source = await open(Buffer.from(path), 'r');
+    const isFile = stats.isFile();
+    const from = Buffer.from(path);
+    const source = isFile ? openSync(from, 'r') : await openLater(from, 'r');
     try {
       const inode = fs.create(dir, name, 0o600);
       const target = fs.open(inode);
       try {
-        await this.#fill(target, source);
+        await this.#fill(target, isFile ? readNow(source) : readLater(source), Number(stats.size));
       } finally {
         target.closeSync();
       }
       fs.setattr(inode, attributesOf(stats));
       return inode;
     } finally {
-      await source.close();
+      closeSync(source);
     }
   }
 
   // Blocks of zeros are left out: they read as zeros all the same.
-  async #fill(target: Ext2File, source: FileHandle): Promise<void> {
+  async #fill(target: Ext2File, source: Source, size: number): Promise<void> {
     const { buffer } = this.#transfer;
     const { blockSize } = this.#mounted.fs;
     for (let pos = 0; ; ) {
-      const { bytesRead } = await source.read(buffer, 0, buffer.byteLength, null);
+      const bytesRead = await source(buffer);
       for (const run of nonZeroOf(buffer.subarray(0, bytesRead), blockSize)) {
         for (let done = 0; done < run.length; ) {
           done += target.writeSync(buffer.subarray(run.pos + done, run.pos + run.length), pos + run.pos + done);
@@ -161,7 +178,9 @@ class Putting {
       }
       pos += bytesRead;
       await this.#transfer.advance(bytesRead);
-      if (bytesRead > 0) continue;
+      // A file of /proc has no size, and gives less than was asked for.
+      const isEnd = bytesRead === 0 || (size > 0 && pos >= size && bytesRead < buffer.byteLength);
+      if (!isEnd) continue;
       if (pos > target.size) target.truncateSync(pos);
       return;
     }

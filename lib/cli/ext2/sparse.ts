@@ -25,8 +25,9 @@ export function* nonZeroOf(bytes: Uint8Array, blockSize: number): Generator<Rang
   const zeros = Buffer.alloc(blockSize);
   let start = -1;
   for (let pos = 0; pos < bytes.byteLength; pos += blockSize) {
-    const block = bytes.subarray(pos, pos + blockSize);
-    const isZero = zeros.subarray(0, block.byteLength).equals(block);
+    const length = Math.min(blockSize, bytes.byteLength - pos);
+    // Most blocks are told by one byte, without a look at the rest.
+    const isZero = bytes[pos] === 0 && bytes[pos + length - 1] === 0 && zeros.compare(bytes, pos, pos + length, 0, length) === 0;
     if (!isZero && start < 0) start = pos;
     if (isZero && start >= 0) {
       yield { pos: start, length: pos - start };

@@ -18,7 +18,8 @@ export interface Transfer {
 
 /** Calls `work` with a bar on a terminal, which `measure` tells the bytes of all that will be copied. */
 export async function transfer(measure: () => number, work: (transfer: Transfer) => Promise<void>): Promise<void> {
-  const total = process.stderr.isTTY ? Math.max(1, measure()) : 1;
+  const { isTTY } = process.stderr;
+  const total = isTTY ? Math.max(1, measure()) : 1;
   await interruptible((signal) =>
     withProgress('{bar} {percentage} % {what}', async (show) => {
       let done = 0;
@@ -26,7 +27,7 @@ export async function transfer(measure: () => number, work: (transfer: Transfer)
       await work({
         buffer: Buffer.allocUnsafe(CHUNK),
         begin: (path) => {
-          what = shown(path);
+          if (isTTY) what = shown(path);
         },
         advance: async (bytes) => {
           done += bytes;
