@@ -124,7 +124,7 @@ export class Log {
 
   /**
    * Goes through the records from `from` on, by default all, to those that are there when it comes to the end. Throws `ESTALE` with
-   * reason `OVERTAKEN` where the writer has truncated what was to be read, or what a view was looking at, and, without `onLoss`,
+   * reason `LOG_OVERTAKEN` where the writer has truncated what was to be read, or what a view was looking at, and, without `onLoss`,
    * `EIO` or `EUCLEAN` with the byte as `position` where records are lost.
    */
   records(from?: Bytes, options: ReadOptions = {}): Generator<LogRecord, void, undefined> {

@@ -61,12 +61,12 @@ export class Reading {
     }
   }
 
-  /** Throws `ESTALE` with reason `OVERTAKEN` if records before a position past `position` were given up. */
+  /** Throws `ESTALE` with reason `LOG_OVERTAKEN` if records before a position past `position` were given up. */
   checkKept(position: number): void {
     const { head } = this.#ring;
     if (position >= head) return;
     const hint = `records before position ${head} were truncated, and their memory may be used again: begin there`;
-    fail('ESTALE', 'records', hint, { reason: 'OVERTAKEN', position: this.#ring.placeOf(position) });
+    fail('ESTALE', 'records', hint, { reason: 'LOG_OVERTAKEN', position: this.#ring.placeOf(position) });
   }
 
   /** Finds the next record, from `position` on; false if there is none now. `isWhole`: with the checksum of its content. */
@@ -100,7 +100,7 @@ export class Reading {
 
   // A log that was made anew meanwhile begins at 0 again.
   #atEnd(): false {
-    if (this.position > this.#tail) fail('ESTALE', 'records', 'the log was made anew meanwhile: open it again', { reason: 'OVERTAKEN' });
+    if (this.position > this.#tail) fail('ESTALE', 'records', 'the log was made anew meanwhile: open it again', { reason: 'LOG_OVERTAKEN' });
     return false;
   }
 

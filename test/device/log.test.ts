@@ -36,7 +36,7 @@ onEveryDevice('a log on', async (test, wanted) => {
   test.strictSame(found, ['six', 'seven'], 'a reader follows');
 
   log.truncateBefore(third);
-  test.throws(() => [...reader.records(first)], { code: 'ESTALE', reason: 'OVERTAKEN' });
+  test.throws(() => [...reader.records(first)], { code: 'ESTALE', reason: 'LOG_OVERTAKEN' });
   test.strictSame([...reader.records()].map(({ sequence }) => sequence), [3, 4, 5, 6, 7]);
   const before = log.info();
   log.close();

@@ -39,7 +39,7 @@ const FOLLOWER = `
           if (last >= end) break;
         }
       } catch (error) {
-        if (error.reason !== 'OVERTAKEN') throw error;
+        if (error.reason !== 'LOG_OVERTAKEN') throw error;
         overtaken++;
         from = log.head;
       }
@@ -94,7 +94,7 @@ t.test('a writer that is killed has left every record that it acknowledged, whil
         }
         return;
       } catch (error) {
-        if ((error as { reason?: unknown }).reason !== 'OVERTAKEN') throw error;
+        if ((error as { reason?: unknown }).reason !== 'LOG_OVERTAKEN') throw error;
       }
     }
   })();
@@ -136,7 +136,7 @@ t.test('a reader that is overtaken is told, and gets no foreign bytes', (test) =
     records.next();
     log.truncateBefore([...log.entries()][30]?.position ?? 0);
     for (let i = 0; i < 30; i++) log.append(contentOf(log.info().nextSequence, 3000));
-    test.throws(() => records.next(), { code: 'ESTALE', reason: 'OVERTAKEN' });
+    test.throws(() => records.next(), { code: 'ESTALE', reason: 'LOG_OVERTAKEN' });
   }
   const caughtUp = reader.records();
   for (let result = caughtUp.next(); result.done !== true && result.value.position < log.tail; result = caughtUp.next());
