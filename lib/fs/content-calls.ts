@@ -6,7 +6,6 @@ import {
   encodeAll,
   hasOpenFlag,
   toBytes,
-  toCount,
   toEncoding,
   toFlags,
   toLength,
@@ -14,52 +13,22 @@ import {
   toOptions,
   toPath,
   toPosition,
-  viewOf,
   type FsPath,
 } from './arguments.js';
-import type { MountedFilesystem } from './contract.js';
 import { attempt, fail } from './failure.js';
 import type { OpenFile, OpenFiles } from './open-files.js';
+import { toRead, toVector, toWrite } from './transfer.js';
+import type { Tree } from './tree.js';
 
-export interface WriteFileOptions {
-  readonly encoding?: unknown;
+export interface FileOptions {
+  readonly encoding?: BufferEncoding | 'buffer' | null;
   readonly flag?: string | number | null;
-  readonly mode?: number | string;
-  readonly flush?: boolean;
+  readonly mode?: number | string | null;
+  readonly flush?: boolean | null;
   readonly signal?: AbortSignal;
 }
 
-/** What a read or write by descriptor is about. */
-export interface Transfer {
-  readonly bytes: Uint8Array;
-  readonly position: number | null;
-}
-
 const COPY_CHUNK = 1024 * 1024;
-
-/** `(buffer, offset, length, position)` or `(buffer, { offset, length, position })`. */
-export function toTransfer(buffer: unknown, offset: unknown, length: unknown, position: unknown): Transfer {
-  const view = viewOf(buffer, 'buffer');
-  if (typeof offset === 'object' && offset !== null) {
-    const options = offset as { offset?: unknown; length?: unknown; position?: unknown };
-    return toTransfer(buffer, options.offset, options.length, options.position);
-  }
-  const from = toCount(offset ?? 0, 'offset', view.byteLength);
-  const count = toCount(length ?? view.byteLength - from, 'length', view.byteLength - from);
-  return { bytes: view.subarray(from, from + count), position: toPosition(position) };
-}
-
-/** As `toTransfer`, or `(string, position, encoding)`. */
-export function toWrite(data: unknown, second: unknown, third: unknown, fourth: unknown): Transfer {
-  if (typeof data !== 'string') return toTransfer(data, second, third, fourth);
-  return { bytes: toBytes(data, toEncoding(third)), position: toPosition(second) };
-}
-
-/** Vectors are one buffer after the other from a position on. */
-export function toVector(buffers: unknown, name = 'buffers'): Uint8Array[] {
-  if (!Array.isArray(buffers)) return [viewOf(buffers, name)];
-  return buffers.map((buffer) => viewOf(buffer, name));
-}
 
 /** A buffer for what is left of a file, and one byte more, so that its end is seen. */
 export function bufferFor(opened: OpenFile): Buffer {
@@ -71,16 +40,22 @@ export function bufferFor(opened: OpenFile): Buffer {
   return Buffer.allocUnsafe(left + 1);
 }
 
-/** How a file is copied: what to open, and with which permissions. */
-export function toCopy(mode: unknown): { flags: number } {
-  const flags = toCount(mode ?? 0, 'mode', 7);
+/** What a copy opens its destination with. */
+export function copyFlags(mode: unknown): number {
+  const flags = Number(mode ?? 0);
   const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants;
-  if (hasOpenFlag(flags, COPYFILE_FICLONE_FORCE)) fail('ENOSYS', { syscall: 'copyfile' });
-  return { flags: toFlags(hasOpenFlag(flags, COPYFILE_EXCL) ? 'wx' : 'w') };
+  if (hasOpenFlag(flags, COPYFILE_FICLONE_FORCE)) fail('EOPNOTSUPP', { syscall: 'copyfile' });
+  return toFlags(hasOpenFlag(flags, COPYFILE_EXCL) ? 'wx' : 'w');
+}
+
+/** The options of an appendFile. */
+export function appending(options: unknown): FileOptions {
+  const given = typeof options === 'string' ? { encoding: options as BufferEncoding } : toOptions<FileOptions>(options);
+  return { ...given, flag: given.flag ?? 'a' };
 }
 
 /** The synchronous calls of node:fs on content. */
-export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
+export function contentCalls(tree: Tree, files: OpenFiles) {
   const openSync = (path: unknown, flags?: unknown, mode?: unknown): number =>
     files.openSync(toPath(path), toFlags(flags), toMode(mode, 0o666));
 
@@ -89,11 +64,11 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
   };
 
   // A descriptor is used as it is; a path is opened for as long as it takes.
-  const withFile = <T>(file: unknown, flags: string | number, mode: unknown, use: (opened: OpenFile) => T): T => {
-    if (typeof file === 'number') return use(files.get(file, 'read'));
+  const withFile = <T>(file: unknown, flags: unknown, mode: unknown, syscall: string, use: (opened: OpenFile) => T): T => {
+    if (typeof file === 'number') return use(files.get(file, syscall));
     const fd = openSync(file, flags, mode);
     try {
-      return use(files.get(fd, 'read'));
+      return use(files.get(fd, syscall));
     } finally {
       closeSync(fd);
     }
@@ -126,38 +101,42 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
   };
 
   const writeFileSync = (file: unknown, data: unknown, options?: unknown): void => {
-    const { flag, mode, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
+    const { flag, mode, flush } = toOptions<FileOptions>(options);
     const bytes = toBytes(data, toEncoding(options));
-    withFile(file, flag ?? 'w', mode, (opened) => {
+    withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => {
       attempt({ syscall: 'write' }, () => { writeAll(opened, bytes); });
-      if (flush) opened.fsync();
+      if (flush === true) opened.fsync();
     });
   };
 
   return {
     openSync,
     closeSync,
-    readSync: (fd: number, buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): number => {
-      const { bytes, position: at } = toTransfer(buffer, offset, length, position);
+    readSync: (fd: number, ...args: readonly unknown[]): number => {
+      const { bytes, position } = toRead(args).transfer;
       // Node asks nobody then.
       if (bytes.byteLength === 0) return 0;
-      return attempt({ syscall: 'read' }, () => files.get(fd, 'read').readSync(bytes, at));
+      return attempt({ syscall: 'read' }, () => files.get(fd, 'read').readSync(bytes, position));
     },
-    writeSync: (fd: number, data: unknown, second?: unknown, third?: unknown, fourth?: unknown): number => {
-      const { bytes, position } = toWrite(data, second, third, fourth);
+    writeSync: (fd: number, ...args: readonly unknown[]): number => {
+      const { bytes, position } = toWrite(args);
       return attempt({ syscall: 'write' }, () => files.get(fd, 'write').writeSync(bytes, position));
     },
     readvSync: (fd: number, buffers: unknown, position?: unknown): number => {
+      const vector = toVector(buffers);
       const opened = files.get(fd, 'read');
-      return attempt({ syscall: 'read' }, () => moveEach(toVector(buffers), position, (buffer, at) => opened.readSync(buffer, at)));
+      if (vector.length === 0) fail('EINVAL', { syscall: 'read' });
+      return attempt({ syscall: 'read' }, () => moveEach(vector, position, (buffer, at) => opened.readSync(buffer, at)));
     },
     writevSync: (fd: number, buffers: unknown, position?: unknown): number => {
+      const vector = toVector(buffers);
+      // Node asks nobody then.
+      if (vector.length === 0) return 0;
       const opened = files.get(fd, 'write');
-      return attempt({ syscall: 'write' }, () => moveEach(toVector(buffers), position, (buffer, at) => opened.writeSync(buffer, at)));
+      return attempt({ syscall: 'write' }, () => moveEach(vector, position, (buffer, at) => opened.writeSync(buffer, at)));
     },
-    ftruncateSync: (fd: number, length: unknown = 0): void => {
-      const size = toLength(length);
-      attempt({ syscall: 'ftruncate' }, () => { files.get(fd, 'ftruncate').truncateSync(size); });
+    ftruncateSync: (fd: number, length?: unknown): void => {
+      attempt({ syscall: 'ftruncate' }, () => { files.get(fd, 'ftruncate').truncateSync(toLength(length)); });
     },
     fsyncSync: (fd: number): void => {
       attempt({ syscall: 'fsync' }, () => { files.get(fd, 'fsync').fsync(); });
@@ -166,37 +145,35 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
       attempt({ syscall: 'fdatasync' }, () => { files.get(fd, 'fdatasync').fsync(); });
     },
     readFileSync: (file: unknown, options?: unknown): string | Buffer => {
-      const encoding = toEncoding(options);
-      const { flag } = toOptions(options as WriteFileOptions | null | undefined);
-      const content = withFile(file, flag ?? 'r', undefined, (opened) => attempt({ syscall: 'read' }, () => readAll(opened)));
-      return encodeAll(content, encoding);
+      const { flag } = toOptions<FileOptions>(options);
+      const content = withFile(file, flag ?? 'r', 0o666, 'read', (opened) => attempt({ syscall: 'read' }, () => readAll(opened)));
+      return encodeAll(content, toEncoding(options));
     },
     writeFileSync,
     appendFileSync: (file: unknown, data: unknown, options?: unknown): void => {
-      const given: WriteFileOptions = typeof options === 'string' ? { encoding: options } : toOptions(options as WriteFileOptions | null | undefined);
-      writeFileSync(file, data, { ...given, flag: given.flag ?? 'a' });
+      writeFileSync(file, data, appending(options));
     },
-    truncateSync: (path: unknown, length: unknown = 0): void => {
-      withFile(path, 'r+', undefined, (opened) => {
+    truncateSync: (path: unknown, length?: unknown): void => {
+      withFile(path, 'r+', undefined, 'ftruncate', (opened) => {
         attempt({ syscall: 'ftruncate' }, () => { opened.truncateSync(toLength(length)); });
       });
     },
     copyFileSync: (source: unknown, destination: unknown, mode?: unknown): void => {
-      const [path, dest] = [toPath(source, 'src'), toPath(destination, 'dest')];
+      const [path, dest] = [toPath(source), toPath(destination)];
       attempt({ syscall: 'copyfile', path, dest }, () => {
-        const { flags } = toCopy(mode);
-        withFile(path, 'r', undefined, (from) => {
+        const flags = copyFlags(mode);
+        withFile(path, 'r', undefined, 'copyfile', (from) => {
           if (from.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
-          if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(mounted, from, dest)) return;
-          withFile(dest, flags, from.inode.mode % 0o1000, (to) => {
+          if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, from, dest)) return;
+          withFile(dest, flags, from.inode.mode % 0o1000, 'copyfile', (to) => {
             try {
               const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
               for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
                 writeAll(to, chunk.subarray(0, read));
               }
-              mounted.setattr(to.inode, { mode: toMode(from.inode.mode) });
+              tree.setattr(to.inode, { mode: toMode(from.inode.mode) });
             } catch (error) {
-              dropCopy(mounted, dest);
+              dropCopy(tree, dest);
               throw error;
             }
           });
@@ -207,21 +184,20 @@ export function contentCalls(mounted: MountedFilesystem, files: OpenFiles) {
 }
 
 /** Removes the destination of a copy that failed, as node:fs does, even if it was there before. */
-export function dropCopy(mounted: MountedFilesystem, dest: FsPath): void {
+export function dropCopy(tree: Tree, dest: FsPath): void {
   try {
-    const { dir, name } = mounted.resolveParent(dest);
-    mounted.unlink(dir, name);
+    const { dir, name } = tree.resolveParent(dest);
+    tree.unlink(dir, name);
   } catch {
     // What the copy failed of is what is told.
   }
 }
 
 /** Whether a file is to be copied to itself, which would leave nothing of it. */
-export function isSame(mounted: MountedFilesystem, from: OpenFile, dest: FsPath): boolean {
+export function isSame(tree: Tree, from: OpenFile, dest: FsPath): boolean {
   try {
-    return mounted.resolve(dest).ino === from.inode.ino;
+    return tree.resolve(dest).ino === from.inode.ino;
   } catch {
     return false;
   }
 }
-

@@ -10,15 +10,23 @@ export interface Call {
   readonly dest?: FsPath | undefined;
 }
 
-function shown(path: FsPath | undefined): string | undefined {
-  return path === undefined || typeof path === 'string' ? path : Buffer.from(path).toString();
+/** A path in words. */
+export function shown(path: FsPath): string {
+  return typeof path === 'string' ? path : Buffer.from(path).toString();
 }
 
-/** Throws the error of a call, as node:fs words it. */
+/** Throws the error of a call: to whom looks at its properties, one of node's. */
 export function fail(errno: string | number, { syscall, path, dest }: Call, cause?: DaxError): never {
-  // Node never says this one of a file: only here is there something to add.
+  // Node never says this one of a file: only here do the words go on.
   const hint = cause?.code === 'EAGAIN' ? cause.hint : undefined;
-  throw new DaxError({ errno, syscall, path: shown(path), dest: shown(dest), hint, cause });
+  const paths = { path: path === undefined ? undefined : shown(path), dest: dest === undefined ? undefined : shown(dest) };
+  const error = new DaxError({ errno, syscall, ...paths, hint, cause });
+  Object.defineProperty(error, 'name', { value: 'Error', enumerable: false });
+  for (const name of ['hint', 'reason', 'position'] as const) {
+    const value = cause?.[name];
+    if (value !== undefined) Object.defineProperty(error, name, { value, writable: true, configurable: true });
+  }
+  throw error;
 }
 
 function relabel(error: unknown, call: Call): never {

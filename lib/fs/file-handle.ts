@@ -1,58 +1,97 @@
 // Owns the handles of the promise forms: an open file with its methods.
 
+import { EventEmitter } from 'node:events';
+import type { ReadStream, WriteStream } from 'node:fs';
+import { createInterface, type Interface } from 'node:readline';
+import { ReadableStream } from 'node:stream/web';
+import * as workers from 'node:worker_threads';
 import { AbortError, loopTurn } from 'node-dax';
-import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition } from './arguments.js';
-import { bufferFor, toTransfer, toVector, toWrite, type WriteFileOptions } from './content-calls.js';
-import { attemptAsync, checkAborted, fail } from './failure.js';
+import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition, type Encoding } from './arguments.js';
+import { bufferFor, type FileOptions } from './content-calls.js';
+import { attemptAsync, checkAborted } from './failure.js';
 import type { OpenFile } from './open-files.js';
 import type { SyncCalls } from './sync-calls.js';
-
-const READ_LENGTH = 16384;
+import { toRead, toVector, toWrite, type Transfer } from './transfer.js';
 
 type Chunks = Iterable<unknown> | AsyncIterable<unknown>;
 
-/** As `FileHandle` of `node:fs/promises`, as far as it has methods. Close it. */
-export class OpenHandle {
-  readonly fd: number;
+/** What a handle needs of where it comes from. */
+export interface HandleSource {
+  readonly calls: SyncCalls;
+  close(fd: number): Promise<void>;
+  createReadStream(handle: FileHandle, options: unknown): ReadStream;
+  createWriteStream(handle: FileHandle, options: unknown): WriteStream;
+  /** Throws what is wrong with the arguments of a call by descriptor. */
+  judge(name: string, args: readonly unknown[]): void;
+  /** As `judge`, of a call that may have a handle in place of a path. */
+  judgeWhole(name: string, args: readonly unknown[]): Promise<void>;
+}
+
+let ids = 0;
+
+// A handle that nobody has any more is closed, late and with a warning, as node:fs does.
+const lost = new FinalizationRegistry<{ fd: number; source: HandleSource }>(({ fd, source }) => {
+  process.emitWarning(`Closing file descriptor ${fd} on garbage collection`);
+  source.close(fd).catch(() => undefined);
+});
+
+// Since Node 22.10.
+const { markAsUncloneable } = workers as { markAsUncloneable?: (value: object) => void };
+
+/** As `FileHandle` of `node:fs/promises`. Close it. */
+export class FileHandle extends EventEmitter {
   readonly #opened: OpenFile;
-  readonly #calls: SyncCalls;
-  readonly #close: () => Promise<void>;
+  readonly #source: HandleSource;
+  readonly #id = ++ids;
+  #fd: number;
   // Calls that have not ended, and who waits for that.
   #begun = 0;
   #whenDone: (() => void) | undefined;
   #closing: Promise<void> | undefined;
+  #isStreamed = false;
 
-  /** @internal Use `open`. `close` takes the descriptor out of use. */
-  constructor(fd: number, opened: OpenFile, calls: SyncCalls, close: () => Promise<void>) {
-    this.fd = fd;
+  /** @internal Use `open`. */
+  constructor(fd: number, opened: OpenFile, source: HandleSource) {
+    super();
+    this.#fd = fd;
     this.#opened = opened;
-    this.#calls = calls;
-    this.#close = close;
+    this.#source = source;
+    lost.register(this, { fd, source }, this);
+    markAsUncloneable?.(this);
+  }
+
+  /** -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  getAsyncId(): number {
+    return this.#id;
   }
 
   /** `(buffer, offset, length, position)` or `(buffer, options)` or `(options)`. */
-  async read(
-    ...args: [buffer?: unknown, offset?: unknown, length?: unknown, position?: unknown]
-  ): Promise<{ bytesRead: number; buffer: unknown }> {
+  async read(...args: unknown[]): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
     return this.#call('read', async (opened) => {
-      const [first, offset, length, at] = args;
-      const options = ArrayBuffer.isView(first) ? undefined : ((first ?? {}) as { buffer?: unknown });
-      const buffer = options === undefined ? first : (options.buffer ?? Buffer.alloc(READ_LENGTH));
-      const { bytes, position } = toTransfer(buffer, options ?? offset, length, at);
-      return { bytesRead: await attemptAsync({ syscall: 'read' }, () => opened.read(bytes, position)), buffer };
+      const asked = handleRead(args);
+      this.#judge('read', asked);
+      const { transfer, buffer } = toRead(asked);
+      return { bytesRead: await readPart(opened, transfer), buffer };
     }, 0);
   }
 
   /** `(buffer, offset, length, position)` or `(buffer, options)` or `(string, position, encoding)`. */
-  async write<T>(data: T, second?: unknown, third?: unknown, fourth?: unknown): Promise<{ bytesWritten: number; buffer: T }> {
+  async write<T>(data: T, ...args: unknown[]): Promise<{ bytesWritten: number; buffer: T }> {
     return this.#call('write', async (opened) => {
-      const { bytes, position } = toWrite(data, second, third, fourth);
+      if (ArrayBuffer.isView(data) && data.byteLength === 0) return { bytesWritten: 0, buffer: data };
+      this.#judge('write', [data, ...args]);
+      const { bytes, position } = toWrite([data, ...args]);
       return { bytesWritten: await attemptAsync({ syscall: 'write' }, () => opened.write(bytes, position)), buffer: data };
     }, 0);
   }
 
   async readv<T>(buffers: T, position?: unknown): Promise<{ bytesRead: number; buffers: T }> {
     return this.#call('read', async (opened) => {
+      this.#judge('readv', [buffers, position]);
       const [vector, at] = [toVector(buffers), toPosition(position)];
       return { bytesRead: await attemptAsync({ syscall: 'read' }, () => opened.read(vector, at)), buffers };
     });
@@ -60,7 +99,9 @@ export class OpenHandle {
 
   async writev<T>(buffers: T, position?: unknown): Promise<{ bytesWritten: number; buffers: T }> {
     return this.#call('write', async (opened) => {
+      this.#judge('writev', [buffers, position]);
       const [vector, at] = [toVector(buffers), toPosition(position)];
+      if (vector.length === 0) return { bytesWritten: 0, buffers };
       return { bytesWritten: await attemptAsync({ syscall: 'write' }, () => opened.write(vector, at)), buffers };
     });
   }
@@ -68,7 +109,8 @@ export class OpenHandle {
   /** What is left from the current position on. */
   async readFile(options?: unknown): Promise<string | Buffer> {
     return this.#call('read', async (opened) => {
-      const { signal } = toOptions(options as WriteFileOptions | null | undefined);
+      await this.#source.judgeWhole('readFile', [this, options]);
+      const { signal } = toOptions<FileOptions>(options);
       const content = await attemptAsync({ syscall: 'read' }, async () => {
         let buffer = bufferFor(opened);
         let filled = 0;
@@ -87,12 +129,13 @@ export class OpenHandle {
   /** From the current position on; nothing is cut off. Bytes, text, or an iterable of either. */
   async writeFile(data: unknown, options?: unknown): Promise<void> {
     return this.#call('write', async (opened) => {
+      await this.#source.judgeWhole('writeFile', [this, data, options]);
       const encoding = toEncoding(options);
-      const { signal, flush = false } = toOptions(options as WriteFileOptions | null | undefined);
+      const { signal, flush } = toOptions<FileOptions>(options);
       let written = 0;
       try {
-        for await (const chunk of toChunks(data, encoding)) {
-          const bytes = toBytes(chunk, encoding);
+        for await (const chunk of isIterable(data) ? data : [data]) {
+          const bytes = toChunk(chunk, encoding);
           await attemptAsync({ syscall: 'write' }, async () => {
             for (let done = 0; done < bytes.byteLength; ) {
               checkAborted(signal);
@@ -106,7 +149,7 @@ export class OpenHandle {
         if (error instanceof AbortError) error.bytesMoved += written;
         throw error;
       }
-      if (flush) opened.fsync();
+      if (flush === true) opened.fsync();
     });
   }
 
@@ -116,38 +159,78 @@ export class OpenHandle {
 
   async truncate(length: unknown = 0): Promise<void> {
     await this.#call('ftruncate', async (opened) => {
-      const size = toLength(length);
-      await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(size));
+      this.#judge('ftruncate', [length]);
+      await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(toLength(length)));
     });
   }
 
   async stat(options?: unknown) {
-    return this.#call('fstat', () => this.#calls.fstatSync(this.fd, options));
+    return this.#atOnce('fstat', options);
   }
 
   async sync(): Promise<void> {
-    await this.#call('fsync', () => { this.#calls.fsyncSync(this.fd); });
+    await this.#atOnce('fsync');
   }
 
   async datasync(): Promise<void> {
-    await this.#call('fdatasync', () => { this.#calls.fdatasyncSync(this.fd); });
+    await this.#atOnce('fdatasync');
   }
 
   async chmod(mode: unknown): Promise<void> {
-    await this.#call('fchmod', () => { this.#calls.fchmodSync(this.fd, mode); });
+    await this.#atOnce('fchmod', mode);
   }
 
   async chown(uid: unknown, gid: unknown): Promise<void> {
-    await this.#call('fchown', () => { this.#calls.fchownSync(this.fd, uid, gid); });
+    await this.#atOnce('fchown', uid, gid);
   }
 
   async utimes(atime: unknown, mtime: unknown): Promise<void> {
-    await this.#call('futime', () => { this.#calls.futimesSync(this.fd, atime, mtime); });
+    await this.#atOnce('futimes', atime, mtime);
+  }
+
+  /** The lines of what is left. Closing them closes the file. */
+  readLines(options?: object): Interface {
+    return createInterface({ input: this.createReadStream(options), crlfDelay: Infinity });
+  }
+
+  createReadStream(options?: unknown): ReadStream {
+    return this.#source.createReadStream(this, options);
+  }
+
+  createWriteStream(options?: unknown): WriteStream {
+    return this.#source.createWriteStream(this, options);
+  }
+
+  /** What is left, as a stream of bytes; there is one of a handle. `autoClose` closes the file at its end. */
+  readableWebStream(options: { readonly autoClose?: boolean } = {}): ReadableStream {
+    if (this.#fd === -1) throw invalidState('The FileHandle is closed');
+    if (this.#isStreamed) throw invalidState('The FileHandle is locked');
+    this.#isStreamed = true;
+    const end = async () => {
+      if (options.autoClose === true) await this.close();
+    };
+    const pull = async (controller: { byobRequest: { view: Uint8Array; respond(bytes: number): void } | null; close(): void }) => {
+      const request = controller.byobRequest;
+      if (request === null) return;
+      const { bytesRead } = await this.read(request.view);
+      if (bytesRead === 0) {
+        controller.close();
+        await end();
+      }
+      request.respond(bytesRead);
+    };
+    return new ReadableStream({ type: 'bytes', autoAllocateChunkSize: 16384, pull, cancel: end } as never);
   }
 
   /** Waits for the calls that were made before. Those made from now on reject with `EBADF`. */
   close(): Promise<void> {
-    return (this.#closing ??= this.#end());
+    if (this.#closing === undefined) {
+      // It is marked before anybody hears of it.
+      const { promise, resolve } = withResolver();
+      this.#closing = promise;
+      resolve(this.#end());
+    }
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -155,13 +238,33 @@ export class OpenHandle {
   }
 
   async #end(): Promise<void> {
-    if (this.#begun > 0) await new Promise<void>((resolve) => (this.#whenDone = resolve));
-    await this.#close();
+    const fd = this.#fd;
+    lost.unregister(this);
+    const done = this.#begun === 0 ? undefined : new Promise<void>((resolve) => (this.#whenDone = resolve));
+    if (done === undefined) this.#fd = -1;
+    this.emit('close');
+    await done;
+    this.#fd = -1;
+    await this.#source.close(fd);
+  }
+
+  #judge(name: string, args: readonly unknown[]): void {
+    this.#source.judge(name, [this.#fd, ...args]);
+  }
+
+  async #atOnce<N extends 'fstat' | 'fsync' | 'fdatasync' | 'fchmod' | 'fchown' | 'futimes'>(
+    name: N,
+    ...args: unknown[]
+  ): Promise<ReturnType<SyncCalls[`${N}Sync`]>> {
+    return this.#call(name === 'futimes' ? 'futime' : name, () => {
+      this.#judge(name, args);
+      return (this.#source.calls[`${name}Sync`] as (...all: unknown[]) => ReturnType<SyncCalls[`${N}Sync`]>)(this.#fd, ...args);
+    });
   }
 
   // `bytes` as in `loopTurn`: what goes on to read or write gives way there.
   async #call<T>(syscall: string, work: (opened: OpenFile) => Promise<T> | T, bytes?: number): Promise<T> {
-    if (this.#closing !== undefined) fail('EBADF', { syscall });
+    if (this.#closing !== undefined) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
     this.#begun++;
     try {
       const turn = loopTurn(bytes);
@@ -173,12 +276,36 @@ export class OpenHandle {
   }
 }
 
-/** What is to be written, one after the other. The chunks of an iterable are checked when they come. */
-export function toChunks(data: unknown, encoding: ReturnType<typeof toEncoding>): Chunks {
-  return isIterable(data) ? data : [toBytes(data, encoding)];
+function withResolver(): { promise: Promise<void>; resolve: (value: Promise<void>) => void } {
+  let resolve: ((value: Promise<void>) => void) | undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve: resolve as unknown as (value: Promise<void>) => void };
 }
 
-function isIterable(data: unknown): data is Chunks {
+function invalidState(what: string): Error {
+  return Object.assign(new Error(`Invalid state: ${what}`), { code: 'ERR_INVALID_STATE' });
+}
+
+// What a descriptor is asked for where a handle is asked for `args`: a handle reads what is left of the buffer where no length
+// is given, a descriptor reads nothing.
+function handleRead([buffer, offset, length, position]: readonly unknown[]): unknown[] {
+  if (!ArrayBuffer.isView(buffer)) return [buffer];
+  if (typeof offset === 'object' && offset !== null) return [buffer, offset];
+  return [buffer, offset ?? 0, length ?? buffer.byteLength - (typeof offset === 'number' ? offset : 0), position];
+}
+
+async function readPart(opened: OpenFile, { bytes, position }: Transfer): Promise<number> {
+  if (bytes.byteLength === 0) return 0;
+  return attemptAsync({ syscall: 'read' }, () => opened.read(bytes, position));
+}
+
+function toChunk(chunk: unknown, encoding: Encoding): Uint8Array {
+  // An encoding is one of strings; what is neither bytes nor a string is refused by Buffer.
+  return ArrayBuffer.isView(chunk) ? toBytes(chunk) : Buffer.from(chunk as string, (encoding ?? 'utf8') as BufferEncoding);
+}
+
+/** Whether data is written chunk by chunk. */
+export function isIterable(data: unknown): data is Chunks {
   if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return false;
   return Symbol.iterator in data || Symbol.asyncIterator in data;
 }

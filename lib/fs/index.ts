@@ -1,16 +1,14 @@
 // The public interface of node-dax/fs: a mounted filesystem in the shape of node:fs.
 
-import { constants } from 'node:fs';
 import type * as nodeFs from 'node:fs';
-import type * as nodePromises from 'node:fs/promises';
-import { checkOptions } from 'node-dax';
+import { argumentError, checkOptions } from 'node-dax';
 import { toMode } from './arguments.js';
+import { Changes } from './changes.js';
 import type { MountedFilesystem } from './contract.js';
-import type { OpenHandle } from './file-handle.js';
+import { facade } from './facade.js';
 import { OpenFiles } from './open-files.js';
-import { promiseCalls } from './promise-calls.js';
-import { streams } from './streams.js';
-import { syncCalls, type SyncCalls } from './sync-calls.js';
+import { syncCalls } from './sync-calls.js';
+import { Tree } from './tree.js';
 
 export type {
   FsAttributes,
@@ -24,31 +22,23 @@ export type {
   MountedFilesystem,
 } from './contract.js';
 
-/** The synchronous calls, with node's types. */
-export type FsSync = Pick<typeof nodeFs, Extract<keyof SyncCalls, keyof typeof nodeFs>>;
+/** A mounted filesystem in the shape of node:fs, with node's types. Its functions need no `this`. */
+export type Fs = typeof nodeFs;
 
-type PromiseName = Exclude<Extract<keyof ReturnType<typeof promiseCalls>, keyof typeof nodePromises>, 'open'>;
+/** The synchronous calls. */
+export type FsSync = Pick<Fs, Extract<keyof Fs, `${string}Sync`>>;
 
-/** An open file of the promise forms: what there is of node's FileHandle, with node's types. */
-export type FileHandle = Pick<nodePromises.FileHandle, Extract<keyof OpenHandle, keyof nodePromises.FileHandle>>;
+/** The calls of `node:fs/promises`, with node's types. */
+export type FsPromises = Fs['promises'];
 
-/** The promise forms, with node's types but for the handles, which are ours. */
-export interface FsPromises extends Pick<typeof nodePromises, PromiseName> {
-  open(path: nodeFs.PathLike, flags?: string | number, mode?: nodeFs.Mode): Promise<FileHandle>;
-  readonly constants: typeof nodePromises.constants;
-}
-
-/** A mounted filesystem in the shape of node:fs. Its functions need no `this`. */
-export interface Fs extends FsSync {
-  readonly promises: FsPromises;
-  readonly constants: typeof nodeFs.constants;
-  readonly createReadStream: typeof nodeFs.createReadStream;
-  readonly createWriteStream: typeof nodeFs.createWriteStream;
-}
+/** An open file of the promise forms, with node's type. */
+export type FileHandle = nodeFs.promises.FileHandle;
 
 export interface FsOptions {
   /** Permissions that nothing new gets. Default 0o022; the process's own is not asked. */
   readonly umask?: number;
+  /** The directory, from the root, that paths without a slash before them begin at. Default `/`; the process's own is not asked. */
+  readonly cwd?: string;
 }
 
 // One for each facade, so that (dev, ino) is what it is in node:fs: the identity of a file.
@@ -60,9 +50,10 @@ let devices = 0;
  * has. Permissions are kept, not enforced. Close what was opened before the filesystem is unmounted.
  */
 export function createFs(mounted: MountedFilesystem, options: FsOptions = {}): Fs {
-  checkOptions(options, { umask: true });
-  const files = new OpenFiles(mounted, toMode(options.umask, 0o022));
-  const calls = syncCalls(mounted, files, ++devices);
-  const promises = { ...promiseCalls(mounted, files, calls), constants };
-  return { ...calls, ...streams(files), promises, constants } as unknown as Fs;
+  checkOptions(options, { umask: true, cwd: true });
+  const { umask = 0o022, cwd = '/' } = options;
+  if (!cwd.startsWith('/')) throw argumentError('ERR_INVALID_ARG_VALUE', `cwd begins with a slash, it is '${cwd}'`);
+  const tree = new Tree(mounted, new Changes(), cwd);
+  const files = new OpenFiles(tree, toMode(umask));
+  return facade(tree, files, syncCalls(tree, files, ++devices)) as unknown as Fs;
 }

@@ -1,10 +1,11 @@
 // Owns open files: their descriptors, and what open(2), read(2) and write(2) mean.
 
 import { constants } from 'node:fs';
-import { AbortError, loopTurn, RwLock, type Iter } from 'node-dax';
+import { AbortError, loopTurn, RwLock } from 'node-dax';
 import { endsWithSlash, hasOpenFlag, isDots, joined, SLASH, type FsPath } from './arguments.js';
-import type { FsFile, FsInode, MountedFilesystem } from './contract.js';
+import type { FsFile, FsInode } from './contract.js';
 import { attempt, attemptAsync, fail, type Call } from './failure.js';
+import type { Tree } from './tree.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 // O_RDONLY, O_WRONLY and O_RDWR are no bits, but a number in the lowest two.
@@ -14,6 +15,21 @@ const ACCESS_MODES = 4;
 const FIRST_FD = 2 ** 30;
 const MOST_LINKS = 40;
 
+/** The bytes of one read or write. */
+type Bytes = Uint8Array | readonly Uint8Array[];
+
+// Memory that threads share is copied: nobody is to change it while it is looked at.
+function unshared(view: Uint8Array): Uint8Array {
+  return view.buffer instanceof ArrayBuffer ? view : Buffer.from(view);
+}
+
+function give(from: Bytes, to: Bytes): void {
+  const targets = to instanceof Uint8Array ? [to] : to;
+  for (const [index, source] of (from instanceof Uint8Array ? [from] : from).entries()) {
+    if (source !== targets[index]) targets[index]?.set(source);
+  }
+}
+
 /** An open file or directory, as one descriptor has it. */
 export class OpenFile {
   readonly inode: FsInode;
@@ -22,13 +38,15 @@ export class OpenFile {
   readonly isAppending: boolean;
   /** Where the next read or write without a position begins. */
   position = 0;
+  readonly #tree: Tree;
   readonly #file: FsFile | undefined;
   readonly #release: (() => void) | undefined;
   // Those that move the position go one after the other.
   readonly #moving = new RwLock();
 
   /** What it is: a file that is open, or what gives a directory back that is held. */
-  constructor(inode: FsInode, flags: number, held: FsFile | (() => void)) {
+  constructor(tree: Tree, inode: FsInode, flags: number, held: FsFile | (() => void)) {
+    this.#tree = tree;
     const access = flags % ACCESS_MODES;
     this.inode = inode;
     if (typeof held === 'function') this.#release = held;
@@ -48,44 +66,58 @@ export class OpenFile {
   }
 
   readSync(target: Uint8Array, position: number | null): number {
-    const read = this.#readable().readSync(target, position ?? this.position);
+    const own = unshared(target);
+    const read = this.#readable().readSync(own, position ?? this.position);
+    if (own !== target) target.set(own.subarray(0, read));
     if (position === null) this.position += read;
     return read;
   }
 
   writeSync(source: Uint8Array, position: number | null): number {
-    const written = this.#writable('write').writeSync(source, position ?? this.position);
+    const written = this.#writable('write').writeSync(unshared(source), position ?? this.position);
     if (position === null) this.#moved(written);
+    this.#tree.changes.changed(this.inode);
     return written;
   }
 
-  async read(target: Iter, position: number | null, signal?: AbortSignal): Promise<number> {
+  async read(target: Bytes, position: number | null, signal?: AbortSignal): Promise<number> {
     if (target instanceof Uint8Array && target.byteLength === 0) return 0;
     const file = this.#readable();
-    if (position !== null) return file.read(target, position, { signal });
-    return this.#inTurn(
-      () => file.read(target, this.position, { signal }),
-      (read) => { this.position += read; },
-      signal,
-    );
+    const own = target instanceof Uint8Array ? unshared(target) : target.map(unshared);
+    const read = await (position === null
+      ? this.#inTurn(
+          () => file.read(own, this.position, { signal }),
+          (bytes) => { this.position += bytes; },
+          signal,
+        )
+      : file.read(own, position, { signal }));
+    if (own !== target) give(own, target);
+    return read;
   }
 
-  async write(source: Iter, position: number | null, signal?: AbortSignal): Promise<number> {
+  async write(source: Bytes, position: number | null, signal?: AbortSignal): Promise<number> {
     const file = this.#writable('write');
-    if (position !== null) return file.write(source, position, { signal });
-    return this.#inTurn(
-      () => file.write(source, this.position, { signal }),
-      (written) => { this.#moved(written); },
-      signal,
-    );
+    const own = source instanceof Uint8Array ? unshared(source) : source.map(unshared);
+    try {
+      if (position !== null) return await file.write(own, position, { signal });
+      return await this.#inTurn(
+        () => file.write(own, this.position, { signal }),
+        (written) => { this.#moved(written); },
+        signal,
+      );
+    } finally {
+      this.#tree.changes.changed(this.inode);
+    }
   }
 
   truncateSync(size: number): void {
     this.#writable('ftruncate', 'EINVAL').truncateSync(size);
+    this.#tree.changes.changed(this.inode);
   }
 
   async truncate(size: number): Promise<void> {
     await this.#writable('ftruncate', 'EINVAL').truncate(size);
+    this.#tree.changes.changed(this.inode);
   }
 
   fsync(): void {
@@ -135,13 +167,13 @@ export class OpenFile {
 }
 
 export class OpenFiles {
-  readonly #mounted: MountedFilesystem;
+  readonly #tree: Tree;
   readonly #umask: number;
   readonly #open = new Map<number, OpenFile>();
   #next = FIRST_FD;
 
-  constructor(mounted: MountedFilesystem, umask: number) {
-    this.#mounted = mounted;
+  constructor(tree: Tree, umask: number) {
+    this.#tree = tree;
     this.#umask = umask;
   }
 
@@ -218,36 +250,36 @@ export class OpenFiles {
     if (inode.isSymlink) fail('ELOOP', call);
     if (inode.isDirectory) {
       if (access !== O_RDONLY || hasOpenFlag(flags, O_CREAT)) fail('EISDIR', call);
-      this.#mounted.hold(inode);
-      return { opened: new OpenFile(inode, flags, () => { this.#mounted.release(inode); }), empties: false };
+      this.#tree.hold(inode);
+      return { opened: new OpenFile(this.#tree, inode, flags, () => { this.#tree.release(inode); }), empties: false };
     }
     if (hasOpenFlag(flags, O_DIRECTORY)) fail('ENOTDIR', call);
     // Whoever wants a device, pipe or socket wants one of the system's.
     if (!inode.isRegular) fail('ENXIO', call);
-    if (access !== O_RDONLY && this.#mounted.readOnly) fail('EROFS', call);
+    if (access !== O_RDONLY && this.#tree.readOnly) fail('EROFS', call);
     const append = hasOpenFlag(flags, O_APPEND);
     const sync = hasOpenFlag(flags, O_DSYNC);
-    const file = this.#mounted.open(inode, { readOnly: access === O_RDONLY, append, sync });
+    const file = this.#tree.open(inode, { readOnly: access === O_RDONLY, append, sync });
     const empties = hasOpenFlag(flags, O_TRUNC) && access !== O_RDONLY && !isNew;
-    return { opened: new OpenFile(inode, flags, file), empties };
+    return { opened: new OpenFile(this.#tree, inode, flags, file), empties };
   }
 
   // What does not exist is made where the last of the links leads.
   #find(path: FsPath, flags: number, mode: number, call: Call): { inode: FsInode; isNew: boolean } {
-    const mounted = this.#mounted;
+    const tree = this.#tree;
     const follow = !hasOpenFlag(flags, O_NOFOLLOW);
-    if (!hasOpenFlag(flags, O_CREAT)) return { inode: mounted.resolve(path, { follow }), isNew: false };
+    if (!hasOpenFlag(flags, O_CREAT)) return { inode: tree.resolve(path, { follow }), isNew: false };
     let at = path;
     for (let links = 0; links <= MOST_LINKS; links++) {
-      const { dir, name } = mounted.resolveParent(at);
+      const { dir, name } = tree.resolveParent(at);
       const isOwn = isDots(name);
       // A directory is not made by opening it.
       if (!isOwn && endsWithSlash(at)) fail('EISDIR', call);
-      const inode = isOwn ? mounted.resolve(at) : mounted.lookup(dir, name);
-      if (inode === undefined) return { inode: mounted.create(dir, name, mode), isNew: true };
+      const inode = isOwn ? tree.resolve(at) : tree.lookup(dir, name);
+      if (inode === undefined) return { inode: tree.create(dir, name, mode), isNew: true };
       if (hasOpenFlag(flags, O_EXCL)) fail('EEXIST', call);
       if (!inode.isSymlink || !follow) return { inode, isNew: false };
-      const target = mounted.readlink(inode);
+      const target = tree.readlink(inode);
       at = target[0] === SLASH ? target : joined(parentOf(at), target);
     }
     return fail('ELOOP', call);

@@ -1,8 +1,9 @@
 // Owns removing: a name, and a directory with all that is in it.
 
 import { endsWithSlash, isDots, SLASH, type FsPath } from './arguments.js';
-import type { FsInode, MountedFilesystem } from './contract.js';
+import type { FsInode } from './contract.js';
 import { attempt, fail, type Call } from './failure.js';
+import type { Tree } from './tree.js';
 
 /** A directory that is to be removed. */
 interface Named {
@@ -17,26 +18,26 @@ interface Level extends Named {
 }
 
 /** Removes the name at the end of `path`. */
-export function removeName(mounted: MountedFilesystem, path: FsPath, call: Call, how: 'unlink' | 'rmdir'): void {
+export function removeName(tree: Tree, path: FsPath, call: Call, how: 'unlink' | 'rmdir'): void {
   attempt(call, () => {
-    const { dir, name } = mounted.resolveParent(path);
-    if (how === 'unlink' && endsWithSlash(path) && mounted.lookup(dir, name)?.isDirectory === false) fail('ENOTDIR', call);
-    mounted[how](dir, name);
+    const { dir, name } = tree.resolveParent(path);
+    if (how === 'unlink' && endsWithSlash(path) && tree.lookup(dir, name)?.isDirectory === false) fail('ENOTDIR', call);
+    tree[how](dir, name);
   });
 }
 
 // The directory that a path ends with the name of. What cannot be removed in the end is refused before anything in it is: the
 // root, what a path only comes back to, and what a link leads to.
-function namedBy(mounted: MountedFilesystem, path: FsPath, call: Call): Named {
+function namedBy(tree: Tree, path: FsPath, call: Call): Named {
   if (Buffer.from(path).every((byte) => byte === SLASH)) fail('EBUSY', call);
-  const { dir, name } = mounted.resolveParent(path);
+  const { dir, name } = tree.resolveParent(path);
   if (isDots(name)) fail('EINVAL', call);
-  const inode = mounted.lookup(dir, name);
+  const inode = tree.lookup(dir, name);
   return inode?.isDirectory === true ? { dir, name, inode } : fail('ENOTDIR', call);
 }
 
-function namesIn(mounted: MountedFilesystem, dir: FsInode): Uint8Array[] {
-  return Array.from(mounted.readdir(dir), ({ bytes }) => bytes).filter((name) => !isDots(name)).reverse();
+function namesIn(tree: Tree, dir: FsInode): Uint8Array[] {
+  return Array.from(tree.readdir(dir), ({ bytes }) => bytes).filter((name) => !isDots(name)).reverse();
 }
 
 /**
@@ -44,25 +45,25 @@ function namesIn(mounted: MountedFilesystem, dir: FsInode): Uint8Array[] {
  * than a tree is deep. Throws `EBUSY` for the root, `EINVAL` for `.` and `..`, `ENOTDIR` for a link with a slash after it,
  * before it removes anything; `ELOOP` where a damaged filesystem has a directory in itself.
  */
-export function removeTree(mounted: MountedFilesystem, path: FsPath, call: Call): void {
+export function removeTree(tree: Tree, path: FsPath, call: Call): void {
   attempt(call, () => {
     const levels: Level[] = [];
     const within = new Set<number>();
     const enter = (entry: Named): void => {
       if (within.has(entry.inode.ino)) fail('ELOOP', call);
       within.add(entry.inode.ino);
-      levels.push({ ...entry, left: namesIn(mounted, entry.inode) });
+      levels.push({ ...entry, left: namesIn(tree, entry.inode) });
     };
-    enter(namedBy(mounted, path, call));
+    enter(namedBy(tree, path, call));
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       const next = level.left.pop();
-      const inode = next && mounted.lookup(level.inode, next);
+      const inode = next && tree.lookup(level.inode, next);
       if (next === undefined) {
-        mounted.rmdir(level.dir, level.name);
+        tree.rmdir(level.dir, level.name);
         within.delete(level.inode.ino);
         levels.pop();
       } else if (inode?.isDirectory === true) enter({ dir: level.inode, name: next, inode });
-      else mounted.unlink(level.inode, next);
+      else tree.unlink(level.inode, next);
     }
   });
 }

@@ -1,65 +1,14 @@
-// Owns what is told of files: Stats and Dirent, as node:fs has them.
+// Owns what is told of files: Stats and BigIntStats, Dirent and StatFs, with the methods of node:fs's own.
 
-import type { FsInode, FsStat, FsTimes, MountedFilesystem } from './contract.js';
+import * as nodeFs from 'node:fs';
+import type { FsInode, FsStat, FsStatfs, FsTimes, MountedFilesystem } from './contract.js';
+import { NODE_MAJOR } from './release.js';
 
-const TYPES = {
-  isFIFO: 0o010000,
-  isCharacterDevice: 0o020000,
-  isDirectory: 0o040000,
-  isBlockDevice: 0o060000,
-  isFile: 0o100000,
-  isSymbolicLink: 0o120000,
-  isSocket: 0o140000,
-} as const;
-
+const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } = nodeFs.constants;
 const TYPE = 0o10000;
 
-/** What something is, asked by the methods that node:fs has for it. */
-class Typed {
-  readonly #type: number;
-
-  constructor(type: number) {
-    this.#type = type;
-  }
-
-  isFIFO(): boolean {
-    return this.#type === TYPES.isFIFO;
-  }
-
-  isCharacterDevice(): boolean {
-    return this.#type === TYPES.isCharacterDevice;
-  }
-
-  isDirectory(): boolean {
-    return this.#type === TYPES.isDirectory;
-  }
-
-  isBlockDevice(): boolean {
-    return this.#type === TYPES.isBlockDevice;
-  }
-
-  isFile(): boolean {
-    return this.#type === TYPES.isFile;
-  }
-
-  isSymbolicLink(): boolean {
-    return this.#type === TYPES.isSymbolicLink;
-  }
-
-  isSocket(): boolean {
-    return this.#type === TYPES.isSocket;
-  }
-}
-
-function typeIn(mode: number): number {
-  return Math.floor(mode / TYPE) * TYPE;
-}
-
 // By the `type` of an entry.
-const MODES: readonly (number | undefined)[] = [
-  ...[undefined, TYPES.isFile, TYPES.isDirectory, TYPES.isCharacterDevice, TYPES.isBlockDevice, TYPES.isFIFO, TYPES.isSocket],
-  TYPES.isSymbolicLink,
-];
+const MODES: readonly (number | undefined)[] = [undefined, S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFLNK];
 
 /** The type in a mode, of the type in an entry; undefined where the entry does not tell. */
 export function modeOfType(type: number): number | undefined {
@@ -67,7 +16,7 @@ export function modeOfType(type: number): number | undefined {
 }
 
 export function isDirectory(mode: number): boolean {
-  return typeIn(mode) === TYPES.isDirectory;
+  return Math.floor(mode / TYPE) * TYPE === S_IFDIR;
 }
 
 // As makedev(3).
@@ -79,129 +28,134 @@ function rdevOf(device: FsStat['device']): number {
 
 const NS_PER_MS = 1_000_000n;
 
-// Member by member: an object that is put together from others takes several times as long.
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** As `fs.Stats`. `dev` is the same for all files of one facade, and no device of the system. */
-class Stats extends Typed {
-  readonly dev: number;
-  readonly mode: number;
-  readonly nlink: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly rdev: number;
-  readonly blksize: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly blocks: number;
-  readonly atimeMs: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-  readonly birthtimeMs: number;
-  readonly atime: Date;
-  readonly mtime: Date;
-  readonly ctime: Date;
-  readonly birthtime: Date;
+// From Node 22 on the dates are accessors of the prototype, which make them when they are asked for.
+const hasDates = 'atime' in nodeFs.Stats.prototype;
 
-  constructor(stat: FsStat, dev: number) {
-    super(typeIn(stat.mode));
-    this.dev = dev;
-    this.mode = stat.mode;
-    this.nlink = stat.nlink;
-    this.uid = stat.uid;
-    this.gid = stat.gid;
-    this.rdev = rdevOf(stat.device);
-    this.blksize = stat.blksize;
-    this.ino = stat.ino;
-    this.size = stat.size;
-    this.blocks = stat.blocks;
-    this.atimeMs = stat.atimeMs;
-    this.mtimeMs = stat.mtimeMs;
-    this.ctimeMs = stat.ctimeMs;
-    // An inode of 128 bytes has no time of birth.
-    this.birthtimeMs = stat.birthtimeMs ?? stat.ctimeMs;
-    this.atime = dateOf(this.atimeMs);
-    this.mtime = dateOf(this.mtimeMs);
-    this.ctime = dateOf(this.ctimeMs);
-    this.birthtime = dateOf(this.birthtimeMs);
-  }
+// Member by member, in node's order: an object that is put together from others takes several times as long. `dev` is the same
+// for all files of one facade, and no device of the system.
+function StatsOf(this: Mutable<nodeFs.Stats>, stat: FsStat, dev: number): void {
+  this.dev = dev;
+  this.mode = stat.mode;
+  this.nlink = stat.nlink;
+  this.uid = stat.uid;
+  this.gid = stat.gid;
+  this.rdev = rdevOf(stat.device);
+  this.blksize = stat.blksize;
+  this.ino = stat.ino;
+  this.size = stat.size;
+  this.blocks = stat.blocks;
+  this.atimeMs = stat.atimeMs;
+  this.mtimeMs = stat.mtimeMs;
+  this.ctimeMs = stat.ctimeMs;
+  // An inode of 128 bytes has no time of birth.
+  this.birthtimeMs = stat.birthtimeMs ?? stat.ctimeMs;
+  if (hasDates) return;
+  this.atime = dateOf(this.atimeMs);
+  this.mtime = dateOf(this.mtimeMs);
+  this.ctime = dateOf(this.ctimeMs);
+  this.birthtime = dateOf(this.birthtimeMs);
 }
+StatsOf.prototype = nodeFs.Stats.prototype;
+const Stats = StatsOf as unknown as new (stat: FsStat, dev: number) => nodeFs.Stats;
 
 function dateOf(ms: number): Date {
   return new Date(Math.round(ms));
 }
 
-/** As `fs.BigIntStats`. */
-class BigIntStats extends Typed {
-  readonly dev: bigint;
-  readonly mode: bigint;
-  readonly nlink: bigint;
-  readonly uid: bigint;
-  readonly gid: bigint;
-  readonly rdev: bigint;
-  readonly blksize: bigint;
-  readonly ino: bigint;
-  readonly size: bigint;
-  readonly blocks: bigint;
-  readonly atimeMs: bigint;
-  readonly mtimeMs: bigint;
-  readonly ctimeMs: bigint;
-  readonly birthtimeMs: bigint;
-  readonly atimeNs: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  readonly birthtimeNs: bigint;
-  readonly atime: Date;
-  readonly mtime: Date;
-  readonly ctime: Date;
-  readonly birthtime: Date;
+function BigIntStatsOf(this: Mutable<nodeFs.BigIntStats>, stat: FsStat & FsTimes, dev: number): void {
+  this.dev = BigInt(dev);
+  this.mode = BigInt(stat.mode);
+  this.nlink = BigInt(stat.nlink);
+  this.uid = BigInt(stat.uid);
+  this.gid = BigInt(stat.gid);
+  this.rdev = BigInt(rdevOf(stat.device));
+  this.blksize = BigInt(stat.blksize);
+  this.ino = BigInt(stat.ino);
+  this.size = BigInt(stat.size);
+  this.blocks = BigInt(stat.blocks);
+  const birthtimeNs = stat.birthtimeNs ?? stat.ctimeNs;
+  this.atimeMs = stat.atimeNs / NS_PER_MS;
+  this.mtimeMs = stat.mtimeNs / NS_PER_MS;
+  this.ctimeMs = stat.ctimeNs / NS_PER_MS;
+  this.birthtimeMs = birthtimeNs / NS_PER_MS;
+  this.atimeNs = stat.atimeNs;
+  this.mtimeNs = stat.mtimeNs;
+  this.ctimeNs = stat.ctimeNs;
+  this.birthtimeNs = birthtimeNs;
+  if ('atime' in BigIntStatsOf.prototype) return;
+  this.atime = new Date(Number(this.atimeMs));
+  this.mtime = new Date(Number(this.mtimeMs));
+  this.ctime = new Date(Number(this.ctimeMs));
+  this.birthtime = new Date(Number(this.birthtimeMs));
+}
 
-  constructor(stat: FsStat & FsTimes, dev: number) {
-    super(typeIn(stat.mode));
-    this.dev = BigInt(dev);
-    this.mode = BigInt(stat.mode);
-    this.nlink = BigInt(stat.nlink);
-    this.uid = BigInt(stat.uid);
-    this.gid = BigInt(stat.gid);
-    this.rdev = BigInt(rdevOf(stat.device));
-    this.blksize = BigInt(stat.blksize);
-    this.ino = BigInt(stat.ino);
-    this.size = BigInt(stat.size);
-    this.blocks = BigInt(stat.blocks);
-    this.atimeNs = stat.atimeNs;
-    this.mtimeNs = stat.mtimeNs;
-    this.ctimeNs = stat.ctimeNs;
-    this.birthtimeNs = stat.birthtimeNs ?? stat.ctimeNs;
-    this.atimeMs = this.atimeNs / NS_PER_MS;
-    this.mtimeMs = this.mtimeNs / NS_PER_MS;
-    this.ctimeMs = this.ctimeNs / NS_PER_MS;
-    this.birthtimeMs = this.birthtimeNs / NS_PER_MS;
-    this.atime = new Date(Number(this.atimeMs));
-    this.mtime = new Date(Number(this.mtimeMs));
-    this.ctime = new Date(Number(this.ctimeMs));
-    this.birthtime = new Date(Number(this.birthtimeMs));
+// Node has this class, but does not name it: one of its objects tells.
+let BigIntStats: (new (stat: FsStat & FsTimes, dev: number) => nodeFs.BigIntStats) | undefined;
+
+function bigIntStats() {
+  if (BigIntStats === undefined) {
+    BigIntStatsOf.prototype = Object.getPrototypeOf(nodeFs.lstatSync('/', { bigint: true })) as object;
+    BigIntStats = BigIntStatsOf as unknown as NonNullable<typeof BigIntStats>;
   }
+  return BigIntStats;
 }
 
 /** What `stat` gives of an inode: with bigints if they were asked for. */
-export function statsOf(
-  mounted: MountedFilesystem,
-  inode: FsInode,
-  dev: number,
-  isBigint = false,
-): Stats | BigIntStats {
-  return isBigint ? new BigIntStats(mounted.stat(inode, { nanoseconds: true }), dev) : new Stats(mounted.stat(inode), dev);
+export function statsOf(mounted: MountedFilesystem, inode: FsInode, dev: number, isBigint: unknown): nodeFs.Stats | nodeFs.BigIntStats {
+  return isBigint ? new (bigIntStats())(mounted.stat(inode, { nanoseconds: true }), dev) : new Stats(mounted.stat(inode), dev);
 }
 
-/** As `fs.Dirent`. */
-export class Dirent extends Typed {
-  readonly name: string | Buffer;
-  readonly parentPath: string;
-  /** As `parentPath`, by its older name. */
-  readonly path: string;
+const NOTHING: FsStat & FsTimes = {
+  ...{ ino: 0, mode: 0, nlink: 0, uid: 0, gid: 0, device: undefined, size: 0, blksize: 0, blocks: 0 },
+  ...{ atimeMs: 0, mtimeMs: 0, ctimeMs: 0, birthtimeMs: 0, atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: 0n },
+};
 
-  constructor(name: string | Buffer, parentPath: string, mode: number) {
-    super(typeIn(mode));
-    this.name = name;
-    this.parentPath = this.path = parentPath;
+/** The Stats of what is not there. */
+export function statsOfNothing(isBigint: boolean): nodeFs.Stats | nodeFs.BigIntStats {
+  return isBigint ? new (bigIntStats())(NOTHING, 0) : new Stats(NOTHING, 0);
+}
+
+const { UV_DIRENT_BLOCK, UV_DIRENT_CHAR, UV_DIRENT_DIR, UV_DIRENT_FIFO, UV_DIRENT_FILE, UV_DIRENT_LINK, UV_DIRENT_SOCKET } =
+  nodeFs.constants as unknown as Record<string, number>;
+const DIRENTS: ReadonlyMap<number, number | undefined> = new Map([
+  [S_IFREG, UV_DIRENT_FILE],
+  [S_IFDIR, UV_DIRENT_DIR],
+  [S_IFLNK, UV_DIRENT_LINK],
+  [S_IFIFO, UV_DIRENT_FIFO],
+  [S_IFSOCK, UV_DIRENT_SOCKET],
+  [S_IFCHR, UV_DIRENT_CHAR],
+  [S_IFBLK, UV_DIRENT_BLOCK],
+]);
+
+const NodeDirent = nodeFs.Dirent as unknown as new (name: string | Buffer, type: number | undefined, path: unknown) => nodeFs.Dirent;
+
+/** An entry of the directory at `path`. */
+export function direntOf(name: string | Buffer, path: unknown, mode: number): nodeFs.Dirent {
+  return new NodeDirent(name, DIRENTS.get(Math.floor(mode / TYPE) * TYPE), path);
+}
+
+/** As `fs.StatFs`. */
+export class StatFs<T extends number | bigint = number> {
+  readonly type: T;
+  readonly bsize: T;
+  /** Since Node 24. */
+  declare readonly frsize?: T;
+  readonly blocks: T;
+  readonly bfree: T;
+  readonly bavail: T;
+  readonly files: T;
+  readonly ffree: T;
+
+  constructor(told: FsStatfs, as: (value: number) => T) {
+    this.type = as(told.type);
+    this.bsize = as(told.blockSize);
+    if (NODE_MAJOR >= 24) this.frsize = this.bsize;
+    this.blocks = as(told.blocks);
+    this.bfree = as(told.freeBlocks);
+    this.bavail = as(told.availableBlocks);
+    this.files = as(told.inodes);
+    this.ffree = as(told.freeInodes);
   }
 }

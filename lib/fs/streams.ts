@@ -1,64 +1,79 @@
-// Owns streams: those of node:fs itself, over calls of the facade.
+// Owns streams: those of node:fs itself, through its `fs` option, over the public functions of the facade.
 
 import * as nodeFs from 'node:fs';
-import { toFlags, toMode, toPath, toPosition } from './arguments.js';
-import { toTransfer, toVector } from './content-calls.js';
-import { attemptAsync } from './failure.js';
-import type { OpenFiles } from './open-files.js';
+import { FileHandle } from './file-handle.js';
 
-type Done<T extends unknown[] = []> = (error: unknown, ...results: T) => void;
+/** The functions that node's streams call; who replaces one in the facade replaces it for them. */
+type Calls = object;
 
-/** What node's streams ask of a filesystem: the forms with a callback of a few calls. */
-export function streamCalls(files: OpenFiles) {
-  const settle = <T>(action: () => Promise<T>, done: (error: unknown, result?: T) => void) => {
-    action().then(
-      (result) => { done(null, result); },
-      (error: unknown) => { done(error); },
+type Done = (error: unknown, ...results: unknown[]) => void;
+
+// A handle's descriptor is closed by the handle.
+function callsOf(handle: FileHandle): Calls {
+  const settle = <T>(promise: Promise<T>, done: Done, results: (value: T) => unknown[]) => {
+    promise.then(
+      (value) => { process.nextTick(done, null, ...results(value)); },
+      (error: unknown) => { process.nextTick(done, error); },
     );
   };
   return {
-    open: (path: unknown, flags: unknown, mode: unknown, done: Done<[fd?: number]>) => {
-      settle(async () => files.open(toPath(path), toFlags(flags), toMode(mode, 0o666)), done);
+    open: () => undefined,
+    read: (_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null, done: Done) => {
+      settle(handle.read(buffer, offset, length, position), done, ({ bytesRead }) => [bytesRead, buffer]);
     },
-    close: (fd: number, done: Done) => {
-      settle(() => files.close(fd), done);
+    write: (_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null, done: Done) => {
+      settle(handle.write(buffer, offset, length, position), done, ({ bytesWritten }) => [bytesWritten, buffer]);
     },
-    read: (fd: number, buffer: unknown, offset: unknown, length: unknown, at: unknown, done: Done<[count?: number, buffer?: unknown]>) => {
-      const { bytes, position } = toTransfer(buffer, offset, length, at);
-      const read = async () => files.get(fd, 'read').read(bytes, position);
-      settle(() => attemptAsync({ syscall: 'read' }, read), (error, count) => { done(error, count, buffer); });
+    writev: (_fd: number, buffers: Uint8Array[], position: number | null, done: Done) => {
+      settle(handle.writev(buffers, position), done, ({ bytesWritten }) => [bytesWritten, buffers]);
     },
-    write: (fd: number, buffer: unknown, offset: unknown, length: unknown, at: unknown, done: Done<[count?: number, buffer?: unknown]>) => {
-      const { bytes, position } = toTransfer(buffer, offset, length, at);
-      const write = async () => files.get(fd, 'write').write(bytes, position);
-      settle(() => attemptAsync({ syscall: 'write' }, write), (error, count) => { done(error, count, buffer); });
-    },
-    writev: (fd: number, buffers: unknown, at: unknown, done: Done<[count?: number, buffers?: unknown]>) => {
-      const [vector, position] = [toVector(buffers), toPosition(at)];
-      const write = async () => files.get(fd, 'write').write(vector, position);
-      settle(() => attemptAsync({ syscall: 'write' }, write), (error, count) => { done(error, count, buffers); });
-    },
-    fsync: (fd: number, done: Done) => {
-      settle(async () => { await Promise.resolve(); files.get(fd, 'fsync').fsync(); }, done);
-    },
+    fsync: (_fd: number, done: Done) => { settle(handle.sync(), done, () => []); },
+    close: (_fd: number, done: Done) => { settle(handle.close(), done, () => []); },
   };
 }
 
-type ReadStreamOptions = Parameters<typeof nodeFs.createReadStream>[1];
-type WriteStreamOptions = Parameters<typeof nodeFs.createWriteStream>[1];
-
-function withCalls<T>(options: T, calls: ReturnType<typeof streamCalls>): T {
-  const given = typeof options === 'string' ? { encoding: options } : (options ?? {});
-  return { ...given, fs: calls } as T;
+interface StreamOptions {
+  readonly fd?: unknown;
+  readonly fs?: object;
 }
 
-/** As `fs.createReadStream` and `fs.createWriteStream`. */
-export function streams(files: OpenFiles) {
-  const calls = streamCalls(files);
-  return {
-    createReadStream: (path: nodeFs.PathLike, options?: ReadStreamOptions) =>
-      nodeFs.createReadStream(path, withCalls(options, calls)),
-    createWriteStream: (path: nodeFs.PathLike, options?: WriteStreamOptions) =>
-      nodeFs.createWriteStream(path, withCalls(options, calls)),
+/** Options with which a stream of node's works on `calls`; a handle's stream ends with it. */
+function withCalls(options: unknown, calls: Calls): { options: unknown; handle?: FileHandle } {
+  // Node takes a function for no options.
+  if (options === undefined || options === null || typeof options === 'function') return { options: { fs: calls } };
+  if (typeof options === 'string') return { options: { encoding: options, fs: calls } };
+  if (typeof options !== 'object') return { options };
+  const { fd, fs } = options as StreamOptions;
+  // Inherited options count.
+  const given = Object.assign(Object.create(options) as object, { fs: fs ?? calls });
+  if (!(fd instanceof FileHandle)) return { options: given };
+  return { options: Object.assign(given, { fd: fd.fd, fs: callsOf(fd) }), handle: fd };
+}
+
+function endWith(stream: nodeFs.ReadStream, handle: FileHandle | undefined): nodeFs.ReadStream {
+  if (handle === undefined) return stream;
+  const end = () => { stream.close(); };
+  handle.once('close', end);
+  stream.once('close', () => { handle.off('close', end); });
+  return stream;
+}
+
+/** A class of streams, as node:fs has it. */
+type StreamClass<T> = new (path: unknown, options?: unknown) => T;
+
+/** The streams and their classes, over what `calls` gives when they are made. */
+export function streams(calls: () => Calls) {
+  const make = <T extends nodeFs.ReadStream | nodeFs.WriteStream>(Base: new (...args: never[]) => T): StreamClass<T> => {
+    // Callable without `new`, as node's own.
+    const Stream = function (this: unknown, path: unknown, options: unknown): object {
+      const { options: given, handle } = withCalls(options, calls());
+      const stream = Reflect.construct(Base, [path, given] as never[], ((new.target as unknown) as typeof Stream | undefined) ?? Stream) as nodeFs.ReadStream;
+      return endWith(stream, handle);
+    };
+    Object.defineProperty(Stream, 'name', { value: Base.name });
+    Object.setPrototypeOf(Stream, Base);
+    Stream.prototype = Object.create(Base.prototype as object, { constructor: { value: Stream, writable: true, configurable: true } }) as unknown;
+    return Stream as unknown as StreamClass<T>;
   };
+  return { ReadStream: make(nodeFs.ReadStream), WriteStream: make(nodeFs.WriteStream) };
 }

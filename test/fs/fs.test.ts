@@ -529,7 +529,14 @@ t.test('what is told of files', (test) => {
   test.equal(ours.existsSync(made), true);
   test.equal(ours.existsSync(5 as never), false);
   mounted.unmount();
-  test.throws(() => ours.readdirSync('/'), DaxError);
+  try {
+    ours.readdirSync('/');
+    test.fail('it was unmounted');
+  } catch (error) {
+    test.ok(error instanceof DaxError && error.hint === 'the filesystem was unmounted', 'the hint is there');
+    test.match(error, { name: 'Error', code: 'EBADF' });
+    test.strictSame(Object.keys(error as object).sort(), ['code', 'errno', 'path', 'syscall'], 'and its own members are those of node\'s');
+  }
   test.end();
 });
 

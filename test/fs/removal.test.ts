@@ -20,9 +20,11 @@ function populate({ node, ours }: Sides): void {
   }
 }
 
-const treeOf = ({ ours }: Sides) => ours.readdirSync('/', { recursive: true }).map(String).sort();
-const theirTree = ({ node }: Sides) =>
-  nodeFs.readdirSync(node, { recursive: true, withFileTypes: true }).map(({ parentPath, name }) => relative(node, join(parentPath, name))).sort();
+// With types, no link is followed.
+const namesBelow = (fs: Pick<typeof nodeFs, 'readdirSync'>, root: string) =>
+  fs.readdirSync(root, { recursive: true, withFileTypes: true }).map(({ parentPath, name }) => relative(root, join(parentPath, name))).sort();
+const treeOf = ({ ours }: Sides) => namesBelow(ours, '/');
+const theirTree = ({ node }: Sides) => namesBelow(nodeFs, node);
 const codeOf = (said: Said) => ('error' in said ? said.error['code'] : 'no error');
 
 const RECURSIVE = { recursive: true };
@@ -125,7 +127,7 @@ t.test('a directory that is open outlives its name', async (test) => {
     const tell = ({ nlink, mode, uid, mtimeMs }: nodeFs.Stats): void => { said.push({ nlink, mode, uid, isLater: mtimeMs > 1_000_000 }); };
     fs.mkdirSync(`${root}/open`);
     const fd = fs.openSync(`${root}/open`, 'r');
-    const handle = await (fs as typeof nodeFs).promises.open(`${root}/open`);
+    const handle = await (fs).promises.open(`${root}/open`);
     fs.rmdirSync(`${root}/open`);
     // Another of the same name is another.
     fs.mkdirSync(`${root}/open`);

@@ -1,0 +1,175 @@
+// Owns the asynchronous calls, as they are before they have a form: names and inodes are dealt with at once, content moves on
+// other threads where that pays. They take arguments that are right.
+
+import { constants } from 'node:fs';
+import { loopTurn } from 'node-dax';
+import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, toPosition, type FsPath } from './arguments.js';
+import { appending, copyFlags, dropCopy, isSame, type FileOptions } from './content-calls.js';
+import { attempt, attemptAsync, checkAborted, fail } from './failure.js';
+import { FileHandle, type HandleSource } from './file-handle.js';
+import type { OpenFiles } from './open-files.js';
+import type { SyncCalls } from './sync-calls.js';
+import { toRead, toVector, toWrite } from './transfer.js';
+import type { Tree } from './tree.js';
+
+const COPY_CHUNK = 1024 * 1024;
+
+/** Calls that wait for nothing but the event loop's turn. */
+const AT_ONCE = [
+  'access',
+  'chmod',
+  'chown',
+  'fchmod',
+  'fchown',
+  'fdatasync',
+  'fstat',
+  'fsync',
+  'futimes',
+  'lchown',
+  'link',
+  'lstat',
+  'lutimes',
+  'mkdir',
+  'mkdtemp',
+  'readdir',
+  'readlink',
+  'realpath',
+  'rename',
+  'rm',
+  'rmdir',
+  'stat',
+  'statfs',
+  'symlink',
+  'unlink',
+  'utimes',
+] as const;
+
+type AtOnce = (typeof AT_ONCE)[number];
+type Promised<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
+
+/** Makes a call of one that is made when the event loop lets it. */
+export function inTurn<A extends unknown[], R>(call: (...args: A) => R): (...args: A) => Promise<R> {
+  return async (...args) => {
+    const turn = loopTurn();
+    if (turn !== undefined) await turn;
+    return call(...args);
+  };
+}
+
+export type AsyncCalls = ReturnType<typeof asyncCalls>;
+
+export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, source: HandleSource) {
+  const atOnce = Object.fromEntries(
+    AT_ONCE.map((name) => [name, inTurn(calls[`${name}Sync`] as (...args: unknown[]) => unknown)]),
+  ) as unknown as { [N in AtOnce]: Promised<SyncCalls[`${N}Sync`]> };
+
+  const openFd = async (path: unknown, flags?: unknown, mode?: unknown): Promise<number> =>
+    files.open(toPath(path), toFlags(flags), toMode(mode, 0o666));
+
+  const open = async (path: unknown, flags?: unknown, mode?: unknown): Promise<FileHandle> => {
+    const fd = await openFd(path, flags, mode);
+    return new FileHandle(fd, files.get(fd, 'open'), source);
+  };
+
+  // A handle or a descriptor stays open.
+  const withHandle = async <T>(file: unknown, flags: unknown, mode: unknown, syscall: string, use: (handle: FileHandle) => Promise<T>) => {
+    if (file instanceof FileHandle) return use(file);
+    if (typeof file === 'number') {
+      const keep = async () => Promise.resolve();
+      return use(new FileHandle(file, files.get(file, syscall), { ...source, close: keep }));
+    }
+    const handle = await open(file, flags, mode);
+    try {
+      return await use(handle);
+    } finally {
+      await handle.close();
+    }
+  };
+
+  const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
+    const { flag, mode, signal } = toOptions<FileOptions>(options);
+    checkAborted(signal);
+    await withHandle(file, flag ?? 'w', mode ?? 0o666, 'write', (handle) => handle.writeFile(data, options));
+  };
+
+  const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> => {
+    const from = await open(path);
+    try {
+      const source = files.get(from.fd, 'read');
+      if (source.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
+      if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, source, dest)) return;
+      await withHandle(dest, flags, source.inode.mode % 0o1000, 'copyfile', async (to) => {
+        try {
+          const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, source.size)));
+          for (let read = await source.read(chunk, null); read > 0; read = await source.read(chunk, null)) {
+            await to.writeFile(chunk.subarray(0, read));
+          }
+          await to.chmod(source.inode.mode % 0o10000);
+        } catch (error) {
+          dropCopy(tree, dest);
+          throw error;
+        }
+      });
+    } finally {
+      await from.close();
+    }
+  };
+
+  return {
+    ...atOnce,
+    nativeRealpath: inTurn(calls.nativeRealpathSync),
+    promisedReaddir: inTurn(calls.promisedReaddirSync),
+    exists: inTurn(calls.existsSync),
+    openFd,
+    open,
+    close: async (fd: number): Promise<void> => files.close(fd),
+    read: async (fd: number, ...args: unknown[]) => {
+      const { transfer, buffer } = toRead(args);
+      const { bytes, position } = transfer;
+      if (bytes.byteLength === 0) return { bytesRead: 0, buffer };
+      const turn = loopTurn(0);
+      if (turn !== undefined) await turn;
+      const bytesRead = await attemptAsync({ syscall: 'read' }, async () => files.get(fd, 'read').read(bytes, position));
+      return { bytesRead, buffer };
+    },
+    write: async (fd: number, ...args: unknown[]) => {
+      const { bytes, position } = toWrite(args);
+      const turn = loopTurn(0);
+      if (turn !== undefined) await turn;
+      const bytesWritten = await attemptAsync({ syscall: 'write' }, async () => files.get(fd, 'write').write(bytes, position));
+      return { bytesWritten, buffer: args[0] };
+    },
+    readv: async (fd: number, buffers: unknown, position?: unknown) => {
+      const vector = toVector(buffers);
+      const read = async () => {
+        const opened = files.get(fd, 'read');
+        return vector.length === 0 ? fail('EINVAL', { syscall: 'read' }) : opened.read(vector, toPosition(position));
+      };
+      return { bytesRead: await attemptAsync({ syscall: 'read' }, read), buffers };
+    },
+    writev: async (fd: number, buffers: unknown, position?: unknown) => {
+      const vector = toVector(buffers);
+      if (vector.length === 0) return { bytesWritten: 0, buffers };
+      const write = async () => files.get(fd, 'write').write(vector, toPosition(position));
+      return { bytesWritten: await attemptAsync({ syscall: 'write' }, write), buffers };
+    },
+    ftruncate: async (fd: number, length?: unknown): Promise<void> => {
+      await attemptAsync({ syscall: 'ftruncate' }, async () => files.get(fd, 'ftruncate').truncate(toLength(length)));
+    },
+    readFile: async (file: unknown, options?: unknown): Promise<string | Buffer> => {
+      const { flag, signal } = toOptions<FileOptions>(options);
+      checkAborted(signal);
+      return withHandle(file, flag ?? 'r', 0o666, 'read', (handle) => handle.readFile(options));
+    },
+    writeFile,
+    appendFile: async (file: unknown, data: unknown, options?: unknown): Promise<void> => writeFile(file, data, appending(options)),
+    truncate: async (path: unknown, length?: unknown): Promise<void> => {
+      await withHandle(path, 'r+', undefined, 'ftruncate', (handle) => handle.truncate(length));
+    },
+    copyFile: async (source: unknown, destination: unknown, mode?: unknown): Promise<void> => {
+      const [path, dest] = [toPath(source), toPath(destination)];
+      const flags = attempt({ syscall: 'copyfile', path, dest }, () => copyFlags(mode));
+      await attemptAsync({ syscall: 'copyfile', path, dest }, () => copy(path, dest, flags));
+    },
+  };
+}

@@ -1,0 +1,152 @@
+// Owns open directories, as `fs.Dir` is one.
+
+import type { Dirent } from 'node:fs';
+import { encodeName, type Encoding } from './arguments.js';
+import type { Entry } from './entries.js';
+import { direntOf, isDirectory } from './stats.js';
+
+type Done<T> = (error: unknown, result?: T) => void;
+
+/** Where the entries come from, which are read when a directory is opened. */
+export interface DirSource {
+  /** Those of the directory at a path. */
+  entries(path: unknown): Iterable<Entry>;
+  inTurn<T>(action: () => T): Promise<T>;
+}
+
+export interface DirOptions {
+  readonly encoding?: Encoding;
+  readonly recursive?: boolean;
+}
+
+function closed(): Error {
+  return Object.assign(new Error('Directory handle was closed'), { code: 'ERR_DIR_CLOSED' });
+}
+
+function concurrent(): Error {
+  const message = 'Cannot do synchronous work on directory handle with concurrent asynchronous operations';
+  return Object.assign(new Error(message), { code: 'ERR_DIR_CONCURRENT_OPERATION' });
+}
+
+
+/** As `fs.Dir`. */
+export class Dir {
+  readonly #path: unknown;
+  readonly #source: DirSource;
+  readonly #options: DirOptions;
+  readonly #left: Iterator<Entry>[];
+  readonly #paths: unknown[];
+  #isClosed = false;
+  // One asynchronous operation after the other.
+  #tail: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+
+  constructor(source: DirSource, path: unknown, options: DirOptions) {
+    if (arguments.length === 0) {
+      throw Object.assign(new TypeError('The "handle" argument must be specified'), { code: 'ERR_MISSING_ARGS' });
+    }
+    this.#source = source;
+    this.#path = path;
+    this.#options = options;
+    this.#left = [source.entries(path)[Symbol.iterator]()];
+    this.#paths = [path];
+  }
+
+  get path(): string {
+    return this.#path as string;
+  }
+
+  read(): Promise<Dirent | null>;
+  read(done: Done<Dirent | null>): void;
+  read(done?: Done<Dirent | null>): Promise<Dirent | null> | undefined {
+    return this.#settle(() => this.#next(), done);
+  }
+
+  readSync(): Dirent | null {
+    this.#check();
+    return this.#next();
+  }
+
+  close(): Promise<void>;
+  close(done: Done<void>): void;
+  close(done?: Done<void>): Promise<void> | undefined {
+    return this.#settle(() => { this.#isClosed = true; }, done);
+  }
+
+  closeSync(): void {
+    this.#check();
+    this.#isClosed = true;
+  }
+
+  async *entries(): AsyncGenerator<Dirent> {
+    try {
+      for (;;) {
+        const entry = await this.read();
+        if (entry === null) return;
+        yield entry;
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Dirent> {
+    return this.entries();
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isClosed) this.closeSync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isClosed) await this.close();
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw closed();
+    if (this.#pending > 0) throw concurrent();
+  }
+
+  // With `recursive`, what is in a directory comes after what is beside it.
+  #next(): Dirent | null {
+    for (let left = this.#left[0]; left !== undefined; left = this.#left[0]) {
+      const { value, done } = left.next() as { value: Entry; done?: boolean };
+      const at = this.#paths[0];
+      if (done !== true) {
+        const entry = direntOf(encodeName(value.name, this.#options.encoding), at, value.mode);
+        if (this.#options.recursive === true && isDirectory(value.mode)) {
+          const path = `${String(at)}/${value.text}`;
+          this.#left.push(this.#source.entries(path)[Symbol.iterator]());
+          this.#paths.push(path);
+        }
+        return entry;
+      }
+      this.#left.shift();
+      this.#paths.shift();
+    }
+    return null;
+  }
+
+  #settle<T>(action: () => T, done: Done<T> | undefined): Promise<T> | undefined {
+    const run = async () => {
+      if (this.#isClosed) throw closed();
+      this.#pending++;
+      const turn = this.#tail.then(() => this.#source.inTurn(action));
+      this.#tail = turn.catch(() => undefined);
+      try {
+        return await turn;
+      } finally {
+        this.#pending--;
+      }
+    };
+    if (done === undefined) return run();
+    // It says what is wrong with what is no function.
+    if (typeof (done as unknown) !== 'function') process.nextTick(done);
+    if (this.#isClosed) throw closed();
+    run().then(
+      (result) => { process.nextTick(done, null, result); },
+      (error: unknown) => { process.nextTick(done, error); },
+    );
+    return undefined;
+  }
+}

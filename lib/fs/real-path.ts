@@ -1,0 +1,60 @@
+// Owns real paths: name by name, each link replaced by what it leads to.
+
+import type { FsPath } from './arguments.js';
+import { attempt } from './failure.js';
+import type { Tree } from './tree.js';
+
+/** The names of a path, without `.` and doubled slashes: one letter is one byte. */
+export function partsOf(path: FsPath): string[] {
+  return Buffer.from(path)
+    .toString('latin1')
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
+}
+
+/** A path from the root without `.`, `..` and doubled slashes, as path.resolve makes it, whatever is there. */
+export function plainPath(tree: Tree, path: FsPath): Buffer {
+  const whole: string[] = [];
+  for (const part of partsOf(path.length === 0 ? tree.absolute('.') : tree.absolute(path))) {
+    if (part === '..') whole.pop();
+    else whole.push(part);
+  }
+  return Buffer.from(`/${whole.join('/')}`, 'latin1');
+}
+
+/** As realpath(3), in one call. */
+export function nativeRealPath(tree: Tree, path: FsPath): Uint8Array {
+  return attempt({ syscall: 'realpath', path }, () => {
+    // The filesystem limits the number of links.
+    tree.resolve(path);
+    return walk(tree, partsOf(tree.absolute(path)), (at) => tree.resolve(at, { follow: false }));
+  });
+}
+
+/** As realpath of node:fs without `native`, which asks for one name after the other: errors tell which. */
+export function realPath(tree: Tree, path: FsPath): Uint8Array {
+  const look = (at: Buffer) => attempt({ syscall: 'lstat', path: at }, () => tree.resolve(at, { follow: false }));
+  const follow = (at: Buffer) => { attempt({ syscall: 'stat', path: at }, () => tree.resolve(at)); };
+  return walk(tree, partsOf(plainPath(tree, path)), look, follow);
+}
+
+function walk(tree: Tree, left: string[], look: (at: Buffer) => ReturnType<Tree['resolve']>, follow?: (at: Buffer) => void): Uint8Array {
+  let real: string[] = [];
+  for (let part = left.shift(); part !== undefined; part = left.shift()) {
+    if (part === '..') {
+      real = real.slice(0, -1);
+      continue;
+    }
+    const at = Buffer.from(`/${[...real, part].join('/')}`, 'latin1');
+    const inode = look(at);
+    if (!inode.isSymlink) {
+      real.push(part);
+      continue;
+    }
+    follow?.(at);
+    const target = tree.readlink(inode);
+    if (target[0] === 0x2f) real = [];
+    left.unshift(...partsOf(target));
+  }
+  return Buffer.from(`/${real.join('/')}`, 'latin1');
+}

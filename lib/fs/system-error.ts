@@ -1,0 +1,28 @@
+// Owns the errors that node:fs makes of what it finds itself, with an `info` of what a system call would have said.
+
+import { constants } from 'node:os';
+import { shown, type Call } from './failure.js';
+
+/** The errors of this kind: their codes, with what they begin with. */
+const WORDS = {
+  ERR_FS_EISDIR: 'Path is a directory',
+  ERR_FS_CP_DIR_TO_NON_DIR: 'Cannot overwrite non-directory with directory',
+  ERR_FS_CP_EEXIST: 'Target already exists',
+  ERR_FS_CP_EINVAL: 'Invalid src or dest',
+  ERR_FS_CP_FIFO_PIPE: 'Cannot copy a FIFO pipe',
+  ERR_FS_CP_NON_DIR_TO_DIR: 'Cannot overwrite directory with non-directory',
+  ERR_FS_CP_SOCKET: 'Cannot copy a socket file',
+  ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY: 'Cannot overwrite symlink in subdirectory of self',
+  ERR_FS_CP_UNKNOWN: 'Cannot copy an unknown file type',
+} as const;
+
+export type SystemErrorCode = keyof typeof WORDS;
+
+/** The error `code` of a call that found `message`, which is errno `reason`; `errno` is its number unless node has another. */
+export function systemError(code: SystemErrorCode, reason: string, message: string, { syscall, path }: Call, errno?: number): Error {
+  const where = path === undefined ? {} : { path: shown(path) };
+  const number = errno ?? (constants.errno as Readonly<Record<string, number>>)[reason];
+  const words = `${WORDS[code]}: ${syscall} returned ${reason} (${message})${path === undefined ? '' : ` ${shown(path)}`}`;
+  const error = Object.assign(new Error(words), { code, info: { code: reason, message, ...where, syscall, errno: number }, errno: number, syscall, ...where });
+  return Object.defineProperty(error, 'name', { value: 'SystemError', writable: true, configurable: true });
+}
