@@ -42,7 +42,7 @@ function standIn(name: string, value: unknown): unknown {
 /** Where a mode is. */
 const MODES: Readonly<Record<string, number>> = { chmod: 1, fchmod: 1, mkdir: 1, open: 2 };
 
-// Node takes modes of 32 bits and -0, and some of its releases end the process for them.
+// Such a mode is right for certain, and needs no judge.
 function withoutLastBit(mode: unknown): unknown {
   const number = typeof mode === 'string' && /^[0-7]+$/.test(mode) ? parseInt(mode, 8) : mode;
   return typeof number === 'number' && number >= 2 ** 31 && number < 2 ** 32 ? 0 : mode;
@@ -70,7 +70,7 @@ function rethrow(error: unknown): void {
   if (typeof errno !== 'number' && code !== 'ERR_ACCESS_DENIED' && !(error instanceof DaxError)) throw error;
 }
 
-// What has no name: some functions of Node 20 that take a descriptor alone end the process when they are to name it.
+// What is no number, and has no name that a message could tell, is judged by a function that takes more than a descriptor.
 function checkNamed(name: string, [value]: readonly unknown[]): void {
   const isNamed = typeof value === 'object' && value !== null ? 'constructor' in value : typeof value !== 'symbol';
   if (!isNamed && /^(?:f|close)/.test(name)) nodeFs.readSync(value as number, Buffer.alloc(1));
