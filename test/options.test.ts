@@ -1,6 +1,6 @@
 // Every object of options refuses what it does not know, before anything happens, and names what is meant.
 
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import {
   blockDevice,
@@ -22,7 +22,9 @@ import {
 } from 'node-dax';
 import { axonram, brd, dcssblk, linear, striped } from 'node-dax/drivers';
 import { check, mkfs, mkfsSync, mount, S_IFIFO } from 'node-dax/ext2';
+import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
+import { openLog } from 'node-dax/log';
 import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, RecordingDevice } from 'node-dax/testkit';
 import { bench } from '../lib/bench/index.js';
 import { DEFAULTS } from '../lib/bench/job.js';
@@ -49,6 +51,13 @@ t.test('names that nobody knows', async (test) => {
   const file = new DaxFile(inode, operations);
   const driver = linear([device]);
   const recording = new RecordingDevice(SIZE);
+  const shared = new MemoryDevice(new Uint8Array(32 * SIZE));
+  const systemUuidFile = scratchPath(test);
+  writeFileSync(systemUuidFile, '00010203-0405-0607-0809-0a0b0c0d0e0f\n');
+  mkfsFamfs(shared, { systemUuidFile });
+  const famfs = mountFamfs(shared, { systemUuidFile });
+  famfs.create('/f', 4096);
+  const log = openLog(new MemoryDevice(new Uint8Array(4 * SIZE)), { create: true });
   const job = { ...DEFAULTS, rw: 'read', bs: 4096, size: SIZE } as const;
   const jobs = (...all: object[]) => bench({} as never, { jobs: all, rounds: 1 } as never);
   const odd: [of: string, meant: string, action: (options: object) => unknown, misspelt: string][] = [
@@ -63,6 +72,7 @@ t.test('names that nobody knows', async (test) => {
     ['DaxDevice.writeSync', 'flush', (options) => device.writeSync(buffer, 0, options), 'Flush'],
     ['DaxDevice.writevSync', 'flush', (options) => device.writevSync([buffer], 0, options), 'flsh'],
     ['DaxDevice.zeroSync', 'flush', (options) => device.zeroSync(0, 8, options), 'flushed'],
+    ['DaxDevice.storeU64', 'flush', (options) => { device.storeU64(0, 0, options); }, 'fulsh'],
     ['DaxDevice.read', 'signal', (options) => device.read(buffer, 0, options), 'signals'],
     ['DaxDevice.write', 'signal', (options) => device.write(buffer, 0, options), 'sginal'],
     ['DaxDevice.readv', 'signal', (options) => device.readv([buffer], 0, options), 'Signal'],
@@ -105,6 +115,18 @@ t.test('names that nobody knows', async (test) => {
     ['Ext2.setattr', 'mtimeMs', (options) => { ext2.setattr(root, options); }, 'mtimems'],
     ['Ext2.open', 'append', (options) => ext2.open(ext2.lookup(root, 'file') ?? ext2.create(root, 'file'), options), 'apend'],
     ['createFs', 'umask', (options) => createFs(ext2, options), 'unmask'],
+    ['mkfsFamfs', 'logLength', (options) => { mkfsFamfs(shared, options); }, 'loglength'],
+    ['mountFamfs', 'readOnly', (options) => mountFamfs(shared, options), 'readonly'],
+    ['Famfs.resolve', 'follow', (options) => famfs.resolve('/', options), 'folow'],
+    ['Famfs.stat', 'nanoseconds', (options) => famfs.stat('/', options as never), 'nanosecond'],
+    ['Famfs.open', 'append', (options) => famfs.open('/f', options), 'apend'],
+    ['Famfs.follow', 'everyMs', (options) => famfs.follow(undefined, options).next(), 'everyms'],
+    ['Famfs.create', 'stripes', (options) => famfs.create('/a', 4096, options), 'stripe'],
+    ['Famfs.mkdir', 'mode', (options) => famfs.mkdir('/a', options), 'mod'],
+    ['openLog', 'create', (options) => openLog(path, options), 'creat'],
+    ['Log.records', 'copy', (options) => log.records(undefined, options).next(), 'copyy'],
+    ['Log.entries', 'onLoss', (options) => log.entries(undefined, options).next(), 'onloss'],
+    ['Log.follow', 'from', (options) => log.follow(undefined, options).next(), 'form'],
     ['axonram', 'size', (options) => axonram(device, options), 'siez'],
     ['brd', 'memory', (options) => brd({ size: SIZE, ...options }), 'memroy'],
     ['dcssblk', 'saved', (options) => dcssblk([{ path, access: 'shared', ...options }]), 'save'],
@@ -135,6 +157,8 @@ t.test('names that nobody knows', async (test) => {
   }
   test.strictSame([...ext2.readdir(root)].map(({ name }) => name).sort(), ['.', '..', 'file', 'lost+found'], 'nothing was made');
   test.strictSame(takers().filter((by) => !odd.some(([of]) => of === by)), [], 'who takes options has a row above');
+  log.close();
+  famfs.unmount();
   ext2.unmount();
 });
 

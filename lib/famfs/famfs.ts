@@ -187,6 +187,7 @@ export class Famfs {
   stat(path: Name, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
   stat(path: Name): FamfsStat;
   stat(of: FamfsInode | Name, options?: { readonly nanoseconds: true }): FamfsStat {
+    if (options !== undefined) checkOptions(options, { nanoseconds: true });
     const inode = this.#at(of, 'stat');
     const { ino, mode, uid, gid, size, entry, directories } = inode;
     const taken = entry?.extents.reduce((sum, { length }) => sum + length, 0) ?? 0;
