@@ -96,7 +96,9 @@ export function flagsOf(word: string): number | undefined {
 /** The flags of open(2) in a number or a word. */
 export function toFlags(value: unknown, usual: string | number = 'r'): number {
   const flags = value ?? usual;
-  return typeof flags === 'number' ? flags : (flagsOf(flags as string) ?? O_RDONLY);
+  // The kernel takes them for 32 bits without a sign.
+  if (typeof flags === 'number') return flags < 0 ? flags + 2 ** 32 : flags;
+  return flagsOf(flags as string) ?? O_RDONLY;
 }
 
 /** Whether flags of open(2) have one that is a single bit. */
@@ -120,7 +122,8 @@ export function toEncoding(options: unknown): Encoding {
 /** A name or target in an encoding, UTF-8 by default. */
 export function encodeName(bytes: Uint8Array, encoding: Encoding): string | Buffer {
   const buffer = Buffer.from(bytes);
-  return encoding === 'buffer' ? buffer : buffer.toString(encoding ?? 'utf8');
+  if (encoding === 'buffer') return buffer;
+  return encoding ? buffer.toString(encoding) : buffer.toString();
 }
 
 /** Content: bytes, or text where an encoding was asked for. */
@@ -142,7 +145,7 @@ const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
  * a negative number is now.
  */
 export function toTime(value: unknown): bigint {
-  if (types.isDate(value)) return BigInt(value.getTime()) * NS_PER_MS;
+  if (types.isDate(value) && !Number.isNaN(value.getTime())) return BigInt(value.getTime()) * NS_PER_MS;
   const seconds = Number(value);
   if (!Number.isFinite(seconds) || (seconds < 0 && typeof value === 'number')) return BigInt(Date.now()) * NS_PER_MS;
   const [, sign, whole, part = ''] = DECIMAL.exec(String(value).trim()) ?? [];

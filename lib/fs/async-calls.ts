@@ -3,13 +3,13 @@
 
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
-import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, toPosition, type FsPath } from './arguments.js';
+import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from './arguments.js';
 import { appending, copyFlags, dropCopy, isSame, type FileOptions } from './content-calls.js';
 import { attempt, attemptAsync, checkAborted, fail } from './failure.js';
 import { FileHandle, type HandleSource } from './file-handle.js';
 import type { OpenFiles } from './open-files.js';
 import type { SyncCalls } from './sync-calls.js';
-import { toRead, toVector, toWrite } from './transfer.js';
+import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
 import type { Tree } from './tree.js';
 
 const COPY_CHUNK = 1024 * 1024;
@@ -143,14 +143,14 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       const vector = toVector(buffers);
       const read = async () => {
         const opened = files.get(fd, 'read');
-        return vector.length === 0 ? fail('EINVAL', { syscall: 'read' }) : opened.read(vector, toPosition(position));
+        return vector.length === 0 ? fail('EINVAL', { syscall: 'read' }) : opened.read(vector, toVectorPosition(position));
       };
       return { bytesRead: await attemptAsync({ syscall: 'read' }, read), buffers };
     },
     writev: async (fd: number, buffers: unknown, position?: unknown) => {
       const vector = toVector(buffers);
       if (vector.length === 0) return { bytesWritten: 0, buffers };
-      const write = async () => files.get(fd, 'write').write(vector, toPosition(position));
+      const write = async () => files.get(fd, 'write').write(vector, toVectorPosition(position));
       return { bytesWritten: await attemptAsync({ syscall: 'write' }, write), buffers };
     },
     ftruncate: async (fd: number, length?: unknown): Promise<void> => {

@@ -12,12 +12,11 @@ import {
   toMode,
   toOptions,
   toPath,
-  toPosition,
   type FsPath,
 } from './arguments.js';
 import { attempt, fail } from './failure.js';
 import type { OpenFile, OpenFiles } from './open-files.js';
-import { toRead, toVector, toWrite } from './transfer.js';
+import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
 import type { Tree } from './tree.js';
 
 export interface FileOptions {
@@ -90,7 +89,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
   };
 
   const moveEach = (buffers: Uint8Array[], position: unknown, move: (buffer: Uint8Array, at: number | null) => number) => {
-    const start = toPosition(position);
+    const start = toVectorPosition(position);
     let moved = 0;
     for (const buffer of buffers) {
       const count = move(buffer, start === null ? null : start + moved);
@@ -113,7 +112,8 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     openSync,
     closeSync,
     readSync: (fd: number, ...args: readonly unknown[]): number => {
-      const { bytes, position } = toRead(args).transfer;
+      // This form alone takes null for options.
+      const { bytes, position } = toRead(args[1] === null ? [args[0]] : args).transfer;
       // Node asks nobody then.
       if (bytes.byteLength === 0) return 0;
       return attempt({ syscall: 'read' }, () => files.get(fd, 'read').readSync(bytes, position));

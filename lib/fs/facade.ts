@@ -139,7 +139,7 @@ function transferForms({ read, write, readv, writev }: AsyncCalls): Record<strin
   const writes = { write, writev };
   const toResults = (value: object) => Object.values(value) as unknown[];
   const form = (name: string, call: Call) =>
-    promisified(callbackForm(name, call, toResults), async (...args: unknown[]): Promise<unknown> => {
+    promisified(callbackForm(name, call, toResults, ([, memory]) => [0, memory]), async (...args: unknown[]): Promise<unknown> => {
       const { given } = apart(name, [...args, () => undefined]);
       return await (call as Any)(...given);
     });

@@ -20,11 +20,14 @@ export function syncForm(name: string, call: Call): Any {
   });
 }
 
-/** The form with a callback, for which `results` makes of the value what comes after the error. */
-export function callbackForm(name: string, call: Call, results: (value: never) => unknown[] = usual): Any {
+/**
+ * The form with a callback, for which `results` makes of the value what comes after the error, and `failed` of the arguments
+ * what comes after one.
+ */
+export function callbackForm(name: string, call: Call, results: (value: never) => unknown[] = usual, failed: (given: unknown[]) => unknown[] = none): Any {
   return named(name, (...args) => {
     const { given, done } = apart(name, args);
-    settle((call as Any)(...given) as Promise<unknown>, done, results);
+    settle((call as Any)(...given) as Promise<unknown>, done, results, failed(given));
   });
 }
 
@@ -32,21 +35,27 @@ export function callbackForm(name: string, call: Call, results: (value: never) =
 export function apart(name: string, args: readonly unknown[]): { given: unknown[]; done: Done } {
   const index = args.findIndex((arg, at) => at > 0 && typeof arg === 'function');
   const given = index < 0 ? [...args] : args.slice(0, index);
-  if (index < 0 || index !== args.length - 1 || !isPlain(name, given)) judgeCallback(name, args);
+  // A length without a position has no place in it.
+  const isShort = name === 'read' && given.length === 4;
+  if (index < 0 || index !== args.length - 1 || isShort || !isPlain(name, given)) judgeCallback(name, args);
   // `close` alone needs none.
   return { given, done: index < 0 ? rethrow : (args[index] as Done) };
 }
 
 // A callback is called outside of promises: what it throws is nobody's rejection.
-export function settle(promise: Promise<unknown>, done: Done, results: (value: never) => unknown[] = usual): void {
+export function settle(promise: Promise<unknown>, done: Done, results: (value: never) => unknown[] = usual, failed: unknown[] = []): void {
   promise.then(
     (value) => { process.nextTick(done, null, ...results(value as never)); },
-    (error: unknown) => { process.nextTick(done, error); },
+    (error: unknown) => { process.nextTick(done, error, ...failed); },
   );
 }
 
 function usual(value: unknown): unknown[] {
   return value === undefined ? [] : [value];
+}
+
+function none(): unknown[] {
+  return [];
 }
 
 function rethrow(error: unknown): void {

@@ -103,7 +103,7 @@ function bigIntStats() {
 }
 
 /** What `stat` gives of an inode: with bigints if they were asked for. */
-export function statsOf(mounted: MountedFilesystem, inode: FsInode, dev: number, isBigint: unknown): nodeFs.Stats | nodeFs.BigIntStats {
+export function statsOf(mounted: MountedFilesystem, inode: FsInode, dev: number, isBigint: boolean): nodeFs.Stats | nodeFs.BigIntStats {
   return isBigint ? new (bigIntStats())(mounted.stat(inode, { nanoseconds: true }), dev) : new Stats(mounted.stat(inode), dev);
 }
 
@@ -138,15 +138,16 @@ export function direntOf(name: string | Buffer, path: unknown, mode: number): no
 
 /** As `fs.StatFs`. */
 export class StatFs<T extends number | bigint = number> {
-  readonly type: T;
-  readonly bsize: T;
+  // Made in the order of Node's.
+  declare readonly type: T;
+  declare readonly bsize: T;
   /** Since Node 24. */
   declare readonly frsize?: T;
-  readonly blocks: T;
-  readonly bfree: T;
-  readonly bavail: T;
-  readonly files: T;
-  readonly ffree: T;
+  declare readonly blocks: T;
+  declare readonly bfree: T;
+  declare readonly bavail: T;
+  declare readonly files: T;
+  declare readonly ffree: T;
 
   constructor(told: FsStatfs, as: (value: number) => T) {
     this.type = as(told.type);

@@ -52,6 +52,11 @@ export function toWrite([data, second, third, fourth]: readonly unknown[]): Tran
   return typeof second === 'object' ? byParams(data, (second ?? {})) : part(data, second, third, typeof fourth === 'number' ? fourth : null);
 }
 
+/** A position of buffers that follow one another, which a bigint is not. */
+export function toVectorPosition(position: unknown): number | null {
+  return typeof position === 'number' ? toPosition(position) : null;
+}
+
 /** Buffers that follow one another. */
 export function toVector(buffers: unknown): Uint8Array[] {
   return (buffers as readonly View[]).map((buffer) => toBytes(buffer));
