@@ -101,7 +101,8 @@ export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- node:fs has it
     lchmod: nodeFs.promises.lchmod,
     watch: async function* (path: unknown, options?: unknown) {
-      await judgeWatch(path, options);
+      // What is plainly right is watched from now on.
+      if (!isPlain('watch', [path, options])) await judgeWatch(path, options);
       yield* watching(tree, path, options);
     },
     glob: async function* (pattern: string, options?: unknown) {

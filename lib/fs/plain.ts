@@ -94,6 +94,10 @@ const SHAPES: Readonly<Record<string, readonly Plain[] | ((args: readonly unknow
   truncate: [isPath, maybe(isLength)],
   unlink: [isPath],
   utimes: [isPath, isTime, isTime],
+  watch: [
+    isPath,
+    encoded({ persistent: isBoolean, recursive: isBoolean, maxQueue: isInteger(1, 2 ** 31 - 1), overflow: (value) => value === 'ignore' || value === 'throw' }),
+  ],
   write: (args) => isTransfer(args, args.length) || isText(args),
   writeFile: [isFile, isData, WRITE_FILE],
   writev: [isFd, isVector, maybe(isLength)],

@@ -14,7 +14,8 @@ const PRELOAD = `process.on('exit', () => process.stderr.write('LOADED ' + JSON.
 
 function loadedBy(folder: string, ...args: string[]): string[] {
   const preload = join(folder, 'preload.cjs');
-  const { stderr } = spawnSync(process.execPath, ['--require', preload, MAIN, ...args], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+  // A test runner puts its own modules into the children of a test, by NODE_OPTIONS.
+  const { stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', process.execPath, '--require', preload, MAIN, ...args], { encoding: 'utf8' });
   return JSON.parse(stderr.slice(stderr.indexOf('LOADED ') + 7)) as string[];
 }
 
