@@ -10,6 +10,11 @@ import { scratchPath } from '../helpers/devices.js';
 import { contentOf } from '../helpers/log-crash.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
+t.setTimeout(3_600_000);
+
+// How often a writer is killed.
+const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 100 : 3));
+
 const SIZE = 256 * 1024;
 const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');
 const CHILD = { TAP: '', NODE_OPTIONS: '' };
@@ -50,7 +55,7 @@ const FOLLOWER = `
 
 t.test('readers in threads and processes never see half a record', async (test) => {
   const path = freshLog(test);
-  const end = THOROUGH ? 2_000_000 : 5_000;
+  const end = THOROUGH ? 100_000 : 5_000;
   const inThread = `${FOLLOWER}
     const { workerData, parentPort } = require('node:worker_threads');
     followTo(workerData.path, workerData.end, () => parentPort.postMessage('started')).then((found) => parentPort.postMessage(found));`;
@@ -98,7 +103,7 @@ t.test('a writer that is killed has left every record that it acknowledged, whil
       }
     }
   })();
-  for (let round = 0; round < (THOROUGH ? 1000 : 3); round++) {
+  for (let round = 0; round < KILLS; round++) {
     const writer = spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...CHILD } });
     const said: Buffer[] = [];
     writer.stdout.on('data', (chunk: Buffer) => said.push(chunk));
