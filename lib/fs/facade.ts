@@ -241,7 +241,10 @@ function globCalls(tree: Tree): Names {
 function blobCalls(calls: SyncCalls): Names {
   const openAsBlobSync = (path: unknown, options?: unknown): Blob => {
     judgeBlob(path, options);
-    if (!calls.existsSync(path)) judgeBlob(path, options, true);
+    if (!calls.existsSync(path)) {
+      judgeBlob(path, options, true);
+      calls.statSync(path);
+    }
     const { type = '' } = toOptions<{ type: string }>(options);
     return new Blob([calls.readFileSync(path)], { type });
   };

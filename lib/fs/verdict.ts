@@ -166,7 +166,9 @@ export function judgeBlob(path: unknown, options: unknown, isMissing = false): v
     void nodeFs.openAsBlob(standIn('openAsBlob', path) as string, options as object);
   } catch (error) {
     const { code, errno, message } = error as NodeJS.ErrnoException;
-    const isOfFile = typeof errno === 'number' || (code === 'ERR_INVALID_ARG_VALUE' && message === 'Unable to open file as blob');
+    // Of a path that the kernel refused, where this Node asks it.
+    if (typeof errno === 'number') return;
+    const isOfFile = code === 'ERR_INVALID_ARG_VALUE' && message === 'Unable to open file as blob';
     if (isMissing || !isOfFile) throw error;
   }
 }

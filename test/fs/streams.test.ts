@@ -149,6 +149,17 @@ t.test('a directory is read entry by entry, by each of its forms', async (test) 
   test.strictSame(told[1], told[0]);
 });
 
+t.test('a blob has what the file has, and says what node:fs says where there is none', async (test) => {
+  const sides = bothSides(test, (fs, root) => { fs.writeFileSync(join(root, 'file'), 'content'); });
+  const told = await Promise.all(sides.map(async ([fs, root]) => {
+    const blob = await fs.openAsBlob(join(root, 'file'), { type: 'text/plain' });
+    const open = async (path: string, options?: object): Promise<unknown> => fs.openAsBlob(path, options);
+    const refused = async (path: string, options?: object) => open(path, options).catch((error: unknown) => String(error).replace(root, ''));
+    return [await blob.text(), blob.type, blob.size, await refused(join(root, 'none')), await refused(join(root, 'file'), { type: 5 })];
+  }));
+  test.strictSame(told[1], told[0]);
+});
+
 t.test('watchers tell of changes that are made through the mount', async (test) => {
   const fs = made(test);
   fs.mkdirSync('/watched');

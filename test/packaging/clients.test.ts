@@ -9,7 +9,7 @@ import t from 'tap';
 import { openScratch } from 'node-dax';
 import { mkfsSync, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
-import { ALL, temporaryFolder, testWith } from './consumer.js';
+import { ALL, ROOT, run, temporaryFolder, testWith } from './consumer.js';
 
 type Fs = typeof nodeFs;
 type Any = (...args: unknown[]) => unknown;
@@ -105,9 +105,30 @@ function populate(fs: Fs, dir: string): void {
   fs.writeFileSync(join(dir, 'source/deep/third.txt'), 'third');
 }
 
+// The examples of docs/fs.md that need programs of the registry, in a project that has them.
+function examples(): [code: string, output: string][] {
+  const text = nodeFs.readFileSync(join(ROOT, 'docs', 'fs.md'), 'utf8');
+  return [...text.matchAll(/```mjs\n(.*?)```\n\n```text\n(.*?)```/gs)].map(([, code = '', output = '']) => [code, output]);
+}
+
 if (ALL) {
   testWith(t, 'programs that take an fs', 'clients-1', PACKAGES, (t, modules) => {
     t.setTimeout(600_000);
+    void t.test('the examples of the documents', (t) => {
+      const project = temporaryFolder(t, 'examples');
+      const links = join(project, 'node_modules');
+      nodeFs.mkdirSync(links);
+      nodeFs.symlinkSync(ROOT, join(links, 'node-dax'));
+      for (const name of ['fast-glob', 'isomorphic-git']) nodeFs.symlinkSync(join(modules, name), join(links, name));
+      const found = examples();
+      t.ok(found.length > 0);
+      for (const [code, output] of found) {
+        nodeFs.writeFileSync(join(project, 'example.mjs'), code);
+        t.strictSame(run(process.execPath, ['example.mjs'], { cwd: project }), { status: 0, stdout: output, stderr: '' });
+      }
+      for (const name of nodeFs.readdirSync('/dev/shm')) if (name.startsWith('example')) nodeFs.rmSync(join('/dev/shm', name));
+      t.end();
+    });
     const load = createRequire(join(modules, 'any.js'));
     for (const [name, work] of Object.entries(clients(load))) {
       void t.test(name, async (t) => {
