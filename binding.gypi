@@ -82,6 +82,12 @@
           "sources": ["test/native/run_map_test.cc"],
           "include_dirs": ["native"]
         },
+        {
+          "target_name": "checksum_test",
+          "type": "executable",
+          "sources": ["test/native/checksum_test.cc", "native/checksum/crc32c.cc"],
+          "include_dirs": ["native"]
+        },
         {"target_name": "poison", "sources": ["test/native/poison.c"], "defines": ["NAPI_VERSION=8"]}
       ]
     }],
