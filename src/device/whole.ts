@@ -7,6 +7,8 @@ import { toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
 import { toBytes, type Bytes } from '../units.js';
 
+const WRITING = { ...FLUSHING, ...ABORTABLE };
+
 type View = NodeJS.ArrayBufferView;
 
 /** Something that is read by position: a device, a partition, a file. */
@@ -64,7 +66,7 @@ export function writeAllSync(to: ByteSink, source: View, pos: Bytes, options?: F
 
 /** Writes as `writeAllSync` does. An `AbortError` tells the sum of the bytes written. */
 export async function writeAll(to: ByteSink, source: View, pos: Bytes, options?: FlushOption & Abortable): Promise<void> {
-  checkOptions(options, { ...FLUSHING, ...ABORTABLE });
+  checkOptions(options, WRITING);
   const bytes = toUint8Array(source, 'source');
   const start = toBytes(pos, 'pos');
   await each(bytes, async (rest, moved) => {
