@@ -55,40 +55,28 @@ export const logAppendMany: Driver = {
   },
 };
 
-function filledLog({ path, blockSize }: Job): Log {
-  const log = openLog(path, { create: true, force: true });
-  for (let i = 0; i < RECORDS; i++) log.append(filledBuffer(blockSize));
-  return log;
+// Going through a log of `RECORDS` records by `walk`, which returns the bytes that it has met.
+function walked(done: string, walk: (log: Log) => number): Driver {
+  return {
+    done,
+    environment: CACHE_LINE,
+    leavesGarbage: true,
+    open({ path, blockSize }) {
+      const log = openLog(path, { create: true, force: true });
+      for (let i = 0; i < RECORDS; i++) log.append(filledBuffer(blockSize));
+      return { run: () => walk(log) };
+    },
+  };
 }
 
-export const logEntries: Driver = {
-  done: 'position, sequence and length of every record were given',
-  environment: CACHE_LINE,
-  leavesGarbage: true,
-  open(job) {
-    const log = filledLog(job);
-    return {
-      run: () => {
-        let bytes = 0;
-        for (const { length } of log.entries()) bytes += length;
-        return bytes;
-      },
-    };
-  },
-};
+export const logEntries = walked('position, sequence and length of every record were given', (log) => {
+  let bytes = 0;
+  for (const { length } of log.entries()) bytes += length;
+  return bytes;
+});
 
-export const logRecords: Driver = {
-  done: 'every record was given as a view, its checksum compared',
-  environment: CACHE_LINE,
-  leavesGarbage: true,
-  open(job) {
-    const log = filledLog(job);
-    return {
-      run: () => {
-        let bytes = 0;
-        for (const record of log.records()) bytes += record.bytes.length;
-        return bytes;
-      },
-    };
-  },
-};
+export const logRecords = walked('every record was given as a view, its checksum compared', (log) => {
+  let bytes = 0;
+  for (const record of log.records()) bytes += record.bytes.length;
+  return bytes;
+});
