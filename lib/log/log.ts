@@ -66,7 +66,7 @@ export class Log {
   readonly #writer: Writer | undefined;
   #end: (() => void) | undefined;
   // Who follows in this isolate, and waits.
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   /** @internal Use `openLog`. */
   constructor(device: BlockDevice, superblock: Superblock, ring: Ring, writer: Writer | undefined, end: () => void) {
@@ -101,14 +101,14 @@ export class Log {
    */
   append(record: NodeJS.ArrayBufferView): number {
     const position = this.#appending().append(record);
-    if (this.#waiting.length > 0) this.#wake();
+    this.#wake();
     return position;
   }
 
   /** Appends one record of several parts, one after the other, as `append` does. */
   appendv(parts: readonly NodeJS.ArrayBufferView[]): number {
     const position = this.#appending().appendv(toArray(parts));
-    if (this.#waiting.length > 0) this.#wake();
+    this.#wake();
     return position;
   }
 
@@ -118,7 +118,7 @@ export class Log {
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
     const positions = this.#appending().appendMany(toArray(records));
-    if (this.#waiting.length > 0) this.#wake();
+    this.#wake();
     return positions;
   }
 
@@ -256,19 +256,19 @@ export class Log {
       const wake = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', wake);
+        this.#waiting.delete(wake);
         resolve();
       };
-      const timer = setTimeout(() => {
-        this.#waiting = this.#waiting.filter((other) => other !== wake);
-        wake();
-      }, milliseconds);
+      const timer = setTimeout(wake, milliseconds);
       signal?.addEventListener('abort', wake);
-      this.#waiting.push(wake);
+      this.#waiting.add(wake);
     });
   }
 
   #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+    // Every append comes here, and mostly nobody waits.
+    if (this.#waiting.size === 0) return;
+    for (const wake of this.#waiting) wake();
   }
 
   #usable(syscall: string): void {
