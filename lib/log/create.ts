@@ -5,14 +5,12 @@ import { contentOf, PAGE_SIZE, readFullSync, SIGNATURE_LENGTH, type BlockDevice 
 import { fail } from './error.js';
 import {
   CHECKPOINT_POS,
-  CHECKPOINT_SIZE,
   encodeCheckpoint,
   encodeSuperblock,
   MAGIC,
   MIN_SIZE,
   RING_POS,
   seedOf,
-  SUPERBLOCK_SIZE,
   UNIT,
 } from './format.js';
 
@@ -46,20 +44,13 @@ export function checkEmpty(device: BlockDevice): void {
 export function create(device: BlockDevice): void {
   const size = device.size - (device.size % PAGE_SIZE);
   if (size < MIN_SIZE) fail('ENOSPC', 'openLog', `a log takes at least ${MIN_SIZE} bytes, and there are ${device.size}`);
-  device.zeroSync(0, 8);
+  device.zeroSync(0, MAGIC.length);
   const tail = Math.max(SIGNATURE_LENGTH, device.size - TAIL);
-  if (tail < device.size) device.zeroSync(tail, device.size - tail, { flush: true });
+  if (tail < device.size) device.zeroSync(tail, device.size - tail);
   device.zeroSync(0, Math.max(RING_POS, Math.min(SIGNATURE_LENGTH, device.size)));
   const id = randomBytes(16);
-  device.writeSync(encodeCheckpoint({ position: 0, sequence: 1 }, seedOf(id)).subarray(0, CHECKPOINT_SIZE), CHECKPOINT_POS[0]);
+  device.writeSync(encodeCheckpoint({ position: 0, sequence: 1 }, seedOf(id)), CHECKPOINT_POS[0]);
   const superblock = encodeSuperblock({ id, size, capacity: (size - RING_POS) / UNIT });
   device.writeSync(superblock.subarray(MAGIC.length), MAGIC.length);
   device.writeSync(superblock.subarray(0, MAGIC.length), 0);
-}
-
-/** The bytes of the superblock. */
-export function readSuperblock(device: BlockDevice): Uint8Array {
-  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
-  if (device.size >= MIN_SIZE) readFullSync(device, bytes, 0);
-  return bytes;
 }

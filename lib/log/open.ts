@@ -1,9 +1,9 @@
 // Owns openLog: its options, its refusals, and the lock.
 
-import { argumentError, checkOptions, contentOf, lockDevice, openSync, type BlockDevice, type Bytes, type DeviceLock, type OptionNames } from 'node-dax';
-import { checkEmpty, create, readSuperblock } from './create.js';
+import { argumentError, checkOptions, contentOf, lockDevice, openSync, readFullSync, type BlockDevice, type Bytes, type DeviceLock, type OptionNames } from 'node-dax';
+import { checkEmpty, create } from './create.js';
 import { damaged, fail } from './error.js';
-import { decodeSuperblock, RING_POS, seedOf, UNIT, VERSION, type Superblock } from './format.js';
+import { decodeSuperblock, MIN_SIZE, RING_POS, seedOf, SUPERBLOCK_SIZE, UNIT, VERSION, type Superblock } from './format.js';
 import { Log } from './log.js';
 import { LogMemory } from './memory.js';
 import { recover } from './recover.js';
@@ -66,7 +66,7 @@ function openOn(device: BlockDevice, options: OpenLogOptions, close: () => void)
   const { create: make = false, force = false, readOnly = false } = options;
   const lock: DeviceLock | undefined = readOnly ? undefined : lockDevice(device, 'exclusive');
   try {
-    if (make && (force || decodeSuperblock(readSuperblock(device)) === 'none')) {
+    if (make && (force || readSuperblock(device) === 'none')) {
       if (!force) checkEmpty(device);
       create(device);
     }
@@ -83,8 +83,15 @@ function openOn(device: BlockDevice, options: OpenLogOptions, close: () => void)
   }
 }
 
+function readSuperblock(device: BlockDevice): ReturnType<typeof decodeSuperblock> {
+  if (device.size < MIN_SIZE) return 'none';
+  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+  readFullSync(device, bytes, 0);
+  return decodeSuperblock(bytes);
+}
+
 function superblockOf(device: BlockDevice): Superblock {
-  const found = decodeSuperblock(readSuperblock(device));
+  const found = readSuperblock(device);
   if (found === 'none') {
     const { signature } = contentOf(device);
     const what = signature === undefined ? 'there is no log: create: true makes one' : `there is no log, but ${signature}`;
