@@ -12,25 +12,21 @@ interface Found {
   readonly slot: number;
 }
 
-function checkpointsOf(device: BlockDevice, ring: Ring): (Checkpoint | undefined)[] {
-  return CHECKPOINT_POS.map((pos) => {
+/** The newest checkpoint. Throws `EUCLEAN` where none is whole. */
+export function newestCheckpoint(device: BlockDevice, ring: Ring): Found {
+  const [first, second] = CHECKPOINT_POS.map((pos) => {
     const bytes = new Uint8Array(CHECKPOINT_SIZE);
     device.readSync(bytes, pos);
     return decodeCheckpoint(bytes, ring.seed);
   });
-}
-
-/** The newest checkpoint. Throws `EUCLEAN` where none is whole, or the words beside it contradict it. */
-export function newestCheckpoint(device: BlockDevice, ring: Ring): Found {
-  const [first, second] = checkpointsOf(device, ring);
   const slot = (second?.position ?? -1) > (first?.position ?? -1) ? 1 : 0;
   const checkpoint = slot === 0 ? first : second;
   if (checkpoint === undefined) damaged('openLog', CHECKPOINT_POS[0], 'both checkpoints are damaged');
   return { checkpoint, slot };
 }
 
-/** The head of a log that nobody writes to. Throws `EUCLEAN` where its words contradict each other. */
-export function checkWords(ring: Ring, { position }: Checkpoint): void {
+// Throws `EUCLEAN` where the words of a log that nobody writes to contradict each other, or the checkpoint.
+function checkWords(ring: Ring, { position }: Checkpoint): void {
   const { head, tail } = ring;
   const next = ring.memory.word(NEXT_HEAD_POS);
   if (next < head) damaged('openLog', HEAD_POS, 'the position of the first record is damaged');
