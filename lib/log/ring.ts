@@ -12,14 +12,11 @@ export class Ring {
   readonly seed: number;
   /** What `look` has found. */
   readonly header = new Header();
-  /** Bytes from the start of the device. */
-  readonly end: number;
 
   constructor(memory: LogMemory, { capacity }: Superblock, seed: number) {
     this.memory = memory;
     this.capacity = capacity;
     this.seed = seed;
-    this.end = RING_POS + capacity * UNIT;
   }
 
   /** The byte of the device at which a position lies. */

@@ -230,8 +230,8 @@ export class Writer {
   #passBadPage(stored: number): void {
     const start = this.#ring.placeOf(this.#position);
     const bad = start + stored;
-    const next = Math.min(this.#ring.end, bad - (bad % PAGE_SIZE) + PAGE_SIZE);
-    const units = (next - start) / UNIT;
+    const pastIt = bad - (bad % PAGE_SIZE) + PAGE_SIZE - start;
+    const units = Math.min(pastIt / UNIT, this.#ring.toEnd(this.#position));
     if (units >= this.#free()) this.#full(stored);
     this.#skip(units);
   }
