@@ -1,6 +1,6 @@
 // Owns how a log gets at its bytes: through windows where the device gives some, else by copies; and its words, at once.
 
-import { DaxError, PAGE_SIZE, SECTOR_SIZE, type BlockDevice } from 'node-dax';
+import { DaxError, PAGE_SIZE, readFullSync, SECTOR_SIZE, type BlockDevice } from 'node-dax';
 
 const WORD = 2 ** 32;
 
@@ -21,19 +21,22 @@ export function storeWord(device: BlockDevice, pos: number, value: number): void
 export class LogMemory {
   data: DataView = new DataView(new ArrayBuffer(0));
   bytes: Uint8Array = new Uint8Array(0);
-  /** The device gives no windows: what is looked at is a copy. */
-  readonly isCopied: boolean;
   readonly #device: BlockDevice;
   // Of `bytes` on the device.
   #start = 0;
   #end = 0;
+  // Of the first two pages.
   readonly #words: Uint32Array | undefined;
 
   constructor(device: BlockDevice) {
     this.#device = device;
     const first = this.#window(0, 2 * PAGE_SIZE);
-    this.isCopied = first === undefined;
     this.#words = first && new Uint32Array(first.buffer, first.byteOffset, (2 * PAGE_SIZE) / 4);
+  }
+
+  /** The device gives no windows: what is looked at is a copy. */
+  get isCopied(): boolean {
+    return this.#words === undefined;
   }
 
   /**
@@ -62,11 +65,7 @@ export class LogMemory {
   mediaError(pos: number, length: number): DaxError | undefined {
     const step = Buffer.allocUnsafe(Math.min(length, 64 * 1024));
     try {
-      for (let done = 0; done < length; ) {
-        const read = this.#device.readSync(step, pos + done, { length: Math.min(step.length, length - done) });
-        if (read === 0) return new DaxError({ errno: 'EIO', syscall: 'read', position: pos + done });
-        done += read;
-      }
+      for (let done = 0; done < length; done += step.length) readFullSync(this.#device, step.subarray(0, length - done), pos + done);
       return undefined;
     } catch (error) {
       if (error instanceof DaxError && error.code === 'EIO') return error;
@@ -83,11 +82,7 @@ export class LogMemory {
     }
     // A copy is looked at once, and may be another's by the next time.
     const copy = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const read = this.#device.readSync(copy, pos + done, { offset: done, length: length - done });
-      if (read === 0) throw new DaxError({ errno: 'EIO', syscall: 'read', position: pos + done });
-      done += read;
-    }
+    readFullSync(this.#device, copy, pos);
     this.#set(copy, pos);
     this.#end = 0;
     return 0;
