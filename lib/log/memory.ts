@@ -1,6 +1,7 @@
 // Owns how a log gets at its bytes: through windows where the device gives some, else by copies; and its words, at once.
 
 import { DaxError, PAGE_SIZE, readFullSync, SECTOR_SIZE, type BlockDevice } from 'node-dax';
+import { isMediaError } from './error.js';
 
 const WORD = 2 ** 32;
 
@@ -68,7 +69,7 @@ export class LogMemory {
       for (let done = 0; done < length; done += step.length) readFullSync(this.#device, step.subarray(0, length - done), pos + done);
       return undefined;
     } catch (error) {
-      if (error instanceof DaxError && error.code === 'EIO') return error;
+      if (isMediaError(error)) return error;
       throw error;
     }
   }

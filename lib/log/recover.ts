@@ -1,7 +1,7 @@
 // Owns opening a log for writing: where its records end, whatever a power cut or a killed writer has left after them.
 
-import { DaxError, PAGE_SIZE, type BlockDevice } from 'node-dax';
-import { damaged } from './error.js';
+import { PAGE_SIZE, type BlockDevice } from 'node-dax';
+import { damaged, isMediaError } from './error.js';
 import { CHECKPOINT_POS, CHECKPOINT_SIZE, decodeCheckpoint, HEAD_POS, NEXT_HEAD_POS, TAIL_POS, UNIT, unitsOf, type Checkpoint } from './format.js';
 import { storeWord } from './memory.js';
 import type { Ring } from './ring.js';
@@ -72,7 +72,7 @@ function clearPast(device: BlockDevice, ring: Ring, end: number): void {
     try {
       pos += device.zeroSync(pos, stop - pos);
     } catch (error) {
-      if (!(error instanceof DaxError) || error.code !== 'EIO') throw error;
+      if (!isMediaError(error)) throw error;
       // A bad page has no records: the batch lies after it.
       pos += PAGE_SIZE - (pos % PAGE_SIZE);
       stop = Math.min(stop + PAGE_SIZE, last);

@@ -1,6 +1,7 @@
 // Owns the ring: where a position lies, and what is found there, a record or none.
 
-import { crc32c, type DaxError } from 'node-dax';
+import { crc32c } from 'node-dax';
+import { isMediaError } from './error.js';
 import { HEAD_POS, Header, HEADER_SIZE, MAX_LENGTH, RING_POS, TAIL_POS, UNIT, unitsOf, type Superblock } from './format.js';
 import type { LogMemory } from './memory.js';
 
@@ -47,7 +48,7 @@ export class Ring {
       const offset = memory.at(this.placeOf(position), HEADER_SIZE);
       header.load(memory.data, offset);
     } catch (error) {
-      if ((error as DaxError).code !== 'EIO') throw error;
+      if (!isMediaError(error)) throw error;
       return false;
     }
     if (header.length > MAX_LENGTH && !header.isSkip) return false;
@@ -63,7 +64,7 @@ export class Ring {
       const offset = memory.at(this.placeOf(position), length);
       return crc32c(memory.bytes, this.seed, offset + 4, length - 4) === header.checksum;
     } catch (error) {
-      if ((error as DaxError).code !== 'EIO') throw error;
+      if (!isMediaError(error)) throw error;
       return false;
     }
   }

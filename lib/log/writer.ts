@@ -1,7 +1,7 @@
 // Owns what is stored: records, their publication, room that is given back, checkpoints. docs/log.md has the order and its reasons.
 
-import { argumentError, crc32c, DaxError, PAGE_SIZE, type BlockDevice } from 'node-dax';
-import { fail } from './error.js';
+import { argumentError, crc32c, PAGE_SIZE, type BlockDevice } from 'node-dax';
+import { fail, isMediaError } from './error.js';
 import {
   CHECKPOINT_POS,
   encodeCheckpoint,
@@ -252,7 +252,7 @@ export class Writer {
       if (done < length) return done;
       device.persist(pos, length);
     } catch (error) {
-      if (error instanceof DaxError && error.code === 'EIO') return 0;
+      if (isMediaError(error)) return 0;
       throw error;
     }
     storeWord(device, TAIL_POS, tail);
@@ -282,7 +282,7 @@ export class Writer {
     try {
       return this.#device.writeSync(part, pos, { offset });
     } catch (error) {
-      if (error instanceof DaxError && error.code === 'EIO') return 0;
+      if (isMediaError(error)) return 0;
       throw error;
     }
   }
