@@ -234,12 +234,17 @@ int64_t Mapping::Put(const char* source, size_t length, uint64_t pos, bool flush
 int64_t Mapping::Write(const char* source, size_t length, uint64_t pos, bool flush) const {
   const int64_t done = Put(source, length, pos, flush);
   if (done < 0 || !flush) return done;
-  if (granularity() == Granularity::kPage && done > 0) {
-    if (const int error = persistence_.Flush(address_ + pos, static_cast<size_t>(done))) return error;
+  if (const int error = FinishPut(pos, static_cast<size_t>(done))) return error;
+  return done;
+}
+
+int Mapping::FinishPut(uint64_t pos, size_t length) const {
+  if (granularity() == Granularity::kPage && length > 0) {
+    if (const int error = persistence_.Flush(address_ + pos, length)) return error;
   }
   persistence_.Drain();
   // The mapping was retired, so that the flush did not reach the device.
-  return retired_.load() ? -EBADF : done;
+  return retired_.load() ? -EBADF : 0;
 }
 
 int Mapping::StoreWord(uint64_t pos, uint64_t word, bool flush) const {
@@ -287,11 +292,7 @@ int64_t Mapping::Publish(const Bytes& head, const Bytes& body, uint64_t pos, uin
   if (length > 0) {
     const int64_t done = PutBoth(head, body, pos);
     if (done < static_cast<int64_t>(length)) return done;
-    if (granularity() == Granularity::kPage) {
-      if (const int error = persistence_.Flush(address_ + pos, length)) return error;
-    }
-    persistence_.Drain();
-    if (retired_.load()) return -EBADF;
+    if (const int error = FinishPut(pos, length)) return error;
   }
   if (const int error = StoreWord(word_pos, word, true)) return error;
   return static_cast<int64_t>(length);

@@ -86,8 +86,10 @@ class Mapping {
   Mapping(std::shared_ptr<Source> source, char* address, uint64_t length, uint64_t reserved_length,
           bool map_sync, Persistence persistence, MappedRange* range);
 
-  // Writes as Write does, and leaves the msync of kPage and the fence to the caller.
+  // Writes as Write does, and leaves the msync of kPage and the fence to FinishPut.
   int64_t Put(const char* source, size_t length, uint64_t pos, bool flush) const;
+  // Makes durable what was put with `flush`. Returns 0 or -errno.
+  int FinishPut(uint64_t pos, size_t length) const;
   // The stores of Publish, flushed as Put does.
   int64_t PutBoth(const Bytes& head, const Bytes& body, uint64_t pos) const;
   // Writes up to the first bad page.
