@@ -5,8 +5,8 @@ import { openLog, type Log } from 'node-dax/log';
 import { MemoryDevice, type CrashTest, type Moment } from 'node-dax/testkit';
 import { randomFrom, type Random } from './random.js';
 
-/** Pages of words and two pages of records: the ring goes round often. */
-export const LOG_SIZE = 16 * 1024;
+// Pages of words and two pages of records: the ring goes round often.
+const LOG_SIZE = 16 * 1024;
 const TAIL_POS = 4096;
 const HEAD_POS = 4160;
 const NEXT_HEAD_POS = 4224;
@@ -20,8 +20,8 @@ export type OrderFault =
   | 'moves the head before its copy'
   | 'clears nothing at recovery';
 
-/** Passes everything on to a device, but breaks the order in one way. */
-export class FaultyOrder implements BlockDevice {
+// Passes everything on to a device, but breaks the order in one way.
+class FaultyOrder implements BlockDevice {
   readonly size: number;
   readonly granularity = 'cache_line';
   readonly #device: BlockDevice;
