@@ -48,6 +48,15 @@ const ROOMS = {
       master: ['files', 'log', 'tree', 'format'],
     },
   },
+  'lib/cli': {
+    doors: ['main.ts', 'program.ts'],
+    rooms: {
+      trees: [],
+      ext2: ['trees'],
+      famfs: ['trees'],
+      log: [],
+    },
+  },
   native: {
     doors: [],
     rooms: {

@@ -1,10 +1,10 @@
 // Owns the command `ext2 cat`: the bytes of files, as they are.
 
 import type { Command } from 'commander';
-import { each } from './failures.js';
+import { each } from '../trees/failures.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
-import { toPaths } from './names.js';
-import { write } from './output.js';
+import { toPaths } from '../trees/names.js';
+import { write } from '../output.js';
 
 const CHUNK = 1024 * 1024;
 

@@ -5,7 +5,7 @@ import { check, describeFinding, type CheckReport, type FindingClass } from 'nod
 import { toJson } from '../json.js';
 import { parseCount } from '../arguments.js';
 import { imageCommand, inPlace, syscallOf, withRegion, type Region } from './image.js';
-import { print } from './output.js';
+import { print } from '../output.js';
 
 interface Options extends Region {
   limit: number;

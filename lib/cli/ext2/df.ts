@@ -5,7 +5,7 @@ import type { Ext2Statfs } from 'node-dax/ext2';
 import { toJson } from '../json.js';
 import { columns, humanSize } from '../table.js';
 import { imageCommand, readImage, type Region } from './image.js';
-import { print } from './output.js';
+import { print } from '../output.js';
 
 interface Options extends Region {
   json?: true;

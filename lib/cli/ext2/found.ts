@@ -1,10 +1,10 @@
 // Owns what commands find out about an inode, and how JSON has it.
 
 import type { Ext2Inode, Ext2Stat, Ext2Times } from 'node-dax/ext2';
-import { attempt, goOnAfter } from './failures.js';
+import { attempt, goOnAfter } from '../trees/failures.js';
 import type { MountedImage } from './image.js';
-import { modeInDigits, typeInWords } from './mode.js';
-import { inJson } from './names.js';
+import { modeInDigits, typeInWords } from '../trees/mode.js';
+import { inJson } from '../trees/names.js';
 
 /** What an inode tells, and where it leads to if it is a symbolic link. */
 export interface Found {

@@ -1,8 +1,8 @@
 // Owns the files outside of images as a tree, and what tells one of them from another.
 
 import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
-import { attempt, goOnAfter } from './failures.js';
-import { joined } from './names.js';
+import { attempt, goOnAfter } from '../trees/failures.js';
+import { joined } from '../trees/names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
 /** A file outside. A double has not the bits for every number of an inode: overlayfs and mergerfs use all 64. */

@@ -2,9 +2,9 @@
 
 import { DaxError } from 'node-dax';
 import type { Ext2Dirent, Ext2Inode } from 'node-dax/ext2';
-import { attempt, goOnAfter } from './failures.js';
+import { attempt, goOnAfter } from '../trees/failures.js';
 import type { MountedImage } from './image.js';
-import { joined, needsSlash, SLASH } from './names.js';
+import { joined, needsSlash, SLASH } from '../trees/names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
 /** `directory`, and the names of a walk that began there. */

@@ -6,7 +6,7 @@ import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
 import { checkUnused } from '../permission.js';
-import { shown } from './names.js';
+import { shown } from '../trees/names.js';
 import { WriteBack } from './write-back.js';
 
 /** Which part of the image the filesystem is. */

@@ -7,7 +7,7 @@ import { geometryOf } from '../../ext2/format/geometry.js';
 import { toJson } from '../json.js';
 import { describe, historyLines, layoutLines } from './describe.js';
 import { imageCommand, inPlace, noFilesystem, syscallOf, withRegion, type Region } from './image.js';
-import { print } from './output.js';
+import { print } from '../output.js';
 
 interface Options extends Region {
   json?: true;

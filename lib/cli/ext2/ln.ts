@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { destinationAt } from './destination.js';
 import { changeImage, imageCommand, type Region } from './image.js';
-import { toPath } from './names.js';
+import { toPath } from '../trees/names.js';
 
 interface Options extends Region {
   symbolic?: true;

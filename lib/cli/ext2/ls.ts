@@ -6,9 +6,10 @@ import { toJson } from '../json.js';
 import { findOut, foundInJson, type Found } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { childOf, entriesOf } from './image-tree.js';
-import { modeInLetters } from './mode.js';
-import { inJson, joined, printable, toPath } from './names.js';
-import { minuteInWords, print, type Line } from './output.js';
+import { modeInLetters } from '../trees/mode.js';
+import { inJson, joined, printable, toPath } from '../trees/names.js';
+import { print, type Line } from '../output.js';
+import { minuteInWords } from './times.js';
 
 interface Options extends Region {
   all?: true;

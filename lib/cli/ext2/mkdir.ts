@@ -2,9 +2,9 @@
 
 import { Option, type Command } from 'commander';
 import { checked } from '../arguments.js';
-import { each } from './failures.js';
+import { each } from '../trees/failures.js';
 import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
-import { toPaths } from './names.js';
+import { toPaths } from '../trees/names.js';
 
 interface Options extends Region {
   parents?: true;

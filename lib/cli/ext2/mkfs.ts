@@ -11,7 +11,7 @@ import { checkUnsigned, checkUnused } from '../permission.js';
 import { withProgress } from '../progress.js';
 import { describe, layoutLines } from './describe.js';
 import { imageCommand, inPlace, syscallOf, withRegion, type Region } from './image.js';
-import { print } from './output.js';
+import { print } from '../output.js';
 
 interface Options extends Region, Pick<Layout, 'label' | 'uuid' | 'blockSize' | 'inodeSize' | 'inodes'> {
   reserved?: number;

@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { destinationAt, GivenNames, ownName, sourcesAndDestination, type Destination } from './destination.js';
-import { each } from './failures.js';
+import { each } from '../trees/failures.js';
 import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
-import { shown, toPaths } from './names.js';
+import { shown, toPaths } from '../trees/names.js';
 
 const ADVICE = { EINVAL: 'a directory cannot go into itself' };
 

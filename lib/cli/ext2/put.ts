@@ -7,12 +7,12 @@ import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2File, Ext2Inode } from 'node-dax/ext2';
 import { destinationAt, distinct, GivenNames, hasNoName, sourcesAndDestination, type Destination } from './destination.js';
-import { each, goOnAfter } from './failures.js';
+import { each, goOnAfter } from '../trees/failures.js';
 import { identityOf, lookAt, walkHost, type HostFile } from './host-tree.js';
 import { changeImage, imageCommand, syscallOf, type MountedImage, type Region } from './image.js';
 import { pathOf } from './image-tree.js';
-import { permissionsOf } from './mode.js';
-import { shown, toPaths } from './names.js';
+import { permissionsOf } from '../trees/mode.js';
+import { shown, toPaths } from '../trees/names.js';
 import { nonZeroOf } from './sparse.js';
 import { transfer, type Transfer } from './transfer.js';
 

@@ -2,12 +2,13 @@
 
 import type { Command } from 'commander';
 import { toJson } from '../json.js';
-import { each } from './failures.js';
+import { each } from '../trees/failures.js';
 import { foundInJson, lookInto, type Found } from './found.js';
 import { imageCommand, readImage, type Region } from './image.js';
-import { modeInDigits, modeInLetters, typeInWords } from './mode.js';
-import { inJson, printable, toPaths } from './names.js';
-import { print, timeInWords, type Line } from './output.js';
+import { modeInDigits, modeInLetters, typeInWords } from '../trees/mode.js';
+import { inJson, printable, toPaths } from '../trees/names.js';
+import { print, type Line } from '../output.js';
+import { timeInWords } from './times.js';
 
 interface Options extends Region {
   dereference?: true;

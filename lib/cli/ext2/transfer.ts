@@ -2,7 +2,7 @@
 
 import { withProgress } from '../progress.js';
 import { checkInterrupted, interruptible } from '../interruption.js';
-import { shown } from './names.js';
+import { shown } from '../trees/names.js';
 
 /** Bytes that are copied at once. */
 export const CHUNK = 1024 * 1024;

@@ -6,8 +6,8 @@ import { toJson } from '../json.js';
 import { findOut, foundInJson } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { pathOf, walkImage } from './image-tree.js';
-import { inJson, printable, toPath } from './names.js';
-import { print, type Line } from './output.js';
+import { inJson, printable, toPath } from '../trees/names.js';
+import { print, type Line } from '../output.js';
 import type { Step } from './walk.js';
 
 interface Options extends Region {

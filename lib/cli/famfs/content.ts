@@ -5,9 +5,9 @@ import type { Command } from 'commander';
 import { readFullSync, writeAllSync, type DaxFile } from 'node-dax';
 import type { Famfs, FamfsCreateOptions } from 'node-dax/famfs';
 import { checked, parseCount } from '../arguments.js';
-import { each } from '../ext2/failures.js';
-import { baseName, endsWithSlash, joined, toPath, toPaths } from '../ext2/names.js';
-import { write } from '../ext2/output.js';
+import { each } from '../trees/failures.js';
+import { baseName, endsWithSlash, joined, toPath, toPaths } from '../trees/names.js';
+import { write } from '../output.js';
 import { parseSize } from '../../vm/size.js';
 import { at, famfsCommand, withFamfs, type HostOptions } from './memory.js';
 

@@ -1,8 +1,8 @@
 // Owns what commands tell of a file or directory of famfs, in letters and in JSON.
 
 import type { Famfs, FamfsInode } from 'node-dax/famfs';
-import { modeInDigits, modeInLetters, typeInWords } from '../ext2/mode.js';
-import type { Line } from '../ext2/output.js';
+import { modeInDigits, modeInLetters, typeInWords } from '../trees/mode.js';
+import type { Line } from '../output.js';
 
 /** What is below a directory, in the order of the log, each with its depth. */
 export function* below(famfs: Famfs, dir: FamfsInode, depth = 0): Generator<{ inode: FamfsInode; depth: number }> {

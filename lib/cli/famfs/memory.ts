@@ -3,7 +3,7 @@
 import { Argument, Command } from 'commander';
 import { DaxError, openSync, type DaxDevice, type OpenOptions } from 'node-dax';
 import { mountFamfs, type Famfs } from 'node-dax/famfs';
-import { shown } from '../ext2/names.js';
+import { shown } from '../trees/names.js';
 
 export interface HostOptions {
   systemUuidFile?: string;

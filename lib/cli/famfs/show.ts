@@ -2,9 +2,9 @@
 
 import { Argument, type Command } from 'commander';
 import type { Famfs, FamfsInode } from 'node-dax/famfs';
-import { each } from '../ext2/failures.js';
-import { baseName, printable, toPath, toPaths } from '../ext2/names.js';
-import { print, type Line } from '../ext2/output.js';
+import { each } from '../trees/failures.js';
+import { baseName, printable, toPath, toPaths } from '../trees/names.js';
+import { print, type Line } from '../output.js';
 import { toJson } from '../json.js';
 import { below, inJson, inLetters, inWords } from './found.js';
 import { at, famfsCommand, withFamfs, type HostOptions } from './memory.js';

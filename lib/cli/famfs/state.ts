@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { mkfsFamfs, type Famfs } from 'node-dax/famfs';
 import { checked } from '../arguments.js';
-import { print, type Line } from '../ext2/output.js';
+import { print, type Line } from '../output.js';
 import { toJson } from '../json.js';
 import { checkUnused } from '../permission.js';
 import { parseSize } from '../../vm/size.js';

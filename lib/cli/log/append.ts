@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { Log } from 'node-dax/log';
 import { toJson } from '../json.js';
-import { print } from '../ext2/output.js';
+import { print } from '../output.js';
 import { logCommand, withLog } from './opened.js';
 
 interface Options {

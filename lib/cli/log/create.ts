@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
 import { toJson } from '../json.js';
-import { print } from '../ext2/output.js';
+import { print } from '../output.js';
 import { logCommand, withLog } from './opened.js';
 import { infoLines } from './info.js';
 

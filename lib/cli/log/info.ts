@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { LogInfo } from 'node-dax/log';
 import { toJson } from '../json.js';
-import { print, type Line } from '../ext2/output.js';
+import { print, type Line } from '../output.js';
 import { logCommand, withLog } from './opened.js';
 
 const PERSISTENT = new Map([[true, 'yes'], [false, 'no'], [undefined, 'unknown']]);

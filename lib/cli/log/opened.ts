@@ -3,7 +3,7 @@
 import { Argument, Command } from 'commander';
 import { DaxError } from 'node-dax';
 import { openLog, type Log, type LogRecord, type OpenLogOptions } from 'node-dax/log';
-import { write } from '../ext2/output.js';
+import { write } from '../output.js';
 
 /** A command on a log. */
 export function logCommand(name: string, description: string): Command {

@@ -1,6 +1,8 @@
 // Owns what a mode says in words: the type of a file, and its permissions as ls shows them.
 
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from 'node-dax/ext2';
+import { constants } from 'node:fs';
+
+const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } = constants;
 
 const TYPES: ReadonlyMap<number, readonly [letter: string, words: string]> = new Map([
   [S_IFREG, ['-', 'regular file']],
