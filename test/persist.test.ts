@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { openSync, partition } from 'node-dax';
+import { MemoryDevice } from 'node-dax/testkit';
 import { scratchPath } from './helpers/devices.js';
 
 t.test('every cache line that a write touches is flushed or streamed', (test) => {
@@ -76,6 +77,7 @@ t.test('lines that are invalidated keep what was stored to them, on a device and
   test.equal(Buffer.from(device.view(4096 + 58, 10)).toString('latin1'), '\x07\x07stored\x07\x07');
   test.throws(() => { device.invalidate(device.size, 1); }, RangeError);
   test.throws(() => part.invalidate?.(2 * 4096 - 1, 2), RangeError);
+  test.equal(typeof partition(new MemoryDevice(new Uint8Array(3 * 4096)), 8, 16).invalidate, 'undefined', 'a part of a device without it has none');
   device.closeSync();
   test.throws(() => { device.invalidate(0, 1); }, { code: 'EBADF', reason: 'DEVICE_CLOSED' });
   test.end();

@@ -34,6 +34,7 @@ class Partition implements BlockDevice {
   readonly persistent: boolean | undefined;
   readonly readOnly: boolean | undefined;
   readonly pageSize: number | undefined;
+  readonly invalidate?: (pos: Bytes, length: Bytes) => void;
   readonly storeU64?: (pos: Bytes, value: Bytes, options?: FlushOption) => void;
   readonly loadU64?: (pos: Bytes) => bigint;
   readonly publishSync?: NonNullable<BlockDevice['publishSync']>;
@@ -52,6 +53,8 @@ class Partition implements BlockDevice {
     this.readOnly = device.readOnly;
     this.pageSize = device.pageSize;
     // What the device does not have, its partition has not either: those who can do without ask.
+    const invalidate = device.invalidate?.bind(device);
+    if (invalidate !== undefined) this.invalidate = (pos, length) => { invalidate(this.#inside(pos, length), length); };
     const store = device.storeU64?.bind(device);
     if (store !== undefined) this.storeU64 = (pos, value, options) => { store(this.#inside(pos, 8), value, options); };
     const load = device.loadU64?.bind(device);
@@ -134,11 +137,6 @@ class Partition implements BlockDevice {
 
   persist(pos: Bytes, length: Bytes): void {
     this.#device.persist(this.#inside(pos, length), length);
-  }
-
-  invalidate(pos: Bytes, length: Bytes): void {
-    const start = this.#inside(pos, length);
-    this.#device.invalidate?.(start, length);
   }
 
   backing(pos: number, length: number): Backing {
