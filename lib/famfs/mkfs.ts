@@ -1,11 +1,12 @@
 // Owns mkfsFamfs: an empty famfs, whose master this host is.
 
 import { randomUUID } from 'node:crypto';
-import { argumentError, checkOptions, contentOf, DaxError, lockDevice, type BlockDevice, type OptionNames } from 'node-dax';
+import { argumentError, checkOptions, contentOf, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
 import { fail } from './format/error.js';
 import { headerBytes } from './format/log-header.js';
 import { isPowerOfTwo } from './format/numbers.js';
 import { LOG_OFFSET, MIN_LOG_LENGTH, superblockBytes, UNIT, type FamfsSuperblock } from './format/superblock.js';
+import { lockMemory } from './lock.js';
 import { SYSTEM_UUID_FILE, systemUuidAt } from './master/system-uuid.js';
 import { Medium } from './medium.js';
 
@@ -55,7 +56,7 @@ export function mkfsFamfs(device: BlockDevice, options: FamfsMkfsOptions = {}): 
     deviceSize: device.size,
     devicePath: pathOf(device),
   };
-  const held = lockDevice(device, 'exclusive');
+  const held = lockMemory(device, 'exclusive', 0, device.size, 'mkfsFamfs');
   try {
     if (!force) checkEmpty(device);
     write(new Medium(device), superblock);

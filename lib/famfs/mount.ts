@@ -1,9 +1,10 @@
 // Owns mounting: from a device to a famfs, with its role.
 
-import { checkOptions, DaxError, lockDevice, type BlockDevice, type DeviceLock, type OptionNames } from 'node-dax';
+import { checkOptions, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
 import { Famfs } from './famfs.js';
 import { describeDamage } from './format/error.js';
 import { LOG_OFFSET, readSuperblock, SUPERBLOCK_SIZE } from './format/superblock.js';
+import { lockMemory } from './lock.js';
 import { SYSTEM_UUID_FILE, systemUuidAt } from './master/system-uuid.js';
 import { Medium } from './medium.js';
 
@@ -34,7 +35,8 @@ const OPTIONS: OptionNames<FamfsMountOptions> = { readOnly: true, systemUuidFile
 export function mountFamfs(device: BlockDevice, options: FamfsMountOptions = {}): Famfs {
   checkOptions(options, OPTIONS);
   const { systemUuidFile = SYSTEM_UUID_FILE, lock = true, onWarning = warnProcess } = options;
-  const held = lock ? lockSuperblock(device) : undefined;
+  // With all others who have it mounted; who makes a new one takes all of the device.
+  const held = lock ? lockMemory(device, 'shared', 0, Math.min(LOG_OFFSET, device.size), 'mountFamfs') : undefined;
   try {
     const medium = new Medium(device);
     const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
@@ -50,17 +52,6 @@ export function mountFamfs(device: BlockDevice, options: FamfsMountOptions = {})
   } catch (error) {
     held?.release();
     throw error;
-  }
-}
-
-// With all others who have it mounted; who makes a new one takes all of the device.
-function lockSuperblock(device: BlockDevice): DeviceLock {
-  try {
-    return lockDevice(device, 'shared', 0, Math.min(LOG_OFFSET, device.size));
-  } catch (error) {
-    if (!(error instanceof DaxError)) throw error;
-    const { errno, path, reason, hint } = error;
-    throw new DaxError({ errno, syscall: 'mountFamfs', path, reason, hint, cause: error });
   }
 }
 

@@ -1,13 +1,13 @@
 // Owns appending to the log: space, contents, entry, and only then the counters that tell of it, each on the memory before the
 // next. Whoever reads meanwhile, and whatever a power cut leaves, has the log before or the log after.
 
-import { DaxError, lockDevice, type DeviceLock } from 'node-dax';
 import { entryBytes, FILE, MKDIR, type DirectoryEntry, type FileEntry } from '../format/entry.js';
 import { fail } from '../format/error.js';
 import { COUNTERS, counterBytes, positionOf } from '../format/log-header.js';
 import { LOG_OFFSET, UNIT, type FamfsSuperblock } from '../format/superblock.js';
 import { Files } from '../files/file.js';
 import { runsOf } from '../files/place.js';
+import { lockMemory } from '../lock.js';
 import type { Replay } from '../log/replay.js';
 import type { Medium } from '../medium.js';
 import { FamfsInode } from '../tree/node.js';
@@ -56,7 +56,7 @@ export function appendFile(log: Log, { path, mode, uid, gid, size, stripes, chun
 // Others of this machine wait outside; those of others are kept out by nothing but the rule of the one master.
 function locked<T>(log: Log, syscall: string, work: () => T): T {
   const { medium, superblock, replay, isLocked } = log;
-  const held = isLocked ? lockLog(medium, superblock.logLength, syscall) : undefined;
+  const held = isLocked ? lockMemory(medium.device, 'exclusive', LOG_OFFSET, superblock.logLength, syscall) : undefined;
   try {
     log.catchUp(syscall);
     replay.checkSound(syscall);
@@ -64,16 +64,6 @@ function locked<T>(log: Log, syscall: string, work: () => T): T {
     return work();
   } finally {
     held?.release();
-  }
-}
-
-function lockLog({ device }: Medium, length: number, syscall: string): DeviceLock {
-  try {
-    return lockDevice(device, 'exclusive', LOG_OFFSET, length);
-  } catch (error) {
-    if (!(error instanceof DaxError)) throw error;
-    const { errno, path, reason, hint } = error;
-    throw new DaxError({ errno, syscall, path, reason, hint, cause: error });
   }
 }
 
