@@ -266,7 +266,7 @@ export class Famfs {
   mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number): FamfsInode {
     const wanted = isName(at)
       ? newDirectory(at, options as FamfsMkdirOptions)
-      : newDirectory(Buffer.concat([Buffer.from(at.path), Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }) });
+      : newDirectory(Buffer.concat([at.bytes, Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }) });
     this.#beginChange('mkdir');
     return appendDirectory(this.#log, wanted);
   }

@@ -73,12 +73,12 @@ interface PutOptions extends HostOptions, Pick<FamfsCreateOptions, 'stripes' | '
 }
 
 function makeParents(famfs: Famfs, path: Buffer): void {
-  const names = path.toString().split('/').filter((name) => name !== '').slice(0, -1);
-  names.reduce((above, name) => {
-    const { dir, name: last } = famfs.resolveParent(`${above}/${name}`);
-    if (famfs.lookup(dir, last) === undefined) famfs.mkdir(`${above}/${name}`);
-    return `${above}/${name}`;
-  }, '');
+  const names = path.toString('latin1').split('/').filter((name) => name !== '').slice(0, -1);
+  for (let count = 1; count <= names.length; count++) {
+    const above = Buffer.from(names.slice(0, count).join('/'), 'latin1');
+    const { dir, name } = famfs.resolveParent(above);
+    if (famfs.lookup(dir, name) === undefined) famfs.mkdir(above);
+  }
 }
 
 function putOne(famfs: Famfs, from: Buffer, to: Buffer, { stripes, chunk }: PutOptions): void {

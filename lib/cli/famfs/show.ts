@@ -1,12 +1,12 @@
 // Owns the commands that show what is in a famfs: `famfs ls`, `tree` and `stat`.
 
 import { Argument, type Command } from 'commander';
-import type { Famfs, FamfsInode } from 'node-dax/famfs';
+import type { FamfsInode } from 'node-dax/famfs';
 import { each } from '../trees/failures.js';
 import { baseName, printable, toPath, toPaths } from '../trees/names.js';
 import { print, type Line } from '../output.js';
 import { toJson } from '../json.js';
-import { below, inJson, inLetters, inWords } from './found.js';
+import { below, childrenOf, inJson, inLetters, inWords } from './found.js';
 import { at, famfsCommand, withFamfs, type HostOptions } from './memory.js';
 
 interface Options extends HostOptions {
@@ -16,13 +16,8 @@ interface Options extends HostOptions {
 
 const DIRECTORY = new Argument('[path]', 'the directory, or a file').argParser(toPath).default(Buffer.from('/'), '/');
 
-function nameOf({ path }: FamfsInode): Uint8Array {
-  return printable(baseName(Buffer.from(path)));
-}
-
-function children(famfs: Famfs, inode: FamfsInode): FamfsInode[] {
-  if (!inode.isDirectory) return [inode];
-  return [...famfs.readdir(inode)].filter(({ name }) => name !== '.' && name !== '..').flatMap(({ bytes }) => famfs.lookup(inode, bytes) ?? []);
+function nameOf({ bytes }: FamfsInode): Uint8Array {
+  return printable(baseName(bytes));
 }
 
 export function lsCommand(): Command {
@@ -32,7 +27,8 @@ export function lsCommand(): Command {
     .option('--json', 'print JSON')
     .action(async (device: string, path: Buffer, options: Options, command: Command) => {
       await withFamfs(device, options, command, true, async (famfs) => {
-        const found = children(famfs, at(command, device, path, () => famfs.resolve(path)));
+        const top = at(command, device, path, () => famfs.resolve(path));
+        const found = top.isDirectory ? [...childrenOf(famfs, top)] : [top];
         if (options.json === true) await print([[toJson(found.map((inode) => inJson(famfs, inode)))]]);
         else await print(found.map((inode): Line => (options.long === true ? [inLetters(famfs, inode), ' ', nameOf(inode)] : [nameOf(inode)])));
       });

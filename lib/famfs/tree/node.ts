@@ -69,9 +69,14 @@ export class FamfsInode {
 
   /** The path from the root, with a slash first. What is no UTF-8 in it is U+FFFD. */
   get path(): string {
+    return this.bytes.toString();
+  }
+
+  /** @internal The path in its own bytes. */
+  get bytes(): Buffer {
     const names: string[] = [];
     for (let at: FamfsInode = this; at.parent !== at; at = at.parent) names.push(at.name); // eslint-disable-line @typescript-eslint/no-this-alias -- where the way up begins
-    return `/${Buffer.from(names.reverse().join('/'), 'latin1').toString()}`;
+    return Buffer.from(`/${names.reverse().join('/')}`, 'latin1');
   }
 }
 
