@@ -7,7 +7,7 @@ import { uuidText } from './uuid.js';
 export const ENTRY_SIZE = 544;
 export const MAX_EXTENTS = 16;
 /** Bytes that a path has at most. One more ends it. */
-export const MAX_PATH = 79;
+const MAX_PATH = 79;
 
 export const FILE = 0;
 export const MKDIR = 1;

@@ -5,8 +5,8 @@ import { fail } from './error.js';
 import { isPowerOfTwo, readU64, writeU64 } from './numbers.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
-export const MIB = 2 ** 20;
-export const FAMFS_MAGIC = 0x87b282ff;
+const MIB = 2 ** 20;
+const FAMFS_MAGIC = 0x87b282ff;
 /** What is allocated at once, in bytes. */
 export const UNIT = 2 * MIB;
 /** What famfs takes for a unit too, and can read by the size of files alone. */

@@ -1,18 +1,12 @@
 // Owns what must hold of an entry before a file is made of it: the memory is input, as what comes over a network is.
 
+import type { DeviceRun } from 'node-dax';
 import { INTERLEAVED, MAX_EXTENTS, SIMPLE, type Extent, type FileEntry } from '../format/entry.js';
 import type { Breach } from '../format/error.js';
 import { isPowerOfTwo } from '../format/numbers.js';
 import type { Space } from '../format/space.js';
 import { SMALL_UNIT } from '../format/superblock.js';
 
-/** Bytes of the memory. */
-export interface Range {
-  readonly pos: number;
-  readonly length: number;
-}
-
-// A log has many entries, and nearly all are sound: nothing is made for these.
 const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 function because(message: string): Breach {
@@ -29,7 +23,7 @@ export function checkPath(path: string | undefined): Breach | undefined {
 }
 
 /** How many bytes each strip of a file needs, in their order. */
-export function stripLengths(size: number, chunk: number, strips: number): number[] {
+function stripLengths(size: number, chunk: number, strips: number): number[] {
   const chunks = Math.ceil(size / chunk);
   return Array.from({ length: strips }, (_, strip) => (Math.floor(chunks / strips) + (strip < chunks % strips ? 1 : 0)) * chunk);
 }
@@ -64,7 +58,7 @@ function checkExtent({ device, offset, length }: Extent, space: Space, start: nu
  * Which bytes of the memory are the file's: whole extents. With a unit of 4096 bytes famfs gives each file too much, so that
  * extents overlap: there it is what the size asks for.
  */
-export function rangesOf(entry: FileEntry, unit: number): Range[] {
+export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
   if (unit !== SMALL_UNIT) return entry.extents.map(({ offset, length }) => ({ pos: offset, length }));
   const isStriped = entry.extentType === INTERLEAVED;
   const needed = isStriped ? stripLengths(entry.size, entry.chunk, entry.stripCount) : [];
@@ -94,18 +88,18 @@ export function checkExtents(entry: FileEntry, space: Space, start: number): Bre
     const needed = stripLengths(size, chunk, stripCount);
     const short = extents.findIndex(({ length }, index) => length < (needed[index] as number));
     if (short >= 0) return { field: `strips[${short}].len`, message: `a size of ${size} needs ${needed[short] as number}` };
-  } else {
-    if (total < size) return { field: 'size', message: `it is ${size}, and the extents have ${total} bytes` };
+  } else if (total < size) {
+    return { field: 'size', message: `it is ${size}, and the extents have ${total} bytes` };
   }
   const { unit } = space;
-  // Nearly all files have one extent.
+  // A log has many entries, and nearly all are sound files of one extent: nothing is made for these.
   const [only] = extents;
   if (extents.length === 1 && only !== undefined && unit !== SMALL_UNIT && space.isFree(only.offset / unit, only.length / unit)) return undefined;
   return checkApart(rangesOf(entry, unit), space, what);
 }
 
 // Two files in one place, or one file twice in it.
-function checkApart(ranges: readonly Range[], space: Space, what: string): Breach | undefined {
+function checkApart(ranges: readonly DeviceRun[], space: Space, what: string): Breach | undefined {
   for (const [index, { pos, length }] of ranges.entries()) {
     const twin = ranges.findIndex((other, at) => at < index && pos < other.pos + other.length && other.pos < pos + length);
     if (twin >= 0) return { field: `${what}[${index}].offset`, message: `it overlaps ${what}[${twin}]` };

@@ -57,8 +57,8 @@ export class Replay {
     checkHeader(header, this.#sb.logLength, syscall);
   }
 
-  /** What the memory holds as the number of entries. */
-  counters(): Counters {
+  // What the memory holds as the number of entries.
+  #counters(): Counters {
     const bytes = Buffer.alloc(COUNTERS_SIZE);
     let found = { seqnum: 0, index: 0 };
     for (let look = 0; look < LOOKS; look++) {
@@ -71,7 +71,7 @@ export class Replay {
 
   /** Replays what was appended since the last time. Returns what it has made. Throws `ESTALE` if the log became shorter. */
   run(syscall: string): FamfsInode[] {
-    const { seqnum, index } = this.counters();
+    const { seqnum, index } = this.#counters();
     const count = Math.min(seqnum, index);
     if (count < this.next) fail('ESTALE', syscall, 'the log became shorter: somebody has made a new famfs here; mount it again');
     const made: FamfsInode[] = [];
