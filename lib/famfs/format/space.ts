@@ -51,12 +51,19 @@ export class Space {
 
   /** The first of `count` free units that lie together, from `from` to before `to`; undefined if there are none. */
   find(count: number, from: number, to: number): number | undefined {
-    let start = from;
-    for (let unit = from; unit < to; unit++) {
-      if (this.#isTaken(unit)) start = unit + 1;
-      else if (unit + 1 - start === count) return start;
+    for (let start = from; start + count <= to; ) {
+      const taken = this.firstTaken(start, count);
+      if (taken === undefined) return start;
+      start = this.#firstFree(taken + 1);
     }
     return undefined;
+  }
+
+  // The first unit from `from` on that is not taken, or the end.
+  #firstFree(from: number): number {
+    let unit = from;
+    while (unit < this.units && this.#isTaken(unit)) unit += unit % 8 === 0 && this.#bits[unit / 8] === 0xff ? 8 : 1;
+    return unit;
   }
 
   #isTaken(unit: number): boolean {
