@@ -2,7 +2,7 @@
 
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../errors.js';
-import { type BlockDevice, blockNumbered, diskOf, listDisks, partitionsOf } from './block.js';
+import { type BlockDevice, blockNumbered, diskOf, partitionsOf } from './block.js';
 import { contentBy, type DeviceContent } from './content.js';
 import { devdaxNumbered } from './devdax.js';
 import { askLibblkid } from './libblkid.js';
@@ -82,6 +82,7 @@ function relatives(tree: SystemTree, block: BlockDevice): BlockDevice[] {
 }
 
 function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[], writing: boolean): string[] {
+  if (devices.length === 0) return [];
   // By number, and by source for the filesystems that make up their numbers (btrfs).
   return readMounts(tree)
     .filter(({ options }) => !writing || options.includes('rw'))
@@ -103,15 +104,13 @@ function isSwap(tree: SystemTree, paths: readonly string[]): boolean {
   return lines.some((line) => paths.includes(unescapeOctal(line.split(/\s/, 1)[0] ?? '')));
 }
 
-// The loop device knows the file by one of its names.
+// The loop device knows the file by one of its names. No other facts of disks are read: each change of a famfs asks this.
 function loopsOver(tree: SystemTree, { realPath, identity }: PathFacts, writing: boolean): string[] {
-  return listDisks(tree)
-    .filter(({ dir }) => {
-      const file = tree.text(`${dir}/loop/backing_file`);
-      if (file === undefined || (writing && tree.number(`${dir}/ro`) === 1)) return false;
-      return file === realPath || identityAt(file) === identity;
-    })
-    .map(({ name }) => name);
+  return tree.names('/sys/block').filter((name) => {
+    const file = tree.text(`/sys/block/${name}/loop/backing_file`);
+    if (file === undefined || (writing && tree.number(`/sys/block/${name}/ro`) === 1)) return false;
+    return file === realPath || identityAt(file) === identity;
+  });
 }
 
 function openedOnce(facts: PathFacts): { busy: boolean } & DeviceContent {
