@@ -79,7 +79,8 @@ function checkPlace({ tree, replay }: Log, path: string, syscall: string): void 
   if (replay.next >= replay.capacity) fail('ENOSPC', syscall, `the log is full: it has room for ${replay.capacity} entries, and nothing is ever removed from it`);
 }
 
-// Zeros first, up to the end of the last page: what was in the memory before is nobody's to see.
+// Zeros first, up to the end of the last page: what was in the memory before is nobody's to see. All of it is brought to the
+// memory at the end, with what was stored through mappings.
 function fillContents(medium: Medium, entry: FileEntry, root: FamfsInode, fill: NewFile['fill']): void {
   const end = Math.ceil(entry.size / BLOCK) * BLOCK;
   for (const { pos, length } of runsOf(entry, 0, end)) {
@@ -90,7 +91,6 @@ function fillContents(medium: Medium, entry: FileEntry, root: FamfsInode, fill: 
     const file = files.openFile(FamfsInode.file(0, root, '', entry), {});
     try {
       fill(file);
-      file.fsync();
       file.closeSync();
     } finally {
       files.end();
@@ -105,6 +105,6 @@ function publish(log: Log, entry: FileEntry | DirectoryEntry, syscall: string): 
   medium.publish(entryBytes(entry, index), positionOf(index));
   medium.publish(counterBytes(index + 1), COUNTERS);
   // Read as everybody else will.
-  const made = log.catchUp(syscall).at(-1);
+  const made = replay.run(syscall).at(-1);
   return made ?? fail('EIO', syscall, 'the entry is not on the memory as it was written');
 }
