@@ -30,6 +30,9 @@ t.test('the files that a command loads', (t) => {
   t.ok(own.length <= MOST_OWN, `${own.length} files of this package`, { own });
   const others = put.filter((file) => !own.includes(file) && !file.endsWith('preload.cjs'));
   t.ok(others.length <= MOST_OTHERS, `${others.length} others`, { others });
+  const ls = loadedBy(folder, 'famfs', 'ls', join(folder, 'source'));
+  t.ok(ls.some((file) => file.endsWith('/cli/famfs/show.js')));
+  t.strictSame(ls.filter((file) => /\/lib\/(?:bench|demo|ext2|fs)\/|\/lib\/vm\/(?!size\.js)|\/cli\/ext2\//.test(file)), []);
   const list = loadedBy(folder, 'list');
   t.strictSame(list.filter((file) => /\/lib\/(?:bench|demo|ext2|fs|vm)\//.test(file)), []);
   t.end();

@@ -20,7 +20,7 @@ onEveryDevice('a famfs', (test, wanted) => {
   if (device.kind === 'file' || device.kind === 'fsdax') device.truncateSync(Math.max(device.size, LEAST));
   const systemUuid = systemUuidFile(test);
   if (device.size < LEAST) {
-    test.throws(() => mkfsFamfs(device, { systemUuidFile: systemUuid, force: true }), { code: /ENOSPC|ENOENT/ });
+    test.throws(() => mkfsFamfs(device, { systemUuidFile: systemUuid, force: true }), { code: 'ENOSPC' });
     return;
   }
   mkfsFamfs(device, { systemUuidFile: systemUuid, force: true });

@@ -143,10 +143,14 @@ t.test('a file keeps its size, and the tree what is in it', async (test) => {
   await file.close();
   test.throws(() => file.readSync(Buffer.alloc(1), 0), { code: 'EBADF' });
   const fs = createFs(famfs);
-  for (const [name, call] of Object.entries({
-    EPERM: () => { fs.unlinkSync('/f'); }, 'EPERM ': () => { fs.renameSync('/f', '/g'); }, 'EPERM  ': () => { fs.symlinkSync('f', '/g'); },
-    'EPERM   ': () => { fs.writeFileSync('/g', 'x'); }, 'EPERM    ': () => { fs.chmodSync('/f', 0o600); }, 'EPERM     ': () => { fs.truncateSync('/f', 1); },
-  })) test.throws(call, { code: name.trim() });
+  for (const call of [
+    () => { fs.unlinkSync('/f'); },
+    () => { fs.renameSync('/f', '/g'); },
+    () => { fs.symlinkSync('f', '/g'); },
+    () => { fs.writeFileSync('/g', 'x'); },
+    () => { fs.chmodSync('/f', 0o600); },
+    () => { fs.truncateSync('/f', 1); },
+  ]) test.throws(call, { code: 'EPERM' });
   fs.mkdirSync('/made/by/facade', { recursive: true });
   test.strictSame(fs.readdirSync('/made'), ['by']);
   test.equal(fs.statSync('/made/by/facade').isDirectory(), true);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { openSync, type DaxDevice } from 'node-dax';
+import { openSync, readFullSync, type DaxDevice } from 'node-dax';
 import { mkfsFamfs, mountFamfs, type Famfs, type FamfsInode, type FamfsMountOptions } from 'node-dax/famfs';
 import { shm } from './ext2-image.js';
 
@@ -67,10 +67,6 @@ export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update
 export function contentOf(famfs: Famfs, inode: FamfsInode): Buffer {
   using file = famfs.open(inode, { readOnly: true });
   const content = Buffer.alloc(inode.size);
-  for (let done = 0; done < content.byteLength; ) {
-    const read = file.readSync(content.subarray(done), done);
-    if (read === 0) throw new Error(`${inode.path} ends at ${done}`);
-    done += read;
-  }
+  readFullSync(file, content, 0);
   return content;
 }

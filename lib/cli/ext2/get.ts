@@ -7,10 +7,10 @@ import type { Ext2Inode, Ext2Stat, Ext2Times } from 'node-dax/ext2';
 import { distinct, hasNoName, JUST_MADE, sourcesAndDestination } from './destination.js';
 import { each, goOnAfter, tell } from '../trees/failures.js';
 import { identityOf } from './host-tree.js';
-import { imageCommand, placeOf, readImage, type MountedImage, type Region } from './image.js';
+import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { pathOf, walkImage } from './image-tree.js';
 import { permissionsOf, typeInWords } from '../trees/mode.js';
-import { baseName, endsWithSlash, joined, shown, toPaths } from '../trees/names.js';
+import { baseName, endsWithSlash, joined, placeOf, shown, toPaths } from '../trees/names.js';
 import { dataOf } from './sparse.js';
 import { transfer, type Transfer } from './transfer.js';
 

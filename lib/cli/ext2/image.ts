@@ -6,7 +6,7 @@ import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
 import { checkUnused } from '../permission.js';
-import { shown } from '../trees/names.js';
+import { placeOf } from '../trees/names.js';
 import { WriteBack } from './write-back.js';
 
 /** Which part of the image the filesystem is. */
@@ -28,11 +28,6 @@ export function imageCommand(name: string, description: string, size = 'how much
     .addArgument(new Argument('<image>', 'an image, a block device, or /dev/daxX.Y'))
     .option('--offset <bytes>', 'where in the image the filesystem begins, as a partition does (default: 0)', checked(parsePosition))
     .option('--size <bytes>', size, checked(parsePosition));
-}
-
-/** Where something is, for people: the image, and the path in it. */
-export function placeOf(image: string, path?: Uint8Array): string {
-  return path === undefined ? image : `${image}:${shown(path)}`;
 }
 
 /** What to do about errors, by their code. */

@@ -50,7 +50,7 @@ function getOne(famfs: Famfs, path: Buffer, to: Buffer): void {
   using file = openFresh(famfs, path);
   const fd = host.openSync(to, 'w');
   try {
-    for (const piece of piecesOf(file)) for (let done = 0; done < piece.length; ) done += host.writeSync(fd, piece, done);
+    for (const piece of piecesOf(file)) host.writeFileSync(fd, piece);
   } finally {
     host.closeSync(fd);
   }

@@ -3,7 +3,7 @@
 import { Argument, Command } from 'commander';
 import { DaxError, openSync, type DaxDevice, type OpenOptions } from 'node-dax';
 import { mountFamfs, type Famfs } from 'node-dax/famfs';
-import { shown } from '../trees/names.js';
+import { placeOf } from '../trees/names.js';
 
 export interface HostOptions {
   systemUuidFile?: string;
@@ -24,8 +24,7 @@ export function at<T>(command: Command, device: string, path: Uint8Array | undef
   } catch (error) {
     if (!(error instanceof DaxError)) throw error;
     const { errno, reason, position, hint } = error;
-    const place = path === undefined ? device : `${device}:${shown(path)}`;
-    throw new DaxError({ errno, syscall: `famfs ${command.name()}`, path: place, reason, position, hint, cause: error });
+    throw new DaxError({ errno, syscall: `famfs ${command.name()}`, path: placeOf(device, path), reason, position, hint, cause: error });
   }
 }
 

@@ -19,6 +19,11 @@ export function shown(name: Uint8Array | string): string {
   return `$'${escaped.join('')}'`;
 }
 
+/** Where something is, for people: the image or device, and the path in it. */
+export function placeOf(image: string, path?: Uint8Array): string {
+  return path === undefined ? image : `${image}:${shown(path)}`;
+}
+
 /** A name for the output: its very bytes for a program that reads them, `shown` on a terminal. */
 export function printable(name: Uint8Array): Uint8Array {
   return process.stdout.isTTY ? Buffer.from(shown(name)) : name;
