@@ -13,7 +13,7 @@ import { systemError, type SystemErrorCode } from './system-error.js';
 import type { Tree } from './tree.js';
 
 /** What waits, or not: the answer of a filter, and the copy of one file. */
-export type Step = { readonly answer: unknown } | { readonly source: string; readonly destination: string; readonly mode: number };
+type Step = { readonly answer: unknown } | { readonly source: string; readonly destination: string; readonly mode: number };
 
 type Walk<T = void> = Generator<Step, T, unknown>;
 type Found = Stats | undefined;

@@ -8,7 +8,7 @@ import { direntOf, isDirectory } from './stats.js';
 type Done<T> = (error: unknown, result?: T) => void;
 
 /** Where the entries come from, which are read when a directory is opened. */
-export interface DirSource {
+interface DirSource {
   /** Those of the directory at a path. */
   entries(path: unknown): Iterable<Entry>;
   inTurn<T>(action: () => T): Promise<T>;
@@ -27,7 +27,6 @@ function concurrent(): Error {
   const message = 'Cannot do synchronous work on directory handle with concurrent asynchronous operations';
   return Object.assign(new Error(message), { code: 'ERR_DIR_CONCURRENT_OPERATION' });
 }
-
 
 /** As `fs.Dir`. */
 export class Dir {

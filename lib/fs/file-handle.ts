@@ -305,7 +305,7 @@ function toChunk(chunk: unknown, encoding: Encoding): Uint8Array {
 }
 
 /** Whether data is written chunk by chunk. */
-export function isIterable(data: unknown): data is Chunks {
+function isIterable(data: unknown): data is Chunks {
   if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return false;
   return Symbol.iterator in data || Symbol.asyncIterator in data;
 }

@@ -19,7 +19,7 @@ const { matchesGlob } = nodePath as { matchesGlob?: (path: string, pattern: stri
 const MAGIC = /[*?[\]!+@()]/;
 
 /** The patterns that one with braces stands for. */
-export function expandBraces(pattern: string): string[] {
+function expandBraces(pattern: string): string[] {
   const open = pattern.indexOf('{');
   if (open < 0) return [pattern];
   let depth = 0;

@@ -43,7 +43,7 @@ const encoded = (members: Readonly<Record<string, Plain>> = {}): Plain =>
   either(isEncoding, options({ encoding: isEncoding, signal: isSignal, ...members }));
 
 const STAT = options({ bigint: isBoolean, throwIfNoEntry: isBoolean });
-const WRITE_FILE = encoded({ mode: isMode, flag: isFlags, flush: isBoolean, signal: isSignal });
+const WRITE_FILE = encoded({ mode: isMode, flag: isFlags, flush: isBoolean });
 
 // (buffer, offset, length, position), with all that lies within the buffer.
 const isTransfer = ([fd, buffer, offset = 0, length, position, ...more]: readonly unknown[], count: number): boolean => {
@@ -80,7 +80,7 @@ const SHAPES: Readonly<Record<string, readonly Plain[] | ((args: readonly unknow
   open: [isPath, maybe(isFlags), maybe(isMode)],
   opendir: [isPath, encoded({ bufferSize: isInteger(1, 2 ** 31 - 1), recursive: isBoolean })],
   read: (args) => isTransfer(args, args.length),
-  readFile: [isFile, encoded({ flag: isFlags, signal: isSignal })],
+  readFile: [isFile, encoded({ flag: isFlags })],
   readdir: [isPath, encoded({ withFileTypes: isBoolean, recursive: isBoolean })],
   readlink: [isPath, encoded()],
   readv: [isFd, isVector, maybe(isLength)],

@@ -1,6 +1,6 @@
 // Owns real paths: name by name, each link replaced by what it leads to.
 
-import type { FsPath } from './arguments.js';
+import { SLASH, type FsPath } from './arguments.js';
 import { attempt } from './failure.js';
 import type { Tree } from './tree.js';
 
@@ -13,7 +13,7 @@ export function partsOf(path: FsPath): string[] {
 }
 
 /** A path from the root without `.`, `..` and doubled slashes, as path.resolve makes it, whatever is there. */
-export function plainPath(tree: Tree, path: FsPath): Buffer {
+function plainPath(tree: Tree, path: FsPath): Buffer {
   const whole: string[] = [];
   for (const part of partsOf(path.length === 0 ? tree.absolute('.') : tree.absolute(path))) {
     if (part === '..') whole.pop();
@@ -53,7 +53,7 @@ function walk(tree: Tree, left: string[], look: (at: Buffer) => ReturnType<Tree[
     }
     follow?.(at);
     const target = tree.readlink(inode);
-    if (target[0] === 0x2f) real = [];
+    if (target[0] === SLASH) real = [];
     left.unshift(...partsOf(target));
   }
   return Buffer.from(`/${real.join('/')}`, 'latin1');

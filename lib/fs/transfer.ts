@@ -3,7 +3,7 @@
 import { toBytes, toPosition, type Encoding } from './arguments.js';
 
 /** The memory of a transfer. */
-export type View = NodeJS.ArrayBufferView;
+type View = NodeJS.ArrayBufferView;
 
 const isView = (value: unknown): value is View => ArrayBuffer.isView(value);
 
@@ -23,7 +23,7 @@ interface Params {
 const READ_LENGTH = 16384;
 
 /** Part of a view; what is left of it, where no length is given. */
-export function part(buffer: View, offset: unknown, length: unknown, position: unknown): Transfer {
+function part(buffer: View, offset: unknown, length: unknown, position: unknown): Transfer {
   const view = toBytes(buffer);
   const from = typeof offset === 'number' ? offset : 0;
   const count = typeof length === 'number' ? length : view.byteLength - from;

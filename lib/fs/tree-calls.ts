@@ -155,8 +155,6 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     return listed(tree, path, { syscall: 'scandir', path }, encoding, Boolean(withFileTypes));
   };
 
-  const isDirectoryAt = (path: FsPath): boolean => at(path, 'lstat', false).inode.isDirectory;
-
   return {
     statSync: (path: unknown, options?: unknown) => statAt(path, options, 'stat'),
     lstatSync: (path: unknown, options?: unknown) => statAt(path, options, 'lstat'),
@@ -223,7 +221,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
       // Node from 25 on has refused the option before this.
       const { recursive } = toOptions<{ recursive: unknown }>(options);
       const call = { syscall: 'rmdir', path };
-      if (recursive === true && isDirectoryAt(path)) removeTree(tree, path, call);
+      if (recursive === true && at(path, 'lstat', false).inode.isDirectory) removeTree(tree, path, call);
       else removeName(tree, path, call, 'rmdir');
     },
     unlinkSync: (given: unknown): void => {

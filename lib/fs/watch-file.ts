@@ -5,7 +5,10 @@ import type { Stats } from 'node:fs';
 import { setInterval } from 'node:timers';
 import { toOptions } from './arguments.js';
 
-type Told = Pick<Stats, 'dev' | 'ino' | 'mode' | 'nlink' | 'uid' | 'gid' | 'rdev' | 'size' | 'mtimeMs' | 'ctimeMs' | 'birthtimeMs'>;
+// What is compared.
+const MEMBERS = ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'mtimeMs', 'ctimeMs', 'birthtimeMs'] as const;
+
+type Told = Pick<Stats, (typeof MEMBERS)[number]>;
 type Listener = (current: Told, previous: Told) => void;
 
 interface WatchFileOptions {
@@ -15,7 +18,6 @@ interface WatchFileOptions {
 }
 
 const INTERVAL = 5007;
-const MEMBERS = ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'mtimeMs', 'ctimeMs', 'birthtimeMs'] as const;
 
 function isSame(a: Told, b: Told): boolean {
   return MEMBERS.every((name) => a[name] === b[name]);
