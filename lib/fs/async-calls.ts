@@ -4,15 +4,13 @@
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
 import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from './arguments.js';
-import { appending, copyFlags, dropCopy, isSame, type FileOptions } from './content-calls.js';
+import { appending, copyBuffer, copyFlags, dropCopy, isSame, type FileOptions } from './content-calls.js';
 import { attempt, attemptAsync, checkAborted, fail } from './failure.js';
 import { FileHandle, type HandleSource } from './file-handle.js';
 import type { OpenFiles } from './open-files.js';
 import type { SyncCalls } from './sync-calls.js';
 import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
 import type { Tree } from './tree.js';
-
-const COPY_CHUNK = 1024 * 1024;
 
 /** Calls that wait for nothing but the event loop's turn. */
 const AT_ONCE = [
@@ -100,7 +98,7 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, source, dest)) return;
       await withHandle(dest, flags, source.inode.mode % 0o1000, 'copyfile', async (to) => {
         try {
-          const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, source.size)));
+          const chunk = copyBuffer(source);
           for (let read = await source.read(chunk, null); read > 0; read = await source.read(chunk, null)) {
             await to.writeFile(chunk.subarray(0, read));
           }

@@ -39,6 +39,11 @@ export function bufferFor(opened: OpenFile): Buffer {
   return Buffer.allocUnsafe(left + 1);
 }
 
+/** A buffer that a copy moves a file with, part by part. */
+export function copyBuffer(from: OpenFile): Buffer {
+  return Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
+}
+
 /** What a copy opens its destination with. */
 export function copyFlags(mode: unknown): number {
   const flags = Number(mode ?? 0);
@@ -167,7 +172,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
           if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, from, dest)) return;
           withFile(dest, flags, from.inode.mode % 0o1000, 'copyfile', (to) => {
             try {
-              const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
+              const chunk = copyBuffer(from);
               for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
                 writeAll(to, chunk.subarray(0, read));
               }

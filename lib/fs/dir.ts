@@ -3,9 +3,10 @@
 import type { Dirent } from 'node:fs';
 import { encodeName, type Encoding } from './arguments.js';
 import type { Entry } from './entries.js';
+import { settle, type Done } from './settle.js';
 import { direntOf, isDirectory } from './stats.js';
 
-type Done<T> = (error: unknown, result?: T) => void;
+type Told<T> = (error: unknown, result?: T) => void;
 
 /** Where the entries come from, which are read when a directory is opened. */
 interface DirSource {
@@ -56,8 +57,8 @@ export class Dir {
   }
 
   read(): Promise<Dirent | null>;
-  read(done: Done<Dirent | null>): void;
-  read(done?: Done<Dirent | null>): Promise<Dirent | null> | undefined {
+  read(done: Told<Dirent | null>): void;
+  read(done?: Told<Dirent | null>): Promise<Dirent | null> | undefined {
     return this.#settle(() => this.#next(), done);
   }
 
@@ -67,8 +68,8 @@ export class Dir {
   }
 
   close(): Promise<void>;
-  close(done: Done<void>): void;
-  close(done?: Done<void>): Promise<void> | undefined {
+  close(done: Told<void>): void;
+  close(done?: Told<void>): Promise<void> | undefined {
     return this.#settle(() => { this.#isClosed = true; }, done);
   }
 
@@ -126,7 +127,7 @@ export class Dir {
     return null;
   }
 
-  #settle<T>(action: () => T, done: Done<T> | undefined): Promise<T> | undefined {
+  #settle<T>(action: () => T, done: Told<T> | undefined): Promise<T> | undefined {
     const run = async () => {
       if (this.#isClosed) throw closed();
       this.#pending++;
@@ -142,10 +143,7 @@ export class Dir {
     // It says what is wrong with what is no function.
     if (typeof (done as unknown) !== 'function') process.nextTick(done);
     if (this.#isClosed) throw closed();
-    run().then(
-      (result) => { process.nextTick(done, null, result); },
-      (error: unknown) => { process.nextTick(done, error); },
-    );
+    settle(run(), done as Done, (result) => [result]);
     return undefined;
   }
 }

@@ -2,11 +2,11 @@
 // happens.
 
 import { isPlain } from './plain.js';
+import { settle, usual, type Done } from './settle.js';
 import { judgeCallback, judgePromise, judgeSync } from './verdict.js';
 
 export type Call = (...args: never[]) => unknown;
 type Any = (...args: unknown[]) => unknown;
-type Done = (...results: unknown[]) => void;
 
 function named<F extends Any>(name: string, form: F): F {
   return Object.defineProperty(form, 'name', { value: name });
@@ -27,7 +27,7 @@ export function syncForm(name: string, call: Call): Any {
 export function callbackForm(name: string, call: Call, results: (value: never) => unknown[] = usual, failed: (given: unknown[]) => unknown[] = none): Any {
   return named(name, (...args) => {
     const { given, done } = apart(name, args);
-    settle((call as Any)(...given) as Promise<unknown>, done, results, failed(given));
+    settle((call as Any)(...given) as Promise<never>, done, results, failed(given));
   });
 }
 
@@ -40,18 +40,6 @@ export function apart(name: string, args: readonly unknown[]): { given: unknown[
   if (index < 0 || index !== args.length - 1 || isShort || !isPlain(name, given)) judgeCallback(name, args);
   // `close` alone needs none.
   return { given, done: index < 0 ? rethrow : (args[index] as Done) };
-}
-
-// A callback is called outside of promises: what it throws is nobody's rejection.
-export function settle(promise: Promise<unknown>, done: Done, results: (value: never) => unknown[] = usual, failed: unknown[] = []): void {
-  promise.then(
-    (value) => { process.nextTick(done, null, ...results(value as never)); },
-    (error: unknown) => { process.nextTick(done, error, ...failed); },
-  );
-}
-
-function usual(value: unknown): unknown[] {
-  return value === undefined ? [] : [value];
 }
 
 function none(): unknown[] {

@@ -3,7 +3,6 @@
 import type * as nodeFs from 'node:fs';
 import { argumentError, checkOptions } from 'node-dax';
 import { toMode } from './arguments.js';
-import { Changes } from './changes.js';
 import type { MountedFilesystem } from './contract.js';
 import { facade } from './facade.js';
 import { OpenFiles } from './open-files.js';
@@ -53,7 +52,7 @@ export function createFs(mounted: MountedFilesystem, options: FsOptions = {}): F
   checkOptions(options, { umask: true, cwd: true });
   const { umask = 0o022, cwd = '/' } = options;
   if (!cwd.startsWith('/')) throw argumentError('ERR_INVALID_ARG_VALUE', `cwd begins with a slash, it is '${cwd}'`);
-  const tree = new Tree(mounted, new Changes(), cwd);
+  const tree = new Tree(mounted, cwd);
   const files = new OpenFiles(tree, toMode(umask));
   return facade(tree, files, syncCalls(tree, files, ++devices)) as unknown as Fs;
 }

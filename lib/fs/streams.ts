@@ -2,20 +2,13 @@
 
 import * as nodeFs from 'node:fs';
 import { FileHandle } from './file-handle.js';
+import { settle, type Done } from './settle.js';
 
 /** The functions that node's streams call; who replaces one in the facade replaces it for them. */
 type Calls = object;
 
-type Done = (error: unknown, ...results: unknown[]) => void;
-
 // A handle's descriptor is closed by the handle.
 function callsOf(handle: FileHandle): Calls {
-  const settle = <T>(promise: Promise<T>, done: Done, results: (value: T) => unknown[]) => {
-    promise.then(
-      (value) => { process.nextTick(done, null, ...results(value)); },
-      (error: unknown) => { process.nextTick(done, error); },
-    );
-  };
   return {
     open: () => undefined,
     read: (_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null, done: Done) => {
@@ -27,8 +20,8 @@ function callsOf(handle: FileHandle): Calls {
     writev: (_fd: number, buffers: Uint8Array[], position: number | null, done: Done) => {
       settle(handle.writev(buffers, position), done, ({ bytesWritten }) => [bytesWritten, buffers]);
     },
-    fsync: (_fd: number, done: Done) => { settle(handle.sync(), done, () => []); },
-    close: (_fd: number, done: Done) => { settle(handle.close(), done, () => []); },
+    fsync: (_fd: number, done: Done) => { settle(handle.sync(), done); },
+    close: (_fd: number, done: Done) => { settle(handle.close(), done); },
   };
 }
 

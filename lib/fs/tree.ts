@@ -2,7 +2,7 @@
 // and with news of what is changed.
 
 import { joined, SLASH, type FsPath } from './arguments.js';
-import type { Changes } from './changes.js';
+import { Changes } from './changes.js';
 import type {
   FsAttributes,
   FsDirent,
@@ -19,35 +19,26 @@ import { fail } from './failure.js';
 type OpenOptions = Parameters<MountedFilesystem['open']>[1];
 
 export class Tree implements MountedFilesystem {
+  readonly changes = new Changes();
+  /** The working directory. */
+  readonly cwd: string;
   readonly #mounted: MountedFilesystem;
-  readonly #changes: Changes;
-  readonly #cwd: string;
 
   /** `cwd` begins with a slash. */
-  constructor(mounted: MountedFilesystem, changes: Changes, cwd: string) {
+  constructor(mounted: MountedFilesystem, cwd: string) {
     this.#mounted = mounted;
-    this.#changes = changes;
-    this.#cwd = cwd;
+    this.cwd = cwd;
   }
 
   get readOnly(): boolean {
     return this.#mounted.readOnly;
   }
 
-  get changes(): Changes {
-    return this.#changes;
-  }
-
-  /** The working directory. */
-  get cwd(): string {
-    return this.#cwd;
-  }
-
   /** A path from the root. */
   absolute(path: FsPath): FsPath {
     if (path.length === 0) fail('ENOENT', { syscall: 'open' });
     const first = typeof path === 'string' ? path.charCodeAt(0) : path[0];
-    return first === SLASH ? path : joined(this.#cwd === '/' ? '' : this.#cwd, path);
+    return first === SLASH ? path : joined(this.cwd === '/' ? '' : this.cwd, path);
   }
 
   lookup(dir: FsInode, name: FsName): FsInode | undefined {
@@ -68,19 +59,19 @@ export class Tree implements MountedFilesystem {
 
   create(dir: FsInode, name: FsName, mode: number): FsInode {
     const inode = this.#mounted.create(dir, name, mode);
-    this.#changes.named(dir, name);
+    this.changes.named(dir, name);
     return inode;
   }
 
   mkdir(dir: FsInode, name: FsName, mode: number): FsInode {
     const inode = this.#mounted.mkdir(dir, name, mode);
-    this.#changes.named(dir, name);
+    this.changes.named(dir, name);
     return inode;
   }
 
   symlink(dir: FsInode, name: FsName, target: FsName): FsInode {
     const inode = this.#mounted.symlink(dir, name, target);
-    this.#changes.named(dir, name);
+    this.changes.named(dir, name);
     return inode;
   }
 
@@ -90,23 +81,23 @@ export class Tree implements MountedFilesystem {
 
   link(inode: FsInode, dir: FsInode, name: FsName): void {
     this.#mounted.link(inode, dir, name);
-    this.#changes.named(dir, name);
+    this.changes.named(dir, name);
   }
 
   unlink(dir: FsInode, name: FsName): void {
     this.#mounted.unlink(dir, name);
-    this.#changes.named(dir, name);
+    this.changes.named(dir, name);
   }
 
   rmdir(dir: FsInode, name: FsName): void {
     this.#mounted.rmdir(dir, name);
-    this.#changes.named(dir, name);
+    this.changes.named(dir, name);
   }
 
   rename(fromDir: FsInode, fromName: FsName, toDir: FsInode, toName: FsName): void {
     this.#mounted.rename(fromDir, fromName, toDir, toName);
-    this.#changes.named(fromDir, fromName);
-    this.#changes.named(toDir, toName);
+    this.changes.named(fromDir, fromName);
+    this.changes.named(toDir, toName);
   }
 
   stat(inode: FsInode): FsStat;
@@ -117,7 +108,7 @@ export class Tree implements MountedFilesystem {
 
   setattr(inode: FsInode, attributes: FsAttributes): void {
     this.#mounted.setattr(inode, attributes);
-    this.#changes.changed(inode);
+    this.changes.changed(inode);
   }
 
   open(inode: FsInode, options: OpenOptions): FsFile {
