@@ -4,13 +4,14 @@
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
 import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from './arguments.js';
-import { appending, copyBuffer, copyFlags, dropCopy, isSame, type FileOptions } from './content-calls.js';
+import { appending, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
 import { attempt, attemptAsync, checkAborted, fail } from './failure.js';
 import { FileHandle, type HandleSource } from './file-handle.js';
-import type { OpenFiles } from './open-files.js';
+import type { OpenFile, OpenFiles } from './open-files.js';
 import type { SyncCalls } from './sync-calls.js';
 import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
 import type { Tree } from './tree.js';
+import { readWhole, writeWhole, type FileOptions } from './whole-file.js';
 
 /** Calls that wait for nothing but the event loop's turn. */
 const AT_ONCE = [
@@ -69,49 +70,41 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
     return new FileHandle(fd, files.get(fd, 'open'), source);
   };
 
-  // A handle or a descriptor stays open.
-  const withHandle = async <T>(file: unknown, flags: unknown, mode: unknown, syscall: string, use: (handle: FileHandle) => Promise<T>) => {
-    if (file instanceof FileHandle) return use(file);
-    if (typeof file === 'number') {
-      const keep = async () => Promise.resolve();
-      return use(new FileHandle(file, files.get(file, syscall), { ...source, close: keep }));
-    }
-    const handle = await open(file, flags, mode);
+  // A descriptor is used as it is; a path is opened for as long as it takes.
+  const withFile = async <T>(file: unknown, flags: unknown, mode: unknown, syscall: string, use: (opened: OpenFile) => Promise<T>) => {
+    if (typeof file === 'number') return inTurn(use)(files.get(file, syscall));
+    const fd = await openFd(file, flags, mode);
     try {
-      return await use(handle);
+      return await use(files.get(fd, syscall));
     } finally {
-      await handle.close();
+      await files.close(fd);
     }
   };
 
   const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
     const { flag, mode, signal } = toOptions<FileOptions>(options);
     checkAborted(signal);
-    await withHandle(file, flag ?? 'w', mode ?? 0o666, 'write', (handle) => handle.writeFile(data, options));
+    if (file instanceof FileHandle) await file.writeFile(data, options);
+    else await withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => writeWhole(opened, data, options));
   };
 
-  const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> => {
-    const from = await open(path);
-    try {
-      const source = files.get(from.fd, 'read');
-      if (source.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
-      if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, source, dest)) return;
-      await withHandle(dest, flags, source.inode.mode % 0o1000, 'copyfile', async (to) => {
+  const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> =>
+    withFile(path, 'r', undefined, 'copyfile', async (from) => {
+      if (from.inode.isDirectory) fail('EISDIR', { syscall: 'copyfile' });
+      if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, from, dest)) return;
+      await withFile(dest, flags, from.inode.mode % 0o1000, 'copyfile', async (to) => {
         try {
-          const chunk = copyBuffer(source);
-          for (let read = await source.read(chunk, null); read > 0; read = await source.read(chunk, null)) {
-            await to.writeFile(chunk.subarray(0, read));
+          const chunk = copyBuffer(from);
+          for (let read = await from.read(chunk, null); read > 0; read = await from.read(chunk, null)) {
+            await writeWhole(to, chunk.subarray(0, read));
           }
-          await to.chmod(source.inode.mode % 0o10000);
+          tree.setattr(to.inode, { mode: toMode(from.inode.mode) });
         } catch (error) {
           dropCopy(tree, dest);
           throw error;
         }
       });
-    } finally {
-      await from.close();
-    }
-  };
+    });
 
   return {
     ...atOnce,
@@ -157,12 +150,17 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
     readFile: async (file: unknown, options?: unknown): Promise<string | Buffer> => {
       const { flag, signal } = toOptions<FileOptions>(options);
       checkAborted(signal);
-      return withHandle(file, flag ?? 'r', 0o666, 'read', (handle) => handle.readFile(options));
+      if (file instanceof FileHandle) return file.readFile(options);
+      return withFile(file, flag ?? 'r', 0o666, 'read', (opened) => readWhole(opened, options));
     },
     writeFile,
     appendFile: async (file: unknown, data: unknown, options?: unknown): Promise<void> => writeFile(file, data, appending(options)),
     truncate: async (path: unknown, length?: unknown): Promise<void> => {
-      await withHandle(path, 'r+', undefined, 'ftruncate', (handle) => handle.truncate(length));
+      await withFile(path, 'r+', undefined, 'ftruncate', async (opened) => {
+        // Node judges the length when it has the file.
+        source.judge('ftruncate', [0, length]);
+        await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(toLength(length)));
+      });
     },
     copyFile: async (source: unknown, destination: unknown, mode?: unknown): Promise<void> => {
       const [path, dest] = [toPath(source), toPath(destination)];

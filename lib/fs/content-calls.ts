@@ -1,6 +1,5 @@
 // Owns the synchronous calls on the content of files, by descriptor and whole.
 
-import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import {
   encodeAll,
@@ -18,26 +17,9 @@ import { attempt, fail } from './failure.js';
 import type { OpenFile, OpenFiles } from './open-files.js';
 import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
 import type { Tree } from './tree.js';
-
-export interface FileOptions {
-  readonly encoding?: BufferEncoding | 'buffer' | null;
-  readonly flag?: string | number | null;
-  readonly mode?: number | string | null;
-  readonly flush?: boolean | null;
-  readonly signal?: AbortSignal;
-}
+import { readWholeSync, writeWholeSync, type FileOptions } from './whole-file.js';
 
 const COPY_CHUNK = 1024 * 1024;
-
-/** A buffer for what is left of a file, and one byte more, so that its end is seen. */
-export function bufferFor(opened: OpenFile): Buffer {
-  const left = Math.max(0, opened.size - opened.position);
-  if (left >= bufferConstants.MAX_LENGTH) {
-    const error = new RangeError(`File size (${left}) is greater than ${bufferConstants.MAX_LENGTH} bytes`);
-    throw Object.assign(error, { code: 'ERR_FS_FILE_TOO_LARGE' });
-  }
-  return Buffer.allocUnsafe(left + 1);
-}
 
 /** A buffer that a copy moves a file with, part by part. */
 export function copyBuffer(from: OpenFile): Buffer {
@@ -78,21 +60,6 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     }
   };
 
-  const readAll = (opened: OpenFile): Buffer => {
-    let buffer = bufferFor(opened);
-    let filled = 0;
-    for (;;) {
-      const read = opened.readSync(buffer.subarray(filled), null);
-      if (read === 0) return buffer.subarray(0, filled);
-      filled += read;
-      if (filled === buffer.length) buffer = Buffer.concat([buffer, bufferFor(opened)]);
-    }
-  };
-
-  const writeAll = (opened: OpenFile, bytes: Uint8Array): void => {
-    for (let done = 0; done < bytes.byteLength; ) done += opened.writeSync(bytes.subarray(done), null);
-  };
-
   const moveEach = (buffers: Uint8Array[], position: unknown, move: (buffer: Uint8Array, at: number | null) => number) => {
     const start = toVectorPosition(position);
     let moved = 0;
@@ -108,7 +75,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     const { flag, mode, flush } = toOptions<FileOptions>(options);
     const bytes = toBytes(data, toEncoding(options));
     withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => {
-      attempt({ syscall: 'write' }, () => { writeAll(opened, bytes); });
+      attempt({ syscall: 'write' }, () => { writeWholeSync(opened, bytes); });
       if (flush === true) opened.fsync();
     });
   };
@@ -151,7 +118,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     },
     readFileSync: (file: unknown, options?: unknown): string | Buffer => {
       const { flag } = toOptions<FileOptions>(options);
-      const content = withFile(file, flag ?? 'r', 0o666, 'read', (opened) => attempt({ syscall: 'read' }, () => readAll(opened)));
+      const content = withFile(file, flag ?? 'r', 0o666, 'read', (opened) => attempt({ syscall: 'read' }, () => readWholeSync(opened)));
       return encodeAll(content, toEncoding(options));
     },
     writeFileSync,
@@ -174,7 +141,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
             try {
               const chunk = copyBuffer(from);
               for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
-                writeAll(to, chunk.subarray(0, read));
+                writeWholeSync(to, chunk.subarray(0, read));
               }
               tree.setattr(to.inode, { mode: toMode(from.inode.mode) });
             } catch (error) {

@@ -1,23 +1,30 @@
 // Owns the handles of the promise forms: an open file with its methods.
 
 import { EventEmitter } from 'node:events';
-import type { ReadStream, WriteStream } from 'node:fs';
+import type { BigIntStats, ReadStream, Stats, WriteStream } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { ReadableStream } from 'node:stream/web';
 import * as workers from 'node:worker_threads';
-import { AbortError, loopTurn } from 'node-dax';
-import { encodeAll, toBytes, toEncoding, toLength, toOptions, toPosition, type Encoding } from './arguments.js';
-import { bufferFor, type FileOptions } from './content-calls.js';
-import { attemptAsync, checkAborted } from './failure.js';
+import { loopTurn } from 'node-dax';
+import { toLength, toPosition } from './arguments.js';
+import { attemptAsync } from './failure.js';
 import type { OpenFile } from './open-files.js';
-import type { SyncCalls } from './sync-calls.js';
 import { toRead, toVector, toWrite, type Transfer } from './transfer.js';
+import { readWhole, writeWhole } from './whole-file.js';
 
-type Chunks = Iterable<unknown> | AsyncIterable<unknown>;
+/** Calls by descriptor that wait for nothing. */
+interface DescriptorCalls {
+  fstatSync(fd: number, options?: unknown): Stats | BigIntStats;
+  fsyncSync(fd: number): void;
+  fdatasyncSync(fd: number): void;
+  fchmodSync(fd: number, mode: unknown): void;
+  fchownSync(fd: number, uid: unknown, gid: unknown): void;
+  futimesSync(fd: number, atime: unknown, mtime: unknown): void;
+}
 
 /** What a handle needs of where it comes from. */
 export interface HandleSource {
-  readonly calls: SyncCalls;
+  readonly calls: DescriptorCalls;
   close(fd: number): Promise<void>;
   createReadStream(handle: FileHandle, options: unknown): ReadStream;
   createWriteStream(handle: FileHandle, options: unknown): WriteStream;
@@ -110,19 +117,7 @@ export class FileHandle extends EventEmitter {
   async readFile(options?: unknown): Promise<string | Buffer> {
     return this.#call('read', async (opened) => {
       await this.#source.judgeWhole('readFile', [this, options]);
-      const { signal } = toOptions<FileOptions>(options);
-      const content = await attemptAsync({ syscall: 'read' }, async () => {
-        let buffer = bufferFor(opened);
-        let filled = 0;
-        for (;;) {
-          checkAborted(signal);
-          const read = await opened.read(buffer.subarray(filled), null, signal);
-          if (read === 0) return buffer.subarray(0, filled);
-          filled += read;
-          if (filled === buffer.length) buffer = Buffer.concat([buffer, bufferFor(opened)]);
-        }
-      });
-      return encodeAll(content, toEncoding(options));
+      return readWhole(opened, options);
     });
   }
 
@@ -130,26 +125,7 @@ export class FileHandle extends EventEmitter {
   async writeFile(data: unknown, options?: unknown): Promise<void> {
     return this.#call('write', async (opened) => {
       await this.#source.judgeWhole('writeFile', [this, data, options]);
-      const encoding = toEncoding(options);
-      const { signal, flush } = toOptions<FileOptions>(options);
-      let written = 0;
-      try {
-        for await (const chunk of isIterable(data) ? data : [data]) {
-          const bytes = toChunk(chunk, encoding);
-          await attemptAsync({ syscall: 'write' }, async () => {
-            for (let done = 0; done < bytes.byteLength; ) {
-              checkAborted(signal);
-              const moved = await opened.write(bytes.subarray(done), null, signal);
-              done += moved;
-              written += moved;
-            }
-          });
-        }
-      } catch (error) {
-        if (error instanceof AbortError) error.bytesMoved += written;
-        throw error;
-      }
-      if (flush === true) opened.fsync();
+      await writeWhole(opened, data, options);
     });
   }
 
@@ -255,10 +231,10 @@ export class FileHandle extends EventEmitter {
   async #atOnce<N extends 'fstat' | 'fsync' | 'fdatasync' | 'fchmod' | 'fchown' | 'futimes'>(
     name: N,
     ...args: unknown[]
-  ): Promise<ReturnType<SyncCalls[`${N}Sync`]>> {
+  ): Promise<ReturnType<DescriptorCalls[`${N}Sync`]>> {
     return this.#call(name === 'futimes' ? 'futime' : name, () => {
       this.#judge(name, args);
-      return (this.#source.calls[`${name}Sync`] as (...all: unknown[]) => ReturnType<SyncCalls[`${N}Sync`]>)(this.#fd, ...args);
+      return (this.#source.calls[`${name}Sync`] as (...all: unknown[]) => ReturnType<DescriptorCalls[`${N}Sync`]>)(this.#fd, ...args);
     });
   }
 
@@ -297,15 +273,4 @@ function handleRead([buffer, offset, length, position]: readonly unknown[]): unk
 async function readPart(opened: OpenFile, { bytes, position }: Transfer): Promise<number> {
   if (bytes.byteLength === 0) return 0;
   return attemptAsync({ syscall: 'read' }, () => opened.read(bytes, position));
-}
-
-function toChunk(chunk: unknown, encoding: Encoding): Uint8Array {
-  // An encoding is one of strings; what is neither bytes nor a string is refused by Buffer.
-  return ArrayBuffer.isView(chunk) ? toBytes(chunk) : Buffer.from(chunk as string, (encoding ?? 'utf8') as BufferEncoding);
-}
-
-/** Whether data is written chunk by chunk. */
-function isIterable(data: unknown): data is Chunks {
-  if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return false;
-  return Symbol.iterator in data || Symbol.asyncIterator in data;
 }
