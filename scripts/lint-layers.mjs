@@ -57,6 +57,18 @@ const ROOMS = {
       log: [],
     },
   },
+  'lib/fs': {
+    doors: ['index.ts', 'facade.ts'],
+    rooms: {
+      arguments: [],
+      errors: ['arguments'],
+      tree: ['errors', 'arguments'],
+      watch: ['tree', 'errors', 'arguments'],
+      open: ['tree', 'errors', 'arguments'],
+      calls: ['open', 'tree', 'errors', 'arguments'],
+      forms: ['open', 'arguments'],
+    },
+  },
   native: {
     doors: [],
     rooms: {

@@ -30,8 +30,9 @@ t.test('arrows that are refused', (t) => {
     ['nor out of lib at all', 'lib/cli/main.ts', "import { seed } from '../../test/helpers/seed.js';"],
     ['nor from a folder', 'lib/cli/ext2/mkfs.ts', "import { seed } from '../../../test/helpers/seed.js';"],
     ['no folder of lib imports the one beside it', 'lib/fs/index.ts', "import { mount } from '../ext2/index.js';"],
-    ['node-dax/fs knows no ext2', 'lib/fs/stats.ts', "import { FT } from 'node-dax/ext2';"],
-    ['nor from a folder of its own', 'lib/fs/promises/index.ts', "import { mount } from '../../ext2/index.js';"],
+    ['node-dax/fs knows no ext2', 'lib/fs/index.ts', "import { FT } from 'node-dax/ext2';"],
+    ['nor does a room of it', 'lib/fs/tree/stats.ts', "import { FT } from 'node-dax/ext2';"],
+    ['nor by path', 'lib/fs/tree/stats.ts', "import { mount } from '../../ext2/index.js';"],
     ['the addon is loaded in one place', 'src/device/open.ts', "import bindings from 'bindings';"],
     ['not in lib', 'lib/vm/run.ts', "import bindings from 'bindings';"],
     ['not by path', 'src/device/open.ts', "const addon = require('../build/Release/node_dax.node');"],
@@ -55,7 +56,7 @@ t.test('arrows that are meant', (t) => {
     ['src/discovery/list.ts', "import { DaxError } from '../errors.js';"],
     ['lib/ext2/space/super.ts', "import { DaxError } from 'node-dax';"],
     ['lib/ext2/space/super.ts', "import { balloc } from './balloc.js';"],
-    ['lib/fs/promises/index.ts', "import { Stats } from '../stats.js';"],
+    ['lib/fs/open/dir.ts', "import { direntOf } from '../tree/stats.js';"],
     ['lib/demo/ext2.ts', "import { mount } from 'node-dax/ext2';"],
     ['lib/cli/vm.ts', "import { runVm } from '../vm/index.js';"],
     ['lib/cli/ext2/mkfs.ts', "import { mkfs } from '../../ext2/index.js';"],
@@ -148,6 +149,15 @@ const WRONG_ARROWS = [
   ['lib/cli/famfs/show.ts', 'lib/cli/ext2/image.ts'],
   ['lib/cli/log/cat.ts', 'lib/cli/trees/names.ts'],
   ['lib/cli/trees/mode.ts', 'lib/cli/ext2/image.ts'],
+  ['lib/fs/arguments/arguments.ts', 'lib/fs/errors/failure.ts'],
+  ['lib/fs/errors/failure.ts', 'lib/fs/tree/tree.ts'],
+  ['lib/fs/tree/tree.ts', 'lib/fs/open/open-files.ts'],
+  ['lib/fs/watch/watch.ts', 'lib/fs/open/open-files.ts'],
+  ['lib/fs/open/open-files.ts', 'lib/fs/calls/sync-calls.ts'],
+  ['lib/fs/calls/sync-calls.ts', 'lib/fs/forms/forms.ts'],
+  ['lib/fs/forms/forms.ts', 'lib/fs/calls/sync-calls.ts'],
+  ['lib/fs/contract.ts', 'lib/fs/arguments/arguments.ts'],
+  ['lib/fs/calls/sync-calls.ts', 'lib/fs/facade.ts'],
   ['native/persist/persist.cc', 'native/device/source.h'],
   ['native/sigbus/guarded_copy.cc', 'native/persist/persist.h'],
   ['native/device/source.h', 'native/fault/fault_file.h'],
@@ -182,13 +192,13 @@ t.test('cycles of imports', (t) => {
     'src/device/partition.ts': "import type { DaxDevice } from './open.js';",
     'src/device/open.ts': "export { DaxDevice } from './device.js';",
     'src/errors.ts': "import { inspect } from 'node:util';",
-    'lib/fs/index.ts': "import { a } from './streams.js';",
-    'lib/fs/streams.ts': "import type { B } from './index.js';",
+    'lib/fs/index.ts': "import { a } from './facade.js';",
+    'lib/fs/facade.ts': "import type { B } from './index.js';",
   });
   t.equal(status, 1);
   t.strictSame(lines, [
     'src/device/device.ts → src/device/partition.ts → src/device/open.ts → src/device/device.ts: a cycle of imports',
-    'lib/fs/index.ts → lib/fs/streams.ts → lib/fs/index.ts: a cycle of imports',
+    'lib/fs/facade.ts → lib/fs/index.ts → lib/fs/facade.ts: a cycle of imports',
   ]);
   t.end();
 });

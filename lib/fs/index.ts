@@ -2,12 +2,12 @@
 
 import type * as nodeFs from 'node:fs';
 import { argumentError, checkOptions } from 'node-dax';
-import { toMode } from './arguments.js';
+import { toMode } from './arguments/arguments.js';
 import type { MountedFilesystem } from './contract.js';
 import { facade } from './facade.js';
-import { OpenFiles } from './open-files.js';
-import { syncCalls } from './sync-calls.js';
-import { Tree } from './tree.js';
+import { OpenFiles } from './open/open-files.js';
+import { syncCalls } from './calls/sync-calls.js';
+import { Tree } from './tree/tree.js';
 
 export type {
   FsAttributes,

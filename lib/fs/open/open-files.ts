@@ -2,10 +2,10 @@
 
 import { constants } from 'node:fs';
 import { AbortError, loopTurn, RwLock } from 'node-dax';
-import { endsWithSlash, hasOpenFlag, isDots, joined, SLASH, type FsPath } from './arguments.js';
-import type { FsFile, FsInode } from './contract.js';
-import { attempt, attemptAsync, fail, type Call } from './failure.js';
-import type { Tree } from './tree.js';
+import { endsWithSlash, hasOpenFlag, isDots, joined, SLASH, type FsPath } from '../arguments/arguments.js';
+import type { FsFile, FsInode } from '../contract.js';
+import { attempt, attemptAsync, fail, type Call } from '../errors/failure.js';
+import type { Tree } from '../tree/tree.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 // O_RDONLY, O_WRONLY and O_RDWR are no bits, but a number in the lowest two.

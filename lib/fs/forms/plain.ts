@@ -1,8 +1,8 @@
 // Owns what is plainly right: arguments of which it is certain, without asking, that node:fs takes them. Whatever is not
 // plain may be right all the same.
 
-import { flagsOf } from './arguments.js';
-import { FileHandle } from './file-handle.js';
+import { flagsOf } from '../arguments/arguments.js';
+import { FileHandle } from '../open/file-handle.js';
 
 type Plain = (value: unknown) => boolean;
 

@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import type { Stats } from 'node:fs';
 import { setInterval } from 'node:timers';
-import { toOptions } from './arguments.js';
+import { toOptions } from '../arguments/arguments.js';
 
 // What is compared.
 const MEMBERS = ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'mtimeMs', 'ctimeMs', 'birthtimeMs'] as const;

@@ -3,15 +3,15 @@
 
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
-import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from './arguments.js';
+import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from '../arguments/arguments.js';
+import { toRead, toVector, toVectorPosition, toWrite } from '../arguments/transfer.js';
+import { attempt, attemptAsync, checkAborted, fail } from '../errors/failure.js';
+import { FileHandle, type HandleSource } from '../open/file-handle.js';
+import type { OpenFile, OpenFiles } from '../open/open-files.js';
+import { readWhole, writeWhole, type FileOptions } from '../open/whole-file.js';
+import type { Tree } from '../tree/tree.js';
 import { appending, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
-import { attempt, attemptAsync, checkAborted, fail } from './failure.js';
-import { FileHandle, type HandleSource } from './file-handle.js';
-import type { OpenFile, OpenFiles } from './open-files.js';
 import type { SyncCalls } from './sync-calls.js';
-import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
-import type { Tree } from './tree.js';
-import { readWhole, writeWhole, type FileOptions } from './whole-file.js';
 
 /** Calls that wait for nothing but the event loop's turn. */
 const AT_ONCE = [

@@ -1,6 +1,6 @@
 // Owns the news of changes: who watches is told what calls of this facade change, by inode and name.
 
-import type { FsInode } from './contract.js';
+import type { FsInode } from '../contract.js';
 
 /** A name that came, went, or leads elsewhere now, in the directory `dir`; or content or attributes of the inode `ino`. */
 export type Change = { readonly dir: FsInode; readonly name: Uint8Array } | { readonly ino: number };

@@ -7,8 +7,8 @@
 import * as nodeFs from 'node:fs';
 import { types } from 'node:util';
 import { DaxError } from 'node-dax';
-import { isPath, toOptions } from './arguments.js';
-import { FileHandle } from './file-handle.js';
+import { isPath, toOptions } from '../arguments/arguments.js';
+import { FileHandle } from '../open/file-handle.js';
 
 type Table = Readonly<Record<string, ((...args: unknown[]) => unknown) | undefined>>;
 

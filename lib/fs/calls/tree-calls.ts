@@ -16,17 +16,17 @@ import {
   toTextPath,
   toTime,
   type FsPath,
-} from './arguments.js';
-import type { FsInode } from './contract.js';
-import { listed, listedBelow } from './entries.js';
-import { attempt, fail, shown, type Call } from './failure.js';
-import type { OpenFiles } from './open-files.js';
-import { NODE_MAJOR } from './release.js';
-import { nativeRealPath, partsOf, realPath } from './real-path.js';
-import { removeName, removeTree } from './removal.js';
-import { StatFs, statsOf } from './stats.js';
-import { systemError } from './system-error.js';
-import type { Tree } from './tree.js';
+} from '../arguments/arguments.js';
+import type { FsInode } from '../contract.js';
+import { attempt, fail, shown, type Call } from '../errors/failure.js';
+import { systemError } from '../errors/system-error.js';
+import type { OpenFiles } from '../open/open-files.js';
+import { NODE_MAJOR } from '../release.js';
+import { listed, listedBelow } from '../tree/entries.js';
+import { nativeRealPath, partsOf, realPath } from '../tree/real-path.js';
+import { removeName, removeTree } from '../tree/removal.js';
+import { StatFs, statsOf } from '../tree/stats.js';
+import type { Tree } from '../tree/tree.js';
 
 interface StatOptions {
   readonly bigint?: boolean;

@@ -2,7 +2,7 @@
 
 import type { Dirent } from 'node:fs';
 import * as nodePath from 'node:path';
-import { toOptions, toPath } from './arguments.js';
+import { toOptions, toPath } from '../arguments/arguments.js';
 import { entriesOf, type Entry } from './entries.js';
 import { direntOf, isDirectory } from './stats.js';
 import type { Tree } from './tree.js';

@@ -12,12 +12,12 @@ import {
   toOptions,
   toPath,
   type FsPath,
-} from './arguments.js';
-import { attempt, fail } from './failure.js';
-import type { OpenFile, OpenFiles } from './open-files.js';
-import { toRead, toVector, toVectorPosition, toWrite } from './transfer.js';
-import type { Tree } from './tree.js';
-import { readWholeSync, writeWholeSync, type FileOptions } from './whole-file.js';
+} from '../arguments/arguments.js';
+import { toRead, toVector, toVectorPosition, toWrite } from '../arguments/transfer.js';
+import { attempt, fail } from '../errors/failure.js';
+import type { OpenFile, OpenFiles } from '../open/open-files.js';
+import { readWholeSync, writeWholeSync, type FileOptions } from '../open/whole-file.js';
+import type { Tree } from '../tree/tree.js';
 
 const COPY_CHUNK = 1024 * 1024;
 

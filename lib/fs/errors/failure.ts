@@ -1,7 +1,7 @@
 // Owns the errors of the facade: what the filesystem throws, with the call and the paths that node:fs would name.
 
 import { AbortError, DaxError } from 'node-dax';
-import type { FsPath } from './arguments.js';
+import type { FsPath } from '../arguments/arguments.js';
 
 /** What an error tells of the call. */
 export interface Call {

@@ -1,8 +1,8 @@
 // Owns removing: a name, and a directory with all that is in it.
 
-import { endsWithSlash, isDots, SLASH, type FsPath } from './arguments.js';
-import type { FsInode } from './contract.js';
-import { attempt, fail, type Call } from './failure.js';
+import { endsWithSlash, isDots, SLASH, type FsPath } from '../arguments/arguments.js';
+import type { FsInode } from '../contract.js';
+import { attempt, fail, type Call } from '../errors/failure.js';
 import type { Tree } from './tree.js';
 
 /** A directory that is to be removed. */

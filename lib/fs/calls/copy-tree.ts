@@ -5,12 +5,12 @@
 import type { CopyOptions, Stats } from 'node:fs';
 import { dirname, isAbsolute, join, parse, resolve } from 'node:path';
 import { types } from 'node:util';
-import { toOptions, toPath } from './arguments.js';
-import { entriesOf } from './entries.js';
-import { NODE_MAJOR } from './release.js';
+import { toOptions, toPath } from '../arguments/arguments.js';
+import { systemError, type SystemErrorCode } from '../errors/system-error.js';
+import { NODE_MAJOR } from '../release.js';
+import { entriesOf } from '../tree/entries.js';
+import type { Tree } from '../tree/tree.js';
 import type { SyncCalls } from './sync-calls.js';
-import { systemError, type SystemErrorCode } from './system-error.js';
-import type { Tree } from './tree.js';
 
 /** What waits, or not: the answer of a filter, and the copy of one file. */
 type Step = { readonly answer: unknown } | { readonly source: string; readonly destination: string; readonly mode: number };

@@ -2,8 +2,8 @@
 
 import { constants } from 'node:buffer';
 import { AbortError } from 'node-dax';
-import { encodeAll, toBytes, toEncoding, toOptions, type Encoding } from './arguments.js';
-import { attemptAsync, checkAborted } from './failure.js';
+import { encodeAll, toBytes, toEncoding, toOptions, type Encoding } from '../arguments/arguments.js';
+import { attemptAsync, checkAborted } from '../errors/failure.js';
 import type { OpenFile } from './open-files.js';
 
 export interface FileOptions {

@@ -1,7 +1,7 @@
 // Owns the filesystem as the calls of the facade see it: with a working directory for paths that do not begin with a slash,
 // and with news of what is changed.
 
-import { joined, SLASH, type FsPath } from './arguments.js';
+import { joined, SLASH, type FsPath } from '../arguments/arguments.js';
 import { Changes } from './changes.js';
 import type {
   FsAttributes,
@@ -13,8 +13,8 @@ import type {
   FsStatfs,
   FsTimes,
   MountedFilesystem,
-} from './contract.js';
-import { fail } from './failure.js';
+} from '../contract.js';
+import { fail } from '../errors/failure.js';
 
 type OpenOptions = Parameters<MountedFilesystem['open']>[1];
 

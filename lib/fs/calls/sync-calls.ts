@@ -1,9 +1,9 @@
 // Owns the synchronous calls together: those on the tree and those on the content of files.
 
+import type { OpenFiles } from '../open/open-files.js';
+import type { Tree } from '../tree/tree.js';
 import { contentCalls } from './content-calls.js';
-import type { OpenFiles } from './open-files.js';
 import { treeCalls } from './tree-calls.js';
-import type { Tree } from './tree.js';
 
 /** They take arguments that are right. */
 export type SyncCalls = ReturnType<typeof treeCalls> & ReturnType<typeof contentCalls>;

@@ -1,8 +1,8 @@
 // Owns what is told of files: Stats and BigIntStats, Dirent and StatFs, with the methods of node:fs's own.
 
 import * as nodeFs from 'node:fs';
-import type { FsInode, FsStat, FsStatfs, FsTimes, MountedFilesystem } from './contract.js';
-import { NODE_MAJOR } from './release.js';
+import type { FsInode, FsStat, FsStatfs, FsTimes, MountedFilesystem } from '../contract.js';
+import { NODE_MAJOR } from '../release.js';
 
 const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } = nodeFs.constants;
 const TYPE = 0o10000;

@@ -1,7 +1,7 @@
 // Owns real paths: name by name, each link replaced by what it leads to.
 
-import { SLASH, type FsPath } from './arguments.js';
-import { attempt } from './failure.js';
+import { SLASH, type FsPath } from '../arguments/arguments.js';
+import { attempt } from '../errors/failure.js';
 import type { Tree } from './tree.js';
 
 /** The names of a path, without `.` and doubled slashes: one letter is one byte. */

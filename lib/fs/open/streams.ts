@@ -1,8 +1,8 @@
 // Owns streams: those of node:fs itself, through its `fs` option, over the public functions of the facade.
 
 import * as nodeFs from 'node:fs';
+import { settle, type Done } from '../settle.js';
 import { FileHandle } from './file-handle.js';
-import { settle, type Done } from './settle.js';
 
 /** The functions that node's streams call; who replaces one in the facade replaces it for them. */
 type Calls = object;

@@ -3,12 +3,12 @@
 import { EventEmitter } from 'node:events';
 import { setInterval } from 'node:timers';
 import { AbortError } from 'node-dax';
-import { encodeName, toEncoding, toOptions, toPath, type Encoding, type FsPath } from './arguments.js';
-import type { Change } from './changes.js';
-import type { FsInode } from './contract.js';
-import { attempt, checkAborted } from './failure.js';
-import { isDirectory, modeOfType } from './stats.js';
-import type { Tree } from './tree.js';
+import { encodeName, toEncoding, toOptions, toPath, type Encoding, type FsPath } from '../arguments/arguments.js';
+import type { FsInode } from '../contract.js';
+import { attempt, checkAborted } from '../errors/failure.js';
+import type { Change } from '../tree/changes.js';
+import { isDirectory, modeOfType } from '../tree/stats.js';
+import type { Tree } from '../tree/tree.js';
 
 type EventType = 'rename' | 'change';
 

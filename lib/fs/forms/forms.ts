@@ -1,8 +1,8 @@
 // Owns the three forms of a call: synchronous, with a callback, and with a promise. Each judges arguments before anything
 // happens.
 
+import { settle, usual, type Done } from '../settle.js';
 import { isPlain } from './plain.js';
-import { settle, usual, type Done } from './settle.js';
 import { judgeCallback, judgePromise, judgeSync } from './verdict.js';
 
 export type Call = (...args: never[]) => unknown;

@@ -1,10 +1,10 @@
 // Owns open directories, as `fs.Dir` is one.
 
 import type { Dirent } from 'node:fs';
-import { encodeName, type Encoding } from './arguments.js';
-import type { Entry } from './entries.js';
-import { settle, type Done } from './settle.js';
-import { direntOf, isDirectory } from './stats.js';
+import { encodeName, type Encoding } from '../arguments/arguments.js';
+import { settle, type Done } from '../settle.js';
+import type { Entry } from '../tree/entries.js';
+import { direntOf, isDirectory } from '../tree/stats.js';
 
 type Told<T> = (error: unknown, result?: T) => void;
 

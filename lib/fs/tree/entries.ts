@@ -2,8 +2,8 @@
 
 import type { Dirent } from 'node:fs';
 import { join, relative } from 'node:path';
-import { encodeName, type Encoding, type FsPath } from './arguments.js';
-import { attempt, fail, type Call } from './failure.js';
+import { encodeName, type Encoding, type FsPath } from '../arguments/arguments.js';
+import { attempt, fail, type Call } from '../errors/failure.js';
 import { direntOf, isDirectory, modeOfType } from './stats.js';
 import type { Tree } from './tree.js';
 

@@ -6,10 +6,10 @@ import { createInterface, type Interface } from 'node:readline';
 import { ReadableStream } from 'node:stream/web';
 import * as workers from 'node:worker_threads';
 import { loopTurn } from 'node-dax';
-import { toLength, toPosition } from './arguments.js';
-import { attemptAsync } from './failure.js';
+import { toLength, toPosition } from '../arguments/arguments.js';
+import { toRead, toVector, toWrite, type Transfer } from '../arguments/transfer.js';
+import { attemptAsync } from '../errors/failure.js';
 import type { OpenFile } from './open-files.js';
-import { toRead, toVector, toWrite, type Transfer } from './transfer.js';
 import { readWhole, writeWhole } from './whole-file.js';
 
 /** Calls by descriptor that wait for nothing. */
