@@ -137,15 +137,13 @@ function bySyncName(calls: object): Record<string, Call> {
 
 /** The calls with two results, which are members of an object where they are promised. */
 function transferForms({ read, write, readv, writev }: AsyncCalls): Record<string, Any> {
-  const reads = { read, readv };
-  const writes = { write, writev };
   const toResults = (value: object) => Object.values(value) as unknown[];
   const form = (name: string, call: Call) =>
     promisified(callbackForm(name, call, toResults, ([, memory]) => [0, memory]), async (...args: unknown[]): Promise<unknown> => {
       const { given } = apart(name, [...args, () => undefined]);
       return await (call as Any)(...given);
     });
-  return { ...inForm(reads, form), ...inForm(writes, form) };
+  return inForm({ read, readv, write, writev }, form);
 }
 
 function existsForm(exists: AsyncCalls['exists']): Any {

@@ -34,8 +34,8 @@ export class Dir {
   readonly #path: unknown;
   readonly #source: DirSource;
   readonly #options: DirOptions;
-  readonly #left: Iterator<Entry>[];
-  readonly #paths: unknown[];
+  // Those that are being read and those that come after them, each with what is left of it.
+  readonly #left: { readonly path: unknown; readonly entries: Iterator<Entry> }[] = [];
   #isClosed = false;
   // One asynchronous operation after the other.
   #tail: Promise<unknown> = Promise.resolve();
@@ -48,8 +48,7 @@ export class Dir {
     this.#source = source;
     this.#path = path;
     this.#options = options;
-    this.#left = [source.entries(path)[Symbol.iterator]()];
-    this.#paths = [path];
+    this.#enter(path);
   }
 
   get path(): string {
@@ -107,22 +106,20 @@ export class Dir {
     if (this.#pending > 0) throw concurrent();
   }
 
+  #enter(path: unknown): void {
+    this.#left.push({ path, entries: this.#source.entries(path)[Symbol.iterator]() });
+  }
+
   // With `recursive`, what is in a directory comes after what is beside it.
   #next(): Dirent | null {
     for (let left = this.#left[0]; left !== undefined; left = this.#left[0]) {
-      const { value, done } = left.next() as { value: Entry; done?: boolean };
-      const at = this.#paths[0];
+      const { value, done } = left.entries.next() as { value: Entry; done?: boolean };
       if (done !== true) {
-        const entry = direntOf(encodeName(value.name, this.#options.encoding), at, value.mode);
-        if (this.#options.recursive === true && isDirectory(value.mode)) {
-          const path = `${String(at)}/${value.text}`;
-          this.#left.push(this.#source.entries(path)[Symbol.iterator]());
-          this.#paths.push(path);
-        }
+        const entry = direntOf(encodeName(value.name, this.#options.encoding), left.path, value.mode);
+        if (this.#options.recursive === true && isDirectory(value.mode)) this.#enter(`${String(left.path)}/${value.text}`);
         return entry;
       }
       this.#left.shift();
-      this.#paths.shift();
     }
     return null;
   }

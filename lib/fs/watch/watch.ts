@@ -2,7 +2,6 @@
 
 import { EventEmitter } from 'node:events';
 import { setInterval } from 'node:timers';
-import { AbortError } from 'node-dax';
 import { encodeName, toEncoding, toOptions, toPath, type Encoding, type FsPath } from '../arguments/arguments.js';
 import type { FsInode } from '../contract.js';
 import { attempt, checkAborted } from '../errors/failure.js';
@@ -164,7 +163,7 @@ export async function* watching(tree: Tree, path: unknown, options: unknown): As
   watcher.on('close', () => { wake(); });
   try {
     for (;;) {
-      if (signal?.aborted === true) throw new AbortError(signal);
+      checkAborted(signal);
       if (failure !== undefined) throw failure;
       const event = queue.shift();
       if (event !== undefined) yield event;
