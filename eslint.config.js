@@ -5,7 +5,7 @@ const tseslint = require('typescript-eslint');
 const layers = require('./eslint.layers.js');
 
 module.exports = tseslint.config(
-  { ignores: ['dist/', 'build/', 'node_modules/', '.tap/'] },
+  { ignores: ['dist/', 'build/', 'docs/api/', 'node_modules/', '.tap/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
