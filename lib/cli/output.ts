@@ -12,19 +12,35 @@ export async function write(bytes: Uint8Array): Promise<void> {
 
 const BATCH = 64 * 1024;
 
+const END = '\n';
+
+function bytesIn(line: Line): number {
+  let bytes = END.length;
+  for (const piece of line) bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+  return bytes;
+}
+
 /** Prints lines, as they come. */
 export async function print(lines: Iterable<Line>): Promise<void> {
-  let pieces: Buffer[] = [];
+  let batch = Buffer.allocUnsafe(BATCH);
   let length = 0;
   for (const line of lines) {
-    for (const piece of [...line, '\n']) {
-      pieces.push(Buffer.from(piece));
-      length += piece.length;
+    const wanted = bytesIn(line);
+    if (length + wanted > batch.length) {
+      await write(batch.subarray(0, length));
+      // The stream may still have the old one.
+      batch = Buffer.allocUnsafe(Math.max(BATCH, wanted));
+      length = 0;
     }
-    if (length < BATCH) continue;
-    await write(Buffer.concat(pieces));
-    pieces = [];
-    length = 0;
+    for (const piece of line) {
+      if (typeof piece === 'string') {
+        length += batch.write(piece, length);
+      } else {
+        batch.set(piece, length);
+        length += piece.length;
+      }
+    }
+    length += batch.write(END, length);
   }
-  await write(Buffer.concat(pieces));
+  await write(batch.subarray(0, length));
 }

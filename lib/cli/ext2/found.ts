@@ -12,17 +12,19 @@ export interface Found {
   readonly target: Uint8Array | undefined;
 }
 
-/** What the inode at `path` tells. */
-export function lookInto(mounted: MountedImage, path: Uint8Array, inode: Ext2Inode): Found {
-  return mounted.at(path, () => ({
-    stat: mounted.fs.stat(inode, { nanoseconds: true }),
-    target: inode.isSymlink ? mounted.fs.readlink(inode) : undefined,
-  }));
+/** Where a symbolic link leads to; undefined of what is none. */
+export function targetOf({ fs }: MountedImage, inode: Ext2Inode): Uint8Array | undefined {
+  return inode.isSymlink ? fs.readlink(inode) : undefined;
 }
 
-/** As `lookInto`, for one of several: nothing, where it cannot be read, which is told. */
-export function findOut(mounted: MountedImage, path: Uint8Array, inode: () => Ext2Inode): Found | undefined {
-  return attempt(() => lookInto(mounted, path, inode()), goOnAfter);
+/** What an inode tells. */
+export function lookInto(mounted: MountedImage, inode: Ext2Inode): Found {
+  return { stat: mounted.fs.stat(inode, { nanoseconds: true }), target: targetOf(mounted, inode) };
+}
+
+/** What `look` finds out about one of several things: nothing, where it cannot be read, which is told. */
+export function findOut<T>(look: () => T): T | undefined {
+  return attempt(look, goOnAfter);
 }
 
 /** For JSON: nanoseconds in digits, because they are more than a number in JSON may have. */

@@ -28,12 +28,11 @@ export function lookAt(path: Buffer): HostFile {
 export function walkHost(top: HostFile, tell: (error: unknown) => void = goOnAfter): Generator<Step<HostFile | undefined>> {
   const namesIn = (path: Buffer): Buffer[] =>
     (attempt(() => readdirSync(path, { encoding: 'buffer' }), tell) ?? []).sort((a, b) => Buffer.compare(a, b));
-  const tree: Tree<HostFile | undefined> = {
+  const tree: Tree<HostFile | undefined, Buffer> = {
     directoryId: (file) => (file?.stats.isDirectory() === true ? identityOf(file.stats) : undefined),
-    children: (directory) => {
-      const { path } = directory as HostFile;
-      return namesIn(path).map((name) => ({ name, item: () => attempt(() => lookAt(joined(path, name)), tell) }));
-    },
+    children: (directory) => namesIn((directory as HostFile).path),
+    bytesOf: (name) => name,
+    item: (directory, name) => attempt(() => lookAt(joined((directory as HostFile).path, name)), tell),
   };
   return walk(tree, top);
 }

@@ -1,10 +1,10 @@
 // Owns an image as a tree: what is in its directories, and walks through them.
 
 import { DaxError } from 'node-dax';
-import type { Ext2Dirent, Ext2Inode } from 'node-dax/ext2';
+import type { Ext2, Ext2Inode } from 'node-dax/ext2';
 import { attempt, goOnAfter } from '../trees/failures.js';
 import type { MountedImage } from './image.js';
-import { joined, needsSlash, SLASH } from '../trees/names.js';
+import { needsSlash, SLASH } from '../trees/names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
 /** `directory`, and the names of a walk that began there. */
@@ -18,14 +18,33 @@ export function pathOf(directory: Uint8Array, names: readonly Uint8Array[]): Buf
   return Buffer.concat(pieces);
 }
 
+/**
+ * A name in a directory of an image. It has a character for each byte, so that it sorts by its bytes, and a million of them take
+ * little memory.
+ */
+export interface Entry {
+  readonly name: string;
+  readonly ino: number;
+}
+
+/** The bytes of an entry's name. */
+export function bytesOf({ name }: Entry): Buffer {
+  return Buffer.from(name, 'latin1');
+}
+
+function* namesIn(fs: Ext2, dir: Ext2Inode): Generator<Entry> {
+  for (const { name, bytes, ino } of fs.readdir(dir)) {
+    if (name !== '.' && name !== '..') yield { name: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'), ino };
+  }
+}
+
 /** The entries of the directory at `path`, without `.` and `..`, in the order of their bytes. */
-export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inode): Ext2Dirent[] {
-  const entries = mounted.at(path, () => [...mounted.fs.readdir(dir)]);
-  return entries.filter(({ name }) => name !== '.' && name !== '..').sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inode): Entry[] {
+  return mounted.at(path, () => [...namesIn(mounted.fs, dir)]).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** What has the name `name` in `dir`, and lies at `path`: an entry that leads to nothing is the medium's fault. */
-export function childOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inode, name: Uint8Array): Ext2Inode {
+export function childOf(mounted: MountedImage, path: () => Uint8Array, dir: Ext2Inode, name: Uint8Array): Ext2Inode {
   return mounted.at(path, () => {
     const found = mounted.fs.lookup(dir, name);
     if (found === undefined) throw new DaxError({ errno: 'ENOENT', syscall: 'ext2', hint: 'it was removed meanwhile' });
@@ -43,15 +62,13 @@ export function walkImage(
   top: Ext2Inode,
   tell: (error: unknown) => void = goOnAfter,
 ): Generator<Step<Ext2Inode | undefined>> {
-  const tree: Tree<Ext2Inode | undefined> = {
+  const tree: Tree<Ext2Inode | undefined, Entry> = {
     directoryId: (inode) => (inode?.isDirectory === true ? String(inode.ino) : undefined),
-    children: (dir, names) => {
-      const here = pathOf(path, names);
-      const entries = attempt(() => entriesOf(mounted, here, dir as Ext2Inode), tell) ?? [];
-      return entries.map(({ bytes }) => ({
-        name: bytes,
-        item: () => attempt(() => childOf(mounted, joined(here, bytes), dir as Ext2Inode, bytes), tell),
-      }));
+    children: (dir, names) => attempt(() => entriesOf(mounted, pathOf(path, names), dir as Ext2Inode), tell) ?? [],
+    bytesOf,
+    item: (dir, entry, names) => {
+      const name = bytesOf(entry);
+      return attempt(() => childOf(mounted, () => pathOf(path, [...names, name]), dir as Ext2Inode, name), tell);
     },
   };
   return walk(tree, top);

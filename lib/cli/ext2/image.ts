@@ -99,8 +99,8 @@ export class MountedImage {
   }
 
   /** Calls `action`, which is about `path`. */
-  at<T>(path: Uint8Array, action: () => T, advice?: Advice): T {
-    return inPlace(this.command, () => placeOf(this.image, path), action, advice);
+  at<T>(path: Uint8Array | (() => Uint8Array), action: () => T, advice?: Advice): T {
+    return inPlace(this.command, () => placeOf(this.image, typeof path === 'function' ? path() : path), action, advice);
   }
 
   /** What is at `path`. */

@@ -1,11 +1,11 @@
 // Owns the command `ext2 ls`: what is in a directory of an image.
 
 import { Argument, type Command } from 'commander';
-import type { Ext2Stat } from 'node-dax/ext2';
+import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
 import { toJson } from '../json.js';
-import { findOut, foundInJson, type Found } from './found.js';
+import { findOut, foundInJson, lookInto } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
-import { childOf, entriesOf } from './image-tree.js';
+import { bytesOf, childOf, entriesOf, type Entry } from './image-tree.js';
 import { modeInLetters } from '../trees/mode.js';
 import { inJson, joined, printable, toPath } from '../trees/names.js';
 import { print, type Line } from '../output.js';
@@ -18,30 +18,28 @@ interface Options extends Region {
   json?: true;
 }
 
-/** A name that is listed, and what its inode tells, which is asked for only where it is wanted. */
-interface Listed {
-  readonly name: Uint8Array;
-  readonly ino: number;
-  readonly find: () => Found | undefined;
+/** Names, and what is said of the inode that has one of them: undefined where it cannot be read, which is told. */
+interface Listing {
+  readonly entries: readonly Entry[];
+  readonly find: <T>(entry: Entry, look: (inode: Ext2Inode) => T) => T | undefined;
 }
 
-const DOT = 0x2e;
 // The columns of what cannot be read, as ls(1) has them.
 const UNKNOWN = ['??????????', '?', '?', '?', '?', '?'];
 
-function listed(mounted: MountedImage, path: Buffer, options: Options): Listed[] {
+function listed(mounted: MountedImage, path: Buffer, options: Options): Listing {
   const top = mounted.resolve(path, options.long !== true);
-  if (!top.isDirectory) return [{ name: path, ino: top.ino, find: () => findOut(mounted, path, () => top) }];
-  return entriesOf(mounted, path, top)
-    .filter(({ bytes }) => options.all === true || bytes[0] !== DOT)
-    .map(({ bytes, ino }) => ({
-      name: bytes,
-      ino,
-      find: () => {
-        const at = joined(path, bytes);
-        return findOut(mounted, at, () => childOf(mounted, at, top, bytes));
-      },
-    }));
+  if (!top.isDirectory) {
+    return { entries: [{ name: path.toString('latin1'), ino: top.ino }], find: (_entry, look) => findOut(() => mounted.at(path, () => look(top))) };
+  }
+  return {
+    entries: entriesOf(mounted, path, top).filter(({ name }) => options.all === true || !name.startsWith('.')),
+    find: (entry, look) => {
+      const name = bytesOf(entry);
+      const at = () => joined(path, name);
+      return findOut(() => mounted.at(at, () => look(childOf(mounted, at, top, name))));
+    },
+  };
 }
 
 /**
@@ -68,45 +66,51 @@ function cells({ mode, nlink, uid, gid, size, device, mtimeMs }: Ext2Stat): stri
   return [modeInLetters(mode), String(nlink), String(uid), String(gid), bytes, minuteInWords(mtimeMs)];
 }
 
-function* long(entries: readonly Listed[]): Generator<Line> {
+function* long({ fs }: MountedImage, { entries, find }: Listing): Generator<Line> {
   const columns = new Columns();
-  const targets = new Map<Listed, Uint8Array>();
+  const targets = new Map<Entry, Uint8Array>();
   for (const entry of entries) {
-    const found = entry.find();
-    columns.add(found === undefined ? UNKNOWN : cells(found.stat));
-    if (found?.target !== undefined) targets.set(entry, found.target);
+    const isRead = find(entry, (inode) => {
+      columns.add(cells(fs.stat(inode)));
+      if (inode.isSymlink) targets.set(entry, fs.readlink(inode));
+      return true;
+    });
+    if (isRead === undefined) columns.add(UNKNOWN);
   }
   for (const [index, entry] of entries.entries()) {
     const target = targets.get(entry);
     const arrow = target === undefined ? [] : [' -> ', printable(target)];
-    yield [`${columns.row(index)}  `, printable(entry.name), ...arrow];
+    yield [columns.row(index), '  ', printable(bytesOf(entry)), ...arrow];
   }
 }
 
-function* numbered(entries: readonly Listed[], lines: Iterable<Line>): Generator<Line> {
+function* numbered(entries: readonly Entry[], lines: Iterable<Line>): Generator<Line> {
   const columns = new Columns();
   for (const { ino } of entries) columns.add([String(ino)]);
   let index = 0;
-  for (const line of lines) yield [`${columns.row(index++)}  `, ...line];
+  for (const line of lines) yield [columns.row(index++), '  ', ...line];
 }
 
-function* short(entries: readonly Listed[]): Generator<Line> {
-  for (const { name } of entries) yield [printable(name)];
+function* short(entries: readonly Entry[]): Generator<Line> {
+  for (const entry of entries) yield [printable(bytesOf(entry))];
 }
 
-function json(entries: readonly Listed[]): unknown[] {
-  return entries.map(({ name, ino, find }) => ({ ...inJson('name', name), ino, ...foundInJson(find()) }));
+function json(mounted: MountedImage, { entries, find }: Listing): unknown[] {
+  return entries.map((entry) => {
+    const found = find(entry, (inode) => lookInto(mounted, inode));
+    return { ...inJson('name', bytesOf(entry)), ino: entry.ino, ...foundInJson(found) };
+  });
 }
 
 async function act(image: string, path: Buffer, options: Options, command: Command): Promise<void> {
   await readImage(image, options, command, async (mounted) => {
-    const entries = listed(mounted, path, options);
+    const listing = listed(mounted, path, options);
     if (options.json === true) {
-      await print([[toJson(json(entries))]]);
+      await print([[toJson(json(mounted, listing))]]);
       return;
     }
-    const lines = options.long === true ? long(entries) : short(entries);
-    await print(options.inode === true ? numbered(entries, lines) : lines);
+    const lines = options.long === true ? long(mounted, listing) : short(listing.entries);
+    await print(options.inode === true ? numbered(listing.entries, lines) : lines);
   });
 }
 

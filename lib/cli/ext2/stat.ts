@@ -41,7 +41,8 @@ async function act(image: string, paths: Buffer[], options: Options, command: Co
   await readImage(image, options, command, async (mounted) => {
     const told: Told[] = [];
     await each(paths, (path) => {
-      told.push({ path, ...lookInto(mounted, path, mounted.resolve(path, options.dereference === true)) });
+      const inode = mounted.resolve(path, options.dereference === true);
+      told.push({ path, ...mounted.at(path, () => lookInto(mounted, inode)) });
     });
     if (options.json !== true) {
       await print(told.flatMap(inWords));

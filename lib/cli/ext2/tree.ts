@@ -3,7 +3,7 @@
 import { Argument, type Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { toJson } from '../json.js';
-import { findOut, foundInJson } from './found.js';
+import { findOut, foundInJson, lookInto, targetOf } from './found.js';
 import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
 import { pathOf, walkImage } from './image-tree.js';
 import { inJson, printable, toPath } from '../trees/names.js';
@@ -35,7 +35,7 @@ function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2
     goesOn.push(!isLast);
     if (item?.isDirectory === true) directories++;
     else files++;
-    const target = item && findOut(mounted, pathOf(path, names), () => item)?.target;
+    const target = item && findOut(() => mounted.at(() => pathOf(path, names), () => targetOf(mounted, item)));
     const after = phase === 'again' ? ['  (drawn above under another name)'] : target === undefined ? [] : [' -> ', printable(target)];
     yield [lines, isLast ? '└── ' : '├── ', printable(name), ...after];
   }
@@ -48,7 +48,7 @@ function inDetail(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2
     .filter(({ phase }) => phase !== 'after')
     .map(({ item, names }) => {
       const at = pathOf(path, names);
-      return { ...inJson('path', at), ...foundInJson(item && findOut(mounted, at, () => item)) };
+      return { ...inJson('path', at), ...foundInJson(item && findOut(() => mounted.at(at, () => lookInto(mounted, item)))) };
     });
 }
 

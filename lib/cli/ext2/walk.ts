@@ -11,30 +11,27 @@ export interface Step<T> {
   readonly isLast: boolean;
 }
 
-/** Something in a directory. */
-export interface Child<T> {
-  readonly name: Uint8Array;
-  /** What it is; asked for once, when the walk comes to it. */
-  readonly item: () => T;
-}
-
-/** What a walk asks about the things in a tree. */
-export interface Tree<T> {
+/** What a walk asks about the things in a tree, of which `N` is a name in a directory: there may be a million in one. */
+export interface Tree<T, N> {
   /** What tells one directory from another; undefined for what is none. */
   directoryId(item: T): string | undefined;
-  /** What is in a directory, in the order in which the walk shall come to it. */
-  children(item: T, names: readonly Uint8Array[]): Child<T>[];
+  /** The names in a directory, in the order in which the walk shall come to them. */
+  children(directory: T, names: readonly Uint8Array[]): N[];
+  /** The bytes of a name. */
+  bytesOf(name: N): Uint8Array;
+  /** What has a name in a directory; asked for once, when the walk comes to it. */
+  item(directory: T, name: N, names: readonly Uint8Array[]): T;
 }
 
-interface Level<T> {
+interface Level<T, N> {
   readonly step: Step<T>;
-  readonly left: Child<T>[];
+  readonly left: N[];
 }
 
 /** Walks from `top` on. Its depth is limited by memory alone. */
-export function* walk<T>(tree: Tree<T>, top: T): Generator<Step<T>> {
+export function* walk<T, N>(tree: Tree<T, N>, top: T): Generator<Step<T>> {
   const met = new Set<string>();
-  const levels: Level<T>[] = [];
+  const levels: Level<T, N>[] = [];
   const enter = (item: T, names: readonly Uint8Array[], isLast: boolean): Step<T> => {
     const id = tree.directoryId(item);
     if (id === undefined) return { item, names, phase: 'at', isLast };
@@ -50,7 +47,8 @@ export function* walk<T>(tree: Tree<T>, top: T): Generator<Step<T>> {
       levels.pop();
       yield level.step;
     } else {
-      yield enter(next.item(), [...level.step.names, next.name], level.left.length === 0);
+      const { item, names } = level.step;
+      yield enter(tree.item(item, next, names), [...names, tree.bytesOf(next)], level.left.length === 0);
     }
   }
 }
