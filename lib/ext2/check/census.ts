@@ -135,14 +135,18 @@ export class Census {
     if (names !== undefined) names[index] = (names[index] as number) + 1;
   }
 
-  /** The inodes of a group that are in use, with i_links_count and the entries that were counted. */
-  *used(group: number): Generator<{ ino: number; links: number; names: number }> {
+  /** Whether an inode of a group is in use. */
+  hasUsed(group: number): boolean {
+    return this.#inodes[group] !== undefined;
+  }
+
+  /** Calls `visit` with the inodes of a group that are in use, i_links_count and the entries that were counted. */
+  eachUsed(group: number, visit: (ino: number, links: number, names: number) => void): void {
     const inodes = this.#inodes[group];
     if (inodes === undefined) return;
-    for (const [index, type] of inodes.type.entries()) {
-      if (type === 0) continue;
-      const ino = group * this.geometry.inodesPerGroup + index + EXT2_BAD_INO;
-      yield { ino, links: inodes.links[index] as number, names: inodes.names[index] as number };
+    const first = group * this.geometry.inodesPerGroup + EXT2_BAD_INO;
+    for (let index = 0; index < inodes.type.length; index++) {
+      if (inodes.type[index] !== 0) visit(first + index, inodes.links[index] as number, inodes.names[index] as number);
     }
   }
 

@@ -13,8 +13,8 @@ export function checkLinks(census: Census): void {
   const own = new Set(ownInodes(sb, geometry));
   const hasDirNlink = hasFlag(sb.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
   for (let group = 0; group < geometry.groups; group++) {
-    for (const { ino, links, names } of census.used(group)) {
-      if (own.has(ino)) continue;
+    census.eachUsed(group, (ino, links, names) => {
+      if (own.has(ino)) return;
       const isDirectory = census.typeOf(ino) === FT.DIR;
       // Its own '.' leads to a directory.
       const isLost = isDirectory ? ino !== EXT2_ROOT_INO && census.directories.get(ino)?.parents.length === 0 : names === 0;
@@ -22,7 +22,7 @@ export function checkLinks(census: Census): void {
       else if (links !== names && !(hasDirNlink && isDirectory && links === 1)) {
         findings.add(links > names ? 'leak' : 'error', `counts ${links} names, has ${names}`, { ino });
       }
-    }
+    });
   }
 }
 
@@ -64,7 +64,7 @@ export function checkBitmaps(census: Census): number {
 // Without uninit_bg nobody minds, unless inodes are in use where there are said to be none.
 function checkUninitialized(census: Census, group: number, { bg_flags, bg_itable_unused }: GroupDesc): void {
   const { findings } = census;
-  if (hasFlag(bg_flags, BG_INODE_UNINIT) && !census.used(group).next().done) {
+  if (hasFlag(bg_flags, BG_INODE_UNINIT) && census.hasUsed(group)) {
     findings.error('has inodes in use, and is marked as having none', { group });
   } else if (hasFlag(bg_flags, BG_INODE_UNINIT) || hasFlag(bg_flags, BG_BLOCK_UNINIT) || bg_itable_unused !== 0) {
     findings.add('unclean', 'is marked as uninitialised, and the feature uninit_bg is not there', { group });
@@ -77,10 +77,10 @@ function usedInodes(census: Census, group: number): { used: Uint8Array; director
   const first = group * inodesPerGroup + EXT2_BAD_INO;
   let directories = 0;
   for (let ino = first; ino < Math.min(firstIno, first + inodesPerGroup); ino++) setRun(used, ino - first, 1);
-  for (const { ino } of census.used(group)) {
+  census.eachUsed(group, (ino) => {
     setRun(used, ino - first, 1);
     if (census.typeOf(ino) === FT.DIR) directories++;
-  }
+  });
   return { used, directories };
 }
 

@@ -22,14 +22,17 @@ import {
   INODE_EXTRA,
   INODE_FLAGS,
   RO_COMPAT,
-  type RawInode,
 } from '../format/disk.js';
-import { decode } from '../format/layout.js';
+import { readerOf } from '../format/layout.js';
 
 const BOOT_LOADER_INO = 5;
 const LARGE_FILE = 2 ** 31;
 const CHUNK = 256 * 1024;
 const FOREIGN_FLAGS = Object.entries(FOREIGN_INODE_FLAGS);
+
+/** An inode where it lies in what was read of the table. */
+class InodeReader extends readerOf(INODE) {}
+const ExtraReader = readerOf(INODE_EXTRA);
 
 /** Checks all inodes of the groups whose tables are where they must be. */
 export function checkInodes(census: Census, isReadable: readonly boolean[]): void {
@@ -59,55 +62,46 @@ function checkTable(census: Census, first: number, count: number, chunk: Uint8Ar
   for (let done = 0; done < count; done += perChunk) {
     const bytes = chunk.subarray(0, Math.min(perChunk, count - done) * inodeSize);
     if (!census.loadInto(bytes, inodePos(census, first + done))) continue;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let at = 0; at < bytes.length; at += inodeSize) {
-      const ino = first + done + at / inodeSize;
-      if (ino < firstIno || !isUntouched(view, at)) checkInode(census, ino, bytes.subarray(at, at + inodeSize));
+    const inode = new InodeReader(bytes);
+    for (; inode.at < bytes.length; inode.at += inodeSize) {
+      const ino = first + done + inode.at / inodeSize;
+      if (ino < firstIno || !isUntouched(inode)) checkInode(census, ino, inode);
     }
   }
 }
 
 // Nobody had it yet, or who had it left nothing: most inodes are so.
-function isUntouched(view: DataView, at: number): boolean {
-  if (view.getUint16(at + INODE.i_links_count[1], true) !== 0) return false;
-  return view.getUint16(at + INODE.i_mode[1], true) === 0 && view.getUint32(at + INODE.i_dtime[1], true) === 0;
+function isUntouched(inode: InodeReader): boolean {
+  return inode.i_links_count === 0 && inode.i_mode === 0 && inode.i_dtime === 0;
 }
 
-function checkInode(census: Census, ino: number, raw: Uint8Array): void {
-  if (ino === EXT2_RESIZE_INO) checkReserve(census, raw);
-  else if (ino === EXT2_BAD_INO) walkBlocks(census, ino, decode(INODE, raw).i_block);
-  else if (ino < census.geometry.firstIno && ino !== EXT2_ROOT_INO) checkReserved(census, ino, raw);
-  else if (linksOf(raw) === 0) checkDeleted(census, ino, raw);
-  else checkUsed(census, ino, raw);
+function checkInode(census: Census, ino: number, inode: InodeReader): void {
+  if (ino === EXT2_RESIZE_INO) checkReserve(census, inode.bytes.subarray(inode.at, inode.at + census.geometry.inodeSize));
+  else if (ino === EXT2_BAD_INO) walkBlocks(census, ino, inode.i_block);
+  else if (ino < census.geometry.firstIno && ino !== EXT2_ROOT_INO) checkReserved(census, ino, inode);
+  else if (inode.i_links_count === 0) checkDeleted(census, ino, inode);
+  else checkUsed(census, ino, inode);
 }
 
-function linksOf(raw: Uint8Array): number {
-  const at = INODE.i_links_count[1];
-  return (raw[at] as number) + 256 * (raw[at + 1] as number);
-}
-
-
-function checkReserved(census: Census, ino: number, raw: Uint8Array): void {
+function checkReserved(census: Census, ino: number, inode: InodeReader): void {
   const { findings } = census;
-  const { i_mode, i_size_high, i_blocks } = decode(INODE, raw);
+  const { i_mode, i_size_high, i_blocks } = inode;
   const isFile = fileTypeOf(i_mode) === FT.REG_FILE;
   // A journal may stay when the feature goes.
-  if ((ino === BOOT_LOADER_INO || ino === EXT2_JOURNAL_INO) && isFile) checkUsed(census, ino, raw);
+  if ((ino === BOOT_LOADER_INO || ino === EXT2_JOURNAL_INO) && isFile) checkUsed(census, ino, inode);
   else if (i_mode !== 0 && ino !== EXT2_JOURNAL_INO) findings.error(`is reserved, and has mode ${i_mode.toString(8)}`, { ino });
   else if (i_size_high + i_blocks !== 0) findings.add('count', 'is reserved, and has a size or blocks', { ino });
 }
 
-function checkDeleted(census: Census, ino: number, raw: Uint8Array): void {
-  const { i_mode, i_dtime } = decode(INODE, raw);
+function checkDeleted(census: Census, ino: number, { i_mode, i_dtime }: InodeReader): void {
   // In the list of orphans, i_dtime is the number of the next one.
   if (i_dtime !== 0 ? i_dtime <= census.geometry.inodesCount : i_mode !== 0) {
     census.findings.add('leak', 'was open without a name, and is to be deleted', { ino });
   }
 }
 
-function checkUsed(census: Census, ino: number, raw: Uint8Array): void {
+function checkUsed(census: Census, ino: number, inode: InodeReader): void {
   const { sb, findings } = census;
-  const inode = decode(INODE, raw);
   const place = { ino };
   const type = fileTypeOf(inode.i_mode);
   census.use(ino, type, inode.i_links_count);
@@ -117,14 +111,15 @@ function checkUsed(census: Census, ino: number, raw: Uint8Array): void {
   if (sb.s_creator_os !== CREATOR_HURD && inode.l_i_file_acl_high + inode.l_i_blocks_hi !== 0) {
     findings.error('has high halves of i_blocks or i_file_acl', place);
   }
-  const foreign = FOREIGN_FLAGS.find(([, flag]) => hasFlag(inode.i_flags, flag));
+  const flags = inode.i_flags;
+  const foreign = flags === 0 ? undefined : FOREIGN_FLAGS.find(([, flag]) => hasFlag(flags, flag));
   if (foreign !== undefined) {
     findings.error(`has the flag ${foreign[0]}, which ext2 does not know`, place);
     return;
   }
   if (hasFlag(inode.i_flags, INODE_FLAGS.INDEX) && type !== FT.DIR) findings.error('has an index, and is no directory', place);
   if (type !== FT.REG_FILE && inode.i_size_high !== 0) findings.error('has a high half of the size, and is no file', place);
-  checkBody(census, ino, raw);
+  checkBody(census, ino, inode);
   let blocks = inode.i_file_acl === 0 ? 0 : checkBlockAttributes(census, ino, inode.i_file_acl);
   if (sb.s_creator_os === CREATOR_HURD && inode.i_osd1 !== 0) blocks += checkTranslator(census, ino, inode.i_osd1);
   if (type === FT.REG_FILE || type === FT.UNKNOWN) blocks += checkFile(census, ino, inode);
@@ -150,19 +145,19 @@ function checkTranslator(census: Census, ino: number, block: number): number {
   return 1;
 }
 
-function checkBody(census: Census, ino: number, raw: Uint8Array): void {
-  if (raw.length <= GOOD_OLD_INODE_SIZE) return;
-  const { i_extra_isize } = decode(INODE_EXTRA, raw);
-  const room = raw.length - GOOD_OLD_INODE_SIZE;
+function checkBody(census: Census, ino: number, { bytes, at }: InodeReader): void {
+  const room = census.geometry.inodeSize - GOOD_OLD_INODE_SIZE;
+  if (room <= 0) return;
+  const { i_extra_isize } = new ExtraReader(bytes, at);
   if (i_extra_isize === 0) return;
   if (i_extra_isize % 4 !== 0 || i_extra_isize < 4 || i_extra_isize > room) {
     census.findings.error(`has i_extra_isize ${i_extra_isize}`, { ino });
     return;
   }
-  checkBodyAttributes(census, ino, raw.subarray(GOOD_OLD_INODE_SIZE + i_extra_isize));
+  checkBodyAttributes(census, ino, bytes.subarray(at + GOOD_OLD_INODE_SIZE + i_extra_isize, at + GOOD_OLD_INODE_SIZE + room));
 }
 
-function checkFile(census: Census, ino: number, inode: RawInode): number {
+function checkFile(census: Census, ino: number, inode: InodeReader): number {
   const { sb, geometry, findings } = census;
   const { blocks, last } = walkBlocks(census, ino, inode.i_block);
   const isDynamic = sb.s_rev_level >= EXT2_DYNAMIC_REV;
@@ -178,7 +173,7 @@ function checkFile(census: Census, ino: number, inode: RawInode): number {
   return blocks;
 }
 
-function checkDirectory(census: Census, ino: number, inode: RawInode): number {
+function checkDirectory(census: Census, ino: number, inode: InodeReader): number {
   const { geometry, findings } = census;
   const { blockSize } = geometry;
   const directory: CheckedDirectory = {
@@ -202,7 +197,7 @@ function checkDirectory(census: Census, ino: number, inode: RawInode): number {
 }
 
 // A target is in i_block where there is no block but one of attributes.
-function checkSymlink(census: Census, ino: number, inode: RawInode, attributeBlocks: number): number {
+function checkSymlink(census: Census, ino: number, inode: InodeReader, attributeBlocks: number): number {
   const { geometry, findings } = census;
   const { blockSize } = geometry;
   const isFast = inode.i_blocks === attributeBlocks * (blockSize / 512);

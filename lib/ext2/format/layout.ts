@@ -95,3 +95,40 @@ export function encode<L extends Layout>(layout: L, values: Partial<Decoded<L>>,
     if (value !== undefined) setField(view, layout[name as keyof L] as Field, at, value);
   }
 }
+
+/** A structure that stays in `bytes`. Each field is read when it is asked for, from byte `at` on, which may be moved. */
+export type Reader<L extends Layout> = Readonly<Decoded<L>> & { readonly bytes: Uint8Array; at: number };
+
+/** The class of the readers of a structure: for those who look at a few fields of very many. */
+export function readerOf<L extends Layout>(layout: L): new (bytes: Uint8Array, at?: number) => Reader<L> {
+  class Structure {
+    readonly bytes: Uint8Array;
+    readonly view: DataView;
+    at: number;
+
+    constructor(bytes: Uint8Array, at = 0) {
+      this.bytes = bytes;
+      this.view = viewOf(bytes);
+      this.at = at;
+    }
+  }
+  for (const [name, field] of Object.entries(layout)) Object.defineProperty(Structure.prototype, name, { get: getterOf(field) });
+  return Structure as unknown as new (bytes: Uint8Array, at?: number) => Reader<L>;
+}
+
+type Getter = (this: { readonly view: DataView; readonly at: number }) => number | number[] | Uint8Array;
+
+// One function for each kind: what they have in common would be asked for at each read.
+function getterOf(field: Field): Getter {
+  const [kind, offset] = field;
+  switch (kind) {
+    case 'u8':
+      return function () { return this.view.getUint8(this.at + offset); };
+    case 'u16':
+      return function () { return this.view.getUint16(this.at + offset, true); };
+    case 'u32':
+      return function () { return this.view.getUint32(this.at + offset, true); };
+    default:
+      return function () { return getField(this.view, field, this.at); };
+  }
+}
