@@ -1,12 +1,16 @@
-// The commands on ext2 on real devices: made, filled, changed and read there, and judged by e2fsck.
+// The commands on ext2 on real devices: made, filled, changed and read there, and judged by e2fsck; and what they do not overwrite.
 
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { openSync } from 'node-dax';
+import t from 'tap';
+import { deviceUse, openSync } from 'node-dax';
+import { mkfsSync } from 'node-dax/ext2';
+import { checkOverwritable } from '../../lib/cli/permission.js';
 import { ext2Here } from '../helpers/cli.js';
 import { FILE_SIZE, onDevices, scratchPath, type TestDevice } from '../helpers/devices.js';
 import { ext2, fine } from '../helpers/ext2-command.js';
 import { e2fsck, e2fsprogsMissing } from '../helpers/ext2-image.js';
+import { insertModules, IN_GUEST } from '../helpers/guest.js';
 import { seeded } from '../helpers/random.js';
 
 const KINDS = ['a file on ext4 -o dax', 'devdax of 4 KiB', 'raw pmem', 'a RAM disk (brd)'];
@@ -55,4 +59,37 @@ onDevices('the command line on', KINDS, async (test, wanted) => {
     test.match(fine(test, 'check', path), /clean/);
   }
   if (e2fsprogsMissing() === undefined) test.equal(faults(wanted), undefined);
+});
+
+const PMEM = process.env['NODE_DAX_TEST_PMEM'] ?? '';
+const mdadmMissing =
+  (!IN_GUEST || PMEM === '') ? 'needs a pmem device of a guest: npm run test:guest'
+  : spawnSync('mdadm', ['--version']).error !== undefined && 'mdadm is not installed: apt-get install mdadm';
+
+// mdadm takes nothing but block devices, and makes an array only where the kernel has md. Of 0.90 and 1.0 the superblock is at the end.
+t.test('a member of an array is not overwritten, running or stopped', { skip: mdadmMissing }, async (test) => {
+  insertModules('drivers/md/md-mod.ko', 'drivers/md/raid1.ko');
+  const mdadm = (...args: string[]): string => execFileSync('mdadm', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const isMember = (): boolean => spawnSync('mdadm', ['--examine', PMEM]).status === 0;
+  test.teardown(() => {
+    spawnSync('mdadm', ['--stop', '/dev/md7']);
+    spawnSync('wipefs', ['-qa', PMEM]);
+  });
+  for (const format of ['0.90', '1.0', '1.1', '1.2']) {
+    execFileSync('wipefs', ['-qa', PMEM]);
+    mdadm('--create', '/dev/md7', `--metadata=${format}`, '--level=1', '--raid-devices=2', '--force', '--run', PMEM, 'missing');
+    test.match(deviceUse(PMEM), { inUse: true, holders: ['md7'] }, format);
+    await test.rejects(ext2Here('mkfs', PMEM), { code: 'EBUSY', message: /part of md7/ });
+    mdadm('--stop', '/dev/md7');
+    test.match(deviceUse(PMEM), { inUse: false, signature: /^(?:linux_raid_member|Linux RAID)$/ }, format);
+    await test.rejects(ext2Here('mkfs', PMEM), { code: 'EBUSY', message: /carries .*RAID/i });
+    test.throws(() => {
+      checkOverwritable(PMEM, 'demo');
+    }, { code: 'EBUSY', hint: /carries/ });
+    using device = openSync(PMEM);
+    test.throws(() => mkfsSync(device), { code: 'EEXIST', message: /carries/ });
+    test.ok(isMember(), `${format}: mdadm finds it again`);
+    mkfsSync(device, { force: true });
+    test.notOk(isMember(), `${format}: what was forced leaves nothing of it`);
+  }
 });

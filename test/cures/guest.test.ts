@@ -1,12 +1,12 @@
 // The cures of doctor() do what they say: each is run by a shell on the very case that it is for.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { daxMmap, doctor, openSync } from 'node-dax';
-import { IN_GUEST } from '../helpers/guest.js';
+import { IN_GUEST, insertModules } from '../helpers/guest.js';
 import { Tfs } from '../helpers/tfs.js';
 
 t.setTimeout(900_000);
@@ -28,13 +28,6 @@ function sh(script: string): { status: number | null; output: string } {
 function fine(script: string): void {
   const { status, output } = sh(script);
   if (status !== 0) throw new Error(`${script}\n${output}`);
-}
-
-function insert(...modules: string[]): void {
-  for (const path of modules) {
-    const name = basename(path, '.ko').replaceAll('-', '_');
-    if (!existsSync(`/sys/module/${name}`)) execFileSync('insmod', [`/lib/modules/${release()}/kernel/${path}`]);
-  }
 }
 
 /** Runs the cure of a path. */
@@ -101,7 +94,7 @@ t.test('ext4 with data=journal, by an option and by default', { skip }, (test) =
 });
 
 t.test('xfs with reflink on a partition', { skip }, (test) => {
-  insert('lib/libcrc32c.ko', 'fs/xfs/xfs.ko');
+  insertModules('lib/libcrc32c.ko', 'fs/xfs/xfs.ko');
   const at = mountpoint(test);
   const partition = partitions(test, `start=2048,size=${XFS_SECTORS}`);
   fine(`mkfs.xfs -q -f -m reflink=1 ${partition}`);
@@ -126,8 +119,8 @@ t.test('xfs with reflink on a partition', { skip }, (test) => {
   test.end();
 });
 
-t.test('device-mapper from an odd sector on', { skip: skip || (spawnSync('dmsetup', ['version']).error !== undefined && 'dmsetup is not installed: apt-get install dmsetup') }, (test) => {
-  insert('drivers/md/dm-mod.ko');
+t.test('device-mapper from an odd sector on', { skip: without('dmsetup') }, (test) => {
+  insertModules('drivers/md/dm-mod.ko');
   const at = mountpoint(test);
   fine(`dmsetup create node-dax-odd --table "0 ${SECTORS} linear ${PMEM} 1" && dmsetup mknodes`);
   const device = '/dev/mapper/node-dax-odd';
@@ -142,6 +135,48 @@ t.test('device-mapper from an odd sector on', { skip: skip || (spawnSync('dmsetu
   test.match(doctor(path), { isDax: true, verdict: /Beware/ });
   fine(`umount ${at} && mount -o dax=never ${device} ${at}`);
   test.notOk(readFileSync(path).equals(content), 'it is true: other bytes are read');
+  test.end();
+});
+
+/** Of a program that is called so, and of the package with it. */
+function without(program: string, pack = program): string | false {
+  return skip || (spawnSync(program, ['--version']).error !== undefined && `${program} is not installed: apt-get install ${pack}`);
+}
+
+/** A device over `PMEM` that gives no memory: what doctor() says of it and of a file on it, and that the kernel says the same. */
+function standsBetween(test: Test, device: string, verdict: RegExp): void {
+  const at = mountpoint(test);
+  test.match(doctor(device), { isDax: false, verdict, fix: undefined });
+  fine(`mkfs.ext4 -q -F -b 4096 ${device}`);
+  test.not(sh(`mount -o dax=always ${device} ${at}`).status, 0, 'the kernel refuses it');
+  fine(`mount ${device} ${at}`);
+  const path = join(at, 'file');
+  writeFileSync(path, 'x');
+  test.match(doctor(path), { isDax: false, verdict });
+  cure(test, path);
+  const copy = join(process.env['NODE_DAX_TEST_EXT4'] ?? '', 'file');
+  test.match(doctor(copy), { isDax: true }, 'the copy');
+  rmSync(copy);
+  fine(`umount ${at}`);
+}
+
+t.test('an array of md', { skip: without('mdadm') }, (test) => {
+  insertModules('drivers/md/md-mod.ko', 'drivers/md/raid1.ko');
+  fine(`mdadm --create /dev/md7 --level=1 --raid-devices=2 --force --run ${PMEM} missing`);
+  test.teardown(() => {
+    sh(`mdadm --stop /dev/md7; wipefs -qa ${PMEM}`);
+  });
+  standsBetween(test, '/dev/md7', /array of md over pmem\d/);
+  test.end();
+});
+
+t.test('dm-crypt', { skip: without('cryptsetup', 'cryptsetup-bin') }, (test) => {
+  insertModules('drivers/md/dm-mod.ko', 'drivers/md/dm-crypt.ko');
+  fine(`head -c 32 /dev/zero | cryptsetup open --type plain --cipher aes-cbc-plain64 --key-size 256 --key-file - ${PMEM} node-dax-crypt`);
+  test.teardown(() => {
+    sh(`cryptsetup close node-dax-crypt; wipefs -qa ${PMEM}`);
+  });
+  standsBetween(test, '/dev/mapper/node-dax-crypt', /device-mapper device over pmem\d.*crypt/s);
   test.end();
 });
 
@@ -200,7 +235,7 @@ function openAligned(path: string): number {
 }
 
 t.test('a namespace in raw mode, and one in sector mode', { skip }, (test) => {
-  insert('drivers/nvdimm/nd_btt.ko');
+  insertModules('drivers/nvdimm/nd_btt.ko');
   const before = names();
   const name = `namespace${/\d+/.exec(basename(PMEM))?.[0] ?? ''}.0`;
   test.teardown(() => {
