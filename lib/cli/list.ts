@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { type DeviceInfo, list, type PersistentInfo, type RegionInfo } from 'node-dax';
 import { toJson } from './json.js';
+import { persistentInWords } from './persistent.js';
 import { columns, humanSize } from './table.js';
 
 const NOTHING = `This machine has no devdax device, no pmem device, no RAM disk and no DAX mount.
@@ -66,9 +67,8 @@ function row(device: DeviceInfo): string[] {
 }
 
 function kept({ persistent }: PersistentInfo, region?: RegionInfo): string {
-  if (persistent === undefined) return 'unknown';
-  if (persistent) return 'yes';
-  return region?.failedArm === undefined ? 'no' : 'no: unarmed';
+  const word = persistentInWords(persistent);
+  return persistent === false && region?.failedArm !== undefined ? `${word}: unarmed` : word;
 }
 
 function optional(value: number | undefined): string {

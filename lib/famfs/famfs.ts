@@ -122,6 +122,11 @@ export class Famfs {
     this.#replay.run('mountFamfs');
   }
 
+  /** Whether what is stored survives a power cut; undefined if the device does not know. */
+  get persistent(): boolean | undefined {
+    return this.#medium.device.persistent;
+  }
+
   get root(): FamfsInode {
     return this.#tree.root;
   }

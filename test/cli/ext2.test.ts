@@ -33,7 +33,7 @@ t.test('mkfs makes an image as it was told', { skip: missing ?? false }, (test) 
     image, label: 'data', uuid, state: 'clean', block_size: 2048, blocks: 8192, reserved_blocks: 81, inodes: 512, inode_size: 128,
     features: ['ext_attr', 'resize_inode', 'dir_index', 'filetype', 'sparse_super', 'large_file'],
   });
-  test.match(fine(test, 'info', image), /label: +data\n.*state: +clean\n.*checked: .*mounted 0 times since\n$/s);
+  test.match(fine(test, 'info', image), /label: +data\n.*state: +clean\n.*checked: .*mounted 0 times since\npersistent: +(?:yes|no|unknown)\n$/s);
   test.end();
 });
 

@@ -36,7 +36,7 @@ t.test('a famfs from its making to its damage', { timeout: 300_000 }, (test) => 
   test.ok(readFileSync(join(folder, 'back')).equals(content));
   test.equal(fine('cat', memory, 'd/outside'), content.toString());
   fine('flush', memory, 'd/outside', 'd/e/striped');
-  test.match(JSON.parse(fine('info', '--json', memory)), { role: 'master', entries: 4, capacity: 15_420, alloc_unit: 2 * MIB });
+  test.match(JSON.parse(fine('info', '--json', memory)), { role: 'master', entries: 4, capacity: 15_420, alloc_unit: 2 * MIB, persistent: false });
   test.match(fine('check', memory), /4 entries\nnothing is wrong\n$/);
   fails(/ENOENT.*famfs cat '.*memory:none'/, 'cat', memory, 'none');
   fails(/EEXIST/, 'put', memory, join(folder, 'outside'), 'd');

@@ -42,6 +42,7 @@ onEveryDevice('a tree of ext2', (test, wanted) => {
   const reference = { fs: nodeFs, root: folder };
   const tree = new SharedTree(seeded(test));
   const first = format(device);
+  test.equal(first.persistent, device.persistent);
   tree.make([reference, ours(first)], FILES);
   first.unmount();
   const second = mountOn(device);

@@ -32,6 +32,7 @@ onEveryDevice('a famfs', (test, wanted) => {
   master.create('d/striped', SIZE, { stripes: 2, fill: (file) => { file.writeSync(content, 0); } });
   test.strictSame(client.refresh().map(({ path }) => path), ['/d', '/d/striped']);
   test.equal(client.damage, undefined);
+  test.equal(client.persistent, device.persistent);
   client.flush('d/striped');
   test.ok(contentOf(client, client.resolve('d/striped')).equals(content), 'by read');
   test.ok((createFs(client).readFileSync('/d/striped') as Buffer).equals(content), 'by the facade');

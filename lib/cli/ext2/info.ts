@@ -8,6 +8,7 @@ import { toJson } from '../json.js';
 import { describe, historyLines, layoutLines } from './describe.js';
 import { imageCommand, inPlace, noFilesystem, syscallOf, withRegion, type Region } from './image.js';
 import { print } from '../output.js';
+import { persistentInWords } from '../persistent.js';
 
 interface Options extends Region {
   json?: true;
@@ -41,11 +42,12 @@ export function infoCommand(): Command {
         const sb = inPlace(syscallOf(command), image, () => superblockOf(device));
         const unusable = whyNot(sb, device.size);
         if (options.json === true) {
-          await print([[toJson({ image, ...describe(sb), ...(unusable !== undefined && { unusable }) })]]);
+          await print([[toJson({ image, ...describe(sb), persistent: device.persistent, ...(unusable !== undefined && { unusable }) })]]);
           return;
         }
+        const kept = `${'persistent:'.padEnd(12)}${persistentInWords(device.persistent)}`;
         const refusal = unusable === undefined ? [] : [`${'unusable:'.padEnd(12)}${unusable}`];
-        await print([...layoutLines(sb), ...historyLines(sb), ...refusal].map((line) => [line]));
+        await print([...layoutLines(sb), ...historyLines(sb), kept, ...refusal].map((line) => [line]));
       });
     });
 }

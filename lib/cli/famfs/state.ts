@@ -6,6 +6,7 @@ import { checked } from '../arguments.js';
 import { print, type Line } from '../output.js';
 import { toJson } from '../json.js';
 import { checkUnused } from '../permission.js';
+import { persistentInWords } from '../persistent.js';
 import { parseSize } from '../../vm/size.js';
 import { at, famfsCommand, hostOptions, withDevice, withFamfs, type HostOptions } from './memory.js';
 
@@ -42,9 +43,9 @@ export function mkfsCommand(): Command {
 }
 
 function facts(famfs: Famfs): object {
-  const { superblock, role, entries, capacity, devices } = famfs;
+  const { superblock, role, entries, capacity, devices, persistent } = famfs;
   const { blockSize, blocks, freeBlocks } = famfs.statfs();
-  return { ...superblock, role, entries, capacity, devices: devices.length, units: blocks, freeUnits: freeBlocks, unit: blockSize };
+  return { ...superblock, role, entries, capacity, devices: devices.length, units: blocks, freeUnits: freeBlocks, unit: blockSize, persistent };
 }
 
 export function infoCommand(): Command {
@@ -52,7 +53,7 @@ export function infoCommand(): Command {
     .option('--json', 'print JSON')
     .action(async (path: string, options: Options, command: Command) => {
       await withFamfs(path, options, command, true, async (famfs) => {
-        await print(options.json === true ? [[toJson({ device: path, ...facts(famfs) })]] : lines(facts(famfs)));
+        await print(options.json === true ? [[toJson({ device: path, ...facts(famfs) })]] : lines({ ...facts(famfs), persistent: persistentInWords(famfs.persistent) }));
       });
     });
 }

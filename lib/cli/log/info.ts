@@ -4,9 +4,8 @@ import type { Command } from 'commander';
 import type { LogInfo } from 'node-dax/log';
 import { toJson } from '../json.js';
 import { print, type Line } from '../output.js';
+import { persistentInWords } from '../persistent.js';
 import { logCommand, withLog } from './opened.js';
-
-const PERSISTENT = new Map([[true, 'yes'], [false, 'no'], [undefined, 'unknown']]);
 
 /** What `info` tells, for people. */
 export function infoLines({ id, version, capacity, used, head, tail, nextSequence, persistent }: LogInfo): Line[] {
@@ -15,7 +14,7 @@ export function infoLines({ id, version, capacity, used, head, tail, nextSequenc
     ['bytes', `${used} of ${capacity} used`],
     ['positions', `${head} to ${tail}`],
     ['next', `record ${nextSequence}`],
-    ['persistent', PERSISTENT.get(persistent) ?? ''],
+    ['persistent', persistentInWords(persistent)],
   ];
   return rows.map(([name = '', value = '']) => [`${`${name}:`.padEnd(12)}${value}`]);
 }
