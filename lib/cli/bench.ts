@@ -208,7 +208,7 @@ export function benchCommand(): Command {
     .option('--ramp_time <time>', 'what is done first and not counted (default: 200ms)', checked(parseTime))
     .option('--loops <count>', 'end when the size was worked through so often, if the runtime is not over before', parseCount(1))
     .option('--fsync <writes>', 'fsync after every so many writes (default: 0, never)', parseCount(0))
-    .option('--fdatasync <writes>', 'the same with fdatasync (default: 1: every write is durable when it is done)', parseCount(0))
+    .option('--fdatasync <writes>', 'the same with fdatasync (default: 1: every write is flushed when it is done)', parseCount(0))
     .option('--random_distribution <kind>', 'random, zipf:THETA or pareto:H (default: random)', checked(parseDistribution))
     .option('--verify <method>', `${VERIFY_METHODS.join(', ')}: write blocks that can be known again, and read them`, checked(oneOf(VERIFY_METHODS)))
     .option('--rate <bytes>', 'bytes a second, at most', checked(parseSize))
