@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { daxMmap, doctor, openSync } from 'node-dax';
+import { ext2Here } from '../helpers/cli.js';
 import { IN_GUEST, insertModules } from '../helpers/guest.js';
 import { Tfs } from '../helpers/tfs.js';
 
@@ -180,17 +181,17 @@ t.test('dm-crypt', { skip: without('cryptsetup', 'cryptsetup-bin') }, (test) => 
   test.end();
 });
 
-t.test('a block device that is read-only', { skip }, (test) => {
+t.test('a block device that is read-only', { skip }, async (test) => {
   fine(`blockdev --setro ${PMEM}`);
   test.teardown(() => {
     sh(`blockdev --setrw ${PMEM}`);
   });
   test.throws(() => openSync(PMEM), { code: 'EROFS', reason: 'READ_ONLY', hint: /readOnly: true/ });
   openSync(PMEM, { readOnly: true }).closeSync();
+  await test.rejects(ext2Here('mkfs', PMEM), { code: 'EROFS', hint: /`node-dax doctor \/dev\/pmem\d+`/ });
   test.match(doctor(PMEM), { verdict: /read-only/ });
   cure(test, PMEM);
   openSync(PMEM).closeSync();
-  test.end();
 });
 
 /** The namespaces that ndctl lists. */

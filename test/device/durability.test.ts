@@ -38,13 +38,15 @@ onEveryDevice('persistence of', (test, wanted) => {
   device.deepFlush();
 });
 
-onEveryDevice('an open for writing is refused only of what is not armed:', (test, wanted) => {
+onEveryDevice('an open for writing is refused only of what is not armed:', async (test, wanted) => {
   if (wanted.name !== 'an unarmed NVDIMM') {
     if (wanted.kind === 'devdax') test.doesNotThrow(() => { openSync(wanted.path).closeSync(); });
     return;
   }
   test.throws(() => openSync(wanted.path), { code: 'EROFS', reason: 'NOT_ARMED', message: /unarmed.*not_armed.*readOnly: true, or force: true/s });
   test.throws(() => openSync(wanted.path, { lock: true }), { code: 'EROFS', reason: 'NOT_ARMED' });
+  const { ext2Here } = await import('../helpers/cli.js');
+  await test.rejects(ext2Here('mkfs', wanted.path), { code: 'EROFS', reason: 'NOT_ARMED', hint: /unarmed/ });
   test.equal(openSync(wanted.path, { readOnly: true }).persistent, false);
   const name = wanted.path.replace('/dev/', '');
   const region = list().flatMap((device) => (device.kind === 'devdax' && device.chardev === name ? (device.region ?? []) : []))[0];

@@ -51,7 +51,7 @@ export function inPlace<T>(command: string, place: string | (() => string), acti
     if (!(error instanceof DaxError) || error.syscall === command) return error;
     const { code, errno, position, reason } = error;
     // What a rule says is more to the point than what a code does.
-    const told = reason === 'DEVICE_NOT_FOUND' ? error.hint : (advice[code] ?? ADVICE[code] ?? error.hint);
+    const told = reason === 'DEVICE_NOT_FOUND' || reason === 'NOT_ARMED' ? error.hint : (advice[code] ?? ADVICE[code] ?? error.hint);
     const hint = typeof told === 'function' ? told() : told;
     const path = typeof place === 'function' ? place() : place;
     return new DaxError({ errno, syscall: command, path, position, reason, hint, cause: error });
@@ -147,7 +147,7 @@ export async function withRegion<T>(
     ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
     EISDIR: 'it is a directory: name an image or a device',
     EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
-    EROFS: 'it is where nothing can be written: copy it elsewhere',
+    EROFS: `nothing can be written there: \`node-dax doctor ${image}\` tells why`,
   });
   try {
     return await work(regionOf(device, image, region, command));
