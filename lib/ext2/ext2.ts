@@ -159,7 +159,8 @@ function checkTime(ms: number, name: string): number {
 
 /**
  * A mounted filesystem, made by `mount`. Operations on names are synchronous, and durable when they return. Bytes that are
- * written to a file are durable after `fsync` or `sync`. The filesystem stores permissions and does not enforce them.
+ * written to a file are durable after `fsync` or `sync`; all of that where `persistent` is true. The filesystem stores permissions
+ * and does not enforce them.
  *
  * Every member throws `DaxError` with an errno of POSIX: `EROFS` if the filesystem is read-only, `EAGAIN` while it is frozen,
  * `EBADF` after it was unmounted, and `EUCLEAN` for corruption of the medium, after which it is read-only.

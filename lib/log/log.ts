@@ -95,9 +95,9 @@ export class Log {
   }
 
   /**
-   * Appends a record, which is durable when this returns, as `device.granularity` asks. Returns its position. Throws `ENOSPC` with reason
-   * `DEVICE_FULL` where it does not fit into what is free, `EMSGSIZE` for one that is larger than the log or 2 GiB, `EROFS` for a log
-   * that is open to be read.
+   * Appends a record, which is durable when this returns, as `device.granularity` asks, if the memory is persistent. Returns its
+   * position. Throws `ENOSPC` with reason `DEVICE_FULL` where it does not fit into what is free, `EMSGSIZE` for one that is larger than
+   * the log or 2 GiB, `EROFS` for a log that is open to be read.
    */
   append(record: NodeJS.ArrayBufferView): number {
     const position = this.#appending().append(record);
@@ -113,7 +113,7 @@ export class Log {
   }
 
   /**
-   * Appends records, all durable when this returns, with one wait for each 64 KiB of them. Returns their positions. It appends none
+   * Appends records, all durable when this returns as by `append`, with one wait for each 64 KiB of them. Returns their positions. It appends none
    * where they do not all fit. After a power cut meanwhile, the first so many of them may be there.
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {

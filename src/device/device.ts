@@ -64,7 +64,8 @@ type Views = readonly NodeJS.ArrayBufferView[];
 /**
  * An open device, made by `open`. Positions and lengths are bytes, as numbers or bigints. Arguments of a wrong type throw
  * `TypeError`, values out of range `RangeError`, and all other failures `DaxError`. An operation that has moved bytes before it
- * failed returns their number, and the next call throws the error.
+ * failed returns their number, and the next call throws the error. What is said to be durable was flushed as `granularity` asks,
+ * and survives a power cut where `persistent` is true.
  */
 export class DaxDevice implements BlockDevice {
   /** The path by which it was opened. */
