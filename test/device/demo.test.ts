@@ -8,7 +8,7 @@ onEveryDevice('the demonstration on', (test, wanted) => {
   last.zeroSync(0, 128 * 1024);
   last.writeSync(Buffer.from('kept'), 4096);
   const steps: string[] = [];
-  const report = demonstrate(wanted.path, { force: false }, {
+  const report = demonstrate(wanted.path, { force: wanted.needed.force ?? false }, {
     onStep: (text) => steps.push(text),
     onProgress: () => undefined,
   });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import { openSync, type DaxDevice } from 'node-dax';
+import { openSync, type DaxDevice, type OpenOptions } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
 import { gc } from '../helpers/gc.js';
 import { IN_GUEST } from '../helpers/guest.js';
@@ -136,8 +136,8 @@ t.test('opening and closing again and again', (test) => {
 const WORKER = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { openSync } = require('node-dax');
-  const { path, id, mode } = workerData;
-  const device = openSync(path);
+  const { path, id, mode, options } = workerData;
+  const device = openSync(path, options);
   const bytes = Buffer.alloc(1024 * 1024, id);
   if (mode === 'once') {
     device.writeSync(bytes, id * bytes.length);
@@ -150,8 +150,8 @@ const WORKER = `
   }
 `;
 
-function spawnWorker(path: string, id: number, mode: 'once' | 'busy'): Worker {
-  return new Worker(WORKER, { eval: true, workerData: { path, id, mode } });
+function spawnWorker(path: string, id: number, mode: 'once' | 'busy', options: OpenOptions = {}): Worker {
+  return new Worker(WORKER, { eval: true, workerData: { path, id, mode, options } });
 }
 
 const event = (worker: Worker, name: string) =>
@@ -164,7 +164,7 @@ onEveryDevice('several workers on', async (test, wanted) => {
   const device = wanted.open();
   const view = device.view(0, 4 * MIB);
   const ids = [1, 2];
-  await Promise.all(ids.map((id) => event(spawnWorker(wanted.path, id, 'once'), 'exit')));
+  await Promise.all(ids.map((id) => event(spawnWorker(wanted.path, id, 'once', wanted.needed), 'exit')));
   test.strictSame(
     ids.map((id) => view[id * MIB + 12_345]),
     ids,
