@@ -4,7 +4,7 @@
 // out the programs of test/native.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -105,10 +105,7 @@ function buildAddon() {
 }
 
 function compileTypeScript() {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  if (!run(process.execPath, [tsc, '-p', root])) fail('the TypeScript did not compile (see above)');
-  // npx in a checkout links to it as it is.
-  chmodSync(join(root, 'dist', 'lib', 'cli', 'main.js'), 0o755);
+  if (!run(process.execPath, [join(root, 'scripts', 'compile.mjs')])) fail('the TypeScript did not compile (see above)');
 }
 
 installDependencies();

@@ -2,7 +2,7 @@
 // dist/ and, where there is no addon for this machine, prebuilds/.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,8 +20,7 @@ function hasAddon() {
   return existsSync(join(root, 'build', 'Release', 'node_dax.node')) || (existsSync(folder) && readdirSync(folder).length > 0);
 }
 
-run('the TypeScript did not compile', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root]);
-chmodSync(join(root, 'dist', 'lib', 'cli', 'main.js'), 0o755);
+run('the TypeScript did not compile', process.execPath, [join(root, 'scripts', 'compile.mjs')]);
 if (process.platform === 'linux' && !hasAddon()) {
   run('the addon did not compile, which needs g++, make and python3', 'npm', ['run', 'prebuildify']);
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import bindings from 'bindings';
-import { addonError, otherSystemError, type Libc } from './addon-error.js';
+import { addonError, otherSystemError, type Libc } from './addon-error.js'; // late
 
 /** How much must be flushed for a store to survive a power cut; see `DaxDevice.granularity`. */
 export type Granularity = 'byte' | 'cache_line' | 'page';

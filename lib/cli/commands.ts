@@ -5,9 +5,13 @@ import type { Command } from 'commander';
 /** Commands by name, each with what loads its file and makes it. */
 export type CommandTable = Readonly<Record<string, () => Promise<Command>>>;
 
-/** The commands of `table` whose names are among `args`; all of them, in order, if none is. */
+// Those of commander's option for the version, which needs no command.
+const VERSION: readonly string[] = ['-V', '--version'];
+
+/** The commands of `table` whose names are among `args`. If none is: all of them, in order, unless only the version is asked for. */
 export async function commandsFor(table: CommandTable, args: readonly string[]): Promise<Command[]> {
   const all = Object.entries(table);
   const named = all.filter(([name]) => args.includes(name));
-  return Promise.all((named.length > 0 ? named : all).map(([, load]) => load()));
+  const isListed = named.length === 0 && !VERSION.some((option) => args.includes(option));
+  return Promise.all((isListed ? all : named).map(([, load]) => load()));
 }

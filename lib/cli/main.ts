@@ -1,7 +1,22 @@
 #!/usr/bin/env node
 // Owns the process `node-dax`: it runs the program once.
 
-import { runProgram } from './program.js';
+import nodeModule from 'node:module';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { runProgram } from './program.js'; // late
+
+// Node 22 and later keep compiled code, so that the next start need not compile the program again. It is kept in the home
+// directory of the user: in a directory that others can write to, they could give this process code to run. HOME may be theirs.
+function keepCompiled(): void {
+  const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
+  if (enableCompileCache === undefined) return;
+  try {
+    enableCompileCache(join(userInfo().homedir, '.cache', 'node-dax', 'compiled'));
+  } catch {
+    // A user without an entry in the list of users has no home directory.
+  }
+}
 
 // Whoever reads the output may stop early: `node-dax list | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -9,4 +24,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+keepCompiled();
 void runProgram();

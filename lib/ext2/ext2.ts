@@ -30,11 +30,11 @@ import { decodeDevice, type Ext2Times, type IncoreInode } from './inode/inode.js
 import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './format/name.js';
 import * as namei from './names/namei.js';
 import { lookup, resolve, resolveParent } from './names/path.js';
-import { reclaim, type Reclaimed } from './volume/reclaim.js';
+import { reclaim, type Reclaimed } from './volume/reclaim.js'; // late
 import { nowSeconds, type Owner, type Super } from './space/super.js';
-import { readTarget } from './inode/symlink.js';
+import { readTarget } from './inode/symlink.js'; // late
 import type { Volume } from './volume/volume.js';
-import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js';
+import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js'; // late
 
 /** What `stat` returns. */
 export interface Ext2Stat {
@@ -401,7 +401,7 @@ export class Ext2 {
     Object.assign(at, changes, { ctimeMs: Date.now() });
     if (atimeNs !== undefined || mtimeNs !== undefined) at.storeTimes(atimeNs, mtimeNs);
     this.#volume.store(at);
-    if (mode !== undefined) chmodAcl(this.#volume, at);
+    if (mode !== undefined && at.mayHaveAttributes) chmodAcl(this.#volume, at);
   }
 
   chmod(inode: Ext2Inode, mode: number): void {

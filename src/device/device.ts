@@ -2,7 +2,6 @@
 
 import { checkAborted } from '../abort.js';
 import { argumentError } from '../argument-error.js';
-import { Accessed } from './accessed.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from '../binding.js';
 import {
   ABORTABLE,
@@ -31,8 +30,8 @@ import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
 import { copyInPool, POOL_THRESHOLD } from './pool-copy.js';
-import { MAX_VIEW_LENGTH, Segments } from './segments.js';
-import { moveEach, moveEachSync, totalLength, toVector } from './vector.js';
+import { Accessed, MAX_VIEW_LENGTH, Segments } from './segments.js';
+import { moveEach, moveEachSync, totalLength, toVector } from './vector.js'; // late
 import { SECTOR_SIZE, toBytes, toU64, type Bytes } from '../units.js';
 
 /** The facts that `open` has found, on which the properties of the device rest. */

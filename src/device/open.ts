@@ -7,12 +7,12 @@ import { addon, type Granularity } from '../binding.js';
 import { DaxDevice } from './device.js';
 import { hintOfLocked } from './device-lock.js';
 import { blockNumbered } from '../discovery/block.js';
-import { holdersOf, inWords, isClaimed } from '../discovery/device-use.js';
-import { pseudoFilesystemOf } from '../discovery/file-folder.js';
+import { holdersOf, inWords, isClaimed } from '../discovery/device-use.js'; // late
+import { pseudoFilesystemOf } from '../discovery/file-folder.js'; // late
 import { look } from '../discovery/look.js';
 import { persistenceAt } from '../discovery/persistence.js';
 import { SystemTree } from '../discovery/system-tree.js';
-import { whyUnmappable } from '../discovery/unmappable.js';
+import { whyUnmappable } from '../discovery/unmappable.js'; // late
 import { forcedGranularity, warnOfOverrides } from './environment.js';
 import { DaxError, type DaxErrorInit, type DaxErrorReason } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';

@@ -1,8 +1,10 @@
 // Owns the ArrayBuffers made of a device: few, cached and overlapping, so that views of them are cheap.
 
+import { argumentError } from '../argument-error.js';
 import { addon, type NativeHandle } from '../binding.js';
+import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
-import { keepInPlace } from './leased-buffer.js';
+import { PAGE_SIZE, roundUp } from '../units.js';
 
 // The most that an ArrayBuffer of Node 20 can hold. A segment begins every half of it, so that any view of up to a half
 // lies in one segment, and a device of up to this size is one segment.
@@ -14,6 +16,22 @@ const NO_EXTERNAL_BUFFERS = -95;
 
 /** The longest view that can begin anywhere, in bytes. */
 export const MAX_VIEW_LENGTH = SEGMENT_STRIDE;
+
+function refuseTransfer(): never {
+  throw argumentError('ERR_INVALID_ARG_VALUE', 'memory of a device cannot be transferred: copy what is wanted, as by `view.slice()`');
+}
+
+// Node 20 has none of them. What clones an ArrayBuffer (`structuredClone`, `postMessage`) refuses by itself, or copies.
+const TRANSFERS = ['transfer', 'transferToFixedLength', 'transferToImmutable'].filter((name) => name in ArrayBuffer.prototype);
+const REFUSALS = Object.fromEntries(TRANSFERS.map((name) => [name, { value: refuseTransfer }]));
+
+/**
+ * Makes the `transfer` methods of `buffer` throw a `TypeError`: whoever detaches the memory of a device could not reach what
+ * `transfer` makes of it. Returns `buffer`.
+ */
+export function keepInPlace(buffer: ArrayBuffer): ArrayBuffer {
+  return Object.defineProperties(buffer, REFUSALS);
+}
 
 interface Retired {
   end: number;
@@ -109,5 +127,36 @@ export class Segments {
     }
     this.#current.set(start, keepInPlace(buffer));
     return buffer;
+  }
+}
+
+interface Source {
+  readonly handle: NativeHandle;
+  view(pos: number, length: number): Uint8Array;
+}
+
+/** The answer of an open device's direct access: its length is known at once, its window is made when it is looked at. */
+export class Accessed implements DirectAccess {
+  readonly bytes: number;
+  readonly #device: Source;
+  readonly #pos: number;
+  readonly #length: number;
+
+  constructor(device: Source, pos: number, wanted: number, reach: number) {
+    // The last page is mapped whole, even if a file ends within it.
+    this.bytes = roundUp(reach, PAGE_SIZE);
+    this.#device = device;
+    this.#pos = pos;
+    this.#length = Math.min(wanted, reach);
+  }
+
+  get window(): Uint8Array {
+    return this.#device.view(this.#pos, this.#length);
+  }
+
+  // The place of a file on its device is the filesystem's to tell.
+  get pfn(): number | undefined {
+    const address = addon().physicalAddress(this.#device.handle, this.#pos);
+    return address === undefined ? undefined : address / PAGE_SIZE;
   }
 }

@@ -3,7 +3,7 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Answer, askLibblkid } from './libblkid.js';
+import { type Answer, askLibblkid } from './libblkid.js'; // late
 import { SIGNATURE_LENGTH, signatureOf } from './signatures.js';
 
 /** What a device carries, as far as it is recognised. */

@@ -3,11 +3,11 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../errors.js';
 import { type BlockDevice, blockNumbered, diskOf, partitionsOf } from './block.js';
-import { contentBy, type DeviceContent } from './content.js';
-import { devdaxNumbered } from './devdax.js';
-import { askLibblkid } from './libblkid.js';
+import { contentBy, type DeviceContent } from './content.js'; // late
+import { devdaxNumbered } from './devdax.js'; // late
+import { askLibblkid } from './libblkid.js'; // late
 import { identityAt, look, type PathFacts } from './look.js';
-import { readMounts, unescapeOctal } from './mounts.js';
+import { readMounts, unescapeOctal } from './mounts.js'; // late
 import { SystemTree } from './system-tree.js';
 
 /** The users of a device that /sys and /proc name. */

@@ -2,10 +2,10 @@
 
 import { realpathSync, statSync } from 'node:fs';
 import { type BlockDevice, blockNamed, blockNumbered, diskOf, disksUnder } from './block.js';
-import { devdaxNumbered } from './devdax.js';
+import { devdaxNumbered } from './devdax.js'; // late
 import { deviceNumber, type PathFacts, typeOf } from './look.js';
 import { type Mount, mountOf, MOUNTINFO, readMounts } from './mounts.js';
-import { domainUnder, pmemOf } from './pmem.js';
+import { domainUnder, pmemOf } from './pmem.js'; // late
 import { always, never, type Persistence, persistenceOfDevdax, persistenceOfPmem, unknown } from './region-persistence.js';
 import type { SystemTree } from './system-tree.js';
 

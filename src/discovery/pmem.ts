@@ -3,7 +3,7 @@
 import { basename, dirname } from 'node:path';
 import { type BlockDevice, disksUnder, listDisks } from './block.js';
 import type { PersistenceDomain, PmemInfo } from './device-info.js';
-import { badBlocks, regionAt } from './region.js';
+import { badBlocks, regionAt } from './region.js'; // late
 import { persistenceOfPmem } from './region-persistence.js';
 import { parseInteger, type SystemTree } from './system-tree.js';
 

@@ -1,7 +1,7 @@
 // Owns what an NVDIMM region, or the lack of one above a devdax, says of whether stores are there after the power was off.
 
 import type { DevdaxInfo, PersistenceDomain, RegionInfo } from './device-info.js';
-import { isAsynchronous } from './region.js';
+import { isAsynchronous } from './region.js'; // late
 import type { Evidence } from './evidence.js';
 import type { SystemTree } from './system-tree.js';
 

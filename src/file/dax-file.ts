@@ -3,20 +3,19 @@
 import { AbortError } from '../abort.js';
 import { ABORTABLE, type Abortable } from '../device/block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from '../io/dax-io.js';
-import { changeSize, finishFreeing, freePastEnd, punchRange, setSize, zeroPastEnd, zeroRange } from '../io/dax-truncate.js';
-import { MAP_PRIVATE, PROT_READ, PROT_WRITE, type DaxMapping } from '../mmap/dax-mapping.js';
-import { checkMmapOptions, daxMmap, type MmapOptions } from '../mmap/dax-mmap.js';
+import { changeSize, freePastEnd, punchRange, zeroPastEnd, zeroRange } from '../io/dax-truncate.js'; // late
+import { MAP_PRIVATE, PROT_READ, PROT_WRITE, type DaxMapping } from '../mmap/dax-mapping.js'; // late
+import { checkMmapOptions, daxMmap, type MmapOptions } from '../mmap/dax-mmap.js'; // late
 import type { Iter } from '../io/dax-walk.js';
-import { daxWriteback } from '../mmap/dax-writeback.js';
+import { daxWriteback } from '../mmap/dax-writeback.js'; // late
 import { DaxError, type DaxErrorInit } from '../errors.js';
 import { freezeGate, type FreezeGate } from '../inode/freeze.js';
-import type { EndIo, Inode, InodeOperations } from '../inode/inode.js';
+import { type EndIo, type Inode, type InodeOperations, setSize, wouldBlock } from '../inode/inode.js';
 import { asOperation } from '../locks/lock-order.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { toUint8Array } from '../device/memory.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import { roundDown, toBytes, type Bytes } from '../units.js';
-import { wouldBlock } from '../inode/would-block.js';
 
 /** The options of a file. */
 export interface DaxFileOptions {
@@ -42,7 +41,7 @@ const ZERO_CHUNK = 256 * 1024;
  * open on one inode.
  */
 export class DaxFile {
-  readonly inode: Inode;
+  readonly #inode: Inode;
   readonly #operations: InodeOperations;
   readonly #gate: FreezeGate;
   readonly #append: boolean;
@@ -56,7 +55,7 @@ export class DaxFile {
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
     checkOptions(options, OPTIONS);
-    this.inode = inode;
+    this.#inode = inode;
     this.#operations = operations;
     this.#gate = freezeGate(inode.sb);
     this.#append = options.append ?? false;
@@ -65,9 +64,14 @@ export class DaxFile {
     this.#accessed = this.#readOnly ? undefined : touch;
   }
 
+  /** The inode of the file. */
+  get inode(): Inode {
+    return this.#inode;
+  }
+
   /** Bytes in the file. */
   get size(): number {
-    return this.inode.size;
+    return this.#inode.size;
   }
 
   /** False once the filesystem has closed the file. Operations that are begun then throw `EBADF`. */
@@ -105,7 +109,7 @@ export class DaxFile {
 
   // A filesystem may become read-only while its files are open.
   get #readOnly(): boolean {
-    return this.#isReader || this.inode.sb.readOnly === true;
+    return this.#isReader || this.#inode.sb.readOnly === true;
   }
 
   /** Reads at byte `pos` into one buffer or several. Returns the bytes read, 0 at the end. Throws as `daxDoIo`. */
@@ -114,7 +118,7 @@ export class DaxFile {
     this.#checkOpen('read');
     if (lengthOf(target) === 0) return 0;
     const { getBlock } = this.#operations;
-    return daxDoIo('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
+    return daxDoIo('read', this.#inode, target, start, getBlock, this.#accessed, DIO_LOCKING);
   }
 
   /** Reads as `readSync` does, and waits for the lock. Rejects with an `AbortError` once `signal` is aborted. */
@@ -127,7 +131,7 @@ export class DaxFile {
     const { signal } = options ?? {};
     this.#begun++;
     try {
-      return await daxDoIoAsync('read', this.inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal);
+      return await daxDoIoAsync('read', this.#inode, target, start, getBlock, this.#accessed, DIO_LOCKING, signal);
     } finally {
       this.#ended();
     }
@@ -151,7 +155,7 @@ export class DaxFile {
       at = this.#beginWrite(start, length);
       const bytes = Math.min(length, this.#maxBytes - at);
       try {
-        written = daxDoIo('write', this.inode, clipped(source, length, bytes), at, getBlock, endIo);
+        written = daxDoIo('write', this.#inode, clipped(source, length, bytes), at, getBlock, endIo);
       } finally {
         this.#endWrite(at, bytes, written);
       }
@@ -180,7 +184,7 @@ export class DaxFile {
       const bytes = Math.min(length, this.#maxBytes - at);
       const iter = clipped(source, length, bytes);
       try {
-        written = await daxDoIoAsync('write', this.inode, iter, at, getBlock, endIo, 0, signal);
+        written = await daxDoIoAsync('write', this.#inode, iter, at, getBlock, endIo, 0, signal);
       } catch (error) {
         if (error instanceof AbortError) written = error.bytesMoved;
         throw error;
@@ -219,7 +223,7 @@ export class DaxFile {
   async truncate(size: Bytes): Promise<void> {
     const bytes = this.#checkSize(size);
     await this.#aloneAsync(async () => {
-      await this.inode.dioWait();
+      await this.#inode.dioWait();
       this.#truncate(bytes);
     });
   }
@@ -230,7 +234,7 @@ export class DaxFile {
     this.#alone(() => {
       this.#checkNoDio();
       this.#change(() => {
-        punchRange(this.inode, from, to, this.#operations);
+        punchRange(this.#inode, from, to, this.#operations);
       });
     });
   }
@@ -238,9 +242,9 @@ export class DaxFile {
   async punchHole(pos: Bytes, length: Bytes): Promise<void> {
     const { from, to } = this.#checkRange(pos, length);
     await this.#aloneAsync(async () => {
-      await this.inode.dioWait();
+      await this.#inode.dioWait();
       this.#change(() => {
-        punchRange(this.inode, from, to, this.#operations);
+        punchRange(this.#inode, from, to, this.#operations);
       });
     });
   }
@@ -257,7 +261,7 @@ export class DaxFile {
   async zeroRange(pos: Bytes, length: Bytes): Promise<void> {
     const { from, to } = this.#checkRange(pos, length);
     await this.#aloneAsync(async () => {
-      await this.inode.dioWait();
+      await this.#inode.dioWait();
       let pos = from;
       do {
         const end = Math.min(to, roundDown(pos + ZERO_CHUNK, ZERO_CHUNK));
@@ -265,7 +269,7 @@ export class DaxFile {
         const turn = loopTurn(ZERO_CHUNK);
         if (turn !== undefined) await turn;
         pos = end;
-      } while (pos < Math.min(to, this.inode.size));
+      } while (pos < Math.min(to, this.#inode.size));
     });
   }
 
@@ -277,7 +281,7 @@ export class DaxFile {
       this.#fail('mmap', 'EACCES', { reason: 'READ_ONLY' });
     }
     const mapping = daxMmap(this.inode, options, this.#operations.getBlock, this.#operations);
-    if (!this.#readOnly) touch(this.inode);
+    if (!this.#readOnly) touch(this.#inode);
     return mapping;
   }
 
@@ -287,17 +291,17 @@ export class DaxFile {
    */
   fsync(): void {
     this.#checkOpen('fsync');
-    this.#bring(0, this.inode.size);
+    this.#bring(0, this.#inode.size);
   }
 
   #bring(pos: number, end: number): void {
-    daxWriteback(this.inode, pos, end - pos);
-    this.#operations.fsync(this.inode, pos, end);
+    daxWriteback(this.#inode, pos, end - pos);
+    this.#operations.fsync(this.#inode, pos, end);
   }
 
   #appending(): DaxFile {
     this.#checkOpen('write');
-    return this.#append ? this : new DaxFile(this.inode, this.#operations, this.#options({ append: true }));
+    return this.#append ? this : new DaxFile(this.#inode, this.#operations, this.#options({ append: true }));
   }
 
   #options(more: DaxFileOptions): DaxFileOptions {
@@ -305,11 +309,11 @@ export class DaxFile {
   }
 
   #fail(syscall: string, errno: string, more?: Partial<DaxErrorInit>): never {
-    throw new DaxError({ errno, syscall, hint: `inode ${this.inode.ino}`, ...more });
+    throw new DaxError({ errno, syscall, hint: `inode ${this.#inode.ino}`, ...more });
   }
 
   #checkOpen(syscall: string): void {
-    if (!this.#isOpen) this.#fail(syscall, 'EBADF', { hint: `inode ${this.inode.ino}: it was closed` });
+    if (!this.#isOpen) this.#fail(syscall, 'EBADF', { hint: `inode ${this.#inode.ino}: it was closed` });
   }
 
   #checkWritable(syscall: string): void {
@@ -331,32 +335,32 @@ export class DaxFile {
   #checkSize(size: Bytes): number {
     const bytes = toBytes(size, 'size');
     this.#checkWritable('truncate');
-    if (!isRegular(this.inode.mode)) this.#fail('truncate', 'EINVAL');
+    if (!isRegular(this.#inode.mode)) this.#fail('truncate', 'EINVAL');
     if (bytes > this.#maxBytes) this.#fail('truncate', 'EFBIG');
     return bytes;
   }
 
   get #maxBytes(): number {
-    return this.inode.sb.maxBytes ?? Number.MAX_SAFE_INTEGER;
+    return this.#inode.sb.maxBytes ?? Number.MAX_SAFE_INTEGER;
   }
 
   #checkNoDio(): void {
-    if (this.inode.dioCount > 0) throw wouldBlock(this.inode);
+    if (this.#inode.dioCount > 0) throw wouldBlock(this.#inode);
   }
 
   // Takes the locks of an operation that changes the file: it waits for a frozen filesystem, and works alone.
   #lock(): void {
-    if (!this.#gate.writers.tryShared()) throw wouldBlock(this.inode);
-    if (this.inode.ilock.tryExclusive()) return;
+    if (!this.#gate.writers.tryShared()) throw wouldBlock(this.#inode);
+    if (this.#inode.ilock.tryExclusive()) return;
     this.#gate.writers.releaseShared();
-    throw wouldBlock(this.inode);
+    throw wouldBlock(this.#inode);
   }
 
   async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
     // Takes both locks at once if they are free, so that the next call finds the file locked.
     if (!this.#gate.writers.tryShared()) await this.#gate.writers.shared(signal);
     try {
-      await this.inode.ilock.exclusive(signal);
+      await this.#inode.ilock.exclusive(signal);
     } catch (error) {
       this.#gate.writers.releaseShared();
       throw error;
@@ -364,7 +368,7 @@ export class DaxFile {
   }
 
   #unlock(): void {
-    this.inode.ilock.releaseExclusive();
+    this.#inode.ilock.releaseExclusive();
     this.#gate.writers.releaseShared();
   }
 
@@ -391,19 +395,19 @@ export class DaxFile {
 
   // Changes what a write changes whether or not it succeeds: set-id bits and times (IO-13). Returns the position of the write.
   #beginWrite(pos: number, length: number): number {
-    const { inode } = this;
+    const inode = this.#inode;
     const start = this.#append ? inode.size : pos;
     if (start >= this.#maxBytes) this.#fail('write', 'EFBIG', { position: start });
     modified(inode);
     this.#operations.dirty?.(inode);
-    if (start + length > inode.size) finishFreeing(inode, this.#operations);
+    if (inode.isFreeingDue && start + length > inode.size) freePastEnd(inode, this.#operations);
     if (start > inode.size) zeroPastEnd(inode, this.#operations);
     return start;
   }
 
   // Raises i_size after the data is there (IO-13.7), and frees blocks that a failed or short write left past it (IO-16).
   #endWrite(pos: number, length: number, written: number): void {
-    const { inode } = this;
+    const inode = this.#inode;
     if (written > 0 && pos + written > inode.size) {
       setSize(inode, pos + written);
       this.#operations.dirty?.(inode);
@@ -419,7 +423,7 @@ export class DaxFile {
 
   // A filesystem may become synchronous while the file is open.
   get #isSync(): boolean {
-    return this.#sync || (this.inode.sb.synchronous ?? false);
+    return this.#sync || (this.#inode.sb.synchronous ?? false);
   }
 
   #afterWrite(pos: number, written: number): void {
@@ -429,18 +433,18 @@ export class DaxFile {
   // A truncation to the same size changes the times of the file all the same, as ftruncate(2) does.
   #truncate(size: number): void {
     this.#change(() => {
-      if (size !== this.inode.size) changeSize(this.inode, size, this.#operations);
+      if (size !== this.#inode.size) changeSize(this.#inode, size, this.#operations);
     });
   }
 
   #zero(from: number, to: number): void {
     this.#change(() => {
-      zeroRange(this.inode, from, Math.min(to, this.inode.size), this.#operations);
+      zeroRange(this.#inode, from, Math.min(to, this.#inode.size), this.#operations);
     });
   }
 
   #change(work: () => void): void {
-    const { inode } = this;
+    const inode = this.#inode;
     work();
     modified(inode);
     this.#operations.dirty?.(inode);

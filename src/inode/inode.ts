@@ -3,6 +3,7 @@
 import { argumentError } from '../argument-error.js';
 import type { BlockDevice } from '../device/block-device.js';
 import type { BufferHead } from './buffer-head.js';
+import { DaxError } from '../errors.js';
 import { ExtentCache } from './extent-cache.js';
 import { PageLocks } from '../locks/page-locks.js';
 import { RwLock } from '../locks/rw-lock.js';
@@ -121,22 +122,22 @@ export class Inode {
 
   /** i_mutex, the outermost lock: reads share it, writes and truncation hold it alone. */
   get ilock(): RwLock {
-    return activityOf(this).ilock;
+    return (this.activity ??= new InodeActivity()).ilock;
   }
 
   /** invalidate_lock: faults share it; truncation and punching hold it alone while they free blocks. */
   get inval(): RwLock {
-    return activityOf(this).inval;
+    return (this.activity ??= new InodeActivity()).inval;
   }
 
   /** The extents that getBlock has answered. A filesystem that moves or frees blocks by itself must invalidate them. */
   get extents(): ExtentCache {
-    return activityOf(this).extents;
+    return (this.activity ??= new InodeActivity()).extents;
   }
 
   /** The locks of pages that a write fills or a fault is served for. */
   get pages(): PageLocks {
-    return activityOf(this).pages;
+    return (this.activity ??= new InodeActivity()).pages;
   }
 
   /** Whether the filesystem may forget this object: no lock is held or awaited, no I/O is under way, and nothing is mapped. */
@@ -150,21 +151,17 @@ export class Inode {
   }
 
   dioBegin(): void {
-    activityOf(this).dioCount++;
+    (this.activity ??= new InodeActivity()).dioCount++;
   }
 
   dioEnd(): void {
-    activityOf(this).dioEnd();
+    this.activity?.dioEnd();
   }
 
   /** Resolves when no I/O is under way (inode_dio_wait). */
   async dioWait(): Promise<void> {
     await this.activity?.dioWait();
   }
-}
-
-function activityOf(inode: Inode): InodeActivity {
-  return (inode.activity ??= new InodeActivity());
 }
 
 /** The locks, extents and counts of one inode. */
@@ -192,3 +189,18 @@ class InodeActivity {
 }
 
 export type { InodeActivity };
+
+/** Sets i_size and tells every mapping: none shows anything past the end when this returns. */
+export function setSize(inode: Inode, size: number): void {
+  inode.size = size;
+  inode.mappings?.resized();
+}
+
+/** The `EAGAIN` of a synchronous call that cannot wait for the asynchronous work that has `inode`. */
+export function wouldBlock(inode: Inode): DaxError {
+  return new DaxError({
+    errno: 'EAGAIN',
+    syscall: 'lock',
+    hint: `asynchronous work has inode ${inode.ino}: await it, or use the asynchronous form, which waits`,
+  });
+}

@@ -2,11 +2,10 @@
 
 import { AbortError, checkAborted, movedAtAbort } from '../abort.js';
 import { Walk, type Iter } from './dax-walk.js';
-import type { EndIo, GetBlock, Inode } from '../inode/inode.js';
+import { type EndIo, type GetBlock, type Inode, wouldBlock } from '../inode/inode.js';
 import { asOperation } from '../locks/lock-order.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import type { Bytes } from '../units.js';
-import { wouldBlock } from '../inode/would-block.js';
 
 /** `daxDoIo` takes the inode's lock for a read, and expects a writer to hold it. Without this flag it takes no lock (IO-2). */
 export const DIO_LOCKING = 0x1;

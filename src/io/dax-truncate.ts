@@ -2,9 +2,8 @@
 
 import { daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 import { DaxError } from '../errors.js';
-import type { Inode, InodeOperations } from '../inode/inode.js';
+import { type Inode, type InodeOperations, setSize, wouldBlock } from '../inode/inode.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
-import { wouldBlock } from '../inode/would-block.js';
 
 /** Runs `work` with `inval` held alone, because no fault may look up a block while blocks are freed. */
 function invalidating<T>(inode: Inode, work: () => T): T {
@@ -18,20 +17,13 @@ function invalidating<T>(inode: Inode, work: () => T): T {
 
 /**
  * Frees the blocks wholly past i_size. The cache forgets them first, so that nobody finds a block that is no longer the file's.
- * If the filesystem fails to free some, `finishFreeing` frees them before the file grows over them.
+ * If the filesystem fails to free some, they stay due (`isFreeingDue`), and are freed before the file grows over them (TR-10).
  */
 export function freePastEnd(inode: Inode, operations: InodeOperations): void {
   inode.isFreeingDue = true;
   inode.extents.invalidate(Math.ceil(inode.size / inode.sb.blockSize));
   operations.truncateBlocks(inode, inode.size);
   inode.isFreeingDue = false;
-}
-
-/**
- * Call before the file grows: frees blocks past the end that could not be freed before and are no longer the file's (TR-10).
- */
-export function finishFreeing(inode: Inode, operations: InodeOperations): void {
-  if (inode.isFreeingDue) freePastEnd(inode, operations);
 }
 
 /** Call before i_size rises: zeroes what a mapping may have stored past the end, in the page that holds the end (TR-8). */
@@ -44,12 +36,6 @@ function zeroTail(inode: Inode, from: number, operations: InodeOperations): void
   daxTruncatePage(inode, from, operations.getBlock, operations);
   const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
   if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
-}
-
-/** Sets i_size and tells every mapping: none shows anything past the end when this returns. */
-export function setSize(inode: Inode, size: number): void {
-  inode.size = size;
-  inode.mappings?.resized();
 }
 
 /** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
@@ -67,7 +53,7 @@ export function zeroRange(inode: Inode, from: number, to: number, operations: In
  */
 export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
   if (size > inode.size) {
-    finishFreeing(inode, operations);
+    if (inode.isFreeingDue) freePastEnd(inode, operations);
     zeroPastEnd(inode, operations);
     setSize(inode, size);
     return;

@@ -2,10 +2,9 @@
 
 import { BufferHead } from '../inode/buffer-head.js';
 import { completeBlocks, fillBlocks, type Completion } from '../inode/fill-blocks.js';
-import type { GetBlock, Inode } from '../inode/inode.js';
+import { type GetBlock, type Inode, wouldBlock } from '../inode/inode.js';
 import { mapBlocks, piecesOf, violation } from '../inode/map-blocks.js';
 import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js';
-import { wouldBlock } from '../inode/would-block.js';
 
 /**
  * Replaces the shared blocks (`BH_SHARED`) below `length` bytes at byte `pos` by blocks of the file's own with the same data,

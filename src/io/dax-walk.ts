@@ -6,13 +6,12 @@ import { BufferHead } from '../inode/buffer-head.js';
 import { DaxError } from '../errors.js';
 import { emptyExtent, hasData, isUninitialised, type Extent } from '../inode/extent-cache.js';
 import { fillBlocks, fillGoodBlocks } from '../inode/fill-blocks.js';
-import type { EndIo, FileMappings, GetBlock, Inode } from '../inode/inode.js';
+import { type EndIo, type FileMappings, type GetBlock, type Inode, wouldBlock } from '../inode/inode.js';
 import { checkAnswer, mapBlocks } from '../inode/map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from '../device/memory.js';
 import { POOL_THRESHOLD } from '../device/pool-copy.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import type { LockedPages } from '../locks/page-locks.js';
-import { wouldBlock } from '../inode/would-block.js';
 import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js';
 
 /** One buffer or several, in order; empty ones are allowed. */

@@ -3,7 +3,7 @@
 import { argumentError } from '../argument-error.js';
 import { reachOf, type BlockDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
-import { unshareBlocks } from './dax-unshare.js';
+import { unshareBlocks } from './dax-unshare.js'; // late
 import type { Completion } from '../inode/fill-blocks.js';
 import type { GetBlock, Inode } from '../inode/inode.js';
 import { mapBlocks } from '../inode/map-blocks.js';

@@ -8,20 +8,13 @@ export interface Place<T> {
 }
 
 export class Line<T> {
-  #first: Place<T> | undefined;
+  /** Undefined while nobody waits. To be read alone. */
+  first: Place<T> | undefined;
   #last: Place<T> | undefined;
-
-  get first(): Place<T> | undefined {
-    return this.#first;
-  }
-
-  get isEmpty(): boolean {
-    return this.#first === undefined;
-  }
 
   join(who: T): Place<T> {
     const place: Place<T> = { who, before: this.#last, after: undefined };
-    if (this.#last === undefined) this.#first = place;
+    if (this.#last === undefined) this.first = place;
     else this.#last.after = place;
     this.#last = place;
     return place;
@@ -29,7 +22,7 @@ export class Line<T> {
 
   leave(place: Place<T>): void {
     const { before, after } = place;
-    if (before === undefined) this.#first = after;
+    if (before === undefined) this.first = after;
     else before.after = after;
     if (after === undefined) this.#last = before;
     else after.before = before;

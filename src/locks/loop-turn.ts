@@ -28,7 +28,7 @@ export function loopTurn(bytes?: number): Promise<void> | undefined {
     begin();
     return undefined;
   }
-  if (waiting.isEmpty) {
+  if (waiting.first === undefined) {
     units += bytes === undefined ? UNITS_PER_LOOK : 1 + bytes / UNIT_BYTES;
     if (units < UNITS_PER_LOOK) return undefined;
     units = 0;
@@ -49,7 +49,7 @@ function begin(): void {
 
 function end(): void {
   began = undefined;
-  if (waiting.isEmpty) return;
+  if (waiting.first === undefined) return;
   begin();
   wake();
 }

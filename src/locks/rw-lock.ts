@@ -31,7 +31,7 @@ export class RwLock {
 
   /** Takes the lock for reading if that is possible at once. Returns whether it has. */
   tryShared(): boolean {
-    if (this.#holders < 0 || !this.#waiting.isEmpty) return false;
+    if (this.#holders < 0 || this.#waiting.first !== undefined) return false;
     assertOrder(this);
     this.#holders++;
     noteTaken(this);
@@ -40,7 +40,7 @@ export class RwLock {
 
   /** Takes the lock for writing if that is possible at once. Returns whether it has. */
   tryExclusive(): boolean {
-    if (this.#holders !== 0 || !this.#waiting.isEmpty) return false;
+    if (this.#holders !== 0 || this.#waiting.first !== undefined) return false;
     assertOrder(this);
     this.#holders = -1;
     noteTaken(this);
@@ -82,18 +82,18 @@ export class RwLock {
   releaseShared(): void {
     noteReleased(this);
     this.#holders--;
-    if (!this.#waiting.isEmpty) this.#admit();
+    if (this.#waiting.first !== undefined) this.#admit();
   }
 
   releaseExclusive(): void {
     noteReleased(this);
     this.#holders = 0;
-    if (!this.#waiting.isEmpty) this.#admit();
+    if (this.#waiting.first !== undefined) this.#admit();
   }
 
   /** Whether nobody holds the lock or waits for it. */
   get isFree(): boolean {
-    return this.#holders === 0 && this.#waiting.isEmpty;
+    return this.#holders === 0 && this.#waiting.first === undefined;
   }
 
   get isHeldExclusive(): boolean {

@@ -5,7 +5,7 @@ import { addon, type FaultMode, type NativeFile } from '../binding.js';
 import { backingOf, type Backing, type BlockDevice, type MappableDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
-import { alignFix } from '../device/align-fix.js';
+import { alignFix } from '../device/align-fix.js'; // late
 import { DaxError } from '../errors.js';
 import { hasData, type Extent, type ExtentWatcher } from '../inode/extent-cache.js';
 import { freezeGate } from '../inode/freeze.js';

@@ -2,15 +2,14 @@
 
 import { backingOf, type BlockDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
-import { alignFix } from '../device/align-fix.js';
+import { alignFix } from '../device/align-fix.js'; // late
 import { DaxError } from '../errors.js';
 import { hasData, isUninitialised, type Extent } from '../inode/extent-cache.js';
 import { completeBlocks, fillBlocks } from '../inode/fill-blocks.js';
 import { freezeGate } from '../inode/freeze.js';
-import type { GetBlock, Inode, InodeOperations } from '../inode/inode.js';
+import { type GetBlock, type Inode, type InodeOperations, wouldBlock } from '../inode/inode.js';
 import { mapBlocks, mapPage } from '../inode/map-blocks.js';
 import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
-import { wouldBlock } from '../inode/would-block.js';
 
 /** The bits of what a fault handler returns, with the kernel's names and values. */
 export const VM_FAULT_OOM = 0x1;

@@ -6,7 +6,7 @@ import type { AddressSpace, OwnView, Viewer } from './address-space.js';
 import { faultMode, mapFailure, watchRegion } from './address-space.js';
 import { addon, type FaultMode, type NativeRegion } from '../binding.js';
 import { DaxError, type DaxErrorReason } from '../errors.js';
-import { keepInPlace } from '../device/leased-buffer.js';
+import { keepInPlace } from '../device/segments.js';
 import { mappedPageSizes } from './page-sizes.js';
 import { roundUp, toBytes, type Bytes } from '../units.js';
 

@@ -6,7 +6,7 @@ import t from 'tap';
 import { MAIN } from '../helpers/cli.js';
 
 // Files of this package that `ext2 put` loads, and all others: those of commander, of what finds the addon, and the addon.
-const MOST_OWN = 167;
+const MOST_OWN = 110;
 const MOST_OTHERS = 10;
 
 // Prints what the process has loaded, when it ends.
@@ -35,5 +35,13 @@ t.test('the files that a command loads', (t) => {
   t.strictSame(ls.filter((file) => /\/lib\/(?:bench|demo|ext2|fs)\/|\/lib\/vm\/(?!size\.js)|\/cli\/ext2\//.test(file)), []);
   const list = loadedBy(folder, 'list');
   t.strictSame(list.filter((file) => /\/lib\/(?:bench|demo|ext2|fs|vm)\//.test(file)), []);
+  t.end();
+});
+
+t.test('only the version loads no command', (t) => {
+  const folder = t.testdir({ 'preload.cjs': PRELOAD });
+  const loaded = loadedBy(folder, '--version').filter((file) => file.includes('/dist/'));
+  t.strictSame(loaded.filter((file) => !file.includes('/dist/lib/cli/')), []);
+  t.ok(loaded.length <= 5, `${loaded.length} files of this package`, { loaded });
   t.end();
 });

@@ -5,7 +5,7 @@ import { contentOf, DaxError, openSync, partition, SECTOR_SIZE, type BlockDevice
 import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
-import { checkUnused } from '../permission.js';
+import { checkUnused } from '../permission.js'; // late
 import { placeOf } from '../trees/names.js';
 import { WriteBack } from './write-back.js';
 

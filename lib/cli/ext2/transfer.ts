@@ -1,6 +1,6 @@
 // Owns what a copy into or out of an image shows and heeds while it goes on.
 
-import { withProgress } from '../progress.js';
+import { withProgress } from '../progress.js'; // late
 import { checkInterrupted, interruptible } from '../interruption.js';
 import { shown } from '../trees/names.js';
 

@@ -1,7 +1,6 @@
 // Owns what DAX is told of files: where their blocks are, when they become the file's, and when they go.
 
 import { asOperation, BH_UNWRITTEN, DaxFile, loopTurn, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
-import { groupOf } from '../inode/dir.js';
 import { fail } from '../format/error.js';
 import type { Ext2Inode } from '../volume/ext2-inode.js';
 import type { IncoreInode } from '../inode/inode.js';
@@ -48,17 +47,24 @@ export function operationsOf(volume: Volume): InodeOperations {
 
 /** An open file. Its inode lives until the last handle is closed, whatever becomes of its names. */
 export class Ext2File extends DaxFile {
-  declare readonly inode: Ext2Inode;
   readonly #volume: Volume;
+  readonly #identity: Ext2Inode;
   readonly #incore: IncoreInode;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `Ext2.open`. */
   constructor(volume: Volume, inode: IncoreInode, operations: InodeOperations, options: DaxFileOptions) {
-    super(volume.identityOf(inode), operations, options);
+    // The inode itself, which stays in memory while a handle has it: nothing is looked up at each step of a read or write.
+    super(inode, operations, options);
     this.#volume = volume;
+    this.#identity = volume.identityOf(inode);
     this.#incore = inode;
     volume.open(inode);
+  }
+
+  /** The identity of the inode. It may be kept when the handle is closed. */
+  override get inode(): Ext2Inode {
+    return this.#identity;
   }
 
   /**
@@ -132,7 +138,7 @@ function getBlock(volume: Volume, inode: IncoreInode, iblock: number, bh: Buffer
   if (create) volume.checkChange('write');
   else volume.checkMounted('read');
   const { block, count, isReserved } = create
-    ? inode.map.create(iblock, most, groupOf(inode))
+    ? inode.map.create(iblock, most, inode.group)
     : inode.map.find(iblock, most);
   if (block === 0) bh.mapHole(count * blockSize);
   else bh.map(bdev, block, count * blockSize, isReserved ? BH_UNWRITTEN : 0);

@@ -5,7 +5,7 @@ import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
 import { Flights } from './flights.js';
 import { PointerTree, type Step } from './pointer-tree.js';
 import type { Super } from '../space/super.js';
-import { cutFrom, cutOut } from './tree-cut.js';
+import { cutFrom, cutOut } from './tree-cut.js'; // late
 
 // How far before a new block the allocator looks for one to go on after.
 const MOST_BACK = 16;

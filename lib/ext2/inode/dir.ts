@@ -346,7 +346,7 @@ export class Directory implements Linked<Directory> {
     const { medium, blockSize } = inode.sb;
     this.#dropIndex();
     const iblock = inode.size / blockSize;
-    const { block } = inode.map.create(iblock, 1, groupOf(inode));
+    const { block } = inode.map.create(iblock, 1, inode.group);
     const empty = Buffer.alloc(blockSize);
     empty.writeUInt16LE(blockSize, REC_LEN_AT);
     medium.store(block * blockSize, empty);
@@ -364,9 +364,4 @@ export class Directory implements Linked<Directory> {
     inode.flags = withFlag(inode.flags, INODE_FLAGS.INDEX, false);
     inode.store();
   }
-}
-
-/** The group that an inode is in. */
-export function groupOf({ ino, sb }: IncoreInode): number {
-  return Math.floor((ino - 1) / sb.geometry.inodesPerGroup);
 }

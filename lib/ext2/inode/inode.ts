@@ -21,6 +21,7 @@ import {
   S_IFREG,
   typeOf,
   WANT_EXTRA_ISIZE,
+  XATTR_IBODY_HEADER_SIZE,
 } from '../format/disk.js';
 import { nowSeconds, type Super } from '../space/super.js';
 import { fromMilliseconds, fromNanoseconds, nanosecondsOf, toMilliseconds, toNanoseconds } from '../format/timestamp.js';
@@ -221,6 +222,11 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return typeOf(this.mode) === S_IFLNK;
   }
 
+  /** The group that it is in. */
+  get group(): number {
+    return Math.floor((this.ino - 1) / this.sb.geometry.inodesPerGroup);
+  }
+
   get hasExtra(): boolean {
     return this.sb.image.size > GOOD_OLD_INODE_SIZE;
   }
@@ -244,6 +250,11 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     const { image, medium } = this.sb;
     const offset = this.#end > GOOD_OLD_INODE_SIZE ? this.#end : image.size;
     return { offset, bytes: medium.load(this.#pos + offset, image.size - offset) };
+  }
+
+  /** Whether it may have extended attributes. */
+  get mayHaveAttributes(): boolean {
+    return this.fileAcl !== 0 || this.attributeArea.bytes.subarray(0, XATTR_IBODY_HEADER_SIZE).some((byte) => byte !== 0);
   }
 
   /** It was read since the medium knows when. */

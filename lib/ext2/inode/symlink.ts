@@ -1,6 +1,5 @@
 // Owns the targets of symbolic links: in the inode if they are short (fast), else in a block.
 
-import { groupOf } from './dir.js';
 import { FAST_SYMLINK_LIMIT } from '../format/disk.js';
 import { fail } from '../format/error.js';
 import type { IncoreInode } from './inode.js';
@@ -13,7 +12,7 @@ export function putTarget(inode: IncoreInode, target: Uint8Array): void {
     return;
   }
   const { medium, blockSize } = inode.sb;
-  const { block } = inode.map.create(0, 1, groupOf(inode));
+  const { block } = inode.map.create(0, 1, inode.group);
   const content = new Uint8Array(blockSize);
   content.set(target);
   medium.store(block * blockSize, content);

@@ -1,7 +1,7 @@
 // Owns what changes names: each in an order that a power cut may end after any store, with nothing lost but free space.
 // A link is counted before it is there and until it is gone; what is new is there before what is old goes.
 
-import { Directory, groupOf, type Dirent } from '../inode/dir.js';
+import { Directory, type Dirent } from '../inode/dir.js';
 import {
   DIR_NLINK_MAX,
   EXT2_LINK_MAX,
@@ -21,7 +21,7 @@ import {
 import { fail } from '../format/error.js';
 import { encodeDevice, type IncoreInode } from '../inode/inode.js';
 import type { ByteName } from '../format/name.js';
-import { putTarget } from '../inode/symlink.js';
+import { putTarget } from '../inode/symlink.js'; // late
 import type { Owner } from '../space/super.js';
 import type { Volume } from '../volume/volume.js';
 
@@ -195,7 +195,7 @@ export function mkdir(volume: Volume, dir: IncoreInode, name: ByteName, mode: nu
   const inode = volume.makeInode(dir, S_IFDIR + (mode % (PERMISSIONS + 1)), true);
   try {
     inherit(volume, inode, dir, owner);
-    const { block } = inode.map.create(0, 1, groupOf(inode));
+    const { block } = inode.map.create(0, 1, inode.group);
     volume.sb.medium.store(block * volume.sb.blockSize, Directory.firstBlock(inode, dir));
     inode.map.settle(0, 1);
     inode.size = volume.sb.blockSize;

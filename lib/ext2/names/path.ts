@@ -4,7 +4,7 @@ import { checkDirectory } from './namei.js';
 import { fail } from '../format/error.js';
 import type { IncoreInode } from '../inode/inode.js';
 import { checkEntryName, toByteName, type ByteName, type Name } from '../format/name.js';
-import { readTarget } from '../inode/symlink.js';
+import { readTarget } from '../inode/symlink.js'; // late
 import type { Volume } from '../volume/volume.js';
 
 const PATH_MAX = 4096;

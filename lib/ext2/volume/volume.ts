@@ -136,9 +136,12 @@ export class Volume {
     return new Ext2Inode(this, inode);
   }
 
-  /** The inode that a user means. Throws `ESTALE` if it was deleted, `TypeError` for one of another filesystem. */
+  /**
+   * The inode in memory that `inode` stands for: an identity that a user has, or the inode itself, which open files work with.
+   * Throws `ESTALE` if it was deleted, `TypeError` for one of another filesystem.
+   */
   current(inode: unknown, syscall: string): IncoreInode {
-    const current = Ext2Inode.incore(inode, this);
+    const current = inode instanceof IncoreInode && inode.sb === this.sb ? inode : Ext2Inode.incore(inode, this);
     if (current.isDeleted) fail('ESTALE', syscall, `inode ${current.ino} was deleted`);
     return current;
   }

@@ -4,7 +4,7 @@ import { XATTR_ENTRY, XATTR_ENTRY_SIZE, XATTR_HEADER, XATTR_HEADER_SIZE, XATTR_I
 import type { IncoreInode } from '../inode/inode.js';
 import { decode, encode } from '../format/layout.js';
 import { bytesOf, type ByteName } from '../format/name.js';
-import { blockHash, entryHash } from '../format/xattr-hash.js';
+import { blockHash, entryHash } from '../format/xattr-hash.js'; // late
 
 /** What an attribute is called. */
 export interface Key {

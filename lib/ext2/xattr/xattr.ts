@@ -1,12 +1,11 @@
 // Owns extended attributes: in the inode, and in blocks that inodes with the same attributes share.
 
 import { argumentError, DaxError } from 'node-dax';
-import { groupOf } from '../inode/dir.js';
 import { COMPAT, XATTR_PREFIXES } from '../format/disk.js';
 import { fail } from '../format/error.js';
 import type { IncoreInode } from '../inode/inode.js';
 import { bytesOf, textOf, toByteName, type ByteName, type Name } from '../format/name.js';
-import { ACL_ACCESS, ACL_DEFAULT, aclForMedium, aclForProgram, aclOfProgram, aclOnMedium, isMode, modeOf, withMode } from '../format/posix-acl.js';
+import { ACL_ACCESS, ACL_DEFAULT, aclForMedium, aclForProgram, aclOfProgram, aclOnMedium, isMode, modeOf, withMode } from '../format/posix-acl.js'; // late
 import type { Volume } from '../volume/volume.js';
 import {
   appendToBody,
@@ -242,5 +241,5 @@ function replaceBlock(volume: Volume, inode: IncoreInode, attributes: readonly A
 function takeBlock({ sb, attributes }: Volume, inode: IncoreInode, wanted: readonly Attribute[]): number {
   const image =
     encodeBlock(wanted, sb.blockSize) ?? fail('ENOSPC', 'setxattr', 'the attributes of a file are in its inode and in one block');
-  return attributes.take(image, sb.groups.start(groupOf(inode)));
+  return attributes.take(image, sb.groups.start(inode.group));
 }
