@@ -51,6 +51,7 @@ const ROOMS = {
   'lib/cli': {
     doors: ['main.ts', 'program.ts'],
     rooms: {
+      bench: [],
       trees: [],
       ext2: ['trees'],
       famfs: ['trees'],

@@ -51,6 +51,14 @@ function contenders(fio: string | undefined, wanted: readonly string[] | undefin
   return wanted === undefined ? all : all.filter(({ key }) => wanted.includes(key));
 }
 
+// A run without a driver would end at once with nothing.
+function checkAble({ jobs, contenders: all, target }: Plan): void {
+  const obstacles = jobs.flatMap((job) => all.map((contender) => ({ contender, why: contender.obstacle(job, target) })));
+  if (obstacles.some(({ why }) => why === undefined)) return;
+  const words = new Set(obstacles.map(({ contender, why }) => `${contender.name}: ${why ?? ''}`));
+  throw new RangeError(`no driver can do any of the jobs${words.size === 0 ? ': fio is not installed' : ` (${[...words].join('; ')})`}`);
+}
+
 /**
  * Does the jobs on what was prepared. Throws `TypeError` for unknown options, `RangeError` for jobs that cannot be done;
  * drivers that fail are told of in the report.
@@ -62,6 +70,7 @@ export async function bench({ subject, target }: Prepared, options: BenchOptions
   const fio = fioVersion();
   const machine = readMachine();
   const plan: Plan = { jobs, contenders: contenders(fio, options.drivers), target, rounds, ...(budget !== undefined && { budget }) };
+  checkAble(plan);
   const seen: number[] = [];
   const begin = performance.now();
   const started = new Date().toISOString();

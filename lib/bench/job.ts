@@ -107,6 +107,39 @@ const DISTRIBUTIONS: { readonly [Kind in Distribution['kind']]: OptionNames<Extr
   pareto: { kind: true, h: true },
 };
 
+type NumberName = { [Name in keyof Job]-?: Job[Name] extends number | undefined ? Name : never }[keyof Job];
+
+const CACHE_LINE = 64;
+const MOST_BYTES = 1024 ** 3;
+const MOST_JOBS = 256;
+// Whole ones, with their ranges.
+const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time'>, least: number, most: number][] = [
+  ['size', 1, Number.MAX_SAFE_INTEGER],
+  ['bs', 1, MOST_BYTES],
+  ['nrfiles', 1, Number.MAX_SAFE_INTEGER],
+  ['rwmixread', 0, 100],
+  ['numjobs', 1, MOST_JOBS],
+  ['loops', 1, Number.MAX_SAFE_INTEGER],
+  ['fsync', 0, Number.MAX_SAFE_INTEGER],
+  ['fdatasync', 0, Number.MAX_SAFE_INTEGER],
+  ['rate', 1, Number.MAX_SAFE_INTEGER],
+  ['rate_iops', 1, Number.MAX_SAFE_INTEGER],
+  ['randseed', 0, Number.MAX_SAFE_INTEGER],
+];
+
+function checkNumbers(job: Job, fail: (why: string) => never): void {
+  for (const [name, least, most] of NUMBERS) {
+    const value = job[name];
+    if (value === undefined || (isOfFiles(job) && name === 'size')) continue;
+    if (Number.isSafeInteger(value) && value >= least && value <= most) continue;
+    fail(`--${name} is a whole number ${most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`}, not ${value}`);
+  }
+  // A view touches each line once, and a block that shared one with its neighbours would be touched in part.
+  if (job.bs % CACHE_LINE !== 0) fail(`--bs is a multiple of ${CACHE_LINE} bytes, a cache line, not ${job.bs}: 512, 4k, 1M`);
+  if (job.runtime !== undefined && !(job.runtime > 0 && Number.isFinite(job.runtime))) fail('--runtime is more than 0: 500ms, 2s, 1m');
+  if (!(job.ramp_time >= 0 && Number.isFinite(job.ramp_time))) fail('--ramp_time is 0 or more: 0, 200ms, 2s');
+}
+
 /** Throws `TypeError` for unknown options, and `RangeError` for a job that cannot be done, with what to do instead. */
 export function checkJob(job: Job): void {
   const fail = (why: string): never => {
@@ -116,10 +149,10 @@ export function checkJob(job: Job): void {
   if (![...MODES, ...FILE_MODES].includes(job.rw)) fail(`there is no rw ${job.rw}: ${[...MODES, ...FILE_MODES].join(', ')}`);
   if (!Object.hasOwn(DISTRIBUTIONS, job.random_distribution.kind)) fail(`there is no distribution ${job.random_distribution.kind}: ${Object.keys(DISTRIBUTIONS).join(', ')}`);
   checkOptions<Distribution>(job.random_distribution, DISTRIBUTIONS[job.random_distribution.kind], 'random_distribution');
+  checkNumbers(job, fail);
   if (!isOfFiles(job) && job.bs > job.size) fail(`a block of ${job.bs} bytes does not fit a size of ${job.size}: take a smaller --bs`);
   if (job.time_based && job.runtime === undefined) fail('--time_based needs a --runtime to end it');
   if (job.fsync > 0 && job.fdatasync > 1) fail('give --fsync or --fdatasync, not both');
-  if (job.rwmixread < 0 || job.rwmixread > 100) fail('--rwmixread is a percentage, 0 to 100');
   const { random_distribution: distribution } = job;
   // Gray's formula, which fio uses too, divides by 1 - theta.
   if (distribution.kind === 'zipf' && (distribution.theta <= 0 || distribution.theta === 1)) {
@@ -128,7 +161,6 @@ export function checkJob(job: Job): void {
   if (distribution.kind === 'pareto' && (distribution.h <= 0 || distribution.h >= 1)) {
     fail('pareto takes an h between 0 and 1: pareto:0.2');
   }
-  if (job.verify !== undefined && job.bs < 64) fail('--verify needs blocks of 64 bytes and more');
   if (job.verify !== undefined && job.numjobs > 1 && writes(job)) {
     fail('--verify with --numjobs above 1: two threads would overwrite each other’s blocks');
   }

@@ -4,6 +4,7 @@
 import nodeModule from 'node:module';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { endWithOutput } from './output.js';
 import { runProgram } from './program.js'; // late
 
 // Node 22 and later keep compiled code, so that the next start need not compile the program again. It is kept in the home
@@ -18,11 +19,6 @@ function keepCompiled(): void {
   }
 }
 
-// Whoever reads the output may stop early: `node-dax list | head -1`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
-
 keepCompiled();
+endWithOutput();
 void runProgram();

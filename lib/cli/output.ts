@@ -2,6 +2,18 @@
 
 import { once } from 'node:events';
 
+/**
+ * Ends the process when its standard output fails: in silence where a reader has stopped early (`node-dax list | head -1`), else with
+ * a message and exit status 1, as for a full disk. What has no end by itself (guests, filesystems) ends with the process.
+ */
+export function endWithOutput(): void {
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') process.exit();
+    process.stderr.write(`node-dax: the standard output: ${message}\n`);
+    process.exit(1);
+  });
+}
+
 /** A line, in pieces. */
 export type Line = readonly (string | Uint8Array)[];
 

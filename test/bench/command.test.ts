@@ -176,7 +176,7 @@ if (THOROUGH) t.test('drivers of different promises share no table', (test) => {
   test.end();
 });
 
-t.test('an interruption leaves a partial report and no file', async (test) => {
+for (const [signal, wanted] of [['SIGINT', 130], ['SIGTERM', 143]] as const) t.test(`an interruption by ${signal} leaves a partial report and no file`, async (test) => {
   const dir = folder(test);
   const child = spawn(process.execPath, [MAIN, 'bench', join(dir, 'new'), '--size', '4M', '--rw', 'read', '--runtime', '300ms', '--repeats', '50', '--json', ...OWN], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -188,9 +188,9 @@ t.test('an interruption leaves a partial report and no file', async (test) => {
     await delay(20);
     for (const pid of childrenOf(child.pid)) if (existsSync(join(dir, 'new'))) trials.add(pid);
   }
-  child.kill('SIGINT');
+  child.kill(signal);
   const [status] = (await ended) as [number];
-  test.equal(status, 130);
+  test.equal(status, wanted);
   const report = (JSON.parse(output) as Fio)['node-dax'];
   test.equal(report.complete, false);
   test.strictSame(readdirSync(dir), []);
@@ -200,18 +200,30 @@ t.test('wrong usage', (test) => {
   const dir = folder(test);
   const wrong: [string[], RegExp][] = [
     [[], /give a PATH/],
+    [[dir, '--from', __filename], /not both/],
+    [[dir, '--bs', '3'], /--bs is a multiple of 64 bytes, a cache line, not 3: 512, 4k, 1M/],
+    [[dir, '--bs', '3000', '--rw', 'read'], /multiple of 64/],
+    [[dir, '--bs', '2G', '--size', '4G'], /--bs is a whole number from 1 to 1073741824|bytes free/],
+    [[dir, '--size', '8000T'], /bytes free/],
+    [[dir, '--runtime', '0'], /--runtime is more than 0/],
+    [[dir, '--numjobs', '257'], /from 1 to 256, not 257/],
+    [[dir, '--rwmixread', '101'], /from 0 to 100/],
+    [[dir, '--preset', 'oltp', '--bs', '4k'], /cannot be used with option '--bs/],
+    [[dir, '--driver', 'fs', '--base', 'direct'], /--base direct takes no part.*\(fs\)/],
+    [[dir, '--size', '1M', '--driver', 'fio-dev-dax'], /no driver can do any of the jobs \(fio dev-dax: for devdax alone|fio is not installed/],
     [[dir, '--rw', 'fly'], /Allowed choices/],
     [[dir, '--rw', 'read,write'], /Allowed choices/],
     [[dir, '--bs', '0'], /not a size/],
     [[dir, '--bs', '4k', '--size', '1k'], /smaller --bs/],
     [[dir, '--runtime', 'long'], /not a time/],
     [[dir, '--random_distribution', 'zipf:1', '--rw', 'randread'], /zipf/],
-    [[dir, '--driver', 'tape'], /no driver tape: view, sync/],
+    [[dir, '--driver', 'tape'], /Allowed choices are view, sync/],
     [[dir, '--preset', 'none'], /Allowed choices/],
     [[dir, '--numjobs', '0'], /from 1 on/],
   ];
   for (const [args, message] of wrong) test.match(bench(...args), { status: 2, stderr: message }, args.join(' '));
   test.match(bench('/nowhere/at/all', '--size', '1M'), { status: 1, stderr: /ENOENT/ });
+  test.match(bench(dir, '--html', '/nowhere/page.html'), { status: 1, stderr: /ENOENT/ }, 'before it measures');
   test.strictSame(readdirSync(dir), []);
   test.match(bench('--help'), { status: 0, stdout: /quick .*\n.*oltp[^]*\n {2}metadata {2}small files: / });
   test.end();

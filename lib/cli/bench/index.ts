@@ -1,0 +1,139 @@
+// Owns the command `bench`: its options, the progress bar, and how it ends.
+
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { bench, driverNames } from '../../bench/index.js';
+import { fromFio } from '../../bench/fio-json.js';
+import { checkJob, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/job.js';
+import { PRESETS } from '../../bench/presets.js';
+import { placeAt, prepare } from '../../bench/subject.js';
+import type { Report } from '../../bench/report.js';
+import { parseSize } from '../../vm/size.js';
+import { shellQuote } from '../../vm/shell-quote.js';
+import { checked, parseCount } from '../arguments.js';
+import { interruptible, Interruption } from '../interruption.js';
+import { withProgress } from '../progress.js';
+import { packageVersion } from '../version.js';
+import { checkDrivers, checkPermission, jobsOf, sizeOf, type JobFlags } from './jobs.js';
+import { checkForms, show, type Forms } from './show.js';
+
+interface Options extends JobFlags, Forms {
+  from?: string;
+}
+
+// A comma would be a list elsewhere; in fio it parts the values of reads and writes.
+function repeatable<T>(parse: (text: string) => T): (text: string, earlier?: T[]) => T[] {
+  return (text, earlier = []) => [...earlier, checked(parse)(text)];
+}
+
+function oneOf<T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = words.find((word) => word === text);
+    if (found === undefined) throw new RangeError(`Allowed choices are ${words.join(', ')}.`);
+    return found;
+  };
+}
+
+/** An option with a fixed set of words, each of which may be given. */
+function choice(flags: string, text: string, words: readonly string[], isRepeatable: boolean): Option {
+  const option = new Option(flags, text);
+  option.argChoices = [...words];
+  return isRepeatable ? option.argParser(repeatable(oneOf(words))) : option.argParser(checked(oneOf(words)));
+}
+
+async function measure(path: string, options: Options, command: Command): Promise<Report> {
+  checkDrivers(options);
+  const place = placeAt(path);
+  const size = sizeOf(place, options);
+  const { jobs, rounds, budget } = jobsOf(options, size);
+  jobs.forEach(checkJob);
+  checkPermission(place, jobs, options, command);
+  return interruptible(async (signal) => {
+    // Jobs on files use no byte of the file itself.
+    const prepared = prepare(place, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
+    try {
+      const report = await withProgress('{bar} {value}/{total} {what}', (onTrial) =>
+        bench(prepared, {
+          jobs,
+          rounds,
+          ...(budget !== undefined && { budget }),
+          ...(options.driver && { drivers: options.driver }),
+          ...(options.base !== undefined && { base: options.base }),
+          command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
+          version: packageVersion(),
+          signal,
+          onTrial,
+        }),
+      );
+      if (signal.reason instanceof Interruption) process.exitCode = signal.reason.exitStatus;
+      return report;
+    } finally {
+      prepared.dispose();
+    }
+  });
+}
+
+async function act(path: string | undefined, options: Options, command: Command): Promise<void> {
+  try {
+    const { from } = options;
+    const source = from ?? path;
+    if (source === undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE');
+    if (from !== undefined && path !== undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE, not both');
+    checkForms(options, source);
+    if (from !== undefined) {
+      await show(fromFio(readFileSync(from, 'utf8')), options);
+      return;
+    }
+    const report = await measure(source, options, command);
+    await show(report, options);
+    const failed = report.results.flatMap(({ absent }) => absent).some(({ driver, why }) => !driver.startsWith('fio') && why.startsWith('failed'));
+    if (failed) process.exitCode ??= 1;
+  } catch (error) {
+    if (error instanceof RangeError) command.error(`error: ${error.message}`, { exitCode: 2 });
+    throw error;
+  }
+}
+
+function presetWords(): string {
+  const width = Math.max(...Object.keys(PRESETS).map((name) => name.length)) + 2;
+  return Object.entries(PRESETS).map(([name, { text: words }]) => `  ${name.padEnd(width)}${words}`).join('\n');
+}
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('Compare zero-copy views, reads and writes of node-dax with node:fs, O_DIRECT and fio, on one file or device')
+    .argument('[path]', 'a device, a file, or a path where nothing is: a file is made there, or in a directory, and removed')
+    .addOption(new Option('--preset <name>', 'a ready set of jobs (default: quick)').choices(Object.keys(PRESETS)).conflicts(['rw', 'bs', 'from']))
+    .option('--size <bytes>', 'how much is worked on (default: 256M, or all of a smaller device)', checked(parseSize))
+    .addOption(choice('--rw <mode>', 'what is done; repeatable', MODES, true))
+    .option('--bs <bytes>', 'block size (default: 4k); repeatable', repeatable(parseSize))
+    .option('--rwmixread <percent>', 'how much of a mixed job reads (default: 50)', parseCount(0))
+    .option('--numjobs <count>', 'threads that do the job side by side (default: 1)', parseCount(1))
+    .option('--runtime <time>', 'of one trial (default: 1s)', checked(parseTime))
+    .option('--time_based', 'go on until the runtime is over, even when all was worked through (default, unless --loops is given)')
+    .option('--ramp_time <time>', 'what is done first and not counted (default: 200ms)', checked(parseTime))
+    .option('--loops <count>', 'end when the size was worked through so often, if the runtime is not over before', parseCount(1))
+    .option('--fsync <writes>', 'fsync after every so many writes (default: 0, never)', parseCount(0))
+    .option('--fdatasync <writes>', 'the same with fdatasync (default: 1: every write is flushed when it is done)', parseCount(0))
+    .option('--random_distribution <kind>', 'random, zipf:THETA or pareto:H (default: random)', checked(parseDistribution))
+    .addOption(choice('--verify <method>', 'write blocks that can be known again, and read them', VERIFY_METHODS, false))
+    .option('--rate <bytes>', 'bytes a second, at most', checked(parseSize))
+    .option('--rate_iops <count>', 'operations a second, at most; latency counts from when each was due', parseCount(1))
+    .option('--randseed <number>', 'of the positions (default: 1)', parseCount(0))
+    .addOption(choice('--driver <name>', 'only these; repeatable', driverNames(), true))
+    .addOption(choice('--base <name>', 'the driver that others are compared with (default: direct)', driverNames(), false))
+    .option('--repeats <count>', 'rounds in which every driver has one trial (default: that of the preset, else 5)', parseCount(1))
+    .option('--json', 'print JSON in the shape of fio --output-format=json')
+    .option('--html <file>', 'write a page with plots; it needs no network')
+    .option('--svg <dir>', 'write each plot as a file of its own')
+    .option('--from <file>', 'show the result of an earlier --json instead of measuring')
+    .option('--yes-overwrite', 'allow what is there to be overwritten')
+    .option('--force', 'even if the device is mounted, held by another or carries a filesystem')
+    .addHelpText('after', `
+Presets:
+${presetWords()}
+
+Option names and their meanings are those of fio. A list is the option given several times.
+With --rw or --bs, jobs are made of these instead of a preset.`)
+    .action(act);
+}

@@ -1,0 +1,83 @@
+// Owns how the options of `bench`, in fio's words, become jobs; what contradicts itself is refused before anything is made.
+
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Command } from 'commander';
+import { openSync } from 'node-dax';
+import { DEFAULTS, isOfFiles, writes, type Job, type Mode } from '../../bench/job.js';
+import { PRESETS, presetJobs, type Preset, type PresetName } from '../../bench/presets.js';
+import type { Place } from '../../bench/subject.js';
+import { checkOverwritable } from '../permission.js';
+
+const DEFAULT_SIZE = 256 * 1024 ** 2;
+
+/** What of a job the options say, by fio's names. */
+type Said = Partial<Omit<Job, 'rw' | 'bs' | 'size'>>;
+
+/** The options that decide what is measured. */
+export interface JobFlags extends Said {
+  preset?: PresetName;
+  rw?: Mode[];
+  bs?: number[];
+  size?: number;
+  driver?: string[];
+  base?: string;
+  repeats?: number;
+  yesOverwrite?: true;
+  force?: true;
+}
+
+function said(flags: JobFlags): Said {
+  const names = Object.keys(flags).filter((name) => name in DEFAULTS || ['runtime', 'verify', 'rate', 'rate_iops'].includes(name));
+  return Object.fromEntries(names.map((name) => [name, flags[name as keyof JobFlags]]));
+}
+
+/** The jobs, how many rounds of them there are, and the seconds in which these have to fit. */
+export function jobsOf(flags: JobFlags, size: number): { jobs: Job[]; rounds: number; budget?: number } {
+  const preset: Preset = PRESETS[flags.preset ?? 'quick'];
+  const own = said(flags);
+  if (flags.rw === undefined && flags.bs === undefined) {
+    const jobs = presetJobs(preset, size, own);
+    if (flags.repeats !== undefined) return { jobs, rounds: flags.repeats };
+    return { jobs, rounds: preset.repeats, ...(preset.budget !== undefined && { budget: preset.budget }) };
+  }
+  const { rw = ['randread'], bs = [4096] } = flags;
+  const time = own.loops === undefined ? { runtime: 1, time_based: true } : {};
+  return { jobs: rw.flatMap((mode) => bs.map((bytes) => ({ ...DEFAULTS, ...time, ...own, rw: mode, bs: bytes, size }))), rounds: flags.repeats ?? 5 };
+}
+
+/** Throws `RangeError` for a base that is compared with nobody. Drivers are among `driverNames()`. */
+export function checkDrivers({ driver, base }: JobFlags): void {
+  if (base === undefined || driver === undefined || driver.includes(base)) return;
+  throw new RangeError(`--base ${base} takes no part: it is none of those of --driver (${driver.join(', ')})`);
+}
+
+/** A file or device that is there keeps what it has, unless its owner gave it up. */
+export function checkPermission({ path, isTaken }: Place, jobs: readonly Job[], flags: JobFlags, command: Command): void {
+  if (!isTaken || !jobs.some((job) => writes(job) && !isOfFiles(job))) return;
+  if (flags.yesOverwrite !== true) {
+    command.error(
+      `error: the jobs overwrite ${path}: add --yes-overwrite if that is all right, choose a path where nothing is, ` +
+        'or jobs that only read (--rw read --rw randread)',
+      { exitCode: 2 },
+    );
+  }
+  if (flags.force !== true) checkOverwritable(path, 'bench');
+}
+
+function checkRoom(path: string, size: number): void {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  if (size > bavail * bsize) throw new RangeError(`${dirname(path)} has ${bavail * bsize} bytes free: --size ${size} is larger`);
+}
+
+/** Bytes that are worked on. Throws `RangeError` for more than there are. */
+export function sizeOf({ path, isTaken }: Place, { size }: JobFlags): number {
+  if (!isTaken) {
+    if (size !== undefined) checkRoom(path, size);
+    return size ?? DEFAULT_SIZE;
+  }
+  using device = openSync(path, { readOnly: true });
+  if (size !== undefined && size > device.size) throw new RangeError(`${path} has ${device.size} bytes: --size is larger`);
+  return size ?? Math.min(DEFAULT_SIZE, device.size);
+}
+

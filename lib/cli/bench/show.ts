@@ -1,0 +1,60 @@
+// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures; where they go is checked before it measures.
+
+import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { toFio } from '../../bench/fio-json.js';
+import { page } from '../../bench/page.js';
+import { pictureFiles } from '../../bench/plots.js';
+import type { Report } from '../../bench/report.js';
+import { factsOf, rangeNote, speedTable, type Table } from '../../bench/tables.js';
+import { columns } from '../table.js';
+
+export interface Forms {
+  json?: true;
+  html?: string;
+  svg?: string;
+}
+
+function text(table: Table): string {
+  return columns(table.head.map((word) => word.toUpperCase()), table.rows);
+}
+
+function print(report: Report): void {
+  for (const [name, fact] of factsOf(report)) console.log(`${`${name}:`.padEnd(12)}${fact}`);
+  for (const warning of report.warnings) console.log(`\nwarning: ${warning}`);
+  for (const { name, groups, absent } of report.results) {
+    for (const group of groups) {
+      console.log(`\n${name}: ${group.done}\n`);
+      console.log(text(speedTable(group)));
+    }
+    for (const { name: driver, why } of absent) console.log(`without ${driver}: ${why.split('\n')[0] ?? ''}`);
+  }
+  console.log(`\n${rangeNote(report)}`);
+}
+
+function areOne(...paths: readonly [string, string]): boolean {
+  const [one, other] = paths.map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }));
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+}
+
+/**
+ * Throws what writing the page and the pictures would throw after the measuring, and `RangeError` for a page that would take the
+ * place of `source`: it takes that of the file that has its name, which no option to overwrite is about.
+ */
+export function checkForms({ html, svg }: Forms, source: string): void {
+  if (html !== undefined) {
+    if (areOne(source, html)) throw new RangeError(`--html would overwrite ${source}: give it another name`);
+    accessSync(dirname(html), constants.W_OK);
+  }
+  if (svg !== undefined) mkdirSync(svg, { recursive: true });
+}
+
+/** Prints the report, and writes the forms of it that were asked for. */
+export async function show(report: Report, { html, svg, json }: Forms): Promise<void> {
+  if (html !== undefined) writeFileSync(html, await page(report));
+  if (svg !== undefined) {
+    for (const { name, svg: picture } of await pictureFiles(report)) writeFileSync(join(svg, `${name}.svg`), picture);
+  }
+  if (json === true) console.log(JSON.stringify(toFio(report), null, 2));
+  else print(report);
+}
