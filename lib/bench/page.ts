@@ -1,5 +1,6 @@
 // Owns the page of a report: one file of HTML with its pictures in it, which asks no network for anything.
 
+import { answersOf } from './answer.js';
 import { plots } from './plots.js';
 import type { Report } from './report.js';
 import { element, escape, STYLE } from './svg.js';
@@ -14,6 +15,7 @@ th,td{padding:.2rem .7rem .2rem 0;text-align:right;white-space:nowrap;border-bot
 th:first-child,td:first-child{text-align:left}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
 .warning{border-left:4px solid var(--direct);padding:.2rem .8rem;margin:.6rem 0}
+.answer p{font-size:1.15rem;font-weight:600;margin:1rem 0 .2rem}.answer ul{margin:.2rem 0}.caveat{font-style:italic}
 .done{font-weight:600}svg{max-width:100%;height:auto}code{font-size:13px}
 `;
 
@@ -45,6 +47,14 @@ export async function page(report: Report): Promise<string> {
   const title = `node-dax bench: ${report.subject.path}`;
   const body = [
     element('h1', {}, escape(title)),
+    ...answersOf(report).map(({ sentence, promises, caveats }) =>
+      element(
+        'section',
+        { class: 'answer' },
+        paragraph(sentence),
+        element('ul', {}, ...promises.map((promise) => element('li', {}, escape(promise))), ...caveats.map((caveat) => element('li', { class: 'caveat' }, escape(caveat)))),
+      ),
+    ),
     ...(report.complete ? [] : [paragraph('Interrupted: this is a part of what was asked for.', 'warning')]),
     ...report.warnings.map((warning) => paragraph(warning, 'warning')),
     element('dl', {}, ...factsOf(report).map(([name, fact]) => element('dt', {}, escape(name)) + element('dd', {}, escape(fact)))),

@@ -48,6 +48,24 @@ export function speedTable({ rows, base }: Group): Table {
   };
 }
 
+// Columns of a speed table that a reader does without, from the one that is missed least.
+const DISPENSABLE = ['stddev', 'min', 'p99.99', 'p99.9', 'CPU', 'mean', 'p99', 'bandwidth', 'p50'];
+
+/** The table without the columns that `fits` has no room for, and their names. */
+export function narrowed(table: Table, fits: (table: Table) => boolean): { table: Table; without: string[] } {
+  let shown = table;
+  const without: string[] = [];
+  for (const name of DISPENSABLE) {
+    if (fits(shown)) break;
+    const at = shown.head.indexOf(name);
+    if (at < 0) continue;
+    const others = (cells: readonly string[]): string[] => cells.filter((_, index) => index !== at);
+    shown = { head: others(shown.head), rows: shown.rows.map(others) };
+    without.push(name);
+  }
+  return { table: shown, without };
+}
+
 /** What it took of the machine: processor time, page faults, the event loop, garbage collection. */
 export function costTable({ rows }: Group): Table {
   return {

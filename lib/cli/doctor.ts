@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { DaxError, doctor, type Report } from 'node-dax';
 import { toJson } from './json.js';
 import { columns } from './table.js';
+import { terminalWidth, wrap } from './width.js';
 
 const WIDTH = 80;
 
@@ -29,7 +30,7 @@ export function doctorCommand(): Command {
 function inWords(report: Report): string {
   const parts = [
     `${report.path}: ${heading(report)}`,
-    wrap(report.verdict, WIDTH - 2)
+    wrap(report.verdict, Math.min(WIDTH, terminalWidth()) - 2)
       .map(indent)
       .join('\n'),
   ];
@@ -54,17 +55,4 @@ function heading({ isDax, granularity, kind }: Report): string {
 
 function indent(line: string): string {
   return `  ${line}`;
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = '';
-    }
-    line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

@@ -61,6 +61,7 @@ t.test('the table', (test) => {
   const dir = folder(test);
   const { status, stdout, stderr } = bench(join(dir, 'new'), ...BRIEF, ...OWN, '--rw', 'randread', '--rw', 'write');
   test.strictSame({ status, stderr }, { status: 0, stderr: '' });
+  test.match(stdout, /^4 KiB random reads: a view is [\d.]+ times, readSync [\d.]+ times, await read [\d.]+ times what O_DIRECT gives here/, 'the answer first');
   test.match(stdout, /command: +node-dax bench .* --rw write\n/);
   test.match(stdout, /warning: The file is on tmpfs/);
   test.match(stdout, /randread 4k: the program has loaded from every cache line[^\n]*\n\nDRIVER.*\nnode-dax view /);

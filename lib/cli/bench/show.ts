@@ -3,11 +3,13 @@
 import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { toFio } from '../../bench/fio-json.js';
+import { answersOf } from '../../bench/answer.js';
 import { page } from '../../bench/page.js';
 import { pictureFiles } from '../../bench/plots.js';
 import type { Report } from '../../bench/report.js';
-import { factsOf, rangeNote, speedTable, type Table } from '../../bench/tables.js';
+import { factsOf, narrowed, rangeNote, speedTable, type Table } from '../../bench/tables.js';
 import { columns } from '../table.js';
+import { terminalWidth, wrap } from '../width.js';
 
 export interface Forms {
   json?: true;
@@ -19,17 +21,37 @@ function text(table: Table): string {
   return columns(table.head.map((word) => word.toUpperCase()), table.rows);
 }
 
+function prose(words: string, first = '', others = '  '): void {
+  const lines = wrap(words, terminalWidth() - Math.max(first.length, others.length));
+  console.log(lines.map((line, index) => `${index === 0 ? first : others}${line}`).join('\n'));
+}
+
+// The answer, then what it was measured on, then all figures.
 function print(report: Report): void {
-  for (const [name, fact] of factsOf(report)) console.log(`${`${name}:`.padEnd(12)}${fact}`);
-  for (const warning of report.warnings) console.log(`\nwarning: ${warning}`);
+  for (const { sentence, promises, caveats } of answersOf(report)) {
+    prose(sentence, '', '');
+    for (const promise of promises) prose(promise, '  ', '    ');
+    for (const caveat of caveats) prose(`but: ${caveat}`, '  ', '    ');
+    console.log();
+  }
+  for (const [name, fact] of factsOf(report)) prose(`${`${name}:`.padEnd(12)}${fact}`);
+  for (const warning of report.warnings) {
+    console.log();
+    prose(`warning: ${warning}`);
+  }
   for (const { name, groups, absent } of report.results) {
     for (const group of groups) {
-      console.log(`\n${name}: ${group.done}\n`);
-      console.log(text(speedTable(group)));
+      console.log();
+      prose(`${name}: ${group.done}`);
+      console.log();
+      const { table, without } = narrowed(speedTable(group), (wide) => text(wide).split('\n').every((line) => line.length <= terminalWidth()));
+      console.log(text(table));
+      if (without.length > 0) prose(`no room for: ${without.join(', ')}`);
     }
-    for (const { name: driver, why } of absent) console.log(`without ${driver}: ${why.split('\n')[0] ?? ''}`);
+    for (const { name: driver, why } of absent) prose(`without ${driver}: ${why.split('\n')[0] ?? ''}`);
   }
-  console.log(`\n${rangeNote(report)}`);
+  console.log();
+  prose(rangeNote(report), '', '');
 }
 
 function areOne(...paths: readonly [string, string]): boolean {
