@@ -41,18 +41,23 @@ export function durable(every: number): string {
   return 'every other reader sees the bytes; a power cut may lose them';
 }
 
+/** What is added to how an awaited driver gets there. */
+export function inFlight({ iodepth }: Job): string {
+  return iodepth > 1 ? `, ${iodepth} under way` : '';
+}
+
 /** The operations of a driver on an open target. Nothing but them is timed. */
 export interface Operations {
   /** They return a promise that ends them. */
   readonly awaited: boolean;
-  /** What is written is taken from here. */
-  readonly source: Uint8Array;
-  /** Where the block that was read last is. */
-  found(pos: number): Uint8Array;
+  /** What the slot writes is taken from here. Operations that are under way at the same time are in slots of their own, from 0 on. */
+  source(slot: number): Uint8Array;
+  /** Where the block that the slot has read last is. */
+  found(pos: number, slot: number): Uint8Array;
   /** Reads one block. */
-  read(pos: number): unknown;
+  read(pos: number, slot: number): unknown;
   /** Writes one block as durably as the job wants. */
-  write(pos: number): unknown;
+  write(pos: number, slot: number): unknown;
   close(): unknown;
 }
 

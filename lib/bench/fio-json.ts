@@ -1,7 +1,7 @@
 // Owns the JSON of a report in fio's shape, so that what reads fio's reads this: one job for each driver of each job.
 
 import { PERCENTILES, type Latency, type Moved } from './figures.js';
-import { formatDistribution, isMixed, isRandom, reads, writes, type Job } from './job.js';
+import { DEFAULTS, formatDistribution, isMixed, isRandom, reads, writes, type Job } from './job.js';
 import type { Report, Row } from './report.js';
 
 const NO_LATENCY = { min: 0, max: 0, mean: 0, stddev: 0, N: 0 };
@@ -32,13 +32,14 @@ function direction(moved: Moved | undefined, seconds: number): object {
 
 /** fio's options, as fio prints them: text. */
 function options(job: Job, row: Row): Record<string, string> {
-  const { rw, bs, size, numjobs, loops, randseed, fsync, fdatasync, ramp_time } = job;
+  const { rw, bs, size, numjobs, loops, randseed, fsync, fdatasync, ramp_time, iodepth } = job;
   return {
     name: row.driver,
     rw,
     bs: `${bs}`,
     size: `${size}`,
     numjobs: `${numjobs}`,
+    iodepth: `${iodepth}`,
     loops: `${loops}`,
     randseed: `${randseed}`,
     ramp_time: `${ramp_time}`,
@@ -92,5 +93,6 @@ export function fromFio(text: string): Report {
   const report = (JSON.parse(text) as { 'node-dax'?: Report } | null)?.['node-dax'];
   if (report === undefined) throw new Error('this is no result of node-dax bench --json');
   if ((report.format as number) !== 1) throw new Error(`this result has format ${report.format as number}, this version reads format 1`);
-  return report;
+  // One of another version may say less of its jobs.
+  return { ...report, results: report.results.map((result) => ({ ...result, job: { ...DEFAULTS, ...result.job } })) };
 }

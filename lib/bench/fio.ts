@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import type { Command, Contender } from './contender.js';
-import { ACCEPTED, COPIED, durable, type Target } from './driver.js';
+import { ACCEPTED, COPIED, durable, inFlight, type Target } from './driver.js';
 import { directObstacle } from './drivers/block-buffer.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
 import { formatDistribution, isMixed, isOfFiles, isRandom, rateOf, syncEvery, writes, type Job } from './job.js';
@@ -76,6 +76,8 @@ interface Engine {
   options(job: Job): string[];
   obstacle(job: Job, target: Target): string | undefined;
   readonly writesDirect?: true;
+  /** It has `iodepth` operations under way. */
+  readonly isDeep?: true;
 }
 
 // O_DSYNC makes a write durable in one call, as the drivers of node:fs do.
@@ -131,10 +133,19 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   },
   'fio-io_uring': {
     ioengine: 'io_uring',
-    how: { read: 'io_uring with O_DIRECT, one at a time', write: 'io_uring with O_DIRECT | O_DSYNC, one at a time' },
-    options: (job) => ['--direct=1', ...syncOptions(job)],
+    how: { read: 'io_uring with O_DIRECT', write: 'io_uring with O_DIRECT | O_DSYNC' },
+    options: (job) => ['--direct=1', `--iodepth=${job.iodepth}`, ...syncOptions(job)],
     obstacle: noDirectCall,
     writesDirect: true,
+    isDeep: true,
+  },
+  'fio-libaio': {
+    ioengine: 'libaio',
+    how: { read: 'io_submit with O_DIRECT', write: 'io_submit with O_DIRECT | O_DSYNC' },
+    options: (job) => ['--direct=1', `--iodepth=${job.iodepth}`, ...syncOptions(job)],
+    obstacle: (job, target) => (job.iodepth === 1 ? 'for --iodepth above 1: io_uring stands for one at a time' : noDirectCall(job, target)),
+    writesDirect: true,
+    isDeep: true,
   },
 };
 
@@ -180,6 +191,11 @@ function command(engine: Engine, job: Job, { path }: Target): Command {
   };
 }
 
+function depthWords({ isDeep }: Engine, job: Job): string {
+  if (isDeep === undefined) return '';
+  return job.iodepth > 1 ? inFlight(job) : ', one at a time';
+}
+
 function contender(key: string, engine: Engine): Contender {
   return {
     key,
@@ -189,8 +205,8 @@ function contender(key: string, engine: Engine): Contender {
       write: engine.writesDirect && syncEvery(job) === 0 ? ACCEPTED : durable(syncEvery(job)),
     }),
     how: (job) => ({
-      read: engine.how.read,
-      write: `${engine.how.write}${writes(job) && syncEvery(job) !== 1 ? ` (${syncOptions(job).join(' ') || 'never synced'})` : ''}`,
+      read: `${engine.how.read}${depthWords(engine, job)}`,
+      write: `${engine.how.write}${depthWords(engine, job)}${writes(job) && syncEvery(job) !== 1 ? ` (${syncOptions(job).join(' ') || 'never synced'})` : ''}`,
     }),
     obstacle: (job, target) => {
       // Its engines for files count what they prepare as well.

@@ -33,6 +33,8 @@ export interface Job {
   readonly rwmixread: number;
   /** Threads that do the job at the same time. */
   readonly numjobs: number;
+  /** Operations of an awaited driver that are under way at the same time, in each of the `numjobs`; others have one. */
+  readonly iodepth: number;
   /** Ends the job after so long. */
   readonly runtime?: number;
   /** Go on until `runtime` even when `size` was worked through. */
@@ -58,6 +60,7 @@ export interface Job {
 export const DEFAULTS: Omit<Job, 'rw' | 'bs' | 'size'> = {
   rwmixread: 50,
   numjobs: 1,
+  iodepth: 1,
   time_based: false,
   ramp_time: 0.2,
   loops: 1,
@@ -96,7 +99,7 @@ export function rateOf({ bs, rate, rate_iops }: Job): number | undefined {
 }
 
 const JOB: OptionNames<Job> = {
-  ...{ rw: true, bs: true, nrfiles: true, size: true, rwmixread: true, numjobs: true, runtime: true, time_based: true, ramp_time: true },
+  ...{ rw: true, bs: true, nrfiles: true, size: true, rwmixread: true, numjobs: true, iodepth: true, runtime: true, time_based: true, ramp_time: true },
   ...{ loops: true, fsync: true, fdatasync: true, random_distribution: true, verify: true, rate: true, rate_iops: true, randseed: true },
 };
 
@@ -112,6 +115,7 @@ type NumberName = { [Name in keyof Job]-?: Job[Name] extends number | undefined 
 const CACHE_LINE = 64;
 const MOST_BYTES = 1024 ** 3;
 const MOST_JOBS = 256;
+const MOST_DEEP = 1024;
 // Whole ones, with their ranges.
 const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time'>, least: number, most: number][] = [
   ['size', 1, Number.MAX_SAFE_INTEGER],
@@ -119,6 +123,7 @@ const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time'>, lea
   ['nrfiles', 1, Number.MAX_SAFE_INTEGER],
   ['rwmixread', 0, 100],
   ['numjobs', 1, MOST_JOBS],
+  ['iodepth', 1, MOST_DEEP],
   ['loops', 1, Number.MAX_SAFE_INTEGER],
   ['fsync', 0, Number.MAX_SAFE_INTEGER],
   ['fdatasync', 0, Number.MAX_SAFE_INTEGER],
@@ -161,6 +166,9 @@ export function checkJob(job: Job): void {
   if (distribution.kind === 'pareto' && (distribution.h <= 0 || distribution.h >= 1)) {
     fail('pareto takes an h between 0 and 1: pareto:0.2');
   }
+  if (job.iodepth > 1 && rateOf(job) !== undefined) fail('--iodepth above 1 with --rate or --rate_iops: operations that are due have one at a time');
+  if (job.iodepth > 1 && isOfFiles(job)) fail('--iodepth is of reads and writes: jobs on files have one operation at a time');
+  if (job.verify !== undefined && job.iodepth > 1 && writes(job)) fail('--verify of writes with --iodepth above 1: a block could be read before it is written');
   if (job.verify !== undefined && job.numjobs > 1 && writes(job)) {
     fail('--verify with --numjobs above 1: two threads would overwrite each other’s blocks');
   }
@@ -211,6 +219,7 @@ export function nameOf(job: Job): string {
   if (isMixed(job)) words.push(`rwmixread=${job.rwmixread}`);
   if (job.random_distribution.kind !== 'random') words.push(formatDistribution(job.random_distribution));
   if (job.numjobs > 1) words.push(`numjobs=${job.numjobs}`);
+  if (job.iodepth > 1) words.push(`iodepth=${job.iodepth}`);
   const rate = rateOf(job);
   if (rate !== undefined) words.push(`rate_iops=${Number(rate.toFixed(2))}`);
   if (writes(job) && syncEvery(job) !== 1) words.push(`fdatasync=${syncEvery(job)}`);

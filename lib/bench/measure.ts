@@ -34,6 +34,7 @@ const now = performance.now.bind(performance);
 
 // Shorter than a time slice, so that work of other programs falls between windows as often as into one.
 const WINDOW_MS = 1;
+const DEEP_WINDOW_MS = 20;
 const WINDOW_MAX = 65_536;
 // Slower operations do not notice the clock (0.05 µs): each of them is timed.
 const FAST_MS = 0.002;
@@ -63,11 +64,13 @@ class Run {
   readonly #isWrite = new Uint8Array(WINDOW_MAX);
   readonly #took = new Float64Array(WINDOW_MAX);
   readonly #written = new Set<number>();
+  readonly #slots: number;
   #result = Run.#fresh(undefined);
 
   constructor(job: Job, operations: Operations, thread: number) {
     this.#job = job;
     this.#operations = operations;
+    this.#slots = operations.awaited ? job.iodepth : 1;
     this.#walk = new Walk(job, thread);
   }
 
@@ -103,8 +106,10 @@ class Run {
       const fast = !singly && each < FAST_MS;
       const timeEach = !fast || window % 2 === 1;
       // Enough of the fast ones are timed singly when it is one in five.
-      const length = fast && timeEach ? WINDOW_MS / 4 : WINDOW_MS;
-      const count = each === Infinity ? 1 : Math.min(WINDOW_MAX, left, Math.max(1, Math.floor(length / each)));
+      // At the end of a window fewer are under way, which has to be a small part of it.
+      const whole = this.#slots > 1 ? DEEP_WINDOW_MS : WINDOW_MS;
+      const length = fast && timeEach ? whole / 4 : whole;
+      const count = each === Infinity ? Math.min(left, this.#slots) : Math.min(WINDOW_MAX, left, Math.max(this.#slots, Math.floor(length / each)));
       this.#walk.fill(this.#positions, this.#isWrite, count);
       const elapsed = timeEach ? await this.#timeEach(count) : await this.#timeAll(count);
       // The clock's own time would show in a window of fast operations.
@@ -143,19 +148,37 @@ class Run {
     const positions = this.#positions;
     const isWrite = this.#isWrite;
     const start = now();
+    if (this.#slots > 1) {
+      await this.#inSlots(count, (i, slot) => (isWrite[i] === 1 ? operations.write(positions[i] ?? 0, slot) : operations.read(positions[i] ?? 0, slot)));
+      return now() - start;
+    }
     for (let i = 0; i < count; i++) {
       const pos = positions[i] ?? 0;
-      const pending = isWrite[i] === 1 ? operations.write(pos) : operations.read(pos);
+      const pending = isWrite[i] === 1 ? operations.write(pos, 0) : operations.read(pos, 0);
       // An await of what is no promise would be timed too.
       if (awaited) await pending;
     }
     return now() - start;
   }
 
+  // A slot begins its next operation when its last has ended.
+  async #inSlots(count: number, begin: (index: number, slot: number) => unknown): Promise<void> {
+    let next = 0;
+    const work = async (slot: number): Promise<void> => {
+      while (next < count) await begin(next++, slot);
+    };
+    await Promise.all(Array.from({ length: Math.min(this.#slots, count) }, (_, slot) => work(slot)));
+  }
+
   async #timeEach(count: number): Promise<number> {
+    if (this.#slots > 1) {
+      const start = now();
+      await this.#inSlots(count, async (i, slot) => { this.#took[i] = await this.#one(i, undefined, slot); });
+      return now() - start;
+    }
     let elapsed = 0;
     for (let i = 0; i < count; i++) {
-      const ended = this.#one(i, undefined);
+      const ended = this.#one(i, undefined, 0);
       const took = typeof ended === 'number' ? ended : await ended;
       this.#took[i] = took;
       elapsed += took;
@@ -164,31 +187,31 @@ class Run {
   }
 
   // An operation by itself: its time, or from `due` on where it was due before. Stamps and checks are not timed.
-  #one(index: number, due: number | undefined): Promise<number> | number {
+  #one(index: number, due: number | undefined, slot: number): Promise<number> | number {
     const operations = this.#operations;
     const pos = this.#positions[index] ?? 0;
     const isWrite = this.#isWrite[index] === 1;
     const { verify } = this.#job;
     if (verify !== undefined && isWrite) {
-      stamp(operations.source, pos, verify);
+      stamp(operations.source(slot), pos, verify);
       this.#written.add(pos);
     }
     const start = now();
-    const pending = isWrite ? operations.write(pos) : operations.read(pos);
-    if (operations.awaited) return this.#finish(pending, start, pos, isWrite, due);
-    return this.#done(start, pos, isWrite, due);
+    const pending = isWrite ? operations.write(pos, slot) : operations.read(pos, slot);
+    if (operations.awaited) return this.#finish(pending, start, pos, isWrite, due, slot);
+    return this.#done(start, pos, isWrite, due, slot);
   }
 
-  async #finish(pending: unknown, start: number, pos: number, isWrite: boolean, due: number | undefined): Promise<number> {
+  async #finish(pending: unknown, start: number, pos: number, isWrite: boolean, due: number | undefined, slot: number): Promise<number> {
     await pending;
-    return this.#done(start, pos, isWrite, due);
+    return this.#done(start, pos, isWrite, due, slot);
   }
 
-  #done(start: number, pos: number, isWrite: boolean, due: number | undefined): number {
+  #done(start: number, pos: number, isWrite: boolean, due: number | undefined, slot: number): number {
     const end = now();
     const { verify } = this.#job;
     if (verify !== undefined && !isWrite && (!writes(this.#job) || this.#written.has(pos))) {
-      check(this.#operations.found(pos), pos, verify);
+      check(this.#operations.found(pos, slot), pos, verify);
       this.#result.verified = (this.#result.verified ?? 0) + 1;
     }
     if (due !== undefined) {
@@ -212,7 +235,7 @@ class Run {
       const index = n % RATED_CHUNK;
       if (index === 0) this.#walk.fill(this.#positions, this.#isWrite, RATED_CHUNK);
       waitUntil(due);
-      const pending = this.#one(index, due);
+      const pending = this.#one(index, due, 0);
       if (typeof pending !== 'number') await pending;
       const tally = this.#isWrite[index] === 1 ? result.write : result.read;
       tally.operations += 1;
@@ -227,8 +250,8 @@ class Run {
     if (verify === undefined || !writes(this.#job)) return;
     let verified = this.#result.verified ?? 0;
     for (const pos of this.#written) {
-      await this.#operations.read(pos);
-      check(this.#operations.found(pos), pos, verify);
+      await this.#operations.read(pos, 0);
+      check(this.#operations.found(pos, 0), pos, verify);
       verified += 1;
     }
     this.#result.verified = verified;

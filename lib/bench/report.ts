@@ -79,7 +79,7 @@ export interface Outcome {
 }
 
 // Whom people have now comes first.
-const BASES = ['direct', 'fs', 'fio-dev-dax', 'sync'];
+const BASES = ['filehandle-direct', 'direct', 'fs', 'fio-dev-dax', 'sync'];
 
 function sentence(read: string | undefined, write: string | undefined): string {
   return [read, write].filter((words) => words !== undefined).join('; ');

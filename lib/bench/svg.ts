@@ -31,11 +31,13 @@ const SERIES: readonly [driver: string, light: string, dark: string, dash: strin
   ['fs', '#8a6d00', '#e6c229', '7 3'],
   ['direct', '#b84700', '#ff8f4d', '7 3'],
   ['filehandle', '#7a3fb5', '#c39bf0', '7 3'],
+  ['filehandle-direct', '#a3352e', '#f29a94', '7 3'],
   ['fio-libpmem', '#3d6b00', '#9ad04f', '2 3'],
   ['fio-dev-dax', '#3d6b00', '#9ad04f', '2 3'],
   ['fio-mmap', '#5a5a5a', '#b0b0b0', '2 3'],
   ['fio-psync', '#b84700', '#ff8f4d', '2 3'],
   ['fio-io_uring', '#006d75', '#4fd0da', '2 3'],
+  ['fio-libaio', '#7a3fb5', '#c39bf0', '2 3'],
 ];
 
 function colours(which: 'light' | 'dark'): string {

@@ -163,6 +163,18 @@ t.test('threads, rates and syncs', (test) => {
   test.end();
 });
 
+t.test('several operations under way', (test) => {
+  const dir = folder(test);
+  const names = ['sync', 'async', 'direct', 'filehandle-direct', 'filehandle'];
+  const { status, stdout, stderr } = bench(dir, ...BRIEF, ...drivers(...names), '--rw', 'randread', '--iodepth', '8');
+  test.equal(status, 0, stderr);
+  test.match(stdout, /^4 KiB random reads \(iodepth=8\): readSync is .* what O_DIRECT with 8 under way gives here/);
+  test.match(stdout, /× FILEHANDLE O_DIRECT\n/);
+  const single = bench(dir, ...BRIEF, ...drivers('fs', 'filehandle-direct'), '--rw', 'randread');
+  test.match(single.stdout, /without FileHandle O_DIRECT: for --iodepth above 1/);
+  test.end();
+});
+
 // The table above shows it of one job.
 if (THOROUGH) t.test('drivers of different promises share no table', (test) => {
   const { stdout } = bench(folder(test), ...BRIEF, ...OWN, '--rw', 'write', '--fdatasync', '0', '--json');

@@ -30,6 +30,8 @@ t.test('a job becomes fio’s options', (test) => {
   has('psync', { rw: 'randrw', rwmixread: 70, numjobs: 4 }, '--rwmixread=70', '--numjobs=4', '--group_reporting=1');
   has('psync', { runtime: 0.25, time_based: true, ramp_time: 0.1 }, '--runtime=250ms', '--time_based=1', '--ramp_time=100ms');
   has('psync', { random_distribution: { kind: 'zipf', theta: 1.2 }, randseed: 9 }, '--random_distribution=zipf:1.2', '--randseed=9');
+  has('io_uring', { iodepth: 8 }, '--iodepth=8', '--direct=1');
+  has('libaio', { iodepth: 8 }, '--iodepth=8', '--direct=1');
   has('mmap', { rw: 'write' }, '--fdatasync=1');
   has('libpmem', { rw: 'write' }, '--sync=dsync', '--direct=1');
   test.notOk(args('psync', { rw: 'read' }).some((word) => word.startsWith('--norandommap')));
@@ -53,6 +55,7 @@ t.test('engines say what they cannot do', (test) => {
     ['mmap', {}, { kind: 'devdax' }, /msync/],
     ['psync', {}, { kind: 'devdax' }, /read\(2\)/],
     ['psync', { bs: 1000 }, { path: __filename }, /multiples of/],
+    ['libaio', {}, {}, /above 1/],
     ['mmap', { verify: 'md5' }, {}, /verified by fio/],
     ['mmap', { rate_iops: 10 }, {}, /was due/],
   ];

@@ -1,5 +1,6 @@
 // The measuring of one thread: how often what is done, what is verified, and lateness that is not left out.
 
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { Operations } from '../../lib/bench/driver.js';
 import { DEFAULTS, type Job } from '../../lib/bench/job.js';
@@ -11,13 +12,17 @@ const job = (more: Partial<Job>): Job => ({ ...DEFAULTS, rw: 'read', bs: BS, siz
 
 /** Operations on memory that count themselves. */
 class Memory implements Operations {
-  readonly source = new Uint8Array(BS);
+  readonly #source = new Uint8Array(BS);
   readonly reads: number[] = [];
   readonly writes: number[] = [];
   readonly #bytes = new Uint8Array(64 * BS);
   readonly #found = new Uint8Array(BS);
 
   constructor(readonly awaited: boolean) {}
+
+  source(): Uint8Array {
+    return this.#source;
+  }
 
   found(): Uint8Array {
     return this.#found;
@@ -31,7 +36,7 @@ class Memory implements Operations {
 
   write(pos: number): unknown {
     this.writes.push(pos);
-    this.#bytes.set(this.source, pos);
+    this.#bytes.set(this.#source, pos);
     return this.awaited ? Promise.resolve() : undefined;
   }
 
@@ -43,6 +48,41 @@ class Memory implements Operations {
     // Nothing is open.
   }
 }
+
+/** Operations that end when there are as many under way as there are slots, or no others come. */
+class Slow extends Memory {
+  readonly slots: number[] = [];
+  most = 0;
+  #underWay = 0;
+
+  constructor() {
+    super(true);
+  }
+
+  override async read(pos: number, slot = 0): Promise<void> {
+    this.slots[slot] = (this.slots[slot] ?? 0) + 1;
+    this.#underWay += 1;
+    this.most = Math.max(this.most, this.#underWay);
+    super.read(pos);
+    await setImmediate();
+    this.#underWay -= 1;
+  }
+}
+
+t.test('so many awaited operations are under way as iodepth says, each in a slot of its own', async (test) => {
+  const memory = new Slow();
+  const { read } = await measure(job({ loops: 3, iodepth: 8 }), memory, 0, () => undefined);
+  test.equal(memory.most, 8);
+  test.strictSame(memory.slots.length, 8);
+  test.equal(memory.reads.length, 3 * 64, 'each once, whatever the depth');
+  test.equal(read.operations, 3 * 64);
+  const alone = new Slow();
+  await measure(job({ loops: 1 }), alone, 0, () => undefined);
+  test.equal(alone.most, 1);
+  const synchronous = new Memory(false);
+  await measure(job({ loops: 1, iodepth: 8 }), synchronous, 0, () => undefined);
+  test.equal(synchronous.reads.length, 64, 'others have one');
+});
 
 for (const awaited of [false, true]) {
   t.test(awaited ? 'awaited operations' : 'synchronous operations', async (test) => {

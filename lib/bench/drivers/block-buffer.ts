@@ -10,6 +10,13 @@ export function blockBuffer(bytes: number, alignment = PAGE_SIZE): Uint8Array {
   return buffer;
 }
 
+/** A block for each operation that may be under way. */
+export function slotBuffers(slots: number, bytes: number, alignment = PAGE_SIZE): (slot: number) => Uint8Array {
+  const buffers = Array.from({ length: slots }, () => blockBuffer(bytes, alignment));
+  const [first = new Uint8Array()] = buffers;
+  return (slot) => buffers[slot] ?? first;
+}
+
 /** What O_DIRECT asks for at `path`, or a page where nobody tells. */
 export function directIoNeeds(path: string): { memory: number; offset: number } {
   return directIoAlignment(path) ?? { memory: PAGE_SIZE, offset: PAGE_SIZE };

@@ -25,7 +25,7 @@ export function files(job: Job, target: Target): Operations {
   const path = prepared(job, target);
   return {
     awaited: false,
-    source: NO_BYTES,
+    source: () => NO_BYTES,
     found: () => NO_BYTES,
     read: (pos) => statSync(path(pos)),
     write:
@@ -45,7 +45,7 @@ export function awaitedFiles(job: Job, target: Target): Operations {
   const path = prepared(job, target);
   return {
     awaited: true,
-    source: NO_BYTES,
+    source: () => NO_BYTES,
     found: () => NO_BYTES,
     read: (pos) => promises.stat(path(pos)),
     write:

@@ -1,9 +1,10 @@
 // Owns the drivers of node:fs: buffered, with O_DIRECT, and FileHandle promises.
 
 import * as fs from 'node:fs';
-import { ACCEPTED, COPIED, durable, KNOWN, SEEN, type Done, type Driver, type Target } from '../driver.js';
+import { PAGE_SIZE } from 'node-dax';
+import { ACCEPTED, COPIED, durable, inFlight, KNOWN, SEEN, type Done, type Driver, type Target } from '../driver.js';
 import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
-import { blockBuffer, directIoNeeds, directObstacle } from './block-buffer.js';
+import { blockBuffer, directIoNeeds, directObstacle, slotBuffers } from './block-buffer.js';
 import { awaitedFiles, FILE_WORDS, files } from './files.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT, O_DSYNC } = fs.constants;
@@ -27,6 +28,10 @@ function noCall(job: Job, { kind, folder }: Target): string | undefined {
   return kind === 'devdax' ? 'a devdax has no read(2) or write(2)' : undefined;
 }
 
+const readFlags = (flags: string): string => (flags === '' ? '' : ` with ${flags.replace(/ \| $/, '')}`);
+
+const writeDone = (flags: number, job: Job): string => (flags === O_DIRECT && syncEvery(job) === 0 ? ACCEPTED : durable(syncEvery(job)));
+
 const FILES_DONE: Done = { read: KNOWN, write: SEEN };
 
 function syncingEvery(job: Job, write: (pos: number) => unknown, sync: () => unknown): (pos: number) => unknown {
@@ -45,11 +50,8 @@ function syncingEvery(job: Job, write: (pos: number) => unknown, sync: () => unk
 function synchronous(name: string, words: string, extraFlags: number, buffer: (job: Job, target: Target) => Uint8Array): Driver {
   return {
     name,
-    done: (job) => isOfFiles(job) ? FILES_DONE : ({
-      read: COPIED,
-      write: extraFlags === O_DIRECT && syncEvery(job) === 0 ? ACCEPTED : durable(syncEvery(job)),
-    }),
-    how: (job) => isOfFiles(job) ? FILE_WORDS : ({ read: `readSync${words === '' ? '' : ` with ${words.replace(/ \| $/, '')}`}`, write: writeWords(words, job) }),
+    done: (job) => (isOfFiles(job) ? FILES_DONE : { read: COPIED, write: writeDone(extraFlags, job) }),
+    how: (job) => (isOfFiles(job) ? FILE_WORDS : { read: `readSync${readFlags(words)}`, write: writeWords(words, job) }),
     obstacle: noCall,
     open(job, target) {
       if (isOfFiles(job)) return files(job, target);
@@ -59,7 +61,7 @@ function synchronous(name: string, words: string, extraFlags: number, buffer: (j
       const sync = job.fsync > 0 ? fs.fsyncSync : fs.fdatasyncSync;
       return {
         awaited: false,
-        source: block,
+        source: () => block,
         found: () => block,
         read: (pos) => fs.readSync(fd, block, 0, bs, pos),
         write: syncingEvery(
@@ -87,35 +89,47 @@ export const direct: Driver = {
   },
 };
 
-export const fileHandle: Driver = {
-  name: 'FileHandle',
-  done: (job) => (isOfFiles(job) ? FILES_DONE : { read: COPIED, write: durable(syncEvery(job)) }),
-  how: (job) => (isOfFiles(job) ? FILE_WORDS : { read: 'await read', write: `await ${writeWords('', job)}` }),
-  obstacle: noCall,
-  async open(job, target) {
-    if (isOfFiles(job)) return awaitedFiles(job, target);
-    const { path } = target;
-    const { bs } = job;
-    const every = syncEvery(job);
-    const handle = await fs.promises.open(path, openFlags(job));
-    const buffer = blockBuffer(bs);
-    let since = 0;
-    return {
-      awaited: true,
-      source: buffer,
-      found: () => buffer,
-      read: (pos) => handle.read(buffer, 0, bs, pos),
-      write:
-        every < 2
-          ? (pos) => handle.write(buffer, 0, bs, pos)
-          : async (pos) => {
-              await handle.write(buffer, 0, bs, pos);
-              since += 1;
-              if (since < every) return;
-              since = 0;
-              await (job.fsync > 0 ? handle.sync() : handle.datasync());
-            },
-      close: () => handle.close(),
-    };
+function awaited(name: string, flagWords: string, extraFlags: number, memory: (target: Target) => number): Driver {
+  return {
+    name,
+    done: (job) => (isOfFiles(job) ? FILES_DONE : { read: COPIED, write: writeDone(extraFlags, job) }),
+    how: (job) =>
+      isOfFiles(job) ? FILE_WORDS : { read: `await read${readFlags(flagWords)}${inFlight(job)}`, write: `await ${writeWords(flagWords, job)}${inFlight(job)}` },
+    obstacle: noCall,
+    async open(job, target) {
+      if (isOfFiles(job)) return awaitedFiles(job, target);
+      const { bs, iodepth } = job;
+      const every = syncEvery(job);
+      const handle = await fs.promises.open(target.path, openFlags(job) + extraFlags);
+      const buffer = slotBuffers(iodepth, bs, memory(target));
+      let since = 0;
+      return {
+        awaited: true,
+        source: buffer,
+        found: (_, slot) => buffer(slot),
+        read: (pos, slot) => handle.read(buffer(slot), 0, bs, pos),
+        write:
+          every < 2
+            ? (pos, slot) => handle.write(buffer(slot), 0, bs, pos)
+            : async (pos, slot) => {
+                await handle.write(buffer(slot), 0, bs, pos);
+                since += 1;
+                if (since < every) return;
+                since = 0;
+                await (job.fsync > 0 ? handle.sync() : handle.datasync());
+              },
+        close: () => handle.close(),
+      };
+    },
+  };
+}
+
+export const fileHandle = awaited('FileHandle', '', 0, () => PAGE_SIZE);
+
+export const directHandle: Driver = {
+  ...awaited('FileHandle O_DIRECT', 'O_DIRECT | ', O_DIRECT, ({ path }) => directIoNeeds(path).memory),
+  obstacle(job, target) {
+    if (job.iodepth === 1) return 'for --iodepth above 1: one at a time is what fs O_DIRECT does, and a promise';
+    return noCall(job, target) ?? directObstacle(target.path, job.bs);
   },
 };

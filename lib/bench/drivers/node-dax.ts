@@ -1,9 +1,9 @@
 // Owns the drivers of this package: views, synchronous and awaited reads and writes.
 
 import { openSync, PAGE_SIZE, type DaxDevice } from 'node-dax';
-import { COPIED, durable, IN_PLACE, type Driver, type Target } from '../driver.js';
+import { COPIED, durable, IN_PLACE, inFlight, type Driver, type Target } from '../driver.js';
 import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
-import { blockBuffer } from './block-buffer.js';
+import { blockBuffer, slotBuffers } from './block-buffer.js';
 
 const CACHE_LINE = 64;
 
@@ -71,7 +71,7 @@ export const view: Driver = {
     const buffer = blockBuffer(bs);
     return {
       awaited: false,
-      source: buffer,
+      source: () => buffer,
       found: (pos) => device.view(pos, bs),
       read: (pos) => {
         const block = device.view(pos, bs);
@@ -101,7 +101,7 @@ export const readSync: Driver = {
     };
     return {
       awaited: false,
-      source: buffer,
+      source: () => buffer,
       found: () => buffer,
       read: (pos) => device.readSync(buffer, pos),
       write: every === 1 ? (pos) => device.writeSync(buffer, pos) : persistingEvery(every, device, job.bs, writeLater),
@@ -113,18 +113,18 @@ export const readSync: Driver = {
 export const readAwaited: Driver = {
   name: 'node-dax async',
   done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
-  how: (job, target) => ({ read: 'await read()', write: writeWords('await write()', job, target) }),
+  how: (job, target) => ({ read: `await read()${inFlight(job)}`, write: `${writeWords('await write()', job, target)}${inFlight(job)}` }),
   obstacle: (job) => noFiles(job) ?? (writes(job) && syncEvery(job) > 1 ? 'there is no awaited persist' : undefined),
   open(job, target) {
     const options = { flush: syncEvery(job) === 1 };
     const device = openFor(job, target);
-    const buffer = blockBuffer(job.bs);
+    const buffer = slotBuffers(job.iodepth, job.bs);
     return {
       awaited: true,
       source: buffer,
-      found: () => buffer,
-      read: (pos) => device.read(buffer, pos),
-      write: (pos) => device.write(buffer, pos, options),
+      found: (_, slot) => buffer(slot),
+      read: (pos, slot) => device.read(buffer(slot), pos),
+      write: (pos, slot) => device.write(buffer(slot), pos, options),
       close: () => device.close(),
     };
   },

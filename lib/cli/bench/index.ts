@@ -109,6 +109,7 @@ export function benchCommand(): Command {
     .option('--bs <bytes>', 'block size (default: 4k); repeatable', repeatable(parseSize))
     .option('--rwmixread <percent>', 'how much of a mixed job reads (default: 50)', parseCount(0))
     .option('--numjobs <count>', 'threads that do the job side by side (default: 1)', parseCount(1))
+    .option('--iodepth <count>', 'operations that awaited drivers, and fio’s io_uring and libaio, have under way (default: 1)', parseCount(1))
     .option('--runtime <time>', 'of one trial (default: 1s)', checked(parseTime))
     .option('--time_based', 'go on until the runtime is over, even when all was worked through (default, unless --loops is given)')
     .option('--ramp_time <time>', 'what is done first and not counted (default: 200ms)', checked(parseTime))
