@@ -22,6 +22,8 @@ export interface Contender {
   /** The name that the command line has for it. */
   readonly key: string;
   readonly name: string;
+  /** Operations that it has under way. */
+  depth(job: Job): number;
   done(job: Job): Done;
   how(job: Job, target: Target): { read: string; write: string };
   /** Why it cannot do the job; undefined where it can. */
@@ -36,6 +38,7 @@ function ofDriver(key: DriverName): Contender {
   return {
     key,
     name: driver.name,
+    depth: ({ iodepth }) => (driver.isDeep === true ? iodepth : 1),
     done: (job) => driver.done(job),
     how: (job, target) => driver.how(job, target),
     obstacle: (job, target) => driver.obstacle?.(job, target),

@@ -64,6 +64,8 @@ export interface Operations {
 /** A driver that runs in a process of this program. */
 export interface Driver {
   readonly name: string;
+  /** Its operations are awaited: `iodepth` of them are under way. */
+  readonly isDeep?: true;
   done(job: Job): Done;
   /** How it gets there. */
   how(job: Job, target: Target): { read: string; write: string };

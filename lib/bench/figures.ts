@@ -1,5 +1,7 @@
 // Owns the figures of one trial, and how several trials become one figure with its spread.
 
+import { addBins, type Bins } from './bins.js';
+
 /** Parts of the operations, in percent, whose latency is told: those that fio tells. */
 export const PERCENTILES = [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99] as const;
 
@@ -17,6 +19,8 @@ export interface Latency {
   readonly stddev: number;
   /** One for each of `PERCENTILES` that so many operations can tell; empty where only the mean is known. */
   readonly percentiles: readonly number[];
+  /** How many took how long, over all trials. */
+  readonly bins?: Bins;
 }
 
 /** What was moved one way. */
@@ -104,7 +108,9 @@ export function spread(values: readonly number[]): Spread {
 
 function middleLatency(latencies: readonly Latency[]): Latency {
   const of = (figure: (latency: Latency) => number): number => median(latencies.map(figure));
+  const bins = latencies.map((latency) => latency.bins).filter((one) => one !== undefined);
   return {
+    ...(bins.length > 0 && { bins: addBins(bins) }),
     count: of(({ count }) => count),
     min: Math.min(...latencies.map(({ min }) => min)),
     max: Math.max(...latencies.map(({ max }) => max)),

@@ -1,19 +1,44 @@
 // Owns the JSON of a report in fio's shape, so that what reads fio's reads this: one job for each driver of each job.
 
-import { PERCENTILES, type Latency, type Moved } from './figures.js';
+import { iopsOf, PERCENTILES, type Latency, type Moved } from './figures.js';
+import { depthShares, latencyShares } from './fio-latency.js';
 import { DEFAULTS, formatDistribution, isMixed, isRandom, reads, writes, type Job } from './job.js';
 import type { Report, Row } from './report.js';
 
 const NO_LATENCY = { min: 0, max: 0, mean: 0, stddev: 0, N: 0 };
 
-function latency({ min, max, mean, stddev, count, percentiles }: Latency): object {
+function latency({ min, max, mean, stddev, count, percentiles, bins }: Latency): object {
   const percentile = Object.fromEntries(percentiles.map((value, i) => [(PERCENTILES[i] ?? 0).toFixed(6), Math.round(value)]));
-  return { min, max, mean, stddev, N: Math.round(count), ...(percentiles.length > 0 && { percentile }) };
+  const hasBins = bins !== undefined && Object.keys(bins).length > 0;
+  return { min, max, mean, stddev, N: Math.round(count), ...(percentiles.length > 0 && { percentile }), ...(hasBins && { bins }) };
+}
+
+/** fio's samples of bandwidth (KiB a second) and IOPS, of which there is one for each round here. */
+function samples(iops: readonly number[], bytes: number): object {
+  const mean = iops.reduce((sum, one) => sum + one, 0) / Math.max(1, iops.length);
+  const deviation = Math.sqrt(iops.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, iops.length - 1));
+  const [least, most] = iops.length === 0 ? [0, 0] : [Math.min(...iops), Math.max(...iops)];
+  const kibibytes = (one: number): number => (one * bytes) / 1024;
+  return {
+    bw_min: Math.round(kibibytes(least)),
+    bw_max: Math.round(kibibytes(most)),
+    bw_agg: iops.length === 0 ? 0 : 100,
+    bw_mean: kibibytes(mean),
+    bw_dev: kibibytes(deviation),
+    bw_samples: iops.length,
+    iops_min: Math.round(least),
+    iops_max: Math.round(most),
+    iops_mean: mean,
+    iops_stddev: deviation,
+    iops_samples: iops.length,
+  };
 }
 
 // fio's clat is what an operation took; its lat is the whole wait, which for a job with a rate begins when it was due.
-function direction(moved: Moved | undefined, seconds: number): object {
+function direction(moved: Moved | undefined, seconds: number, rounds: readonly number[], whole: number): object {
   const { bytes = 0, bw = 0, iops = 0, operations = 0 } = moved ?? {};
+  // A round has the IOPS of both directions, of which this one's part is that of the medians.
+  const own = moved === undefined ? [] : rounds.map((one) => (one * iops) / whole);
   return {
     io_bytes: Math.round(bytes),
     io_kbytes: Math.floor(bytes / 1024),
@@ -27,6 +52,7 @@ function direction(moved: Moved | undefined, seconds: number): object {
     slat_ns: NO_LATENCY,
     clat_ns: moved === undefined ? NO_LATENCY : latency(moved.service ?? moved.latency),
     lat_ns: moved === undefined ? NO_LATENCY : latency(moved.latency),
+    ...samples(own, operations === 0 ? 0 : bytes / operations),
   };
 }
 
@@ -55,22 +81,32 @@ function options(job: Job, row: Row): Record<string, string> {
 }
 
 function jobOf(row: Row, job: Job, groupid: number): object {
-  const { figures } = row;
+  const { figures, iodepth = 1 } = row;
+  const whole = iopsOf(figures);
   const { read, write, usr_cpu, sys_cpu, ctx, majf, minf, seconds } = figures;
   return {
     jobname: row.driver,
     groupid,
     error: 0,
+    eta: 0,
     elapsed: Math.ceil(seconds),
     'job options': options(job, row),
-    read: direction(reads(job) ? read : undefined, seconds),
-    write: direction(writes(job) ? write : undefined, seconds),
+    read: direction(reads(job) ? read : undefined, seconds, row.rounds, whole),
+    write: direction(writes(job) ? write : undefined, seconds, row.rounds, whole),
+    trim: direction(undefined, seconds, [], whole),
+    sync: { total_ios: 0, lat_ns: NO_LATENCY },
     job_runtime: Math.round(seconds * 1000),
     usr_cpu,
     sys_cpu,
     ctx: Math.round(ctx),
     majf: Math.round(majf),
     minf: Math.round(minf),
+    iodepth_level: depthShares(iodepth),
+    ...latencyShares([read, write].map((moved) => moved?.latency.bins).filter((bins) => bins !== undefined)),
+    latency_depth: job.iodepth,
+    latency_target: 0,
+    latency_percentile: 100,
+    latency_window: 0,
   };
 }
 
@@ -84,7 +120,8 @@ export function toFio(report: Report): object {
     time: started.toUTCString(),
     'global options': { filename: report.subject.path },
     jobs: report.results.flatMap(({ job, groups }, groupid) => groups.flatMap(({ rows }) => rows.map((row) => jobOf(row, job, groupid)))),
-    'node-dax': report,
+    // Bins are many, and stand above.
+    'node-dax': JSON.parse(JSON.stringify(report, (key, value: unknown) => (key === 'bins' ? undefined : value))) as Report,
   };
 }
 

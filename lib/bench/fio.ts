@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
+import type { Bins } from './bins.js';
 import type { Command, Contender } from './contender.js';
 import { ACCEPTED, COPIED, durable, inFlight, type Target } from './driver.js';
 import { directObstacle } from './drivers/block-buffer.js';
@@ -16,6 +17,7 @@ interface FioLatency {
   mean: number;
   stddev: number;
   percentile?: Record<string, number>;
+  bins?: Bins;
 }
 interface FioDirection {
   total_ios: number;
@@ -39,13 +41,13 @@ interface FioJob {
 
 // A sync is a call of its own here, which fio times apart: with it, only the mean of a whole write can be told.
 function latency({ lat_ns: found, total_ios: count }: FioDirection, sync: FioJob['sync'] | undefined): Latency {
-  const { min, max, mean, stddev, percentile } = found;
+  const { min, max, mean, stddev, percentile, bins } = found;
   if (sync !== undefined && sync.total_ios > 0) {
     const whole = mean + (sync.lat_ns.mean * sync.total_ios) / count;
     return { count, min, max: max + sync.lat_ns.max, mean: whole, stddev, percentiles: [] };
   }
   const percentiles = PERCENTILES.slice(0, toldBy(count)).map((part) => percentile?.[part.toFixed(6)] ?? NaN);
-  return { count, min, max, mean, stddev, percentiles: percentiles.some(Number.isNaN) ? [] : percentiles };
+  return { count, min, max, mean, stddev, percentiles: percentiles.some(Number.isNaN) ? [] : percentiles, ...(bins && { bins }) };
 }
 
 function moved(found: FioDirection, sync?: FioJob['sync']): Moved | undefined {
@@ -185,7 +187,7 @@ function command(engine: Engine, job: Job, { path }: Target): Command {
       ...(writes(job) ? [] : ['--readonly']),
       ...['--allow_file_create=0', '--fallocate=none', '--thread=1', '--group_reporting=1'],
       ...['--lat_percentiles=1', '--clat_percentiles=0', `--percentile_list=${PERCENTILES.join(':')}`],
-      '--output-format=json',
+      '--output-format=json+',
     ],
     file: path,
   };
@@ -200,6 +202,7 @@ function contender(key: string, engine: Engine): Contender {
   return {
     key,
     name: `fio ${engine.ioengine}`,
+    depth: ({ iodepth }) => (engine.isDeep === true ? iodepth : 1),
     done: (job) => ({
       read: COPIED,
       write: engine.writesDirect && syncEvery(job) === 0 ? ACCEPTED : durable(syncEvery(job)),

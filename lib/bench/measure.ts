@@ -2,6 +2,7 @@
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
+import { countLatency, emptyBins } from './bins.js';
 import type { Operations } from './driver.js';
 import { operationsOf, rateOf, writes, type Job } from './job.js';
 import { check, stamp } from './verify.js';
@@ -18,6 +19,8 @@ export interface Tally {
   /** Those of them that were made in `elapsed`. */
   counted: number;
   latency: RecordableHistogram;
+  /** The same, by the bins of fio. */
+  bins: Float64Array;
   /** Of jobs with a rate. */
   service: RecordableHistogram | undefined;
 }
@@ -42,8 +45,10 @@ const FAST_MS = 0.002;
 const RATED_CHUNK = 64;
 
 // Latency is recorded in whole nanoseconds, of which there is at least one.
-function record(histogram: RecordableHistogram, milliseconds: number): void {
-  histogram.record(Math.max(1, Math.round(milliseconds * 1e6)));
+function record(histogram: RecordableHistogram, milliseconds: number, bins?: Float64Array): void {
+  const nanoseconds = Math.max(1, Math.round(milliseconds * 1e6));
+  histogram.record(nanoseconds);
+  if (bins !== undefined) countLatency(bins, nanoseconds);
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -75,7 +80,7 @@ class Run {
   }
 
   static #fresh(rate: number | undefined): Measured {
-    const tally = (): Tally => ({ operations: 0, counted: 0, latency: latencies(), service: rate === undefined ? undefined : latencies() });
+    const tally = (): Tally => ({ operations: 0, counted: 0, latency: latencies(), bins: emptyBins(), service: rate === undefined ? undefined : latencies() });
     return { read: tally(), write: tally(), elapsed: 0, verified: undefined };
   }
 
@@ -138,7 +143,8 @@ class Run {
   #recordLatencies(count: number): void {
     const { read, write } = this.#result;
     for (let i = 0; i < count; i++) {
-      record((this.#isWrite[i] === 1 ? write : read).latency, this.#took[i] ?? NaN);
+      const { latency, bins } = this.#isWrite[i] === 1 ? write : read;
+      record(latency, this.#took[i] ?? NaN, bins);
     }
   }
 
@@ -215,8 +221,8 @@ class Run {
       this.#result.verified = (this.#result.verified ?? 0) + 1;
     }
     if (due !== undefined) {
-      const { latency, service } = isWrite ? this.#result.write : this.#result.read;
-      record(latency, end - due);
+      const { latency, bins, service } = isWrite ? this.#result.write : this.#result.read;
+      record(latency, end - due, bins);
       if (service !== undefined) record(service, end - start);
     }
     return end - start;

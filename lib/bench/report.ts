@@ -12,6 +12,8 @@ export interface Row {
   readonly driver: string;
   readonly name: string;
   readonly how: string;
+  /** Operations that it had under way; results of other versions do not tell. */
+  readonly iodepth?: number;
   /** The median of each figure over the trials. */
   readonly figures: Trial;
   readonly iops: Spread;
@@ -97,6 +99,7 @@ function row({ contender, trials }: Outcome, job: Job, target: Target, base: Out
     driver: contender.key,
     name: contender.name,
     how: ways(job, contender.how(job, target)),
+    iodepth: contender.depth(job),
     figures: middle(trials),
     iops: spread(rounds),
     rounds,

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { addBins, namedBins } from './bins.js';
 import { DRIVERS, type DriverName } from './drivers/index.js';
 import type { Driver, Target } from './driver.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
@@ -79,7 +80,8 @@ function moved(job: Job, threads: readonly Measured[], way: 'read' | 'write'): M
   const iops = threads.reduce((sum, thread) => sum + (thread[way].counted * 1000) / thread.elapsed, 0);
   const service = latency(tallies, 'service');
   const bytes = isOfFiles(job) ? 0 : job.bs;
-  return { operations, bytes: operations * bytes, iops, bw: iops * bytes, latency: all, ...(service && { service }) };
+  const bins = addBins(tallies.map((tally) => namedBins(tally.bins)));
+  return { operations, bytes: operations * bytes, iops, bw: iops * bytes, latency: { ...all, bins }, ...(service && { service }) };
 }
 
 // The histograms of a worker arrive whole: perf_hooks makes them over there what they were here.

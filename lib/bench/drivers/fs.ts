@@ -92,6 +92,7 @@ export const direct: Driver = {
 function awaited(name: string, flagWords: string, extraFlags: number, memory: (target: Target) => number): Driver {
   return {
     name,
+    isDeep: true,
     done: (job) => (isOfFiles(job) ? FILES_DONE : { read: COPIED, write: writeDone(extraFlags, job) }),
     how: (job) =>
       isOfFiles(job) ? FILE_WORDS : { read: `await read${readFlags(flagWords)}${inFlight(job)}`, write: `await ${writeWords(flagWords, job)}${inFlight(job)}` },

@@ -112,6 +112,7 @@ export const readSync: Driver = {
 
 export const readAwaited: Driver = {
   name: 'node-dax async',
+  isDeep: true,
   done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
   how: (job, target) => ({ read: `await read()${inFlight(job)}`, write: `${writeWords('await write()', job, target)}${inFlight(job)}` }),
   obstacle: (job) => noFiles(job) ?? (writes(job) && syncEvery(job) > 1 ? 'there is no awaited persist' : undefined),
