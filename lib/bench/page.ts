@@ -1,29 +1,31 @@
 // Owns the page of a report: one file of HTML with its pictures in it, which asks no network for anything.
 
 import { answersOf } from './answer.js';
-import { plots } from './plots.js';
+import { NARROW, plots, WIDE } from './plots.js';
 import type { Report } from './report.js';
 import { element, escape, STYLE } from './svg.js';
 import { costTable, factsOf, rangeNote, speedTable, type Table } from './tables.js';
 
 const PAGE_STYLE = `
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1080px;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1240px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--faint)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;margin:.8rem 0}
-.wide{overflow-x:auto}
+.scrolling{overflow-x:auto}
 th,td{padding:.2rem .7rem .2rem 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--faint)}
 th:first-child,td:first-child{text-align:left}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
 .warning{border-left:4px solid var(--direct);padding:.2rem .8rem;margin:.6rem 0}
 .answer p{font-size:1.15rem;font-weight:600;margin:1rem 0 .2rem}.answer ul{margin:.2rem 0}.caveat{font-style:italic}
-.done{font-weight:600}svg{max-width:100%;height:auto}code{font-size:13px}
+.done{font-weight:600}
+.pictures{display:flex;flex-wrap:wrap;gap:16px}.pictures .narrow{display:none}
+@media (max-width:640px){body{margin:1rem auto}dl{grid-template-columns:1fr}dd{margin-bottom:.3rem}.pictures .wide{display:none}.pictures .narrow{display:block}}
 `;
 
-function html(table: Table, name: string): string {
+function tableOf(table: Table, name: string): string {
   const cells = (tag: string, row: readonly string[]): string => row.map((cell) => element(tag, {}, escape(cell))).join('');
   return element(
     'div',
-    { class: 'wide' },
+    { class: 'scrolling' },
     element(
       'table',
       { class: name },
@@ -39,11 +41,17 @@ function paragraph(text: string, name?: string): string {
 
 /** The report as HTML. */
 export async function page(report: Report): Promise<string> {
-  const pictures = await plots(report);
-  const named = (start: string): string[] => pictures.filter(({ name }) => name.startsWith(start)).map(({ svg }) => svg);
-  const ratios = new Map(pictures.map(({ name, svg }) => [name, svg]));
+  // Each picture is there in two widths, of which the page shows the one that it has room for.
+  const narrow = await plots(report, NARROW);
+  const pictures = (await plots(report, WIDE)).map(({ name, svg }, index) => ({
+    name,
+    html: element('div', { class: 'wide' }, svg) + element('div', { class: 'narrow' }, narrow[index]?.svg ?? ''),
+  }));
+  const row = (...all: readonly string[]): string => (all.join('') === '' ? '' : element('div', { class: 'pictures' }, ...all));
+  const named = (start: string): string[] => pictures.filter(({ name }) => name.startsWith(start)).map(({ html }) => html);
+  const byName = new Map(pictures.map(({ name, html }) => [name, html]));
   const at = (kind: string, name: string, index: number): string =>
-    ratios.get(`${kind}-${name}-${index + 1}`.replaceAll(/[^\w.-]+/g, '-')) ?? '';
+    byName.get(`${kind}-${name}-${index + 1}`.replaceAll(/[^\w.-]+/g, '-')) ?? '';
   const title = `node-dax bench: ${report.subject.path}`;
   const body = [
     element('h1', {}, escape(title)),
@@ -59,15 +67,14 @@ export async function page(report: Report): Promise<string> {
     ...report.warnings.map((warning) => paragraph(warning, 'warning')),
     element('dl', {}, ...factsOf(report).map(([name, fact]) => element('dt', {}, escape(name)) + element('dd', {}, escape(fact)))),
     paragraph(rangeNote(report)),
-    ...(named('bandwidth').length > 0 ? [element('h2', {}, 'Bandwidth by block size'), ...named('bandwidth')] : []),
+    ...(named('bandwidth').length > 0 ? [element('h2', {}, 'Bandwidth by block size'), row(...named('bandwidth'))] : []),
     ...report.results.flatMap(({ name, groups, absent }) => [
       element('h2', {}, escape(name)),
       ...groups.flatMap((group, index) => [
         paragraph(`Done: ${group.done}.`, 'done'),
-        html(speedTable(group), 'speed'),
-        at('ratio', name, index),
-        at('latency', name, index),
-        html(costTable(group), 'cost'),
+        tableOf(speedTable(group), 'speed'),
+        row(at('ratio', name, index), at('latency', name, index)),
+        tableOf(costTable(group), 'cost'),
         element('ul', {}, ...group.rows.map((row) => element('li', {}, escape(`${row.name}: ${row.how}`)))),
       ]),
       ...(absent.length === 0 ? [] : [element('ul', { class: 'absent' }, ...absent.map(({ name: driver, why }) => element('li', {}, escape(`without ${driver}: ${why}`))))]),

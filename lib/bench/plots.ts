@@ -6,12 +6,58 @@ import { formatBandwidth, formatRatio, formatTime } from './notation.js';
 import type { Group, JobResult, Report, Row } from './report.js';
 import { element, escape, label, picture, standalone } from './svg.js';
 
-const WIDTH = 760;
+/** How much room there is for a picture. A page has each in several, of which it shows the one that fits. */
+export interface Layout {
+  readonly width: number;
+  /** Of the keys beside the plot; 0: they are below. */
+  readonly keys: number;
+}
+
+/** A file of its own, and two on a page: beside each other, and on a telephone. */
+const FILE: Layout = { width: 760, keys: 168 };
+export const WIDE: Layout = { width: 600, keys: 168 };
+export const NARROW: Layout = { width: 350, keys: 0 };
+
 const LEFT = 76;
-const KEYS = 150;
-const TOP = 70;
-const PLOT_WIDTH = WIDTH - LEFT - KEYS;
+const RIGHT = 14;
 const PLOT_HEIGHT = 250;
+const LINE = 18;
+const KEY = 20;
+const TITLE_LETTER = 9;
+const LETTER = 6.5;
+
+interface Frame {
+  readonly layout: Layout;
+  readonly heading: string;
+  readonly top: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
+// SVG breaks no lines: a letter is taken to be as wide as a wide one.
+function broken(text: string, letters: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > letters) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
+function frameOf(layout: Layout, title: string, done: string): Frame {
+  const titles = broken(title, (layout.width - 8) / TITLE_LETTER);
+  const words = broken(`Done: ${done}`, (layout.width - 8) / LETTER);
+  const lines = [...titles.map((text) => ({ text, attributes: { class: 'title' } })), ...words.map((text) => ({ text, attributes: {} }))];
+  const top = 20 + LINE * lines.length + 14;
+  return {
+    layout,
+    heading: lines.map(({ text, attributes }, index) => label(8, 20 + LINE * index, text, attributes)).join(''),
+    top,
+    bottom: top + PLOT_HEIGHT,
+    right: layout.width - (layout.keys > 0 ? layout.keys : RIGHT),
+  };
+}
 
 /** A picture, and a name for its file. */
 export interface Plot {
@@ -37,41 +83,42 @@ interface Axis {
   readonly title: string;
 }
 
-function key(series: readonly Series[]): string {
+function key(series: readonly Series[], { layout, top, bottom, right }: Frame): string {
+  const isBeside = layout.keys > 0;
   return series
     .map(({ driver, name }, index) => {
-      const y = TOP + 8 + index * 20;
-      const x = WIDTH - KEYS + 14;
+      const y = isBeside ? top + 8 + index * KEY : bottom + 56 + Math.floor(index / 2) * KEY;
+      const x = isBeside ? right + 14 : 8 + (index % 2) * (layout.width / 2);
       return element('line', { class: `line key ${driver}`, x1: x, x2: x + 22, y1: y, y2: y }) + label(x + 28, y + 4, name);
     })
     .join('');
 }
 
-function frame(x: Axis, y: Axis): string {
-  const bottom = TOP + PLOT_HEIGHT;
+function axes({ top, bottom, right }: Frame, x: Axis, y: Axis): string {
   return [
     ...y.ticks.flatMap(({ at, text }) => [
-      element('line', { class: 'grid', x1: LEFT, x2: LEFT + PLOT_WIDTH, y1: at, y2: at }),
+      element('line', { class: 'grid', x1: LEFT, x2: right, y1: at, y2: at }),
       label(LEFT - 6, at + 4, text, { 'text-anchor': 'end' }),
     ]),
     ...x.ticks.flatMap(({ at, text }) => [
-      element('line', { class: 'grid', x1: at, x2: at, y1: TOP, y2: bottom }),
+      element('line', { class: 'grid', x1: at, x2: at, y1: top, y2: bottom }),
       label(at, bottom + 16, text, { 'text-anchor': 'middle' }),
     ]),
-    label(LEFT + PLOT_WIDTH / 2, bottom + 36, x.title, { 'text-anchor': 'middle' }),
-    label(LEFT, TOP - 10, y.title),
+    label((LEFT + right) / 2, bottom + 36, x.title, { 'text-anchor': 'middle' }),
+    label(LEFT, top - 10, y.title),
   ].join('');
 }
 
-function lines({ line }: D3, title: string, done: string, series: readonly Series[], x: Axis, y: Axis): string {
+function lines({ line }: D3, title: string, frame: Frame, series: readonly Series[], x: Axis, y: Axis): string {
   const path = line<{ x: number; y: number }>((point) => point.x, (point) => point.y);
+  const { layout, top, bottom } = frame;
+  const below = layout.keys > 0 ? 48 : 56 + Math.ceil(series.length / 2) * KEY;
   return picture(
-    WIDTH,
-    Math.max(TOP + PLOT_HEIGHT + 48, TOP + 20 * series.length + 16),
+    layout.width,
+    Math.max(bottom + below, layout.keys > 0 ? top + KEY * series.length + 16 : 0),
     title,
-    label(8, 20, title, { class: 'title' }),
-    label(8, 38, `Done: ${done}`),
-    frame(x, y),
+    frame.heading,
+    axes(frame, x, y),
     ...series.map(({ driver, name, points }) =>
       element(
         'g',
@@ -82,7 +129,7 @@ function lines({ line }: D3, title: string, done: string, series: readonly Serie
         ),
       ),
     ),
-    key(series),
+    key(series, frame),
   );
 }
 
@@ -98,12 +145,15 @@ function latencyOf({ figures: { read, write } }: Row): Latency | undefined {
 }
 
 // The more nines, the further right: the axis counts how many operations there are to one that takes longer.
-function latencyPlot(d3: D3, { name }: JobResult, { rows, done }: Group): string | undefined {
+function latencyPlot(d3: D3, layout: Layout, { name }: JobResult, { rows, done }: Group): string | undefined {
+  const title = `Latency of ${name}`;
+  const frame = frameOf(layout, title, done);
+  const { top, bottom, right } = frame;
   const shown = rows.filter((row) => (latencyOf(row)?.percentiles.length ?? 0) > 0);
   const values = shown.flatMap((row) => latencyOf(row)?.percentiles ?? []);
   if (values.length === 0) return undefined;
-  const x = d3.scaleLog([1, 10_000], [LEFT, LEFT + PLOT_WIDTH]);
-  const y = d3.scaleLog([Math.min(...values), Math.max(...values)], [TOP + PLOT_HEIGHT, TOP]).nice();
+  const x = d3.scaleLog([1, 10_000], [LEFT, right - 10]);
+  const y = d3.scaleLog([Math.min(...values), Math.max(...values)], [bottom, top]).nice();
   const [low = 1, high = 1] = y.domain();
   const series = shown.map((row) => ({
     driver: row.driver,
@@ -115,8 +165,8 @@ function latencyPlot(d3: D3, { name }: JobResult, { rows, done }: Group): string
   }));
   return lines(
     d3,
-    `Latency of ${name}`,
-    done,
+    title,
+    frame,
     series,
     { title: 'part of the operations that took no longer', ticks: [0, 50, 90, 99, 99.9, 99.99].map((part) => ({ at: x(100 / (100 - part)), text: `${part} %` })) },
     { title: 'time of an operation', ticks: powers(low, high).map((value) => ({ at: y(value), text: formatTime(value) })) },
@@ -147,10 +197,13 @@ function blockSizes(results: readonly JobResult[]): BlockSizes[] {
     .filter(({ sizes }) => sizes.length > 1);
 }
 
-function bandwidthPlot(d3: D3, { rw, done, sizes, rows }: BlockSizes): string {
-  const x = d3.scaleLog([sizes[0] ?? 1, sizes.at(-1) ?? 1], [LEFT + 16, LEFT + PLOT_WIDTH - 16]);
+function bandwidthPlot(d3: D3, layout: Layout, { rw, done, sizes, rows }: BlockSizes): string {
+  const title = `Bandwidth of ${rw} by block size`;
+  const frame = frameOf(layout, title, done);
+  const { top, bottom, right } = frame;
+  const x = d3.scaleLog([sizes[0] ?? 1, sizes.at(-1) ?? 1], [LEFT + 16, right - 16]);
   const highest = Math.max(...rows.map(({ row }) => bwOf(row.figures)));
-  const y = d3.scaleLinear([0, highest / 1024 ** 3], [TOP + PLOT_HEIGHT, TOP]).nice(5);
+  const y = d3.scaleLinear([0, highest / 1024 ** 3], [bottom, top]).nice(5);
   const drivers = [...new Set(rows.map(({ row }) => row.driver))];
   const series = drivers.map((driver) => {
     const own = rows.filter(({ row }) => row.driver === driver).sort((a, b) => a.bs - b.bs);
@@ -165,8 +218,8 @@ function bandwidthPlot(d3: D3, { rw, done, sizes, rows }: BlockSizes): string {
   });
   return lines(
     d3,
-    `Bandwidth of ${rw} by block size`,
-    done,
+    title,
+    frame,
     series,
     { title: 'block size', ticks: sizes.map((bytes) => ({ at: x(bytes), text: formatBytes(bytes) })) },
     { title: 'GiB/s', ticks: y.ticks(5).map((value) => ({ at: y(value), text: `${value}` })) },
@@ -176,27 +229,27 @@ function bandwidthPlot(d3: D3, { rw, done, sizes, rows }: BlockSizes): string {
 const BAR = 15;
 const NAMES = 130;
 
-function ratioPlot(d3: D3, result: JobResult, { rows, base, done }: Group): string | undefined {
+function ratioPlot(d3: D3, layout: Layout, result: JobResult, { rows, base, done }: Group): string | undefined {
   const shown = rows.filter(({ ratio }) => ratio !== undefined);
   if (base === undefined || shown.length === 0) return undefined;
   const ratios = shown.flatMap(({ ratio }) => (ratio === undefined ? [] : [ratio.low, ratio.high]));
-  const x = d3.scaleLog([Math.min(0.8, ...ratios), Math.max(1.25, ...ratios)], [NAMES, WIDTH - 80]).nice();
+  const x = d3.scaleLog([Math.min(0.8, ...ratios), Math.max(1.25, ...ratios)], [NAMES, layout.width - 60]).nice();
   const [low = 1, high = 1] = x.domain();
   const title = `${result.name}: operations a second against ${base}`;
-  const bottom = TOP + shown.length * (BAR + 8);
+  const { heading, top } = frameOf(layout, title, done);
+  const bottom = top + shown.length * (BAR + 8);
   return picture(
-    WIDTH,
+    layout.width,
     bottom + 26,
     title,
-    label(8, 20, title, { class: 'title' }),
-    label(8, 38, `Done: ${done}`),
+    heading,
     ...powers(low, high).flatMap((value) => [
-      element('line', { class: 'grid', x1: x(value), x2: x(value), y1: TOP - 8, y2: bottom }),
+      element('line', { class: 'grid', x1: x(value), x2: x(value), y1: top - 8, y2: bottom }),
       label(x(value), bottom + 16, formatRatio(value), { 'text-anchor': 'middle' }),
     ]),
     ...shown.flatMap(({ driver, name, ratio }, index) => {
       if (ratio === undefined) return [];
-      const y = TOP + index * (BAR + 8);
+      const y = top + index * (BAR + 8);
       const [from, to] = [Math.min(x(1), x(ratio.median)), Math.max(x(1), x(ratio.median))];
       const words = `${formatRatio(ratio.median)} (${formatRatio(ratio.low)}–${formatRatio(ratio.high)})`;
       return [
@@ -210,7 +263,7 @@ function ratioPlot(d3: D3, result: JobResult, { rows, base, done }: Group): stri
         label(Math.max(x(ratio.high), to) + 6, y + BAR - 3, formatRatio(ratio.median)),
       ];
     }),
-    element('line', { class: 'one', x1: x(1), x2: x(1), y1: TOP - 8, y2: bottom }),
+    element('line', { class: 'one', x1: x(1), x2: x(1), y1: top - 8, y2: bottom }),
   );
 }
 
@@ -219,14 +272,14 @@ function fileName(...words: readonly string[]): string {
 }
 
 /** Every picture of the report, for a page. `name` is unique. */
-export async function plots(report: Report): Promise<Plot[]> {
+export async function plots(report: Report, layout: Layout): Promise<Plot[]> {
   const modules = await d3();
   const found: { name: string; svg: string | undefined }[] = [
-    ...blockSizes(report.results).map((kind, index) => ({ name: fileName('bandwidth', kind.rw, `${index + 1}`), svg: bandwidthPlot(modules, kind) })),
+    ...blockSizes(report.results).map((kind, index) => ({ name: fileName('bandwidth', kind.rw, `${index + 1}`), svg: bandwidthPlot(modules, layout, kind) })),
     ...report.results.flatMap((result) =>
       result.groups.flatMap((group, index) => [
-        { name: fileName('ratio', result.name, `${index + 1}`), svg: ratioPlot(modules, result, group) },
-        { name: fileName('latency', result.name, `${index + 1}`), svg: latencyPlot(modules, result, group) },
+        { name: fileName('ratio', result.name, `${index + 1}`), svg: ratioPlot(modules, layout, result, group) },
+        { name: fileName('latency', result.name, `${index + 1}`), svg: latencyPlot(modules, layout, result, group) },
       ]),
     ),
   ];
@@ -235,5 +288,5 @@ export async function plots(report: Report): Promise<Plot[]> {
 
 /** Every picture as a file of its own. */
 export async function pictureFiles(report: Report): Promise<Plot[]> {
-  return (await plots(report)).map(({ name, svg }) => ({ name, svg: standalone(svg) }));
+  return (await plots(report, FILE)).map(({ name, svg }) => ({ name, svg: standalone(svg) }));
 }

@@ -35,7 +35,7 @@ async function withBrowser(run: (browser: Browser) => Promise<void>): Promise<vo
 }
 
 // In the page: what of a picture lies outside its frame. Text, because the types of a page are not those of Node.
-const CUT_OFF = `[...document.querySelectorAll('svg.plot')].flatMap((svg) => {
+const CUT_OFF = `[...document.querySelectorAll('svg.plot')].filter((svg) => svg.checkVisibility()).flatMap((svg) => {
   const frame = svg.getBoundingClientRect();
   return [...svg.querySelectorAll('text, circle, rect, path')].filter((shape) => {
     const { left, right, top, bottom } = shape.getBoundingClientRect();
@@ -50,7 +50,7 @@ t.test('the page', { skip: !launched && missing }, async (test) => {
   const path = join(test.testdir(), 'report.html');
   writeFileSync(path, await pageOf(report));
   await withBrowser(async (browser) => {
-    const page = await browser.newPage({ colorScheme: 'light', viewport: { width: 1100, height: 900 } });
+    const page = await browser.newPage({ colorScheme: 'light', viewport: { width: 1280, height: 900 } });
     const requests: string[] = [];
     const errors: string[] = [];
     page.on('request', (request) => requests.push(request.url()));
@@ -71,11 +71,22 @@ t.test('the page', { skip: !launched && missing }, async (test) => {
       test.strictSame(drivers, group.rows.map(({ name }) => name));
     }
 
-    const bars = page.locator('rect[data-driver]');
+    const bars = page.locator('.wide rect[data-driver]');
     const ratios = groups.flatMap(({ rows }) => rows).filter(({ ratio }) => ratio !== undefined);
     test.equal(await bars.count(), ratios.length, 'a bar for each ratio');
     test.strictSame(await page.evaluate(CUT_OFF), [], 'nothing is cut off');
     test.ok((await count(page, 'svg.plot')) > 4);
+
+    // A picture is as wide as it was drawn, so that its letters are as large as the others, and nothing is wider than the page.
+    for (const [width, shown, beside] of [[1280, 600, true], [800, 600, false], [390, 350, false]] as const) {
+      await page.setViewportSize({ width, height: 844 });
+      const boxes = await Promise.all((await page.locator('.pictures:has(rect[data-driver])').first().locator('svg.plot:visible').all()).map((picture) => picture.boundingBox()));
+      test.ok(boxes.length === 2 && boxes.every((box) => box?.width === shown), `${width}: ${JSON.stringify(boxes)}`);
+      test.equal(boxes[0]?.y === boxes[1]?.y, beside, `${width}: two beside each other where there is room`);
+      test.strictSame(await page.evaluate(CUT_OFF), [], `${width}: nothing is cut off`);
+      test.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= width, `${width}: tables scroll in themselves`);
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
 
     const ground = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor');
     const light = await ground();
@@ -86,8 +97,11 @@ t.test('the page', { skip: !launched && missing }, async (test) => {
     if (shots !== undefined) {
       mkdirSync(shots, { recursive: true });
       for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme });
-        await page.screenshot({ path: join(shots, `report-${colorScheme}.png`), fullPage: true });
+        for (const width of [1280, 390]) {
+          await page.setViewportSize({ width, height: 900 });
+          await page.emulateMedia({ colorScheme });
+          await page.screenshot({ path: join(shots, `report-${colorScheme}-${width}.png`), fullPage: true });
+        }
       }
     }
   });
@@ -100,7 +114,7 @@ t.test('what was measured is where it should be drawn', { skip: !launched && mis
     const page = await browser.newPage();
     await page.goto(`file://${path}`);
     // The bar of a driver that is faster than the base goes right from 1, that of a slower one left, and further for more.
-    for (const picture of await page.locator('svg.plot:has(rect[data-driver])').all()) {
+    for (const picture of await page.locator('.wide svg.plot:has(rect[data-driver])').all()) {
       const one = Number(await picture.locator('line.one').getAttribute('x1'));
       const bars = await Promise.all(
         (await picture.locator('rect[data-driver]').all()).map(async (bar) => ({
