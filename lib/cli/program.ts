@@ -5,16 +5,18 @@ import { commandsFor, type CommandTable } from './commands.js';
 import { Interruption } from './interruption.js';
 import { packageVersion } from './version.js';
 
-const COMMANDS: CommandTable = {
+// With those commands, and of them those subcommands, that `args` name, or with all.
+const commands = (args: readonly string[]): CommandTable => ({
   list: async () => (await import('./list.js')).listCommand(),
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
   demo: async () => (await import('./demo.js')).demoCommand(),
   bench: async () => (await import('./bench/index.js')).benchCommand(),
   vm: async () => (await import('./vm.js')).vmCommand(),
-  ext2: async () => (await import('./ext2/index.js')).ext2Command(process.argv),
-  famfs: async () => (await import('./famfs/index.js')).famfsCommands(process.argv),
-  log: async () => (await import('./log/index.js')).logCommands(process.argv),
-};
+  ext2: async () => (await import('./ext2/index.js')).ext2Command(args),
+  famfs: async () => (await import('./famfs/index.js')).famfsCommands(args),
+  log: async () => (await import('./log/index.js')).logCommands(args),
+  completion: async () => (await import('./completion.js')).completionCommand(() => programFor([])),
+});
 
 const EXIT_STATUSES = `Exit status of every command: 0 fine, 1 failed (or found what it looks for to be wrong), 2 wrong usage,
 128 and the number of a signal that ended it (Ctrl-C: 130, SIGTERM: 143). That of vm is its command's.`;
@@ -24,20 +26,25 @@ function adopt(parent: Command, command: Command): void {
   for (const child of command.commands) adopt(command, child);
 }
 
-/** Runs what `process.argv` asks for, prints, and sets `process.exitCode` where it is not 0. */
-export async function runProgram(): Promise<void> {
+/** The program with those commands that `args` name; with all where they name none. */
+async function programFor(args: readonly string[]): Promise<Command> {
   const program = new Command('node-dax')
     .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
     .version(packageVersion())
-    .addHelpText('after', `
-${EXIT_STATUSES}`)
+    .addHelpText('after', `\n${EXIT_STATUSES}`)
     .showHelpAfterError('(--help shows the usage)')
     .exitOverride();
+  for (const command of await commandsFor(commands(args), args)) {
+    adopt(program, command);
+    program.addCommand(command);
+  }
+  return program;
+}
+
+/** Runs what `process.argv` asks for, prints, and sets `process.exitCode` where it is not 0. */
+export async function runProgram(): Promise<void> {
   try {
-    for (const command of await commandsFor(COMMANDS, process.argv)) {
-      adopt(program, command);
-      program.addCommand(command);
-    }
+    const program = await programFor(process.argv);
     await program.parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {

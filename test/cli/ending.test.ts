@@ -10,7 +10,7 @@ import { THOROUGH } from '../helpers/thorough.js';
 
 t.setTimeout(300_000);
 
-const COMMANDS = ['list', 'doctor', 'demo', 'bench', 'vm', 'ext2', 'famfs', 'log'];
+const COMMANDS = ['list', 'doctor', 'demo', 'bench', 'vm', 'ext2', 'famfs', 'log', 'completion'];
 
 /** The program with its standard output on a device that is full. */
 async function intoFull(...args: string[]): Promise<{ status: unknown; stderr: string }> {
