@@ -101,6 +101,20 @@ t.test('JSON in the shape of fio', (test) => {
   const pictures = readdirSync(join(dir, 'svg'));
   test.ok(pictures.includes('bandwidth-randrw-1.svg') && pictures.includes('latency-randrw-16k-rwmixread-50-2.svg'), pictures.join(' '));
   for (const name of pictures) test.match(readFileSync(join(dir, 'svg', name), 'utf8'), /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"[^>]*><style>/);
+  const other = join(dir, 'other.json');
+  const doubled = JSON.parse(stdout) as { 'node-dax': { results: { groups: { rows: { driver: string; iops: { median: number } }[] }[] }[] } };
+  for (const row of doubled['node-dax'].results.flatMap(({ groups }) => groups.flatMap(({ rows }) => rows))) if (row.driver === 'fs') row.iops.median *= 0.9;
+  writeFileSync(other, JSON.stringify(doubled));
+  const slower = bench('--from', other, '--compare', kept);
+  test.match(slower, { status: 1, stdout: /\nJOB +DRIVER +OLD +NEW +RATIO\n[^]*randrw 4k rwmixread=50 +fs sync .* 0.9 +slower\n/ });
+  test.equal(slower.stdout.split(/slower$/m).length - 1, 2, 'of both block sizes, and no other driver');
+  test.equal(bench('--from', other, '--compare', kept, '--threshold', '10.1%').status, 0);
+  test.equal(bench('--from', kept, '--compare', other).status, 0, 'what is faster is no failure');
+  const changes = JSON.parse(bench('--from', other, '--compare', kept, '--json').stdout) as { 'node-dax-compare': { driver: string; isSlower: boolean }[] };
+  test.strictSame([...new Set(changes['node-dax-compare'].filter(({ isSlower }) => isSlower).map(({ driver }) => driver))], ['fs']);
+  doubled['node-dax'].results = [];
+  writeFileSync(other, JSON.stringify(doubled));
+  test.match(bench('--from', kept, '--compare', other), { status: 2, stderr: /nothing can be compared/ });
   writeFileSync(kept, '{"jobs":[]}');
   test.match(bench('--from', kept), { status: 1, stderr: /no result of node-dax bench/ });
   test.end();
@@ -214,6 +228,8 @@ t.test('wrong usage', (test) => {
   const wrong: [string[], RegExp][] = [
     [[], /give a PATH/],
     [[dir, '--from', __filename], /not both/],
+    [[dir, '--threshold', '5%'], /is of --compare/],
+    [[dir, '--compare', __filename, '--threshold', '100%'], /no threshold/],
     [[dir, '--bs', '3'], /--bs is a multiple of 64 bytes, a cache line, not 3: 512, 4k, 1M/],
     [[dir, '--bs', '3000', '--rw', 'read'], /multiple of 64/],
     [[dir, '--bs', '2G', '--size', '4G'], /--bs is a whole number from 1 to 1073741824|bytes free/],

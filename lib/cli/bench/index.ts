@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { bench, driverNames } from '../../bench/index.js';
+import { changesOf, parseThreshold } from '../../bench/compare.js';
 import { fromFio } from '../../bench/fio-json.js';
 import { checkJob, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/job.js';
 import { PRESETS } from '../../bench/presets.js';
@@ -19,6 +20,8 @@ import { checkForms, show, type Forms } from './show.js';
 
 interface Options extends JobFlags, Forms {
   from?: string;
+  compare?: string;
+  threshold?: number;
 }
 
 // A comma would be a list elsewhere; in fio it parts the values of reads and writes.
@@ -73,19 +76,26 @@ async function measure(path: string, options: Options, command: Command): Promis
   });
 }
 
+// By which a machine that does other things differs from itself.
+const THRESHOLD = 0.05;
+
+const resultIn = (path: string): Report => fromFio(readFileSync(path, 'utf8'));
+
 async function act(path: string | undefined, options: Options, command: Command): Promise<void> {
   try {
     const { from } = options;
     const source = from ?? path;
     if (source === undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE');
     if (from !== undefined && path !== undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE, not both');
+    if (options.threshold !== undefined && options.compare === undefined) throw new RangeError('--threshold is of --compare FILE');
     checkForms(options, source);
-    if (from !== undefined) {
-      await show(fromFio(readFileSync(from, 'utf8')), options);
-      return;
-    }
-    const report = await measure(source, options, command);
-    await show(report, options);
+    const old = options.compare === undefined ? undefined : resultIn(options.compare);
+    const report = from === undefined ? await measure(source, options, command) : resultIn(from);
+    const changes = old && changesOf(old, report, options.threshold ?? THRESHOLD);
+    await show(report, options, changes);
+    if (changes?.length === 0) throw new RangeError('the results have no job and driver in common: nothing can be compared');
+    if (changes?.some(({ isSlower }) => isSlower) === true) process.exitCode ??= 1;
+    if (from !== undefined) return;
     const failed = report.results.flatMap(({ absent }) => absent).some(({ driver, why }) => !driver.startsWith('fio') && why.startsWith('failed'));
     if (failed) process.exitCode ??= 1;
   } catch (error) {
@@ -128,6 +138,8 @@ export function benchCommand(): Command {
     .option('--html <file>', 'write a page with plots; it needs no network')
     .option('--svg <dir>', 'write each plot as a file of its own')
     .option('--from <file>', 'show the result of an earlier --json instead of measuring')
+    .option('--compare <file>', 'show what has changed since this result of --json: exit status 1 where something is slower')
+    .option('--threshold <percent>', 'by how much it may be slower, such as 5% (default: 5%)', checked(parseThreshold))
     .option('--yes-overwrite', 'allow what is there to be overwritten')
     .option('--force', 'even if the device is mounted, held by another or carries a filesystem')
     .addHelpText('after', `

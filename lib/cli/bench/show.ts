@@ -4,6 +4,7 @@ import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path';
 import { toFio } from '../../bench/fio-json.js';
 import { answersOf } from '../../bench/answer.js';
+import { changeTable, type Change } from '../../bench/compare.js';
 import { page } from '../../bench/page.js';
 import { pictureFiles } from '../../bench/plots.js';
 import type { Report } from '../../bench/report.js';
@@ -71,12 +72,21 @@ export function checkForms({ html, svg }: Forms, source: string): void {
   if (svg !== undefined) mkdirSync(svg, { recursive: true });
 }
 
-/** Prints the report, and writes the forms of it that were asked for. */
-export async function show(report: Report, { html, svg, json }: Forms): Promise<void> {
+function printChanges(changes: readonly Change[]): void {
+  console.log();
+  console.log(text(changeTable(changes)));
+}
+
+/** Prints the report, what has changed since an earlier one, and writes the forms of it that were asked for. */
+export async function show(report: Report, { html, svg, json }: Forms, changes?: readonly Change[]): Promise<void> {
   if (html !== undefined) writeFileSync(html, await page(report));
   if (svg !== undefined) {
     for (const { name, svg: picture } of await pictureFiles(report)) writeFileSync(join(svg, `${name}.svg`), picture);
   }
-  if (json === true) console.log(JSON.stringify(toFio(report), null, 2));
-  else print(report);
+  if (json === true) {
+    console.log(JSON.stringify({ ...toFio(report), ...(changes && { 'node-dax-compare': changes }) }, null, 2));
+    return;
+  }
+  print(report);
+  if (changes !== undefined && changes.length > 0) printChanges(changes);
 }
