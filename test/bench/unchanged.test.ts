@@ -129,7 +129,7 @@ t.test('the page of a report does not take the place of what was measured', (tes
   const path = precious(dir);
   const before = stateOf(dir);
   test.match(bench(path, '--rw', 'read', '--html', join(dir, '.', 'precious')), { status: 2, stderr: /--html would overwrite/ });
-  test.match(bench('', '--from', path, '--html', path), { status: 2, stderr: /--html would overwrite/ });
+  test.match(cli('bench', '--from', path, '--html', path), { status: 2, stderr: /--html would overwrite/ });
   test.strictSame(stateOf(dir), before);
   test.end();
 });
