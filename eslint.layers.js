@@ -19,7 +19,7 @@ const SIDEWAYS = (ups) => ({
 });
 const EXT2 = {
   regex: String.raw`^node-dax/ext2$`,
-  message: 'node-dax/fs stands on lib/fs/contract.ts: any filesystem may lie under it.',
+  message: 'node-dax/fs stands on lib/fs/contract.ts: any filesystem may lie under it, and under node-dax/vfs.',
 };
 const OUTSIDE = (ups) => ({
   regex: String.raw`^(\./)*(\.\./){${ups}}`,
@@ -63,7 +63,7 @@ module.exports = [
   { files: ['src/binding.ts'], rules: refuseBare(LIB) },
   { files: ['lib/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1)) },
   { files: ['lib/drivers/*.ts', 'lib/ext2/*.ts', 'lib/famfs/*.ts', 'lib/log/*.ts', 'lib/testkit/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(1)) },
-  { files: ['lib/fs/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1), EXT2) },
+  { files: ['lib/fs/*.ts', 'lib/vfs/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1), EXT2) },
   { files: ['lib/*/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/fs/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2), EXT2) },
   { files: ['lib/ext2/*/*.ts', 'lib/famfs/*/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(2)) },

@@ -37,6 +37,7 @@ export type DaxErrorReason =
   | 'NOT_MAPPABLE'
   | 'NO_EXTERNAL_BUFFERS'
   | 'NO_LOG'
+  | 'NO_NODE_VFS'
   | 'OFFSET_OUT_OF_RANGE'
   | 'OFFSET_UNALIGNED'
   | 'OWNER_BUSY'

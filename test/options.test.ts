@@ -26,6 +26,7 @@ import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
 import { openLog } from 'node-dax/log';
 import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, RecordingDevice } from 'node-dax/testkit';
+import { createProvider } from 'node-dax/vfs';
 import { bench } from '../lib/bench/index.js';
 import { DEFAULTS } from '../lib/bench/job.js';
 import { demonstrate } from '../lib/demo/demo.js';
@@ -115,6 +116,7 @@ t.test('names that nobody knows', async (test) => {
     ['Ext2.setattr', 'mtimeMs', (options) => { ext2.setattr(root, options); }, 'mtimems'],
     ['Ext2.open', 'append', (options) => ext2.open(ext2.lookup(root, 'file') ?? ext2.create(root, 'file'), options), 'apend'],
     ['createFs', 'umask', (options) => createFs(ext2, options), 'unmask'],
+    ['createProvider', 'umask', (options) => createProvider(ext2, options), 'umsk'],
     ['mkfsFamfs', 'logLength', (options) => { mkfsFamfs(shared, options); }, 'loglength'],
     ['mountFamfs', 'readOnly', (options) => mountFamfs(shared, options), 'readonly'],
     ['Famfs.resolve', 'follow', (options) => famfs.resolve('/', options), 'folow'],

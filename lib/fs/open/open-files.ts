@@ -11,8 +11,9 @@ const { O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O
 // O_RDONLY, O_WRONLY and O_RDWR are no bits, but a number in the lowest two.
 const ACCESS_MODES = 4;
 
-// Far from those that the process has: who hands one to node:fs, or one of node's to us, gets EBADF.
-const FIRST_FD = 2 ** 30;
+// Far from those that the process has, and from those of node:vfs, which begin at 2 ** 30: who hands one to node:fs, or one of
+// node's to us, gets EBADF.
+const FIRST_FD = 2 ** 30 + 2 ** 29;
 const MOST_LINKS = 40;
 
 /** The bytes of one read or write. */
