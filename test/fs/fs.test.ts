@@ -430,6 +430,24 @@ t.test('handles', async (test) => {
   checkMedium(test, sides);
 });
 
+t.test('promise forms take handles, the others descriptors', async (test) => {
+  const sides = openSides(test);
+  for (const [fs, root] of [[nodeFs, sides.node], [sides.ours, '']] as const) {
+    await fs.promises.writeFile(`${root}/f`, 'content');
+    const handle = await fs.promises.open(`${root}/f`, 'r+');
+    const wrong = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
+    test.equal(await fs.promises.readFile(handle, 'utf8'), 'content');
+    await test.rejects(fs.promises.readFile(handle.fd as never), { ...wrong, message: /Received type number \(\d+\)$/ });
+    await test.rejects(fs.promises.writeFile(handle.fd as never, 'x'), wrong);
+    test.throws(() => fs.readFileSync(handle as never), { ...wrong, message: /Received an instance of FileHandle$/ });
+    test.throws(() => { fs.writeFileSync(handle as never, 'x'); }, wrong);
+    test.throws(() => { fs.readFile(handle as never, () => undefined); }, wrong);
+    test.equal(fs.fstatSync(handle.fd).size, 7);
+    await handle.close();
+  }
+  checkMedium(test, sides);
+});
+
 t.test('closed while something is under way', async (test) => {
   const sides = openSides(test);
   const { closeSync, promises, readFileSync } = sides.ours;

@@ -91,3 +91,12 @@ export const CALLS: Readonly<Record<string, readonly Odd[]>> = {
   writeFile: [at('/f'), plain('x'), plain('utf8')],
   writev: [FD, made('views', () => [Buffer.from('ab'), Buffer.from('cde')]), plain(1)],
 };
+
+/**
+ * Whether a value is a descriptor that the process may have, which is none of ours. Functions that take a path as well refuse a
+ * negative one in turns of their own, where nobody can catch it.
+ */
+export function isHosts(name: string, position: number, value: unknown): boolean {
+  if (position > 0 || typeof value !== 'number' || value >= 2 ** 30) return false;
+  return (CALLS[name]?.[0] === FD && value >= 0) || /^(readFile|writeFile|appendFile|truncate)$/.test(name);
+}

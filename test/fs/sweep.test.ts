@@ -10,13 +10,10 @@ import { mkfsSync, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { NODE_MAJOR } from '../../lib/fs/release.js';
 import { THOROUGH } from '../helpers/thorough.js';
-import { CALLS, FD, ODD, type Odd } from './odd-values.js';
+import { answer, FORMS, snapshot, type Form } from './answers.js';
+import { CALLS, FD, isHosts, ODD, type Odd } from './odd-values.js';
 
 type Fs = typeof nodeFs;
-type Any = (...args: unknown[]) => unknown;
-type Table = Readonly<Record<string, Any | undefined>>;
-type Form = 'sync' | 'callback' | 'promise';
-
 process.umask(0o022);
 const root = nodeFs.mkdtempSync('/dev/shm/node-dax-sweep-');
 const device = openScratch(16 * 1024 * 1024);
@@ -41,91 +38,6 @@ function populate(fs: Fs): void {
   fs.symlinkSync('../dir', `${root}/dir/up`);
 }
 
-/** Everything that is there: content, targets, permissions, owners, times that were set. */
-function snapshot(fs: Fs, path = root): string {
-  return fs.readdirSync(path).map((name) => {
-    const whole = `${path}/${name}`;
-    const stat = fs.lstatSync(whole);
-    const set = stat.mtimeMs < 1e9 ? String(stat.mtimeMs) : '';
-    const what = `${stat.isDirectory() && stat.mode % 0o1000 === 0o700 ? name.slice(0, -6) : name} ${stat.mode.toString(8)} ${stat.nlink} ${stat.uid}:${stat.gid} ${set}`;
-    if (stat.isDirectory()) return `${what} [${snapshot(fs, whole)}]`;
-    if (stat.size > 1e6) return `${what} ${stat.size}`;
-    return `${what} ${stat.isSymbolicLink() ? fs.readlinkSync(whole) : fs.readFileSync(whole, 'hex')}`;
-  }).join('; ');
-}
-
-/** A result, in words that are the same on both sides. */
-async function plain(fs: Fs, name: string, value: unknown): Promise<unknown> {
-  if (name === 'open' && typeof value === 'number') {
-    fs.closeSync(value);
-    return 'a descriptor';
-  }
-  if (typeof value === 'string') return name === 'mkdtemp' ? value.slice(0, value.length % 2 === 0 && /^[0-9a-f]+$/.test(value) ? -12 : -6) : value;
-  if (Array.isArray(value)) return Promise.all(value.map((item) => plain(fs, name, item)));
-  if (ArrayBuffer.isView(value)) {
-    const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
-    return name === 'mkdtemp' ? `${value.constructor.name} ${text.slice(0, -12)}` : `${value.constructor.name} ${text}`;
-  }
-  if (typeof value !== 'object' || value === null) return typeof value === 'bigint' ? `${value}n` : value;
-  const kind = (value as { constructor?: { name: string } }).constructor?.name;
-  if (kind === 'FileHandle') {
-    await (value as nodeFs.promises.FileHandle).close();
-    return 'a handle';
-  }
-  if (kind === 'Dir') {
-    const names: string[] = [];
-    for await (const { name: entry } of value as nodeFs.Dir) names.push(entry);
-    return names.sort();
-  }
-  if (kind === 'Stats' || kind === 'BigIntStats') {
-    const { mode, nlink, size } = value as nodeFs.Stats;
-    return [kind, Object.keys(value), String(mode), String(nlink), (value as nodeFs.Stats).isDirectory() ? '' : String(size)];
-  }
-  if (kind === 'Dirent') return [Object.keys(value), (value as nodeFs.Dirent).isDirectory()];
-  if (kind === 'StatFs') return [Object.keys(value), typeof (value as nodeFs.StatsFs).bsize];
-  const members = Object.entries(value).map(async ([key, member]) => [key, await plain(fs, name, member)] as const);
-  return Object.fromEntries(await Promise.all(members));
-}
-
-function sorted(value: object): object {
-  const entries = Object.entries(value).map(([key, member]) => [key, key === 'info' ? sorted(member as object) : (member as unknown)] as const);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function said(error: unknown): unknown {
-  if (!(error instanceof Error)) return { thrown: error };
-  const { name, message } = error;
-  const own = sorted(error);
-  const short = (text: string) => text.replace(/tmp-\w{6}/g, 'tmp-');
-  return { name, message: short(message), own };
-}
-
-/** What a call says. What is thrown at once is told apart from what comes later. */
-async function call(fs: Fs, form: Form, name: string, args: readonly unknown[]): Promise<unknown> {
-  const table = (form === 'promise' ? fs.promises : fs) as unknown as Table;
-  const action = table[form === 'sync' ? `${name}Sync` : name];
-  if (action === undefined) return 'not there';
-  try {
-    if (form === 'callback') {
-      const results = await new Promise<unknown[]>((resolve) => {
-        action(...args, (...all: unknown[]) => { resolve(all); });
-      });
-      const [error, ...values] = results;
-      return { called: [error instanceof Error ? said(error) : error, ...(await Promise.all(values.map((value) => plain(fs, name, value))))] };
-    }
-    return { result: await plain(fs, name, await action(...args)) };
-  } catch (error) {
-    return said(error);
-  }
-}
-
-// A descriptor that is the process's own is none of ours. Functions that take a path as well refuse a negative one in turns of
-// their own, where nobody can catch it.
-function isHosts(name: string, position: number, value: unknown): boolean {
-  if (position > 0 || typeof value !== 'number' || value >= 2 ** 30) return false;
-  return (CALLS[name]?.[0] === FD && value >= 0) || /^(readFile|writeFile|appendFile|truncate)$/.test(name);
-}
-
 interface Difference {
   readonly title: string;
   readonly theirs: unknown;
@@ -136,7 +48,7 @@ async function compare(form: Form, name: string, values: readonly Odd[]): Promis
   const told: unknown[] = [];
   for (const fs of SIDES) {
     const fd = values.includes(FD) ? fs.openSync(`${root}/f`, 'r+') : undefined;
-    const answer = await call(fs, form, name, values.map((value) => (value === FD ? fd : value[1](root))));
+    const said = await answer(fs, form, name, values.map((value) => (value === FD ? fd : value[1](root))));
     if (fd !== undefined) {
       try {
         fs.closeSync(fd);
@@ -144,7 +56,7 @@ async function compare(form: Form, name: string, values: readonly Odd[]): Promis
         // `close` has done it.
       }
     }
-    told.push([answer, snapshot(fs)]);
+    told.push([said, snapshot(fs, root)]);
   }
   const [theirs, mine] = told.map((one) => JSON.stringify(one)) as [string, string];
   if (told.every((one) => (one as [unknown, string])[1] === BASE)) return theirs === mine ? undefined : difference(form, name, values, told);
@@ -157,7 +69,7 @@ function difference(form: Form, name: string, values: readonly Odd[], [theirs, m
 }
 
 for (const fs of SIDES) populate(fs);
-const BASE = snapshot(nodeFs);
+const BASE = snapshot(nodeFs, root);
 
 // What differs by intention.
 const INTENDED: readonly RegExp[] = [
@@ -188,8 +100,6 @@ const EXCEPT = [...INTENDED, ...NOT_YET.filter(([major]) => NODE_MAJOR >= major)
 
 // One case in so many.
 const SHARE = THOROUGH ? 1 : 8;
-
-const FORMS: readonly Form[] = ['sync', 'callback', 'promise'];
 
 function* cases(): Generator<readonly [form: Form, name: string, values: readonly Odd[]]> {
   for (const form of FORMS) {

@@ -9,6 +9,7 @@ import { attempt, attemptAsync, checkAborted, fail } from '../errors/failure.js'
 import { FileHandle, type HandleSource } from '../open/file-handle.js';
 import type { OpenFile, OpenFiles } from '../open/open-files.js';
 import { readWhole, writeWhole, type FileOptions } from '../open/whole-file.js';
+import { NODE_MAJOR } from '../release.js';
 import type { Tree } from '../tree/tree.js';
 import { appending, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
 import type { SyncCalls } from './sync-calls.js';
@@ -108,6 +109,9 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
 
   return {
     ...atOnce,
+    // `throwIfNoEntry` is one of synchronous calls, and of `stat` since Node 24.
+    stat: inTurn((path: unknown, options?: unknown) => calls.statSync(path, NODE_MAJOR >= 24 ? options : onlyBigint(options))),
+    lstat: inTurn((path: unknown, options?: unknown) => calls.lstatSync(path, onlyBigint(options))),
     nativeRealpath: inTurn(calls.nativeRealpathSync),
     promisedReaddir: inTurn(calls.promisedReaddirSync),
     exists: inTurn(calls.existsSync),
@@ -168,4 +172,8 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       await attemptAsync({ syscall: 'copyfile', path, dest }, () => copy(path, dest, flags));
     },
   };
+}
+
+function onlyBigint(options: unknown): object {
+  return { bigint: toOptions<{ bigint: unknown }>(options).bigint };
 }

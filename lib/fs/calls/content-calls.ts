@@ -74,6 +74,8 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
   const writeFileSync = (file: unknown, data: unknown, options?: unknown): void => {
     const { flag, mode, flush } = toOptions<FileOptions>(options);
     const bytes = toBytes(data, toEncoding(options));
+    // Node asks nobody then.
+    if (typeof file === 'number' && bytes.byteLength === 0 && flush !== true) return;
     withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => {
       attempt({ syscall: 'write' }, () => { writeWholeSync(opened, bytes); });
       if (flush === true) opened.fsync();
@@ -118,8 +120,11 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     },
     readFileSync: (file: unknown, options?: unknown): string | Buffer => {
       const { flag } = toOptions<FileOptions>(options);
-      const content = withFile(file, flag ?? 'r', 0o666, 'read', (opened) => attempt({ syscall: 'read' }, () => readWholeSync(opened)));
-      return encodeAll(content, toEncoding(options));
+      const encoding = toEncoding(options);
+      // What Node meets first.
+      const syscall = encoding === 'utf8' || encoding === 'utf-8' ? 'read' : 'fstat';
+      const content = withFile(file, flag ?? 'r', 0o666, syscall, (opened) => attempt({ syscall: 'read' }, () => readWholeSync(opened)));
+      return encodeAll(content, encoding);
     },
     writeFileSync,
     appendFileSync: (file: unknown, data: unknown, options?: unknown): void => {

@@ -62,14 +62,15 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     });
   };
 
-  const change = (given: unknown, syscall: string, follow: boolean, attributes: object) => {
+  // The path comes first: what it leads to is there, or else the attributes are not looked at.
+  const change = (given: unknown, syscall: string, follow: boolean, attributes: () => object) => {
     const { inode, path } = at(given, syscall, follow);
-    attempt({ syscall, path }, () => { tree.setattr(inode, attributes); });
+    attempt({ syscall, path }, () => { tree.setattr(inode, attributes()); });
   };
 
-  const changeOpen = (fd: number, syscall: string, attributes: object) => {
+  const changeOpen = (fd: number, syscall: string, attributes: () => object) => {
     const { inode } = files.get(fd, syscall);
-    attempt({ syscall }, () => { tree.setattr(inode, attributes); });
+    attempt({ syscall }, () => { tree.setattr(inode, attributes()); });
   };
 
   const ownersOf = (uid: unknown, gid: unknown) => {
@@ -77,9 +78,9 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     return { ...(owner !== undefined && { uid: owner }), ...(group !== undefined && { gid: group }) };
   };
 
-  const timesOf = (call: Call, ...times: [atime: unknown, mtime: unknown]) => {
+  const timesOf = (syscall: string, ...times: [atime: unknown, mtime: unknown]) => {
     // Later ones take it for now, as they take NaN.
-    if (NODE_MAJOR < 22 && times.some((time) => types.isDate(time) && Number.isNaN(time.getTime()))) fail('EINVAL', call);
+    if (NODE_MAJOR < 22 && times.some((time) => types.isDate(time) && Number.isNaN(time.getTime()))) fail('EINVAL', { syscall });
     return { atimeNs: toTime(times[0]), mtimeNs: toTime(times[1]) };
   };
 
@@ -235,8 +236,9 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
         const from = tree.resolveParent(path);
         const to = tree.resolveParent(dest);
         if (isDots(from.name) || isDots(to.name)) fail('EBUSY', { syscall: 'rename' });
-        const isNoDirectory = tree.lookup(from.dir, from.name)?.isDirectory === false;
-        if (isNoDirectory && (endsWithSlash(path) || endsWithSlash(dest))) fail('ENOTDIR', { syscall: 'rename' });
+        // The old name is looked at before the new one is.
+        const moved = tree.lookup(from.dir, from.name) ?? fail('ENOENT', { syscall: 'rename' });
+        if (!moved.isDirectory && (endsWithSlash(path) || endsWithSlash(dest))) fail('ENOTDIR', { syscall: 'rename' });
         tree.rename(from.dir, from.name, to.dir, to.name);
       });
     },
@@ -256,14 +258,14 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
         tree.symlink(dir, name, to);
       });
     },
-    chmodSync: (path: unknown, mode: unknown): void => { change(path, 'chmod', true, { mode: toMode(mode) }); },
-    fchmodSync: (fd: number, mode: unknown): void => { changeOpen(fd, 'fchmod', { mode: toMode(mode) }); },
-    chownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'chown', true, ownersOf(uid, gid)); },
-    lchownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'lchown', false, ownersOf(uid, gid)); },
-    fchownSync: (fd: number, uid: unknown, gid: unknown): void => { changeOpen(fd, 'fchown', ownersOf(uid, gid)); },
-    utimesSync: (path: unknown, atime: unknown, mtime: unknown): void => { change(path, 'utime', true, timesOf({ syscall: 'utime', path: toPath(path) }, atime, mtime)); },
-    lutimesSync: (path: unknown, atime: unknown, mtime: unknown): void => { change(path, 'lutime', false, timesOf({ syscall: 'lutime', path: toPath(path) }, atime, mtime)); },
-    futimesSync: (fd: number, atime: unknown, mtime: unknown): void => { changeOpen(fd, 'futime', timesOf({ syscall: 'futime' }, atime, mtime)); },
+    chmodSync: (path: unknown, mode: unknown): void => { change(path, 'chmod', true, () => ({ mode: toMode(mode) })); },
+    fchmodSync: (fd: number, mode: unknown): void => { changeOpen(fd, 'fchmod', () => ({ mode: toMode(mode) })); },
+    chownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'chown', true, () => ownersOf(uid, gid)); },
+    lchownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'lchown', false, () => ownersOf(uid, gid)); },
+    fchownSync: (fd: number, uid: unknown, gid: unknown): void => { changeOpen(fd, 'fchown', () => ownersOf(uid, gid)); },
+    utimesSync: (path: unknown, atime: unknown, mtime: unknown): void => { change(path, 'utime', true, () => timesOf('utime', atime, mtime)); },
+    lutimesSync: (path: unknown, atime: unknown, mtime: unknown): void => { change(path, 'lutime', false, () => timesOf('lutime', atime, mtime)); },
+    futimesSync: (fd: number, atime: unknown, mtime: unknown): void => { changeOpen(fd, 'futime', () => timesOf('futime', atime, mtime)); },
     statfsSync: (given: unknown, options?: unknown) => {
       const { path } = at(given, 'statfs');
       const told = attempt({ syscall: 'statfs', path }, () => tree.statfs());

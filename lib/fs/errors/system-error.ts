@@ -21,8 +21,10 @@ export type SystemErrorCode = keyof typeof WORDS;
 /** The error `code` of a call that found `message`, which is errno `reason`; `errno` is its number unless node has another. */
 export function systemError(code: SystemErrorCode, reason: string, message: string, { syscall, path }: Call, errno?: number): Error {
   const where = path === undefined ? {} : { path: shown(path) };
+  // Bytes as they were given.
+  const given = path === undefined ? {} : { path };
   const number = errno ?? (constants.errno as Readonly<Record<string, number>>)[reason];
   const words = `${WORDS[code]}: ${syscall} returned ${reason} (${message})${path === undefined ? '' : ` ${shown(path)}`}`;
-  const error = Object.assign(new Error(words), { code, info: { code: reason, message, ...where, syscall, errno: number }, errno: number, syscall, ...where });
+  const error = Object.assign(new Error(words), { code, info: { code: reason, message, ...given, syscall, errno: number }, errno: number, syscall, ...where });
   return Object.defineProperty(error, 'name', { value: 'SystemError', writable: true, configurable: true });
 }

@@ -1,6 +1,7 @@
 // Owns the three forms of a call: synchronous, with a callback, and with a promise. Each judges arguments before anything
 // happens.
 
+import { FileHandle } from '../open/file-handle.js';
 import { settle, usual, type Done } from '../settle.js';
 import { isPlain } from './plain.js';
 import { judgeCallback, judgePromise, judgeSync } from './verdict.js';
@@ -15,7 +16,7 @@ function named<F extends Any>(name: string, form: F): F {
 /** The synchronous form of `name`. */
 export function syncForm(name: string, call: Call): Any {
   return named(`${name}Sync`, (...args) => {
-    if (!isPlain(name, args)) judgeSync(name, args);
+    if (!isPlain(name, args) || isHandle(args)) judgeSync(name, args);
     return (call as Any)(...args);
   });
 }
@@ -37,9 +38,14 @@ export function apart(name: string, args: readonly unknown[]): { given: unknown[
   const given = index < 0 ? [...args] : args.slice(0, index);
   // A length without a position has no place in it.
   const isShort = name === 'read' && given.length === 4;
-  if (index < 0 || index !== args.length - 1 || isShort || !isPlain(name, given)) judgeCallback(name, args);
+  if (index < 0 || index !== args.length - 1 || isShort || !isPlain(name, given) || isHandle(given)) judgeCallback(name, args);
   // `close` alone needs none.
   return { given, done: index < 0 ? rethrow : (args[index] as Done) };
+}
+
+// Promise forms take handles and no descriptors, the others the reverse.
+function isHandle([file]: readonly unknown[]): boolean {
+  return file instanceof FileHandle;
 }
 
 function none(): unknown[] {
@@ -53,7 +59,7 @@ function rethrow(error: unknown): void {
 /** The promise form. */
 export function promiseForm(name: string, call: Call): Any {
   return named(name, async (...args) => {
-    if (!isPlain(name, args)) await judgePromise(name, args);
+    if (!isPlain(name, args) || typeof args[0] === 'number') await judgePromise(name, args);
     return (call as Any)(...args);
   });
 }

@@ -29,11 +29,11 @@ function isDescriptor(value: unknown): boolean {
 }
 
 /** What stands for a value in the place of a path or descriptor when Node is asked: it judges both alike. */
-function standIn(name: string, value: unknown): unknown {
+function standIn(name: string, value: unknown, takesHandles = false): unknown {
   const takesDescriptor = DESCRIPTORS.test(name);
-  if (isDescriptor(value)) return takesDescriptor || EITHER.has(name) ? NOBODY : value;
+  if (isDescriptor(value)) return takesDescriptor || (EITHER.has(name) && !takesHandles) ? NOBODY : value;
   if (takesDescriptor) return value;
-  if (value instanceof FileHandle || isPath(value)) return NOWHERE;
+  if (isPath(value) || (takesHandles && value instanceof FileHandle)) return NOWHERE;
   // What has a descriptor may be a handle of Node's, which it would use.
   if (typeof value !== 'object' || value === null || types.isProxy(value) || !('fd' in value)) return value;
   return Object.create({ constructor: value.constructor }) as unknown;
@@ -48,10 +48,10 @@ function withoutLastBit(mode: unknown): unknown {
   return typeof number === 'number' && number >= 2 ** 31 && number < 2 ** 32 ? 0 : mode;
 }
 
-function standIns(name: string, args: readonly unknown[]): unknown[] {
+function standIns(name: string, args: readonly unknown[], takesHandles = false): unknown[] {
   const paths = TWO_PATHS.has(name) ? 2 : 1;
   return args.map((arg, index) => {
-    if (index < paths) return standIn(name, arg);
+    if (index < paths) return standIn(name, arg, takesHandles);
     if (Object.is(arg, -0)) return 0;
     if (index === MODES[name]) return withoutLastBit(arg);
     return name === 'cp' && typeof arg === 'object' && arg !== null ? unfiltered(arg) : arg;
@@ -114,7 +114,7 @@ export function judgeCallback(name: string, args: readonly unknown[]): void {
 /** As `judgeSync`, for the promise form. */
 export async function judgePromise(name: string, args: readonly unknown[]): Promise<void> {
   try {
-    await promises[name]?.(...standIns(name, args));
+    await promises[name]?.(...standIns(name, args, true));
   } catch (error) {
     rethrow(error);
   }

@@ -289,5 +289,7 @@ export class OpenFiles {
 
 function parentOf(path: FsPath): FsPath {
   const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');
-  return Buffer.from(text.slice(0, Math.max(0, text.lastIndexOf('/'))), 'latin1');
+  const slash = text.lastIndexOf('/');
+  // A name alone is in the working directory.
+  return slash < 0 ? '.' : Buffer.from(text.slice(0, slash), 'latin1');
 }

@@ -68,9 +68,10 @@ export function listedBelow(tree: Tree, path: FsPath, encoding: Encoding, isType
   for (let at = next(); at !== undefined; at = next()) {
     for (const entry of entriesOf(tree, at, { syscall: 'scandir', path: at })) {
       const name = nameOf(entry, encoding) as string;
-      const inner = join(at, name);
-      found.push(isTyped ? direntOf(name, at, entry.mode) : relative(path as string, inner));
-      if (isTyped ? isDirectory(entry.mode) : leadsToDirectory(tree, inner)) queue.push(inner);
+      // As in node:fs, bytes are no path to what is below.
+      const inner = () => join(at, name);
+      found.push(isTyped ? direntOf(name, at, entry.mode) : relative(path as string, inner()));
+      if (isTyped ? isDirectory(entry.mode) : leadsToDirectory(tree, inner())) queue.push(inner());
     }
   }
   return found;
