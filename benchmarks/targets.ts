@@ -54,6 +54,16 @@ function ext2(driver: DriverName, blockSize: number, span: number): Side {
   return { driver, blockSize, span, fileSize: span + Math.max(16 * MiB, span / 8) };
 }
 
+// A call of the facade on ext2, and the same of node:fs.
+function facade(name: string, call: 'createReadStream' | 'readFile' | 'readFileSync' | 'readdirSync' | 'statSync' | 'writeFileSync', speed: number, span = 4 * KiB): Target {
+  return {
+    name: `${name} of the facade on ext2 : of fs on tmpfs`,
+    ours: ext2(`facade-${call}`, 4 * KiB, span),
+    base: side(`fs-${call}`, span),
+    wanted: { speed },
+  };
+}
+
 // Larger than the caches of a core, as a log is.
 const LOG = 16 * MiB;
 
@@ -122,6 +132,12 @@ export const TARGETS: readonly Target[] = [
     base: side('fs-files', 4 * KiB),
     wanted: { speed: 0.5 },
   },
+  facade('readFileSync 4 KiB', 'readFileSync', 1.5),
+  facade('writeFileSync 4 KiB', 'writeFileSync', 1.5),
+  facade('await readFile 4 KiB', 'readFile', 5),
+  facade('statSync', 'statSync', 2),
+  facade('readdirSync, 10 000 names', 'readdirSync', 1, 64 * MiB),
+  facade('createReadStream, 32 MiB', 'createReadStream', 1.5, 32 * MiB),
   {
     name: 'ext2, lookup among 50 000 names : among 50',
     ours: ext2('ext2-lookup-50000', 4 * KiB, 16 * MiB),

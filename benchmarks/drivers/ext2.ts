@@ -4,12 +4,12 @@ import { mkfsSync, mount, type Ext2, type Ext2File } from 'node-dax/ext2';
 import { openSync } from '../../src/index.js';
 import { filledBuffer, FILES, FILES_WARM_UP, type Driver, type Job } from '../driver.js';
 
-const CACHE_LINE = { NODE_DAX_FORCE_GRANULARITY: 'cache_line' };
+export const CACHE_LINE = { NODE_DAX_FORCE_GRANULARITY: 'cache_line' };
 const OWNER = { uid: 0, gid: 0 };
 // Coprime with the number of names, so that they come in no order.
 const STEP = 31_337;
 
-function mounted(path: string): Ext2 {
+export function mounted(path: string): Ext2 {
   const device = openSync(path);
   mkfsSync(device, { blockSize: 4096, force: true, bytesPerInode: 4096 });
   return mount(device, { owner: OWNER });

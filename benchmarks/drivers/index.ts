@@ -5,11 +5,14 @@ import { blockDeviceReadSync, brdFirstTouch, pageLookup, stripedReadSync } from 
 import { daxDoIoRead } from './dax-do-io.js';
 import { ext2Files, ext2Lookup, ext2Mount, ext2ReadSync, ext2Rewrite, ext2Write } from './ext2.js';
 import { extentsDaxDoIo, extentsFind } from './extents.js';
+import * as facade from './facade.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsFiles, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
 import { logAppend, logAppendMany, logEntries, logRecords } from './log.js';
 import { mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
+
+const readdirSync = facade.readdirSync(10_000);
 
 export const DRIVERS = {
   'dax-readSync': daxReadSync,
@@ -40,6 +43,18 @@ export const DRIVERS = {
   'ext2-lookup-50': ext2Lookup(50),
   'ext2-lookup-50000': ext2Lookup(50_000),
   'ext2-mount': ext2Mount,
+  'facade-readFileSync': facade.readFileSync.ours,
+  'fs-readFileSync': facade.readFileSync.node,
+  'facade-readFile': facade.readFile.ours,
+  'fs-readFile': facade.readFile.node,
+  'facade-writeFileSync': facade.writeFileSync.ours,
+  'fs-writeFileSync': facade.writeFileSync.node,
+  'facade-statSync': facade.statSync.ours,
+  'fs-statSync': facade.statSync.node,
+  'facade-readdirSync': readdirSync.ours,
+  'fs-readdirSync': readdirSync.node,
+  'facade-createReadStream': facade.createReadStream.ours,
+  'fs-createReadStream': facade.createReadStream.node,
   'fault-each-page': faultEachPage,
   'fault-among-10000': faultAmongMany,
   'first-touch-mapping': firstTouch,
