@@ -16,6 +16,7 @@ const ROOMS = {
     doors: ['index.ts'],
     rooms: {
       locks: [],
+      descriptor: [],
       discovery: [],
       device: ['discovery', 'locks'],
       inode: ['device', 'locks'],
@@ -68,6 +69,15 @@ const ROOMS = {
       open: ['tree', 'errors', 'arguments'],
       calls: ['open', 'tree', 'errors', 'arguments'],
       forms: ['open', 'arguments'],
+    },
+  },
+  'lib/fuse': {
+    doors: ['index.ts', 'mount-fuse.ts'],
+    rooms: {
+      protocol: [],
+      filesystem: [],
+      transport: ['protocol'],
+      server: ['protocol', 'filesystem'],
     },
   },
   native: {

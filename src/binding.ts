@@ -46,6 +46,11 @@ export interface NativeRegionInfo {
   nanoseconds: number[];
 }
 
+/** A descriptor that the event loop watches. */
+export interface NativeWatch {
+  readonly nativeWatch: unique symbol;
+}
+
 /** What the addon finds at open. */
 export interface NativeFacts {
   handle: NativeHandle;
@@ -202,6 +207,16 @@ export interface Addon {
   regionPrefault(region: NativeRegion, length: number): number;
   regionInfo(region: NativeRegion): NativeRegionInfo;
   regionClose(region: NativeRegion): void;
+  /** Calls back whenever there is something to read; -ENOSYS where the runtime has no libuv. It keeps the program running. */
+  watchReadable(fd: number, callback: () => void): NativeWatch | number;
+  /** Once. Before the descriptor is closed. */
+  unwatch(watch: NativeWatch): void;
+  /** One read(2) of a descriptor with O_NONBLOCK. -EAGAIN where nothing comes within `microseconds`, which the thread waits. */
+  readAvailable(fd: number, target: Uint8Array, microseconds: number): number;
+  /** Two Unix sockets that are connected, and closed on exec. */
+  socketPair(): [number, number] | number;
+  /** The descriptor that a message brought; -ENOMSG where there is none. */
+  receiveDescriptor(socket: number): number;
   /** Puts the signal handlers in front of whatever was installed since. */
   guard(): void;
   cpu(): { flushInstruction: string; streamThreshold?: number };

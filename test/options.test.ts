@@ -23,6 +23,7 @@ import {
 import { axonram, brd, dcssblk, linear, striped } from 'node-dax/drivers';
 import { check, mkfs, mkfsSync, mount, S_IFIFO } from 'node-dax/ext2';
 import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
+import { FuseMount, mountFuse } from 'node-dax/fuse';
 import { createFs } from 'node-dax/fs';
 import { openLog } from 'node-dax/log';
 import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, RecordingDevice } from 'node-dax/testkit';
@@ -115,6 +116,8 @@ t.test('names that nobody knows', async (test) => {
     ['Ext2.stat', 'nanoseconds', (options) => ext2.stat(root, options as never), 'nanosecond'],
     ['Ext2.setattr', 'mtimeMs', (options) => { ext2.setattr(root, options); }, 'mtimems'],
     ['Ext2.open', 'append', (options) => ext2.open(ext2.lookup(root, 'file') ?? ext2.create(root, 'file'), options), 'apend'],
+    ['mountFuse', 'allowOther', (options) => mountFuse(ext2, '/nowhere', options), 'allowother'],
+    ['FuseMount.unmount', 'force', (options) => FuseMount.prototype.unmount.call({}, options), 'forced'],
     ['createFs', 'umask', (options) => createFs(ext2, options), 'unmask'],
     ['createProvider', 'umask', (options) => createProvider(ext2, options), 'umsk'],
     ['mkfsFamfs', 'logLength', (options) => { mkfsFamfs(shared, options); }, 'loglength'],
@@ -168,7 +171,7 @@ t.test('names that nobody knows', async (test) => {
 function takers(): string[] {
   const others: readonly string[] = [
     // What the author of a filesystem or a driver makes, with fields of his own beside these.
-    ...['BlockDevice', 'ByteSink', 'ByteSource', 'Completion', 'Contents', 'DemoListener', 'InodeOperations', 'MountedFilesystem<FsInode>', 'SuperBlock'],
+    ...['BlockDevice', 'ByteSink', 'ByteSource', 'Completion', 'Contents', 'DemoListener', 'InodeOperations', 'FuseFilesystem<I>', 'MountedFilesystem<FsInode>', 'SuperBlock'],
     'Partial<Pick<InodeOperations, "completeUnwritten" | "dirty" | "fsync">>',
     // What the package made.
     ...['CrashReport', 'Extent', 'Finding', 'Prepared', 'Report', 'Trace', 'VmFault'],

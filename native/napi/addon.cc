@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "napi/dax_device.h"
+#include "napi/descriptor.h"
 #include "napi/fault_mapping.h"
 #include "sigbus/guarded_copy.h"
 
@@ -14,6 +15,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   static std::once_flag once;
   std::call_once(once, dax::InitializeGuards);
   dax::InitDaxDevice(env, exports);
+  dax::InitDescriptor(env, exports);
   dax::InitFaultMapping(env, exports);
   return exports;
 }

@@ -1,0 +1,123 @@
+// Owns the contract of a filesystem that is served: inodes, names in directories, open files. `Ext2` keeps it as it is; so can
+// any filesystem whose files are DaxFiles.
+
+import type { DaxFile, DaxFileOptions, Inode, InodeOperations } from 'node-dax';
+
+/** What a name leads to. There may be several objects for one inode: `ino` tells inodes apart. */
+export interface FuseInode {
+  readonly ino: number;
+}
+
+/** What `stat` tells. Times are nanoseconds since 1970. */
+export interface FuseStat {
+  readonly ino: number;
+  /** Type and permissions, as in `fs.Stats`. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a device file: both its numbers. */
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes that are a good size for reads and writes. */
+  readonly blksize: number;
+  /** What it takes of the medium, in units of 512 bytes. */
+  readonly blocks: number;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** What `setattr` changes. What is left out stays. */
+export interface FuseAttributes {
+  /** Permissions, from 0 to 0o7777. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly atimeNs?: bigint;
+  readonly mtimeNs?: bigint;
+}
+
+export interface FuseDirent {
+  readonly bytes: Uint8Array;
+  readonly ino: number;
+  /** 1 a file, 2 a directory, 3 and 4 a character and a block device, 5 a fifo, 6 a socket, 7 a link; 0: not told. */
+  readonly type: number;
+  /** `readdir(dir, next)` goes on after this entry. A positive safe integer. */
+  readonly next: number;
+}
+
+/** What `statfs` tells, in blocks of `blockSize` bytes. */
+export interface FuseStatfs {
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+  /** Bytes in the longest name. Default 255. */
+  readonly nameLength?: number;
+}
+
+/**
+ * An open file. What throws `EAGAIN`, because other work in this process has the file, or because the filesystem is frozen, is
+ * tried again; the program waits meanwhile.
+ */
+export interface FuseFile
+  extends Pick<DaxFile, 'readSync' | 'writeSync' | 'truncateSync' | 'fsync'>,
+    Partial<Pick<DaxFile, 'punchHoleSync' | 'zeroRange'>> {
+  closeSync(): void;
+}
+
+/** Who owns what is made. */
+export interface FuseMaking {
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/**
+ * A filesystem that `mountFuse` serves. Names are bytes without a slash; `.` and `..` are not asked for. Methods throw a
+ * `DaxError` with the errno that the program gets; whatever else they throw is `EIO`. Requests for a method that is left out are
+ * refused. An inode that was looked up is held until the kernel forgets it: while it is held, nothing else gets its number, also
+ * if its last name is removed.
+ */
+export interface FuseFilesystem<I extends FuseInode = FuseInode> {
+  readonly root: I;
+  /** Nothing can be changed: the mount is read-only. Default false. */
+  readonly readOnly?: boolean;
+  lookup(dir: I, name: Uint8Array): I | undefined;
+  stat(inode: I, options: { readonly nanoseconds: true }): FuseStat;
+  /** The entries from `from` on, a `next` of one of them or 0, with or without `.` and `..`. */
+  readdir(dir: I, from: number): Iterable<FuseDirent>;
+  statfs(): FuseStatfs;
+  open(inode: I, options: DaxFileOptions): FuseFile;
+  hold?(inode: I): void;
+  release?(inode: I): void;
+  readlink?(inode: I): Uint8Array;
+  /** Makes attributes and names of the inode durable; open files have a method of their own. */
+  fsync?(inode: I): void;
+  setattr?(inode: I, attributes: FuseAttributes): void;
+  create?(dir: I, name: Uint8Array, permissions: number, options: FuseMaking): I;
+  mkdir?(dir: I, name: Uint8Array, permissions: number, options: FuseMaking): I;
+  symlink?(dir: I, name: Uint8Array, target: Uint8Array, options: FuseMaking): I;
+  /** `mode` has the type of a device, a fifo or a socket. */
+  mknod?(dir: I, name: Uint8Array, mode: number, device: { major: number; minor: number } | undefined, options: FuseMaking): I;
+  link?(inode: I, dir: I, name: Uint8Array): void;
+  unlink?(dir: I, name: Uint8Array): void;
+  rmdir?(dir: I, name: Uint8Array): void;
+  rename?(fromDir: I, fromName: Uint8Array, toDir: I, toName: Uint8Array): void;
+  listxattr?(inode: I): readonly (string | Uint8Array)[];
+  getxattr?(inode: I, name: Uint8Array): Uint8Array;
+  setxattr?(inode: I, name: Uint8Array, value: Uint8Array, flag?: 'create' | 'replace'): void;
+  removexattr?(inode: I, name: Uint8Array): void;
+  /**
+   * How files are laid out, for filesystems whose inodes are `Inode`s of node-dax: large reads are then answered from the
+   * device's memory, and holes can be looked for.
+   */
+  readonly operations?: Pick<InodeOperations, 'getBlock'>;
+}
+
+/** Whether an inode is one that `operations` take. */
+export function isInode(inode: FuseInode): inode is FuseInode & Inode {
+  return 'sb' in inode && 'ilock' in inode;
+}

@@ -1,0 +1,14 @@
+// The public interface of node-dax/fuse: a filesystem of this process as a directory that every program can use.
+
+export type {
+  FuseAttributes,
+  FuseDirent,
+  FuseFile,
+  FuseFilesystem,
+  FuseInode,
+  FuseMaking,
+  FuseStat,
+  FuseStatfs,
+} from './filesystem/contract.js';
+export { FuseMount, mountFuse, type MountFuseOptions, type UnmountOptions } from './mount-fuse.js';
+export type { FuseStatistics } from './server/served.js';

@@ -1,0 +1,176 @@
+// Owns mountFuse: a filesystem of this process as a directory of the system, until it is unmounted.
+
+import { realpathSync, statSync } from 'node:fs';
+import { argumentError, checkOptions, DaxError, type OptionNames } from 'node-dax';
+import type { FuseFilesystem, FuseInode } from './filesystem/contract.js';
+import type { FuseStatistics } from './server/served.js';
+import { Server } from './server/server.js';
+import { Channel } from './transport/channel.js';
+import { mount, unmount, unmountAtExit } from './transport/mounting.js';
+
+export interface MountFuseOptions {
+  /** What is shown as the source of the mount, as by mount(8). Default: `node-dax`. */
+  readonly source?: string;
+  /** Nothing can be changed through the mount. Default: what the filesystem says. */
+  readonly readOnly?: boolean;
+  /**
+   * Other users than the one who mounts may use it. Default false. For others than root /etc/fuse.conf must have
+   * `user_allow_other`.
+   */
+  readonly allowOther?: boolean;
+  /** More options of mount(8), such as `noexec`, `nosuid`, `nodev`, `noatime`. */
+  readonly mountOptions?: readonly string[];
+  /**
+   * Milliseconds for which the kernel believes what it was told of names and attributes. Default 1000: what this process changes
+   * beside the mount is seen after a second. Where it changes nothing, a day is right.
+   */
+  readonly cacheMs?: number;
+  /** Called with each error that is no `DaxError`, for which a program got `EIO`. Default: `process.emitWarning`. */
+  readonly onError?: (error: unknown) => void;
+}
+
+const OPTIONS: OptionNames<MountFuseOptions> = {
+  ...{ source: true, readOnly: true, allowOther: true, mountOptions: true, cacheMs: true, onError: true },
+};
+
+export interface UnmountOptions {
+  /** End it also while programs use it: they get `ENOTCONN` from then on. Default false: throw `EBUSY`. */
+  readonly force?: boolean;
+}
+
+/** A mount that is served by this process. */
+export class FuseMount {
+  /** Where it is: an absolute path without links. */
+  readonly directory: string;
+  /** Resolves once nothing is served any more: it was unmounted, here or by others. Rejects if the connection broke. */
+  readonly closed: Promise<void>;
+  readonly #server: { readonly statistics: FuseStatistics };
+  readonly #channel: Channel;
+  #isOpen = true;
+
+  /** @internal Use `mountFuse`. */
+  constructor(directory: string, server: { readonly statistics: FuseStatistics }, channel: Channel, closed: Promise<void>) {
+    this.directory = directory;
+    this.#server = server;
+    this.#channel = channel;
+    this.closed = closed.finally(() => { this.#isOpen = false; });
+    // Who does not ask for it need not hear of it.
+    this.closed.catch(() => undefined);
+  }
+
+  get statistics(): FuseStatistics {
+    return this.#server.statistics;
+  }
+
+  /**
+   * Unmounts. On return all files are closed and all inodes released. May be called again. Throws `EBUSY` while a program has
+   * something open in it.
+   */
+  async unmount(options: UnmountOptions = {}): Promise<void> {
+    checkOptions(options, { force: true });
+    if (this.#isOpen) {
+      await unmount(this.directory, options.force ?? false).catch((error: unknown) => {
+        // Somebody else may have done so.
+        if (this.#isOpen) throw error;
+      });
+      if (options.force === true) this.#channel.close();
+    }
+    await this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.unmount();
+  }
+}
+
+/**
+ * Serves `filesystem` as the directory `directory`, which must exist, to every program of this machine; what is in it is hidden
+ * meanwhile. Permissions are enforced by the kernel, by the owners and modes that the filesystem tells. The filesystem stays
+ * mounted where it is when this mount ends: unmount it afterwards.
+ *
+ * This process itself must not touch a path in the mount by a synchronous call: it would wait for itself, for ever. Calls of
+ * `node:fs/promises` and child processes that are waited for by the event loop are fine.
+ *
+ * Throws `DaxError`: `ENOENT` and `EACCES` of /dev/fuse; `ENOTDIR`; `EPERM`, with the words of the command that mounts. Throws
+ * `TypeError` or `RangeError` for wrong options.
+ */
+export async function mountFuse<I extends FuseInode>(
+  filesystem: FuseFilesystem<I>,
+  directory: string,
+  options: MountFuseOptions = {},
+): Promise<FuseMount> {
+  checkOptions(options, OPTIONS);
+  const { source = 'node-dax', cacheMs = 1000, onError = warn, allowOther = false, mountOptions = [] } = options;
+  if (!Number.isFinite(cacheMs) || cacheMs < 0) throw argumentError('ERR_OUT_OF_RANGE', `cacheMs must be a number from 0 on, it is ${cacheMs}`);
+  const path = directoryOf(directory);
+  const isReadOnly = options.readOnly ?? filesystem.readOnly ?? false;
+  const all = [isReadOnly ? 'ro' : 'rw', 'default_permissions', ...(allowOther ? ['allow_other'] : []), ...mountOptions];
+  const fd = await mount({ directory: path, source, options: all });
+  return serve(filesystem, path, fd, cacheMs, onError);
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error), { code: 'NODE_DAX_FUSE' });
+}
+
+function directoryOf(directory: string): string {
+  try {
+    const path = realpathSync(directory);
+    if (statSync(path).isDirectory()) return path;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'EIO';
+    const hint = code === 'ENOTCONN' ? 'a dead mount is there: `umount -l` takes it away' : 'make the directory first';
+    throw new DaxError({ errno: code, syscall: 'mount', path: directory, cause, hint });
+  }
+  throw new DaxError({ errno: 'ENOTDIR', syscall: 'mount', path: directory, hint: 'a filesystem is mounted on a directory' });
+}
+
+interface Promised {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+// Promise.withResolvers, which Node 20 lacks.
+function promised(): Promised {
+  let ends: Pick<Promised, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<void>((resolve, reject) => { ends = { resolve, reject }; });
+  return { promise, ...(ends as unknown as Pick<Promised, 'resolve' | 'reject'>) };
+}
+
+async function serve<I extends FuseInode>(
+  filesystem: FuseFilesystem<I>,
+  directory: string,
+  fd: number,
+  cacheMs: number,
+  onError: (error: unknown) => void,
+): Promise<FuseMount> {
+  const begun = promised();
+  const closed = promised();
+  const atExit = (): void => {
+    channel.close();
+    unmountAtExit(directory);
+  };
+  const channel = new Channel(fd, {
+    request: (bytes) => { server.handle(bytes); },
+    ended: (error) => {
+      process.off('exit', atExit);
+      server.end();
+      // What broke it is told to both; one of them listens.
+      begun.reject(error ?? new DaxError({ errno: 'ENOTCONN', syscall: 'mount', path: directory, hint: 'it was unmounted at once' }));
+      if (error === undefined) closed.resolve();
+      else closed.reject(error);
+    },
+  });
+  const server = new Server(filesystem, cacheMs, (pieces) => { channel.send(pieces); }, { begun: begun.resolve, broken: onError });
+  process.on('exit', atExit);
+  const mounted = new FuseMount(directory, server, channel, closed.promise);
+  channel.start();
+  try {
+    await begun.promise;
+  } catch (error) {
+    await unmount(directory, true).catch(() => undefined);
+    throw error;
+  }
+  return mounted;
+}

@@ -1,0 +1,45 @@
+// Owns the agreement at the beginning: the version, the sizes, and what each side is able to do.
+
+import { DaxError } from 'node-dax';
+import { hasFlag, INIT } from './numbers.js';
+import type { Reply } from './reply.js';
+import type { Request } from './request.js';
+
+const MAJOR = 7;
+const LEAST_MINOR = 31;
+const MINOR = 40;
+
+/** The most bytes in one read or write. */
+export const MAX_TRANSFER = 2 ** 20;
+const PAGE = 4096;
+
+/** What is told to the kernel beyond what every filesystem wants. */
+export interface Wishes {
+  readonly hasAcls: boolean;
+}
+
+function wanted({ hasAcls }: Wishes): number[] {
+  const { posixAcl, ...rest } = INIT;
+  return hasAcls ? [posixAcl, ...Object.values(rest)] : Object.values(rest);
+}
+
+/** Answers `init`. Throws `EPROTO` for a kernel that is older than Linux 5.4. */
+export function putInit(request: Request, reply: Reply, wishes: Wishes): void {
+  const [major, minor, readahead, offered] = [0, 4, 8, 12].map((at) => request.u32(at)) as [number, number, number, number];
+  if (major !== MAJOR || minor < LEAST_MINOR) {
+    throw new DaxError({ errno: 'EPROTO', syscall: 'mount', hint: `the kernel speaks FUSE ${major}.${minor}: 7.31 (Linux 5.4) is the least` });
+  }
+  reply.u32(MAJOR);
+  reply.u32(Math.min(minor, MINOR));
+  reply.u32(Math.min(readahead, MAX_TRANSFER));
+  reply.u32(wanted(wishes).filter((flag) => hasFlag(offered, flag)).reduce((sum, flag) => sum + flag, 0));
+  // Requests that may wait at once, and how many of them are a crowd.
+  reply.u16(64);
+  reply.u16(48);
+  reply.u32(MAX_TRANSFER);
+  // Times are kept to the nanosecond.
+  reply.u32(1);
+  reply.u16(MAX_TRANSFER / PAGE);
+  reply.u16(0);
+  reply.zeros(32);
+}

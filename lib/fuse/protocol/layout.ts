@@ -1,0 +1,111 @@
+// Owns how attributes, entries and the like lie in answers.
+
+import type { Reply } from './reply.js';
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** The attributes of an inode, as they are told. */
+export interface Attributes {
+  readonly ino: number;
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
+  readonly size: number;
+  readonly blksize: number;
+  readonly blocks: number;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+// As the kernel packs the two into 32 bits.
+function encodeDevice({ major, minor }: { major: number; minor: number }): number {
+  return (minor % 256) + major * 256 + Math.floor(minor / 256) * 2 ** 20;
+}
+
+export function decodeDevice(device: number): { major: number; minor: number } {
+  return { major: Math.floor(device / 256) % 4096, minor: (device % 256) + Math.floor(device / 2 ** 20) * 256 };
+}
+
+// The rest is never negative: half a second before 1970 is second -1 and half a second.
+function nanosecondsOf(time: bigint): number {
+  return Number(((time % NANOSECONDS) + NANOSECONDS) % NANOSECONDS);
+}
+
+function secondsOf(time: bigint): bigint {
+  return (time - BigInt(nanosecondsOf(time))) / NANOSECONDS;
+}
+
+export function putAttributes(reply: Reply, of: Attributes): void {
+  reply.u64(of.ino);
+  reply.u64(of.size);
+  reply.u64(of.blocks);
+  for (const time of [of.atimeNs, of.mtimeNs, of.ctimeNs]) reply.i64(secondsOf(time));
+  for (const time of [of.atimeNs, of.mtimeNs, of.ctimeNs]) reply.u32(nanosecondsOf(time));
+  reply.u32(of.mode);
+  reply.u32(of.nlink);
+  reply.u32(of.uid);
+  reply.u32(of.gid);
+  reply.u32(of.device === undefined ? 0 : encodeDevice(of.device));
+  reply.u32(of.blksize);
+  reply.u32(0);
+}
+
+/** How long the kernel may believe an answer. */
+function putPatience(reply: Reply, ms: number): void {
+  reply.u64(Math.floor(ms / 1000));
+}
+
+function putRestOfPatience(reply: Reply, ms: number): void {
+  reply.u32(Math.floor(ms % 1000) * 1_000_000);
+}
+
+/** Bytes of an entry. */
+export const ENTRY = 128;
+
+/** What a name leads to; `of` undefined: to nothing. */
+export function putEntry(reply: Reply, nodeId: number, of: Attributes | undefined, cacheMs: number): void {
+  reply.u64(nodeId);
+  // The generation: no two inodes have the same number here.
+  reply.u64(0);
+  for (let times = 0; times < 2; times++) putPatience(reply, cacheMs);
+  for (let times = 0; times < 2; times++) putRestOfPatience(reply, cacheMs);
+  if (of === undefined) reply.zeros(88);
+  else putAttributes(reply, of);
+}
+
+export function putAttributesAnswer(reply: Reply, of: Attributes, cacheMs: number): void {
+  putPatience(reply, cacheMs);
+  putRestOfPatience(reply, cacheMs);
+  reply.u32(0);
+  putAttributes(reply, of);
+}
+
+export function putOpened(reply: Reply, handle: number, flags: number): void {
+  reply.u64(handle);
+  reply.u32(flags);
+  reply.u32(0);
+}
+
+// From the types of ext2's entries to those of readdir(3).
+const DIRENT_TYPES = [0, 8, 4, 2, 6, 1, 12, 10];
+
+const DIRENT = 24;
+
+const padding = (length: number): number => (8 - (length % 8)) % 8;
+
+/** Bytes of an entry of a directory with a name of `length` bytes. */
+export function direntSize(length: number): number {
+  return DIRENT + length + padding(length);
+}
+
+export function putDirent(reply: Reply, { ino, next, type, bytes }: { ino: number; next: number; type: number; bytes: Uint8Array }): void {
+  reply.u64(ino);
+  reply.u64(next);
+  reply.u32(bytes.byteLength);
+  reply.u32(DIRENT_TYPES[type] ?? 0);
+  reply.put(bytes);
+  reply.zeros(padding(bytes.byteLength));
+}

@@ -1,0 +1,92 @@
+// Owns the numbers of the FUSE protocol, version 7.31 and later, as linux/fuse.h publishes them.
+
+/** Requests that have an answer here, or none ever (`forget`, `batchForget`, `interrupt`). */
+export const OP = {
+  lookup: 1,
+  forget: 2,
+  getattr: 3,
+  setattr: 4,
+  readlink: 5,
+  symlink: 6,
+  mknod: 8,
+  mkdir: 9,
+  unlink: 10,
+  rmdir: 11,
+  rename: 12,
+  link: 13,
+  open: 14,
+  read: 15,
+  write: 16,
+  statfs: 17,
+  release: 18,
+  fsync: 20,
+  setxattr: 21,
+  getxattr: 22,
+  listxattr: 23,
+  removexattr: 24,
+  init: 26,
+  readdir: 28,
+  fsyncdir: 30,
+  create: 35,
+  interrupt: 36,
+  destroy: 38,
+  batchForget: 42,
+  fallocate: 43,
+  readdirplus: 44,
+  rename2: 45,
+  lseek: 46,
+  copyFileRange: 47,
+} as const;
+
+/** The root directory of every filesystem. */
+export const ROOT_ID = 1;
+
+/** What `init` agrees on. */
+export const INIT = {
+  asyncRead: 2 ** 0,
+  atomicTruncate: 2 ** 3,
+  bigWrites: 2 ** 5,
+  autoInvalidateData: 2 ** 12,
+  readdirplus: 2 ** 13,
+  readdirplusAuto: 2 ** 14,
+  asyncDirectIo: 2 ** 15,
+  parallelDirectoryOperations: 2 ** 18,
+  posixAcl: 2 ** 20,
+  maxPages: 2 ** 22,
+  cacheSymlinks: 2 ** 23,
+  noOpendir: 2 ** 24,
+  handleKillPrivileges: 2 ** 28,
+} as const;
+
+/** Which attributes `setattr` is about. */
+export const SET = {
+  mode: 2 ** 0,
+  uid: 2 ** 1,
+  gid: 2 ** 2,
+  size: 2 ** 3,
+  atime: 2 ** 4,
+  mtime: 2 ** 5,
+  handle: 2 ** 6,
+  atimeNow: 2 ** 7,
+  mtimeNow: 2 ** 8,
+} as const;
+
+/** What the answer to `open` says of the file. */
+export const FOPEN_KEEP_CACHE = 2;
+
+/** Flags of open(2) that arrive with `open` and `create`. */
+export const O = { excl: 0o200, trunc: 0o1000, dsync: 0o10000 } as const;
+
+export const RENAME = { noReplace: 1, exchange: 2 } as const;
+
+/** Modes of fallocate(2). */
+export const FALLOC = { keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } as const;
+
+export const SEEK = { data: 3, hole: 4 } as const;
+
+export const XATTR = { create: 1, replace: 2 } as const;
+
+/** Whether `flags` has `flag`, a power of two. */
+export function hasFlag(flags: number, flag: number): boolean {
+  return Math.floor(flags / flag) % 2 === 1;
+}

@@ -1,0 +1,83 @@
+// Owns what every request is answered from: the filesystem, what the kernel knows of it, and what is open.
+
+import { DaxError } from 'node-dax';
+import type { FuseFile, FuseFilesystem, FuseInode } from '../filesystem/contract.js';
+import type { Attributes } from '../protocol/layout.js';
+import type { Reply } from '../protocol/reply.js';
+import type { Request } from '../protocol/request.js';
+import { Nodes } from './nodes.js';
+
+/** Answers a request. Where it returns a promise, the answer is empty and comes later. */
+export type Handler = <I extends FuseInode>(served: Served<I>, request: Request, reply: Reply) => Promise<void> | undefined;
+
+export type Handlers = Readonly<Record<number, Handler>>;
+
+export function fail(errno: string): never {
+  throw new DaxError({ errno, syscall: 'fuse' });
+}
+
+/** Numbers that grow as the mount is used. */
+export interface FuseStatistics {
+  readonly requests: number;
+  /** Requests that were answered with an errno. */
+  readonly errors: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Inodes that the kernel knows now. */
+  readonly inodes: number;
+  /** Files that are open now. */
+  readonly openFiles: number;
+}
+
+export class Served<I extends FuseInode> {
+  readonly fs: FuseFilesystem<I>;
+  readonly nodes: Nodes<I>;
+  /** Milliseconds for which the kernel may believe what it was told of names and attributes. */
+  readonly cacheMs: number;
+  bytesRead = 0;
+  bytesWritten = 0;
+  readonly #files = new Map<number, FuseFile>();
+  #lastHandle = 0;
+
+  constructor(fs: FuseFilesystem<I>, cacheMs: number) {
+    this.fs = fs;
+    this.cacheMs = cacheMs;
+    this.nodes = new Nodes(fs);
+  }
+
+  get openFiles(): number {
+    return this.#files.size;
+  }
+
+  /** The inode that a request is about. */
+  inode(request: Request): I {
+    return this.nodes.inode(request.nodeId);
+  }
+
+  stat(inode: I): Attributes {
+    return this.fs.stat(inode, { nanoseconds: true });
+  }
+
+  /** Keeps an open file, and gives it a number. */
+  opened(file: FuseFile): number {
+    this.#files.set(++this.#lastHandle, file);
+    return this.#lastHandle;
+  }
+
+  /** The open file of a number. Throws `EBADF`. */
+  file(handle: number): FuseFile {
+    return this.#files.get(handle) ?? fail('EBADF');
+  }
+
+  /** Throws `EAGAIN`, and keeps the file, while work of it is under way. */
+  close(handle: number): void {
+    this.#files.get(handle)?.closeSync();
+    this.#files.delete(handle);
+  }
+
+  /** The kernel asks no more. */
+  end(): void {
+    for (const handle of [...this.#files.keys()]) this.close(handle);
+    this.nodes.end();
+  }
+}

@@ -1,0 +1,147 @@
+// Owns answering: which function answers a request, what its errors become, and requests that must wait.
+
+import { DaxError } from 'node-dax';
+import type { FuseFilesystem, FuseInode } from '../filesystem/contract.js';
+import { MAX_TRANSFER, putInit } from '../protocol/init.js';
+import { OP } from '../protocol/numbers.js';
+import { Reply } from '../protocol/reply.js';
+import { Request } from '../protocol/request.js';
+import { ATTRIBUTES } from './attributes.js';
+import { DIRECTORIES } from './directories.js';
+import { FILES } from './files.js';
+import { NAMES } from './names.js';
+import { Served, type FuseStatistics, type Handlers } from './served.js';
+
+const HANDLERS: Handlers = { ...NAMES, ...DIRECTORIES, ...ATTRIBUTES, ...FILES };
+
+const EINTR = 4;
+const EIO = 5;
+const EAGAIN = 11;
+const EINVAL = 22;
+const ENOSYS = 38;
+
+// Milliseconds until a request that found a file locked is tried again, the first time and at most.
+const FIRST_PATIENCE = 1;
+const MOST_PATIENCE = 50;
+
+/** Hands the pieces of an answer to the kernel, before it returns. */
+export type Send = (pieces: readonly Uint8Array[]) => void;
+
+/** What the server tells of, beside its answers. */
+export interface ServerEvents {
+  /** The kernel and the server have agreed: the mount works. */
+  readonly begun: () => void;
+  /** An error that is no answer of a filesystem: a program got `EIO` for it. */
+  readonly broken: (error: unknown) => void;
+}
+
+export class Server<I extends FuseInode> {
+  readonly #served: Served<I>;
+  readonly #send: Send;
+  readonly #events: ServerEvents;
+  readonly #reply = new Reply(MAX_TRANSFER + 4096);
+  // Requests that are tried again, by what their answers carry.
+  readonly #waiting = new Map<bigint, NodeJS.Timeout>();
+  #requests = 0;
+  #errors = 0;
+
+  constructor(fs: FuseFilesystem<I>, cacheMs: number, send: Send, events: ServerEvents) {
+    this.#served = new Served(fs, cacheMs);
+    this.#send = send;
+    this.#events = events;
+  }
+
+  get statistics(): FuseStatistics {
+    const { bytesRead, bytesWritten, openFiles, nodes } = this.#served;
+    return { requests: this.#requests, errors: this.#errors, bytesRead, bytesWritten, inodes: nodes.size, openFiles };
+  }
+
+  /** Answers one request. Its memory may be used again afterwards. */
+  handle(bytes: Uint8Array): void {
+    const request = new Request(bytes);
+    this.#requests++;
+    if (request.opcode === OP.init) this.#init(request);
+    else if (request.opcode === OP.interrupt) this.#interrupt(request.bigint(0));
+    else this.#answer(request, FIRST_PATIENCE);
+  }
+
+  /** No request comes any more: what is open is closed, and what is held is released. */
+  end(): void {
+    for (const timer of this.#waiting.values()) clearTimeout(timer);
+    this.#waiting.clear();
+    this.#served.end();
+  }
+
+  #init(request: Request): void {
+    this.#reply.begin();
+    const { fs } = this.#served;
+    try {
+      putInit(request, this.#reply, { hasAcls: fs.getxattr !== undefined && fs.setxattr !== undefined });
+    } catch (error) {
+      this.#fail(request.unique, error);
+      throw error;
+    }
+    this.#finish(request.unique, 0);
+    this.#events.begun();
+  }
+
+  #answer(request: Request, patience: number): void {
+    const { opcode, unique } = request;
+    const handler = HANDLERS[opcode];
+    if (handler === undefined) {
+      // The kernel does not ask again.
+      if (opcode !== OP.destroy) this.#finish(unique, ENOSYS);
+      return;
+    }
+    this.#reply.begin();
+    try {
+      const later = handler(this.#served, request, this.#reply);
+      if (later === undefined) {
+        if (opcode !== OP.forget && opcode !== OP.batchForget) this.#finish(unique, 0);
+        return;
+      }
+      later.then(() => {
+        this.#reply.begin();
+        this.#finish(unique, 0);
+      }, (error: unknown) => { this.#fail(unique, error); });
+    } catch (error) {
+      if (errnoOf(error) === EAGAIN) this.#wait(request.copy(), patience);
+      else this.#fail(unique, error);
+    }
+  }
+
+  #wait(request: Request, patience: number): void {
+    const again = (): void => {
+      this.#waiting.delete(request.unique);
+      this.#answer(request, Math.min(patience * 2, MOST_PATIENCE));
+    };
+    this.#waiting.set(request.unique, setTimeout(again, patience));
+  }
+
+  // The program got a signal: it need not wait any longer.
+  #interrupt(unique: bigint): void {
+    const timer = this.#waiting.get(unique);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#waiting.delete(unique);
+    this.#finish(unique, EINTR);
+  }
+
+  #fail(unique: bigint, error: unknown): void {
+    const errno = errnoOf(error);
+    if (errno === undefined) this.#events.broken(error);
+    this.#finish(unique, errno ?? EIO);
+  }
+
+  #finish(unique: bigint, errno: number): void {
+    if (errno !== 0) this.#errors++;
+    this.#send(this.#reply.pieces(unique, errno));
+  }
+}
+
+// The errno of an error that a program may get; undefined for others.
+function errnoOf(error: unknown): number | undefined {
+  if (error instanceof DaxError) return -error.errno;
+  // A number that the filesystem cannot have, which a program may have chosen.
+  return error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE' ? EINVAL : undefined;
+}

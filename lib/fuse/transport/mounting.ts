@@ -1,0 +1,120 @@
+// Owns how a directory becomes a mount point and ceases to be one: by mount(8) and umount(8) for root, by fusermount3 for others.
+
+import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
+import { closeSync, constants, openSync, statSync } from 'node:fs';
+import { DaxError, receiveDescriptor, socketPair } from 'node-dax';
+
+/** What a mount is made with. */
+export interface Mounting {
+  /** Absolute, without links in it. */
+  readonly directory: string;
+  /** What is shown as its source. */
+  readonly source: string;
+  /** Options of mount(8). */
+  readonly options: readonly string[];
+}
+
+const TYPE = 'fuse.node-dax';
+
+const isRoot = (): boolean => process.geteuid?.() === 0;
+
+interface Ran {
+  readonly status: number | null;
+  readonly stderr: string;
+}
+
+// In a process that is waited for by the event loop: it may look at the mount, and then asks this process.
+function run(command: string, args: readonly string[], stdio: StdioOptions, env = process.env): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio, env: { ...env, LC_ALL: 'C' } });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+    child.on('error', reject).on('close', (status) => { resolve({ status, stderr: stderr.trim() }); });
+  });
+}
+
+function missing(command: string, directory: string, packageName: string, cause: unknown): DaxError {
+  return new DaxError({ errno: 'ENOENT', syscall: 'mount', path: directory, cause, hint: `there is no ${command}: install ${packageName}` });
+}
+
+function refused(syscall: string, directory: string, { stderr, status }: Ran): DaxError {
+  const isBusy = /busy/i.test(stderr);
+  const hint = isBusy ? 'a program has a file open in it, or works in it' : stderr || `exit status ${status ?? 'unknown'}`;
+  const code = isBusy ? 'EBUSY' : /permitted|denied|must be superuser/i.test(stderr) ? 'EPERM' : 'EINVAL';
+  return new DaxError({ errno: code, syscall, path: directory, hint });
+}
+
+// Commas part options: in a value they are escaped.
+function escaped(value: string): string {
+  return value.replaceAll(/[\\,]/g, String.raw`\$&`);
+}
+
+async function mountAsRoot({ directory, source, options }: Mounting): Promise<number> {
+  const fd = openFuse();
+  try {
+    // In the child it is descriptor 3.
+    const identity = ['fd=3', `rootmode=${modeOf(directory).toString(8)}`, `user_id=${process.getuid?.() ?? 0}`, `group_id=${process.getgid?.() ?? 0}`];
+    const args = ['-i', '-t', TYPE, '-o', [...identity, ...options].join(','), source, directory];
+    const ran = await run('mount', args, ['ignore', 'ignore', 'pipe', fd]).catch((cause: unknown) => {
+      throw missing('mount', directory, 'util-linux', cause);
+    });
+    if (ran.status !== 0) throw refused('mount', directory, ran);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function modeOf(directory: string): number {
+  const { mode } = statSync(directory);
+  return mode - (mode % 0o10000);
+}
+
+function openFuse(): number {
+  try {
+    // eslint-disable-next-line no-bitwise -- flags of open(2)
+    return openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'EIO';
+    const hint = code === 'ENOENT' ? 'the kernel has no FUSE: `modprobe fuse`, or, in a container, `--device /dev/fuse`' : 'this process may not open it';
+    throw new DaxError({ errno: code, syscall: 'open', path: '/dev/fuse', cause, hint });
+  }
+}
+
+// fusermount3 opens /dev/fuse and mounts, and sends the descriptor over the socket that the environment names.
+async function mountAsUser({ directory, source, options }: Mounting): Promise<number> {
+  const [ours, theirs] = socketPair();
+  try {
+    const own = [...options.filter((option) => option !== 'default_permissions'), 'default_permissions', `fsname=${escaped(source)}`, 'subtype=node-dax'];
+    const args = ['-o', own.join(','), '--', directory];
+    const ran = await run('fusermount3', args, ['ignore', 'ignore', 'pipe', theirs], { ...process.env, _FUSE_COMMFD: '3' }).catch((cause: unknown) => {
+      throw missing('fusermount3', directory, 'fuse3', cause);
+    });
+    const fd = receiveDescriptor(ours);
+    if (ran.status !== 0 || fd === undefined) throw refused('mount', directory, ran);
+    return fd;
+  } finally {
+    closeSync(ours);
+    closeSync(theirs);
+  }
+}
+
+/** Mounts, and returns the descriptor that requests are read from. Throws `DaxError`, with what the mount command says. */
+export function mount(mounting: Mounting): Promise<number> {
+  return isRoot() ? mountAsRoot(mounting) : mountAsUser(mounting);
+}
+
+const unmountCommand = (directory: string, lazy: boolean): [command: string, args: string[]] =>
+  isRoot() ? ['umount', ['-i', ...(lazy ? ['-l'] : []), '--', directory]] : ['fusermount3', ['-u', ...(lazy ? ['-z'] : []), '--', directory]];
+
+/** Unmounts. Throws `EBUSY` while it is in use, unless `lazy` takes away the name alone. */
+export async function unmount(directory: string, lazy: boolean): Promise<void> {
+  const ran = await run(...unmountCommand(directory, lazy), ['ignore', 'ignore', 'pipe']);
+  if (ran.status !== 0) throw refused('umount', directory, ran);
+}
+
+/** Takes a dead mount away while the process ends. Its descriptor must be closed: nobody here would answer. */
+export function unmountAtExit(directory: string): void {
+  spawnSync(...unmountCommand(directory, true), { stdio: 'ignore' });
+}

@@ -1,0 +1,15 @@
+// Owns the native functions of descriptors that node:fs cannot wait for, and of descriptors that another
+// process hands over.
+#ifndef NODE_DAX_NATIVE_DESCRIPTOR_H_
+#define NODE_DAX_NATIVE_DESCRIPTOR_H_
+
+#include <napi.h>
+
+namespace dax {
+
+// Adds watchReadable, unwatch, readAvailable, socketPair and receiveDescriptor to the exports.
+void InitDescriptor(Napi::Env env, Napi::Object exports);
+
+}  // namespace dax
+
+#endif  // NODE_DAX_NATIVE_DESCRIPTOR_H_

@@ -1,0 +1,56 @@
+// Owns what Node lacks for descriptors that are no files and no sockets: waiting for them, and taking them over from others.
+
+import { addon, type NativeWatch } from '../binding.js';
+import { DaxError } from '../errors.js';
+
+const AGAIN = -11;
+const NO_MESSAGE = -42;
+
+function checked<T>(result: T | number, syscall: string): T {
+  if (typeof result === 'number' && result < 0) throw new DaxError({ errno: result, syscall });
+  return result as T;
+}
+
+/**
+ * Calls `onReadable` from the event loop whenever there is something to read of a descriptor that poll(2) knows, such as
+ * `/dev/fuse`, and as long as there is. It keeps the process alive. Close the watch before the descriptor. Throws `DaxError`:
+ * `ENOSYS` in a runtime without libuv, `EPERM` for a descriptor that is always readable, as a file is.
+ */
+export class DescriptorWatch {
+  #watch: NativeWatch | undefined;
+
+  constructor(fd: number, onReadable: () => void) {
+    this.#watch = checked<NativeWatch>(addon().watchReadable(fd, onReadable), 'poll');
+  }
+
+  /** Ends the calls. May be called again. */
+  close(): void {
+    if (this.#watch !== undefined) addon().unwatch(this.#watch);
+    this.#watch = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined where there is
+ * nothing to read and nothing comes within `microseconds`, for which this thread waits. Throws `DaxError`: what read(2) fails
+ * with.
+ */
+export function readAvailable(fd: number, target: Uint8Array, microseconds = 0): number | undefined {
+  const bytes = addon().readAvailable(fd, target, microseconds);
+  return bytes === AGAIN ? undefined : checked(bytes, 'read');
+}
+
+/** Two connected Unix sockets, for a child process that hands a descriptor over. They are closed with `closeSync` of `node:fs`. */
+export function socketPair(): [number, number] {
+  return checked<[number, number]>(addon().socketPair(), 'socketpair');
+}
+
+/** The descriptor that came over a Unix socket (SCM_RIGHTS); undefined if none has come. It is closed on exec. */
+export function receiveDescriptor(socket: number): number | undefined {
+  const fd = addon().receiveDescriptor(socket);
+  return fd === NO_MESSAGE ? undefined : checked(fd, 'recvmsg');
+}
