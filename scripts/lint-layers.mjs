@@ -56,6 +56,7 @@ const ROOMS = {
       trees: [],
       ext2: ['trees'],
       famfs: ['trees'],
+      mount: ['ext2'],
       log: [],
     },
   },
@@ -76,7 +77,7 @@ const ROOMS = {
     rooms: {
       protocol: [],
       filesystem: [],
-      transport: ['protocol'],
+      transport: [],
       server: ['protocol', 'filesystem'],
     },
   },

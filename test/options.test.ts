@@ -23,7 +23,7 @@ import {
 import { axonram, brd, dcssblk, linear, striped } from 'node-dax/drivers';
 import { check, mkfs, mkfsSync, mount, S_IFIFO } from 'node-dax/ext2';
 import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
-import { FuseMount, mountFuse } from 'node-dax/fuse';
+import { FuseMount, mountFuse, unmountFuse } from 'node-dax/fuse';
 import { createFs } from 'node-dax/fs';
 import { openLog } from 'node-dax/log';
 import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, RecordingDevice } from 'node-dax/testkit';
@@ -118,6 +118,7 @@ t.test('names that nobody knows', async (test) => {
     ['Ext2.open', 'append', (options) => ext2.open(ext2.lookup(root, 'file') ?? ext2.create(root, 'file'), options), 'apend'],
     ['mountFuse', 'allowOther', (options) => mountFuse(ext2, '/nowhere', options), 'allowother'],
     ['FuseMount.unmount', 'force', (options) => FuseMount.prototype.unmount.call({}, options), 'forced'],
+    ['unmountFuse', 'force', (options) => unmountFuse('/nowhere', options), 'forces'],
     ['createFs', 'umask', (options) => createFs(ext2, options), 'unmask'],
     ['createProvider', 'umask', (options) => createProvider(ext2, options), 'umsk'],
     ['mkfsFamfs', 'logLength', (options) => { mkfsFamfs(shared, options); }, 'loglength'],

@@ -12,6 +12,8 @@ const commands = (args: readonly string[]): CommandTable => ({
   demo: async () => (await import('./demo.js')).demoCommand(),
   bench: async () => (await import('./bench/index.js')).benchCommand(),
   vm: async () => (await import('./vm.js')).vmCommand(),
+  mount: async () => (await import('./mount/mount.js')).mountCommand(),
+  umount: async () => (await import('./mount/umount.js')).umountCommand(),
   ext2: async () => (await import('./ext2/index.js')).ext2Command(args),
   famfs: async () => (await import('./famfs/index.js')).famfsCommands(args),
   log: async () => (await import('./log/index.js')).logCommands(args),

@@ -10,5 +10,5 @@ export type {
   FuseStat,
   FuseStatfs,
 } from './filesystem/contract.js';
-export { FuseMount, mountFuse, type MountFuseOptions, type UnmountOptions } from './mount-fuse.js';
+export { FuseMount, mountFuse, unmountFuse, type MountFuseOptions, type UnmountOptions } from './mount-fuse.js';
 export type { FuseStatistics } from './server/served.js';

@@ -38,6 +38,8 @@ export interface UnmountOptions {
   readonly force?: boolean;
 }
 
+const UNMOUNT_OPTIONS: OptionNames<UnmountOptions> = { force: true };
+
 /** A mount that is served by this process. */
 export class FuseMount {
   /** Where it is: an absolute path without links. */
@@ -67,7 +69,7 @@ export class FuseMount {
    * something open in it.
    */
   async unmount(options: UnmountOptions = {}): Promise<void> {
-    checkOptions(options, { force: true });
+    checkOptions(options, UNMOUNT_OPTIONS);
     if (this.#isOpen) {
       await unmount(this.directory, options.force ?? false).catch((error: unknown) => {
         // Somebody else may have done so.
@@ -107,6 +109,16 @@ export async function mountFuse<I extends FuseInode>(
   const all = [isReadOnly ? 'ro' : 'rw', 'default_permissions', ...(allowOther ? ['allow_other'] : []), ...mountOptions];
   const fd = await mount({ directory: path, source, options: all });
   return serve(filesystem, path, fd, cacheMs, onError);
+}
+
+/**
+ * Unmounts what some process serves on `directory`, also where that process is dead and touching the directory is `ENOTCONN`
+ * (with `force`). It may return before that process is done with the filesystem. Throws as `FuseMount.unmount`, and `EINVAL` where
+ * nothing is mounted.
+ */
+export async function unmountFuse(directory: string, options: UnmountOptions = {}): Promise<void> {
+  checkOptions(options, UNMOUNT_OPTIONS);
+  await unmount(directory, options.force ?? false);
 }
 
 function warn(error: unknown): void {

@@ -69,6 +69,7 @@ function hintFor(path: string, code: string | undefined): string | undefined {
   if (code === 'ENOENT' && isSymbolicLink(path)) return 'the symbolic link leads nowhere';
   if (code === 'ENOENT') return 'there is nothing of this name; `node-dax list` shows the devices of this machine';
   if (code === 'EACCES') return 'this user may not search a directory on the way';
+  if (code === 'ENOTCONN') return 'a dead mount: what served it has ended; `umount -l` of it, or `fusermount3 -uz` by who mounted it, takes it away';
   return undefined;
 }
 

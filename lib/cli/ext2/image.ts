@@ -156,9 +156,9 @@ export async function withRegion<T>(
   }
 }
 
-/** The name of a command in errors. */
+/** The name of a command in errors: with `ext2`, unless it is a command by itself. */
 export function syscallOf(command: Command): string {
-  return `ext2 ${command.name()}`;
+  return command.name() === 'mount' ? 'mount' : `ext2 ${command.name()}`;
 }
 
 /** Mounts an image for `work`, to be read or to be changed. */
