@@ -167,11 +167,12 @@ async function serve<I extends FuseInode>(
     request: (bytes) => { server.handle(bytes); },
     ended: (error) => {
       process.off('exit', atExit);
-      server.end();
       // What broke it is told to both; one of them listens.
       begun.reject(error ?? new DaxError({ errno: 'ENOTCONN', syscall: 'mount', path: directory, hint: 'it was unmounted at once' }));
-      if (error === undefined) closed.resolve();
-      else closed.reject(error);
+      void server.end().then(() => {
+        if (error === undefined) closed.resolve();
+        else closed.reject(error);
+      });
     },
   });
   const server = new Server(filesystem, cacheMs, (pieces) => { channel.send(pieces); }, { begun: begun.resolve, broken: onError });

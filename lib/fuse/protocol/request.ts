@@ -34,7 +34,7 @@ export class Request {
 
   /** The same in memory of its own. */
   copy(): Request {
-    return new Request(this.#bytes.slice());
+    return new Request(new Uint8Array(this.#bytes));
   }
 
   u32(at: number): number {

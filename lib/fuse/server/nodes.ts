@@ -52,8 +52,14 @@ export class Nodes<I extends FuseInode> {
   }
 
   /** The kernel knows nothing any more. */
-  end(): void {
-    for (const node of [...this.#byId.values()]) this.#remove(node);
+  end(broken: (error: unknown) => void): void {
+    for (const node of [...this.#byId.values()]) {
+      try {
+        this.#remove(node);
+      } catch (error) {
+        broken(error);
+      }
+    }
   }
 
   #add(id: number, inode: I): Node<I> {

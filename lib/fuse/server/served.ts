@@ -1,11 +1,15 @@
 // Owns what every request is answered from: the filesystem, what the kernel knows of it, and what is open.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DaxError } from 'node-dax';
 import type { FuseFile, FuseFilesystem, FuseInode } from '../filesystem/contract.js';
 import type { Attributes } from '../protocol/layout.js';
 import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import { Nodes } from './nodes.js';
+
+// Milliseconds between two attempts to close a file that others work on.
+const PATIENCE = 5;
 
 /** Answers a request. Where it returns a promise, the answer is empty and comes later. */
 export type Handler = <I extends FuseInode>(served: Served<I>, request: Request, reply: Reply) => Promise<void> | undefined;
@@ -75,9 +79,21 @@ export class Served<I extends FuseInode> {
     this.#files.delete(handle);
   }
 
-  /** The kernel asks no more. */
-  end(): void {
-    for (const handle of [...this.#files.keys()]) this.close(handle);
-    this.nodes.end();
+  /** The kernel asks no more: everything is closed and released, once the work of other users of the files is done. */
+  async end(broken: (error: unknown) => void): Promise<void> {
+    for (const handle of [...this.#files.keys()]) {
+      while (!this.#hasClosed(handle, broken)) await sleep(PATIENCE);
+    }
+    this.nodes.end(broken);
+  }
+
+  #hasClosed(handle: number, broken: (error: unknown) => void): boolean {
+    try {
+      this.close(handle);
+    } catch (error) {
+      if (error instanceof DaxError && error.code === 'EAGAIN') return false;
+      broken(error);
+    }
+    return true;
   }
 }

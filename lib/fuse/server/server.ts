@@ -31,7 +31,7 @@ export type Send = (pieces: readonly Uint8Array[]) => void;
 export interface ServerEvents {
   /** The kernel and the server have agreed: the mount works. */
   readonly begun: () => void;
-  /** An error that is no answer of a filesystem: a program got `EIO` for it. */
+  /** An error that is no answer of a filesystem, for which a program got `EIO`, or one that no program hears of. */
   readonly broken: (error: unknown) => void;
 }
 
@@ -66,10 +66,10 @@ export class Server<I extends FuseInode> {
   }
 
   /** No request comes any more: what is open is closed, and what is held is released. */
-  end(): void {
+  async end(): Promise<void> {
     for (const timer of this.#waiting.values()) clearTimeout(timer);
     this.#waiting.clear();
-    this.#served.end();
+    await this.#served.end(this.#events.broken);
   }
 
   #init(request: Request): void {
