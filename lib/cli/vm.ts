@@ -23,8 +23,8 @@ interface Flags {
 export function vmCommand(): Command {
   return new Command('vm')
     .description('Run a command in a QEMU guest with emulated persistent memory')
-    .usage('[options] -- COMMAND [ARGS...]')
-    .argument('<command...>', 'the command and its arguments')
+    .usage('[options] [-- COMMAND [ARGS...]]')
+    .argument('[command...]', 'the command and its arguments; a shell without one')
     .option('--memory <size>', 'ordinary memory (default: 2G)', checked(parseSize))
     .option('--cpus <number>', 'processors (default: 2)', checked(parseInteger))
     .option('--nvdimm <size:kind[:file]>', `an NVDIMM instead of the default set, in region order; kinds: ${Object.keys(NVDIMM_KINDS).join(', ')}; a file keeps the content between runs; 'none' for no NVDIMM (repeatable)`, addNvdimm)
@@ -52,7 +52,9 @@ async function act(words: string[], flags: Flags, command: Command): Promise<voi
   const options: VmOptions = {
     ...others,
     ...(nvdimm === undefined && device.length === 0 ? {} : { nvdimms: [...(nvdimm ?? []), ...device] }),
-    command: words,
+    command: words.length === 0 ? [process.env['SHELL'] ?? '/bin/sh'] : words,
+    stdin: process.stdin,
+    terminal: process.stdin.isTTY && (process.stdout.isTTY || process.stderr.isTTY),
     signal: ending.signal,
     onNotice: (message) => { console.error(`node-dax vm: ${message}`); },
   };

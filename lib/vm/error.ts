@@ -6,7 +6,10 @@ export const EXIT_TIMEOUT = 124;
 /** Exit status when the guest itself failed: it could not be started, provisioned, or died under the command. */
 export const EXIT_GUEST = 125;
 
-/** A failure of the guest, as opposed to one of the command in it. `exitStatus` is 124 for a timeout, else 125. */
+/** Exit status when the user typed the way out of the terminal: that of Ctrl-C. */
+export const EXIT_ESCAPE = 130;
+
+/** A failure of the guest, as opposed to one of the command in it. `exitStatus` is 124 for a timeout, 130 after the way out, else 125. */
 export class VmError extends Error {
   readonly exitStatus: number;
 

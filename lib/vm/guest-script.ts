@@ -4,9 +4,12 @@ import { LOADING_LISTS } from './guest-modules.js';
 import { isCxl, kindOf, type MemorySource, type Nvdimm } from './nvdimm.js';
 import { MIB } from './size.js';
 import { shellQuote } from './shell-quote.js';
+import { PORTS, carriedOutputs, type PortName, type Streams } from './streams.js';
 
-/** The virtio-serial ports, by number. The guest's kernel calls them `/dev/vport0p1` and so on. */
-export const PORTS = { status: 1, stdout: 2, stderr: 3 } as const;
+/** Where the guest's kernel has a port. The terminal is a console, hence a tty. */
+function portPath(port: PortName): string {
+  return port === 'terminal' ? '/dev/hvc0' : `/dev/vport0p${PORTS[port]}`;
+}
 
 /** Alignment of an fsdax namespace in bytes: what a page-table entry for huge pages covers. */
 const NAMESPACE_ALIGN = 2 * MIB;
@@ -40,8 +43,8 @@ MODULES=/node-dax/modules
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 load ${LOADING_LISTS.ports}
-until [ -c /dev/vport0p${PORTS.status} ] && [ -c /dev/vport0p${PORTS.stdout} ] && [ -c /dev/vport0p${PORTS.stderr} ]; do usleep 5000; done
-exec 3>/dev/vport0p${PORTS.status}
+until [ -c ${portPath('status')} ]; do usleep 5000; done
+exec 3<>${portPath('status')}
 echo init >&3
 
 load ${LOADING_LISTS.memory} &
@@ -230,21 +233,44 @@ MODULES=${HOME}/modules
 wait
 echo provisioned >&3
 
-mkfifo ${HOME}/stdout ${HOME}/stderr
-cat ${HOME}/stdout >/dev/vport0p${PORTS.stdout} 3>&- &
-out=$!
-cat ${HOME}/stderr >/dev/vport0p${PORTS.stderr} 3>&- &
-err=$!
-setsid sh ${HOME}/command </dev/null >${HOME}/stdout 2>${HOME}/stderr 3>&-
+# Each port that carries an output has a process of its own, which reads to the end of what the command writes.
+carriers=
+for output in $outputs; do
+  wait_for \${output#*=}
+  mkfifo ${HOME}/\${output%%=*}
+  cat ${HOME}/\${output%%=*} >\${output#*=} 3>&- &
+  carriers="$carriers $!"
+done
+if [ $stdin = ${HOME}/stdin ]; then
+  wait_for ${portPath('stdin')}
+  mkfifo ${HOME}/stdin
+  cat ${portPath('stdin')} >${HOME}/stdin 3>&- &
+fi
+session=
+if [ $stdin = ${portPath('terminal')} ]; then
+  wait_for ${portPath('terminal')}
+  exec 4<>${portPath('terminal')}
+  # The host tells the size of its terminal, now and whenever it changes.
+  read -r word rows columns <&3
+  stty iutf8 rows $rows cols $columns <&4
+  while read -r word rows columns; do stty rows $rows cols $columns <&4; done <&3 &
+  session=-c
+fi
+setsid $session sh ${HOME}/command <$stdin >$stdout 2>$stderr 3>&- 4>&-
 status=$?
 
 # What the command left running may hold its output open: it has a second to end.
 tries=0
-while [ $tries -lt 100 ] && { kill -0 $out || kill -0 $err; } 2>/dev/null; do usleep 10000; tries=$((tries + 1)); done
+while [ $tries -lt 100 ] && kill -0 $carriers 2>/dev/null; do usleep 10000; tries=$((tries + 1)); done
 kill -9 -1
 wait
-cat ${HOME}/trailer >/dev/vport0p${PORTS.stdout}
-cat ${HOME}/trailer >/dev/vport0p${PORTS.stderr}
+for output in $outputs; do cat ${HOME}/trailer >\${output#*=}; done
+if [ -n "$session" ]; then
+  # What was open is hung up since the command, which led the session of the terminal, ended.
+  exec 4<>${portPath('terminal')}
+  stty raw <&4
+  cat ${HOME}/trailer >&4
+fi
 finish
 echo "exit $status" >&3
 sleep 60
@@ -259,6 +285,7 @@ export interface GuestPlan {
   /** `lib/modules/VERSION` of the kernel on the host. */
   readonly modulesFolder: string;
   readonly kernelVersion: string;
+  readonly streams: Streams;
   /** Paths of the programs on the host, as `NDCTL=/usr/bin/ndctl`. */
   readonly programs: Readonly<Record<string, string>>;
 }
@@ -271,6 +298,7 @@ export function planScript(plan: GuestPlan): string {
   plan.keep.forEach((folder, index) => {
     lines.push(`quietly mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap keep${index} ${shellQuote(folder)}`);
   });
+  lines.push(...streamLines(plan.streams));
   lines.push('provided NODE_DAX_TEST_GUEST 1', 'wait_for /dev/ram0', 'provided NODE_DAX_TEST_BRD /dev/ram0');
   const devices = plan.nvdimms.map((device, slot) => ({ ...device, ...namesIn(plan.nvdimms, slot), slot }));
   const cxlDevices = devices.filter((device) => isCxl(sourceOf(device))).length;
@@ -279,6 +307,16 @@ export function planScript(plan: GuestPlan): string {
   const unmount = kept.flatMap(({ folder }) => (folder === undefined ? [] : [`umount ${folder} || mount -o remount,ro ${folder}; `]));
   lines.push(`finish() { ${kept.length === 0 ? ':' : `${unmount.join('')}sync`}; }`);
   return `${lines.join('\n')}\n`;
+}
+
+/** Where the streams of the command lead, and which of its outputs go through which port. */
+function streamLines(streams: Streams): string[] {
+  const files = { nothing: '/dev/null', terminal: portPath('terminal') };
+  const places = (['stdin', 'stdout', 'stderr'] as const).map((name) => {
+    const carrier = streams[name];
+    return `${name}=${carrier === 'port' ? `${HOME}/${name}` : files[carrier]}`;
+  });
+  return [...places, `outputs='${carriedOutputs(streams).map((name) => `${name}=${portPath(name)}`).join(' ')}'`];
 }
 
 /** One device as the guest is to have it. */

@@ -3,13 +3,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { VmError } from './error.js';
+import type { OutputName } from './streams.js';
 import { TrailerFilter } from './trailer.js';
 
 /** The descriptors of QEMU: sockets to this process, then the files that it inherits. */
-export const SOCKETS = { status: 3, stdout: 4, stderr: 5, console: 6 } as const;
-export const FIRST_INHERITED = 7;
+export const SOCKETS = { status: 3, stdout: 4, stderr: 5, console: 6, stdin: 7, terminal: 8 } as const;
+export const FIRST_INHERITED = 9;
 
 /** Status of `flock` when another guest has one of the NVDIMM files. */
 export const LOCK_CONFLICT = 75;
@@ -24,8 +25,8 @@ export interface GuestOptions {
   readonly inherited: readonly number[];
   /** What ends the streams of the command. */
   readonly trailer: Buffer;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
+  /** Where each output of the guest goes. */
+  readonly sinks: Readonly<Partial<Record<OutputName, Writable>>>;
 }
 
 interface GuestEvents {
@@ -54,8 +55,10 @@ export class Guest extends EventEmitter<GuestEvents> {
     // A process group of its own: Ctrl-C is for this process to handle.
     this.#process = spawn(options.program, options.arguments, {
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...options.inherited],
+      stdio: ['ignore', 'ignore', 'pipe', ...Object.values(SOCKETS).map(() => 'pipe' as const), ...options.inherited],
     });
+    // A guest that is gone reads no more.
+    for (const fd of Object.values(SOCKETS)) this.#stream(fd).on('error', () => undefined);
     this.#stream(2).on('data', (chunk: Buffer) => { this.#errors = tail(this.#errors + chunk.toString()); });
     this.#stream(SOCKETS.console).on('data', (chunk: Buffer) => { this.#console = tail(this.#console + chunk.toString()); });
     this.status = this.#run(options);
@@ -66,7 +69,17 @@ export class Guest extends EventEmitter<GuestEvents> {
     this.#reject(reason);
   }
 
-  async #run({ stdout, stderr }: GuestOptions): Promise<number> {
+  /** What the command reads: by a port, or from its terminal. Bytes wait in the host until the guest asks for them. */
+  input(port: 'stdin' | 'terminal'): Writable {
+    return this.#stream(SOCKETS[port]);
+  }
+
+  /** Tells the guest the size of its terminal. It waits for one before the command starts. */
+  resize(rows: number, columns: number): void {
+    this.#stream(SOCKETS.status).write(`size ${rows} ${columns}\n`);
+  }
+
+  async #run({ sinks }: GuestOptions): Promise<number> {
     const failed = new Promise<never>((_resolve, reject) => {
       this.#reject = reject;
     });
@@ -76,7 +89,7 @@ export class Guest extends EventEmitter<GuestEvents> {
       this.#process.on('close', (code) => { this.#reject(this.#death(code)); resolve(); });
     });
     try {
-      const output = Promise.all([this.#forward(SOCKETS.stdout, stdout), this.#forward(SOCKETS.stderr, stderr)]);
+      const output = Promise.all(Object.entries(sinks).map(([name, sink]) => this.#forward(SOCKETS[name as OutputName], sink)));
       const [status] = await Promise.race([Promise.all([this.#listen(), output]), failed]);
       return status;
     } finally {
@@ -86,8 +99,8 @@ export class Guest extends EventEmitter<GuestEvents> {
     }
   }
 
-  #stream(fd: number): Readable {
-    return this.#process.stdio[fd] as Readable;
+  #stream(fd: number): Duplex {
+    return this.#process.stdio[fd] as unknown as Duplex;
   }
 
   /** Follows the status port until the command's exit status. */
@@ -111,7 +124,7 @@ export class Guest extends EventEmitter<GuestEvents> {
       const ended = once(filter, 'end');
       filter.once('trailer', () => filter.end());
       // The filter ends at the trailer; the socket never does while QEMU runs.
-      this.#stream(fd).on('error', () => undefined).pipe(filter).pipe(sink, { end: false });
+      this.#stream(fd).pipe(filter).pipe(sink, { end: false });
       await ended;
     } finally {
       filter.unpipe(sink);

@@ -1,10 +1,11 @@
 // Owns what a guest can be asked for, the defaults, and the checks that need no look at the machine.
 
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { checkOptions, type OptionNames } from 'node-dax';
 import { DEFAULT_NVDIMMS, checkNvdimm, kindOf, type Nvdimm } from './nvdimm.js';
 import type { Acceleration, PersistenceDomain } from './qemu.js';
 import { GIB, MIB, formatSize } from './size.js';
+import { isKeyboard, isTerminal } from './streams.js';
 
 export interface VmOptions {
   /** The program, by the guest's PATH or by path, and its arguments. */
@@ -29,6 +30,14 @@ export interface VmOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where the command starts. The caller's working directory by default. */
   readonly cwd?: string;
+  /** What the command reads, to its end. Nothing by default. */
+  readonly stdin?: Readable;
+  /**
+   * The command gets a terminal, which is that of the caller: `stdin` must be one, and so must `stdout` or `stderr`; what of
+   * these is none gets its bytes as ever. It is raw while the command runs: Ctrl-C reaches the command, and Ctrl-] typed three
+   * times within a second ends the guest. False by default.
+   */
+  readonly terminal?: boolean;
   /** Where the output goes. The process's own streams by default. They are not ended. */
   readonly stdout?: Writable;
   readonly stderr?: Writable;
@@ -50,6 +59,8 @@ const OPTIONS: OptionNames<VmOptions> = {
   keep: true,
   env: true,
   cwd: true,
+  stdin: true,
+  terminal: true,
   stdout: true,
   stderr: true,
   signal: true,
@@ -57,7 +68,7 @@ const OPTIONS: OptionNames<VmOptions> = {
 };
 
 /** Options with the defaults filled in. */
-export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'keep' | 'cwd' | 'stdout' | 'stderr'>>;
+export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'keep' | 'cwd' | 'terminal' | 'stdout' | 'stderr'>>;
 
 const MINIMUM_MEMORY = 512 * MIB;
 
@@ -72,6 +83,7 @@ export function settingsOf(options: VmOptions): Settings {
     accel: 'auto',
     keep: [],
     cwd: process.cwd(),
+    terminal: false,
     stdout: process.stdout,
     stderr: process.stderr,
     ...options,
@@ -85,6 +97,9 @@ export function settingsOf(options: VmOptions): Settings {
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > 64) throw new RangeError('the number of processors must be from 1 to 64');
   if (timeout !== undefined && !(timeout > 0 && timeout <= 2 ** 31 / 1000)) {
     throw new RangeError('the timeout must be a number of seconds above 0');
+  }
+  if (settings.terminal && !(isKeyboard(settings.stdin) && [settings.stdout, settings.stderr].some(isTerminal))) {
+    throw new RangeError('terminal: the standard input, and the standard output or error, must be a terminal');
   }
   nvdimms.forEach(checkNvdimm);
   checkFiles(nvdimms);

@@ -1,9 +1,9 @@
 // Owns the command line of QEMU.
 
 import { GIB, MIB } from './size.js';
-import { PORTS } from './guest-script.js';
 import { carve, memmapOf } from './carved-memory.js';
 import { SIZE_UNIT, isCarved, isCxl, kindOf, type Nvdimm } from './nvdimm.js';
+import { PORTS, type PortName } from './streams.js';
 
 export type Acceleration = 'kvm' | 'tcg';
 export type PersistenceDomain = 'mem-ctrl' | 'cpu';
@@ -18,7 +18,9 @@ export interface Machine {
   readonly kernel: string;
   readonly initrd: string;
   /** Connected sockets for the console and the ports. */
-  readonly sockets: { readonly console: number } & Readonly<Record<keyof typeof PORTS, number>>;
+  readonly sockets: Readonly<Record<'console' | PortName, number>>;
+  /** The ports that this guest has. */
+  readonly ports: readonly PortName[];
   /** All of them, in the order of the slots. */
   readonly devices: readonly MachineDevice[];
   /** Files with tables for ACPI beside those of QEMU, which then makes none for NVDIMMs. */
@@ -78,9 +80,9 @@ export function qemuArguments(machine: Machine): string[] {
     ...acpiTables.flatMap((path) => ['-acpitable', `file=${escape(path)}`]),
     '-chardev', `socket,id=console,fd=${sockets.console}`, '-serial', 'chardev:console',
     '-device', 'virtio-serial-pci',
-    ...Object.entries(PORTS).flatMap(([name, number]) => [
-      '-chardev', `socket,id=${name},fd=${sockets[name as keyof typeof PORTS]}`,
-      '-device', `virtserialport,chardev=${name},nr=${number},name=node-dax.${name}`,
+    ...machine.ports.flatMap((name) => [
+      '-chardev', `socket,id=${name},fd=${sockets[name]}`,
+      '-device', `${name === 'terminal' ? 'virtconsole' : 'virtserialport'},chardev=${name},nr=${PORTS[name]},name=node-dax.${name}`,
     ]),
     ...share('root', '/', 'readonly=on'),
     ...keep.flatMap((folder, index) => share(`keep${index}`, folder, 'readonly=off')),

@@ -5,12 +5,13 @@ import { accessSync, closeSync, constants, existsSync, ftruncateSync, statSync, 
 import { join, resolve } from 'node:path';
 import { openBacking, openNameless, type Backing } from './backing-file.js';
 import { carve } from './carved-memory.js';
-import { EXIT_TIMEOUT, VmError } from './error.js';
+import { EXIT_ESCAPE, EXIT_TIMEOUT, VmError } from './error.js';
 import { guestEnvironment } from './environment.js';
-import { FIRST_INHERITED, Guest, LOCK_CONFLICT, SOCKETS } from './guest.js';
+import { FIRST_INHERITED, Guest, LOCK_CONFLICT, SOCKETS, type GuestOptions } from './guest.js';
 import { loadingLists, requiredModules } from './guest-modules.js';
 import { SHIM_FOLDER, commandScript, planScript } from './guest-script.js';
 import { initramfs } from './initramfs.js';
+import { LentTerminal } from './lent-terminal.js';
 import { fastImage, findKernel, kernelRoots, type Kernel } from './kernel.js';
 import { volatileTables } from './nfit.js';
 import { isCarved, kindOf } from './nvdimm.js';
@@ -18,6 +19,7 @@ import { settingsOf, type Settings, type VmOptions } from './options.js';
 import { findProgram, missingPackages, type Program } from './programs.js';
 import { CXL_LABELS, qemuArguments, type Acceleration, type MachineDevice } from './qemu.js';
 import { shellQuote } from './shell-quote.js';
+import { carriedOutputs, portsOf, streamsOf, terminalOf, type Streams } from './streams.js';
 
 /** Milliseconds that a guest under KVM has to reach its init before KVM is given up. */
 const KVM_DEADLINE = 20_000;
@@ -133,11 +135,12 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
   });
   const volatile = carve(settings.memory, settings.nvdimms).ranges.filter(({ source }) => source === 'nfit-volatile');
   const acpiTables = volatile.length === 0 ? [] : volatileTables(volatile).map(nameless);
+  const streams = streamsOf(settings);
   const start = (accel: Acceleration): Guest => {
     const { memory, cpus, persistence } = settings;
     const image = accel === 'tcg' ? fastImage(kernel) : kernel.image;
     const keep = settings.keep.map((folder) => resolve(folder));
-    const machine = { accel, memory, cpus, persistence, kernel: image, initrd, sockets: SOCKETS, devices, acpiTables, keep };
+    const machine = { accel, memory, cpus, persistence, kernel: image, initrd, sockets: SOCKETS, ports: portsOf(streams), devices, acpiTables, keep };
     const qemu = [programs.get('qemu-system-x86_64') ?? '', ...qemuArguments(machine)];
     // QEMU goes when this process goes, however it goes, and holds the caller's files alone.
     const locks = backings.flatMap((backing) => (backing !== undefined && 'path' in backing.source ? [backing.source.path] : []));
@@ -147,12 +150,12 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
       arguments: ['--pdeathsig', 'KILL', '--', ...locks.flatMap(lock), ...qemu],
       inherited,
       trailer,
-      stdout: settings.stdout,
-      stderr: settings.stderr,
+      sinks: sinksOf(settings, streams),
     });
     guest.once('provisioned', () => {
       try {
         backings.forEach((backing) => { backing?.keep(); });
+        feed(settings, guest);
       } catch (error) {
         guest.kill(error);
       }
@@ -160,6 +163,40 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
     return guest;
   };
   return await withFallback(settings, start);
+}
+
+/** Where the ports lead that bring the command's output. */
+function sinksOf(settings: Settings, streams: Streams): GuestOptions['sinks'] {
+  const terminal = terminalOf(settings);
+  return {
+    ...Object.fromEntries(carriedOutputs(streams).map((name) => [name, settings[name]])),
+    ...(terminal === undefined ? {} : { terminal: terminal.output }),
+  };
+}
+
+/** Gives the guest what the command is to read, until the guest ends. */
+function feed(settings: Settings, guest: Guest): void {
+  const { stdin } = settings;
+  const terminal = terminalOf(settings);
+  if (terminal !== undefined) {
+    const lent = new LentTerminal(terminal, {
+      input: guest.input('terminal'),
+      resize: (rows, columns) => { guest.resize(rows, columns); },
+      escape: () => { guest.kill(new VmError('ended by Ctrl-], typed three times', EXIT_ESCAPE)); },
+    });
+    guest.status.then(() => { lent.giveBack(true); }, () => { lent.giveBack(false); });
+  } else if (stdin !== undefined) {
+    const input = guest.input('stdin');
+    const broken = (error: Error): void => { guest.kill(new VmError(`the standard input cannot be read: ${error.message}`)); };
+    stdin.on('error', broken);
+    stdin.pipe(input);
+    const end = (): void => {
+      stdin.unpipe(input);
+      stdin.off('error', broken);
+      stdin.pause();
+    };
+    guest.status.then(end, end);
+  }
 }
 
 /** Runs the guest under the acceleration asked for; `auto` judges KVM by whether the guest's init is reached. */
@@ -262,6 +299,7 @@ function guestFiles(
       keep: settings.keep.map((folder) => resolve(folder)),
       modulesFolder: resolve(kernel.modulesFolder),
       kernelVersion: kernel.version,
+      streams: streamsOf(settings),
       programs: Object.fromEntries([...programs].map(([program, path]) => [variable(program), path])),
     }),
     command: commandScript(settings.command, resolve(settings.cwd), environment),

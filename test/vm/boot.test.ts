@@ -1,15 +1,17 @@
 // Real guests: few of them, each asked for as much as it can tell.
 
 import t from 'tap';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type * as fileSystem from 'node:fs';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runVm, vmObstacle, type VmOptions } from '../../lib/vm/index.js';
 import { MIB } from '../../lib/vm/size.js';
+import { onTerminal } from '../helpers/terminal.js';
 
 // A guest takes seconds, and minutes where it is emulated on a machine that has other things to do.
 t.setTimeout(1_200_000);
@@ -168,6 +170,47 @@ t.test('a guest that dies, and one that is in use', { skip }, async (t) => {
   });
   t.equal(stdout.bytes().toString(), 'last words\n');
   t.match(await other, { name: 'VmError', message: 'another guest is using one of the NVDIMM files' });
+});
+
+t.test('the command reads the standard input, byte for byte, to its end', { skip }, async (t) => {
+  const bytes = randomBytes(1_000_001);
+  // What is not read is left: the guest ends with the command.
+  const endless = new Readable({ read() { this.push(randomBytes(4096)); } });
+  const [read, unread] = await Promise.all([
+    run({ command: ['sha256sum'], nvdimms: [], stdin: Readable.from([bytes.subarray(0, 1), bytes.subarray(1)]) }),
+    run({ command: ['head', '-c', '7'], nvdimms: [], stdin: endless }),
+  ]);
+  t.match(read, { status: 0, stderr: Buffer.of() });
+  t.equal(read.stdout.toString(), `${createHash('sha256').update(bytes).digest('hex')}  -\n`);
+  t.equal(unread.stdout.length, 7);
+  t.notOk(endless.destroyed, 'the stream is its owner\'s');
+});
+
+const python = spawnSync('python3', ['--version']).status === 0;
+t.test('on a terminal the command has one', { skip: skip || (!python && 'there is no python3') }, async (t) => {
+  const session = await onTerminal([process.execPath, MAIN, 'vm', '--nvdimm', 'none'], [
+    { expect: '#|\\$ ' },
+    { send: 'test -t 0 && test -t 1 && test -t 2 && tty; stty size\r' },
+    { expect: '/dev/hvc0' },
+    { expect: '24 80' },
+    { resize: [30, 100] },
+    { send: 'while ! stty size | grep 30; do sleep 0.1; done\r' },
+    { expect: '30 100' },
+    { send: 'echo star\'\'ted; sleep 1000\r' },
+    { expect: 'started' },
+    { send: '\x03' },
+    { send: 'echo status $?\r' },
+    { expect: 'status 130' },
+    { send: 'exit 9\r' },
+  ], { ...process.env, SHELL: '/bin/sh' });
+  t.match(session, { status: 9, same: true }, session.shown);
+  const ended = await onTerminal([process.execPath, MAIN, 'vm', '--nvdimm', 'none', '--', 'sh', '-c', 'trap "" INT; echo rea""dy; sleep 1000'], [
+    { expect: 'ready' },
+    { send: '\x03\x1d\x1d\x1d' },
+  ]);
+  t.match(ended, { status: 130, same: true, shown: /ended by Ctrl-\], typed three times/ });
+  const mixed = await onTerminal(['sh', '-c', `${process.execPath} ${MAIN} vm --nvdimm none -- sh -c 'test -t 0 && ! test -t 1 && test -t 2 && echo mixed' | cat`], []);
+  t.match(mixed, { status: 0, shown: /mixed/ }, 'an output that leads elsewhere is none');
 });
 
 t.test('timeouts and signals end the guest', { skip }, async (t) => {

@@ -13,7 +13,8 @@ const MACHINE: Machine = {
   persistence: 'mem-ctrl',
   kernel: '/boot/vmlinuz',
   initrd: '/proc/self/fd/7',
-  sockets: { status: 3, stdout: 4, stderr: 5, console: 6 },
+  sockets: { status: 3, stdout: 4, stderr: 5, console: 6, stdin: 7, terminal: 8 },
+  ports: ['status', 'stdout', 'stderr'],
   devices: [],
   acpiTables: [],
   keep: [],
@@ -37,6 +38,14 @@ t.test('a machine without devices', (t) => {
   ]);
   t.strictSame(values(MACHINE, '-fsdev'), ['local,id=root,path=/,security_model=none,multidevs=remap,readonly=on']);
   t.strictSame(values(MACHINE, '-object'), []);
+  t.end();
+});
+
+t.test('ports for the input, and a console for a terminal', (t) => {
+  const devices = values({ ...MACHINE, ports: ['status', 'stdin', 'terminal'] }, '-device');
+  t.ok(devices.includes('virtserialport,chardev=stdin,nr=4,name=node-dax.stdin'));
+  t.ok(devices.includes('virtconsole,chardev=terminal,nr=5,name=node-dax.terminal'));
+  t.notOk(devices.some((device) => device.includes('stdout')), 'and none that nothing goes through');
   t.end();
 });
 

@@ -75,7 +75,9 @@ t.test('devices without a file are grouped by size, those with one are found by 
     { nvdimm: { size, kind: 'pmem' as const }, fresh: true },
     { nvdimm: { size, kind: 'virtio-pmem' as const }, fresh: true },
   ];
-  const plan = planScript({ nvdimms, keep: [], modulesFolder: '/k/lib/modules/6', kernelVersion: '6', programs: { NDCTL: '/usr/bin/ndctl' } });
+  const streams = { stdin: 'nothing', stdout: 'port', stderr: 'terminal' } as const;
+  const plan = planScript({ nvdimms, streams, keep: [], modulesFolder: '/k/lib/modules/6', kernelVersion: '6', programs: { NDCTL: '/usr/bin/ndctl' } });
+  t.match(plan, "stdin=/dev/null\nstdout=/run/node-dax/stdout\nstderr=/dev/hvc0\noutputs='stdout=/dev/vport0p2'\n");
   t.match(plan, 'set -- $(regions_of 0 2)\n[ $# = 2 ]');
   t.match(plan, 'set -- $(regions_of 1)\n[ $# = 1 ]');
   t.match(plan, 'set -- $(bus_regions virtio-pmem)\n[ $# = 1 ]');

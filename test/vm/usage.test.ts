@@ -3,6 +3,7 @@
 import t from 'tap';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { runVm } from '../../lib/vm/index.js';
 
 const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
 
@@ -12,7 +13,6 @@ function vm(words: string[], env: NodeJS.ProcessEnv = process.env): { status: nu
 
 t.test('wrong usage is exit status 2 and a sentence', (t) => {
   const wrong: [string[], RegExp][] = [
-    [[], /missing required argument 'command'/],
     [['--memory', 'lots', '--', 'true'], /--memory.*'lots' is not a size such as 512M or 2G/],
     [['--memory', '100M', '--', 'true'], /at least 512M/],
     [['--cpus', 'two', '--', 'true'], /'two' is not a whole number/],
@@ -38,6 +38,10 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     t.match(stderr, message);
   }
   t.end();
+});
+
+t.test('a terminal is asked for where there is one', async (t) => {
+  await t.rejects(runVm({ command: ['true'], terminal: true }), { name: 'RangeError', message: /^terminal: the standard input, and .* must be a terminal$/ });
 });
 
 t.test('all that is missing is named at once, with the command that brings it', { skip: process.arch !== 'x64' && 'x86-64 only' }, (t) => {
