@@ -11,6 +11,11 @@ function portPath(port: PortName): string {
   return port === 'terminal' ? '/dev/hvc0' : `/dev/vport0p${PORTS[port]}`;
 }
 
+/** What is there once a port can be opened: its node in /dev comes a moment earlier. */
+function portReady(port: PortName): string {
+  return `/sys/class/virtio-ports/vport0p${PORTS[port]}/name`;
+}
+
 /** Alignment of an fsdax namespace in bytes: what a page-table entry for huge pages covers. */
 const NAMESPACE_ALIGN = 2 * MIB;
 
@@ -43,7 +48,7 @@ MODULES=/node-dax/modules
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 load ${LOADING_LISTS.ports}
-until [ -c ${portPath('status')} ]; do usleep 5000; done
+until [ -e ${portReady('status')} ]; do usleep 5000; done
 exec 3<>${portPath('status')}
 echo init >&3
 
@@ -236,13 +241,13 @@ echo provisioned >&3
 # Each port that carries an output has a process of its own, which reads to the end of what the command writes.
 carriers=
 for output in $outputs; do
-  wait_for \${output#*=}
+  wait_for /sys/class/virtio-ports/\${output##*/}/name
   mkfifo ${HOME}/\${output%%=*}
   cat ${HOME}/\${output%%=*} >\${output#*=} 3>&- &
   carriers="$carriers $!"
 done
 if [ $stdin = ${HOME}/stdin ]; then
-  wait_for ${portPath('stdin')}
+  wait_for ${portReady('stdin')}
   mkfifo ${HOME}/stdin
   cat ${portPath('stdin')} >${HOME}/stdin 3>&- &
 fi
