@@ -8,7 +8,7 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/node-dax"
 is_ubuntu=$(grep -cE '^ID(_LIKE)?=.*ubuntu' /etc/os-release)
 
 GUEST=(qemu-system-x86 busybox-static ndctl e2fsprogs xfsprogs util-linux xz-utils zstd)
-TEST=("${GUEST[@]}" g++ make python3 binutils clang-format daxctl kmod cpio e2fsck-static attr acl bzip2 fio libpmem-dev libpmemlog-dev
+TEST=("${GUEST[@]}" g++ make python3 binutils clang-format daxctl kmod cpio e2fsck-static attr acl bzip2 fio libpmem-dev libpmemlog-dev pmdk-tools
   chromium fonts-dejavu-core btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g nilfs-tools jfsutils reiserfsprogs ocfs2-tools
   gfs2-utils udftools hfsutils squashfs-tools erofs-utils cryptsetup-bin bcache-tools fdisk parted dmsetup mdadm
   fuse3 git sqlite3)

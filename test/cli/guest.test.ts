@@ -66,6 +66,31 @@ const mdadmMissing =
   (!IN_GUEST || PMEM === '') ? 'needs a pmem device of a guest: npm run test:guest'
   : spawnSync('mdadm', ['--version']).error !== undefined && 'mdadm is not installed: apt-get install mdadm';
 
+const ndctlMissing = (!IN_GUEST || PMEM === '') && 'needs a pmem device of a guest: npm run test:guest';
+
+// What the kernel itself reads at the start of a namespace is seen once the namespace is taken raw, whatever its mode.
+t.test('the info block of a namespace is not overwritten', { skip: ndctlMissing }, async (test) => {
+  insertModules('drivers/nvdimm/nd_btt.ko');
+  const name = `namespace${/\d+/.exec(PMEM)?.[0] ?? ''}.0`;
+  const ndctl = (...args: string[]): string => execFileSync('ndctl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  test.teardown(() => ndctl('create-namespace', '-f', '-e', name, '-m', 'fsdax'));
+  for (const [mode, signature] of [['sector', 'BTT (sector mode)'], ['fsdax', 'PFN (fsdax mode)'], ['devdax', 'DAX (devdax mode)']] as const) {
+    ndctl('create-namespace', '-f', '-e', name, '-m', mode);
+    ndctl('disable-namespace', name);
+    writeFileSync(`/sys/bus/nd/devices/${name}/force_raw`, '1');
+    ndctl('enable-namespace', name);
+    test.match(deviceUse(PMEM), { inUse: false, signature }, mode);
+    await test.rejects(ext2Here('mkfs', PMEM), { code: 'EBUSY', message: /carries .*--force/ });
+    test.throws(() => {
+      checkOverwritable(PMEM, 'demo');
+    }, { code: 'EBUSY', hint: /carries/ });
+    using device = openSync(PMEM);
+    test.throws(() => mkfsSync(device), { code: 'EEXIST', message: /carries/ });
+    mkfsSync(device, { force: true });
+    test.match(deviceUse(PMEM), { signature: 'ext2, ext3 or ext4' });
+  }
+});
+
 // mdadm takes nothing but block devices, and makes an array only where the kernel has md. Of 0.90 and 1.0 the superblock is at the end.
 t.test('a member of an array is not overwritten, running or stopped', { skip: mdadmMissing }, async (test) => {
   insertModules('drivers/md/md-mod.ko', 'drivers/md/raid1.ko');

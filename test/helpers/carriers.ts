@@ -78,6 +78,12 @@ function luks(version: string): Recipe {
   return { title: `cryptsetup ${version}`, signature: /^LUKS$/, package: 'cryptsetup-bin', program: 'cryptsetup', args, size: 32 * MIB, input: 'secret' };
 }
 
+/** libblkid does not know them. */
+function pool(kind: 'obj' | 'log' | 'blk', ...options: string[]): Recipe {
+  const args = (path: string): string[] => ['create', '--size', '64M', kind, ...options, path];
+  return { title: `pmempool ${kind}`, signature: new RegExp(`^libpmem${kind} pool$`), package: 'pmdk-tools', program: 'pmempool', args };
+}
+
 // mdadm takes nothing but block devices. The superblock of 0.90 is the last whole 64 KiB but one, that of 1.0 at least 8 KiB
 // before the end; libblkid believes one that says which version it is, and of 1.0 where.
 function md(version: '0.90' | '1.0', size: number): Carrier {
@@ -132,6 +138,9 @@ export const CARRIERS: readonly Carrier[] = [
     filesystem('bcache', 'bcache-tools', 16, 'make-bcache', '-B'),
     filesystem('swap', 'util-linux', 16, 'mkswap', '-q'),
     { ...filesystem('swap', 'util-linux', 16, 'mkswap', '-q', '-p', '32768'), title: 'mkswap of 32 KiB pages' },
+    pool('obj'),
+    pool('log'),
+    pool('blk', '512'),
     ...['sun', 'sgi', 'dos', 'gpt'].map((name) => partitions('sfdisk', name)),
     ...['mac', 'bsd', 'amiga'].map((name) => partitions('parted', name)),
   ].map(by),
