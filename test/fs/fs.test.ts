@@ -415,6 +415,9 @@ t.test('handles', async (test) => {
       yield Buffer.from('two');
     };
     await fs.promises.writeFile(`${root}/i`, chunks());
+    for (const path of ['i', 'no/folder']) {
+      await test.rejects(fs.promises.writeFile(`${root}/${path}`, 'x', 'buffer' as never), { code: 'ERR_UNKNOWN_ENCODING' }, 'before it is opened');
+    }
     test.equal(await fs.promises.readFile(`${root}/i`, 'utf8'), 'one two');
     for (const reason of [undefined, new Error('enough')]) {
       const signal = AbortSignal.abort(reason);

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
-import { hasOpenFlag, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from '../arguments/arguments.js';
+import { hasOpenFlag, toBytes, toEncoding, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from '../arguments/arguments.js';
 import { toRead, toVector, toVectorPosition, toWrite } from '../arguments/transfer.js';
 import { attempt, attemptAsync, checkAborted, fail } from '../errors/failure.js';
 import { FileHandle, type HandleSource } from '../open/file-handle.js';
@@ -84,9 +84,11 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
 
   const writeFile = async (file: unknown, data: unknown, options?: unknown): Promise<void> => {
     const { flag, mode, signal } = toOptions<FileOptions>(options);
+    // Before the file is opened, which empties it: text may have an encoding that nobody knows.
+    const content = typeof data === 'string' ? toBytes(data, toEncoding(options)) : data;
     checkAborted(signal);
-    if (file instanceof FileHandle) await file.writeFile(data, options);
-    else await withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => writeWhole(opened, data, options));
+    if (file instanceof FileHandle) await file.writeFile(content, options);
+    else await withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => writeWhole(opened, content, options));
   };
 
   const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> =>
