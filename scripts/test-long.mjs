@@ -37,6 +37,7 @@ run([join('dist', 'test', 'drivers', 'unplug.test.js')], { NODE_DAX_TEST_ROUNDS:
 run([join('dist', 'test', 'log', 'readers.test.js')], { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '1000' });
 run([join('dist', 'test', 'ext2', 'model.test.js')], operations('200000'));
 run([join('dist', 'test', 'ext2', 'many.test.js')], operations('300000'));
+run([join('dist', 'test', 'fs', 'walk.test.js')], { NODE_DAX_TEST_SEED: process.env.NODE_DAX_TEST_SEED ?? String(Date.now() % 0xffffffff) });
 run([join('dist', 'test', 'ext2', 'fuzz.test.js')], { NODE_DAX_TEST_IMAGES: process.env.NODE_DAX_TEST_IMAGES ?? '100000' });
 const kernelFile = join('dist', 'test', 'device', 'kernel-file.test.js');
 run([kernelFile], operations('200000'));

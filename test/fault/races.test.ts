@@ -101,7 +101,8 @@ for (const [what, { command, pages }] of Object.entries(LATER)) {
     let running = workers.length;
     const results = workers.map(async (worker) => {
       try {
-        return await worker.call(command, aside.handle, pages, Math.ceil(roundsOn(ground) / 2), value);
+        // A round is so many faults as it has pages.
+        return await worker.call(command, aside.handle, pages, Math.ceil((roundsOn(ground) * 4) / pages), value);
       } finally {
         running--;
       }

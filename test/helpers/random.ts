@@ -9,10 +9,10 @@ export interface Random {
   pick<T>(items: readonly T[]): T;
 }
 
-/** A generator whose seed is printed. */
-export function seeded(test: Test): Random {
+/** A generator whose seed is printed: another in each run, unless the test has one of its own. */
+export function seeded(test: Test, own?: number): Random {
   const given = process.env['NODE_DAX_TEST_SEED'];
-  const seed = given === undefined ? Date.now() % 0xffffffff || 1 : Number(given);
+  const seed = given === undefined ? (own ?? (Date.now() % 0xffffffff || 1)) : Number(given);
   test.comment(`NODE_DAX_TEST_SEED=${seed}`);
   return randomFrom(seed);
 }

@@ -199,7 +199,11 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
       const kept = permissions & ~SET_IDS;
       const call = { syscall: 'mkdir', path };
       if (recursive === true) {
-        return attempt(call, () => makeDirectories(`/${partsOf(tree.absolute(path)).join('/')}`, kept, call));
+        const absolute = tree.absolute(path);
+        const first = attempt(call, () => makeDirectories(`/${partsOf(absolute).join('/')}`, kept, call));
+        // Of a path that does not begin at the root, neither does the answer.
+        const before = absolute === path ? '' : `/${partsOf(tree.cwd).map((part) => `${part}/`).join('')}`;
+        return first?.slice(Buffer.from(before, 'latin1').toString().length);
       }
       makeDirectory(path, kept, call);
       return undefined;

@@ -1,7 +1,7 @@
 // Owns the errors that node:fs makes of what it finds itself, with an `info` of what a system call would have said.
 
 import { constants } from 'node:os';
-import { shown, type Call } from './failure.js';
+import type { Call } from './failure.js';
 
 /** The errors of this kind: their codes, with what they begin with. */
 const WORDS = {
@@ -20,11 +20,12 @@ export type SystemErrorCode = keyof typeof WORDS;
 
 /** The error `code` of a call that found `message`, which is errno `reason`; `errno` is its number unless node has another. */
 export function systemError(code: SystemErrorCode, reason: string, message: string, { syscall, path }: Call, errno?: number): Error {
-  const where = path === undefined ? {} : { path: shown(path) };
+  // As node has it, also of an array of bytes that is no Buffer.
+  const where = path === undefined ? {} : { path: String(path) };
   // Bytes as they were given.
   const given = path === undefined ? {} : { path };
   const number = errno ?? (constants.errno as Readonly<Record<string, number>>)[reason];
-  const words = `${WORDS[code]}: ${syscall} returned ${reason} (${message})${path === undefined ? '' : ` ${shown(path)}`}`;
+  const words = `${WORDS[code]}: ${syscall} returned ${reason} (${message})${path === undefined ? '' : ` ${where.path}`}`;
   const error = Object.assign(new Error(words), { code, info: { code: reason, message, ...given, syscall, errno: number }, errno: number, syscall, ...where });
   return Object.defineProperty(error, 'name', { value: 'SystemError', writable: true, configurable: true });
 }
