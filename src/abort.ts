@@ -7,8 +7,8 @@
 export class AbortError extends Error {
   readonly code = 'ABORT_ERR';
   /**
-   * The bytes that were read or written before the operation ended, counted from the first that was asked for. Written bytes
-   * are as durable as those of a write that was not aborted. 0 if nothing happened.
+   * The bytes that were read or written before the operation ended, counted from the first byte asked for. Written bytes are as
+   * durable as those of a write that was not aborted. 0 if nothing happened.
    */
   bytesMoved: number;
 
@@ -24,7 +24,7 @@ export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new AbortError(signal);
 }
 
-/** The bytes that were moved, if `error` is a device's error for an abort by `signal`; undefined for all other errors. */
+/** The bytes that were moved, if a device threw `error` because `signal` was aborted; undefined for all other errors. */
 export function movedAtAbort(error: unknown, signal: AbortSignal | undefined): number | undefined {
   if (signal?.aborted !== true) return undefined;
   if (error instanceof AbortError) return error.bytesMoved;

@@ -1,13 +1,13 @@
-// Owns what is said when the addon does not load: why, and what to do about it.
+// Owns the error for an addon that does not load: it says why, and what to do about it.
 
 import { DaxError } from './errors.js';
 
-/** The C library of this process, which decides about the prebuilt addon. */
+/** The C library of this process, which determines the prebuilt addon that fits. */
 export type Libc = 'glibc' | 'musl';
 
-/** What was tried. */
+/** The circumstances of a failed attempt to load the addon. */
 export interface Attempt {
-  /** Where the package is, as far as the code knows: a bundle is somewhere else. */
+  /** Whether this code runs from the installed package. False in a bundle, which lies elsewhere. */
   isInPackage: boolean;
   libc: Libc;
   /** The value of NODE_DAX_ADDON. */
@@ -16,7 +16,7 @@ export interface Attempt {
 
 const platform = `${process.platform}-${process.arch}`;
 
-// Not in every runtime that has Node's modules.
+// Some runtimes that have Node's modules lack `process.getBuiltinModule` or `node:sea`.
 function isSingleExecutable(): boolean {
   const sea = (process.getBuiltinModule as typeof process.getBuiltinModule | undefined)?.('node:sea') as
     | { isSea?: () => boolean }
@@ -28,7 +28,7 @@ function isPermissionModel(): boolean {
   return (process as { permission?: unknown }).permission !== undefined;
 }
 
-/** The error of a system that is not Linux. */
+/** The error on a system that is not Linux. */
 export function otherSystemError(): DaxError {
   return new DaxError({
     errno: 'EOPNOTSUPP',
@@ -38,7 +38,7 @@ export function otherSystemError(): DaxError {
   });
 }
 
-/** Why loading ended with `cause`, as the first of these that is true. */
+/** The error for a load that failed with `cause`: it gives the first of these reasons that applies. */
 export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt): DaxError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const file = `prebuilds/${platform}/node_dax.${libc}.node`;
@@ -98,7 +98,7 @@ export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt
   });
 }
 
-// dlerror's words, of glibc and of musl.
+// Recognises the messages of dlerror for a missing file, in glibc's and in musl's wording.
 function isAbsent(message: string): boolean {
   return /cannot open shared object file: No such file|Error loading shared library .*: No such file/.test(message);
 }

@@ -1,4 +1,4 @@
-// Loads the addon, on first use, and declares the types of the whole boundary to it. Nothing else loads it.
+// Owns the boundary to the addon: loads it on first use, as nothing else does, and declares the types of its functions.
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -11,24 +11,24 @@ export type Granularity = 'byte' | 'cache_line' | 'page';
 /** What a device is: a `/dev/daxX.Y`, a file on a filesystem mounted with DAX, any other file, a block device. */
 export type DeviceKind = 'devdax' | 'fsdax' | 'file' | 'block';
 
-/** A device of the addon. It is freed when it is collected; `close` only gives its memory back earlier. */
+/** A device of the addon. Garbage collection frees it; `close` only gives its memory back earlier. */
 export interface NativeHandle {
   readonly native: unique symbol;
 }
 
-/** A file that is mapped, as the fault service knows it. */
+/** A mapped file, as the fault service knows it. */
 export interface NativeFile {
   readonly nativeFile: unique symbol;
 }
 
-/** Addresses that show a part of such a file. */
+/** A range of addresses that shows a part of a mapped file. */
 export interface NativeRegion {
   readonly nativeRegion: unique symbol;
 }
 
 /**
- * Which touches of mapped memory are served: all; those of code, while system calls get EFAULT; none, so that everything
- * is installed when it is mapped.
+ * Which touches of mapped memory are served. `full`: all. `user`: those of code, while system calls get EFAULT. `none`: none, so
+ * that everything is installed when it is mapped.
  */
 export type FaultMode = 'full' | 'user' | 'none';
 
@@ -55,25 +55,25 @@ export interface NativeWatch {
 export interface NativeFacts {
   handle: NativeHandle;
   kind: DeviceKind;
-  /** This open made the file. */
+  /** Whether this open created the file. */
   created: boolean;
-  /** This open gave an empty file its size. */
+  /** Whether this open gave an empty file its size. */
   filled: boolean;
   size: number;
   alignment: number;
   granularity: Granularity;
   mapSync: boolean;
   statxDax: boolean;
-  /** -1 where the kernel names none. */
+  /** -1 if the kernel names none. */
   numaNode: number;
-  /** Empty where no region says. */
+  /** Empty if no region names one. */
   persistenceDomain: string;
   resource?: number;
 }
 
 /**
- * Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller.
- * Copies end at the end of the buffer and of the device: a length may be larger than both.
+ * Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller. Copies end at
+ * the end of the buffer or of the device, so that a length may be larger than both.
  */
 export interface Addon {
   open(
@@ -84,7 +84,7 @@ export interface Addon {
     lock: boolean,
     claim: boolean,
   ): NativeFacts | number;
-  /** Without `offset` and `length` the whole buffer, whose length costs more to ask for in JavaScript; `write` too. */
+  /** Without `offset` and `length` it reads into the whole buffer, whose length is slower to get in JavaScript. So does `write`. */
   read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;
   write(
     handle: NativeHandle,
@@ -100,8 +100,8 @@ export interface Addon {
   /** One load of a word at a multiple of 8. */
   loadU64(handle: NativeHandle, pos: number): bigint | number;
   /**
-   * Writes `head` and `body` at `pos`, durably, and only then the word. Fewer bytes than both have: no word was stored. With
-   * `seed` it first stores in the first 4 bytes of `head` the CRC32C of the rest of it and of `body`.
+   * Writes `head` and `body` at `pos`, durably, and only then stores the word. If it returns fewer bytes than both have, no word
+   * was stored. With `seed`, it first stores the CRC32C of the rest of `head` and of `body` in the first 4 bytes of `head`.
    */
   publish(
     handle: NativeHandle,
@@ -112,7 +112,7 @@ export interface Addon {
     word: number | bigint,
     seed?: number,
   ): number;
-  /** The CRC32C of what `previous` is that of, and a part of `bytes` after it. */
+  /** The CRC32C of the bytes whose CRC32C is `previous`, followed by a part of `bytes`. */
   crc32c(bytes: Uint8Array, previous: number, offset?: number, length?: number): number;
   copyAsync(
     handle: NativeHandle,
@@ -125,68 +125,76 @@ export interface Addon {
   ): Promise<number> | number;
   flush(handle: NativeHandle, pos: number, length: number): number;
   invalidate(handle: NativeHandle, pos: number, length: number): number;
-  /** Bytes of the range before the first page of it that was lost. */
+  /** The number of bytes in the range before its first lost page. */
   intact(handle: NativeHandle, pos: number, length: number): number;
   drain(handle: NativeHandle): number;
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
-  /** The first position from `pos` on where the file has data, or else a hole; its size where there is none. */
+  /**
+   * The first position from `pos` on where the file has data, or, without `data`, a hole; the size of the file if there is none.
+   */
   seek(handle: NativeHandle, pos: number, data: boolean): number;
-  /** Its file descriptor, or -EBADF: to ask about, not to use. */
+  /** Its file descriptor, or -EBADF. Use it only to ask about the file, not for I/O. */
   descriptor(handle: NativeHandle): number;
-  /** flock(2): 0 none, 1 shared, 2 exclusive. Where it fails, the lock that there was is gone too. */
+  /** flock(2): 0 none, 1 shared, 2 exclusive. If it fails, the lock held before is gone too. */
   flock(handle: NativeHandle, mode: number): number;
-  /** A lock of a range, to the end and beyond where `length` is 0. Where it fails, nothing has changed. */
+  /** Locks a range, or everything from `start` on if `length` is 0. If it fails, nothing has changed. */
   lockRange(handle: NativeHandle, mode: number, start: number, length: number): number;
-  /** Keeps the kernel from mounting a block device meanwhile. */
+  /** Claims a block device, so that the kernel does not mount it, or gives the claim up. */
   claim(handle: NativeHandle, isClaimed: boolean): number;
-  /** Undefined where it cannot be known. */
+  /** Undefined if it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
-  /** By how many bytes the memory of `buffer` begins after a multiple of `alignment`. */
+  /** The address of the memory of `buffer`, modulo `alignment`. */
   misalignment(buffer: Uint8Array, alignment: number): number;
-  /** What statx says of O_DIRECT, both 0 where it is refused; -ENODATA where it says nothing. */
+  /** The alignments that statx reports for O_DIRECT, both 0 if O_DIRECT is refused; -ENODATA if statx reports none. */
   directIoAlignment(path: string): { memory: number; offset: number } | number;
   detach(buffer: ArrayBuffer): void;
   close(handle: NativeHandle): void;
   /**
-   * Once in an isolate, before everything about faults. The service calls back on this thread: with a question about a
-   * page of a file (a store or not, to zeros that were installed or not), or with a page that a region lost, and why.
-   * `threadId`: that of node:worker_threads, to name this thread by.
+   * Call it once in an isolate, before the other functions for faults. The service calls back on this thread, with a question about
+   * a page of a file (`detail`: whether it is for a store; `isMkwrite`: to zeros that were installed), or with a page that a region
+   * lost (`detail`: the errno). `threadId` is that of node:worker_threads, and names this thread.
    */
   faultConnect(
     callback: (isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean) => void,
     threadId: number,
   ): FaultMode;
-  /** Nobody answers a question in this isolate any more: those who wait are refused. */
+  /** This isolate answers no more questions: the threads that wait for an answer are refused. */
   faultLeave(): void;
-  /** A file with pages of `unit` bytes, which all counts of pages below are in. */
+  /** Makes a file with pages of `unit` bytes, the unit of all page numbers and counts below. */
   faultFile(unit: number, size: number): { file: NativeFile; id: number };
   faultSetSize(file: NativeFile, size: number): void;
-  /** `readOnly`: no store may go there. */
+  /** Tells the service where pages lie. `readOnly`: no store may go there. */
   faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
-  /** 0: nothing else is known, 1: of one of the pages something else is, 2: that is known already. */
+  /**
+   * Compares these places with what the service knows. 0: nothing else is known; 1: another place is known for one of the pages; 2:
+   * these places are known already.
+   */
   faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
-  /** Some of the pages may have been stored to since they were made durable. */
+  /** Whether some of the pages may have been stored to since they were made durable. */
   faultIsStored(file: NativeFile, first: number, count: number): boolean;
   /**
-   * Which those are: first and count of each run, one after the other. From now on the next store to one of them is noticed.
-   * Once they are durable: `faultSetDurable`.
+   * The pages for which `faultIsStored` is true: the first page and the count of each run, one after the other. From now on the
+   * next store to each of them is noticed. Call `faultSetDurable` once they are durable.
    */
   faultTakeStored(file: NativeFile, first: number, count: number): number[];
   faultSetDurable(file: NativeFile, first: number, count: number): void;
-  /** What may have been stored to the same file through `ended`, which nobody looks at any more. */
+  /**
+   * Takes over the pages that may have been stored to from `ended`, an earlier object of the same file that has no regions any
+   * more.
+   */
   faultTakeOver(file: NativeFile, ended: NativeFile): void;
   faultKnowHole(file: NativeFile, first: number, count: number): number;
   faultForget(file: NativeFile, first: number, count: number): void;
-  /** `errno` positive, or 0: look again. */
+  /** `errno` is positive, or 0 to make the service look again. */
   faultAnswer(file: NativeFile, region: number, page: number, isMajor: boolean, errno: number): void;
   faultAnswerCopy(file: NativeFile, region: number, page: number, bytes: Uint8Array): void;
   faultForgive(file: NativeFile): void;
-  /** Whether its owner looks at it. False where it has ended: nobody else looks either. */
+  /** Tells whether the owner still uses the file. Returns false if the file has ended, because no region shows it either. */
   faultSetWanted(file: NativeFile, wanted: boolean): boolean;
   faultFreeze(file: NativeFile, isFrozen: boolean): void;
-  /** `fileId` may be another isolate's. `phase`: the device's position of the first page, modulo 2 MiB. */
+  /** `fileId` may be another isolate's. `phase`: the position of the first page on the device, modulo 2 MiB. */
   regionOpen(
     fileId: number,
     first: number,
@@ -199,31 +207,31 @@ export interface Addon {
   regionInstall(region: NativeRegion, first: number, count: number): number;
   regionBuffer(region: NativeRegion, length: number): ArrayBuffer | number;
   regionPersist(region: NativeRegion, offset: number, length: number): number;
-  /** Stores are durable after a `regionDrain` of the same thread. */
+  /** Stores are durable after a `regionDrain` on the same thread. */
   regionFlush(region: NativeRegion, offset: number, length: number): number;
   regionDrain(): void;
   regionIntact(region: NativeRegion, offset: number, length: number): number;
-  /** Touches every page. Bytes touched before the first that cannot be had. */
+  /** Touches every page. Returns the number of bytes before the first page that is refused. */
   regionPrefault(region: NativeRegion, length: number): number;
   regionInfo(region: NativeRegion): NativeRegionInfo;
   regionClose(region: NativeRegion): void;
-  /** Calls back whenever there is something to read; -ENOSYS where the runtime has no libuv. It keeps the program running. */
+  /** Calls back whenever there is something to read; -ENOSYS if the runtime has no libuv. It keeps the process alive. */
   watchReadable(fd: number, callback: () => void): NativeWatch | number;
-  /** Once. Before the descriptor is closed. */
+  /** Ends a watch. Call it once, before the descriptor is closed. */
   unwatch(watch: NativeWatch): void;
-  /** One read(2) of a descriptor with O_NONBLOCK. -EAGAIN where nothing comes within `microseconds`, which the thread waits. */
+  /** One read(2) of a descriptor with O_NONBLOCK. -EAGAIN if nothing comes within `microseconds`, for which the thread blocks. */
   readAvailable(fd: number, target: Uint8Array, microseconds: number): number;
   /** Two Unix sockets that are connected, and closed on exec. */
   socketPair(): [number, number] | number;
-  /** The descriptor that a message brought; -ENOMSG where there is none. */
+  /** The descriptor that came with a message; -ENOMSG if none has come. */
   receiveDescriptor(socket: number): number;
-  /** Puts the signal handlers in front of whatever was installed since. */
+  /** Puts the addon's signal handlers in front of any that were installed since. */
   guard(): void;
   cpu(): { flushInstruction: string; streamThreshold?: number };
 }
 
-// The package is seen from dist/src. A bundle lies elsewhere, and one that is an ES module has no __dirname. The paths are
-// literal, for programs that read in the code which files it needs (@vercel/nft).
+// Whether this file lies in dist/src of the package. A bundle lies elsewhere, and a bundle that is an ES module has no __dirname.
+// The paths are literals, for tools that find in the code the files it needs (@vercel/nft).
 function isInPackage(): boolean {
   try {
     const { name } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')) as { name?: unknown };
@@ -233,8 +241,8 @@ function isInPackage(): boolean {
   }
 }
 
-// A process runs on the C library whose loader it has mapped; a file of that name may also lie on other systems. Where the
-// permission model hides the mappings, Node's own report tells, which takes longer.
+// A process runs on the C library whose loader it has mapped; that the loader's file exists proves nothing. If the permission model
+// hides the mappings, Node's own report tells, which takes longer.
 function libc(): Libc {
   try {
     return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-') ? 'musl' : 'glibc';
@@ -273,12 +281,15 @@ function load(): Addon {
 
 let loaded: Addon | undefined;
 
-// A listener for such a signal takes it away from the addon, and taking the listener away leaves nobody.
+// A listener for one of these signals replaces the addon's handler, and removing the listener leaves no handler.
 function guardAgain(event: string | symbol): void {
   if (event === 'SIGBUS' || event === 'SIGSEGV') queueMicrotask(() => loaded?.guard());
 }
 
-/** The addon, or what NODE_DAX_ADDON names. Throws a `DaxError` whose `reason` begins with `ADDON` where it does not load. */
+/**
+ * The addon: the prebuilt one, or the file that NODE_DAX_ADDON names. Throws a `DaxError` whose `reason` begins with `ADDON` if it
+ * does not load.
+ */
 export function addon(): Addon {
   if (loaded === undefined) {
     loaded = load();

@@ -4,7 +4,7 @@ import { getSystemErrorMap } from 'node:util';
 import { argumentError } from './argument-error.js';
 import { checkOptions, type OptionNames } from './options.js';
 
-/** The rule that was broken, where errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
+/** The rule that was broken, for errors whose errno alone is too coarse. The names follow libpmem2's `PMEM2_E_*` list. */
 export type DaxErrorReason =
   | 'ADDONS_DISABLED'
   | 'ADDON_DAMAGED'
@@ -84,7 +84,7 @@ const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
-// Kept, because Node makes the map anew for each call.
+// Cached, because Node builds the map anew on each call.
 const TEXTS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([...getSystemErrorMap(), ...OVERRIDES]);
 const NUMBERS: ReadonlyMap<string, number> = new Map([...TEXTS].map(([errno, [code]]) => [code, errno]));
 
@@ -100,14 +100,14 @@ export function errnoOf(code: string): number {
 }
 
 /**
- * The error of every failed operation: `code` (`'EINVAL'`), `errno` (negative, as in `node:fs`), `syscall`, `path`, `dest`,
- * and, if they say more, `reason` and `position`. Wrong arguments throw `TypeError` or `RangeError` instead.
+ * The error of every failed operation: `code` (`'EINVAL'`), `errno` (negative, as in `node:fs`), `syscall`, `path`, `dest`, and,
+ * where they apply, `reason` and `position`. Wrong arguments throw `TypeError` or `RangeError` instead.
  */
 export class DaxError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly syscall: string;
-  // Declared only: what an error does not say is no property of it.
+  // Only declared, so that an error without one of these does not have the property.
   declare readonly path?: string;
   declare readonly dest?: string;
   declare readonly reason?: DaxErrorReason;

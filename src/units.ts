@@ -22,8 +22,8 @@ export function roundUp(value: number, unit: number): number {
 }
 
 /**
- * Returns `value` as a number of at least 0.
- * Throws `TypeError` for anything but a number or bigint, `RangeError` for what is not a safe integer or is negative.
+ * Returns `value` as a number of at least 0. Throws `TypeError` for anything but a number or bigint, `RangeError` for a value that
+ * is negative or not a safe integer.
  */
 export function toBytes(value: unknown, name: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
@@ -48,7 +48,10 @@ export function toSafeInteger(value: unknown, name: string): number {
   return integer;
 }
 
-/** Returns 64 bits that a user gives. Throws `TypeError` for anything but a number or bigint, `RangeError` for what is no such value. */
+/**
+ * Returns `value`, checked to be an unsigned 64-bit integer. Throws `TypeError` for anything but a number or bigint, `RangeError`
+ * for a bigint out of range, or a number that is negative or not a safe integer.
+ */
 export function toU64(value: unknown): Bytes {
   if (typeof value !== 'bigint') return toBytes(value, 'value');
   if (BigInt.asUintN(64, value) === value) return value;

@@ -1,4 +1,5 @@
-// Owns what Node lacks for descriptors that are no files and no sockets: waiting for them, and taking them over from others.
+// Owns what Node lacks for descriptors that are neither files nor sockets: waiting for them, and receiving them from other
+// processes.
 
 import { addon, type NativeWatch } from '../binding.js';
 import { DaxError } from '../errors.js';
@@ -12,9 +13,9 @@ function checked<T>(result: T | number, syscall: string): T {
 }
 
 /**
- * Calls `onReadable` from the event loop whenever there is something to read of a descriptor that poll(2) knows, such as
- * `/dev/fuse`, and as long as there is. It keeps the process alive. Close the watch before the descriptor. Throws `DaxError`:
- * `ENOSYS` in a runtime without libuv, `EPERM` for a descriptor that is always readable, as a file is.
+ * Calls `onReadable` from the event loop as long as there is something to read from a descriptor that poll(2) supports, such as
+ * that of `/dev/fuse`. It keeps the process alive. Close the watch before the descriptor. Throws `DaxError`: `ENOSYS` in a runtime
+ * without libuv, `EPERM` for a descriptor that is always readable, as a file is.
  */
 export class DescriptorWatch {
   #watch: NativeWatch | undefined;
@@ -23,7 +24,7 @@ export class DescriptorWatch {
     this.#watch = checked<NativeWatch>(addon().watchReadable(fd, onReadable), 'poll');
   }
 
-  /** Ends the calls. May be called again. */
+  /** Ends the watch. May be called again. */
   close(): void {
     if (this.#watch !== undefined) addon().unwatch(this.#watch);
     this.#watch = undefined;
@@ -35,16 +36,15 @@ export class DescriptorWatch {
 }
 
 /**
- * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined where there is
- * nothing to read and nothing comes within `microseconds`, for which this thread waits. Throws `DaxError`: what read(2) fails
- * with.
+ * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined if there is nothing
+ * to read and nothing comes within `microseconds`, for which this thread blocks. Throws `DaxError` with the errno of read(2).
  */
 export function readAvailable(fd: number, target: Uint8Array, microseconds = 0): number | undefined {
   const bytes = addon().readAvailable(fd, target, microseconds);
   return bytes === AGAIN ? undefined : checked(bytes, 'read');
 }
 
-/** Two connected Unix sockets, for a child process that hands a descriptor over. They are closed with `closeSync` of `node:fs`. */
+/** Two connected Unix sockets, for a child process that hands a descriptor over. Close them with `closeSync` of `node:fs`. */
 export function socketPair(): [number, number] {
   return checked<[number, number]>(addon().socketPair(), 'socketpair');
 }

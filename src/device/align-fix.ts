@@ -6,19 +6,19 @@ import { deviceNumber } from '../discovery/look.js';
 import { SystemTree } from '../discovery/system-tree.js';
 import { statSync } from 'node:fs';
 
-/** The command for the devdax at `path`, in words that end a hint. */
+/** The command for the devdax at `path`, phrased to end a hint. */
 export function alignFix(path: string): string {
   try {
     const device = devdaxNumbered(new SystemTree(), deviceNumber(statSync(path).rdev));
     if (device !== undefined) return `\`${alignCommand(device)}\`${device.namespace === undefined ? '' : ', which erases it'}`;
   } catch {
-    // The devdax is gone, and there is no namespace to make anew.
+    // The devdax is gone, and there is no namespace to recreate.
   }
   return 'a devdax aligned to 4096';
 }
 
 /**
- * The command that makes the namespace anew. It names the namespace, because ndctl would else make another one of free space.
+ * The command that recreates the namespace. It names the namespace, because ndctl would otherwise make another one from free space.
  */
 export function alignCommand({ chardev, namespace }: DevdaxInfo): string {
   if (namespace !== undefined) return `ndctl create-namespace -f -e ${namespace} -m devdax -a 4096`;

@@ -7,7 +7,7 @@ import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, toSafeInteger, type Bytes } f
 
 /** The answer of direct access: memory of a device that can be loaded from and stored to in place. */
 export interface DirectAccess {
-  /** Bytes that lie contiguously in `window`. They may be fewer than were asked for, never more, so that callers loop. */
+  /** Bytes that lie contiguously in `window`. They may be fewer than were asked for, never more, so callers must loop. */
   readonly bytes: number;
   /**
    * The device's own memory, without a copy. The getter makes the view, and throws for a device that gives no views. The view
@@ -41,7 +41,7 @@ export interface DeviceRun {
   readonly length: number;
 }
 
-/** The names of these options, of each way to move bytes. */
+/** The option names of each way to move bytes. */
 export const READING: OptionNames<BufferRange> = { offset: true, length: true };
 export const WRITING: OptionNames<WriteOptions> = { ...READING, flush: true };
 export const FLUSHING: OptionNames<FlushOption> = { flush: true };
@@ -49,12 +49,15 @@ export const ABORTABLE: OptionNames<Abortable> = { signal: true };
 export const READING_LATER: OptionNames<BufferRange & Abortable> = { ...READING, ...ABORTABLE };
 export const WRITING_LATER: OptionNames<WriteOptions & Abortable> = { ...WRITING, ...ABORTABLE };
 
-/** A signal that ends an asynchronous operation early. It then rejects with an `AbortError` that tells how much was moved. */
+/**
+ * A signal that ends an asynchronous operation early. The operation then rejects with an `AbortError` that tells how many bytes
+ * were moved.
+ */
 export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
-/** `shared`: for reading, together with other readers. `exclusive`: for changing, alone. */
+/** `shared`: for reading, together with other readers. `exclusive`: for changing, with no other holder. */
 export type LockMode = 'exclusive' | 'shared';
 
 /** A lock on some bytes of a device, from `lockDevice` or a device's `lock`, until it is released. */
@@ -64,12 +67,12 @@ export interface DeviceLock {
   [Symbol.dispose](): void;
 }
 
-/** A device whose pages can be mapped: what `open` gives. */
+/** A device whose pages can be mapped: what `open` returns. */
 export interface MappableDevice extends BlockDevice {
   /** The path by which it was opened. */
   readonly path: string;
   readonly kind: DeviceKind;
-  /** Bytes: the least that the device maps at once. */
+  /** The smallest unit that the device maps, in bytes. */
   readonly alignment: number;
   /** The kernel accepted MAP_SYNC: flushed stores survive without fsync. */
   readonly mapSync: boolean;
@@ -80,11 +83,11 @@ export interface MappableDevice extends BlockDevice {
   readonly handle: NativeHandle;
 }
 
-/** The place of a block device's bytes on the device that `open` gave. */
+/** The place of a block device's bytes on a device that `open` returned. */
 export interface Backing {
   readonly device: MappableDevice;
   readonly pos: number;
-  /** How many of the bytes that were asked for lie together there, from the first on. Default: all. */
+  /** How many of the bytes asked for, from the first on, lie together there. Default: all. */
   readonly length?: number | undefined;
 }
 
@@ -97,15 +100,18 @@ export interface BlockDevice {
   readonly size: number;
   readonly granularity: Granularity;
   /**
-   * The place of byte 0 in its page: bytes, default 0. If it is not 0, as in a partition that begins at sector 63, direct
-   * access fails (DA-3): files are read and written by copies alone, and cannot be mapped.
+   * The offset of byte 0 in its page, in bytes. Default 0. If it is not 0, as in a partition that begins at sector 63, direct
+   * access fails (DA-3): files are read and written by copies only, and cannot be mapped.
    */
   readonly pageOffset?: number | undefined;
   /** Whether bytes that were stored and flushed survive a power cut; undefined if that is not known. */
   readonly persistent?: boolean | undefined;
-  /** Nothing can be stored on it, so that no file on it is mapped to be stored to. Default false. */
+  /** Whether the device refuses stores. Files on it then cannot be mapped for stores. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** The least bytes that are mapped at once, if not all of it lies on one device. Default: the alignment of what `backing` names. */
+  /**
+   * The smallest unit that is mapped, in bytes, if the bytes lie on several devices. Default: the alignment of the device that
+   * `backing` names.
+   */
   readonly pageSize?: number | undefined;
   /** Direct access by the rules DA-1 to DA-8. `sector` is in 512-byte units, `size` in bytes. */
   directAccess(sector: Bytes, size: Bytes): DirectAccess;
@@ -120,8 +126,9 @@ export interface BlockDevice {
   /** Writes zeros, and returns the bytes written. */
   zeroSync(pos: Bytes, length: Bytes, options?: FlushOption): number;
   /**
-   * The first bytes of the range that may be other than zeros: before them, and in all of the range where there are none, is a
-   * hole of the file below, which reads as zeros and has no memory yet. `dataRuns` asks for all of them.
+   * The first run of bytes of the range that may be other than zeros; undefined if there is none. The bytes before the run, or all
+   * of the range if there is none, are a hole of the file below, which reads as zeros and has no memory yet. `dataRuns` lists all
+   * runs.
    */
   seekData?(pos: number, length: number): DeviceRun | undefined;
   /** Starts to make stores to the range durable. */
@@ -131,35 +138,35 @@ export interface BlockDevice {
   /** Makes stores to the range durable: `flush`, then `drain`. */
   persist(pos: Bytes, length: Bytes): void;
   /**
-   * Makes later reads see what the memory holds, where hosts share it: see `DaxDevice.invalidate`. A device without it is shared
-   * with no other host.
+   * Makes later reads see what memory shared by several hosts holds: see `DaxDevice.invalidate`. A device without this method is
+   * not shared with other hosts.
    */
   invalidate?(pos: Bytes, length: Bytes): void;
   /**
-   * Stores 64 bits, as little-endian, by one store, as `DaxDevice.storeU64` does. A device without it is memory that nobody outside of
-   * this isolate sees, whose `writeSync` of 8 bytes at a multiple of 8 a power cut does not split.
+   * Stores 64 bits, as little-endian, with one store, as `DaxDevice.storeU64` does. A device without this method is memory that
+   * only this isolate sees, and a power cut does not split its `writeSync` of 8 bytes at a multiple of 8.
    */
   storeU64?(pos: Bytes, value: Bytes, options?: FlushOption): void;
-  /** Loads what `storeU64` has stored, by one load. */
+  /** Loads what `storeU64` stored, with one load. */
   loadU64?(pos: Bytes): bigint;
-  /** Makes bytes durable, and then a word, as `DaxDevice.publishSync` does. */
+  /** Makes bytes durable, then stores a word, durably too, as `DaxDevice.publishSync` does. */
   publishSync?(head: Uint8Array, body: Uint8Array, pos: Bytes, wordPos: Bytes, word: Bytes, seed?: number): number;
   /**
-   * The open device, and the position on it, where these bytes lie, so that its pages can be mapped: for all of them, or for as
-   * many as lie together. `daxMmap` of files on a device without it is `EOPNOTSUPP`.
+   * Finds the open device, and the position on it, where these bytes lie, so that its pages can be mapped. The answer is for all of
+   * the bytes, or for as many as lie together. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;
   /**
-   * Locks some bytes, by default all, against everybody else who locks them. Devices that others can open need it; `lockDevice`
-   * calls it. Throws `EBUSY` if another lock has one of the bytes.
+   * Locks some bytes, by default all, against every other lock on them. `lockDevice` calls it. Devices that others can open need
+   * it. Throws `EBUSY` if another lock has one of the bytes.
    */
   lock?(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
 }
 
 /**
- * A driver's direct access to an absolute sector. It answers with the bytes that lie contiguously from there to the end of the
- * device or to a gap, a multiple of the page size, and with a window on at least as many of them as were asked for. It throws
- * `DaxError` if it cannot.
+ * A driver's direct access to an absolute sector. It returns the number of bytes that lie contiguously from there to the end of the
+ * device or to a gap, a multiple of the page size, and a window on at least as many of them as were asked for. It throws `DaxError`
+ * if it cannot.
  */
 export type DirectAccessOp = (sector: number, size: number) => DirectAccess;
 
@@ -176,7 +183,7 @@ function checkSize(size: Bytes): number {
 
 /**
  * Makes the first checks of direct access (DA-1.1, DA-1.3) to a device or partition of `sectors` sectors. Returns `sector` and
- * `size` as numbers. Throws the errno that is given as a negative `size`, or `ERANGE` past the end.
+ * `size` as numbers. Throws `ERANGE` past the end. A negative `size` is an errno, and is thrown.
  */
 export function checkSectors(sectors: number, sector: Bytes, size: Bytes): { sector: number; size: number } {
   const relative = toBytes(sector, 'sector');
@@ -194,8 +201,8 @@ function checkInside(sectors: number, sector: number, size: number): void {
  * Gives direct access to a whole device of `sectors` sectors, by the kernel's rules and in their order (DA-1). `op` is the
  * operation of the device's driver; undefined if it has none.
  *
- * Throws `DaxError`: the errno that is given as a negative `size`; `EOPNOTSUPP` without `op`; `ERANGE` past the end; `EINVAL`
- * for a sector that does not begin a page; `ENXIO` if the driver's answer is not a multiple of a page.
+ * Throws `DaxError`: a negative `size` as its errno; `EOPNOTSUPP` without `op`; `ERANGE` past the end; `EINVAL` for a sector that
+ * does not begin a page; `ENXIO` if the driver's answer is not a multiple of a page.
  */
 export function bdevDirectAccess(
   op: DirectAccessOp | undefined,
@@ -217,8 +224,8 @@ export function bdevDirectAccess(
   return new Clipped(answer, Math.min(answer.bytes, bytes));
 }
 
-// A driver's answer, cut to what was asked for. Its window is made only for callers that look at it: most ask for the length
-// alone. A class, because an object literal with getters takes a hundred times as long.
+// A driver's answer, cut to what was asked for. Its window is made only for callers that get it, because most need only the length.
+// A class, because an object literal with getters takes a hundred times as long.
 class Clipped implements DirectAccess {
   readonly bytes: number;
   readonly #answer: DirectAccess;
@@ -243,11 +250,11 @@ function beginsPage({ pageOffset = 0 }: BlockDevice): boolean {
 }
 
 /**
- * The number of the `length` bytes at `pos` that lie together on a device, so that one copy may go over them. Blocks smaller
- * than a page may begin within a page, where direct access cannot begin (DA-9).
+ * How many of the `length` bytes at `pos` lie together on a device, so that one copy can move them. Blocks smaller than a page may
+ * begin within a page, where direct access cannot begin (DA-9).
  */
 export function reachOf(bdev: BlockDevice, pos: number, length: number): number {
-  // A device whose byte 0 lies within a page gives no direct access that could be asked for more.
+  // A device whose byte 0 lies within a page gives no direct access, so its bytes count as lying together.
   if (!beginsPage(bdev)) return Math.max(0, Math.min(length, bdev.size - pos));
   const head = pos % PAGE_SIZE;
   return bdev.directAccess((pos - head) / SECTOR_SIZE, head + length).bytes - head;

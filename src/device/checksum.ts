@@ -1,12 +1,12 @@
-// Owns crc32c: the checksum of bytes that a device keeps.
+// Owns crc32c: the checksum for bytes that are kept on a device.
 
 import { addon } from '../binding.js';
 import { bufferRange, toPlainBytes } from './memory.js';
 
 /**
- * The CRC32C (Castagnoli, as in iSCSI and ext4) of `bytes`, by the processor's instruction where it has one: from 0 to 2^32-1.
- * With `previous`, that of the bytes which `previous` is the checksum of, and these after them. `offset` and `length` take a
- * part of `bytes`. Throws `TypeError` and `RangeError` for wrong arguments.
+ * The CRC32C (Castagnoli, as in iSCSI and ext4) of `bytes`, from 0 to 2^32-1, computed by the processor's instruction if it has
+ * one. With `previous`, the checksum of earlier bytes, the result is the checksum of those bytes followed by these. `offset` and
+ * `length` select a part of `bytes`. Throws `TypeError` and `RangeError` for wrong arguments.
  */
 export function crc32c(bytes: NodeJS.ArrayBufferView, previous = 0, offset?: number, length?: number): number {
   const plain = toPlainBytes(bytes, 'bytes');
@@ -14,7 +14,7 @@ export function crc32c(bytes: NodeJS.ArrayBufferView, previous = 0, offset?: num
   const { byteLength } = plain;
   const from = offset ?? 0;
   const count = length ?? byteLength - from;
-  // Looked at closely only where it is wrong: small parts take less time than that.
+  // The full check runs only on a wrong range, because it takes longer than the checksum of a small part.
   if (!(from >= 0 && count >= 0 && from + count <= byteLength)) bufferRange(plain, { offset, length });
   return addon().crc32c(plain, previous, from, count);
 }

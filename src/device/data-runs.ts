@@ -1,10 +1,10 @@
-// Owns where a device may have anything but zeros.
+// Owns dataRuns: the parts of a device that may have anything but zeros.
 
 import type { BlockDevice, DeviceRun } from './block-device.js';
 
 /**
- * The parts of a range, in order, that may have bytes other than zeros. What is between them are holes of the file below: they
- * read as zeros, and a look at them may give them memory (a file on tmpfs). All of the range where the device does not tell.
+ * The parts of a range, in order, that may have bytes other than zeros. Between them are holes of the file below: they read as
+ * zeros, and reading them may allocate memory (a file on tmpfs). If the device does not report holes, the whole range is one part.
  */
 export function* dataRuns(device: BlockDevice, pos: number, length: number): Generator<DeviceRun> {
   const end = pos + length;

@@ -36,7 +36,8 @@ function held(release: () => void): DeviceLock {
   return { release: once, [Symbol.dispose]: once };
 }
 
-// The locks that were taken through one object. The kernel does not tell them apart, because they are of one open file or none.
+// The locks taken through one object. The kernel cannot tell them apart, because they belong to one open file or to none, so that
+// conflicts between them are found here.
 class Claims {
   readonly #claims = new Set<Claim>();
 
@@ -84,14 +85,14 @@ export interface LockedFile {
   readonly readOnly: boolean;
   /** Whether the file was opened with `lock: true`, so that nobody else can lock any part of it. */
   readonly isLocked: boolean;
-  /** Whether the file was opened with `force: true`, whatever the kernel uses it for. */
+  /** Whether the file was opened with `force: true`, even if the kernel uses it. */
   readonly isForced: boolean;
 }
 
 /**
- * The locks that are taken through one open file. Against other open files, in this process and others, they are two locks of
- * the kernel: one on the range (F_OFD_SETLK), which node-dax asks about, and one by flock(2), which other programs know. The
- * latter is exclusive if the whole device is to be changed, else shared.
+ * The locks that are taken through one open file. Against other open files, in this process and others, they are two locks of the
+ * kernel: one on the range (F_OFD_SETLK), which node-dax checks, and one of flock(2), which other programs check. The latter is
+ * exclusive if the whole device is locked for changing, else shared.
  */
 export class FileLocks {
   readonly #file: LockedFile;
@@ -161,7 +162,7 @@ export class FileLocks {
     refuse(path, hintOfLocked(`/proc/self/fd/${addon().descriptor(handle)}`));
   }
 
-  // The kernel takes none of these locks for files that it mounts or makes loop devices of.
+  // The kernel takes none of these locks for files that it mounts or uses for loop devices.
   #refuseKernel({ mode }: Claim): void {
     const { handle, path } = this.#file;
     const facts = found(`/proc/self/fd/${addon().descriptor(handle)}`);
@@ -175,7 +176,7 @@ function lengthOf({ pos, end }: Pick<Claim, 'pos' | 'end'>): number {
   return end === Number.POSITIVE_INFINITY ? 0 : end - pos;
 }
 
-// Undefined for a file without a name, which nobody can mount.
+// Undefined for a file without a name, which cannot be mounted.
 function found(path: string): PathFacts | undefined {
   try {
     return look(path, 'lock');
@@ -185,7 +186,7 @@ function found(path: string): PathFacts | undefined {
   }
 }
 
-/** A hint that names who has a lock on the file at `path`, and says what to do. */
+/** A hint that names the processes with a lock on the file at `path`, and says what to do. */
 export function hintOfLocked(path: string): string {
   const { dev, ino } = statSync(path, { bigint: true });
   const who = lockersOf(dev, ino, new SystemTree());
@@ -197,13 +198,13 @@ const claimsOf = new WeakMap<object, Claims>();
 
 /**
  * Locks `length` bytes of `device` from `pos` on, by default all of it, for changing (`exclusive`) or reading (`shared`) them.
- * Filesystems and logs take one when they are mounted or made. A lock belongs to the file itself (for devices, to their node),
- * not to the name or the object by which it was opened: two locks on the same byte exclude each other within a thread, between
- * threads and between processes. A device that the kernel has mounted or made a loop device of cannot be locked. A device
- * without `lock` and `backing`, such as one in memory, is known by its object, within this isolate.
+ * Filesystems and logs take one when they are mounted or made. A lock belongs to the file itself (for devices, to their node), not
+ * to the name or the object by which it was opened: two locks on the same byte exclude each other within a thread, between threads
+ * and between processes. A device that the kernel has mounted or uses for a loop device cannot be locked. A device without `lock`
+ * and `backing`, such as one in memory, is identified by its object, within this isolate.
  *
  * Throws `TypeError` and `RangeError` for wrong arguments; `EBUSY` with reason `DEVICE_IN_USE` if another lock has one of the
- * bytes, with the name of its owner if that can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
+ * bytes, with the name of the lock's owner if it can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
  */
 export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
   const wanted = toLockMode(mode);

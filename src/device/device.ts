@@ -34,7 +34,7 @@ import { Accessed, MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js'; // late
 import { SECTOR_SIZE, toBytes, toU64, type Bytes } from '../units.js';
 
-/** The facts that `open` has found, on which the properties of the device rest. */
+/** The facts that `open` found, from which the properties of the device follow. */
 export interface DeviceFacts {
   /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, …; undefined if the kernel names none. */
   readonly persistenceDomain: string | undefined;
@@ -51,20 +51,20 @@ export interface DeviceFacts {
   readonly resource: number | undefined;
   /** The instruction that flushes cache lines: `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
   readonly flushInstruction: string;
-  /** The length in bytes from which on writes bypass the cache; undefined if none do. */
+  /** The length in bytes from which writes bypass the cache; undefined if none do. */
   readonly streamThreshold: number | undefined;
 }
 
-/** The options of `open` that matter later. */
+/** The options of `open` that the device needs later. */
 export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'> & { persistence: Persistence };
 
 type Views = readonly NodeJS.ArrayBufferView[];
 
 /**
  * An open device, made by `open`. Positions and lengths are bytes, as numbers or bigints. Arguments of a wrong type throw
- * `TypeError`, values out of range `RangeError`, and all other failures `DaxError`. An operation that has moved bytes before it
- * failed returns their number, and the next call throws the error. What is said to be durable was flushed as `granularity` asks,
- * and survives a power cut where `persistent` is true.
+ * `TypeError`, values out of range `RangeError`, and all other failures `DaxError`. An operation that fails after it has moved
+ * bytes returns their number, and the next call throws the error. "Durable" means flushed as `granularity` asks; such bytes survive
+ * a power cut if `persistent` is true.
  */
 export class DaxDevice implements BlockDevice {
   /** The path by which it was opened. */
@@ -73,7 +73,7 @@ export class DaxDevice implements BlockDevice {
   /** Mappings begin and end at multiples of this many bytes. */
   readonly alignment: number;
   /**
-   * What makes a store durable, if `facts.persistent`: `byte` (order alone, because the caches are in the persistence domain),
+   * What makes a store durable, if `facts.persistent`: `byte` (ordering alone, because the caches are in the persistence domain),
    * `cache_line` (flushing the cache lines) or `page` (msync). The kind of the device decides it.
    */
   readonly granularity: Granularity;
@@ -89,11 +89,11 @@ export class DaxDevice implements BlockDevice {
   readonly facts: DeviceFacts;
 
   readonly #handle: NativeHandle;
-  // The handle until `close` is called.
+  // The handle; undefined once `close` is called.
   #open: NativeHandle | undefined;
   #size: number;
   readonly #segments: Segments;
-  // Made once: direct access is asked for at every copy of a device that lies on this one.
+  // Made once, because every copy to or from a device that lies on this one asks for direct access.
   readonly #op = (absolute: number, wanted: number): DirectAccess => {
     const pos = absolute * SECTOR_SIZE;
     return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
@@ -131,7 +131,7 @@ export class DaxDevice implements BlockDevice {
     this.#locks = new FileLocks({ handle: found.handle, path, isBlock: found.kind === 'block', readOnly, isLocked, isForced });
   }
 
-  /** @internal For what maps its pages. */
+  /** @internal For code that maps the pages of the device. */
   get handle(): NativeHandle {
     this.#usable('mmap');
     return this.#handle;
@@ -148,9 +148,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Gives access to the memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. Gives fewer bytes
-   * than were asked for if a window ends before, so that callers loop. The window of a read-only device is a view as `view`
-   * makes it; a devdax has none. Throws what `bdevDirectAccess` throws.
+   * Gives access to the memory at a sector (512 bytes), by the rules of the kernel's `bdev_direct_access`. Gives fewer bytes than
+   * were asked for if a window ends earlier, so callers must loop. The window of a read-only device is a private view, as from
+   * `view`; a read-only devdax has no window. Throws what `bdevDirectAccess` throws.
    */
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
     this.#usable('directAccess');
@@ -158,14 +158,14 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * The device's own memory as a Uint8Array, without a copy. Stores reach the device, and are durable after `persist`. Views of
-   * a read-only device are private: a stray store stays in this process. A view is detached (length 0) when the device is
-   * closed, or when it shrinks so that the view's segment reaches past the end. A view has up to 2 GiB from any position, or 4
-   * GiB from position 0; `windows` goes through larger ranges.
+   * The device's own memory as a Uint8Array, without a copy. Stores reach the device, and are durable after `persist`. Views of a
+   * read-only device are private: a stray store stays in this process. A view is detached (length 0) when the device is closed, or
+   * when it shrinks so that the view's segment reaches past the end. A view may have up to 2 GiB from any position, or 4 GiB from
+   * position 0; use `windows` for larger ranges.
    *
-   * The view's `buffer` is a segment of up to 4 GiB that all views there share. `structuredClone` and `postMessage` of a view
-   * copy the whole segment: give them `view.slice()`. The buffer cannot be transferred: its `transfer` methods (Node 22) throw
-   * a `TypeError`, and a transfer by `structuredClone` throws a `DataCloneError`, or copies on Node 20.
+   * The view's `buffer` is a segment of up to 4 GiB that all views there share. `structuredClone` and `postMessage` of a view copy
+   * the whole segment: give them `view.slice()`. The buffer cannot be transferred: its `transfer` methods (Node 22) throw a
+   * `TypeError`, and a transfer by `structuredClone` throws a `DataCloneError`, or copies on Node 20.
    */
   view(pos: Bytes = 0, length?: Bytes): Uint8Array {
     this.#usable('view');
@@ -185,9 +185,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Goes through the memory of a range of any length, one view after the other. Each comes with the position at which it
-   * begins, and all but the last have `size` bytes (at most 2 GiB, the default). Throws as `view` does; for wrong arguments at
-   * once.
+   * Iterates over the memory of a range of any length, one view at a time. Each view comes with the position at which it begins,
+   * and all but the last have `size` bytes (at most 2 GiB, the default). Throws as `view` does; wrong arguments throw at the call,
+   * not at the first iteration.
    */
   windows(pos: Bytes = 0, length?: Bytes, size: Bytes = MAX_VIEW_LENGTH): Generator<{ pos: number; window: Uint8Array }> {
     this.#usable('windows');
@@ -213,7 +213,7 @@ export class DaxDevice implements BlockDevice {
     return this.#read(target, pos, options);
   }
 
-  // A read that was begun before the device closes comes here too.
+  // Does not check that the device is open: a read that was begun before `close` also ends here.
   #read(target: NodeJS.ArrayBufferView, pos: Bytes, options?: BufferRange): number {
     const buffer = toPlainBytes(target, 'target');
     const start = toBytes(pos, 'pos');
@@ -259,9 +259,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Reads as `readSync` does. Small reads are made on this thread, at once or after the event loop's turn; large reads are made
-   * on another thread, so that `target` must not be transferred until the promise settles. Rejects with an `AbortError` once
-   * `signal` is aborted.
+   * Reads as `readSync` does. Small reads are made on this thread, at once or after the event loop's turn; large reads are made on
+   * another thread, so `target` must not be transferred until the promise settles. Rejects with an `AbortError` once `signal` is
+   * aborted.
    */
   async read(target: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: BufferRange & Abortable): Promise<number> {
     this.#usable('read');
@@ -386,9 +386,10 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Stores 64 bits at `pos`, a multiple of 8, as little-endian and by one store: a thread that loads them, a process that maps
-   * them and a power cut find either what was there or `value`. Who finds `value` by `loadU64`, or by an atomic load, finds
-   * everything that this thread stored before. It is durable on return unless `flush` is false.
+   * Stores 64 bits at `pos`, a multiple of 8, as little-endian and with one store: other threads, other processes that map the
+   * device, and a program that starts after a power cut find either the old word or `value`. A reader that gets `value` from
+   * `loadU64`, or from another atomic load, also finds everything that this thread stored before it. It is durable on return unless
+   * `flush` is false.
    *
    * `value`: a bigint below 2^64, or a safe integer. Throws `EINVAL` with reason `OFFSET_UNALIGNED` for another `pos`.
    */
@@ -400,7 +401,9 @@ export class DaxDevice implements BlockDevice {
     if (error < 0) this.#failAt('storeU64', error, start);
   }
 
-  /** Loads the 64 bits at `pos`, a multiple of 8, by one load: what `storeU64` has stored, never a half of it. Throws as that does. */
+  /**
+   * Loads the 64 bits at `pos`, a multiple of 8, with one load, which never sees half of a `storeU64`. Throws as `storeU64` does.
+   */
   loadU64(pos: Bytes): bigint {
     this.#usable('loadU64');
     const start = this.#word('loadU64', pos);
@@ -410,14 +413,15 @@ export class DaxDevice implements BlockDevice {
 
   /**
    * Writes `head`, and `body` right after it, at `pos`; when they are durable, stores `word` at `wordPos` as `storeU64` does, and
-   * returns when that is durable too: whoever finds the word finds the bytes, after a power cut as well. It is one call of the
-   * addon, with two fences. Returns the bytes written: fewer than both have where a page is bad, and then no word was stored.
+   * returns when the word is durable too: a reader that finds the word finds the bytes, also after a power cut. It is one call of
+   * the addon, with two fences. Returns the bytes written: if a page is bad, fewer than `head` and `body` have together, and then
+   * no word was stored.
    *
-   * With `seed`, the first 4 bytes of `head` become a checksum first, in your buffer too: `crc32c` of the other bytes of `head` and
-   * of `body`, with `seed` before them.
+   * With `seed`, the first 4 bytes of `head` are first overwritten, in your buffer too, with a checksum: the `crc32c` of the rest
+   * of `head` and of `body`, with `seed` as the `previous` checksum.
    *
-   * Throws `EIO` with `position` if the first page is bad, `EINVAL` with reason `OFFSET_UNALIGNED` for a `wordPos` that is no
-   * multiple of 8, and `RangeError` for bytes that do not lie in the device and a `head` that has no room for a checksum.
+   * Throws `EIO` with `position` if the first page is bad, `EINVAL` with reason `OFFSET_UNALIGNED` for a `wordPos` that is not a
+   * multiple of 8, and `RangeError` for bytes outside the device and for a `head` too short for the checksum.
    */
   publishSync(head: Uint8Array, body: Uint8Array, pos: Bytes, wordPos: Bytes, word: Bytes, seed?: number): number {
     this.#writable('publish');
@@ -429,15 +433,15 @@ export class DaxDevice implements BlockDevice {
         ? addon().publish(this.#handle, head, body, start, at, value)
         : addon().publish(this.#handle, head, body, start, at, value, seed);
     if (done >= 0) return done;
-    // Looked at only now: it takes longer than the rest.
+    // Checked only after a failure, because the checks take longer than the rest.
     this.#checkInside(start, head.byteLength + body.byteLength);
     if (seed !== undefined && head.byteLength < 4) throw argumentError('ERR_OUT_OF_RANGE', 'head must have 4 bytes for the checksum');
     return this.#failAt('publish', done, start);
   }
 
   /**
-   * The first bytes of a range that may be other than zeros, by SEEK_DATA and SEEK_HOLE of lseek(2); undefined where all of it is
-   * a hole of the file. A device, and a file on a filesystem that does not tell, has no holes.
+   * The first run of bytes of a range that may be other than zeros, by SEEK_DATA and SEEK_HOLE of lseek(2); undefined if the whole
+   * range is a hole of the file. A device, or a file on a filesystem that does not report holes, has none.
    */
   seekData(pos: Bytes, length: Bytes): DeviceRun | undefined {
     this.#usable('seekData');
@@ -445,7 +449,7 @@ export class DaxDevice implements BlockDevice {
     const bytes = toBytes(length, 'length');
     this.#checkInside(start, bytes);
     const data = addon().seek(this.#handle, start, true);
-    // Who does not tell may have data everywhere.
+    // If the kernel does not tell, there may be data everywhere.
     if (data < 0) return bytes === 0 ? undefined : { pos: start, length: bytes };
     const end = start + bytes;
     if (data >= end) return undefined;
@@ -464,7 +468,7 @@ export class DaxDevice implements BlockDevice {
     this.#checkInside(start, bytes);
     const error = addon().flush(this.#handle, start, bytes);
     if (error >= 0) return;
-    // If no page was lost, the device has failed to write, and no byte of the range may be durable.
+    // If no page was lost, the device failed to write, and perhaps no byte of the range is durable.
     const intact = addon().intact(this.#handle, start, bytes);
     this.#failAt('flush', error, intact > 0 && intact < bytes ? start + intact : start);
   }
@@ -482,15 +486,15 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Writes back what the caches of this machine's processors have of a range, and drops it: loads and reads after it see what
-   * the memory holds, with what other hosts have written back, where several hosts share it and nothing keeps their caches
-   * coherent (CXL). Those who share memory with nobody, and processes of one host among themselves, need it never.
+   * Writes back the lines of a range that this machine's CPU caches hold, and drops them: later loads and reads see what the memory
+   * holds, including what other hosts have written back. It is for memory that several hosts share without coherent caches (CXL).
+   * Memory that no other host shares never needs it, nor do processes of one host among themselves.
    *
-   * It costs an instruction for each 64 bytes, in every granularity, and each next load a way to the memory. It destroys where
-   * this host has stored to a line after another did: its own line goes over the other's, whole. So stores of a host to what
-   * is another's to write must not happen, not even of equal bytes, and a line has one writer at a time.
+   * It costs one instruction for each 64 bytes, in every granularity, and the next load of each line goes to memory. It destroys
+   * data if this host has stored to a line after another host did: the whole line of this host overwrites the other's. So a host
+   * must not store to a line that another host writes, not even equal bytes: each line has one writer at a time.
    *
-   * Throws `EIO` if a page of the range was lost, `EOPNOTSUPP` where the processor has no instruction for it.
+   * Throws `EIO` if a page of the range was lost, `EOPNOTSUPP` if the processor has no instruction for it.
    */
   invalidate(pos: Bytes, length: Bytes): void {
     this.#usable('invalidate');
@@ -528,7 +532,7 @@ export class DaxDevice implements BlockDevice {
     this.#segments.grow(bytes);
   }
 
-  /** Sets the size as `truncateSync` does, after work under way. */
+  /** Sets the size as `truncateSync` does, once no work is under way. */
   async truncate(size: Bytes): Promise<void> {
     this.#checkTruncation(size);
     const turn = loopTurn();
@@ -543,10 +547,10 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Locks `length` bytes from `pos` on, by default all, against everybody else who locks one of them: through this device or
-   * another object, in another thread or another process. Mounts lock their devices themselves; see `lockDevice` for the rules.
-   * The lock ends when it is released or the device is closed. A device that was opened with `lock: true` keeps others out
-   * already, so that its locks matter within this thread alone.
+   * Locks `length` bytes from `pos` on, by default all, against every other lock on one of them: through this device or another
+   * object, in another thread or another process. Mounts lock their devices themselves; see `lockDevice` for the rules. The lock
+   * ends when it is released or the device is closed. A device that was opened with `lock: true` keeps others out already, so that
+   * its locks matter within this thread only.
    *
    * Throws `EBUSY` with reason `DEVICE_IN_USE`, and `EROFS` for `'exclusive'` on a device that was opened read-only.
    */
@@ -604,7 +608,7 @@ export class DaxDevice implements BlockDevice {
     }
   }
 
-  // Work that waits for its turn keeps the device open.
+  // Work that waits for its turn counts as under way, so that `close` waits for it.
   #after<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
     return this.#whileBusy(async () => {
       await turn;
@@ -714,8 +718,8 @@ function toSignal(options: Abortable | undefined): AbortSignal | undefined {
   return signal;
 }
 
-// The bytes of a copy that is made on this thread; undefined for a copy that is handed to another one. Wrong arguments count as
-// the former: the synchronous form refuses them.
+// The length of a copy to make on this thread; undefined for a copy to hand to another thread. Arguments of a wrong type give 0,
+// because the synchronous form then refuses them.
 function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
   if (!ArrayBuffer.isView(view)) return 0;
   const length: unknown = options?.length ?? view.byteLength;

@@ -1,4 +1,4 @@
-// Owns the block device that is made of a driver: of the one function that its author gives, everything else follows.
+// Owns the block device made from a driver: everything follows from the one function that the driver's author gives.
 
 import { AbortError, checkAborted } from '../abort.js';
 import { argumentError } from '../argument-error.js';
@@ -33,13 +33,14 @@ import { POOL_THRESHOLD } from './pool-copy.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
 import { moveEach, moveEachSync, toVector } from './vector.js';
 
-// Up to this an asynchronous copy is made on this thread, as that of a `DaxDevice`; memory of a driver's own, in steps of it.
+// Asynchronous copies up to this length are made on this thread, as those of a `DaxDevice` are; copies of a driver's own memory are
+// made in steps of this length.
 const STEP = POOL_THRESHOLD;
 
 type View = NodeJS.ArrayBufferView;
 type Views = readonly View[];
 
-// Bytes of the user's that are to be read or written.
+// A read into, or a write from, the user's bytes.
 interface Copy {
   readonly syscall: string;
   readonly isWrite: boolean;
@@ -48,8 +49,8 @@ interface Copy {
 }
 
 /**
- * A block device made of a driver, by `blockDevice`. It does with its bytes what a `DaxDevice` does, by the same rules:
- * partial progress, `AbortSignal`, durable writes.
+ * A block device made from a driver, by `blockDevice`. It reads, writes and flushes by the rules of a `DaxDevice`: partial
+ * progress, `AbortSignal`, durable writes.
  */
 export class DriverDevice implements BlockDevice {
   /** Bytes. */
@@ -64,21 +65,21 @@ export class DriverDevice implements BlockDevice {
   readonly #flushes: boolean;
   #state: 'open' | 'closed' | 'removed' = 'open';
   #isReleased = false;
-  // Where something was flushed that nobody has waited for.
+  // The devices that were flushed and not drained since.
   readonly #undrained = new Set<BlockDevice>();
-  // The driver's own memory that somebody was given.
+  // The buffers of the driver's own memory on which callers were given windows.
   readonly #shown = new Set<WeakRef<ArrayBuffer>>();
   readonly #isShown = new WeakSet<ArrayBuffer>();
   #inFlight = 0;
   #whenIdle: (() => void)[] = [];
   #closing: Promise<void> | undefined;
 
-  /** As `blockDevice`, for drivers that have more to offer than a block device. */
+  /** As `blockDevice`, for subclasses that offer more than a block device. */
   constructor(driver: Driver) {
     checkDriver(driver);
     this.#driver = driver;
     this.size = toBytes(driver.sectors, 'sectors') * SECTOR_SIZE;
-    // Memory may come into being when it is asked for: that is left alone where the driver says what it is.
+    // Asking `backing` may allocate memory, so it is not called if the driver states these properties itself.
     const isTold = driver.granularity !== undefined && 'persistent' in driver && driver.pageSize !== undefined;
     const below = isTold || this.size === 0 ? undefined : driver.backing?.(0, Math.min(PAGE_SIZE, this.size), false).device;
     this.granularity = driver.granularity ?? below?.granularity ?? 'byte';
@@ -86,7 +87,7 @@ export class DriverDevice implements BlockDevice {
     this.readOnly = driver.readOnly ?? false;
     this.pageSize = driver.pageSize ?? below?.pageSize;
     this.#flushes = driver.backing !== undefined && !(driver.granularity === 'byte' && driver.persistent === false);
-    // What a driver does not have, its device has not either: those who can do without ask.
+    // The device lacks the optional methods that its driver lacks; callers that can do without them check.
     if (driver.backing !== undefined) this.backing = (pos, length) => this.#backing(pos, length);
     if (driver.lock !== undefined || driver.backing !== undefined) {
       this.lock = (mode, pos, length) => this.#lock(mode, pos, length);
@@ -99,8 +100,9 @@ export class DriverDevice implements BlockDevice {
   }
 
   /**
-   * The memory at a sector, by the rules of the kernel's `bdev_direct_access`, to which the driver is held (see `Driver`).
-   * Beside what `bdevDirectAccess` throws: `DRIVER_BROKEN` for an answer against them. A read-only device gives no window.
+   * Gives access to the memory at a sector, by the rules of the kernel's `bdev_direct_access`, which bind the driver too (see
+   * `Driver`). Throws what `bdevDirectAccess` throws, and errors with reason `DRIVER_BROKEN` for an answer that breaks the rules. A
+   * read-only device gives no window.
    */
   directAccess(sector: Bytes, size: Bytes): DirectAccess {
     this.#usable('directAccess');
@@ -206,17 +208,17 @@ export class DriverDevice implements BlockDevice {
   }
 
   /**
-   * Takes the device away, whatever is under way (hot unplug): what is asked of it from now on, and copies on other threads, are
-   * `ENODEV` with reason `DEVICE_REMOVED`, windows on the driver's own memory are detached, and the driver's `release` is
-   * called, which sees to what lies below: closing an open device detaches its windows. Mappings of files keep the pages that
-   * they have. Idempotent.
+   * Removes the device at once, whatever is under way (hot unplug): later calls, and copies on other threads, fail with `ENODEV`
+   * and reason `DEVICE_REMOVED`, windows on the driver's own memory are detached, and the driver's `release` is called. `release`
+   * must deal with the devices below: closing an open device there detaches its windows. Mappings of files keep the pages that they
+   * have. Idempotent.
    */
   unplug(): void {
     this.#state = 'removed';
     this.#release();
   }
 
-  /** Refuses new work, waits for what is under way, detaches windows and has the driver release the memory. Idempotent. */
+  /** Refuses new work, waits for work under way, detaches windows and has the driver release the memory. Idempotent. */
   close(): Promise<void> {
     if (this.#state === 'open') this.#state = 'closed';
     return (this.#closing ??= this.#closeWhenIdle());
@@ -252,7 +254,7 @@ export class DriverDevice implements BlockDevice {
     this.#driver.release?.();
   }
 
-  // Nothing that a driver did in its answer may keep what was taken away meanwhile in use.
+  // If the device was closed or unplugged while the driver answered, the answer must not be used.
   #ask(sector: number, size: number): Exclude<DriverAnswer, number> {
     const answer = askDriver(this.#driver, sector, size, this.size);
     if (this.#isReleased) this.#usable('directAccess');
@@ -276,7 +278,8 @@ export class DriverDevice implements BlockDevice {
     return window;
   }
 
-  // The first of `length` bytes at `pos` that lie together: how many, and on what device or in what memory, from `head` on.
+  // Finds how many of the `length` bytes at `pos`, from the first on, lie together, and where: on which device, or from byte `head`
+  // of which window.
   #reach(pos: number, length: number): { reach: number; backing: Place | undefined; window: Uint8Array | undefined; head: number } {
     const head = pos % PAGE_SIZE;
     const answer = this.#ask((pos - head) / SECTOR_SIZE, head + length);
@@ -286,7 +289,8 @@ export class DriverDevice implements BlockDevice {
     return { reach: Math.min(reach, backing.length ?? reach), backing, window: undefined, head };
   }
 
-  // Copies the first bytes that lie together. As `#reach`, and nothing is made for a small copy that is soon forgotten.
+  // Copies the first bytes that lie together. Does what `#reach` does, but without a result object, which would cost a small copy
+  // too much.
   #step(isWrite: boolean, bytes: Uint8Array, total: number, flush: boolean, offset: number, pos: number, length: number): number {
     const head = pos % PAGE_SIZE;
     const answer = this.#ask((pos - head) / SECTOR_SIZE, head + length);
@@ -307,7 +311,7 @@ export class DriverDevice implements BlockDevice {
 
   #copySync(isWrite: boolean, bytes: Uint8Array, flush: boolean, pos: number, options: BufferRange | undefined): number {
     const syscall = isWrite ? 'write' : 'read';
-    // How long a buffer is takes long to ask: once.
+    // Asked for once, because the length of a buffer is slow to get.
     const total = bytes.byteLength;
     if (total === 0) checkAttached(bytes, isWrite ? 'source' : 'target');
     let offset = 0;
@@ -365,7 +369,7 @@ export class DriverDevice implements BlockDevice {
     return moved;
   }
 
-  // What is large goes to another thread where an open device backs it, and lets the event loop have its turns where none does.
+  // A large copy goes to another thread if an open device backs it; if none does, it lets the event loop have its turns.
   async #stepLater(copy: Copy, offset: number, pos: number, length: number, signal: AbortSignal | undefined): Promise<number> {
     if (this.backing === undefined) {
       const moved = this.#step(copy.isWrite, copy.bytes, copy.bytes.byteLength, copy.flush, offset, pos, Math.min(length, STEP));
@@ -401,7 +405,7 @@ export class DriverDevice implements BlockDevice {
     return this.#driver.lock?.(wanted, start, bytes) ?? lockRanges(wanted, this.#ranges('lock', start, bytes));
   }
 
-  // The bytes on the devices that back them, what lies together on one of them at once.
+  // The ranges of the backing devices on which the bytes lie. Ranges that adjoin on one device are joined.
   *#ranges(syscall: string, pos: number, length: number): Generator<DeviceRange> {
     let range: DeviceRange | undefined;
     for (let done = 0; done < length; ) {
@@ -426,7 +430,7 @@ export class DriverDevice implements BlockDevice {
     }
   }
 
-  // What lies below says that it is closed, where it is this device that was taken away.
+  // After an unplug, the error says that this device was removed, not that a device below was closed.
   #told(syscall: string, error: unknown): unknown {
     return this.#state === 'removed' && error instanceof DaxError ? removed(syscall, error) : error;
   }
@@ -455,7 +459,7 @@ export class DriverDevice implements BlockDevice {
   }
 }
 
-// What somebody who asked for `size` bytes was given. Its window is checked, and known as given, when it is looked at.
+// The driver's answer to a request for `size` bytes. Its window is checked, and recorded as given out, when it is first needed.
 class Given implements DirectAccess {
   readonly bytes: number;
   readonly #answer: Exclude<DriverAnswer, number>;
@@ -464,7 +468,7 @@ class Given implements DirectAccess {
   readonly #show: (window: Uint8Array) => Uint8Array;
 
   constructor(answer: Exclude<DriverAnswer, number>, pos: number, size: number, show: (window: Uint8Array) => Uint8Array) {
-    // Whole pages, whatever was asked for: what lies there does not depend on it.
+    // Whole pages, even if fewer bytes were asked for: what lies there does not depend on the request.
     this.bytes = Math.max(PAGE_SIZE, roundUp(answer.bytes, PAGE_SIZE));
     this.#answer = answer;
     this.#pos = pos;
@@ -502,11 +506,12 @@ function checkDriver(driver: Driver): void {
 }
 
 /**
- * A block device of what a driver's author gives: `directAccess`, and what else of `Driver` the memory asks for. Reads, writes,
- * vectors, zeroing, their asynchronous forms, flushing, partitions, locks, mappings and faults follow. Every answer of the driver is
- * held to the rules of the kernel's `bdev_direct_access`, and one against them is an error with reason `DRIVER_BROKEN`.
+ * Makes a block device from a driver: `directAccess`, and the other members of `Driver` that the memory needs. The device has
+ * reads, writes, vectors, zeroing, their asynchronous forms, flushing, partitions, locks, mappings and faults. Every answer of the
+ * driver is checked by the rules of the kernel's `bdev_direct_access`, and one that breaks them is an error with reason
+ * `DRIVER_BROKEN`.
  *
- * Throws `TypeError` or `RangeError` for what is no driver, and what its `backing` throws.
+ * Throws `TypeError` or `RangeError` for an invalid driver, and what its `backing` throws.
  */
 export function blockDevice(driver: Driver): DriverDevice {
   return new DriverDevice(driver);

@@ -1,4 +1,4 @@
-// Owns what the author of a driver gives, and how each answer of it is held to the rules (DA-1 to DA-8).
+// Owns the contract of a driver, and the check of each of its answers by the rules (DA-1 to DA-8).
 
 import type { Granularity } from '../binding.js';
 import type { BlockDevice, DeviceLock, DirectAccess, LockMode } from './block-device.js';
@@ -6,48 +6,48 @@ import { DaxError } from '../errors.js';
 import type { OptionNames } from '../options.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, type Bytes } from '../units.js';
 
-/** The memory at a sector, whose page frame need not be told; or a negative errno. */
+/** A driver's answer: the memory at a sector, with or without its page frame; or a negative errno. */
 export type DriverAnswer = number | (Pick<DirectAccess, 'bytes' | 'window'> & Partial<Pick<DirectAccess, 'pfn'>>);
 
-/** Where bytes of a device lie on another one, which `open` or `blockDevice` gave, or any other. */
+/** The place of a device's bytes on another device: one from `open` or `blockDevice`, or any other. */
 export interface Place {
   readonly device: BlockDevice;
   readonly pos: number;
-  /** How many of the bytes that were asked for lie together there, from the first on. Default: all. */
+  /** How many of the bytes asked for, from the first on, lie together there. Default: all. */
   readonly length?: number | undefined;
 }
 
-/** What a driver is. Its functions are called on the thread that made the device. */
+/** A driver, from which `blockDevice` makes a device. Its functions are called on the thread that made the device. */
 export interface Driver {
   /** The size of the device, in sectors of 512 bytes. */
   readonly sectors: Bytes;
   /**
-   * Gives the memory at `sector`, which begins a page of the device: how many bytes lie together from there, whole pages or
-   * all that was asked for, and a window on as many of them as were asked for. `size` is in bytes, and may be 0. More is cut.
-   * A negative number is an errno, and so is a `DaxError` that is thrown. Each byte must stay at its address until `release`.
+   * Returns the memory at `sector`, which begins a page of the device: the number of bytes that lie together from there, either
+   * whole pages or exactly as many as were asked for, and a window on those asked for. A longer answer is cut. `size` is in bytes,
+   * and may be 0. To fail, return a negative errno or throw a `DaxError`. Each byte must stay at its address until `release`.
    */
   directAccess(sector: number, size: number): DriverAnswer;
   /**
-   * The device that these bytes are memory of, and how many of them lie together there. Copies and flushes are that device's
-   * own then, so that they survive a bad page and are durable where it is, and files are mapped where that one's are. Without
-   * it the memory is the driver's own: nothing is mapped, and flushing does nothing. `isMapped`: the pages are about to be
-   * mapped, and must stay where they are; otherwise this is asked for a copy.
+   * Returns the device whose memory these bytes are, and how many of them lie together there. That device then makes the copies and
+   * flushes, so that they survive a bad page and are as durable as its own; files can be mapped if files on that device can.
+   * Without this function the memory is the driver's own: nothing is mapped, and flushing does nothing. If `isMapped`, the pages
+   * are about to be mapped and must stay where they are; otherwise the call is for a copy.
    */
   backing?(pos: number, length: number, isMapped: boolean): Place;
   /**
-   * Default: that of what backs byte 0; without backing, `byte`. Give the coarsest where several devices back it. With `byte`,
-   * and `persistent: false`, nothing is flushed below, whatever lies there.
+   * Default: that of the device that backs byte 0; without `backing`, `byte`. If several devices back it, give the coarsest. With
+   * `byte` and `persistent: false`, no device below is flushed, whatever it is.
    */
   readonly granularity?: Granularity | undefined;
-  /** Bytes that are mapped at the least, a multiple of 4096. Default: that of what backs byte 0. */
+  /** The smallest unit that is mapped, in bytes: a multiple of 4096. Default: that of the device that backs byte 0. */
   readonly pageSize?: number | undefined;
-  /** As `BlockDevice.persistent`. Default: that of what backs byte 0. */
+  /** As `BlockDevice.persistent`. Default: that of the device that backs byte 0. */
   readonly persistent?: boolean | undefined;
-  /** Stores are refused with `EROFS`. Default false. */
+  /** Whether stores are refused with `EROFS`. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** As `BlockDevice.lock`. Default: the bytes are locked on what backs them; without backing, in this isolate. */
+  /** As `BlockDevice.lock`. Default: the bytes are locked on the devices that back them; without `backing`, in this isolate. */
   lock?(mode: LockMode, pos: number, length: number): DeviceLock;
-  /** Gives the memory back, once, when the device was closed or unplugged. Nothing is asked of the driver afterwards. */
+  /** Gives the memory back. It is called once, when the device is closed or unplugged, and is the last call to the driver. */
   release?(): void;
 }
 
@@ -83,22 +83,23 @@ function ask(driver: Driver, sector: number, size: number): DriverAnswer {
   }
 }
 
-/** What the driver answers, of a device of `end` bytes, for a sector that begins a page of it. Throws `DaxError`. */
+/** Asks the driver of a device of `end` bytes for a sector that begins a page, and checks the answer. Throws `DaxError`. */
 export function askDriver(driver: Driver, sector: number, size: number, end: number): Answer {
   const answer = ask(driver, sector, size);
   const pos = sector * SECTOR_SIZE;
   if (!isAnswer(answer)) throw refusal(answer, pos);
   const { bytes } = answer;
-  // What another device gave is cut to what was asked for (DA-4).
+  // An answer of exactly `size` bytes need not be whole pages: it may come from another device, which cuts it to what was asked for
+  // (DA-4).
   if (bytes === size) return answer;
   if (bytes === 0) throw broken('ERANGE', pos, 'DA-1: the driver has nothing there, and the device goes on');
   if (!(bytes > 0) || bytes % PAGE_SIZE !== 0) throw broken('ENXIO', pos, `DA-1: the driver gave ${bytes} bytes, not whole pages`);
-  // The last page is there as a whole even where the device ends within it.
+  // The last page exists as a whole even if the device ends within it.
   if (pos + bytes > roundUp(end, PAGE_SIZE)) throw broken('ENXIO', pos, `DA-4: the driver gave ${bytes} bytes, past the ${end} of the device`);
   return answer;
 }
 
-/** The window of an answer to somebody who asked for `size` bytes. Throws `ENXIO` where it is no such memory. */
+/** The window of an answer to a request for `size` bytes. Throws `ENXIO` if it is no `Uint8Array` or too short. */
 export function windowOf(answer: Answer, pos: number, size: number): Uint8Array {
   const window: unknown = answer.window;
   if (!(window instanceof Uint8Array)) throw broken('ENXIO', pos, 'DA-6: the window must be a Uint8Array');

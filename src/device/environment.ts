@@ -1,4 +1,4 @@
-// Owns the environment variables that bend what the package finds, for tests; says so once when any is in force.
+// Owns the environment variables that override, for tests, what the package finds; warns once if any is in force.
 
 import type { Granularity } from '../binding.js';
 import { DaxError } from '../errors.js';

@@ -11,8 +11,8 @@ export interface DeviceRange {
 }
 
 /**
- * Locks all of `ranges`, in their order, as `lockDevice` does each: for a device that is made of others. Throws what that
- * throws; then nothing is locked.
+ * Locks all of `ranges`, in their order, as `lockDevice` does with each, for a device that lies on others. Throws what `lockDevice`
+ * throws, and then locks nothing.
  */
 export function lockRanges(mode: LockMode, ranges: Iterable<DeviceRange>): DeviceLock {
   const locks: DeviceLock[] = [];

@@ -5,8 +5,8 @@ import { types } from 'node:util';
 import type { BufferRange } from './block-device.js';
 import { toBytes } from '../units.js';
 
-// The accessors of the language itself: a property of the same name on the view cannot stand in for them, and a call
-// takes half the time of a look-up through Buffer's prototypes.
+// The language's own accessors: a property of the same name on the view cannot shadow them, and a call takes half the time of a
+// look-up through Buffer's prototypes.
 function accessor(prototype: unknown, name: string): (receiver: unknown) => unknown {
   const { get } = Object.getOwnPropertyDescriptor(prototype, name) as { get: () => unknown };
   return Function.prototype.call.bind(get) as (receiver: unknown) => unknown;
@@ -16,9 +16,9 @@ const bufferOf = accessor(Object.getPrototypeOf(Uint8Array.prototype), 'buffer')
 // Throws for a SharedArrayBuffer, so that one call answers two questions.
 const isResizable = accessor(ArrayBuffer.prototype, 'resizable') as (buffer: ArrayBufferLike) => boolean;
 
-// The checks below take longer than a small copy, and most calls bring the view of the call before: a view of a plain
-// ArrayBuffer stays one. It is remembered until the next garbage collection, and so never keeps memory for long; WeakSet
-// and WeakRef, which would keep none, take longer than the checks.
+// The checks below take longer than a small copy, and most calls pass the same view as the call before, so that view is remembered:
+// a view of a plain ArrayBuffer stays one. It is forgotten at the next garbage collection, so that it never keeps memory for long;
+// WeakSet and WeakRef, which would keep none, take longer than the checks.
 const NO_BYTES: Uint8Array = new Uint8Array();
 let lastView: unknown;
 let lastBytes = NO_BYTES;
@@ -84,7 +84,7 @@ function refuseRange(view: NodeJS.ArrayBufferView, range: string, verb: string):
   throw argumentError('ERR_OUT_OF_RANGE', `${range} ${verb} past the ${view.byteLength} bytes of the buffer`);
 }
 
-/** Both ends of a part of `view`. Throws `TypeError` or `RangeError` for a part that is not in it. */
+/** The offset and length of a part of `view`. Throws `TypeError` or `RangeError` for a part that is not in it. */
 export function bufferRange(
   view: NodeJS.ArrayBufferView,
   options: BufferRange | undefined,

@@ -19,9 +19,9 @@ import { checkOptions, type OptionNames } from '../options.js';
 import { refuseLoss } from './refuse-loss.js';
 import { toBytes, type Bytes } from '../units.js';
 
-/** The options of `open`. An option that the device cannot give throws; nothing is degraded. */
+/** The options of `open`. `open` throws if the device cannot satisfy one; it never falls back to less. */
 export interface OpenOptions {
-  /** Open for reading alone. Default false. Views are private then: stores to them stay in this process. */
+  /** Open for reading only. Default false. Views are private then: stores to them stay in this process. */
   readOnly?: boolean | undefined;
   /** Throw `EOPNOTSUPP` with reason `NOT_DAX` unless loads and stores reach the medium directly. Default false. */
   requireDax?: boolean | undefined;
@@ -40,10 +40,10 @@ export interface OpenOptions {
   /** Open for writing even though a block device is mounted or in use, or an NVDIMM is not armed. Default false. */
   force?: boolean | undefined;
   /**
-   * Lock the whole device against everybody else who locks a part of it, in this process and others. The lock is also one of
-   * flock(2), which util-linux and systemd take. A device that is opened read-only shares its lock with other readers. Nobody
-   * can mount a block device while it is open for writing, unless `force`. The lock ends with the process, or once the device
-   * is closed and nothing maps it any more. Mounts lock their devices without this option, see `DaxDevice.lock`. Default false.
+   * Lock the whole device against every other lock on any part of it, in this process and others. This takes a lock of flock(2)
+   * too, as util-linux and systemd do. A device that is opened read-only shares its lock with other readers. A block device cannot
+   * be mounted while it is open for writing, unless it was opened with `force`. The lock ends with the process, or once the device
+   * is closed and no longer mapped. Mounts lock their devices without this option: see `DaxDevice.lock`. Default false.
    */
   lock?: boolean | undefined;
 }
@@ -71,7 +71,7 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
   ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
 };
 
-// The reason and the hint for an errno that alone says too little.
+// The reason and the hint to add to an errno that alone says too little.
 function refusalOf(path: string, code: string, size: number | undefined): Partial<DaxErrorInit> {
   if (code === 'ENOENT' && pseudoFilesystemOf(path, new SystemTree()) !== undefined) return NO_DEVICE;
   if (code === 'ENOSPC' && size !== undefined) return { hint: roomHint(path, size) };
@@ -118,8 +118,8 @@ const READ_ONLY_BLOCK: Pick<DaxErrorInit, 'reason' | 'hint'> = {
   hint: 'the block device is read-only: open it with readOnly: true; `node-dax doctor` tells why, and what changes it',
 };
 
-// Whether the block device at `path` is read-only. The kernel lets it be opened for writing, and refuses the mapping or each
-// write.
+// Whether the block device at `path` is read-only. The kernel allows it to be opened for writing, and then refuses the mapping or
+// each write.
 function isReadOnlyBlock(path: string): boolean {
   return blockNumbered(new SystemTree(), look(path, 'open').rdevno)?.readOnly === true;
 }
@@ -132,8 +132,8 @@ function isBlockDevice(path: string): boolean {
   }
 }
 
-// Refuses a device that is mounted or held, because a store would destroy the filesystem on it. /proc and /sys say who has it;
-// a mount that this process cannot see shows only in that the device is claimed.
+// Refuses a device that is mounted or held, because a store would destroy the filesystem on it. /proc and /sys name the users; the
+// only sign of a mount that this process cannot see is that the device is claimed.
 function refuseHeld(path: string): void {
   const by = inWords(holdersOf(look(path, 'open'), new SystemTree()));
   if (by.length === 0 && isClaimed(path)) by.push('claimed by another program or a mount elsewhere');
@@ -151,13 +151,12 @@ function unmappable(path: string): ReturnType<typeof whyUnmappable> {
 /**
  * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
  *
- * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`; `ENODEV` (a kind of
- * device that cannot be mapped); `EINVAL` with reason `SOURCE_EMPTY` (an empty file); `EEXIST` (`size` differs); `ENOENT` with
- * reason `DEVICE_NOT_FOUND` (no such device in /dev); `ENOSPC` (no room for `size`); `EOPNOTSUPP` (`requireDax`,
- * `requireGranularity`, `requireDurable`); `EROFS` with reason `READ_ONLY` (a read-only block device) or `NOT_ARMED` (an NVDIMM
- * that will not save stores, without `force`); `EBUSY` (a block device that is mounted or held, without `force`, or, with
- * `lock`, a device that another has locked). `lock` waits up to a second for a block device, because udev holds new ones that
- * long.
+ * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`; `ENODEV` (a kind of device
+ * that cannot be mapped); `EINVAL` with reason `SOURCE_EMPTY` (an empty file); `EEXIST` (`size` differs); `ENOENT` with reason
+ * `DEVICE_NOT_FOUND` (no such device in /dev); `ENOSPC` (no room for `size`); `EOPNOTSUPP` (`requireDax`, `requireGranularity`,
+ * `requireDurable`); `EROFS` with reason `READ_ONLY` (a read-only block device) or `NOT_ARMED` (an NVDIMM that will not save
+ * stores, without `force`); `EBUSY` (a block device that is mounted or held, without `force`, or, with `lock`, a device that is
+ * locked already). `lock` waits up to a second for a block device, because udev holds new ones that long.
  */
 export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', 'path must be a string');
@@ -178,12 +177,12 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
     if (isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
     if (!force) refuseHeld(path);
   }
-  // No file is made there, even if a device that was there goes away meanwhile.
+  // No file is created in /dev, /proc or /sys, even if the device at `path` disappears meanwhile.
   const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
   const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
   if (typeof found === 'number') {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
-    // flock(2) answers EAGAIN if the lock is held; elsewhere EAGAIN means to ask again.
+    // From flock(2), EAGAIN means that the lock is held; from other calls, that the call may be retried.
     if (lock && code === 'EAGAIN') fail(path, 'EBUSY', { reason: 'DEVICE_IN_USE', hint: hintOfLocked(path) });
     // ENODEV comes from a devdax whose driver has no mmap.
     fail(path, found, (code === 'ENODEV' ? unmappable(path) : undefined) ?? refusalOf(path, code, size));
@@ -200,7 +199,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
       const hint = device.kind === 'devdax' ? 'it has no memory yet: `node-dax doctor` tells how its region gives it some' : EMPTY_FILE;
       fail(path, 'EINVAL', { reason: 'SOURCE_EMPTY', hint });
     }
-    // This read may also fail because the first page is bad, with nothing else wrong.
+    // The read also fails if only the first page is bad, which is no reason to refuse the device.
     if (device.kind === 'devdax' && addon().read(found.handle, new Uint8Array(1), 0) < 0) {
       const refusal = unmappable(path);
       if (refusal !== undefined) fail(path, 'EOPNOTSUPP', refusal);
@@ -218,7 +217,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
       });
     }
   } catch (error) {
-    // The file is removed while it is locked, because afterwards it may be another's.
+    // Removes the file before the lock ends, because another process may take the file afterwards.
     if (found.created) unlinkSync(path);
     if (found.filled) truncateSync(path, 0);
     device.closeSync();
@@ -227,7 +226,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   return device;
 }
 
-/** Opens a device as `openSync` does. Rejects where that throws. */
+/** Opens a device as `openSync` does. Rejects with what `openSync` throws. */
 // eslint-disable-next-line @typescript-eslint/require-await -- only allocating a new file takes long; errors reject
 export async function open(path: string, options: OpenOptions = {}): Promise<DaxDevice> {
   return openSync(path, options);

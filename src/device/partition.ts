@@ -52,7 +52,7 @@ class Partition implements BlockDevice {
     this.persistent = device.persistent;
     this.readOnly = device.readOnly;
     this.pageSize = device.pageSize;
-    // What the device does not have, its partition has not either: those who can do without ask.
+    // The partition lacks the optional methods that its device lacks; callers that can do without them check.
     const invalidate = device.invalidate?.bind(device);
     if (invalidate !== undefined) this.invalidate = (pos, length) => { invalidate(this.#inside(pos, length), length); };
     const store = device.storeU64?.bind(device);
@@ -167,10 +167,9 @@ class Partition implements BlockDevice {
 }
 
 /**
- * Makes a block device of the `sectors` sectors of `device` that begin at `startSector`, both in units of 512 bytes. Its
- * positions and sectors count from there. Any start is allowed, as in the kernel, but direct access works only if the absolute
- * sector is a multiple of 8 (DA-3). If `startSector` is not, `pageOffset` is not 0: files are read and written, and cannot be
- * mapped.
+ * Makes a block device of the `sectors` sectors of `device` that begin at `startSector`, both in units of 512 bytes. Its positions
+ * and sectors count from there. Any start is allowed, as in the kernel, but direct access works only if the absolute sector is a
+ * multiple of 8 (DA-3). If `startSector` is not, `pageOffset` is not 0: files can be read and written, but not mapped.
  *
  * Throws `RangeError` if the partition would reach past the end of the device.
  */

@@ -1,17 +1,19 @@
-// Owns large copies: chunk by chunk on a thread of the pool, so that the event loop goes on.
+// Owns large copies: chunk by chunk on a thread of the pool, so that the event loop keeps running.
 
 import { AbortError } from '../abort.js';
 import { argumentError } from '../argument-error.js';
 import { addon, type NativeHandle } from '../binding.js';
 
-// What one visit to the pool copies: between visits an abort is noticed and a detached buffer refused, every 2 ms or so.
-// Visits of 1 MiB make 64 MiB take 1.4 times as long as one visit would, these 1.1.
+// The bytes that one job of the pool copies. Between jobs, every 2 ms or so, an abort is noticed and a detached buffer refused. A
+// copy of 64 MiB takes 1.4 times as long in jobs of 1 MiB as in one job, and 1.1 times as long in jobs of this size.
 const CHUNK = 8 * 1024 * 1024;
 
-/** Copies up to this are made on the calling thread: they take at most 25 µs, as long as the way to another thread and back. */
+/**
+ * Copies up to this length are made on the calling thread: they take at most 25 µs, as long as the way to another thread and back.
+ */
 export const POOL_THRESHOLD = 256 * 1024;
 
-/** A copy between a buffer and a device; every number is checked. */
+/** A copy between a buffer and a device; the caller has checked every number. */
 export interface PoolCopy {
   handle: NativeHandle;
   write: boolean;
@@ -24,7 +26,7 @@ export interface PoolCopy {
 }
 
 /**
- * Returns the bytes moved, or a negative errno if none were. Rejects with an `AbortError` that says how many were, or with
+ * Returns the bytes moved, or a negative errno if none were. Rejects with an `AbortError` that says how many were moved, or with
  * `TypeError` for a buffer that was transferred meanwhile, if nothing had moved by then.
  */
 export async function copyInPool(copy: PoolCopy): Promise<number> {

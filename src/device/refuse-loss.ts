@@ -1,20 +1,20 @@
-// Owns the refusals of opening what does not keep what is stored on it.
+// Owns the refusal to open a device that does not keep what is stored on it.
 
 import type { Persistence } from '../discovery/region-persistence.js';
 import { DaxError } from '../errors.js';
 
-/** What whoever opens it wants. */
+/** What the caller of `open` asks for. */
 export interface Wish {
   readonly writable: boolean;
   readonly force: boolean;
   readonly durable: boolean;
-  /** Some granularity is asked for. */
+  /** Whether the caller requires a granularity. */
   readonly granularity: boolean;
 }
 
 /**
- * Throws `EROFS` with reason `NOT_ARMED` for storing, without force, where the platform does not save it, and `EOPNOTSUPP` with
- * reason `NOT_DURABLE` where what is asked for cannot be had.
+ * Throws `EROFS` with reason `NOT_ARMED` if a device is opened writable, without force, and the platform does not save its stores;
+ * and `EOPNOTSUPP` with reason `NOT_DURABLE` if the device cannot give the durability or the granularity asked for.
  */
 export function refuseLoss(path: string, { persistent, unarmed, lacksFsync, evidence }: Persistence, wish: Wish): void {
   const why = `${evidence.meaning} (${evidence.source}: ${evidence.value})`;

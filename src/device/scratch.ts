@@ -1,4 +1,4 @@
-// Owns memory that nobody else has: an open file without a name, which is gone when it is closed.
+// Owns scratch devices: memory that no other process has, in an open file without a name that is gone when it is closed.
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
@@ -10,15 +10,15 @@ import { checkOptions } from '../options.js';
 import { toBytes, type Bytes } from '../units.js';
 
 export interface ScratchOptions {
-  /** Memory is taken when it is stored to, and not now: `EIO` where there is none then. Default false. */
+  /** Whether memory is allocated by the first store to it, not now. A store for which none is left is `EIO`. Default false. */
   sparse?: boolean | undefined;
 }
 
 const MEMORY = '/dev/shm';
 
 /**
- * A device of `size` bytes of zeros that is gone when it is closed: memory (tmpfs, where /dev/shm is one) that can be mapped.
- * Throws as `openSync` does: `ENOSPC` where there is no room.
+ * Opens a device of `size` bytes of zeros that is gone when it is closed. It can be mapped, and is memory (tmpfs) if there is a
+ * /dev/shm. Throws as `openSync` does: `ENOSPC` if there is no room.
  */
 export function openScratch(size: Bytes, options: ScratchOptions = {}): DaxDevice {
   checkOptions(options, { sparse: true });

@@ -1,4 +1,4 @@
-// Owns the ArrayBuffers made of a device: few, cached and overlapping, so that views of them are cheap.
+// Owns the ArrayBuffers over a device's memory: few, cached and overlapping, so that views of them are cheap.
 
 import { argumentError } from '../argument-error.js';
 import { addon, type NativeHandle } from '../binding.js';
@@ -6,7 +6,7 @@ import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-// The most that an ArrayBuffer of Node 20 can hold. A segment begins every half of it, so that any view of up to a half
+// The most that an ArrayBuffer of Node 20 can hold. A segment begins at every half of this size, so that any view of up to a half
 // lies in one segment, and a device of up to this size is one segment.
 const SEGMENT_SIZE = 4 * 1024 ** 3;
 const SEGMENT_STRIDE = SEGMENT_SIZE / 2;
@@ -21,13 +21,14 @@ function refuseTransfer(): never {
   throw argumentError('ERR_INVALID_ARG_VALUE', 'memory of a device cannot be transferred: copy what is wanted, as by `view.slice()`');
 }
 
-// Node 20 has none of them. What clones an ArrayBuffer (`structuredClone`, `postMessage`) refuses by itself, or copies.
+// Node 20 has none of these methods. `structuredClone` and `postMessage` refuse by themselves to transfer these buffers, or copy
+// them.
 const TRANSFERS = ['transfer', 'transferToFixedLength', 'transferToImmutable'].filter((name) => name in ArrayBuffer.prototype);
 const REFUSALS = Object.fromEntries(TRANSFERS.map((name) => [name, { value: refuseTransfer }]));
 
 /**
- * Makes the `transfer` methods of `buffer` throw a `TypeError`: whoever detaches the memory of a device could not reach what
- * `transfer` makes of it. Returns `buffer`.
+ * Makes the `transfer` methods of `buffer` throw a `TypeError`: the device could not detach the buffer that `transfer` returns.
+ * Returns `buffer`.
  */
 export function keepInPlace(buffer: ArrayBuffer): ArrayBuffer {
   return Object.defineProperties(buffer, REFUSALS);
@@ -46,7 +47,7 @@ export class Segments {
   readonly #handle: NativeHandle;
   readonly #path: string;
   readonly #current = new Map<number, ArrayBuffer>();
-  // Segments that ended where a file ended before it grew: their views live on.
+  // Segments that ended at the end of a file before it grew. Their views live on.
   #retired: Retired[] = [];
   #size: number;
 
@@ -70,13 +71,14 @@ export class Segments {
     try {
       return new Uint8Array(buffer, pos - start, length);
     } catch (error) {
-      // By way of the prototype the user transferred it away, which took its memory along. Asking before would take a third of the time.
+      // The user transferred the buffer by the prototype's method, and its memory went along. Checking first would take a third of
+      // the time.
       if (buffer.byteLength !== 0) throw error;
       return new Uint8Array(this.#create(start), pos - start, length);
     }
   }
 
-  /** Detaches what reaches past the new end. Call before the device shrinks. */
+  /** Detaches the segments that reach past the new end. Call before the device shrinks. */
   shrink(size: number): void {
     for (const [start, buffer] of this.#current) {
       if (this.#end(start) <= size) continue;
@@ -135,7 +137,7 @@ interface Source {
   view(pos: number, length: number): Uint8Array;
 }
 
-/** The answer of an open device's direct access: its length is known at once, its window is made when it is looked at. */
+/** The answer of an open device's direct access: its length is known at once, its window is made when the caller gets it. */
 export class Accessed implements DirectAccess {
   readonly bytes: number;
   readonly #device: Source;
@@ -154,7 +156,7 @@ export class Accessed implements DirectAccess {
     return this.#device.view(this.#pos, this.#length);
   }
 
-  // The place of a file on its device is the filesystem's to tell.
+  // Only the filesystem knows where a file lies on its device.
   get pfn(): number | undefined {
     const address = addon().physicalAddress(this.#device.handle, this.#pos);
     return address === undefined ? undefined : address / PAGE_SIZE;

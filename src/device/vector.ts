@@ -4,7 +4,7 @@ import { AbortError } from '../abort.js';
 import { argumentError } from '../argument-error.js';
 import { toUint8Array } from './memory.js';
 
-/** The buffers of a vector as bytes. Throws `TypeError` for what is no array of attached views. */
+/** The buffers of a vector as bytes. Throws `TypeError` for anything but an array of attached views. */
 export function toVector(views: unknown, name: string): Uint8Array[] {
   if (!Array.isArray(views)) throw argumentError('ERR_INVALID_ARG_TYPE', `${name} must be an array of buffers`);
   return views.map((view, index) => toUint8Array(view, `${name}[${index}]`));
@@ -15,8 +15,8 @@ export function totalLength(buffers: readonly Uint8Array[]): number {
 }
 
 /**
- * Moves each buffer by `step`, which is given the bytes that moved before. Ends at the first that moves short. Partial
- * progress wins: once bytes moved they are reported, and the error comes with the next call.
+ * Moves one buffer after the other with `step`, which gets the number of bytes moved before. Ends at the first buffer of which not
+ * all is moved. Partial progress wins: once bytes moved they are reported, and the error comes with the next call.
  */
 export function moveEachSync(buffers: readonly Uint8Array[], step: (buffer: Uint8Array, moved: number) => number): number {
   let moved = 0;
@@ -34,8 +34,8 @@ export function moveEachSync(buffers: readonly Uint8Array[], step: (buffer: Uint
 }
 
 /**
- * As `moveEachSync`. The lengths are those of now: a buffer that is transferred meanwhile must not let the next one take
- * its place. An abort is no partial progress: it rejects, and says what moved in all.
+ * As `moveEachSync`. The lengths are taken at the start: if a buffer is transferred meanwhile, the next one must not move in its
+ * place. An abort is not partial progress: the call rejects, and says how many bytes were moved in all.
  */
 export async function moveEach(
   buffers: readonly Uint8Array[],

@@ -21,7 +21,7 @@ export interface BlockDevice {
   sectorSize: number;
   /** The queue/dax flag of the disk: a filesystem on it can be mounted with DAX. */
   dax: boolean;
-  /** It can only be read (BLKROSET, or a region that is read-only). */
+  /** Whether it can only be read (BLKROSET, or a region that is read-only). */
   readOnly: boolean;
 }
 
@@ -78,7 +78,7 @@ export function diskOf(tree: SystemTree, device: BlockDevice): BlockDevice {
   return blockAt(tree, device.diskDir) ?? device;
 }
 
-/** The whole disks that a block device stands on: its own, or for device-mapper and md what lies under its slaves. */
+/** The whole disks that a block device stands on: its own, or, for device-mapper and md, the disks under its slaves. */
 export function disksUnder(tree: SystemTree, device: BlockDevice): BlockDevice[] {
   const slaves = tree.names(`${device.diskDir}/slaves`).map((name) => blockNamed(tree, name));
   if (slaves.length === 0) return [diskOf(tree, device)];

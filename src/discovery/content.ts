@@ -14,7 +14,7 @@ export interface DeviceContent {
   unasked?: string;
 }
 
-/** What is asked of a device, in bytes: any `BlockDevice` has it. */
+/** The part of a `BlockDevice` that recognition needs. Sizes and positions are bytes. */
 export interface Contents {
   readonly size: number;
   readSync(target: Uint8Array, pos: number): number;
@@ -32,10 +32,9 @@ const PIECE = 64 * 1024;
 const FAMFS_LOG = { pos: 2 * 1024 ** 2, magic: Buffer.from('0df0fecaad0b0000', 'hex') };
 
 /**
- * Recognises what `device` carries. Reads up to 12 MiB of the device, and writes nothing to it. It asks libblkid by way of
- * wipefs, which gets a sparse copy of both ends of the device in the folder for temporary files; that takes some 20 ms. If
- * util-linux is not installed or the copy cannot be made, `unasked` says so. Throws what `device.readSync` throws for the first
- * bytes.
+ * Recognises what `device` carries. Reads up to 12 MiB of the device, and writes nothing to it. It asks libblkid by running wipefs
+ * on a sparse copy of both ends of the device, in the folder for temporary files; that takes some 20 ms. If util-linux is not
+ * installed or the copy cannot be made, `unasked` says so. Throws what `device.readSync` throws for the first bytes.
  */
 export function contentOf(device: Contents): DeviceContent {
   return contentBy(device, () => aboutCopy(device, device.size));
@@ -55,7 +54,7 @@ function famfsLog(device: Readable): string | undefined {
   return piece(device, pos, magic.length)?.equals(magic) === true ? 'famfs' : undefined;
 }
 
-/** Undefined where a page cannot be read, over which libblkid passes as well. */
+/** Reads a piece of the device; undefined if a page of it cannot be read, which libblkid skips as well. */
 function piece(device: Readable, pos: number, length: number): Buffer | undefined {
   const bytes = Buffer.alloc(length);
   try {
@@ -84,7 +83,7 @@ function copy(device: Readable, fd: number, from: number, to: number): void {
   const zeros = Buffer.alloc(PIECE);
   for (let pos = from; pos < to; pos += PIECE) {
     const length = Math.min(PIECE, to - pos);
-    // Reading a hole of a file on tmpfs gives it memory.
+    // Skips holes, because reading a hole of a file on tmpfs allocates memory.
     if (device.seekData !== undefined && device.seekData(pos, length) === undefined) continue;
     const bytes = piece(device, pos, length) ?? zeros;
     if (bytes.equals(zeros.subarray(0, bytes.length))) continue;
@@ -92,7 +91,7 @@ function copy(device: Readable, fd: number, from: number, to: number): void {
   }
 }
 
-// It goes with its descriptor, however this process ends.
+// An open file without a name, which disappears with its descriptor, however this process ends.
 function namelessFile(): number {
   const folder = mkdtempSync(join(tmpdir(), 'node-dax-'));
   try {

@@ -1,4 +1,4 @@
-// Owns what sysfs says of devdax devices: /sys/bus/dax/devices, with the region and namespace above each.
+// Owns what sysfs says about devdax devices: /sys/bus/dax/devices, with the region and namespace above each.
 
 import { basename, dirname } from 'node:path';
 import type { DevdaxRange, DevdaxInfo } from './device-info.js';
@@ -6,19 +6,19 @@ import { badBlocksWithin, regionAt } from './region.js';
 import { persistenceOfDevdax } from './region-persistence.js';
 import type { SystemTree } from './system-tree.js';
 
-// As daxctl names what a driver makes of a device.
+// daxctl's names for the modes that drivers give a device.
 const MODES: ReadonlyMap<string, DevdaxInfo['mode']> = new Map([
   ['kmem', 'system-ram'],
   ['fsdev_dax', 'famfs'],
 ]);
 
-/** All that have a size, and the seeds of regions with free memory. */
+/** All devdax devices that have a size, and the seeds of regions with free memory. */
 export function listDevdax(tree: SystemTree): DevdaxInfo[] {
   const devices = tree.names('/sys/bus/dax/devices').map((name) => devdaxNamed(tree, name));
   return devices.filter((device) => device !== undefined).filter(({ size, daxregion }) => size > 0 || (daxregion.availableSize ?? 0) > 0);
 }
 
-/** The device `daxX.Y`; undefined when there is none. One without a size is a seed of its region. */
+/** The device `daxX.Y`; undefined if there is none. A device of size 0 is a seed of its region. */
 export function devdaxNamed(tree: SystemTree, name: string): DevdaxInfo | undefined {
   const dir = tree.resolve(`/sys/bus/dax/devices/${name}`);
   if (dir === undefined) return undefined;
@@ -69,7 +69,7 @@ export function devdaxNumbered(tree: SystemTree, devno: string): DevdaxInfo | un
   return name === undefined ? undefined : devdaxNamed(tree, name);
 }
 
-// Before Linux 5.10 a device was always one piece, and had no mappings to say so.
+// Before Linux 5.10 a device was always one piece, and sysfs had no `mapping` entries for it.
 function onePiece(start: number | undefined, size: number): DevdaxRange[] {
   return start === undefined ? [] : [{ pageOffset: 0, start, end: start + size - 1, size }];
 }

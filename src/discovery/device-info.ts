@@ -30,11 +30,11 @@ export interface RegionInfo {
   provider: string | undefined;
   /** The region's bus, `ndbus0`. */
   bus: string;
-  /** Whether the platform does not save stores: an NVDIMM of the region has failed to arm, or somebody has set it so. */
+  /** Whether the platform does not save stores: an NVDIMM of the region has failed to arm, or the region was set read-only. */
   readOnly: boolean;
   /** The NVDIMM of the region, `nmem0`, that has failed to arm (ndctl's `flag_failed_arm`). */
   failedArm: string | undefined;
-  /** The attribute `deep_flush`; undefined for memory that no driver vouches for. */
+  /** The attribute `deep_flush`; undefined if no driver vouches for the memory. */
   deepFlush: string | undefined;
 }
 
@@ -72,7 +72,7 @@ export interface DevdaxInfo extends PersistentInfo {
   path: string;
   /** Its name, `dax1.0`. */
   chardev: string;
-  /** Bytes. 0 for a seed, from which a device is made that takes its bytes from `daxregion.availableSize`. */
+  /** Bytes. 0 for a seed. A device made from the seed takes its bytes from `daxregion.availableSize`. */
   size: number;
   /** Bytes; offsets and lengths of mappings are multiples of it. */
   align: number | undefined;
@@ -87,14 +87,14 @@ export interface DevdaxInfo extends PersistentInfo {
   mappings: DevdaxRange[];
   badblocks: BadBlocks[];
   daxregion: DaxRegion;
-  /** The namespace it is made of, and its uuid; undefined for memory that is not an NVDIMM (CXL, HMEM). */
+  /** The namespace that it was made from, and the uuid of that; undefined for memory that is not an NVDIMM (CXL, HMEM). */
   namespace: string | undefined;
   uuid: string | undefined;
   region: RegionInfo | undefined;
   persistenceDomain: PersistenceDomain;
 }
 
-/** A namespace with a block device, as `ndctl list -Nv` prints it; virtio-pmem is one whose region says so. */
+/** A namespace with a block device, as `ndctl list -Nv` prints it; a virtio-pmem device is one whose region has that `provider`. */
 export interface PmemInfo extends PersistentInfo {
   kind: 'pmem';
   /** The block device. Mapping it goes through the page cache, whatever `dax` says. */
@@ -106,7 +106,7 @@ export interface PmemInfo extends PersistentInfo {
   /** Bytes. */
   size: number;
   mode: 'fsdax' | 'sector' | 'raw' | 'devdax' | undefined;
-  /** Where the page structures are: on the device or in memory; undefined where the mode has none. */
+  /** Where the page structures are: on the device or in memory; undefined if the mode has none. */
   map: 'dev' | 'mem' | undefined;
   uuid: string | undefined;
   rawUuid: string | undefined;
@@ -119,7 +119,7 @@ export interface PmemInfo extends PersistentInfo {
   /** The physical address; undefined without the right to read it. */
   resource: number | undefined;
   badblocks: BadBlocks[];
-  /** What claimed the namespace to give it its mode: `pfn0.0`, `btt0.0`. */
+  /** The kernel device that claimed the namespace to give it its mode: `pfn0.0`, `btt0.0`. */
   holder: string | undefined;
   /** Whether a filesystem on it can be mounted with DAX (`queue/dax`). */
   dax: boolean;

@@ -26,15 +26,15 @@ export interface DeviceHolders {
 export interface DeviceUse extends DeviceHolders, DeviceContent {
   /** Whether anything uses the device: something of `DeviceHolders`, or `busy`. */
   inUse: boolean;
-  /** Whether somebody has opened the device exclusively, possibly a mount that this process cannot see. */
+  /** Whether the device is open exclusively elsewhere, possibly by a mount that this process cannot see. */
   busy: boolean;
 }
 
 /**
  * Tells whether the block device, devdax or file at `path` is in use, and what it carries. Opens block devices and files for
- * reading only, and asks libblkid by way of wipefs, which takes some 10 ms. Throws `DaxError`: `ENOENT` and the like for a path
- * that leads nowhere, `EACCES` if the content may not be read (unreadable is not the same as free), and `EINVAL` for other
- * kinds of files.
+ * reading only, and asks libblkid by running wipefs, which takes some 10 ms. Throws `DaxError`: `ENOENT` and the like for a path
+ * that leads nowhere, `EACCES` if the content may not be read (unreadable is not the same as free), and `EINVAL` for other kinds of
+ * files.
  */
 export function deviceUse(path: string): DeviceUse {
   return useOf(look(path, 'deviceUse'), new SystemTree());
@@ -48,8 +48,8 @@ export function useOf(facts: PathFacts, tree: SystemTree): DeviceUse {
 }
 
 /**
- * The part of `deviceUse` that opens nothing, so that it may be asked before every open. `writing`: only those who may
- * change it, which leaves out read-only mounts and loop devices.
+ * The part of `deviceUse` that opens nothing, so that it can be called before every open. `writing`: only the users that may change
+ * the device, which leaves out read-only mounts and read-only loop devices.
  */
 export function holdersOf(facts: PathFacts, tree: SystemTree, writing = false): DeviceHolders {
   const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;
@@ -66,7 +66,7 @@ export function isHeld({ mountpoints, swap, holders, systemRam }: DeviceHolders)
   return mountpoints.length > 0 || swap || holders.length > 0 || systemRam;
 }
 
-/** Who has a device, in words that follow 'it is'. */
+/** The users of a device, phrased to follow 'it is'. */
 export function inWords({ mountpoints, holders, swap, systemRam }: DeviceHolders): string[] {
   return [
     ...mountpoints.map((mountpoint) => `mounted at ${mountpoint}`),
@@ -76,14 +76,14 @@ export function inWords({ mountpoints, holders, swap, systemRam }: DeviceHolders
   ];
 }
 
-// A sibling partition is no relative: it may be mounted while this one is free.
+// Other partitions of the same disk are left out: they may be mounted while this one is free.
 function relatives(tree: SystemTree, block: BlockDevice): BlockDevice[] {
   return block.dir === block.diskDir ? [block, ...partitionsOf(tree, block)] : [block, diskOf(tree, block)];
 }
 
 function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[], writing: boolean): string[] {
   if (devices.length === 0) return [];
-  // By number, and by source for the filesystems that make up their numbers (btrfs).
+  // Compares by number, and by source for the filesystems that make up their numbers (btrfs).
   return readMounts(tree)
     .filter(({ options }) => !writing || options.includes('rw'))
     .filter(({ devno, source }) =>
@@ -92,7 +92,7 @@ function mountpointsOf(tree: SystemTree, devices: readonly BlockDevice[], writin
     .map(({ mountpoint }) => mountpoint);
 }
 
-// A devdax has no number that its mounts would show: famfs names it as the source.
+// Mounts do not show the device number of a devdax, but famfs names the devdax as the source.
 function mountsNaming(tree: SystemTree, path: string, writing: boolean): string[] {
   return readMounts(tree)
     .filter(({ source, options }) => source === path && (!writing || options.includes('rw')))
@@ -104,7 +104,8 @@ function isSwap(tree: SystemTree, paths: readonly string[]): boolean {
   return lines.some((line) => paths.includes(unescapeOctal(line.split(/\s/, 1)[0] ?? '')));
 }
 
-// The loop device knows the file by one of its names. No other facts of disks are read: each change of a famfs asks this.
+// A loop device names its file by one of the file's names. This reads no other facts of disks, because each change of a famfs calls
+// it.
 function loopsOver(tree: SystemTree, { realPath, identity }: PathFacts, writing: boolean): string[] {
   return tree.names('/sys/block').filter((name) => {
     const file = tree.text(`/sys/block/${name}/loop/backing_file`);
@@ -136,8 +137,8 @@ function isBusy(path: string): boolean {
 const CLAIM_ATTEMPTS = 20;
 
 /**
- * Whether a block device stays claimed: asking claims it for a moment, which another thread that asks must not take for
- * a mount. False where this process may not ask.
+ * Whether a block device stays claimed. Each check claims the device for a moment, which another thread's check must not take for a
+ * mount, so it checks several times. False if this process may not check.
  */
 export function isClaimed(path: string): boolean {
   const clock = new Int32Array(new SharedArrayBuffer(4));

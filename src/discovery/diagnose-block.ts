@@ -1,4 +1,4 @@
-// Owns the diagnosis of block devices: why one that is mapped itself is never DAX, and why a filesystem on it is not.
+// Owns the diagnosis of block devices: why one that is mapped directly is never DAX, and why a filesystem on it is not.
 
 import { type BlockDevice, diskOf, disksUnder, isPartition, partitionsOf } from './block.js';
 import { daxOption, type Mount, MOUNTINFO } from './mounts.js';
@@ -12,7 +12,7 @@ import type { SystemTree } from './system-tree.js';
 
 const PAGE_CACHE = 'a mapping of a block device goes through the page cache';
 
-/** The diagnosis of a block device that is opened itself; `mounts` are all mounts of the machine. */
+/** The diagnosis of a block device that is opened directly; `mounts` are all mounts of the machine. */
 export function diagnoseBlock(tree: SystemTree, device: BlockDevice, mounts: readonly Mount[]): Finding {
   const mount = mounts.find(({ devno }) => devno === device.devno);
   const obstacle = whyNotCapable(tree, device);
@@ -41,12 +41,12 @@ export function diagnoseBlock(tree: SystemTree, device: BlockDevice, mounts: rea
   return { ...finding, verdict: `${verdict}; the one at ${mount.mountpoint} is not.`, evidence, fix: remount(mount) };
 }
 
-// A store to it fails, and so do the commands that change its mode.
+// Stores to a read-only device fail, and so do the commands that change its mode.
 function readOnly(tree: SystemTree, device: BlockDevice, evidence: Evidence[]): Pick<Finding, 'verdict' | 'evidence' | 'fix'> {
   const source = `/sys/class/block/${device.name}/ro`;
   const all = [...evidence, { source, value: '1', meaning: 'nothing can be written to it' }];
   const verdict = `The device is read-only: it is opened with readOnly: true. ${sentence(PAGE_CACHE)}.`;
-  // Then no command changes it; what survives there, and why, is told with the region.
+  // If its region is read-only, no command makes the device writable. The part of the report on persistence gives the reason.
   if (pmemOf(tree, diskOf(tree, device))?.region.readOnly === true) return { verdict, evidence: all };
   return { verdict, evidence: all, fix: `blockdev --setrw ${nodeOf(device)}` };
 }
@@ -63,7 +63,7 @@ export interface Obstacle {
   fix?: string | undefined;
 }
 
-/** Undefined for a device whose filesystems can be DAX. */
+/** The obstacle to DAX for the filesystems on a device; undefined if they can be DAX. */
 export function whyNotCapable(tree: SystemTree, device: BlockDevice): Obstacle | undefined {
   const disk = diskOf(tree, device);
   if (disk.dax) return whyNotWholePages(tree, device);
@@ -95,7 +95,7 @@ function plain(reason: string): Obstacle {
   return { reason, evidence: [] };
 }
 
-// What is under it can do DAX, and it cannot.
+// The devices under it can do DAX, but the stacked device cannot.
 function stackObstacle(tree: SystemTree, disk: BlockDevice): Obstacle {
   const below = disksUnder(tree, disk).map((under) => under.name).join(', ');
   const level = tree.text(`${disk.dir}/md/level`);
@@ -155,7 +155,7 @@ function pmemObstacle(pmem: PmemInfo, partitions: readonly BlockDevice[]): Obsta
   return { reason: 'The driver of this pmem device offers no direct access.', evidence };
 }
 
-/** Some device under it is virtio-pmem, which needs an fsync that the host sees. */
+/** Whether some device under it is virtio-pmem, which needs an fsync that reaches the host. */
 export function standsOnAsynchronous(tree: SystemTree, device: BlockDevice): boolean {
   return pmemUnder(tree, device).some((pmem) => pmem !== undefined && isAsynchronous(pmem.region));
 }
@@ -167,7 +167,8 @@ export function remount(mount: Mount): string {
   return `umount ${mountpoint} && mount -o ${option} ${quoted(mount.source)} ${mountpoint}`;
 }
 
-// An xfs with reflink on a partition is mounted with dax=inode alone. New files in a directory have its attribute.
+// An xfs with reflink on a partition can be mounted with dax=inode only. New files in a directory inherit the attribute of the
+// directory.
 function mountWithDax(device: BlockDevice, directory: string): string {
   if (!isPartition(device)) return `mount -o dax=always ${nodeOf(device)} ${directory}`;
   return `mount -o dax=inode ${nodeOf(device)} ${directory} && xfs_io -c 'chattr +x' ${directory}`;

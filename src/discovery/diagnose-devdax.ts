@@ -63,7 +63,7 @@ function withoutHugePages(device: DevdaxInfo): Finding {
   };
 }
 
-// Its region has memory, or had, from which devices are made.
+// The diagnosis of a seed, a device of size 0: its region has memory, or had, from which devices are made.
 function seed({ chardev, daxregion: { id, availableSize = 0 } }: DevdaxInfo): Finding {
   const free = availableSize > 0;
   return {
@@ -105,7 +105,7 @@ function alignment(device: DevdaxInfo): Evidence {
   };
 }
 
-// Without an entry of its own, the platform names none.
+// Without a region, or an attribute of the region for it, the platform names no persistence domain.
 function domain({ region }: DevdaxInfo): Evidence[] {
   return region === undefined ? [] : domainEvidence(region);
 }

@@ -25,7 +25,7 @@ const NO_DAX_FILESYSTEMS: Readonly<Record<string, string>> = {
   virtiofs: 'The data of virtiofs is at the host; without its dax option this machine has a page cache of it.',
 };
 
-// What their files have is made when it is read, and lies nowhere.
+// Filesystems whose files have no stored content: the kernel makes it when it is read.
 const MADE_WHEN_READ: readonly string[] = [
   ...['proc', 'sysfs', 'debugfs', 'tracefs', 'securityfs', 'configfs', 'cgroup', 'cgroup2', 'bpf', 'pstore', 'efivarfs'],
   ...['selinuxfs', 'smackfs', 'binfmt_misc', 'fusectl', 'nsfs', 'pidfs'],
@@ -109,8 +109,8 @@ function notDax(found: Found): Finding | undefined {
   return undefined;
 }
 
-// The kernel refuses dax=always for an xfs with reflink on a partition, and serves its files with the attribute. mkfs.xfs
-// makes one with reflink unless told otherwise, and only what has it mounted knows.
+// The kernel refuses dax=always for an xfs with reflink on a partition, and serves its files with the attribute. mkfs.xfs enables
+// reflink unless told otherwise, and only the kernel that has the filesystem mounted knows whether it is enabled.
 function mayShare(mount: Mount, block: BlockDevice | undefined): boolean {
   return mount.fstype === 'xfs' && block !== undefined && isPartition(block);
 }
@@ -125,7 +125,7 @@ function remountFor(facts: PathFacts, mount: Mount, block: BlockDevice | undefin
   return `umount ${mountpoint} && mount -o dax=inode ${quoted(mount.source)} ${mountpoint} && ${attribute(facts, mount)}`;
 }
 
-// By its options, or as tune2fs has made it the default, which only this file of /proc shows.
+// data=journal comes from the mount options, or is a default set by tune2fs, which only this file of /proc shows.
 function isJournalled(tree: SystemTree, mount: Mount, block: BlockDevice): boolean {
   if (mount.fstype !== 'ext4') return false;
   return mount.options.includes('data=journal') || /^data=journal$/m.test(tree.text(`/proc/fs/ext4/${block.name}/options`) ?? '');
@@ -217,7 +217,7 @@ function remake(mount: Mount): string {
   return `umount ${quoted(mount.mountpoint)} && mkfs.${mount.fstype} ${force} ${quoted(mount.source)}`;
 }
 
-// Where the place can never be DAX, a copy in a place that is.
+// If the place of the file can never be DAX: the command that copies the file to a mount that is.
 function copyElsewhere({ tree, facts, mounts }: Found): string | undefined {
   if (facts.type === 'directory') return undefined;
   const there = mounts.find((mount) => {

@@ -1,4 +1,4 @@
-// Owns doctor(): it finds out what a path is, which diagnosis answers for it, and what this user may do with it.
+// Owns doctor(): it finds out what a path is, which diagnosis applies to it, and what this user may do with it.
 
 import { blockNumbered } from './block.js';
 import { devdaxNamed, devdaxNumbered } from './devdax.js';
@@ -41,7 +41,7 @@ export function doctor(path: string, options: DoctorOptions = {}): Report {
   return report;
 }
 
-/** `doctor()` with the /sys and /proc in `tree`, and with what is known of the path from having it open. */
+/** `doctor()` with the /sys and /proc in `tree`, and with the facts that opening the path gave. */
 export function examine(path: string, tree: SystemTree, open: OpenFacts = {}): Report {
   try {
     return diagnose(look(path, 'doctor'), tree, open);
@@ -52,13 +52,13 @@ export function examine(path: string, tree: SystemTree, open: OpenFacts = {}): R
   }
 }
 
-/** The report about what stat said of a path. */
+/** The report about a path with the facts that stat gave. */
 export function diagnose(facts: PathFacts, tree: SystemTree, open: OpenFacts = {}): Report {
   const persistence = persistenceOf(tree, facts);
   return { path: facts.path, ...withPermission(tree, facts, withPersistence(persistence, find(facts, tree, open))) };
 }
 
-// What cannot be mapped keeps nothing of a program's.
+// A path that cannot be mapped stores nothing for programs, so its persistence is not reported.
 function withPersistence(persistence: Persistence, finding: Finding): Omit<Report, 'path'> {
   if (finding.granularity === undefined) return { ...finding, persistent: undefined };
   const { persistent, evidence } = persistence;

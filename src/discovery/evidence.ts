@@ -1,6 +1,6 @@
-// Owns the shape of one observation that an answer of discovery rests on.
+// Owns the shape of evidence: one observation on which an answer of discovery is based.
 
-/** One observation that a verdict rests on. */
+/** One observation on which a verdict is based. */
 export interface Evidence {
   /** The file or call that it was read from. */
   source: string;

@@ -1,4 +1,4 @@
-// Owns whether a folder is a place to make files in: not among the nodes of devices, nor where the kernel shows what it knows.
+// Owns whether files may be created in a folder: not among device nodes, and not in the kernel's own filesystems (/proc, /sys).
 
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -12,8 +12,8 @@ const PSEUDO: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The type of the filesystem that `path` would be made on, if it is none for files. A folder of devices (/dev) may be an
- * ordinary tmpfs, as in containers; /dev/shm is for files, whatever it is.
+ * The type of the filesystem that `path` would be created on, if that filesystem is not for files. A folder of devices (/dev) may
+ * be an ordinary tmpfs, as in containers; /dev/shm is for files, whatever it is.
  */
 export function pseudoFilesystemOf(path: string, tree: SystemTree): string | undefined {
   const folder = dirname(resolve(path));

@@ -1,9 +1,9 @@
-// Owns asking libblkid, by wipefs of util-linux, what a file or block device carries.
+// Owns the question to libblkid, by wipefs of util-linux, about what a file or block device carries.
 
 import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
 
-/** What it found, in words, or why it could not be asked. */
+/** What libblkid found, in words, or why it could not be asked. */
 export type Answer = { signature: string | undefined } | { unasked: string };
 
 interface Row {
@@ -22,8 +22,8 @@ function inWords({ type, usage }: Row): string {
 }
 
 /**
- * Asks about `path`, which is only read; with `fd`, about what that descriptor has open, whatever `path` is. wipefs tells
- * all that libblkid recognises, where blkid tells nothing of what is ambiguous. Takes some 10 ms.
+ * Asks about `path`, which is only read; with `fd`, about what that descriptor has open, whatever `path` is. It uses wipefs, which
+ * reports everything that libblkid recognises, because blkid reports nothing if the result is ambiguous. Takes some 10 ms.
  */
 export function askLibblkid(path: string, fd?: number): Answer {
   const from = fd === undefined ? path : '/proc/self/fd/3';

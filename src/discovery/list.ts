@@ -10,10 +10,9 @@ import type { Persistence } from './region-persistence.js';
 import { SystemTree } from './system-tree.js';
 
 /**
- * Lists every device of this machine that node-dax opens, ordinary files apart, and every mount whose files can be DAX. It
- * reads sysfs and /proc only, and needs no library, no process and no further rights (physical addresses are undefined without
- * the right to read them). It never throws. The array is empty on a machine without such devices and on systems other than
- * Linux.
+ * Lists every device of this machine that node-dax opens, ordinary files apart, and every mount whose files can be DAX. It reads
+ * sysfs and /proc only, starts no process, and needs no library and no special rights (physical addresses are undefined without the
+ * right to read them). It never throws. The array is empty on a machine without such devices and on systems other than Linux.
  */
 export function list(): DeviceInfo[] {
   return listIn(new SystemTree());
@@ -47,7 +46,8 @@ function listDaxMounts(tree: SystemTree): MountInfo[] {
 function daxMount(tree: SystemTree, mount: Mount): MountInfo | undefined {
   const block = blockNumbered(tree, mount.devno);
   const option = daxOption(mount);
-  // A filesystem without a block device (virtiofs) is DAX by its option alone; with one, the device must be capable.
+  // A filesystem without a block device (virtiofs) is DAX by its mount option alone; if it has one, that device must be capable of
+  // DAX.
   const capable = block === undefined ? option !== undefined && option !== 'never' : block.dax;
   if (!capable) return undefined;
   return {

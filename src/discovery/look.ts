@@ -1,4 +1,4 @@
-// Owns what stat and access say of a path: the facts that a diagnosis starts from.
+// Owns what stat and access say about a path: the facts that a diagnosis starts from.
 
 import { argumentError } from '../argument-error.js';
 import { accessSync, constants, lstatSync, realpathSync, statfsSync, statSync, type Stats } from 'node:fs';
@@ -10,7 +10,7 @@ export interface PathFacts {
   /** Absolute and without symbolic links. */
   realPath: string;
   type: 'file' | 'directory' | 'block' | 'char' | 'other';
-  /** Which file it is, by whatever name. */
+  /** The identity of the file, the same under all of its names. */
   identity?: string | undefined;
   /** `major:minor` of the filesystem that it lies on. */
   devno: string;
@@ -27,8 +27,8 @@ export interface PathFacts {
 }
 
 /**
- * Throws `DaxError` for a path that does not lead to anything (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES` on the way) and
- * `TypeError` for what is no path.
+ * Throws `DaxError` for a path that does not lead to anything (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES` on the way) and `TypeError`
+ * for a value that is not a path.
  */
 export function look(path: unknown, syscall: string): PathFacts {
   if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', `path must be a string, got ${typeof path}`);
@@ -55,7 +55,7 @@ export function look(path: unknown, syscall: string): PathFacts {
   }
 }
 
-/** Which file a path leads to, as a string that no other file has; undefined where it leads nowhere. */
+/** The identity of the file that a path leads to: a string that no other file has. Undefined if the path leads nowhere. */
 export function identityAt(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path, { bigint: true });

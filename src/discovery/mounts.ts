@@ -8,7 +8,7 @@ export const MOUNTINFO = '/proc/self/mountinfo';
 export interface Mount {
   /** `major:minor` as stat reports it; invented by filesystems without a block device. */
   devno: string;
-  /** The directory of the filesystem that is mounted: not `/` for a bind mount. */
+  /** The directory within the filesystem that is mounted: other than `/` for a bind mount. */
   root: string;
   mountpoint: string;
   fstype: string;
@@ -21,7 +21,7 @@ export interface Mount {
 export function readMounts(tree: SystemTree): Mount[] {
   const mounts: Mount[] = [];
   for (const line of tree.text(MOUNTINFO)?.split('\n') ?? []) {
-    // Between the options and the dash stand any number of optional fields.
+    // Any number of optional fields stand between the options and the dash.
     const [, , devno, root, mountpoint, options, ...rest] = line.split(' ');
     const [fstype, source, superOptions] = rest.slice(rest.indexOf('-') + 1);
     if (!rest.includes('-') || devno === undefined || root === undefined || mountpoint === undefined) continue;
@@ -45,9 +45,9 @@ export function unescapeOctal(text: string): string {
 }
 
 /**
- * The mount that the absolute path `path` (without symbolic links) lies on. The device number decides between a mount
- * and one that was made over it; the later of two on one directory hides the earlier. Filesystems that report another
- * number in stat than here (btrfs, overlay) go by the path alone.
+ * The mount that the absolute path `path` (without symbolic links) lies on. The device number decides between a mount and another
+ * one made over it; the later of two mounts on one directory hides the earlier. Filesystems that report another number in stat than
+ * here (btrfs, overlay) go by the path alone.
  */
 export function mountOf(mounts: readonly Mount[], path: string, devno: string): Mount | undefined {
   const above = mounts.filter(({ mountpoint }) => isWithin(path, mountpoint));
@@ -65,7 +65,7 @@ function longest(mounts: readonly Mount[]): Mount | undefined {
   );
 }
 
-/** The dax option as written among the options: `dax` alone means `always`. */
+/** The dax option of a mount, as its options state it; `dax` alone means `always`. */
 export function daxOption(mount: Mount): DaxOption | undefined {
   for (const option of mount.options) {
     if (option === 'dax' || option === 'dax=always') return 'always';
@@ -75,7 +75,7 @@ export function daxOption(mount: Mount): DaxOption | undefined {
   return undefined;
 }
 
-/** What no dax option means: `inode` for ext4 and xfs (Linux 5.8 and later), `never` for the others. */
+/** The meaning of a mount without a dax option: `inode` for ext4 and xfs (Linux 5.8 and later), `never` for the others. */
 export function defaultDaxOption(fstype: string): DaxOption {
   return fstype === 'ext4' || fstype === 'xfs' ? 'inode' : 'never';
 }

@@ -1,4 +1,4 @@
-// Owns what only an open file tells: whether the kernel serves it by DAX, and grants MAP_SYNC.
+// Owns the facts that only an open file tells: whether the kernel serves it by DAX, and grants MAP_SYNC.
 
 import { statSync } from 'node:fs';
 import { addon, type NativeFacts } from '../binding.js';
@@ -10,7 +10,9 @@ export interface OpenFacts {
   mapSync?: boolean | undefined;
 }
 
-/** Opens the file at `path` for reading. Nothing is known of what is no file, may not be read, or has no addon to ask. */
+/**
+ * Opens the file at `path` for reading. Returns no facts if it is not a file or may not be read, or if there is no addon to ask.
+ */
 export function openFacts(path: string): OpenFacts {
   const found = openFile(path);
   if (found === undefined) return {};

@@ -1,4 +1,4 @@
-// Owns devices that do not begin and end with a page: partitions, and what device-mapper cuts out.
+// Owns the diagnosis of devices that do not begin and end with a page: partitions, and volumes of device-mapper.
 
 import { type BlockDevice, diskOf, isPartition } from './block.js';
 import type { Evidence } from './evidence.js';
@@ -7,14 +7,14 @@ import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
 
 const SECTORS = PAGE_SIZE / SECTOR_SIZE;
 
-/** What keeps a filesystem on the device from DAX. */
+/** The reason why a filesystem on the device cannot use DAX. */
 interface EdgeObstacle {
   reason: string;
   evidence: Evidence[];
   fix?: string | undefined;
 }
 
-/** Undefined for a device of whole pages. */
+/** Why the edges of a device keep filesystems on it from DAX; undefined if they do not. */
 export function whyNotWholePages(tree: SystemTree, device: BlockDevice): EdgeObstacle | undefined {
   const start = tree.number(`${device.dir}/start`) ?? 0;
   const begins = start % SECTORS !== 0;
@@ -42,7 +42,8 @@ function moveEdges(tree: SystemTree, device: BlockDevice, start: number): string
   return `echo start=${first},size=${end - first} | sfdisk -N ${number} /dev/${diskOf(tree, device).label}`;
 }
 
-// device-mapper lets DAX through from any sector on, and rounds down: it reaches other bytes than reads and writes do.
+// device-mapper passes DAX through from any sector on, but rounds down to a page: DAX then reaches other bytes than reads and
+// writes do.
 function misplaced(tree: SystemTree, device: BlockDevice): EdgeObstacle | undefined {
   const evidence = misplacement(tree, device);
   if (evidence === undefined) return undefined;
@@ -55,7 +56,7 @@ function misplaced(tree: SystemTree, device: BlockDevice): EdgeObstacle | undefi
   };
 }
 
-/** Undefined where DAX reaches the bytes that reads and writes do. */
+/** The evidence that DAX reaches other bytes than reads and writes do; undefined if it reaches the same bytes. */
 export function misplacement(tree: SystemTree, device: BlockDevice): Evidence | undefined {
   const offset = tree.number(`${device.dir}/alignment_offset`) ?? 0;
   if (offset % PAGE_SIZE === 0) return undefined;

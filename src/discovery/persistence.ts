@@ -1,4 +1,4 @@
-// Owns whether what is stored on a device is there again after the power was off, as far as the kernel vouches for it.
+// Owns whether bytes stored on a device survive a power cut, as far as the kernel vouches for it.
 
 import { realpathSync, statSync } from 'node:fs';
 import { type BlockDevice, blockNamed, blockNumbered, diskOf, disksUnder } from './block.js';
@@ -12,19 +12,19 @@ import type { SystemTree } from './system-tree.js';
 /** Filesystems that are memory and nothing else. */
 const IN_MEMORY: readonly string[] = ['tmpfs', 'ramfs', 'devtmpfs', 'hugetlbfs', 'rootfs'];
 
-/** Of the device or file at `path`. What is not there, or is neither, is not known. */
+/** The persistence of the device or file at `path`; unknown if there is nothing at `path`, or something else. */
 export function persistenceAt(tree: SystemTree, path: string): Persistence {
   try {
     const stat = statSync(path);
     const facts = { path, type: typeOf(stat), devno: deviceNumber(stat.dev), rdevno: deviceNumber(stat.rdev) };
     return persistenceOf(tree, { ...facts, realPath: realpathSync(path) });
   } catch {
-    // A file that has lost its name, for one.
+    // For example, a file that has lost its name.
     return unknown('stat', path, 'the kernel does not tell where this is kept');
   }
 }
 
-/** Of what stat said of a path. */
+/** The persistence of a path with the facts that stat gave. */
 export function persistenceOf(tree: SystemTree, facts: Pick<PathFacts, 'path' | 'realPath' | 'type' | 'devno' | 'rdevno'>): Persistence {
   const { path, realPath, type, devno, rdevno } = facts;
   if (type === 'file' || type === 'directory') return persistenceOfFile(tree, realPath, devno);
@@ -35,7 +35,7 @@ export function persistenceOf(tree: SystemTree, facts: Pick<PathFacts, 'path' | 
   return unknown('stat', path, 'no file and no device of memory');
 }
 
-/** Of a file or directory at the path `realPath` of the filesystem `devno`. */
+/** The persistence of a file or directory at the path `realPath` of the filesystem `devno`. */
 export function persistenceOfFile(tree: SystemTree, realPath: string, devno: string): Persistence {
   const mount = mountOf(readMounts(tree), realPath, devno);
   if (mount === undefined) return unknown(MOUNTINFO, 'absent', 'no mount of this process has the path');
@@ -43,7 +43,7 @@ export function persistenceOfFile(tree: SystemTree, realPath: string, devno: str
 }
 
 export function persistenceOfMount(tree: SystemTree, { devno, source, mountpoint, fstype }: Mount): Persistence {
-  // Some filesystems make up their numbers (btrfs).
+  // Some filesystems make up their device numbers (btrfs).
   const block = blockNumbered(tree, devno) ?? blockNamed(tree, source.replace(/^\/dev\//, '').replaceAll('/', '!'));
   if (block !== undefined) return persistenceOfBlock(tree, block);
   const value = `${mountpoint} ${fstype}`;
@@ -51,7 +51,7 @@ export function persistenceOfMount(tree: SystemTree, { devno, source, mountpoint
   return unknown(MOUNTINFO, value, 'the kernel does not tell where this filesystem keeps its files');
 }
 
-/** Of a block device, or the filesystem on it: the worst of what is under it. */
+/** The persistence of a block device, or of the filesystem on it: the worst of the disks under it. */
 export function persistenceOfBlock(tree: SystemTree, block: BlockDevice): Persistence {
   const all = disksUnder(tree, block).map((disk) => ofDisk(tree, disk));
   const rank = ({ persistent }: Persistence): number => [false, undefined, true].indexOf(persistent);
@@ -73,7 +73,7 @@ function ofDisk(tree: SystemTree, disk: BlockDevice): Persistence {
 function ofLoop(tree: SystemTree, disk: BlockDevice, file: string): Persistence {
   const mount = mountOf(readMounts(tree), file, '');
   const block = mount && blockNumbered(tree, mount.devno);
-  // A loop over a file on itself cannot be.
+  // A loop device cannot lie on a file of its own filesystem.
   if (block === undefined || block.dir === disk.dir) return persistenceOfFile(tree, file, '');
   return persistenceOfBlock(tree, block);
 }

@@ -1,4 +1,4 @@
-// Owns what sysfs says of namespaces that have a block device: pmem0, pmem1s, virtio-pmem.
+// Owns what sysfs says about namespaces that have a block device: pmem0, pmem1s, virtio-pmem.
 
 import { basename, dirname } from 'node:path';
 import { type BlockDevice, disksUnder, listDisks } from './block.js';
@@ -23,9 +23,9 @@ export function listPmem(tree: SystemTree): PmemInfo[] {
     .filter((pmem) => pmem !== undefined);
 }
 
-/** The namespace of a whole disk; undefined for a disk that is no NVDIMM. */
+/** The namespace of a whole disk; undefined for a disk that is not an NVDIMM. */
 export function pmemOf(tree: SystemTree, disk: BlockDevice): PmemInfo | undefined {
-  // …/regionN/{namespace,pfn,btt}N.M/block/pmemN: pfn and btt are what claimed the namespace to give it a mode.
+  // …/regionN/{namespace,pfn,btt}N.M/block/pmemN: pfn and btt are the devices that claimed the namespace to give it a mode.
   const owner = dirname(dirname(disk.dir));
   const regionDir = dirname(owner);
   const region = regionAt(tree, regionDir);
@@ -62,12 +62,12 @@ export function pmemOf(tree: SystemTree, disk: BlockDevice): PmemInfo | undefine
   };
 }
 
-/** The namespaces that a block device stands on; `undefined` for each disk under it that is none. */
+/** The namespaces that a block device stands on; `undefined` for each disk under it that is not a namespace. */
 export function pmemUnder(tree: SystemTree, device: BlockDevice): (PmemInfo | undefined)[] {
   return disksUnder(tree, device).map((disk) => pmemOf(tree, disk));
 }
 
-/** What a filesystem on a block device can count on: the weakest domain under it. */
+/** The persistence domain that a filesystem on a block device can count on: the weakest under it. */
 export function domainUnder(tree: SystemTree, device: BlockDevice): PersistenceDomain {
   const domains = pmemUnder(tree, device).map((pmem) => pmem?.persistenceDomain ?? 'unknown');
   if (domains.length === 0 || domains.includes('unknown')) return 'unknown';

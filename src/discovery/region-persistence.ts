@@ -1,4 +1,4 @@
-// Owns what an NVDIMM region, or the lack of one above a devdax, says of whether stores are there after the power was off.
+// Owns whether stores survive a power cut, as an NVDIMM region, or the lack of one above a devdax, tells it.
 
 import type { DevdaxInfo, PersistenceDomain, RegionInfo } from './device-info.js';
 import { isAsynchronous } from './region.js'; // late
@@ -7,21 +7,21 @@ import type { SystemTree } from './system-tree.js';
 
 export interface Persistence {
   /**
-   * True: the kernel vouches that what was stored, and flushed as the granularity asks, is there after the power was off.
-   * False: it knows that it is not. Undefined: it does not know.
+   * True: the kernel vouches that bytes that were stored, and flushed as the granularity asks, survive a power cut. False: the
+   * kernel knows that they do not. Undefined: the kernel does not know.
    */
   persistent: boolean | undefined;
-  /** The NVDIMM is not armed, or its region was set read-only: what is stored now is not saved. */
+  /** Whether the NVDIMM is not armed or its region was set read-only, so that what is stored now is not saved. */
   unarmed: boolean;
-  /** What is stored is durable after an fsync, and this has none. */
+  /** Whether stores would be durable after an fsync only, and the device has no fsync. */
   lacksFsync: boolean;
-  /** What must be flushed, where there is a region that says. */
+  /** The persistence domain, which tells what must be flushed, if a region names one. */
   domain: PersistenceDomain;
-  /** What decided. */
+  /** The observation that decided. */
   evidence: Evidence;
 }
 
-/** Of the devdax device of this name, with the region above it. */
+/** The persistence of the devdax device named `chardev`, with `region` above it. */
 export function persistenceOfDevdax(tree: SystemTree, { chardev, region }: Pick<DevdaxInfo, 'chardev' | 'region'>): Persistence {
   const link = `/sys/bus/dax/devices/${chardev}`;
   const dir = tree.resolve(link) ?? link;
@@ -39,7 +39,7 @@ export function persistenceOfDevdax(tree: SystemTree, { chardev, region }: Pick<
   return never(link, dir, 'no NVDIMM region stands above it: volatile memory, lost at power off');
 }
 
-/** Of a block device on a region, which has fsync. */
+/** The persistence of a block device on `region`. Unlike a devdax, it has fsync. */
 export function persistenceOfPmem(region: RegionInfo): Persistence {
   if (!isAsynchronous(region)) return ofRegion(region);
   return always(providerOf(region), 'virtio-pmem', 'fsync reaches the host, which writes its file');
@@ -49,8 +49,8 @@ function providerOf({ bus }: RegionInfo): string {
   return `/sys/bus/nd/devices/${bus}/provider`;
 }
 
-// ARM platforms name no persistence domain, for an NVDIMM as little as for DRAM: `deep_flush` is there where a driver
-// told the kernel how the memory is made durable.
+// ARM platforms name no persistence domain, neither for an NVDIMM nor for DRAM, so `deep_flush` decides: it exists if a driver told
+// the kernel how the memory is made durable.
 function ofRegion({ dev, type, readOnly, failedArm, deepFlush, persistenceDomain }: RegionInfo): Persistence {
   const dir = `/sys/bus/nd/devices/${dev}`;
   if (type === 'volatile') return never(`${dir}/devtype`, 'nd_volatile', 'volatile memory: lost at power off');
@@ -69,17 +69,17 @@ function ofRegion({ dev, type, readOnly, failedArm, deepFlush, persistenceDomain
   return { ...known, domain: persistenceDomain };
 }
 
-/** What the kernel vouches for. */
+/** The persistence of memory that the kernel vouches for. */
 export function always(source: string, value: string, meaning: string): Persistence {
   return { persistent: true, unarmed: false, lacksFsync: false, domain: 'unknown', evidence: { source, value, meaning } };
 }
 
-/** What the kernel knows to be lost. */
+/** The persistence of memory whose content the kernel knows to be lost. */
 export function never(source: string, value: string, meaning: string): Persistence {
   return { persistent: false, unarmed: false, lacksFsync: false, domain: 'unknown', evidence: { source, value, meaning } };
 }
 
-/** What the kernel does not tell. */
+/** The persistence of memory about which the kernel does not tell. */
 export function unknown(source: string, value: string, meaning: string): Persistence {
   return { persistent: undefined, unarmed: false, lacksFsync: false, domain: 'unknown', evidence: { source, value, meaning } };
 }

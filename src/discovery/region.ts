@@ -8,7 +8,7 @@ import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
 /** `nstype` of regions whose namespaces are made by labels (linux/ndctl.h). */
 const ND_DEVICE_NAMESPACE_PMEM = 5;
 
-/** The region in the sysfs directory `dir`; undefined for others (CXL has directories of that name). */
+/** The NVDIMM region in the sysfs directory `dir`; undefined for other directories (CXL regions have such names too). */
 export function regionAt(tree: SystemTree, dir: string): RegionInfo | undefined {
   const devtype = tree.text(`${dir}/devtype`);
   if (devtype?.startsWith('nd_') !== true) return undefined;
@@ -36,8 +36,8 @@ function dimmsOf(tree: SystemTree, dir: string): string[] {
   return mappings.map((name) => tree.text(`${dir}/${name}`)?.split(',')[0] ?? '');
 }
 
-// The kernel counts what is free also where it has made the one namespace of a region without labels; as with libndctl,
-// nothing is: no other namespace can be made there.
+// The kernel reports free space even in a region without labels, whose one namespace it has made itself. As in libndctl, such a
+// region counts as full, because no other namespace can be made there.
 function hasLabels(tree: SystemTree, dir: string): boolean {
   return tree.number(`${dir}/nstype`) === ND_DEVICE_NAMESPACE_PMEM;
 }
@@ -57,7 +57,7 @@ export function badBlocksWithin(tree: SystemTree, dir: string, ranges: readonly 
   if (start === undefined) return [];
   const bad = badBlocks(tree, dir);
   return ranges.flatMap((range) => {
-    // Sectors: of the range's start in the region, and in the device.
+    // The sectors at which the range begins in the region, and in the device.
     const first = (range.start - start) / SECTOR_SIZE;
     const base = (range.pageOffset * PAGE_SIZE) / SECTOR_SIZE;
     return bad

@@ -7,22 +7,22 @@ import type { Evidence } from './evidence.js';
 /** Why a path is or is not DAX. */
 export interface Report {
   path: string;
-  /** The kinds of `DaxDevice.kind`, and `directory`, for which the answer is about the files in it, and `other`. */
+  /** The kinds of `DaxDevice.kind`, and `directory`, for which the answer is for the files in it, and `other`. */
   kind: 'devdax' | 'fsdax' | 'file' | 'block' | 'directory' | 'other';
   /** Whether loads and stores reach the memory without the page cache; undefined if an attribute of the file decides it. */
   isDax: boolean | undefined;
-  /** The granularity that a mapping of it has; undefined if it cannot be mapped. */
+  /** The granularity of a mapping of the path; undefined if it cannot be mapped. */
   granularity: Granularity | undefined;
   /** Whether bytes that were stored and flushed survive a power cut; see `PersistentInfo`. */
   persistent: boolean | undefined;
   /** The answer in plain words. */
   verdict: string;
   evidence: Evidence[];
-  /** The one command that changes it, if there is one. The verdict says so if the command erases data. */
+  /** The one command that changes the verdict, if there is one. The verdict says so if the command erases data. */
   fix?: string;
 }
 
-/** What one part of a diagnosis finds; `doctor` adds the path, what survives, and what the user may do. */
+/** The result of one part of a diagnosis; `doctor` adds the path, what survives a power cut, and what the user may do. */
 export type Finding = Omit<Report, 'path' | 'persistent'>;
 
 /** The granularity of a direct mapping, by libpmem2's rule: flushes are left out only on the platform's promise. */
@@ -30,7 +30,7 @@ export function granularityOf(domain: PersistenceDomain): Granularity {
   return domain === 'cpu_cache' ? 'byte' : 'cache_line';
 }
 
-/** What a persistence domain means for the program, where the kernel vouches for the memory. */
+/** What a persistence domain means for the program, if the kernel vouches for the memory. */
 export function meaningOfDomain(domain: PersistenceDomain): string {
   switch (domain) {
     case 'cpu_cache':
@@ -42,7 +42,7 @@ export function meaningOfDomain(domain: PersistenceDomain): string {
   }
 }
 
-/** The domain of a region as evidence; none where it has no such attribute. */
+/** The persistence domain of a region as evidence; none if the region has no such attribute. */
 export function domainEvidence({ dev, persistenceDomain }: RegionInfo): Evidence[] {
   if (persistenceDomain === 'unknown') return [];
   const source = `/sys/bus/nd/devices/${dev}/persistence_domain`;

@@ -9,9 +9,9 @@ export const SIGNATURE_LENGTH = 128 * 1024;
 
 type Row = readonly [name: string, magic: string, ...offsets: number[]];
 
-// What libblkid does not know: pools of PMDK, info blocks of namespaces, famfs, NOVA, PMFS and some disk labels. Of the rest,
-// what is likely beside persistent memory, for machines without util-linux.
-// A filesystem that leaves the boot sector of a disk in place comes before the partition table there.
+// Formats that libblkid does not know: pools of PMDK, info blocks of namespaces, famfs, NOVA, PMFS and some disk labels; and, for
+// machines without util-linux, other formats that are likely on machines with persistent memory. A filesystem that leaves the boot
+// sector of a disk in place stands before the partition table that the sector may hold.
 const TABLE: readonly Row[] = [
   ['xfs', 'XFSB', 0],
   ['ext2, ext3 or ext4', '\x53\xef', 1080],
@@ -23,7 +23,7 @@ const TABLE: readonly Row[] = [
   ['bcachefs', '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef', 4120],
   ['famfs', '\xff\x82\xb2\x87\0\0\0\0', 0],
   ['NOVA', 'AVON', 4],
-  // Two bytes are little: with the size of a block after them, which is 4 KiB, 2 MiB or 1 GiB.
+  // A magic of two bytes proves little, so the size of a block after it is included: 4 KiB, 2 MiB or 1 GiB.
   ['PMFS', '\xfc\xef\0\x10\0\0', 2, 514],
   ['PMFS', '\xfc\xef\0\0\x20\0', 2, 514],
   ['PMFS', '\xfc\xef\0\0\0\x40', 2, 514],
@@ -34,7 +34,7 @@ const TABLE: readonly Row[] = [
   ['vfat', 'FAT32   ', 82],
   ['vfat', 'FAT16   ', 54],
   ['vfat', 'FAT12   ', 54],
-  // At the end of the first page, of 4, 8, 16 or 64 KiB.
+  // The signature of swap space ends the first page, which has 4, 8, 16 or 64 KiB.
   ['swap', 'SWAPSPACE2', 4086, 8182, 16374, 65526],
   ['swap', 'SWAP-SPACE', 4086, 8182, 16374, 65526],
   ['LUKS', 'LUKS\xba\xbe', 0],
@@ -53,8 +53,8 @@ const TABLE: readonly Row[] = [
 ];
 
 /**
- * Recognises, in words, what the first `SIGNATURE_LENGTH` bytes of a device belong to. Undefined if nothing is recognised,
- * which does not prove that the device is free: `contentOf` recognises much more. With fewer bytes it recognises less.
+ * Recognises what the first `SIGNATURE_LENGTH` bytes of a device belong to, and names it in words. Undefined if nothing is
+ * recognised, which does not prove that the device is free: `contentOf` recognises much more. With fewer bytes it recognises less.
  */
 export function signatureOf(bytes: Uint8Array): string | undefined {
   if (!types.isUint8Array(bytes)) throw argumentError('ERR_INVALID_ARG_TYPE', 'bytes must be a Uint8Array');

@@ -1,4 +1,4 @@
-// Owns the reading of /sys and /proc: what is missing, unreadable or malformed is undefined, never an error.
+// Owns the reading of /sys and /proc: a file that is missing, unreadable or malformed gives undefined, never an error.
 
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -40,7 +40,7 @@ export class SystemTree {
     }
   }
 
-  /** The path without symbolic links: where a device of sysfs lies among its parents. */
+  /** The path without symbolic links, which shows the parents of a device in sysfs. */
   resolve(path: string): string | undefined {
     try {
       return `/${relative(realpathSync(this.#root), realpathSync(join(this.#root, path)))}`;

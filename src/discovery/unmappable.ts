@@ -1,4 +1,5 @@
-// Tells why a devdax that can be opened cannot be used: its driver maps nothing, or this process no large pages.
+// Owns the reasons why a devdax that can be opened cannot be mapped: its driver maps nothing, or this process may not map large
+// pages.
 
 import type { DevdaxInfo } from './device-info.js';
 import { devdaxNumbered } from './devdax.js';
@@ -9,19 +10,19 @@ import { PAGE_SIZE } from '../units.js';
 type Refusal = Pick<DaxErrorInit, 'reason' | 'hint'>;
 
 /**
- * Transparent huge pages are disabled for this process, as children inherit it (PR_SET_THP_DISABLE): then the kernel maps
- * no page of a devdax that is aligned to more than a small one, and every touch is a SIGBUS.
+ * Whether transparent huge pages are disabled for this process, perhaps by a parent (PR_SET_THP_DISABLE is inherited). The kernel
+ * then maps no page of a devdax whose alignment is larger than a small page, and every touch is a SIGBUS.
  */
 export function lacksHugePages(tree: SystemTree): boolean {
   return /^THP_enabled:\s*0$/m.test(tree.text('/proc/self/status') ?? '');
 }
 
-/** The command that has a devdax mapped by programs again. */
+/** The command that lets programs map a devdax in famfs mode again. */
 export function leaveFamfs({ chardev }: DevdaxInfo): string {
   return `daxctl reconfigure-device --mode=devdax ${chardev}`;
 }
 
-/** Undefined where the devdax `major:minor` has nothing of this kind. */
+/** The reason why the devdax `major:minor` cannot be mapped; undefined if there is no such reason. */
 export function whyUnmappable(rdevno: string, tree: SystemTree): Refusal | undefined {
   const device = devdaxNumbered(tree, rdevno);
   if (device?.mode === 'famfs') {

@@ -1,4 +1,4 @@
-// Tells which page faults of mappings (daxMmap) this process may serve.
+// Owns which page faults of mappings (daxMmap) this process may serve.
 
 import { accessSync, constants } from 'node:fs';
 import type { Evidence } from './evidence.js';
@@ -24,7 +24,7 @@ function mayOpenNode(): boolean {
   }
 }
 
-/** One observation: whether touches of mappings by system calls can be served too. */
+/** The evidence for whether touches of mappings by system calls can be served too. */
 export function userFaults(tree: SystemTree): Evidence {
   const value = tree.text(SWITCH)?.trim();
   if (value === undefined) {

@@ -19,7 +19,7 @@ import { roundDown, toBytes, type Bytes } from '../units.js';
 
 /** The options of a file. */
 export interface DaxFileOptions {
-  /** Whether every write goes to the end (O_APPEND). Default false. */
+  /** Whether every write goes to the end of the file (O_APPEND). Default false. */
   append?: boolean;
   /** Whether an fsync follows every write (O_DSYNC). Default false. */
   sync?: boolean;
@@ -32,12 +32,12 @@ const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const SET_ID_BITS = 0o6000;
 
-// Bytes that are zeroed before the event loop may have its turn: a multiple of every page size.
+// Bytes to zero before the event loop may have a turn: a multiple of every page size.
 const ZERO_CHUNK = 256 * 1024;
 
 /**
- * An open file, which reads and writes by `daxDoIo`. Reads share the inode's lock; operations that change the file hold it
- * alone. The synchronous forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several files may be
+ * An open file, which reads and writes with `daxDoIo`. Reads share the inode's lock; operations that change the file hold it
+ * exclusively. The synchronous forms cannot wait: while asynchronous work holds the lock they throw `EAGAIN`. Several files may be
  * open on one inode.
  */
 export class DaxFile {
@@ -49,7 +49,7 @@ export class DaxFile {
   readonly #isReader: boolean;
   readonly #accessed: EndIo | undefined;
   #isOpen = true;
-  // The operations under way that were begun through this handle, and the waiters for their end.
+  // The number of operations under way that were begun through this handle, and the callbacks that wait for it to reach 0.
   #begun = 0;
   #whenDone: (() => void)[] = [];
 
@@ -74,12 +74,12 @@ export class DaxFile {
     return this.#inode.size;
   }
 
-  /** False once the filesystem has closed the file. Operations that are begun then throw `EBADF`. */
+  /** False once the filesystem has closed the file. Operations begun after that throw `EBADF`. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Closes the handle, for filesystems whose handles are closed. Operations that were begun before go on. */
+  /** Closes the handle, for filesystems whose handles can be closed. Operations already begun go on. */
   protected end(): void {
     this.#isOpen = false;
   }
@@ -138,10 +138,10 @@ export class DaxFile {
   }
 
   /**
-   * Writes one buffer or several at byte `pos`, or at the end if the file was opened to append. Returns the bytes written. They
-   * are durable on return; the size of the file and the places of its blocks are durable after `fsync`.
+   * Writes one buffer or several at byte `pos`, or at the end if the file was opened to append. Returns the bytes written. They are
+   * durable on return; the size of the file and the places of its blocks are durable after `fsync`.
    *
-   * Throws `EROFS`, `EFBIG` at the most bytes that a file can have, `ENOSPC`, and what else getBlock or the device throws.
+   * Throws `EROFS`, `EFBIG` at the maximum size of a file, `ENOSPC`, and whatever else getBlock or the device throws.
    */
   writeSync(source: Iter, pos: Bytes): number {
     const start = toBytes(pos, 'pos');
@@ -202,7 +202,9 @@ export class DaxFile {
     return written;
   }
 
-  /** Writes at the end that the file has when the lock is taken. Returns the bytes written. Throws as `writeSync`. */
+  /**
+   * Appends at the end of the file, which is looked up once the lock is taken. Returns the bytes written. Throws as `writeSync`.
+   */
   appendSync(source: Iter): number {
     return this.#appending().writeSync(source, 0);
   }
@@ -286,8 +288,8 @@ export class DaxFile {
   }
 
   /**
-   * Makes stores through mappings of the file durable, and its size, times and blocks. Writes are durable without it. Throws
-   * what the device and the filesystem throw.
+   * Makes durable the stores through mappings of the file, and the file's size, times and blocks. Writes are durable without it.
+   * Throws what the device and the filesystem throw.
    */
   fsync(): void {
     this.#checkOpen('fsync');
@@ -348,7 +350,8 @@ export class DaxFile {
     if (this.#inode.dioCount > 0) throw wouldBlock(this.#inode);
   }
 
-  // Takes the locks of an operation that changes the file: it waits for a frozen filesystem, and works alone.
+  // Takes the locks of an operation that changes the file: it shares the gate that a frozen filesystem closes, and holds the
+  // inode's lock exclusively.
   #lock(): void {
     if (!this.#gate.writers.tryShared()) throw wouldBlock(this.#inode);
     if (this.#inode.ilock.tryExclusive()) return;
@@ -357,7 +360,7 @@ export class DaxFile {
   }
 
   async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
-    // Takes both locks at once if they are free, so that the next call finds the file locked.
+    // If both locks are free, takes them before it first yields, so that the next call finds the file locked.
     if (!this.#gate.writers.tryShared()) await this.#gate.writers.shared(signal);
     try {
       await this.#inode.ilock.exclusive(signal);
@@ -393,7 +396,7 @@ export class DaxFile {
     return this.#begin(() => asOperation(alone));
   }
 
-  // Changes what a write changes whether or not it succeeds: set-id bits and times (IO-13). Returns the position of the write.
+  // Makes the changes that a write makes even if it fails: to set-id bits and times (IO-13). Returns the position of the write.
   #beginWrite(pos: number, length: number): number {
     const inode = this.#inode;
     const start = this.#append ? inode.size : pos;
@@ -416,7 +419,7 @@ export class DaxFile {
     try {
       freePastEnd(inode, this.#operations);
     } catch (error) {
-      // The result of the write counts. The next operation that makes the file grow meets this error.
+      // The result of the write takes precedence. The next operation that makes the file grow gets this error.
       if (!(error instanceof DaxError)) throw error;
     }
   }
@@ -430,7 +433,7 @@ export class DaxFile {
     if (this.#isSync && written > 0) this.#bring(pos, pos + written);
   }
 
-  // A truncation to the same size changes the times of the file all the same, as ftruncate(2) does.
+  // A truncation to the same size changes the times of the file too, as ftruncate(2) does.
   #truncate(size: number): void {
     this.#change(() => {
       if (size !== this.#inode.size) changeSize(this.#inode, size, this.#operations);
@@ -452,15 +455,16 @@ export class DaxFile {
   }
 }
 
-// Whoever changes a program changes what runs with its owner's rights: those go, as for a user without privileges (file_modified).
+// Clears the set-id bits, as the kernel does after a change by an unprivileged user (file_modified), so that a changed program does
+// not run with its owner's rights. Updates the times.
 function modified(inode: Inode): void {
   // eslint-disable-next-line no-bitwise -- permission bits
   inode.mode &= ~SET_ID_BITS;
   inode.mtimeMs = inode.ctimeMs = Date.now();
 }
 
-// Changes the time of access, also when nothing was read or an error came (IO-12). A read does not call the filesystem's
-// endIo, which would convert unwritten blocks that the read only looked at.
+// Updates the access time, even if nothing was read or the read failed (IO-12). Reads call it in place of the filesystem's endIo,
+// which would convert unwritten blocks that were only read.
 function touch(inode: Inode): void {
   inode.atimeMs = Date.now();
 }
@@ -479,7 +483,7 @@ function lengthOf(iter: Iter): number {
   return iter.reduce((sum, view, index) => sum + toUint8Array(view, `iter[${index}]`).byteLength, 0);
 }
 
-// The first `bytes` bytes of `iter`, which has `length`.
+// The first `bytes` bytes of `iter`, which has `length` bytes.
 function clipped(iter: Iter, length: number, bytes: number): Iter {
   if (bytes === length) return iter;
   let left = bytes;

@@ -27,7 +27,7 @@ export interface Extent {
   isAccessible: boolean;
 }
 
-/** Makes an extent for `findInto` to write over. */
+/** Makes an extent for `findInto` to overwrite. */
 export function emptyExtent(): Extent {
   return { iblock: 0, count: 0, state: 'hole', blocknr: 0, bdev: undefined, source: undefined, isAccessible: false };
 }
@@ -37,14 +37,14 @@ export function hasData({ state }: Extent): boolean {
   return state === 'written' || state === 'shared';
 }
 
-/** Whether the extent holds garbage, so that whatever is not written over must be filled. */
+/** Whether the extent holds garbage, so that whatever is not overwritten must be filled. */
 export function isUninitialised({ state }: Extent): boolean {
   return state === 'new' || state === 'unwritten';
 }
 
 type Kind = Pick<Extent, 'state' | 'bdev' | 'isAccessible'>;
 
-/** Is told what the cache learns and forgets: the mappings of the file. */
+/** A listener for what the cache learns and forgets: the mappings of the file. */
 export interface ExtentWatcher {
   inserted(extent: Extent): void;
   invalidated(iblock: number, count: number): void;
@@ -83,7 +83,7 @@ export class ExtentCache {
     return true;
   }
 
-  /** Remembers an extent, and forgets what was known of its blocks before. */
+  /** Remembers an extent, and forgets what the cache knew of its blocks before. */
   insert(extent: Extent): void {
     this.#remember(extent);
     this.watcher?.inserted(extent);
@@ -103,7 +103,7 @@ export class ExtentCache {
     if (count > 0) this.watcher?.invalidated(iblock, count);
   }
 
-  /** Forgets blocks in the cache alone. Mappings go on showing them. */
+  /** Forgets blocks in the cache only. Mappings go on showing them. */
   forget(iblock: number, count: number): void {
     const to = iblock + count;
     if (iblock === 0 && to === Number.POSITIVE_INFINITY) {

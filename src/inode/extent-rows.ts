@@ -1,40 +1,41 @@
-// Owns the memory of an extent cache: rows of numbers in the order of the file, so packed that finding one among many
-// waits for memory once or twice, and kept in leaves, so that putting one in moves few.
+// Owns the memory of an extent cache: rows of numbers in the order of the file, packed so that a search among many waits for memory
+// once or twice, and kept in leaves so that an insertion moves few rows.
 
-// The columns of a row. Its length and its kind share the third: a third of the memory less is half the time of a search
-// that waits for it.
+// The columns of a row. Its length and its kind share the third: a search, which waits for memory, takes half the time with a third
+// less memory.
 const START = 0;
 const BLOCKNR = 1;
 const RUN = 2;
 const COLUMNS = 3;
 
-/** Kinds are smaller numbers than this. A file of 2^53 bytes in blocks of 512 leaves room for them beside its length. */
+/** The numbers of kinds are below this. They fit beside the length of a row even in a file of 2^53 bytes in blocks of 512. */
 export const MAX_KINDS = 256;
 
 const MAX_ROWS = 64;
 const HALF = MAX_ROWS / 2;
 const LEAF_SIZE = MAX_ROWS * COLUMNS;
-// Most files have few extents or are never looked into: memory of their own would be most of what a new inode costs.
+// All caches begin with this empty array: most files have few extents or are never accessed, and an array of its own would be most
+// of the cost of a new inode.
 const NONE = new Float64Array(0);
 
 /**
- * Rows that do not overlap: the blocks of a file from `start` to before `end`, where they lie, and of what kind they are.
- * What is read and changed is the row that the cursor is on.
+ * Rows that do not overlap. Each has the blocks of a file from `start` to before `end`, where they lie, and their kind. A cursor is
+ * on the row to read or change.
  */
 export class ExtentRows {
   #numbers = NONE;
-  // The leaves in the order of the file, none of them empty: the first block of each, which is what is searched; where
-  // its rows begin among the numbers; and how many they are.
+  // The leaves in the order of the file, none of them empty: the first block of each leaf, by which it is searched for; the index
+  // of its first row in `#numbers`; and the count of its rows.
   #starts = NONE;
   readonly #bases: number[] = [];
   readonly #counts: number[] = [];
   // The bases of leaves that were emptied.
   readonly #spare: number[] = [];
-  // The cursor: a row of a leaf, or the leaf after the last; and where its numbers are.
+  // The cursor: a row of a leaf, or the leaf after the last; and the index of that row in `#numbers`.
   #leaf = 0;
   #row = 0;
   #at = 0;
-  // `find` left the cursor there, and nothing was moved since. I/O tends to go on where it was.
+  // `find` has left the cursor on its row, and nothing was moved since. The next I/O tends to be in the same row.
   #isFound = false;
 
   /** Bytes of memory. */
@@ -56,11 +57,11 @@ export class ExtentRows {
 
   get kind(): number {
     const run = this.#numbers[this.#at + RUN] as number;
-    // What % does takes longer than the search.
+    // The operator % would take longer than the search.
     return run - Math.floor(run / MAX_KINDS) * MAX_KINDS;
   }
 
-  /** The cursor is behind the last row. */
+  /** Whether the cursor is behind the last row. */
   get isAtEnd(): boolean {
     return this.#leaf === this.#bases.length;
   }
@@ -83,7 +84,7 @@ export class ExtentRows {
     const numbers = this.#numbers;
     const base = this.#bases[leaf] as number;
     const count = this.#counts[leaf] as number;
-    // Not by halves, which would wait for memory at every step: to where the block should be, and on from there.
+    // Not a binary search, which would wait for memory at every step: it starts where the block should be, and goes on from there.
     const first = this.#starts[leaf] as number;
     const limit = (leaf + 1 < leaves ? this.#starts[leaf + 1] : numbers[base + (count - 1) * COLUMNS]) as number;
     let row = count - 1;
@@ -100,7 +101,7 @@ export class ExtentRows {
     else this.#moveTo(this.#leaf + 1, 0);
   }
 
-  /** Moves to the row before. False, and stays, on the first. */
+  /** Moves to the row before. On the first row, stays there and returns false. */
   previous(): boolean {
     if (this.#row > 0) this.#moveTo(this.#leaf, this.#row - 1);
     else if (this.#leaf > 0) this.#moveTo(this.#leaf - 1, (this.#counts[this.#leaf - 1] as number) - 1);
@@ -108,7 +109,7 @@ export class ExtentRows {
     return true;
   }
 
-  /** Puts a row in before the cursor's, and moves to it. */
+  /** Inserts a row before the cursor's, and moves to it. */
   insert(start: number, end: number, blocknr: number, kind: number): void {
     this.#makeRoom();
     const leaf = this.#leaf;
@@ -118,7 +119,7 @@ export class ExtentRows {
     this.replace(start, end, blocknr, kind);
   }
 
-  /** Gives the cursor's row other numbers. It must lie where it did between its neighbours. */
+  /** Replaces the cursor's row. The new row must still lie between the same neighbours. */
   replace(start: number, end: number, blocknr: number, kind: number): void {
     const at = this.#at;
     this.#numbers[at + START] = start;
@@ -127,7 +128,7 @@ export class ExtentRows {
     if (this.#row === 0) this.#starts[this.#leaf] = start;
   }
 
-  /** Takes the cursor's row out, and moves to the one after it. */
+  /** Removes the cursor's row, and moves to the one after it. */
   remove(): void {
     const leaf = this.#leaf;
     const base = this.#bases[leaf] as number;
@@ -155,9 +156,9 @@ export class ExtentRows {
     this.#isFound = false;
   }
 
-  // A row can then be put in at the cursor, which is in the leaf that has room for it.
+  // Makes room to insert a row at the cursor, and moves the cursor to the leaf that has the room.
   #makeRoom(): void {
-    // Behind the last row of the leaf before is as good as before the first of this one, and moves nothing.
+    // The end of the previous leaf is the same place as the start of this one, and an insertion there moves no row.
     const before = this.#row === 0 && this.#leaf > 0 ? (this.#counts[this.#leaf - 1] as number) : MAX_ROWS;
     if (before < MAX_ROWS) this.#moveTo(this.#leaf - 1, before);
     else if (this.isAtEnd) this.#addLeaf(this.#leaf, 0);
@@ -177,7 +178,7 @@ export class ExtentRows {
     if (this.#row > HALF) this.#moveTo(this.#leaf + 1, this.#row - HALF);
   }
 
-  // Returns its base. Where it begins is yet to be said.
+  // Adds a leaf of `count` rows, and returns its base. The caller sets its first block.
   #addLeaf(leaf: number, count: number): number {
     const leaves = this.#bases.length;
     const base = this.#spare.pop() ?? leaves * LEAF_SIZE;
@@ -202,8 +203,8 @@ function atLeast(numbers: Float64Array<ArrayBuffer>, length: number): Float64Arr
 }
 
 /**
- * How many of the first `count` of `numbers`, which rise, are at most `value`. The search begins where that would be if
- * they rose evenly, as most files grow, and widens from there.
+ * How many of the first `count` of `numbers`, which ascend, are at most `value`. The search begins where the answer would be if
+ * they ascended evenly, as in most files, and widens from there.
  */
 function countUpTo(numbers: Float64Array, count: number, value: number): number {
   if (count === 0) return 0;

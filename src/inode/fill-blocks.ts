@@ -25,7 +25,7 @@ export function fillBlocks(extent: Extent, blockSize: number, from: number, to: 
 }
 
 /**
- * Fills blocks as `fillBlocks` does, after a failure that has left the blocks to the file. A bad page does not keep the others
+ * Fills blocks as `fillBlocks` does, after a failure that has left the blocks with the file. A bad page does not keep the others
  * from being filled, and data that cannot be copied is lost and becomes zeros.
  */
 export function fillGoodBlocks(extent: Extent, blockSize: number, from: number, to: number): void {
@@ -48,7 +48,7 @@ export function fillGoodBlocks(extent: Extent, blockSize: number, from: number, 
 function copyBlocks({ bdev: from }: BlockPlace, fromPos: number, to: BlockDevice, toPos: number, length: number): void {
   const chunk = Buffer.allocUnsafe(Math.min(length, CHUNK));
   for (let done = 0; done < length; ) {
-    // A read is short before a bad page, of which nothing can be read.
+    // A read ends early before a bad page, and returns nothing if it begins in one.
     const read = from.readSync(chunk, fromPos + done, { length: Math.min(chunk.byteLength, length - done) });
     const written = read > 0 ? to.writeSync(chunk, toPos + done, { length: read }) : 0;
     if (!(written > 0)) throw new DaxError({ errno: 'EIO', syscall: 'copy', position: fromPos + done });
@@ -57,8 +57,8 @@ function copyBlocks({ bdev: from }: BlockPlace, fromPos: number, to: BlockDevice
 }
 
 /**
- * Ends the filling of blocks: tells the filesystem whether its unwritten blocks are filled (`ok`), and remembers the extent if
- * it is data now. New blocks are the file's in any case, and hold nothing foreign after this.
+ * Ends the filling of blocks: tells the filesystem whether its unwritten blocks are filled (`ok`), and remembers the extent if it
+ * is data now. New blocks are the file's in any case, and hold no old content of the medium after this.
  */
 export function completeBlocks(
   inode: Inode,

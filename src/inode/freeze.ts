@@ -4,13 +4,13 @@ import { DaxError } from '../errors.js';
 import type { SuperBlock } from './inode.js';
 import { RwLock } from '../locks/rw-lock.js';
 
-/** A file that is or was mapped, and takes part when its filesystem freezes or writes everything back. */
+/** A file that is or was mapped. It takes part when its filesystem freezes or writes everything back. */
 export interface Mapped {
   setFrozen(isFrozen: boolean): void;
   writeBack(pos: number, end: number): void;
 }
 
-/** The locks that changes of a filesystem share. Freezing takes them alone, `writers` before `faults`. */
+/** The locks that changes of a filesystem share. Freezing takes them exclusively, `writers` before `faults`. */
 export interface FreezeGate {
   /** Shared by writes, truncation and punching, outside every other lock. */
   readonly writers: RwLock;
@@ -23,7 +23,7 @@ export interface FreezeGate {
 
 const gates = new WeakMap<SuperBlock, FreezeGate>();
 
-/** The gate of a filesystem, which always has the same one. */
+/** The gate of a filesystem: the same object on every call. */
 export function freezeGate(sb: SuperBlock): FreezeGate {
   let gate = gates.get(sb);
   if (gate === undefined) {

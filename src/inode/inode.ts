@@ -17,7 +17,7 @@ export interface SuperBlock {
   readonly blockSize: number;
   /** The filesystem's device, whose blocks `daxClearBlocks` zeroes. */
   readonly bdev: BlockDevice;
-  /** The most bytes that a file can have (s_maxbytes). Default: 2^53 - 1. */
+  /** The maximum size of a file, in bytes (s_maxbytes). Default: 2^53 - 1. */
   readonly maxBytes?: number;
   /** Whether writes and stores are refused. Default false. */
   readonly readOnly?: boolean;
@@ -58,8 +58,8 @@ export interface InodeOperations {
   /** Frees `count` blocks from `iblock` on, which become a hole. A filesystem without it refuses punching with `EOPNOTSUPP`. */
   punchBlocks?(inode: Inode, iblock: number, count: number): void;
   /**
-   * Makes the inode durable: its size, times and blocks. Data is durable without it: writes store it so, and `daxWriteback`
-   * flushes mapped pages. `pos` and `end` are the bytes that were to be synced.
+   * Makes the inode durable: its size, times and blocks. Data is durable without it: writes store it so, and `daxWriteback` flushes
+   * mapped pages. The sync is for the bytes from `pos` to before `end`.
    */
   fsync(inode: Inode, pos: number, end: number): void;
   /**
@@ -72,9 +72,9 @@ export interface InodeOperations {
   dirty?(inode: Inode): void;
 }
 
-/** The mappings of a file, as far as I/O must tell them what the extent cache does not. */
+/** The mappings of a file, as I/O sees them: I/O tells them what the extent cache does not. */
 export interface FileMappings {
-  /** Bytes in a page: the least that the device maps at once. */
+  /** The size of a page in bytes: the smallest unit that the device maps. */
   readonly pageSize: number;
   /** Follows a change of i_size. */
   resized(): void;
@@ -87,7 +87,7 @@ export interface FileMappings {
 /**
  * A file of a filesystem, as the DAX layer sees it. Filesystems extend the class with what they need. A filesystem that forgets
  * inodes may hand out several objects for one inode, with the same members (`implements Inode`), because the DAX layer keeps
- * nothing by an object's identity. These objects must have the same locks and extents until the inode is idle.
+ * nothing by an object's identity. These objects must share their locks and extents until the inode is idle.
  */
 export class Inode {
   readonly sb: SuperBlock;
@@ -120,12 +120,12 @@ export class Inode {
     this.size = size;
   }
 
-  /** i_mutex, the outermost lock: reads share it, writes and truncation hold it alone. */
+  /** i_mutex, the outermost lock: reads share it, writes and truncation hold it exclusively. */
   get ilock(): RwLock {
     return (this.activity ??= new InodeActivity()).ilock;
   }
 
-  /** invalidate_lock: faults share it; truncation and punching hold it alone while they free blocks. */
+  /** invalidate_lock: faults share it; truncation and punching hold it exclusively while they free blocks. */
   get inval(): RwLock {
     return (this.activity ??= new InodeActivity()).inval;
   }
@@ -173,7 +173,7 @@ class InodeActivity {
   dioCount = 0;
   readonly #whenNoDio: (() => void)[] = [];
 
-  /** Whether no lock of them is held or awaited. */
+  /** Whether no I/O is under way, and none of the locks is held or awaited. */
   get isIdle(): boolean {
     return this.dioCount === 0 && this.ilock.isFree && this.inval.isFree && this.pages.isEmpty;
   }
@@ -196,7 +196,7 @@ export function setSize(inode: Inode, size: number): void {
   inode.mappings?.resized();
 }
 
-/** The `EAGAIN` of a synchronous call that cannot wait for the asynchronous work that has `inode`. */
+/** The `EAGAIN` of a synchronous call that cannot wait for the asynchronous work that holds `inode`. */
 export function wouldBlock(inode: Inode): DaxError {
   return new DaxError({
     errno: 'EAGAIN',

@@ -1,4 +1,4 @@
-// Owns the lookup of blocks: in the cache first, then by getBlock, each of whose answers it checks.
+// Owns the lookup of blocks: in the cache first, then by getBlock, whose answers it checks.
 
 import { inspect } from 'node:util';
 import { BH_DELAY, BufferHead, type BlockPlace } from './buffer-head.js';
@@ -72,7 +72,8 @@ function checkExtent(inode: Inode, iblock: number, bh: BufferHead, wanted: numbe
   }
 }
 
-// Refuses an answer with new blocks. They are the file's by now, and what they held must not become the file's.
+// The error for a refused answer. If its blocks are new, they belong to the file already, so they are filled first, to keep their
+// old content out of the file.
 function refusal(inode: Inode, iblock: number, bh: BufferHead, what: string, reason?: DaxErrorReason): DaxError {
   const extent = extentOf(inode, iblock, bh, emptyExtent());
   const { blockSize } = inode.sb;
@@ -92,10 +93,10 @@ function extentOf({ sb }: Inode, iblock: number, bh: BufferHead, extent: Extent)
 }
 
 /**
- * Finds the extent of `inode` that holds `iblock`, and writes it over `extent`. It has up to `wanted` bytes, or more if the
- * cache knows it; with `create` it is neither a hole nor shared. The cache remembers data and holes, but not blocks that must
- * first be initialised. Throws what getBlock throws or returns, and `EIO` for an answer against the contract (GB-3, GB-4, GB-6,
- * GB-7, GB-8, GB-11).
+ * Finds the extent of `inode` that holds `iblock`, and writes it over `extent`. It has up to `wanted` bytes, or more if it comes
+ * from the cache; with `create` it is neither a hole nor shared. The cache remembers data and holes, but not blocks that must first
+ * be initialised. Throws what getBlock throws or returns, and `EIO` for an answer that breaks the contract (GB-3, GB-4, GB-6, GB-7,
+ * GB-8, GB-11).
  */
 export function mapBlocks(
   inode: Inode,
@@ -121,8 +122,8 @@ export function mapBlocks(
   return extent;
 }
 
-// Ends an extent before blocks that a write is filling, whose old content nobody may see. The filesystem answers with them as
-// data as soon as it has answered with them as new (GB-12). Returns false if nothing of the extent is left.
+// Ends an extent before blocks that a write is filling, whose old content must not be seen. Once the filesystem has answered that
+// they are new, its next answer says that they are data (GB-12). Returns false if nothing of the extent is left.
 function endBeforeFilling({ sb, pages }: Inode, extent: Extent): boolean {
   const start = extent.iblock * sb.blockSize;
   const end = pages.firstFilling(start, start + extent.count * sb.blockSize);

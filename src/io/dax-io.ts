@@ -7,20 +7,23 @@ import { asOperation } from '../locks/lock-order.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import type { Bytes } from '../units.js';
 
-/** `daxDoIo` takes the inode's lock for a read, and expects a writer to hold it. Without this flag it takes no lock (IO-2). */
+/**
+ * With this flag, `daxDoIo` takes the inode's lock for a read, and expects the caller of a write to hold it. Without it, it takes
+ * no lock (IO-2).
+ */
 export const DIO_LOCKING = 0x1;
-/** The caller counts the I/O (`dioBegin`) by itself. */
+/** The caller counts the I/O itself (`dioBegin`). */
 export const DIO_SKIP_DIO_COUNT = 0x8;
 
 // Walks that are not in use. There are several if a getBlock does I/O of its own, or if I/O is asynchronous.
 const walks: Walk[] = [];
 
 /**
- * Reads or writes `iter` at byte `pos` of a file whose blocks `getBlock` places. Returns the bytes moved. A read ends at
- * i_size, and holes and unwritten extents read as zeros. A write is durable on return; it does not change i_size, which
- * `DaxFile` raises afterwards.
+ * Reads or writes `iter` at byte `pos` of a file whose blocks `getBlock` places. Returns the bytes moved. A read ends at i_size,
+ * and holes and unwritten extents read as zeros. A write is durable on return; it does not change i_size, which `DaxFile` raises
+ * afterwards.
  *
- * Throws `DaxError` if no byte was moved: the error of getBlock or of the device, `EIO` for an answer against the contract, or
+ * Throws `DaxError` if no byte was moved: the error of getBlock or of the device, `EIO` for an answer that breaks the contract, or
  * `EAGAIN` if asynchronous work holds the lock that `DIO_LOCKING` asks for. An error of `endIo` replaces the result.
  */
 export function daxDoIo(
@@ -69,7 +72,7 @@ export async function daxDoIoAsync(
   try {
     const locks = isSet(flags, DIO_LOCKING);
     walk.prepare(rw, inode, iter, pos, getBlock, endIo, locks, !isSet(flags, DIO_SKIP_DIO_COUNT));
-    // A write belongs to the operation that holds the lock already.
+    // A write is a part of the operation that holds the lock already.
     const run = () => runAsync(walk, signal);
     return await (locks && rw === 'read' ? asOperation(run) : run());
   } finally {

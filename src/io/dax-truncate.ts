@@ -1,11 +1,11 @@
-// Owns truncation and punching, in the order that never shows bytes that are not the file's (TR-6 to TR-12).
+// Owns truncation and punching, in an order that never exposes bytes that are not the file's (TR-6 to TR-12).
 
 import { daxTruncatePage, daxZeroPageRange } from './dax-zero.js';
 import { DaxError } from '../errors.js';
 import { type Inode, type InodeOperations, setSize, wouldBlock } from '../inode/inode.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-/** Runs `work` with `inval` held alone, because no fault may look up a block while blocks are freed. */
+/** Runs `work` with `inval` held exclusively, because no fault may look up a block while blocks are freed. */
 function invalidating<T>(inode: Inode, work: () => T): T {
   if (!inode.inval.tryExclusive()) throw wouldBlock(inode);
   try {
@@ -16,8 +16,8 @@ function invalidating<T>(inode: Inode, work: () => T): T {
 }
 
 /**
- * Frees the blocks wholly past i_size. The cache forgets them first, so that nobody finds a block that is no longer the file's.
- * If the filesystem fails to free some, they stay due (`isFreeingDue`), and are freed before the file grows over them (TR-10).
+ * Frees the blocks wholly past i_size. The cache forgets them first, so that no lookup finds a block that is no longer the file's.
+ * If the filesystem fails to free some, `isFreeingDue` stays set, and they are freed before the file grows over them (TR-10).
  */
 export function freePastEnd(inode: Inode, operations: InodeOperations): void {
   inode.isFreeingDue = true;
@@ -31,14 +31,14 @@ export function zeroPastEnd(inode: Inode, operations: InodeOperations): void {
   zeroTail(inode, inode.size, operations);
 }
 
-// Zeroes to the end of the page that is mapped, because a device may map more than 4096 bytes at once.
+// Zeroes up to the end of the mapped page, because a device may map more than 4096 bytes at once.
 function zeroTail(inode: Inode, from: number, operations: InodeOperations): void {
   daxTruncatePage(inode, from, operations.getBlock, operations);
   const mapped = inode.mappings?.pageSize ?? PAGE_SIZE;
   if (mapped > PAGE_SIZE) zeroRange(inode, roundUp(from, PAGE_SIZE), roundUp(from, mapped), operations);
 }
 
-/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` alone. */
+/** Makes [from, to) read as zeros and leaves the blocks where they are. The caller holds `ilock` exclusively. */
 export function zeroRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
   for (let pos = from; pos < to; ) {
     const end = Math.min(to, roundUp(pos + 1, PAGE_SIZE));
@@ -48,8 +48,8 @@ export function zeroRange(inode: Inode, from: number, to: number, operations: In
 }
 
 /**
- * Truncates or extends a file to `size` bytes. Zeroes the tail of the page in which the file ends, lowers the size, and only
- * then frees blocks (TR-7). The caller holds `ilock` alone and has waited for I/O under way.
+ * Truncates or extends a file to `size` bytes. Zeroes the tail of the page in which the file ends, lowers the size, and only then
+ * frees blocks (TR-7). The caller holds `ilock` exclusively and has waited for I/O under way.
  */
 export function changeSize(inode: Inode, size: number, operations: InodeOperations): void {
   if (size > inode.size) {
@@ -67,7 +67,7 @@ export function changeSize(inode: Inode, size: number, operations: InodeOperatio
 
 /**
  * Punches the bytes [from, to), which then read as zeros: frees whole blocks, and zeroes the rest (TR-12). The size stays. The
- * caller holds `ilock` alone and has waited for I/O under way.
+ * caller holds `ilock` exclusively and has waited for I/O under way.
  */
 export function punchRange(inode: Inode, from: number, to: number, operations: InodeOperations): void {
   if (operations.punchBlocks === undefined) {

@@ -7,12 +7,12 @@ import { mapBlocks, piecesOf, violation } from '../inode/map-blocks.js';
 import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js';
 
 /**
- * Replaces the shared blocks (`BH_SHARED`) below `length` bytes at byte `pos` by blocks of the file's own with the same data,
- * so that later stores there allocate nothing. It works on whole pages and not past the end of the file. Durable on return. The
- * caller holds `ilock` alone.
+ * Replaces the shared blocks (`BH_SHARED`) below `length` bytes at byte `pos` by blocks of the file's own with the same data, so
+ * that later stores there allocate nothing. It works on whole pages and not past the end of the file. Durable on return. The caller
+ * holds `ilock` exclusively.
  *
- * Throws what getBlock and the devices throw, and `EAGAIN` if asynchronous I/O fills one of the pages. Blocks that were
- * replaced before the error stay so.
+ * Throws what getBlock and the devices throw, and `EAGAIN` if asynchronous I/O fills one of the pages. Blocks that were replaced
+ * before the error stay so.
  */
 export function daxUnshare(inode: Inode, pos: Bytes, length: Bytes, getBlock: GetBlock, operations: Completion = {}): void {
   const start = roundDown(toBytes(pos, 'pos'), PAGE_SIZE);
@@ -33,7 +33,7 @@ export function unshareBlocks(inode: Inode, iblock: number, wanted: number, getB
     for (let at = start; at < start + wanted; ) at = unshareRun(inode, at, start + wanted, getBlock, operations);
   } finally {
     inode.pages.unlock(locked);
-    // Mappings show a page of several blocks as a whole, and learn nothing from an answer about one block.
+    // Mappings show a page of several blocks only as a whole, and an answer about one block does not update them.
     if ((inode.mappings?.pageSize ?? 0) > blockSize) inode.mappings?.refresh(start, wanted);
   }
 }

@@ -27,8 +27,8 @@ const NO_BYTES = new Uint8Array(0);
 const NO_BUFFERS: readonly Uint8Array[] = [];
 
 /**
- * The steps of one I/O. Call `prepare`, `enter`, then `next`, a copy and `advance` until `next` returns false, then `finish`;
- * call `fail` if anything threw, and `leave` in any case. Walks are used again, so that a small read allocates nothing.
+ * The steps of one I/O. Call `prepare`, `enter`, then `next`, a copy and `advance` until `next` returns false, then `finish`; call
+ * `fail` if anything threw, and `leave` in any case. Walks are reused, so that a small read allocates nothing.
  */
 export class Walk {
   /** Bytes moved so far. */
@@ -60,13 +60,13 @@ export class Walk {
   // would be.
   #bdev: BlockDevice | undefined;
   #origin = 0;
-  // The bytes of the file at which the extent ends, and at which the window ends that the device gave access to.
+  // The positions in the file where the extent ends, and where the window ends that the device gave access to.
   #extentEnd = 0;
   #windowEnd = 0;
   // The pages that this write fills. No fault may look at them until they are filled and `endIo` has converted them.
   readonly #filling: LockedPages[] = [];
   #hasUnwritten = false;
-  // The extent is New or Unwritten, and the write has not yet zeroed the parts that it leaves.
+  // The extent is New or Unwritten, and the write has not yet filled the parts that it does not write to.
   #edgesDue = false;
   readonly #range = { offset: 0, length: 0 };
 
@@ -117,7 +117,7 @@ export class Walk {
     const inode = this.#inode as Inode;
     if (this.#locks) await inode.ilock.shared(signal);
     this.#begin(inode);
-    // An operation that holds a lock gave way to the event loop when it took the lock; so has a writer.
+    // Taking the lock has already given way to the event loop: here for a read, in the caller for a write.
     const turn = this.#locks || this.#write ? undefined : loopTurn();
     if (turn !== undefined) await turn;
   }
@@ -189,7 +189,7 @@ export class Walk {
   }
 
   /**
-   * Fills what a failed write has not reached of New or Unwritten blocks, so that no old content of the medium becomes the
+   * Fills the part of New or Unwritten blocks that a failed write has not reached, so that no old content of the medium becomes the
    * file's (IO-9).
    */
   fail(): void {
@@ -240,14 +240,14 @@ export class Walk {
     const blockSize = this.#blockSize;
     for (const pages of filled) {
       inode.pages.unlock(pages);
-      // The cache may have learnt, meanwhile, what the file had there before `endIo`.
+      // Meanwhile, the cache may have learnt the state of these blocks from before `endIo`.
       if (this.#hasUnwritten) inode.extents.forget(pages.start / blockSize, (pages.end - pages.start) / blockSize);
     }
     this.#hasUnwritten = false;
     for (const { start, end } of filled) inode.mappings?.refresh(start, end - start);
   }
 
-  // Mappings show a page of several blocks as a whole, and learn nothing from an answer about one block.
+  // Mappings show a page of several blocks only as a whole, and an answer about one block does not update them.
   #showPages(mappings: FileMappings): void {
     if (mappings.pageSize > this.#blockSize && this.moved > 0) mappings.refresh(this.#start, this.moved);
   }
@@ -260,7 +260,7 @@ export class Walk {
     return length;
   }
 
-  // Goes on to the part of the extent that the device gives access to, and to the next extent if this one is used up (IO-4.1).
+  // Opens the next part of the extent that the device gives access to, or of the next extent if this one is used up (IO-4.1).
   #openWindow(): void {
     if (this.#pos >= this.#extentEnd) this.#openExtent();
     const extent = this.#extent as Extent;
@@ -306,7 +306,8 @@ export class Walk {
     if (count > 0) (this.#inode as Inode).extents.confirm(part);
   }
 
-  // Fills what this write leaves of its first and its last block (IO-8, CW-1). Everything between is written over.
+  // Fills the parts of the first and the last block that this write does not write to (IO-8, CW-1). Everything between is
+  // overwritten.
   #fillEdges(extent: Extent): void {
     const blockSize = this.#blockSize;
     const start = extent.iblock * blockSize;

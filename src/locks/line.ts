@@ -1,4 +1,4 @@
-// Owns a line of waiters, who join it at its end and may leave it from anywhere, at a cost that does not grow with its length.
+// Owns a line of waiters, which join at its end and may leave from anywhere, at a cost that does not grow with its length.
 
 /** A place in a line. It belongs to the waiter from `join` to `leave`. */
 export interface Place<T> {
@@ -8,7 +8,7 @@ export interface Place<T> {
 }
 
 export class Line<T> {
-  /** Undefined while nobody waits. To be read alone. */
+  /** Undefined while nobody waits. Callers only read it. */
   first: Place<T> | undefined;
   #last: Place<T> | undefined;
 

@@ -17,11 +17,11 @@ export interface Ranked {
 
 const ASSERTING = process.env['NODE_DAX_ASSERT_LOCKS'] === '1';
 
-// The locks that each operation holds. After an await an operation goes on with its own.
+// The locks that each operation holds. An operation keeps its own list across an await.
 const operations = new AsyncLocalStorage<Ranked[]>();
 // The locks of work that does not wait, and so is over before anything else begins.
 const immediate: Ranked[] = [];
-// The operations that hold each lock: another operation than the one that took it may release it.
+// The operations that hold each lock: a lock may be released by an operation that did not take it.
 const holders = new WeakMap<Ranked, Ranked[][]>();
 
 function heldNow(): Ranked[] {

@@ -8,11 +8,11 @@ import { Line } from './line.js';
 // Milliseconds of one turn. Small copies stay on the thread, because handing one to another thread takes ten times as long.
 const BUDGET = 5;
 
-// The number of small copies between two looks at the clock, each of which takes half as long as such a copy.
+// The number of small copies between two readings of the clock, each of which takes half as long as such a copy.
 const UNITS_PER_LOOK = 16;
 const UNIT_BYTES = 4096;
 
-// The time at which promise calls began to use this turn of the loop; undefined if there was none in this turn.
+// The time at which promise calls began to use this turn of the loop; undefined if none has in this turn.
 let began: number | undefined;
 let units = 0;
 const waiting = new Line<() => void>();

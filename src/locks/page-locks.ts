@@ -1,4 +1,4 @@
-// Owns the locks of a file's pages. A fault holds them, and a write for as long as it fills blocks that hold garbage.
+// Owns the locks of a file's pages. A fault holds them, and so does a write while it fills blocks that hold garbage.
 
 import { assertOrder, noteReleased, noteTaken, type Ranked } from './lock-order.js';
 

@@ -5,7 +5,7 @@ import { Line } from './line.js';
 import { assertOrder, noteReleased, noteTaken, type LockRank } from './lock-order.js';
 import { loopTurn } from './loop-turn.js';
 
-// The bytes that a reader is taken to move. Readers mostly move little, so that the clock is looked at every few readers.
+// The bytes that a reader is assumed to move. Readers mostly move few bytes, so the clock is read only once every few readers.
 const SHARED_BYTES = 16 * 1024;
 
 interface Waiter {
@@ -14,9 +14,8 @@ interface Waiter {
 }
 
 /**
- * A lock for many readers or one writer, first come, first served: a waiting writer keeps later readers out, so that nobody
- * waits for ever. An operation that had to wait for it gives way to the event loop if that is due, and holds the lock
- * meanwhile.
+ * A lock for many readers or one writer, first come, first served: a waiting writer keeps later readers out, so that no waiter
+ * waits for ever. An operation that had to wait for it gives way to the event loop if that is due, and holds the lock meanwhile.
  */
 export class RwLock {
   /** The lock's place in the order of locks, which is asserted if NODE_DAX_ASSERT_LOCKS=1 is set. */
@@ -29,7 +28,7 @@ export class RwLock {
     this.rank = rank;
   }
 
-  /** Takes the lock for reading if that is possible at once. Returns whether it has. */
+  /** Takes the lock for reading if that is possible at once. Returns whether it did. */
   tryShared(): boolean {
     if (this.#holders < 0 || this.#waiting.first !== undefined) return false;
     assertOrder(this);
@@ -38,7 +37,7 @@ export class RwLock {
     return true;
   }
 
-  /** Takes the lock for writing if that is possible at once. Returns whether it has. */
+  /** Takes the lock for writing if that is possible at once. Returns whether it did. */
   tryExclusive(): boolean {
     if (this.#holders !== 0 || this.#waiting.first !== undefined) return false;
     assertOrder(this);
@@ -91,7 +90,7 @@ export class RwLock {
     if (this.#waiting.first !== undefined) this.#admit();
   }
 
-  /** Whether nobody holds the lock or waits for it. */
+  /** Whether the lock is neither held nor awaited. */
   get isFree(): boolean {
     return this.#holders === 0 && this.#waiting.first === undefined;
   }
@@ -124,7 +123,7 @@ export class RwLock {
     });
   }
 
-  // Takes the lock on behalf of the waiters that it wakes, so that nobody can come between.
+  // Takes the lock on behalf of the waiters that it wakes, so that no other operation can take it in between.
   #admit(): void {
     for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
       const { shared, wake } = next.who;

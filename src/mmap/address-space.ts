@@ -39,7 +39,7 @@ interface Piece {
   readonly at: number;
 }
 
-// What faultCompare says.
+// The answers of `faultCompare`.
 const OTHER = 1;
 const SAME = 2;
 
@@ -76,7 +76,7 @@ export function faultMode(): FaultMode {
   return mode;
 }
 
-/** Tells `viewer` of losses in a region until it is collected. */
+/** Tells `viewer` of the pages lost in a region, until `viewer` is collected. */
 export function watchRegion(region: number, viewer: Viewer): void {
   viewers.set(region, new WeakRef(viewer));
   goneViewers.register(viewer, region);
@@ -86,7 +86,7 @@ export function watchRegion(region: number, viewer: Viewer): void {
 export class AddressSpace implements FileMappings, ExtentWatcher {
   readonly inode: Inode;
   readonly id: number;
-  /** Bytes in a page: what the device maps at the least. */
+  /** The size of a page in bytes: the smallest unit that the device maps. */
   readonly pageSize: number;
   readonly #file: NativeFile;
   readonly #views = new Set<WeakRef<OwnView>>();
@@ -97,9 +97,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   // The operations that make blocks durable before a store can reach them; undefined without a MAP_SYNC mapping.
   #durably: FaultOperations | undefined;
   #pending: Pending | undefined;
-  // Some blocks lie on a device whose stores are not durable by themselves (PS-3).
+  // Whether some blocks lie on a device whose stores are not durable by themselves (PS-3).
   #isVolatile = false;
-  // The inode no longer refers to this address space, and may be gone.
+  // Whether the inode no longer refers to this address space, and may be gone.
   #isOver = false;
   // Whether the service holds stores back. A filesystem freezes only after writes under way have ended, and those may fault.
   #isFrozen = false;
@@ -184,7 +184,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     }
   }
 
-  /** Makes blocks durable from now on before a store can reach them (MS-2). Throws what fsync throws. */
+  /** From now on, makes blocks durable before a store can reach them (MS-2). Throws what fsync throws. */
   synchronise(operations: FaultOperations): void {
     operations.fsync?.(this.inode, 0, this.inode.size);
     this.#durably = operations;
@@ -208,8 +208,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#letGo();
   }
 
-  // The inode may be collected once `mappings` is undefined, so that `unmapped` must refer to stores that are not yet durable
-  // before that.
+  // The inode may be collected once `mappings` is undefined, so `unmapped` is set before that if some stores are not yet durable.
   #letGo(): void {
     const { inode } = this;
     inode.extents.watcher = undefined;
@@ -249,11 +248,11 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
     addon().faultSetSize(this.#file, size);
-    // Without faults nobody asks for the pages that are new.
+    // Without faults, no touch asks for the new pages.
     if (mode === 'none') this.refresh(0, size);
   }
 
-  /** Shows an extent that has become known through every mapping. */
+  /** Shows, through every mapping, an extent that has become known. */
   inserted(extent: Extent): void {
     const { iblock, count, state, bdev, blocknr } = extent;
     const { blockSize } = this.inode.sb;
@@ -277,7 +276,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     }
   }
 
-  /** Takes blocks that the filesystem frees or moves out of every mapping before this returns. */
+  /** Removes the blocks that the filesystem frees or moves from every mapping, before it returns. */
   invalidated(iblock: number, count: number): void {
     const { blockSize } = this.inode.sb;
     const first = Math.floor((iblock * blockSize) / this.pageSize);
@@ -333,7 +332,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#noticeEnd();
     const errno = error === undefined ? 0 : error instanceof DaxError ? -error.errno : 5;
     addon().faultAnswer(this.#file, region, page, isMajor, errno);
-    // The next touch asks again, because a page that was refused for want of space may be had by then.
+    // The next touch asks again, because a page that was refused for lack of space may be available by then.
     if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
   }
 
@@ -402,10 +401,10 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     }
   }
 
-  // Tells the fault service of what lies elsewhere now, once the filesystem has made that durable (MS-2).
+  // Tells the fault service of the pages that lie elsewhere now, once the filesystem has made their new places durable (MS-2).
   #settle(pending: Pending): void {
     const runs = pending.runs.filter((run) => this.#compare(...run) !== 'same');
-    // Handlers insert pages in ascending order.
+    // Handlers insert pages in ascending order, so the first and the last run bound the range to sync.
     const [start] = runs[0] ?? [];
     const [last, count] = runs.at(-1) ?? [];
     if (start !== undefined && last !== undefined && count !== undefined) {
@@ -438,7 +437,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return isSame ? 'same' : 'nothing';
   }
 
-  // A device may be made of others: what lies together on one of them is a piece.
+  // Splits a run of pages into pieces that each lie together on one open device, because `bdev` may lie on several.
   *#pieces(first: number, count: number, bdev: BlockDevice, pos: number): Generator<Piece> {
     for (let done = 0; done < count; ) {
       const wanted = (count - done) * this.pageSize;

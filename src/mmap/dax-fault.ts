@@ -34,7 +34,7 @@ export interface VmArea {
   /** The first page of the file that the mapping shows, and the number of pages. */
   readonly pgoff: number;
   readonly pages: number;
-  /** Bytes in a page: the least that the device maps at once. */
+  /** The size of a page in bytes: the smallest unit that the device maps. */
   readonly pageSize: number;
   readonly shared: boolean;
   readonly operations: FaultOperations;
@@ -77,8 +77,8 @@ function beyondEnd({ vma, pgoff }: VmFault): DaxError {
   });
 }
 
-// Refuses a page past the end of the file (FT-2). Called again after every wait and every callback: either may end the file
-// earlier.
+// Refuses a page past the end of the file (FT-2). Called again after every wait and every callback, because either may have
+// shortened the file.
 function checkEnd(vmf: VmFault): void {
   if (vmf.pgoff >= pageCount(vmf.vma.inode.size, vmf.vma.pageSize)) throw beyondEnd(vmf);
 }
@@ -108,7 +108,7 @@ function tooSmall({ vma, pgoff }: VmFault, extent: Extent): DaxError {
   });
 }
 
-// Serves one page of a fault, or, for a mapping that is resolved ahead, a run of pages.
+// Serves one page of a fault, or, for a mapping whose pages are installed ahead, a run of pages.
 class Handler {
   readonly #vmf: VmFault;
   readonly #getBlock: GetBlock;
@@ -131,7 +131,7 @@ class Handler {
     else this.#show(extent);
   }
 
-  /** Installs everything that the mapping shows of the file. Where a store needs a block, allocates one or calls `refuse`. */
+  /** Installs everything that the mapping shows of the file. If a store needs a block, allocates one or calls `refuse`. */
   populate(allocate: boolean, refuse: (pos: number) => never): void {
     const { vma, write } = this.#vmf;
     const end = this.#end();
@@ -159,20 +159,20 @@ class Handler {
     return Math.min(vma.pgoff + vma.pages, pageCount(vma.inode.size, vma.pageSize));
   }
 
-  // The page after the last one that the extent has all of.
+  // The page after the last one that the extent covers whole.
   #pageEnd({ iblock, count }: Extent): number {
     const { vma } = this.#vmf;
     return Math.floor(((iblock + count) * vma.inode.sb.blockSize) / vma.pageSize);
   }
 
-  // Asks without create, and for all that the mapping shows, because one fault installs what lies together (FT-4).
+  // Looks up, without `create`, all that the mapping shows, because one fault installs all pages that lie together (FT-4).
   #lookUp(): Extent {
     const { vma } = this.#vmf;
     const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
     return this.#whole(mapPage(vma.inode, this.#iblock, wanted, vma.pageSize, this.#getBlock, this.#bh));
   }
 
-  // Refuses an extent that does not have all of the page.
+  // Refuses an extent that does not cover the whole page.
   #whole(extent: Extent): Extent {
     if (extent.iblock > this.#iblock || this.#pageEnd(extent) <= this.#pgoff) throw tooSmall(this.#vmf, extent);
     return extent;
@@ -196,15 +196,15 @@ class Handler {
     this.code = VM_FAULT_LOCKED;
   }
 
-  // Installs zeros for a load of what was never written: a hole (FT-6) or an unwritten page (FT-8).
+  // Installs zeros for a load of bytes that were never written: a hole (FT-6) or an unwritten page (FT-8).
   #zeros(extent: Extent): void {
     checkEnd(this.#vmf);
     this.#vmf.vma.insertZeros(this.#pgoff, this.#pageEnd(extent) - this.#pgoff);
     this.code = VM_FAULT_LOCKED;
   }
 
-  // Allocates and installs what a store goes to: in place of a hole (FT-7), of unwritten blocks (FT-8), or of shared ones
-  // (CW-2). Returns the page after those that were allocated.
+  // Allocates and installs the blocks for a store, in place of a hole (FT-7), of unwritten blocks (FT-8), or of shared ones (CW-2).
+  // Returns the page after those that were allocated.
   #create(count: number): number {
     const { vma } = this.#vmf;
     const { inode, pageSize } = vma;
@@ -235,7 +235,7 @@ class Handler {
     const { bytes } = bdev.directAccess(pos / SECTOR_SIZE, vma.pageSize);
     if (bytes < vma.pageSize) throw new DaxError({ errno: 'EIO', syscall: 'directAccess', position: pos });
     const end = this.#pageEnd(extent);
-    // New blocks hold garbage and are filled before anybody can see them.
+    // New blocks hold garbage and are filled before any mapping shows them.
     if (isUninitialised(extent)) {
       fillBlocks(extent, vma.inode.sb.blockSize, this.#pgoff * vma.pageSize, end * vma.pageSize);
     }
@@ -248,7 +248,7 @@ class Handler {
   }
 }
 
-/** Runs `work` for a store: passes the gate of a frozen filesystem, and changes the times first (FT-1). */
+/** Runs `work`. A store to a shared mapping first passes the gate that a frozen filesystem closes, and changes the times (FT-1). */
 function storing(vmf: VmFault, work: () => number): number {
   const { vma } = vmf;
   const { faults } = freezeGate(vma.inode.sb);
@@ -274,11 +274,11 @@ function underInval(inode: Inode, work: () => number): number {
 }
 
 /**
- * Serves a fault in a mapping of a file (dax_fault). A load of a hole gets zeros and allocates nothing, a shared store to a
- * hole allocates the page, a private store gets a copy of the page, and a touch past the end of the file is refused.
+ * Serves a fault in a mapping of a file (dax_fault). A load of a hole gets zeros and allocates nothing, a shared store to a hole
+ * allocates the page, a private store gets a copy of the page, and a touch past the end of the file is refused.
  *
- * Returns bits of `VM_FAULT_*`: `SIGBUS` or `OOM` with the reason in `vmf.error`, `RETRY` if another operation holds the
- * lock. Throws only the errors of callbacks that are no `DaxError`.
+ * Returns bits of `VM_FAULT_*`: `SIGBUS` or `OOM` with the reason in `vmf.error`, `RETRY` if another operation holds the lock.
+ * Throws only the errors of callbacks that are not a `DaxError`.
  */
 export function daxFault(vmf: VmFault, getBlock: GetBlock): number {
   const { inode } = vmf.vma;

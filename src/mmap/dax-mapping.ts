@@ -40,8 +40,8 @@ export interface MappingHandle {
 /** The faults of a mapping, counted. */
 export interface FaultInfo {
   /**
-   * Which touches are served. `full`: all. `user`: a system call on a page that was not touched before gets EFAULT. `none`: no
-   * touch, because every page was installed when the file was mapped.
+   * Which touches are served. `full`: all. `user`: a system call on a page that was not touched before gets EFAULT. `none`: none
+   * are, because every page was installed when the file was mapped.
    */
   readonly mode: FaultMode;
   /** Faults that the service answered by itself. */
@@ -124,7 +124,7 @@ export class DaxMapping extends EventEmitter {
   readonly #owner: Owner | undefined;
   readonly #view: WeakRef<OwnView> | undefined;
   #buffer: ArrayBuffer | undefined;
-  // Buffers of before the file grew. Programs may still use them.
+  // Buffers from before the file grew. Programs may still use them.
   readonly #shorter = new Set<WeakRef<ArrayBuffer>>();
   #isMapped = true;
   // Kept here, because the registry of losses and the address space hold it weakly.
@@ -158,8 +158,8 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * Maps the same part of the file in this isolate, at addresses of its own. Each touch is served as it comes; where the place
-   * of a page is not known, the isolate that owns the file is asked. Throws `ESTALE` if no isolate owns the file any more.
+   * Maps the same part of the file in this isolate, at addresses of its own. Each touch is served when it happens; if the place of
+   * a page is not known, the isolate that owns the file is asked. Throws `ESTALE` if no isolate owns the file any more.
    */
   static attach(handle: MappingHandle): DaxMapping {
     if (typeof handle !== 'object' || (handle as unknown) === null || handle.pid !== process.pid) {
@@ -168,12 +168,12 @@ export class DaxMapping extends EventEmitter {
     checkHandle(handle);
     const mode = faultMode();
     const mapping = new DaxMapping(handle);
-    // Where system calls cannot fault, or nothing can, the pages that are known are installed now.
+    // If system calls cannot fault, or nothing can, the pages that are known are installed now.
     if (mode !== 'full') mapping.#install();
     return mapping;
   }
 
-  /** The handle by which other isolates attach. Once it was taken, this mapping and theirs live until `unmap`. */
+  /** The handle by which other isolates attach. Once it has been read, this mapping and those attached by it live until `unmap`. */
   get handle(): MappingHandle {
     this.#check('handle');
     if (this.#owner !== undefined) shared.add(this);
@@ -191,10 +191,10 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * The memory of the mapping. On the owner's thread it ends with the mapping, or earlier, with the page in which the file
-   * ends, and it is detached when the filesystem frees or moves blocks below it: take `buffer` again then. In other isolates it
-   * always has the mapping's length, and touches past the end of the file are refused. Throws `EAGAIN` while the filesystem is
-   * frozen or an asynchronous write fills blocks there.
+   * The memory of the mapping. On the owner's thread it ends with the mapping, or earlier, with the page in which the file ends,
+   * and it is detached when the filesystem frees or moves blocks below it: get `buffer` again then. In other isolates it always has
+   * the mapping's length, and touches past the end of the file are refused. Throws `EAGAIN` while the filesystem is frozen or an
+   * asynchronous write fills blocks there.
    */
   get buffer(): ArrayBuffer {
     if (!this.#isMapped) throw new DaxError({ errno: 'EBADF', syscall: 'mmap', hint: 'it was unmapped' });
@@ -209,7 +209,7 @@ export class DaxMapping extends EventEmitter {
     return buffer;
   }
 
-  /** @internal Installs what the owner's thread may touch. Throws what would refuse a touch. */
+  /** @internal Installs the pages that the owner's thread may touch. Throws the error for which a touch would be refused. */
   prepare(): void {
     if (this.#owner === undefined) return;
     this.#owner.resolve();
@@ -242,7 +242,7 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * Touches every page of the mapping that the file has. Throws `EIO` with the `position` of the first page that is refused.
+   * Touches every page of the mapping that lies in the file. Throws `EIO` with the `position` of the first page that is refused.
    */
   prefault(): void {
     this.#check('prefault');
@@ -253,8 +253,8 @@ export class DaxMapping extends EventEmitter {
   }
 
   /**
-   * Takes advice about `length` bytes at `pos` (madvise), and does nothing about it: there is no cache to fill or to empty, and
-   * nothing that is there changes. `prefault` does what one may want of `MADV_WILLNEED`. Throws `EINVAL` for what is no advice.
+   * Takes advice about `length` bytes at `pos` (madvise), and ignores it: there is no cache to fill or to empty, and no content
+   * changes. For the effect of `MADV_WILLNEED`, use `prefault`. Throws `EINVAL` for unknown advice.
    */
   advise(advice: number, pos: Bytes = 0, length?: Bytes): void {
     this.#check('madvise');
@@ -295,7 +295,7 @@ export class DaxMapping extends EventEmitter {
     return { start, bytes };
   }
 
-  // Throws what the addon answered to a flush, and changes the times of the file if it was none.
+  // Throws the error that a flush returned, or, if it succeeded, changes the times of the file.
   #flushed(syscall: string, start: number, bytes: number, error: number): void {
     if (error < 0) {
       const intact = addon().regionIntact(this.#region, start, bytes);

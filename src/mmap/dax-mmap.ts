@@ -39,7 +39,7 @@ export interface MmapOptions {
    */
   populate?: boolean | undefined;
   /**
-   * What becomes of a touch that is refused. `survive` (default): it meets zeros, and the mapping emits `'error'`. `kill`: the
+   * What becomes of a touch that is refused. `survive` (default): it gets zeros, and the mapping emits `'error'`. `kill`: the
    * process gets the signal that the kernel would send, and ends.
    */
   onSigbus?: 'survive' | 'kill' | undefined;
@@ -49,7 +49,7 @@ const OPTIONS: OptionNames<MmapOptions> = {
   ...{ pos: true, length: true, prot: true, flags: true, allocate: true, populate: true, onSigbus: true },
 };
 
-/** Throws `TypeError` for options that no mapping has. */
+/** Throws `TypeError` for unknown options. */
 export function checkMmapOptions(options: MmapOptions): void {
   checkOptions(options, OPTIONS);
 }
@@ -77,7 +77,7 @@ function pageSizeOf(bdev: BlockDevice): number {
   return bdev.pageSize ?? Math.max(PAGE_SIZE, backingOf(bdev, 0, PAGE_SIZE).device.alignment);
 }
 
-// Where the first page lies modulo 2 MiB: addresses that follow it can have huge pages.
+// The position of the first page on its device, modulo 2 MiB. A mapping at an address with the same remainder can have huge pages.
 function phaseOf(inode: Inode, pos: number, pageSize: number, getBlock: GetBlock): number {
   const { blockSize } = inode.sb;
   const extent = mapBlocks(inode, pos / blockSize, blockSize, getBlock, false, new BufferHead());
@@ -89,18 +89,18 @@ function phaseOf(inode: Inode, pos: number, pageSize: number, getBlock: GetBlock
 }
 
 /**
- * Maps a part of a file whose blocks `getBlock` places. The mapping shows the device's own pages, without a copy. The
- * filesystem's blocks must be 4096 bytes.
+ * Maps a part of a file whose blocks `getBlock` places. The mapping shows the device's own pages, without a copy. The filesystem's
+ * blocks must be 4096 bytes.
  *
- * This thread owns the file and cannot answer its own faults, so that every page is installed now, and holes below a writable
- * shared mapping are allocated (or refused, with `allocate: false`). In other isolates `DaxMapping.attach` makes mappings with
- * real faults, which call `getBlock` on this thread.
+ * This thread owns the file and cannot answer its own faults, so every page is installed now, and holes below a writable shared
+ * mapping are allocated (or refused, with `allocate: false`). In other isolates `DaxMapping.attach` makes mappings with real
+ * faults, which call `getBlock` on this thread.
  *
- * Throws `EINVAL` for a position that is not a multiple of the page, blocks that are not 4096 bytes (`BLOCK_SIZE`), or a
- * private mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` if `MAP_SYNC` cannot be promised (`NO_MAP_SYNC`) or the device
- * has no pages to map (`NOT_MAPPABLE`); `EACCES` for stores to a read-only filesystem or device; `ENOMEM` if the file lies in
- * too many pieces (`TOO_MANY_MAPPINGS`); `EAGAIN` while the filesystem is frozen or an asynchronous write fills blocks there;
- * and what getBlock throws.
+ * Throws `EINVAL` for a position that is not a multiple of the page, blocks that are not 4096 bytes (`BLOCK_SIZE`), or a private
+ * mapping of a devdax (`DEVDAX_PRIVATE`); `EOPNOTSUPP` if `MAP_SYNC` cannot be promised (`NO_MAP_SYNC`) or the device has no pages
+ * to map (`NOT_MAPPABLE`); `EACCES` for stores to a read-only filesystem or device; `ENOMEM` if the file lies in too many pieces
+ * (`TOO_MANY_MAPPINGS`); `EAGAIN` while the filesystem is frozen or an asynchronous write fills blocks there; and what getBlock
+ * throws.
  */
 export function daxMmap(
   inode: Inode,
@@ -129,7 +129,7 @@ export function daxMmap(
   if (flags === MAP_PRIVATE && device.kind === 'devdax') {
     fail(inode, 'EINVAL', { reason: 'DEVDAX_PRIVATE', hint: 'a devdax can only be mapped shared' });
   }
-  // Nothing else can keep the promise of MAP_SYNC (MS-1).
+  // The promise of MAP_SYNC cannot be kept without all of these (MS-1).
   if (isSynchronous && (!device.mapSync || operations.fsync === undefined || faultMode() === 'none')) {
     const hint = 'MAP_SYNC needs a device with `mapSync`, a filesystem with fsync, and page faults: map without it, and fsync after `persist`';
     fail(inode, 'EOPNOTSUPP', { reason: 'NO_MAP_SYNC', hint });

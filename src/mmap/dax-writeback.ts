@@ -8,17 +8,17 @@ import { piecesOf } from '../inode/map-blocks.js';
 import { roundUp, toBytes, type Bytes } from '../units.js';
 
 /**
- * Makes stores to `length` bytes at byte `pos` of the file durable that came through its mappings, by default to the whole file
- * (dax_writeback_mapping_range). Mappings that were unmapped since count too. It takes the pages that may have been stored to
- * since the last time out of all mappings, so that it notices later stores, and then flushes them, up to 2 MiB at once.
- * `DaxFile.fsync` calls it before the filesystem's own fsync.
+ * Makes durable the stores through mappings to `length` bytes at byte `pos` of the file, by default to the whole file
+ * (dax_writeback_mapping_range). Stores through mappings that were unmapped since count too. It removes from all mappings the pages
+ * that may have been stored to since the last call, so that it notices later stores, and then flushes these pages, up to 2 MiB at
+ * once. `DaxFile.fsync` calls it before the filesystem's own fsync.
  *
  * Throws what the device throws. Pages that could not be flushed are due the next time.
  */
 export function daxWriteback(inode: Inode, pos: Bytes = 0, length: Bytes = Number.MAX_SAFE_INTEGER): void {
   const start = toBytes(pos, 'pos');
   const end = Math.min(start + toBytes(length, 'length'), Number.MAX_SAFE_INTEGER);
-  // A later address space of the file knows of the stores through earlier ones.
+  // A later address space of the file also knows of the stores through earlier ones.
   (inode.mappings ?? inode.unmapped)?.writeBack(start, end);
 }
 
@@ -41,8 +41,8 @@ function writeBackAll(files: readonly Pick<Mapped, 'writeBack'>[], pos: number, 
 }
 
 /**
- * Flushes pages of the file: `runs` has the first page and the number of pages of each run, one after the other. Returns false
- * if the file has no data in any of them now.
+ * Flushes pages of the file. `runs` is a flat list of the first page and the number of pages of each run. Returns false if the file
+ * has no data in any of them now.
  */
 export function persistPages(inode: Inode, pageSize: number, runs: readonly number[], getBlock: GetBlock): boolean {
   // Bytes past the end of the file are not flushed.

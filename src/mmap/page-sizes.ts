@@ -1,4 +1,4 @@
-// Owns the sizes of the pages that map a range of addresses, as /proc/self has them.
+// Owns the sizes of the pages that map a range of addresses, as read from /proc/self.
 
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { PAGE_SIZE } from '../units.js';
@@ -9,8 +9,8 @@ const ENTRIES_AT_ONCE = 65_536;
 const PRESENT = 0x80;
 
 /**
- * Bytes of [start, end) that are mapped by pages of 4 KiB, and by larger pages. Where the kernel does not report the larger
- * pages of DAX files, they count as small.
+ * Bytes of [start, end) that are mapped by pages of 4 KiB, and by larger pages. If the kernel does not report the larger pages of
+ * DAX files, they count as small.
  */
 export function mappedPageSizes(start: number, end: number): { small: number; huge: number } {
   const huge = hugeBytes(readFileSync('/proc/self/smaps', 'latin1'), start, end);
