@@ -50,28 +50,28 @@ export interface Ext2Stat {
   readonly size: number;
   /** The block size of the filesystem. */
   readonly blksize: number;
-  /** The blocks of the file and those of its pointers and attributes, in units of 512 bytes. */
+  /** The file's blocks of data, pointers and extended attributes, in units of 512 bytes. */
   readonly blocks: number;
   readonly atimeMs: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
-  /** When the inode was made; undefined if inodes of this filesystem are too small to store it. */
+  /** When the inode was created; undefined if the filesystem's inodes are too small to store it. */
   readonly birthtimeMs: number | undefined;
   /** i_flags. */
   readonly flags: number;
   readonly generation: number;
 }
 
-/** What `setattr` changes. A member that is left out leaves its attribute as it is. */
+/** What `setattr` changes. Omitted attributes keep their values. */
 export interface Ext2Attributes {
-  /** The permissions, from 0 to 0o7777. The type of the file stays. */
+  /** The permissions, from 0 to 0o7777. The file's type does not change. */
   readonly mode?: number;
-  /** The owner. 0xffffffff or -1 leaves the owner as it is, as in chown(2); the same holds for `gid`. */
+  /** The owner. 0xffffffff or -1 keeps the owner, as in chown(2); the same applies to `gid`. */
   readonly uid?: number;
   readonly gid?: number;
   /**
-   * The time of access in milliseconds since 1970, or in nanoseconds as `atimeNs`; give one of the two. A time that the inode
-   * cannot store becomes the nearest one that it can.
+   * The access time in milliseconds since 1970, or in nanoseconds as `atimeNs`; give one of the two. A time that the inode cannot
+   * store is changed to the nearest one that it can.
    */
   readonly atimeMs?: number;
   readonly atimeNs?: bigint;
@@ -84,7 +84,7 @@ export interface Ext2Statfs {
   /** The magic number of ext2, as statfs(2) returns it. */
   readonly type: number;
   readonly blockSize: number;
-  /** All blocks, without those that the filesystem's own tables take. */
+  /** All blocks except those of the filesystem's own tables. */
   readonly blocks: number;
   readonly freeBlocks: number;
   /** The free blocks that are not reserved for root. */
@@ -94,15 +94,15 @@ export interface Ext2Statfs {
   readonly nameLength: number;
 }
 
-/** An entry of a directory, as `readdir` gives it. */
+/** A directory entry, as `readdir` yields it. */
 export interface Ext2Dirent {
-  /** The name, decoded as UTF-8. `bytes` has the name as it is on the medium. */
+  /** The name, decoded as UTF-8. `bytes` is the name as stored on the medium. */
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly ino: number;
-  /** The type in the entry, one of `FT`; 0 if the filesystem stores no types in entries. */
+  /** The type stored in the entry, one of `FT`; 0 if the filesystem stores no types in entries. */
   readonly type: number;
-  /** `readdir(dir, next)` goes on after this entry. */
+  /** `readdir(dir, next)` continues after this entry. */
   readonly next: number;
 }
 
@@ -132,7 +132,7 @@ function checkNumber(value: number, name: string, most: number): number {
   return value;
 }
 
-/** The owner of the options, if there is one. Throws `RangeError` for numbers that inodes cannot have. */
+/** The `owner` option, if given. Throws `RangeError` for IDs that an inode cannot store. */
 export function checkOwner(options: MakeOptions | undefined): Owner | undefined {
   const owner = options?.owner;
   if (owner === undefined) return undefined;
@@ -158,21 +158,21 @@ function checkTime(ms: number, name: string): number {
 }
 
 /**
- * A mounted filesystem, made by `mount`. Operations on names are synchronous, and durable when they return. Bytes that are
- * written to a file are durable after `fsync` or `sync`; all of that where `persistent` is true. The filesystem stores permissions
- * and does not enforce them.
+ * A mounted filesystem, made by `mount`. Operations on names are synchronous, and durable when they return. Bytes written to a file
+ * are durable after `fsync` or `sync`. None of this is durable unless `persistent` is true. The filesystem stores permissions but
+ * does not enforce them.
  *
- * Every member throws `DaxError` with an errno of POSIX: `EROFS` if the filesystem is read-only, `EAGAIN` while it is frozen,
- * `EBADF` after it was unmounted, and `EUCLEAN` for corruption of the medium, after which it is read-only.
+ * Every member throws `DaxError` with a POSIX errno: `EROFS` if the filesystem is read-only, `EAGAIN` while it is frozen, `EBADF`
+ * after unmounting, and `EUCLEAN` if the medium is corrupt, which makes the filesystem read-only.
  */
 export class Ext2 {
-  /** What `daxDoIo`, `DaxFile` and their like take for the files of this filesystem. */
+  /** This filesystem's inode operations, to pass to `daxDoIo`, `DaxFile` and the like. */
   readonly operations: InodeOperations;
   readonly #volume: Volume;
   readonly #sb: Super;
   #state: number;
 
-  /** @internal Use `mount`. `state` is s_state as a clean unmount shall leave it. */
+  /** @internal Use `mount`. `state` is the s_state that a clean unmount stores. */
   constructor(volume: Volume, state: number) {
     this.#volume = volume;
     this.#sb = volume.sb;
@@ -194,13 +194,13 @@ export class Ext2 {
     return this.#sb.blockSize;
   }
 
-  /** A copy of the superblock as it is in memory. */
+  /** A copy of the superblock in memory. */
   get superblock(): Readonly<Superblock> {
     return { ...this.#sb.fields };
   }
 
   /**
-   * Whether nothing may be changed: the filesystem was mounted read-only, has features that allow reading alone, or was found
+   * Whether the filesystem cannot be changed: it was mounted read-only, has features that permit only reading, or was found
    * corrupt.
    */
   get readOnly(): boolean {
@@ -214,9 +214,9 @@ export class Ext2 {
   }
 
   /**
-   * The inode with the number `ino`, and with the generation `generation` if that is given. Neither needs to be right: a server
-   * takes them from its clients. Throws `ENOENT` for a number that no file can have, `ESTALE` if the inode is free or has
-   * another generation by now, and `EUCLEAN` for a corrupt inode.
+   * The inode with number `ino` and, if given, generation `generation`. Both are checked, because a server takes them from its
+   * clients. Throws `ENOENT` for a number that no file can have, `ESTALE` if the inode is free or now has another generation, and
+   * `EUCLEAN` for a corrupt inode.
    */
   inode(ino: number, generation?: number): Ext2Inode {
     this.#volume.begin('inode');
@@ -226,20 +226,20 @@ export class Ext2 {
   }
 
   /**
-   * Keeps an inode of any type. A held inode stays when its last name is removed, until `release` was called as often as `hold`.
-   * Servers that give out inodes, as those of FUSE and NFS do, need it.
+   * Holds an inode of any type. A held inode outlives its last name until `release` has been called as often as `hold`. For servers
+   * that hand out inodes, such as those of FUSE and NFS.
    */
   hold(inode: Ext2Inode): void {
     this.#volume.hold(this.#begin(inode, 'hold'));
   }
 
-  /** Ends `count` holds. The last reference to an inode without a name frees it. Throws `EINVAL` for more holds than there are. */
+  /** Ends `count` holds. The last reference to an inode without a name frees it. Throws `EINVAL` if the inode has fewer. */
   release(inode: Ext2Inode, count = 1): void {
     checkNumber(count, 'count', Number.MAX_SAFE_INTEGER);
     this.#volume.release(this.#begin(inode, 'release'), count);
   }
 
-  /** The inode that `name` leads to in `dir`; undefined if there is no such name. */
+  /** The inode that `name` refers to in `dir`; undefined if there is no such name. */
   lookup(dir: Ext2Inode, name: Name): Ext2Inode | undefined {
     const at = this.#begin(dir, 'lookup');
     const found = lookup(this.#volume, at, toEntryName(name, 'lookup'), 'lookup');
@@ -247,8 +247,8 @@ export class Ext2 {
   }
 
   /**
-   * The inode that a path from the root leads to. With `follow: false`, a symbolic link at the end of the path is returned itself.
-   * Throws `ENOENT`, `ENOTDIR` and `ELOOP`.
+   * The inode at a path from the root. With `follow: false`, a symbolic link at the end of the path is not followed. Throws
+   * `ENOENT`, `ENOTDIR` and `ELOOP`.
    */
   resolve(path: Name, options: { follow?: boolean } = {}): Ext2Inode {
     checkOptions(options, { follow: true });
@@ -256,7 +256,7 @@ export class Ext2 {
     return this.#identityOf(resolve(this.#volume, path, options.follow ?? true, 'resolve'));
   }
 
-  /** The directory of the last name of a path, and the bytes of that name. The name need not exist. */
+  /** The directory that contains the last name of a path, and the bytes of that name. The name need not exist. */
   resolveParent(path: Name): { dir: Ext2Inode; name: Uint8Array } {
     this.#volume.begin('resolve');
     const { dir, name } = resolveParent(this.#volume, path, 'resolve');
@@ -264,9 +264,9 @@ export class Ext2 {
   }
 
   /**
-   * The entries of a directory, with `.` and `..`, in their order on the medium. It reads no inode of an entry. An entry that
-   * stays while this goes on comes exactly once; one that is added or removed meanwhile may come or not. Removing the directory
-   * ends it.
+   * The entries of a directory, with `.` and `..`, in their order on the medium. The entries' inodes are not read. An entry that
+   * exists during the whole iteration is yielded exactly once; one that is added or removed meanwhile may or may not be. Removing
+   * the directory ends the iteration.
    */
   *readdir(dir: Ext2Inode, from = 0): Generator<Ext2Dirent> {
     let pos = checkNumber(from, 'from', Number.MAX_SAFE_INTEGER);
@@ -277,7 +277,7 @@ export class Ext2 {
       if (batch === undefined) return;
       for (const entry of batch.entries) yield toDirent(entry);
       pos = batch.next;
-      // The inode as it is by now: others had their turn.
+      // Looked up anew: the caller may have run other operations since the last entry.
       try {
         at = this.#begin(dir, 'readdir');
       } catch (error) {
@@ -287,7 +287,7 @@ export class Ext2 {
     }
   }
 
-  /** Makes an empty regular file. Throws `EEXIST` and `ENOSPC`. */
+  /** Creates an empty regular file. Throws `EEXIST` and `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
     checkOptions(options, { owner: true });
     const type = S_IFREG + checkPermissions(mode);
@@ -302,7 +302,7 @@ export class Ext2 {
     return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), checkOwner(options)));
   }
 
-  /** Makes a device file, fifo or socket. `mode` is `S_IFBLK`, `S_IFCHR`, `S_IFIFO` or `S_IFSOCK`, plus the permissions. */
+  /** Creates a device file, FIFO or socket. `mode` is `S_IFBLK`, `S_IFCHR`, `S_IFIFO` or `S_IFSOCK`, plus the permissions. */
   mknod(dir: Ext2Inode, name: Name, mode: number, device?: namei.DeviceNumber, options?: MakeOptions): Ext2Inode {
     checkOptions(options, { owner: true });
     checkPermissions(mode - typeOf(mode));
@@ -323,7 +323,7 @@ export class Ext2 {
     return this.#identityOf(namei.symlink(this.#volume, at, toEntryName(name, 'symlink'), bytes, checkOwner(options)));
   }
 
-  /** The bytes of the target of a symbolic link. */
+  /** The target of a symbolic link, as bytes. */
   readlink(inode: Ext2Inode): Uint8Array {
     return readTarget(this.#begin(inode, 'readlink'));
   }
@@ -334,7 +334,7 @@ export class Ext2 {
     namei.link(this.#volume, at, this.#volume.current(dir, 'link'), toEntryName(name, 'link'));
   }
 
-  /** Removes a name. A file without a name is freed once nobody has it open or holds it. Throws `EISDIR` for a directory. */
+  /** Removes a name. A file without a name is freed once it is neither open nor held. Throws `EISDIR` for a directory. */
   unlink(dir: Ext2Inode, name: Name): void {
     namei.unlink(this.#volume, this.#at(dir, 'unlink'), toEntryName(name, 'unlink'));
   }
@@ -344,14 +344,16 @@ export class Ext2 {
     namei.rmdir(this.#volume, this.#at(dir, 'rmdir'), toEntryName(name, 'rmdir'));
   }
 
-  /** Gives a file the new name, in place of a file that has it. There is a file of the new name at any time. */
+  /**
+   * Renames a file or directory, replacing one that already has the new name. That name exists at all times during the replacement.
+   */
   rename(fromDir: Ext2Inode, fromName: Name, toDir: Ext2Inode, toName: Name): void {
     const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
     const at = this.#at(fromDir, 'rename');
     namei.rename(this.#volume, at, from, this.#volume.current(toDir, 'rename'), to);
   }
 
-  /** The attributes of an inode. With `nanoseconds: true`, the times come as bigints of nanoseconds too. */
+  /** The attributes of an inode. With `nanoseconds: true`, the times are also given in nanoseconds, as bigints. */
   stat(inode: Ext2Inode, options: { readonly nanoseconds: true }): Ext2Stat & Ext2Times;
   stat(inode: Ext2Inode): Ext2Stat;
   stat(inode: Ext2Inode, options?: { readonly nanoseconds: true }): Ext2Stat {
@@ -378,8 +380,9 @@ export class Ext2 {
   }
 
   /**
-   * Changes permissions, owner and times. The change is durable on return. A new owner takes the set-id bits away, unless the
-   * inode is a directory or `mode` is given too; the bit of the group stays if the group may not execute the file (chown(2)).
+   * Changes permissions, owner and times. The change is durable on return. Changing the owner or the group clears the set-ID bits,
+   * unless the inode is a directory or `mode` is given too; the set-group-ID bit stays if the group may not execute the file
+   * (chown(2)).
    */
   setattr(inode: Ext2Inode, attributes: Ext2Attributes): void {
     checkOptions(attributes, ATTRIBUTES, 'attributes');
@@ -408,12 +411,12 @@ export class Ext2 {
     this.setattr(inode, { mode });
   }
 
-  /** Changes owner and group, as chown(2) does: 0xffffffff or -1 leaves one of them as it is. */
+  /** Changes owner and group, as chown(2) does: 0xffffffff or -1 keeps either. */
   chown(inode: Ext2Inode, uid: number, gid: number): void {
     this.setattr(inode, { uid, gid });
   }
 
-  /** Sets the times of access and of modification: numbers of milliseconds since 1970, or bigints of nanoseconds. */
+  /** Sets the access and modification times: numbers are milliseconds since 1970, bigints nanoseconds. */
   utimes(inode: Ext2Inode, atime: number | bigint, mtime: number | bigint): void {
     this.setattr(inode, {
       ...(typeof atime === 'bigint' ? { atimeNs: atime } : { atimeMs: atime }),
@@ -422,8 +425,8 @@ export class Ext2 {
   }
 
   /**
-   * Opens a regular file. An open file stays, even without a name, until it is closed. Throws `EISDIR` for a directory, and
-   * `EINVAL` for other inodes without bytes.
+   * Opens a regular file. An open file exists until it is closed, even if it loses its last name. Throws `EISDIR` for a directory,
+   * and `EINVAL` for anything else that is not a regular file.
    */
   open(inode: Ext2Inode, options: DaxFileOptions = {}): Ext2File {
     const at = this.#begin(inode, 'open');
@@ -433,23 +436,26 @@ export class Ext2 {
     return new Ext2File(this.#volume, at, this.operations, options);
   }
 
-  /** The names of the extended attributes of an inode: a string, or bytes if the name is no UTF-8. `getxattr` takes either. */
+  /**
+   * The names of the extended attributes of an inode: each is a string, or bytes if it is not valid UTF-8. `getxattr` takes either.
+   */
   listxattr(inode: Ext2Inode): Name[] {
     return listXattr(this.#begin(inode, 'listxattr'));
   }
 
   /**
-   * The value of an extended attribute of any name. ACLs (`system.posix_acl_access`, `system.posix_acl_default`) have the form
-   * that getxattr(2) gives them. Throws `ENODATA` if there is no such attribute, and `EINVAL` for a malformed ACL.
+   * The value of an extended attribute in any namespace. ACLs (`system.posix_acl_access`, `system.posix_acl_default`) are returned
+   * in the form of getxattr(2). Throws `ENODATA` if there is no such attribute, and `EINVAL` for a malformed ACL.
    */
   getxattr(inode: Ext2Inode, name: Name): Uint8Array {
     return getXattr(this.#begin(inode, 'getxattr'), name);
   }
 
   /**
-   * Sets an attribute `user.*`, or an ACL in the form of setxattr(2); the access ACL changes the mode too. `flag` is that of
-   * setxattr(2): the attribute must not exist yet (`EEXIST`), or must exist (`ENODATA`). Throws `TypeError` for a value that is no
-   * bytes, `EINVAL` for a malformed ACL, and `EOPNOTSUPP` for an ACL of another version.
+   * Sets a `user.*` attribute, or an ACL in the form of setxattr(2); the access ACL changes the mode too. `flag` is that of
+   * setxattr(2): with `create` an existing attribute fails with `EEXIST`, with `replace` a missing one with `ENODATA`. Throws
+   * `TypeError` for a value that is not a `Uint8Array`, `EINVAL` for a malformed ACL, and `EOPNOTSUPP` for an ACL of another
+   * version.
    */
   setxattr(inode: Ext2Inode, name: Name, value: Uint8Array, flag?: XattrFlag): void {
     const at = this.#at(inode, 'setxattr');
@@ -481,7 +487,7 @@ export class Ext2 {
     };
   }
 
-  /** Makes the file durable, as fsync(2) does, with what was stored to it through mappings. */
+  /** Makes the file durable, as fsync(2) does, including what was stored through its mappings. */
   fsync(inode: Ext2Inode): void {
     const { size } = this.#begin(inode, 'fsync');
     daxWriteback(inode);
@@ -495,8 +501,8 @@ export class Ext2 {
   }
 
   /**
-   * Waits for writes under way, makes everything durable, and marks the filesystem clean. Until `thaw` the device can be copied:
-   * writes, and stores through mappings, wait, and a call that cannot wait throws `EAGAIN`. Throws `EBUSY` if the filesystem is
+   * Waits for writes under way, makes everything durable, and marks the filesystem clean. The device can be copied until `thaw`:
+   * writes and stores through mappings wait, and calls that cannot wait throw `EAGAIN`. Throws `EBUSY` if the filesystem is already
    * frozen.
    */
   async freeze(): Promise<void> {
@@ -523,24 +529,24 @@ export class Ext2 {
   }
 
   /**
-   * Frees the blocks and inodes that a power cut left taken, and corrects link counts that are too high. It walks the whole tree.
-   * It frees files that no name leads to: run e2fsck instead to find them in lost+found. Throws `EBUSY` while files are open or
-   * inodes held.
+   * Frees the blocks and inodes that a power cut left allocated, and lowers link counts that are too high. It walks the whole tree.
+   * Files without a name are deleted: to recover them in lost+found, run e2fsck instead. Throws `EBUSY` while files are open or
+   * inodes are held.
    */
   reclaim(): Reclaimed {
     this.#volume.beginChange('reclaim');
     if (this.#volume.openFiles > 0 || this.#volume.held > 0) fail('EBUSY', 'reclaim', 'files are open, or inodes held');
     this.#volume.sync();
     const reclaimed = reclaim(this.#volume);
-    // What made it unclean is gone.
+    // The filesystem is repaired, so unmounting may mark it clean.
     this.#state = withFlag(withFlag(this.#state, EXT2_ERROR_FS, false), EXT2_VALID_FS);
     return reclaimed;
   }
 
   /**
    * Makes everything durable, and marks the filesystem clean if it was clean when it was mounted. Throws `EBUSY` while files are
-   * open, inodes held, or the filesystem frozen. Buffers of mappings of closed files are detached, and touches in other isolates
-   * are refused with `EBADF`. The device stays open.
+   * open, inodes are held, or the filesystem is frozen. Buffers of closed files' mappings are detached, and accesses to them in
+   * other isolates fail with `EBADF`. The device stays open.
    */
   unmount(): void {
     this.#volume.begin('unmount');
@@ -558,14 +564,14 @@ export class Ext2 {
     this.unmount();
   }
 
-  // Begins an operation on an inode: what it is in memory until the operation ends. Once in an operation: what was found
-  // before may be forgotten.
+  // Begins an operation on an inode and returns the inode in memory, valid until the operation ends. Call it once per operation,
+  // because it may evict inodes that were found before.
   #begin(inode: Ext2Inode, syscall: string): IncoreInode {
     this.#volume.begin(syscall);
     return this.#volume.current(inode, syscall);
   }
 
-  // As `#begin`, of an operation that changes something.
+  // As `#begin`, for an operation that changes something.
   #at(inode: Ext2Inode, syscall: string): IncoreInode {
     this.#volume.beginChange(syscall);
     return this.#volume.current(inode, syscall);

@@ -1,4 +1,4 @@
-// Owns mounting: from a device to a filesystem, saying on the medium that it is in use.
+// Owns mounting: from a device to a filesystem, which is marked as in use on the medium.
 
 import { argumentError, checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { lockFor } from './space/claim.js';
@@ -14,29 +14,30 @@ const CACHE_BYTES = 64 * 2 ** 20;
 
 export interface MountOptions {
   /**
-   * Store nothing on the device. Default false. A filesystem with features that allow reading alone is mounted read-only in any
-   * case.
+   * Store nothing on the device. Default false. A filesystem with features that permit only reading is always mounted read-only.
    */
   readonly readOnly?: boolean;
-  /** Make each write durable, with its blocks and the size of the file, before it returns (mount -o sync). Default false. */
+  /**
+   * Make each write durable before it returns, together with its block pointers and the file's size (mount -o sync). Default false.
+   */
   readonly synchronous?: boolean;
   /**
-   * The owner of new files. Root, and the owner that the superblock names, may use the reserved blocks. Default: the effective
+   * The owner of new files. Only root and the owner named in the superblock may use the reserved blocks. Default: the effective
    * user of this process.
    */
   readonly owner?: Owner;
-  /** Where the filesystem is mounted, for people to read: stored as s_last_mounted, up to 63 bytes. */
+  /** Where the filesystem is mounted, for information only: stored as s_last_mounted, up to 63 bytes. */
   readonly mountPoint?: string;
   /** Call `Ext2.reclaim` if the filesystem was not cleanly unmounted. Default false. */
   readonly reclaim?: boolean;
   /**
-   * Roughly the bytes of memory for inodes and names that nobody has open or holds: an inode takes about 500, a name 16. What
-   * exceeds that is read again when it is used. Default: 64 MiB.
+   * Approximate bytes of memory for cached inodes and names that are neither open nor held: an inode takes about 500, a name 16.
+   * Whatever exceeds the limit is evicted, and read again when needed. Default: 64 MiB.
    */
   readonly cacheBytes?: number;
   /**
-   * Lock the device while it is mounted: a mount that reads shares the lock with other readers, one that writes is alone. Default
-   * true. Give `false` only if nobody else has the device, because two writers destroy the filesystem.
+   * Lock the device while it is mounted: a read-only mount shares the lock with other readers, a writable one holds it alone.
+   * Default true. Give `false` only if nothing else uses the device, because two writers destroy the filesystem.
    */
   readonly lock?: boolean;
   /** Called with each warning, such as that the filesystem was not cleanly unmounted. Default: `process.emitWarning`. */
@@ -48,12 +49,12 @@ const OPTIONS: OptionNames<MountOptions> = {
 };
 
 /**
- * Mounts the ext2 filesystem that is on `device`. Never formats. The device is locked while the filesystem is mounted: nobody
- * else can mount it, or a part of it, unless all of the mounts are read-only. See `lockDevice`.
+ * Mounts the ext2 filesystem that is on `device`. Never formats. The device is locked while the filesystem is mounted: it, or a
+ * part of it, cannot be mounted again unless all of the mounts are read-only. See `lockDevice`.
  *
- * Throws `TypeError` or `RangeError` for wrong options, `EBUSY` if somebody else has the device mounted or locked, `EROFS` if the
- * device was opened read-only and `readOnly` is not given, `EINVAL` if the device has no ext2, `EOPNOTSUPP` for a filesystem with
- * features that this one must know and does not, and `EUCLEAN` for a corrupt filesystem. A filesystem that was not cleanly
+ * Throws `TypeError` or `RangeError` for wrong options, `EBUSY` if the device is already mounted or locked, `EROFS` if the device
+ * was opened read-only and `readOnly` is not given, `EINVAL` if the device holds no ext2 filesystem, `EOPNOTSUPP` for a filesystem
+ * with incompatible features that are not supported, and `EUCLEAN` for a corrupt filesystem. A filesystem that was not cleanly
  * unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
@@ -74,7 +75,7 @@ export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
     }
     return begin(volume, options, options.onWarning ?? warnProcess);
   } catch (error) {
-    // The device is free for the next.
+    // Unlock the device again.
     volume?.end();
     held?.release();
     throw error;
@@ -91,7 +92,7 @@ function begin(volume: Volume, options: MountOptions, warn: (message: string) =>
   if (!sb.wasClean) warn(describe(found));
   if (sb.readOnly) return new Ext2(volume, found);
   sb.store({
-    // First: whatever happens from here on, it is in use.
+    // First, so that the medium says that the filesystem is in use before anything else changes.
     s_state: withFlag(found, EXT2_VALID_FS, false),
     s_mnt_count: (sb.fields.s_mnt_count + 1) % 2 ** 16,
     s_mtime: nowSeconds(),
@@ -101,7 +102,7 @@ function begin(volume: Volume, options: MountOptions, warn: (message: string) =>
   const { s_max_mnt_count: most, s_mnt_count: count } = sb.fields;
   if (most > 0 && count >= most) warn(`it was mounted ${count} times since it was checked: run e2fsck`);
   if (!sb.wasClean) {
-    // What the descriptors count may be wrong.
+    // The counts in the group descriptors may be wrong.
     volume.blocks.loadAll();
     volume.inodes.loadAll();
   }

@@ -21,7 +21,7 @@ const PAGE = 4096;
 const DIRECTORY_TYPE = 2;
 const FILE_TYPE = 1;
 
-/** What `stat` tells. The format has no times: they are 0. */
+/** What `stat` returns. The format stores no times; they are 0. */
 export interface FamfsStat {
   readonly ino: number;
   readonly mode: number;
@@ -32,7 +32,7 @@ export interface FamfsStat {
   /** Bytes. */
   readonly size: number;
   readonly blksize: number;
-  /** What it takes of the memory, in units of 512 bytes. */
+  /** The memory that it takes, in units of 512 bytes. */
   readonly blocks: number;
   readonly atimeMs: number;
   readonly mtimeMs: number;
@@ -51,15 +51,15 @@ const NO_TIMES = { atimeMs: 0, mtimeMs: 0, ctimeMs: 0, birthtimeMs: undefined };
 const NO_TIMES_NS = { atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: undefined };
 
 export interface FamfsDirent {
-  /** As UTF-8; `bytes` has what it is. */
+  /** The name, decoded as UTF-8. `bytes` is the name as stored. */
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly ino: number;
-  /** 1 a file, 2 a directory. */
+  /** 1 for a file, 2 for a directory. */
   readonly type: number;
 }
 
-/** What `statfs` tells, in units of `blockSize` bytes. */
+/** What `statfs` returns, in units of `blockSize` bytes. */
 export interface FamfsStatfs {
   readonly type: number;
   readonly blockSize: number;
@@ -72,30 +72,30 @@ export interface FamfsStatfs {
 }
 
 export interface FollowOptions {
-  /** Milliseconds between two looks at the log; 0 looks at every turn of the event loop, and keeps a processor busy. Default 1. */
+  /** Milliseconds between two looks at the log; 0 looks in every turn of the event loop, and keeps a processor busy. Default 1. */
   readonly everyMs?: number;
 }
 
-/** @internal What `mountFamfs` has found out. */
+/** @internal What `mountFamfs` determined. */
 export interface Mounting {
   readonly superblock: FamfsSuperblock;
   readonly role: 'master' | 'client';
   readonly readOnly: boolean;
   readonly isLocked: boolean;
-  /** Called once it is unmounted. */
+  /** Called after unmounting. */
   readonly release: () => void;
 }
 
 /**
- * A mounted famfs: its files are there as the log had them when it was mounted or last refreshed. Nothing that is in it is ever
- * removed, renamed or resized. Where a path or an inode is asked for, paths begin at the root, with a slash or without.
+ * A mounted famfs. It shows the files that the log contained when it was mounted or last refreshed. Nothing in it is ever removed,
+ * renamed or resized. Where a path or an inode is expected, paths begin at the root, with or without a slash.
  *
- * All calls throw `DaxError` with the errno of POSIX: `ENOENT`, `ENOTDIR`, `EISDIR`; `EBADF` once it is unmounted; `EROFS` for
- * changes by who is no master.
+ * All calls throw `DaxError` with a POSIX errno: `ENOENT`, `ENOTDIR`, `EISDIR`; `EBADF` after unmounting; `EROFS` for changes on a
+ * host that is not the master.
  */
 export class Famfs {
   readonly superblock: FamfsSuperblock;
-  /** Whether this host is the one that made it, by its UUID, and may add to it. */
+  /** `master` if this host, by its UUID, is the one that made the famfs and may add to it; otherwise `client`. */
   readonly role: 'master' | 'client';
   /** Whether neither files nor the log can be written through this mount. */
   readonly readOnly: boolean;
@@ -122,7 +122,7 @@ export class Famfs {
     this.#replay.run('mountFamfs');
   }
 
-  /** Whether what is stored survives a power cut; undefined if the device does not know. */
+  /** Whether stored bytes survive a power cut; undefined if the device does not know. */
   get persistent(): boolean | undefined {
     return this.#medium.device.persistent;
   }
@@ -131,7 +131,7 @@ export class Famfs {
     return this.#tree.root;
   }
 
-  /** How many entries of the log were read. */
+  /** The number of log entries that were read. */
   get entries(): number {
     return this.#replay.next;
   }
@@ -141,18 +141,18 @@ export class Famfs {
     return this.#replay.capacity;
   }
 
-  /** The entry that is bad, if one is: what is in front of it is here, what is behind it is not. */
+  /** The bad entry, if there is one: entries before it are in effect, entries after it are not read. */
   get damage(): FamfsDamage | undefined {
     return this.#replay.damage;
   }
 
-  /** The first entry of a type that is not known, and how many there are. They are passed over, and keep a master from adding. */
+  /** The first entry of an unknown type, and how many there are. They are skipped, and keep a master from adding. */
   get unknown(): (UnknownEntry & { readonly count: number }) | undefined {
     const { firstUnknown, unknownEntries } = this.#replay;
     return firstUnknown && { ...firstUnknown, count: unknownEntries };
   }
 
-  /** Further devices that the log names. No file can lie on them yet. */
+  /** Additional devices that the log names. Files cannot lie on them yet. */
   get devices(): readonly DeviceEntry[] {
     return this.#replay.devices;
   }
@@ -162,21 +162,21 @@ export class Famfs {
     return this.#tree.lookup(dir, toBytes(name), 'lookup');
   }
 
-  /** What a path leads to. There are no links, so that `follow` means nothing. */
+  /** The inode at a path. There are no symbolic links, so `follow` has no effect. */
   resolve(path: Name, options: { follow?: boolean } = {}): FamfsInode {
     checkOptions(options, { follow: true });
     this.#begin('resolve');
     return this.#tree.resolve(path, 'resolve');
   }
 
-  /** The directory that a path's last name is in, which need not exist, and that name. */
+  /** The directory that contains the last name of a path, and the bytes of that name. The name need not exist. */
   resolveParent(path: Name): { dir: FamfsInode; name: Uint8Array } {
     this.#begin('resolve');
     const { dir, name } = this.#tree.resolveParent(path, 'resolve');
     return { dir, name: Buffer.from(name, 'latin1') };
   }
 
-  /** The entries of a directory, with `.` and `..`. What is added meanwhile may come or not. */
+  /** The entries of a directory, with `.` and `..`. Entries that are added meanwhile may or may not be yielded. */
   readdir(dir: FamfsInode): Generator<FamfsDirent>;
   readdir(path: Name): Generator<FamfsDirent>;
   *readdir(of: FamfsInode | Name): Generator<FamfsDirent> {
@@ -201,7 +201,7 @@ export class Famfs {
     return options?.nanoseconds === true ? { ...stat, ...NO_TIMES_NS } : stat;
   }
 
-  /** Opens a file. Close it. Through a mount that only reads it is read, and mapped `PROT_READ` or privately. */
+  /** Opens a file. It must be closed. Through a read-only mount it can be read, and mapped `PROT_READ` or privately. */
   open(inode: FamfsInode, options?: DaxFileOptions): FamfsFile;
   open(path: Name, options?: DaxFileOptions): FamfsFile;
   open(of: FamfsInode | Name, options: DaxFileOptions = {}): FamfsFile {
@@ -209,9 +209,9 @@ export class Famfs {
   }
 
   /**
-   * Both ways of coherence for the contents of a file: what this host has stored reaches the memory, and what it reads next is
-   * what the memory holds. A reader calls it before it reads what another may have changed; it costs an instruction for each 64
-   * bytes. See `DaxDevice.invalidate` for what it destroys where two write.
+   * Makes the contents of a file coherent in both directions: this host's stores reach the memory, and its next reads return what
+   * the memory holds. Call it before reading what another host may have changed; it costs one instruction per 64 bytes. See
+   * `DaxDevice.invalidate` for what it destroys if two hosts write.
    */
   flush(of: FamfsInode | Name): void {
     const inode = this.#at(of, 'flush');
@@ -220,8 +220,8 @@ export class Famfs {
   }
 
   /**
-   * Reads what was added to the log since, and returns the new files and directories in their order. An entry that was bad is
-   * looked at again. Throws `ESTALE` if somebody has made a new famfs here.
+   * Reads the entries that were added to the log since it was last read, and returns the new files and directories in order. A bad
+   * entry is checked again. Throws `ESTALE` if a new famfs was made on the device.
    */
   refresh(): FamfsInode[] {
     this.#begin('refresh');
@@ -229,8 +229,8 @@ export class Famfs {
   }
 
   /**
-   * The files and directories that are added from now on, as they come. It ends with an `AbortError` when `signal` is aborted,
-   * and with what `refresh` throws. It looks at two cache lines of the memory at each turn.
+   * Yields the files and directories that are added from now on. Ends with an `AbortError` when `signal` is aborted, or with what
+   * `refresh` throws. Each look at the log reads two cache lines of the memory.
    */
   async *follow(signal?: AbortSignal, options: FollowOptions = {}): AsyncGenerator<FamfsInode, never> {
     checkOptions(options, { everyMs: true });
@@ -244,15 +244,15 @@ export class Famfs {
     }
   }
 
-  /** `EPERM`: a file has its size from its beginning. Call `create(path, size)`. */
+  /** Throws `EPERM`: a file's size is fixed when it is created. Call `create(path, size)`. */
   create(dir: FamfsInode, name: Name, mode: number): never;
   /**
-   * Makes a file of `size` bytes, with its contents, and only then tells of it, so that no reader sees it without them. Returns
-   * when it is on the memory. Directories on the way must be there.
+   * Creates a file of `size` bytes with its contents, and only then publishes it, so that no reader sees it without them. The file
+   * is in the memory on return. Its directory must exist.
    *
-   * Throws `EROFS` by who is no master; `EEXIST`; `ENAMETOOLONG` for a path of more than 78 bytes; `ENOSPC` where there is no
-   * room, or the log is full; `EBUSY` while another process adds; `EUCLEAN` and `EOPNOTSUPP` behind entries that are bad or not
-   * known.
+   * Throws `EROFS` on a host that is not the master; `EEXIST`; `ENAMETOOLONG` for a path of more than 78 bytes; `ENOSPC` if there
+   * is no room or the log is full; `EBUSY` while another process adds; `EUCLEAN` or `EOPNOTSUPP` if the log contains a bad or
+   * unknown entry.
    */
   create(path: Name, size: number, options?: FamfsCreateOptions): FamfsInode;
   create(at: FamfsInode | Name, size: Name | number, options: number | FamfsCreateOptions = {}): FamfsInode {
@@ -266,7 +266,7 @@ export class Famfs {
   }
 
   mkdir(dir: FamfsInode, name: Name, mode: number): FamfsInode;
-  /** Makes a directory. Throws as `create`. */
+  /** Creates a directory. Throws as `create` does. */
   mkdir(path: Name, options?: FamfsMkdirOptions): FamfsInode;
   mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number): FamfsInode {
     const wanted = isName(at)
@@ -304,7 +304,7 @@ export class Famfs {
     if (Object.keys(attributes).length > 0) this.#refuse('setattr', 'permissions and owners stay as they are, and there are no times');
   }
 
-  /** Nothing goes, so that nothing is to be kept. */
+  /** Has no effect: files are never removed, so inodes need not be held. */
   hold(inode: FamfsInode): void {
     this.#at(inode, 'hold');
   }
@@ -321,7 +321,9 @@ export class Famfs {
     return { type: FAMFS_STATFS_TYPE, ...blocks, inodes: capacity, freeInodes: capacity - next };
   }
 
-  /** Ends it. `EBUSY` while files are open. Mappings of closed files are taken away. The device stays open. */
+  /**
+   * Unmounts the filesystem. Throws `EBUSY` while files are open. Mappings of closed files lose their pages. The device stays open.
+   */
   unmount(): void {
     this.#begin('unmount');
     const { open } = this.#files;
@@ -364,7 +366,7 @@ export class Famfs {
     try {
       ({ uuid } = readSuperblock(bytes, this.#medium.device.size, syscall));
     } catch {
-      // It is half made, or gone.
+      // There is no valid superblock: a new famfs is half made, or there is none any more.
     }
     if (uuid !== this.superblock.uuid) fail('ESTALE', syscall, 'it is not the famfs that was mounted: somebody has made a new one here; mount it again');
     return this.#replay.run(syscall);

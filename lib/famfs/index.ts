@@ -1,4 +1,4 @@
-// The public interface of node-dax/famfs: files in memory that hosts share, by the format of famfs, without its kernel module.
+// The public interface of node-dax/famfs: files in memory that hosts share, in the format of famfs, without its kernel module.
 
 export type { DeviceEntry as FamfsDevice, Extent as FamfsExtent } from './format/entry.js';
 export type { FamfsDamage } from './format/error.js';

@@ -1,8 +1,8 @@
-// Owns locks on the memory, among those of one machine: their errors name who asked.
+// Owns locks on the memory between processes of one machine. Their errors name the operation that took the lock.
 
 import { DaxError, lockDevice, type BlockDevice, type DeviceLock, type LockMode } from 'node-dax';
 
-/** Locks `length` bytes from `pos` on, as `lockDevice` does. Throws `EBUSY` and `EROFS` of `syscall`. */
+/** Locks `length` bytes from `pos` on, as `lockDevice` does. Throws `EBUSY` and `EROFS` as errors of `syscall`. */
 export function lockMemory(device: BlockDevice, mode: LockMode, pos: number, length: number, syscall: string): DeviceLock {
   try {
     return lockDevice(device, mode, pos, length);

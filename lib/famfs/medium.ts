@@ -1,4 +1,4 @@
-// Owns how bytes of memory that hosts share are read, and how stores to it reach the others: nothing keeps caches coherent.
+// Owns reading memory that hosts share, and making stores visible to other hosts: nothing keeps their caches coherent.
 
 import { DaxError, writeAllSync, type BlockDevice } from 'node-dax';
 
@@ -10,12 +10,12 @@ export class Medium {
     this.device = device;
   }
 
-  /** Drops what this host's caches have of a range, so that what is read next is what the memory holds. */
+  /** Drops a range from this host's caches, so that the next read returns what the memory holds. */
   invalidate(pos: number, length: number): void {
     this.device.invalidate?.(pos, length);
   }
 
-  /** Reads what the memory holds now. Returns the bytes read: fewer before a page that cannot be read. */
+  /** Reads what the memory holds now. Returns the number of bytes read: fewer if a page cannot be read. */
   read(target: Buffer, pos: number): number {
     try {
       this.invalidate(pos, target.byteLength);
@@ -26,15 +26,15 @@ export class Medium {
     }
   }
 
-  /** Stores, and returns when the others can see it, before anything that is stored later. */
+  /** Stores bytes, and returns once other hosts can see them. Later stores become visible only after them. */
   publish(source: Uint8Array, pos: number): void {
     writeAllSync(this.device, source, pos);
     this.writeBack(pos, source.byteLength);
   }
 
-  /** Brings stores of this host to the memory. */
+  /** Writes this host's stores back to the memory. */
   writeBack(pos: number, length: number): void {
-    // Where the caches would survive a power cut, a flush does nothing, and the others would see nothing.
+    // If the caches survive a power cut, a flush does nothing, and other hosts would not see the stores.
     if (this.device.granularity === 'byte' && this.device.invalidate !== undefined) this.device.invalidate(pos, length);
     else this.device.persist(pos, length);
   }

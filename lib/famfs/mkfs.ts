@@ -1,4 +1,4 @@
-// Owns mkfsFamfs: an empty famfs, whose master this host is.
+// Owns mkfsFamfs: making an empty famfs, with this host as its master.
 
 import { randomUUID } from 'node:crypto';
 import { argumentError, checkOptions, contentOf, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
@@ -13,9 +13,9 @@ import { Medium } from './medium.js';
 export interface FamfsMkfsOptions {
   /** Bytes of the log: a power of two, 8 MiB (the default, room for 15,420 entries) or more. It never grows. */
   readonly logLength?: number;
-  /** The file with this host's UUID, who becomes the master. Default: /opt/famfs/system_uuid. It is never made. */
+  /** The file with the UUID of this host, which becomes the master. Default: /opt/famfs/system_uuid. The file is never created. */
   readonly systemUuidFile?: string;
-  /** Even if the device carries something: all of that is lost. Default false. */
+  /** Make it even if the device has existing content, all of which is lost. Default false. */
   readonly force?: boolean;
 }
 
@@ -28,10 +28,10 @@ function checkLogLength(length: number): number {
 }
 
 /**
- * Makes an empty famfs of version 48 on `device`, and returns its superblock. Clients of other hosts see it whole or not at all.
+ * Makes an empty famfs of version 48 on `device`, and returns its superblock. Clients on other hosts see it complete or not at all.
  *
- * Throws `TypeError` or `RangeError` for wrong options; `EEXIST` for a device that carries something, unless `force`; `ENOSPC` for
- * one that is too small; `ENOENT` where this host has no UUID; `EBUSY` where somebody has it mounted or locked; `EROFS`.
+ * Throws `TypeError` or `RangeError` for wrong options; `EEXIST` if the device has existing content, unless `force`; `ENOSPC` if it
+ * is too small; `ENOENT` if this host has no UUID; `EBUSY` if the device is mounted or locked; `EROFS`.
  */
 export function mkfsFamfs(device: BlockDevice, options: FamfsMkfsOptions = {}): FamfsSuperblock {
   checkOptions(options, OPTIONS);
@@ -71,7 +71,7 @@ function checkEmpty(device: BlockDevice): void {
   if (signature !== undefined) fail('EEXIST', 'mkfsFamfs', `the device carries ${signature}: \`force: true\` overwrites it`);
 }
 
-// The magic number goes first and comes last: there is no half of it at any time.
+// The magic number is cleared first and stored last, so that a half-made superblock is never visible.
 function write(medium: Medium, superblock: FamfsSuperblock): void {
   const bytes = superblockBytes(superblock);
   medium.publish(new Uint8Array(MAGIC_LENGTH), 0);

@@ -1,4 +1,4 @@
-// Owns mounting: from a device to a famfs, with its role.
+// Owns mounting: from a device to a famfs, in the role of master or client.
 
 import { checkOptions, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
 import { Famfs } from './famfs.js';
@@ -9,33 +9,36 @@ import { SYSTEM_UUID_FILE, systemUuidAt } from './master/system-uuid.js';
 import { Medium } from './medium.js';
 
 export interface FamfsMountOptions {
-  /** Nothing is stored, neither to the log nor to files. Default: on a client, and on a device that is opened to be read. */
+  /** Store nothing, neither in the log nor in files. Default: true on a client, and on a device that was opened read-only. */
   readonly readOnly?: boolean;
-  /** The file with this host's UUID: who has that of the superblock is the master. Default: /opt/famfs/system_uuid. It is never made. */
+  /**
+   * The file with this host's UUID: the host whose UUID the superblock has is the master. Default: /opt/famfs/system_uuid. The file
+   * is never created.
+   */
   readonly systemUuidFile?: string;
   /**
-   * Keep `mkfs` from the device while this is mounted, and other processes of this machine from the log while this one adds to
-   * it. Default true. Other hosts are kept from nothing.
+   * Lock the device against `mkfs` while it is mounted, and the log against other processes of this machine while this one adds to
+   * it. Default true. Other hosts are not kept out.
    */
   readonly lock?: boolean;
-  /** Told what people should know, as that an entry is bad. Default: `process.emitWarning`. */
+  /** Called with each warning, such as that an entry is bad. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;
 }
 
 const OPTIONS: OptionNames<FamfsMountOptions> = { readOnly: true, systemUuidFile: true, lock: true, onWarning: true };
 
 /**
- * Mounts the famfs that is on `device`, version 47 or 48, without the kernel. Nothing of what it holds is trusted: a bad entry
- * ends the reading of the log there, which `damage` and a warning tell.
+ * Mounts the famfs that is on `device`, version 47 or 48, without the kernel. Its contents are not trusted: reading the log ends at
+ * the first bad entry, which `damage` and a warning report.
  *
- * Throws `TypeError` for wrong options; `EINVAL` where there is none; `EUCLEAN` where superblock or header are damaged;
- * `EOPNOTSUPP` for a format that is not known; `EBUSY` while somebody makes one; `EROFS` to be changed on a device that is open
- * to be read.
+ * Throws `TypeError` for wrong options; `EINVAL` if there is no famfs; `EUCLEAN` if the superblock or the log's header is damaged;
+ * `EOPNOTSUPP` for an unknown format; `EBUSY` while a famfs is being made; `EROFS` for a writable mount of a device that was opened
+ * read-only.
  */
 export function mountFamfs(device: BlockDevice, options: FamfsMountOptions = {}): Famfs {
   checkOptions(options, OPTIONS);
   const { systemUuidFile = SYSTEM_UUID_FILE, lock = true, onWarning = warnProcess } = options;
-  // With all others who have it mounted; who makes a new one takes all of the device.
+  // Shared with all other mounts. Making a new famfs locks the whole device exclusively.
   const held = lock ? lockMemory(device, 'shared', 0, Math.min(LOG_OFFSET, device.size), 'mountFamfs') : undefined;
   try {
     const medium = new Medium(device);

@@ -1,13 +1,13 @@
-// Owns the contract of what lies under the facade: a mounted filesystem, of which it asks no more than this. Ext2 keeps it;
-// so can any filesystem whose files are DaxFiles. Every call may throw a `DaxError` with the errno of POSIX, which the facade
-// words as node:fs would.
+// Owns the contract between the facade and a mounted filesystem: all that the facade needs of it. Ext2 fulfils it; so can any
+// filesystem whose files are DaxFiles. Every call may throw a `DaxError` with a POSIX errno, which the facade turns into the error
+// of node:fs.
 
 import type { DaxFile, DaxFileOptions, Inode } from 'node-dax';
 
-/** A name or path: UTF-8, or bytes that need not be. */
+/** A name or path: a string, encoded as UTF-8, or bytes, which need not be valid UTF-8. */
 export type FsName = string | Uint8Array;
 
-/** What a name leads to. One object may stand for an inode for ever, or a new one at each lookup: `ino` tells them apart. */
+/** An inode. Each lookup may return the same object or a new one: compare `ino`, not objects. */
 export interface FsInode extends Pick<Inode, 'ino' | 'size'> {
   /** Type and permissions, as in `fs.Stats`. */
   readonly mode: number;
@@ -16,32 +16,32 @@ export interface FsInode extends Pick<Inode, 'ino' | 'size'> {
   readonly isSymlink: boolean;
 }
 
-/** A file that is open. `closeSync` throws `EAGAIN` while work of this handle is under way, `close` waits for that. */
+/** An open file. `closeSync` throws `EAGAIN` while work begun through this handle is under way; `close` waits for it. */
 export interface FsFile
   extends Pick<DaxFile, 'isOpen' | 'read' | 'readSync' | 'write' | 'writeSync' | 'truncate' | 'truncateSync' | 'fsync'> {
   closeSync(): void;
   close(): Promise<void>;
 }
 
-/** What `stat` tells. */
+/** What `stat` returns. */
 export interface FsStat {
   readonly ino: number;
   readonly mode: number;
   readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
-  /** Of a device: both its numbers. */
+  /** The device number of a device file; undefined for everything else. */
   readonly device: { readonly major: number; readonly minor: number } | undefined;
   /** Bytes. */
   readonly size: number;
-  /** Bytes that are a good size for reads and writes. */
+  /** A good size for reads and writes, in bytes. */
   readonly blksize: number;
-  /** What it takes of the medium, in units of 512 bytes. */
+  /** The space that it takes on the medium, in units of 512 bytes. */
   readonly blocks: number;
   readonly atimeMs: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
-  /** Undefined where it is not kept. */
+  /** Undefined if it is not stored. */
   readonly birthtimeMs: number | undefined;
 }
 
@@ -53,9 +53,9 @@ export interface FsTimes {
   readonly birthtimeNs: bigint | undefined;
 }
 
-/** What `setattr` changes; what is left out stays. */
+/** What `setattr` changes. Omitted attributes keep their values. */
 export interface FsAttributes {
-  /** Permissions; the type stays. */
+  /** The permissions. The file's type does not change. */
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -63,19 +63,19 @@ export interface FsAttributes {
   readonly mtimeNs?: bigint;
 }
 
-/** An entry of a directory. */
+/** A directory entry. */
 export interface FsDirent {
-  /** As UTF-8; `bytes` has what it is. */
+  /** The name, decoded as UTF-8. `bytes` is the name as stored. */
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly ino: number;
-  /** 1 a file, 2 a directory, 3 and 4 a character and a block device, 5 a fifo, 6 a socket, 7 a link; 0: not told. */
+  /** 1 regular file, 2 directory, 3 character device, 4 block device, 5 FIFO, 6 socket, 7 symbolic link; 0 unknown. */
   readonly type: number;
 }
 
-/** What `statfs` tells, in blocks of `blockSize` bytes. */
+/** What `statfs` returns, in blocks of `blockSize` bytes. */
 export interface FsStatfs {
-  /** The filesystem's magic number, as statfs(2) has it. */
+  /** The filesystem's magic number, as statfs(2) returns it. */
   readonly type: number;
   readonly blockSize: number;
   readonly blocks: number;
@@ -86,17 +86,17 @@ export interface FsStatfs {
 }
 
 /**
- * A mounted filesystem. Methods are called with the inodes that it gave, of the type `I`. They take no inode that was
- * removed (`ESTALE`), unless it is open or held.
+ * A mounted filesystem. Its methods are called with inodes, of type `I`, that it returned. They throw `ESTALE` for an inode that
+ * was removed, unless it is open or held.
  */
 export interface MountedFilesystem<I extends FsInode = FsInode> {
   readonly readOnly: boolean;
   lookup(dir: I, name: FsName): I | undefined;
-  /** What a path from the root leads to; `follow: false` gives a link at its end itself. */
+  /** The inode at a path from the root. With `follow: false`, a symbolic link at the end of the path is not followed. */
   resolve(path: FsName, options?: { follow?: boolean }): I;
-  /** The directory that a path's last name is in, which need not exist, and that name. */
+  /** The directory that contains the last name of a path, and the bytes of that name. The name need not exist. */
   resolveParent(path: FsName): { dir: I; name: Uint8Array };
-  /** The entries, with `.` and `..`. What stays while this goes on comes exactly once. */
+  /** The entries, with `.` and `..`. An entry that exists during the whole iteration is yielded exactly once. */
   readdir(dir: I): Iterable<FsDirent>;
   create(dir: I, name: FsName, mode: number): I;
   mkdir(dir: I, name: FsName, mode: number): I;
@@ -110,7 +110,7 @@ export interface MountedFilesystem<I extends FsInode = FsInode> {
   stat(inode: I, options: { readonly nanoseconds: true }): FsStat & FsTimes;
   setattr(inode: I, attributes: FsAttributes): void;
   open(inode: I, options: DaxFileOptions): FsFile;
-  /** Keeps an inode in use, as a directory that is open is, until `release`. */
+  /** Keeps an inode in use, such as that of an open directory, until `release`. */
   hold(inode: I): void;
   release(inode: I): void;
   statfs(): FsStatfs;

@@ -1,4 +1,4 @@
-// Owns the facade: every name of node:fs and node:fs/promises, with the call that it stands for.
+// Owns the facade: every name of node:fs and node:fs/promises, bound to the call that implements it.
 
 import nodeFs, { constants } from 'node:fs';
 import { resolve } from 'node:path';
@@ -25,7 +25,7 @@ import { FSWatcher, watching } from './watch/watch.js';
 type Any = (...args: unknown[]) => unknown;
 type Names = Record<string, unknown>;
 
-/** What node:fs has that is as good for any filesystem. */
+/** Exports of node:fs that work for any filesystem. */
 const SHARED: ReadonlySet<string> = new Set(['Dirent', 'Stats', '_toUnixTimestamp']);
 
 function unavailable(name: string): Any {
@@ -35,7 +35,10 @@ function unavailable(name: string): Any {
   };
 }
 
-/** An object with the names that `node` has: with what `own` has for them, and else what is no function of a filesystem. */
+/**
+ * An object with all names of `node`: from `own` where it has them, else `node`'s own, with functions outside `SHARED` made
+ * unavailable.
+ */
 function likeNode(node: object, own: Names): Names {
   const descriptors = Object.entries(Object.getOwnPropertyDescriptors(node)).map(([name, theirs]): [string, PropertyDescriptor] => {
     if (name in own) {
@@ -52,7 +55,7 @@ function promisified(call: Any, custom: Any): Any {
   return Object.defineProperty(call, promisify.custom, { value: custom });
 }
 
-/** All of node:fs on `tree`. */
+/** All names of node:fs, working on `tree`. */
 export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
   const result: Names = {};
   const { ReadStream, WriteStream } = streams(() => result);
@@ -75,7 +78,7 @@ export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
   const { nativeRealpathSync, ...sync } = calls;
   const { nativeRealpath, promisedReaddir, openFd, exists, open, ...both } = tasks;
 
-  // Node judges the length when it has the file.
+  // Node checks the length only after it has opened the file.
   const judgeLength = (path: unknown, length: unknown): void => {
     if (typeof path === 'number' || isPlain('ftruncate', [0, length])) return;
     calls.closeSync(calls.openSync(path, 'r+'));
@@ -98,11 +101,11 @@ export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
   const promises = likeNode(nodeFs.promises, {
     ...inForm({ ...both, open, realpath: nativeRealpath, readdir: promisedReaddir, opendir: directories.opendir, cp: copies.cp }, promiseForm),
     mkdtempDisposable: promiseForm('mkdtempDisposable', temporary.mkdtempDisposable),
-    // It has none on Linux, and says so.
+    // Node's own function, which throws on Linux because it is not implemented there.
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- node:fs has it
     lchmod: nodeFs.promises.lchmod,
     watch: async function* (path: unknown, options?: unknown) {
-      // What is plainly right is watched from now on.
+      // Arguments that are plainly valid need no check, and are watched from now on.
       if (!isPlain('watch', [path, options])) await judgeWatch(path, options);
       yield* watching(tree, path, options);
     },
@@ -135,7 +138,7 @@ function bySyncName(calls: object): Record<string, Call> {
   return Object.fromEntries(Object.entries(calls).map(([name, call]) => [name.replace(/Sync$/, ''), call as Call]));
 }
 
-/** The calls with two results, which are members of an object where they are promised. */
+/** The callback forms of the calls with two results, which their promisified forms return as members of an object. */
 function transferForms({ read, write, readv, writev }: AsyncCalls): Record<string, Any> {
   const toResults = (value: object) => Object.values(value) as unknown[];
   const form = (name: string, call: Call) =>
@@ -158,7 +161,7 @@ function dirCalls(tree: Tree) {
   const openDir = (given: unknown, options: unknown, isSync: boolean) => {
     const path = toPath(given);
     const { recursive } = toOptions<DirOptions>(options);
-    // The synchronous form of node's names no path.
+    // Errors of Node's synchronous form name no path.
     const entries = (at: unknown) => entriesOf(tree, at as string, isSync ? { syscall: 'opendir' } : { syscall: 'opendir', path: at as string });
     return new Dir({ entries, inTurn: (action) => inTurn(action)() }, path, { encoding: toEncoding(options), recursive: recursive === true });
   };
@@ -236,7 +239,7 @@ function globCalls(tree: Tree): Names {
   };
 }
 
-// A Blob of what the file has now: what is written later does not change it.
+// Makes a Blob of the file's present content; later writes do not change it.
 function blobCalls(calls: SyncCalls): Names {
   const openAsBlobSync = (path: unknown, options?: unknown): Blob => {
     judgeBlob(path, options);

@@ -34,19 +34,19 @@ export type FsPromises = Fs['promises'];
 export type FileHandle = nodeFs.promises.FileHandle;
 
 export interface FsOptions {
-  /** Permissions that nothing new gets. Default 0o022; the process's own is not asked. */
+  /** Permission bits that are cleared in everything new. Default 0o022; the process's umask is not used. */
   readonly umask?: number;
-  /** The directory, from the root, that paths without a slash before them begin at. Default `/`; the process's own is not asked. */
+  /** The directory at which relative paths begin, as an absolute path. Default `/`; the process's working directory is not used. */
   readonly cwd?: string;
 }
 
-// One for each facade, so that (dev, ino) is what it is in node:fs: the identity of a file.
+// Each facade has its own device number, so that (dev, ino) identifies a file, as in node:fs.
 let devices = 0;
 
 /**
- * The calls of node:fs on the files of a mounted filesystem, whose root is `/`. Errors have node's `code`, `errno`,
- * `syscall`, `path`, `dest` and message; they are `DaxError`s. Descriptors are numbers that no other part of the process
- * has. Permissions are kept, not enforced. Close what was opened before the filesystem is unmounted.
+ * The calls of node:fs on the files of a mounted filesystem, whose root is `/`. Errors have node's `code`, `errno`, `syscall`,
+ * `path`, `dest` and message; they are `DaxError`s. Descriptors are numbers that nothing else in the process uses. Permissions are
+ * stored, not enforced. Close all files before unmounting the filesystem.
  */
 export function createFs(mounted: MountedFilesystem, options: FsOptions = {}): Fs {
   checkOptions(options, { umask: true, cwd: true });

@@ -1,3 +1,3 @@
-// Owns which Node runs, where its releases differ in what they do.
+// Owns the release of the running Node, for behaviour that differs between releases.
 
 export const NODE_MAJOR = Number(process.versions.node.split('.')[0]);

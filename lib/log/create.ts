@@ -1,4 +1,4 @@
-// Owns making a log: which memory it may take, and the order in which it comes to be.
+// Owns creating a log: which memory it may overwrite, and the order of its stores.
 
 import { randomBytes } from 'node:crypto';
 import { contentOf, PAGE_SIZE, readFullSync, SIGNATURE_LENGTH, type BlockDevice } from 'node-dax';
@@ -14,9 +14,9 @@ import {
   UNIT,
 } from './format.js';
 
-// What is looked at for zeros: all of 16 GiB would take seconds.
+// How many bytes are checked for zeros: all of 16 GiB would take seconds.
 const LOOKED_AT = 2 ** 20;
-// Volumes keep what they are at the end of a device.
+// Volumes may keep their metadata at the end of a device, within this many bytes of it.
 const TAIL = 128 * 1024;
 
 function isZero(device: BlockDevice, pos: number, length: number): boolean {
@@ -25,7 +25,7 @@ function isZero(device: BlockDevice, pos: number, length: number): boolean {
   return bytes.equals(Buffer.alloc(length));
 }
 
-/** Throws `EEXIST` for memory that carries something: by its signature, or because its first MiB or its end is not zero. */
+/** Throws `EEXIST` for memory with existing content: a known signature, or bytes other than zero in its first MiB or at its end. */
 export function checkEmpty(device: BlockDevice): void {
   const force = 'force: true makes a log of it all the same, and all of that is lost';
   const { signature } = contentOf(device);
@@ -38,8 +38,8 @@ export function checkEmpty(device: BlockDevice): void {
 }
 
 /**
- * Makes a log of all of `device`. What was there goes first, with one store where it was a log; until the last store there is none.
- * Records of a former log are not taken for its own, because each log has an id that its checksums begin with.
+ * Makes a log of the whole `device`. Existing content is wiped first, an existing log by one store; until the last store there is
+ * no log. Records of an old log are not taken for its own, because every log has an id with which its checksums begin.
  */
 export function create(device: BlockDevice): void {
   const size = device.size - (device.size % PAGE_SIZE);

@@ -7,12 +7,12 @@ export function fail(errno: string, syscall: string, hint: string, more: Pick<Da
   throw new DaxError({ errno, syscall, hint, ...more });
 }
 
-/** The medium, and not the log, is bad: a page of it cannot be read or written. */
+/** Whether the medium, and not the log, is bad: a page of it cannot be read or written. */
 export function isMediaError(error: unknown): error is DaxError {
   return error instanceof DaxError && error.code === 'EIO';
 }
 
-/** The log, and not the medium, is wrong at this byte. */
+/** Throws the error for damage to the log, and not the medium, at byte `position`. */
 export function damaged(syscall: string, position: number, hint: string): never {
   fail('EUCLEAN', syscall, hint, { position, reason: 'LOG_DAMAGED' });
 }

@@ -1,12 +1,12 @@
-// Owns what lies on the medium: the places, the superblock, checkpoints and the headers of records. docs/log.md shows them byte by byte.
+// Owns the format on the medium: the places, the superblock, checkpoints and record headers. docs/log.md shows them byte by byte.
 
 import { crc32c } from 'node-dax';
 
-/** What a log begins with. */
+/** The first bytes of a log. */
 export const MAGIC = 'NDAXLOG\0';
 export const VERSION = 1;
 
-/** Positions count units of this many bytes, and records begin at one. */
+/** Positions count units of this many bytes; records begin at whole units. */
 export const UNIT = 16;
 /** Bytes of a record before its content. */
 export const HEADER_SIZE = 16;
@@ -18,14 +18,14 @@ export const CHECKPOINT_SIZE = 64;
 export const TAIL_POS = 4096;
 /** The position of the first record. */
 export const HEAD_POS = 4160;
-/** What `HEAD_POS` becomes: stored before it, so that damage of either is told from a power cut. */
+/** The next value of `HEAD_POS`, stored before it, so that damage to either can be told from a power cut. */
 export const NEXT_HEAD_POS = 4224;
 export const CHECKPOINT_POS = [4288, 4352] as const;
 export const RING_POS = 8192;
 
 /** The smallest log: a page of records. */
 export const MIN_SIZE = RING_POS + 4096;
-/** The longest record: a view may be no longer. */
+/** The longest record: a view cannot be longer. */
 export const MAX_LENGTH = 2 ** 31 - HEADER_SIZE;
 /** No record may end past this position, so that every position is a safe integer. */
 export const MAX_POSITION = Number.MAX_SAFE_INTEGER - 1;
@@ -35,25 +35,25 @@ const SKIP = 2 ** 31;
 
 export interface Superblock {
   readonly id: Uint8Array;
-  /** Bytes of the device that the log has. */
+  /** Bytes of the device that the log occupies. */
   readonly size: number;
-  /** Units of the ring. */
+  /** The size of the ring in units. */
   readonly capacity: number;
 }
 
-/** Where a record is, and which: enough to go on from there. */
+/** The position and sequence of a record, from which a walk over the records can begin. */
 export interface Checkpoint {
   readonly position: number;
-  /** Of the record at `position`. */
+  /** The sequence of the record at `position`. */
   readonly sequence: number;
 }
 
-/** Units that a record with so many bytes takes. */
+/** Units that a record with `length` bytes of content takes. */
 export function unitsOf(length: number): number {
   return Math.ceil((HEADER_SIZE + length) / UNIT);
 }
 
-/** The checksum that those of one log begin with. */
+/** The value with which all checksums of one log begin. */
 export function seedOf(id: Uint8Array): number {
   return crc32c(id);
 }
@@ -88,7 +88,7 @@ export function encodeSuperblock({ id, size, capacity }: Superblock): Uint8Array
   return bytes;
 }
 
-/** What is in it; `'none'` where there is no log, `'damaged'` for a wrong checksum, a number for another version. */
+/** The superblock; `'none'` if there is no log, `'damaged'` for a wrong checksum, a number for another version. */
 export function decodeSuperblock(bytes: Uint8Array): Superblock | 'none' | 'damaged' | number {
   const data = viewOf(bytes);
   if (String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) return 'none';
@@ -108,21 +108,21 @@ export function encodeCheckpoint({ position, sequence }: Checkpoint, seed: numbe
   return bytes;
 }
 
-/** Undefined for one that was not wholly stored, or is damaged. */
+/** Decodes a checkpoint; undefined if it was only partly stored, or is damaged. */
 export function decodeCheckpoint(bytes: Uint8Array, seed: number): Checkpoint | undefined {
   const data = viewOf(bytes);
   if (data.getUint32(0, true) !== crc32c(bytes.subarray(4), seed)) return undefined;
   return { position: getWord(data, 8), sequence: getWord(data, 16) };
 }
 
-/** The header of a record, as it was last loaded or is to be stored. One object is used again and again. */
+/** The header of a record, as it was last loaded or is to be stored. The object is reused. */
 export class Header {
   checksum = 0;
-  /** Bytes of content; of a skip, those that mean nothing. */
+  /** Bytes of content; in a skip, bytes without meaning. */
   length = 0;
-  /** Of a skip, that of the next record. */
+  /** In a skip, the sequence of the next record. */
   sequence = 0;
-  /** It stands for no record: the ring goes on after it. */
+  /** Whether it is a skip, which stands for no record: records continue after it. */
   isSkip = false;
 
   load(data: DataView, offset: number): void {
@@ -134,7 +134,7 @@ export class Header {
   }
 }
 
-/** Stores a header without its checksum, which is that of its other bytes and, unless it is a skip, of the content. */
+/** Stores a header without its checksum, which covers its other bytes and, unless it is a skip, the content. */
 export function storeHeader(data: DataView, offset: number, length: number, sequence: number, isSkip: boolean): void {
   data.setUint32(offset + 4, length, true);
   data.setUint32(offset + 8, sequence % WORD, true);

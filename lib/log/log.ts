@@ -1,4 +1,4 @@
-// Owns Log: what users do with a log that is open.
+// Owns `Log`: the operations on an open log.
 
 import { argumentError, checkOptions, type BlockDevice, type Bytes, type OptionNames } from 'node-dax';
 import { fail } from './error.js';
@@ -10,44 +10,44 @@ import type { Writer } from './writer.js';
 
 /** How records are read. */
 export interface ReadOptions {
-  /** Copies, which stay what they are. Default false: views in place, good until the records are truncated. */
+  /** Return copies of the records. Default false: views of the memory, valid until the records are truncated. */
   readonly copy?: boolean;
-  /** Told what cannot be read, after which reading goes on. Default: reading ends with an error there. */
+  /** Called with what cannot be read; reading then continues after it. Default: reading ends there with an error. */
   readonly onLoss?: OnLoss;
 }
 
-/** What `follow` is given. */
+/** The options of `follow`. */
 export interface FollowOptions {
-  /** The position of the first record. Default: the tail, for what comes from now on. */
+  /** The position of the first record. Default: the tail, for records that are appended from now on. */
   readonly from?: Bytes;
   readonly onLoss?: OnLoss;
 }
 
-/** What a log is, and how full. Positions as in `LogRecord`, sizes in bytes. */
+/** The properties of a log, and how full it is. Positions as in `LogRecord`, sizes in bytes. */
 export interface LogInfo {
   readonly version: number;
-  /** In hexadecimal digits. */
+  /** The id of the log, in hexadecimal digits. */
   readonly id: string;
-  /** What it has of the device. */
+  /** How much of the device the log occupies. */
   readonly size: number;
-  /** What records can take, with their headers. */
+  /** The room for records and their headers. */
   readonly capacity: number;
   readonly used: number;
   readonly free: number;
-  /** The position of the first record, and that after the last. */
+  /** The position of the first record; `tail` is the position after the last. */
   readonly head: number;
   readonly tail: number;
-  /** That the next record will have. */
+  /** The sequence of the next record. */
   readonly nextSequence: number;
   readonly readOnly: boolean;
-  /** Whether what was appended survives a power cut; undefined where the kernel does not know. */
+  /** Whether appended records survive a power cut; undefined if the kernel does not know. */
   readonly persistent: boolean | undefined;
 }
 
 const READING: OptionNames<ReadOptions> = { copy: true, onLoss: true };
 const FOLLOWING: OptionNames<FollowOptions> = { from: true, onLoss: true };
 
-// Milliseconds: a record of another isolate or process is found after at most the last.
+// Milliseconds between looks at the log: a record of another isolate or process is found after at most `LAST_WAIT`.
 const FIRST_WAIT = 1;
 const LAST_WAIT = 16;
 
@@ -65,7 +65,7 @@ export class Log {
   readonly #ring: Ring;
   readonly #writer: Writer | undefined;
   #end: (() => void) | undefined;
-  // Who follows in this isolate, and waits.
+  // Wakes the `follow` iterations that wait.
   readonly #waiting = new Set<() => void>();
 
   /** @internal Use `openLog`. */
@@ -95,9 +95,9 @@ export class Log {
   }
 
   /**
-   * Appends a record, which is durable when this returns, as `device.granularity` asks, if the memory is persistent. Returns its
-   * position. Throws `ENOSPC` with reason `DEVICE_FULL` where it does not fit into what is free, `EMSGSIZE` for one that is larger than
-   * the log or 2 GiB, `EROFS` for a log that is open to be read.
+   * Appends a record and returns its position. If the memory is persistent, the record is durable on return, flushed as
+   * `device.granularity` requires. Throws `ENOSPC` with reason `DEVICE_FULL` if it does not fit into the free room, `EMSGSIZE` if
+   * it is larger than the log or 2 GiB, and `EROFS` if the log is open for reading.
    */
   append(record: NodeJS.ArrayBufferView): number {
     const position = this.#appending().append(record);
@@ -105,7 +105,7 @@ export class Log {
     return position;
   }
 
-  /** Appends one record of several parts, one after the other, as `append` does. */
+  /** Appends one record that is the concatenation of `parts`, as `append` does. */
   appendv(parts: readonly NodeJS.ArrayBufferView[]): number {
     const position = this.#appending().appendv(toArray(parts));
     this.#wake();
@@ -113,8 +113,8 @@ export class Log {
   }
 
   /**
-   * Appends records, all durable when this returns as by `append`, with one wait for each 64 KiB of them. Returns their positions. It appends none
-   * where they do not all fit. After a power cut meanwhile, the first so many of them may be there.
+   * Appends records, all durable on return as with `append`, but with one wait per 64 KiB of them. Returns their positions. Appends
+   * none if they do not all fit. After a power cut during the call, the log may contain some of them, always the first ones.
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
     const positions = this.#appending().appendMany(toArray(records));
@@ -123,9 +123,9 @@ export class Log {
   }
 
   /**
-   * Goes through the records from `from` on, by default all, to those that are there when it comes to the end. Throws `ESTALE` with
-   * reason `LOG_OVERTAKEN` where the writer has truncated what was to be read, or what a view was looking at, and, without `onLoss`,
-   * `EIO` or `EUCLEAN` with the byte as `position` where records are lost.
+   * Iterates over the records from `from` on, by default all, up to the last that exists when the iteration reaches the end. Throws
+   * `ESTALE` with reason `LOG_OVERTAKEN` if the writer has truncated the record to be read next, or the one whose view was returned
+   * last, and, without `onLoss`, `EIO` or `EUCLEAN` with the byte as `position` if records are lost.
    */
   records(from?: Bytes, options: ReadOptions = {}): Generator<LogRecord, void, undefined> {
     this.#usable('records');
@@ -134,7 +134,10 @@ export class Log {
     return this.#records(this.#reading(from, onLoss), copy || this.#ring.memory.isCopied);
   }
 
-  /** Goes through the records as `records` does, by their headers: where they are and how long. Their contents are not looked at. */
+  /**
+   * Iterates over the records as `records` does, but reads only their headers: where they are and how long. Contents are not looked
+   * at.
+   */
   entries(from?: Bytes, options: Pick<ReadOptions, 'onLoss'> = {}): Generator<LogEntry, void, undefined> {
     this.#usable('entries');
     checkOptions(options, { onLoss: true });
@@ -142,8 +145,8 @@ export class Log {
   }
 
   /**
-   * The records that come, from now on or from a position, as copies. It ends, without an error, when `signal` is aborted or the log
-   * closed. The writer may be in this isolate, another thread or another process. Throws as `records` does.
+   * Yields records as they are appended, from now on or from a position, as copies. Ends without an error when `signal` is aborted
+   * or the log is closed. The writer may be in this isolate, another thread or another process. Throws as `records` does.
    */
   follow(signal?: AbortSignal, options: FollowOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
     this.#usable('follow');
@@ -153,8 +156,8 @@ export class Log {
   }
 
   /**
-   * Gives up the records before `position`, where a record begins, or which is the tail: their room can be used again. Durable when
-   * this returns. Views of them are no longer good.
+   * Removes the records before `position`, which must be the position of a record or the tail. Their room becomes free. Durable on
+   * return. Views of the removed records are no longer valid.
    */
   truncateBefore(position: Bytes): void {
     const writer = this.#appending('truncateBefore');
@@ -168,7 +171,7 @@ export class Log {
     writer.truncateBefore(to);
   }
 
-  /** What the log is, and how full. */
+  /** The properties of the log, and how full it is. */
   info(): LogInfo {
     this.#usable('info');
     const { id, size } = this.#superblock;
@@ -190,7 +193,9 @@ export class Log {
     };
   }
 
-  /** Ends it, and those who follow it through this object; the device closes where `openLog` has opened it. May be called again. */
+  /**
+   * Closes the log, ends the `follow` iterations of this object, and closes the device if `openLog` opened it. May be called again.
+   */
   close(): void {
     const end = this.#end;
     if (end === undefined) return;
@@ -217,11 +222,11 @@ export class Log {
       const { position } = reading;
       const { sequence } = this.#ring.header;
       const bytes = reading.content(isCopy);
-      // A copy that was made while the writer used the room again is none of the record.
+      // If the writer reused the room while the copy was made, the copy is not the record's.
       if (isCopy) reading.checkKept(position);
       reading.pass();
       yield { position, sequence, bytes };
-      // So is a view by now, maybe.
+      // The writer may have reused the room while the view was in use.
       if (!isCopy) reading.checkKept(position);
     }
   }
@@ -250,7 +255,7 @@ export class Log {
     }
   }
 
-  // Waits until something was appended through this object, or for so long.
+  // Waits until a record is appended through this object, at most `milliseconds`.
   #change(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -266,7 +271,7 @@ export class Log {
   }
 
   #wake(): void {
-    // Every append comes here, and mostly nobody waits.
+    // Fast path for every append: usually no `follow` waits.
     if (this.#waiting.size === 0) return;
     for (const wake of this.#waiting) wake();
   }

@@ -1,14 +1,15 @@
-// Owns how a log gets at its bytes: through windows where the device gives some, else by copies; and its words, at once.
+// Owns access to a log's bytes: through windows where the device provides them, else by copies. Words are loaded and stored
+// atomically.
 
 import { DaxError, PAGE_SIZE, readFullSync, SECTOR_SIZE, type BlockDevice } from 'node-dax';
 import { isMediaError } from './error.js';
 
 const WORD = 2 ** 32;
 
-// Where nobody outside of this isolate sees the memory, a copy of 8 bytes is one store.
+// For devices without `loadU64` and `storeU64`, whose memory only this isolate sees: a copy of 8 bytes acts as one store.
 const scratch = new BigUint64Array(1);
 
-/** Stores a word at once, durably. */
+/** Stores a word atomically and durably. */
 export function storeWord(device: BlockDevice, pos: number, value: number): void {
   if (device.storeU64 !== undefined) {
     device.storeU64(pos, value);
@@ -18,15 +19,15 @@ export function storeWord(device: BlockDevice, pos: number, value: number): void
   device.writeSync(scratch, pos);
 }
 
-/** The memory of one log. `at` says where in `data` and `bytes` a place of it is, until the next call. */
+/** The memory of one log. `at` returns where in `data` and `bytes` a position of the device is; valid until the next call. */
 export class LogMemory {
   data: DataView = new DataView(new ArrayBuffer(0));
   bytes: Uint8Array = new Uint8Array(0);
   readonly #device: BlockDevice;
-  // Of `bytes` on the device.
+  // The range of the device that `bytes` covers.
   #start = 0;
   #end = 0;
-  // Of the first two pages.
+  // The first two pages; undefined if the device provides no windows.
   readonly #words: Uint32Array | undefined;
 
   constructor(device: BlockDevice) {
@@ -35,14 +36,14 @@ export class LogMemory {
     this.#words = first && new Uint32Array(first.buffer, first.byteOffset, (2 * PAGE_SIZE) / 4);
   }
 
-  /** The device gives no windows: what is looked at is a copy. */
+  /** Whether the device provides no windows, so that `bytes` is a copy. */
   get isCopied(): boolean {
     return this.#words === undefined;
   }
 
   /**
-   * The word at `pos`, in the first two pages, by loads that see no half of it: it only grows, and its upper half was the same
-   * before and after its lower half was loaded. No bigint is made.
+   * The word at `pos` in the first two pages, never torn: it only grows, so it is whole if the upper half is the same before and
+   * after the lower half is loaded. Creates no bigint.
    */
   word(pos: number): number {
     const words = this.#words;
@@ -55,14 +56,14 @@ export class LogMemory {
     }
   }
 
-  /** The offset in `bytes` of `length` bytes at `pos`. Throws `EIO` where they are copied and a page is bad. */
+  /** The offset in `bytes` of `length` bytes at `pos`. Throws `EIO` if they are copied and a page is bad. */
   at(pos: number, length: number): number {
     const offset = pos - this.#start;
     if (offset >= 0 && pos + length <= this.#end && this.bytes.byteLength > 0) return offset;
     return this.#look(pos, length);
   }
 
-  /** The error of the medium that keeps `length` bytes at `pos` from being read; undefined if it can be read. */
+  /** The medium error that prevents reading `length` bytes at `pos`; undefined if they can be read. */
   mediaError(pos: number, length: number): DaxError | undefined {
     const step = Buffer.allocUnsafe(Math.min(length, 64 * 1024));
     try {
@@ -81,7 +82,7 @@ export class LogMemory {
       this.#set(window, pos - head);
       return head;
     }
-    // A copy is looked at once, and may be another's by the next time.
+    // A copy is used only once, because the memory may have changed by the next call.
     const copy = new Uint8Array(length);
     readFullSync(this.#device, copy, pos);
     this.#set(copy, pos);
@@ -96,7 +97,7 @@ export class LogMemory {
     this.#end = start + bytes.byteLength;
   }
 
-  // As much as there is from there on, at least `length`; undefined where the device gives no windows.
+  // As much of the device as possible from `pos` on, at least `length` bytes; undefined if the device provides no windows.
   #window(pos: number, length: number): Uint8Array | undefined {
     try {
       const rest = this.#device.size - (this.#device.size % PAGE_SIZE) - pos;

@@ -1,4 +1,4 @@
-// Owns openLog: its options, its refusals, and the lock.
+// Owns openLog: its options, its checks, and the lock.
 
 import { argumentError, checkOptions, contentOf, lockDevice, openSync, readFullSync, type BlockDevice, type Bytes, type DeviceLock, type OptionNames } from 'node-dax';
 import { checkEmpty, create } from './create.js';
@@ -10,15 +10,21 @@ import { recover } from './recover.js';
 import { Ring } from './ring.js';
 
 export interface OpenLogOptions {
-  /** Make a log where there is none, if the memory is empty: it carries nothing that is known, and its first MiB and its end are zero. */
+  /**
+   * Create a log if there is none and the memory is empty: it has no known signature, and its first MiB and its end are zeros.
+   * Default false.
+   */
   readonly create?: boolean;
-  /** With `create`: make a new log whatever is there, another log included. All of that is lost. */
+  /** With `create`: create a new log over any existing content, another log included. All of it is lost. Default false. */
   readonly force?: boolean;
-  /** Open it to be read: beside a writer, in this process or another one, and as often as you like. Default false. */
+  /** Open the log for reading. Any number of readers may be open beside a writer, in this process or others. Default false. */
   readonly readOnly?: boolean;
-  /** Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that what was appended survives a power cut. */
+  /**
+   * Throw `EOPNOTSUPP` with reason `NOT_DURABLE` unless the kernel vouches that appended records survive a power cut. Default
+   * false.
+   */
   readonly requireDurable?: boolean;
-  /** With a path and `create`: the size in bytes of the file, which is made if it is not there. */
+  /** With a path and `create`: the size in bytes of the file, which is created if it does not exist. */
   readonly size?: Bytes;
 }
 
@@ -35,12 +41,12 @@ function checkFlags(options: OpenLogOptions): void {
 }
 
 /**
- * Opens the log on a device, or at a path, which it opens and closes. Only with `create` it makes one. There is one writer at a time:
- * it locks the device as mounts do. Readers lock nothing.
+ * Opens the log on a device, or at a path, where it opens and closes the device itself. Creates a log only with `create`. There is
+ * one writer at a time, which locks the device as a mount does. Readers lock nothing.
  *
- * Throws `TypeError` and `RangeError` for wrong options; `EBUSY` where another has locked the device; `EINVAL` with reason `NO_LOG` where
- * there is no log, `EOPNOTSUPP` for another version, `EUCLEAN` with `position` where its first pages are damaged, `EEXIST` where `create`
- * finds something else, and what `openSync` throws.
+ * Throws `TypeError` and `RangeError` for wrong options; `EBUSY` if the device is locked by another user; `EINVAL` with reason
+ * `NO_LOG` if there is no log, `EOPNOTSUPP` for another version, `EUCLEAN` with `position` if its first pages are damaged, `EEXIST`
+ * if `create` finds other content, and whatever `openSync` throws.
  */
 export function openLog(target: BlockDevice | string, options: OpenLogOptions = {}): Log {
   checkOptions(options, OPTIONS);

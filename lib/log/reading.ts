@@ -1,4 +1,4 @@
-// Owns reading records in their order: what is intact, what was lost, and what was overtaken.
+// Owns reading records in order, and telling which are intact, which are lost, and which were truncated before they were read.
 
 import { DaxError } from 'node-dax';
 import { fail } from './error.js';
@@ -7,11 +7,11 @@ import type { Ring } from './ring.js';
 
 /** A record. */
 export interface LogRecord {
-  /** Where it is: a number that only grows. Give it to `records` or `truncateBefore`. */
+  /** The record's position, for `records` and `truncateBefore`. Positions only grow. */
   readonly position: number;
-  /** The first record of a log has 1, and each the next number. */
+  /** 1 for the first record of a log, and one more for each record after it. */
   readonly sequence: number;
-  /** Its content, in place unless `copy` was asked for or the device gives no views. */
+  /** The content: a view of the memory, or a copy if `copy` was given or the device provides no views. */
   readonly bytes: Uint8Array;
 }
 
@@ -23,33 +23,33 @@ export interface LogEntry {
   readonly length: number;
 }
 
-/** Records that cannot be read any more. */
+/** Records that can no longer be read. */
 export interface Loss {
-  /** From the first of them, or from where it should be. */
+  /** The position at which the first of them is, or should be. */
   readonly position: number;
-  /** Up to here, where records go on. */
+  /** The position at which intact records continue, or the tail. */
   readonly end: number;
   /** The byte of the device at `position`. */
   readonly byte: number;
   /** `EIO`: a page of the medium is bad. `EUCLEAN`: the bytes are not those that were appended. */
   readonly code: 'EIO' | 'EUCLEAN';
-  /** How many there were; undefined if nobody knows, because none follows. */
+  /** How many there were; undefined if that is unknown, because no record follows or none was read before. */
   readonly records: number | undefined;
 }
 
 export type OnLoss = (loss: Loss) => void;
 
-/** Goes from record to record. `header` of the ring is that of the record at `position`. */
+/** Walks from record to record. The ring's `header` is that of the record at `position`. */
 export class Reading {
   position: number;
   readonly #ring: Ring;
   readonly #onLoss: OnLoss | undefined;
-  // Up to here records were seen to be published.
+  // The tail as last loaded: records before it are published.
   #tail: number;
-  // Of the record at `position`; undefined before the first.
+  // The sequence of the record at `position`; undefined before the first record is read.
   #sequence: number | undefined;
 
-  /** Throws `ESTALE` and `EINVAL` for a position that is none of the log. */
+  /** Throws `ESTALE` for a position that was truncated, and `EINVAL` for one past the tail. */
   constructor(ring: Ring, position: number, onLoss: OnLoss | undefined) {
     this.#ring = ring;
     this.position = position;
@@ -61,7 +61,7 @@ export class Reading {
     }
   }
 
-  /** Throws `ESTALE` with reason `LOG_OVERTAKEN` if records before a position past `position` were given up. */
+  /** Throws `ESTALE` with reason `LOG_OVERTAKEN` if `position` was truncated. */
   checkKept(position: number): void {
     const { head } = this.#ring;
     if (position >= head) return;
@@ -69,7 +69,10 @@ export class Reading {
     fail('ESTALE', 'records', hint, { reason: 'LOG_OVERTAKEN', position: this.#ring.placeOf(position) });
   }
 
-  /** Finds the next record, from `position` on; false if there is none now. `isWhole`: with the checksum of its content. */
+  /**
+   * Finds the next record, from `position` on. Returns false if there is none now. `isWhole` checks the checksum of its content
+   * too.
+   */
   find(isWhole: boolean): boolean {
     for (;;) {
       if (this.position >= this.#tail) {
@@ -82,14 +85,14 @@ export class Reading {
     }
   }
 
-  /** Goes past the record that `find` has found. */
+  /** Moves past the record that `find` found. */
   pass(): void {
     const { header } = this.#ring;
     this.position += unitsOf(header.length);
     this.#sequence = header.isSkip ? header.sequence : header.sequence + 1;
   }
 
-  /** The content of the record that `find` has found. */
+  /** The content of the record that `find` found. */
   content(isCopy: boolean): Uint8Array {
     const { memory, header } = this.#ring;
     const offset = memory.at(this.#ring.placeOf(this.position) + HEADER_SIZE, header.length);
@@ -98,7 +101,7 @@ export class Reading {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, header.length);
   }
 
-  // A log that was made anew meanwhile begins at 0 again.
+  // The positions of a log that was created anew meanwhile begin at 0 again.
   #atEnd(): false {
     if (this.position > this.#tail) fail('ESTALE', 'records', 'the log was made anew meanwhile: open it again', { reason: 'LOG_OVERTAKEN' });
     return false;
@@ -109,11 +112,11 @@ export class Reading {
     if (!ring.look(this.position, this.#tail)) return false;
     const { sequence } = ring.header;
     if (this.#sequence !== undefined) return sequence === this.#sequence && (!isWhole || ring.isIntact(this.position));
-    // Nothing tells what the first record must be: its checksum, and that it was not overtaken meanwhile.
+    // The sequence of the first record is not known: it must have a right checksum, and not have been truncated meanwhile.
     return ring.isIntact(this.position) && this.position >= ring.head;
   }
 
-  // Goes to where records go on. Nothing is lost where the writer has gone past a bad page.
+  // Moves to where records continue. No record is lost if the writer has merely skipped a bad page.
   #resume(): void {
     const ring = this.#ring;
     const { position } = this;
@@ -129,7 +132,7 @@ export class Reading {
     this.#sequence = sequence;
   }
 
-  // Whoever has read all that was truncated has lost nothing, and goes on at the head.
+  // A reader that has read everything that was truncated has lost nothing, and continues at the head.
   #isNextAtHead(): boolean {
     const ring = this.#ring;
     const { head } = ring;
@@ -142,7 +145,7 @@ export class Reading {
   #tell(position: number, found: number | undefined, sequence: number | undefined): void {
     const ring = this.#ring;
     const byte = ring.placeOf(position);
-    // A header that cannot be one says nothing of a length.
+    // An implausible header does not tell the record's length.
     const length = ring.look(position, this.#tail) ? HEADER_SIZE + ring.header.length : HEADER_SIZE;
     const cause = ring.memory.mediaError(byte, length);
     const code = cause === undefined ? 'EUCLEAN' : 'EIO';

@@ -1,4 +1,4 @@
-// Owns opening a log for writing: where its records end, whatever a power cut or a killed writer has left after them.
+// Owns opening a log for writing: finding the end of its records, whatever a power cut or a killed writer left after them.
 
 import { PAGE_SIZE, type BlockDevice } from 'node-dax';
 import { damaged, isMediaError } from './error.js';
@@ -12,7 +12,7 @@ interface Found {
   readonly slot: number;
 }
 
-/** The newest checkpoint. Throws `EUCLEAN` where none is whole. */
+/** The newest checkpoint. Throws `EUCLEAN` if neither is intact. */
 export function newestCheckpoint(device: BlockDevice, ring: Ring): Found {
   const [first, second] = CHECKPOINT_POS.map((pos) => {
     const bytes = new Uint8Array(CHECKPOINT_SIZE);
@@ -25,7 +25,7 @@ export function newestCheckpoint(device: BlockDevice, ring: Ring): Found {
   return { checkpoint, slot };
 }
 
-// Throws `EUCLEAN` where the words of a log that nobody writes to contradict each other, or the checkpoint.
+// Throws `EUCLEAN` if the words of a log that has no writer contradict one another or the checkpoint.
 function checkWords(ring: Ring, { position }: Checkpoint): void {
   const { head, tail } = ring;
   const next = ring.memory.word(NEXT_HEAD_POS);
@@ -35,8 +35,8 @@ function checkWords(ring: Ring, { position }: Checkpoint): void {
 }
 
 /**
- * Where records go on. From the checkpoint it goes from record to record: to the tail and, since records become durable before they are
- * published, past it, so that what a reader may have seen stays. What is damaged on the way is passed over.
+ * The end of the records. Walks record by record from the checkpoint to the tail and, because records become durable before they
+ * are published, past the tail, so that what a reader may have seen stays. Damaged records on the way are skipped.
  */
 export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpoint {
   const limit = ring.head + ring.capacity;
@@ -56,14 +56,14 @@ export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpo
       next = ring.header.sequence;
       continue;
     }
-    // Nobody knows how many records were there: no more than units.
+    // The number of records there is unknown, but is at most the number of units.
     next += tail - at;
     at = tail;
   }
 }
 
-// What lies past the end may be records of a batch that was cut off: after others that are appended now, they would look like the
-// next ones. No batch reaches further.
+// Clears what may be left past the end of a batch that was cut off: after newly appended records, it would look like the next ones.
+// No batch reaches further.
 function clearPast(device: BlockDevice, ring: Ring, end: number): void {
   const start = ring.placeOf(end);
   const last = start + Math.min(ring.head + ring.capacity - end, ring.toEnd(end)) * UNIT;
@@ -73,22 +73,20 @@ function clearPast(device: BlockDevice, ring: Ring, end: number): void {
       pos += device.zeroSync(pos, stop - pos);
     } catch (error) {
       if (!isMediaError(error)) throw error;
-      // A bad page has no records: the batch lies after it.
+      // A bad page holds no records, so the batch lies after it.
       pos += PAGE_SIZE - (pos % PAGE_SIZE);
       stop = Math.min(stop + PAGE_SIZE, last);
     }
   }
 }
 
-/**
- * Opens a log for writing, of which this is the only writer. Throws `EUCLEAN` where its first pages are damaged.
- */
+/** Opens a log for writing; there must be no other writer. Throws `EUCLEAN` if its first pages are damaged. */
 export function recover(device: BlockDevice, ring: Ring): Writer {
   const { checkpoint, slot } = newestCheckpoint(device, ring);
   checkWords(ring, checkpoint);
   const { tail, head } = ring;
   const end = findEnd(ring, checkpoint);
-  // A writer that was killed may have left all of this in the caches.
+  // A killed writer may have left these records in the caches.
   if (end.position > tail) persistRing(device, ring, tail, end.position);
   storeWord(device, TAIL_POS, end.position);
   storeWord(device, NEXT_HEAD_POS, head);

@@ -1,17 +1,17 @@
-// Owns the ring: where a position lies, and what is found there, a record or none.
+// Owns the ring: where a position lies, and whether a record is there.
 
 import { crc32c } from 'node-dax';
 import { isMediaError } from './error.js';
 import { HEAD_POS, Header, HEADER_SIZE, MAX_LENGTH, RING_POS, TAIL_POS, UNIT, unitsOf, type Superblock } from './format.js';
 import type { LogMemory } from './memory.js';
 
-/** The memory of a log, as records. Positions are units of `UNIT` bytes since the log was made, and only grow. */
+/** The memory of a log, as records. Positions are units of `UNIT` bytes since the log was created, and only grow. */
 export class Ring {
   readonly memory: LogMemory;
-  /** Units. */
+  /** The size of the ring in units. */
   readonly capacity: number;
   readonly seed: number;
-  /** What `look` has found. */
+  /** The header that `look` loaded last. */
   readonly header = new Header();
 
   constructor(memory: LogMemory, { capacity }: Superblock, seed: number) {
@@ -39,8 +39,8 @@ export class Ring {
   }
 
   /**
-   * Loads the header at `position`, and tells whether it can be one: it ends before `limit`, within the ring. What it says may still be
-   * wrong: `isIntact` knows.
+   * Loads the header at `position`. Returns whether it is plausible: its record ends by `limit` and within the ring. Its contents
+   * may still be wrong; `isIntact` checks them.
    */
   look(position: number, limit: number): boolean {
     const { header, memory } = this;
@@ -56,7 +56,7 @@ export class Ring {
     return position + units <= limit && units <= this.toEnd(position);
   }
 
-  /** Whether the checksum is right of the record that `look` has found at `position`. */
+  /** Whether the checksum of the record that `look` found at `position` is right. */
   isIntact(position: number): boolean {
     const { header, memory } = this;
     const length = HEADER_SIZE + (header.isSkip ? 0 : header.length);
@@ -70,9 +70,9 @@ export class Ring {
   }
 
   /**
-   * The first position from `position` on, before `limit`, at which an intact record lies that may come after the one with `sequence`
-   * at `position`; undefined if there is none. What comes from an earlier round of the ring has a lower sequence. `slack` is added
-   * to how many records the units between can have had.
+   * The first position from `position` on, before `limit`, that holds an intact record with a possible sequence, given that the
+   * record at `position` should have `sequence`; undefined if there is none. Records from an earlier round of the ring have lower
+   * sequences. `slack` is added to the number of records that the units in between can have held.
    */
   find(position: number, limit: number, sequence: number, slack = 0): number | undefined {
     for (let at = position; at < limit; at++) {

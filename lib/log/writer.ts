@@ -1,4 +1,4 @@
-// Owns what is stored: records, their publication, room that is given back, checkpoints. docs/log.md has the order and its reasons.
+// Owns the writer's stores: records, their publication, truncation, and checkpoints. docs/log.md gives their order and its reasons.
 
 import { argumentError, crc32c, PAGE_SIZE, type BlockDevice } from 'node-dax';
 import { fail, isMediaError } from './error.js';
@@ -19,15 +19,18 @@ import {
 import { storeWord } from './memory.js';
 import type { Ring } from './ring.js';
 
-/** `appendMany` publishes at most so many bytes at once: so far past the tail, opening clears what a power cut has left. */
+/**
+ * The maximum number of bytes that `appendMany` publishes at once. Opening a log clears as many bytes past the tail, where a power
+ * cut may have left records.
+ */
 export const BATCH = 64 * 1024;
-// Opening walks from the last checkpoint: at most so far.
+// The maximum distance from the last checkpoint, in units and in records, because opening has to walk over it.
 const CHECKPOINT_UNITS = 2 ** 20 / UNIT;
 const CHECKPOINT_RECORDS = 1024;
 
 const NOTHING = new Uint8Array(0);
 
-/** Checks a record that a user gives, and returns its length. */
+/** Checks a record from the user, and returns its length. */
 function lengthOf(record: unknown): number {
   if (!ArrayBuffer.isView(record)) throw argumentError('ERR_INVALID_ARG_TYPE', 'a record must be a Buffer, TypedArray or DataView');
   const { byteLength } = record;
@@ -42,7 +45,7 @@ function lengthOf(record: unknown): number {
 
 const asBytes = ({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
-/** The one who appends to a log. Its position is the tail. */
+/** The writer of a log. Its position is the tail. */
 export class Writer {
   readonly #device: BlockDevice;
   readonly #ring: Ring;
@@ -58,7 +61,7 @@ export class Writer {
   readonly #batch = new Uint8Array(BATCH);
   readonly #batchData = new DataView(this.#batch.buffer);
 
-  /** `checkpoint` is the last, in `slot`; `next` is where records go on. */
+  /** `checkpoint` is the last checkpoint, in slot `slot`; `next` is where the next record goes. */
   constructor(device: BlockDevice, ring: Ring, next: Checkpoint, checkpoint: Checkpoint, slot: number) {
     this.#device = device;
     this.#ring = ring;
@@ -115,7 +118,8 @@ export class Writer {
     return positions;
   }
 
-  // Those from `from` on that fit into one batch, at one place, are published at once. Returns the first that is not.
+  // Publishes at once the records from `from` on that fit into one contiguous batch. Returns the index of the first one that is not
+  // published.
   #appendBatch(records: readonly NodeJS.ArrayBufferView[], from: number, positions: number[]): number {
     const most = Math.min(BATCH, this.#ring.toEnd(this.#position) * UNIT, this.#free() * UNIT);
     const { seed } = this.#ring;
@@ -132,29 +136,29 @@ export class Writer {
       positions[to] = this.#position + offset / UNIT;
       offset += size;
     }
-    // One by one they find a bad page's end.
+    // A single record, or a batch that meets a bad page, is left to `append`, which gets past the page.
     if (to - from < 2 || !this.#publish(this.#batch.subarray(0, offset), NOTHING, this.#position + offset / UNIT)) return from;
     this.#advance(offset / UNIT, to - from);
     return to;
   }
 
   /**
-   * Gives up the records before `position`: their room is free, and readers who are at one of them are told.
-   * Nothing is stored to that room before the new head is durable, because a power cut would bring the old one back.
+   * Removes the records before `position`: their room is free, and readers at one of them get an error. Nothing is stored in that
+   * room before the new head is durable, because a power cut would bring the old head back.
    */
   truncateBefore(position: number): void {
     if (position === this.#head) return;
-    // Opening begins at the checkpoint, which must be there.
+    // Opening begins at the checkpoint, which must not lie before the head.
     if (position > this.#checkpoint.position) this.checkpoint();
     storeWord(this.#device, NEXT_HEAD_POS, position);
     storeWord(this.#device, HEAD_POS, position);
     this.#head = position;
   }
 
-  /** Notes where opening may begin. */
+  /** Stores a checkpoint, from which opening may begin. */
   checkpoint(): void {
     const now = { position: this.#position, sequence: this.#sequence };
-    // Of two with the same position nobody could tell which is the newer.
+    // Two checkpoints with the same position would not show which is newer.
     if (now.position === this.#checkpoint.position) return;
     this.#slot = 1 - this.#slot;
     this.#device.writeSync(encodeCheckpoint(now, this.#ring.seed), CHECKPOINT_POS[this.#slot] as number);
@@ -172,7 +176,8 @@ export class Writer {
     return this.#ring.capacity - (this.#position - this.#head);
   }
 
-  // Makes the next position one at which so many units lie together. Throws `ENOSPC` where they do not fit, and stores nothing then.
+  // Moves the position, if necessary, to one with `units` contiguous units. Throws `ENOSPC`, and stores nothing, if they do not
+  // fit.
   #makeRoom(length: number, units: number): void {
     const ring = this.#ring;
     if (length > MAX_LENGTH || units > ring.capacity) {
@@ -188,7 +193,7 @@ export class Writer {
     if (units + (isWrapped && !isEmpty ? toEnd : 0) > this.#free()) this.#full(length);
     if (!isWrapped) return;
     this.#skip(toEnd);
-    // Of an empty log all of the ring is free, wherever it begins.
+    // In an empty log the whole ring is free, wherever it begins, so the head follows.
     if (isEmpty) this.truncateBefore(this.#position);
   }
 
@@ -196,7 +201,7 @@ export class Writer {
     fail('ENOSPC', 'append', `a record of ${length} bytes does not fit into what is free: truncateBefore gives room`, { reason: 'DEVICE_FULL' });
   }
 
-  // All or none: what would be thrown half-way is thrown now.
+  // Appends all records or none: throws now what would otherwise be thrown half-way.
   #checkRoomFor(records: readonly NodeJS.ArrayBufferView[]): void {
     let position = this.#position;
     for (const record of records) {
@@ -208,17 +213,17 @@ export class Writer {
     }
   }
 
-  // Passes over units at which no record will begin.
+  // Skips units in which no record will begin.
   #skip(units: number): void {
     storeHeader(this.#oneData, 0, (units - 1) * UNIT, this.#sequence, true);
     this.#oneData.setUint32(0, crc32c(this.#one, this.#ring.seed, 4, HEADER_SIZE - 4), true);
     const next = this.#position + units;
-    // A header that cannot be stored is not needed: readers find where records go on by themselves.
+    // The header is not essential: readers find by themselves where records continue.
     if (this.#store(this.#one, NOTHING, next, undefined) < HEADER_SIZE) storeWord(this.#device, TAIL_POS, next);
     this.#position = next;
   }
 
-  // False where a page is bad: the next position lies past it then.
+  // Returns false if a page is bad; the position then lies past it.
   #publish(head: Uint8Array, body: Uint8Array, tail: number, seed?: number): boolean {
     const stored = this.#store(head, body, tail, seed);
     const isWhole = stored === head.byteLength + body.byteLength;
@@ -226,7 +231,7 @@ export class Writer {
     return isWhole;
   }
 
-  // The bad page holds the byte that is `stored` bytes after the position.
+  // Skips the bad page, which holds the byte that is `stored` bytes after the position.
   #passBadPage(stored: number): void {
     const start = this.#ring.placeOf(this.#position);
     const bad = start + stored;
@@ -236,7 +241,8 @@ export class Writer {
     this.#skip(units);
   }
 
-  // Stores at the position, durably, and then the tail. Returns how many bytes could be stored; the tail only after all of them.
+  // Stores `head` and `body` at the position, durably, and then the tail. Returns how many bytes could be stored; the tail is
+  // stored only after all of them.
   #store(head: Uint8Array, body: Uint8Array, tail: number, seed: number | undefined): number {
     const device = this.#device;
     const pos = this.#ring.placeOf(this.#position);
@@ -259,7 +265,8 @@ export class Writer {
     return length;
   }
 
-  // Stores the parts of a record where its content will be, durably, and their checksum in its header.
+  // Stores the parts of a record as its content, durably, and puts the checksum into its header in memory. Returns false as
+  // `#publish` does.
   #storeParts(parts: readonly NodeJS.ArrayBufferView[]): boolean {
     let checksum = crc32c(this.#one, this.#ring.seed, 4);
     let offset = HEADER_SIZE;

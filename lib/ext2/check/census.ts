@@ -1,4 +1,4 @@
-// Owns what a check learns of blocks and inodes: who claims which, and how often each is led to.
+// Owns what a check learns of blocks and inodes: which blocks are claimed, and how many names each inode has.
 
 import { DaxError, dataRuns, type DeviceRun } from 'node-dax';
 import { ClaimedBlocks } from './claimed-blocks.js';
@@ -7,13 +7,13 @@ import type { Findings } from './findings.js';
 import type { Geometry } from '../format/geometry.js';
 import type { Medium } from '../space/medium.js';
 
-/** The inodes of one group, by their place in it. */
+/** The inodes of one group, indexed by their position in it. */
 interface GroupInodes {
   /** One of `FT`; 0 for an inode that is not in use. */
   readonly type: Uint8Array;
   /** i_links_count. */
   readonly links: Uint16Array;
-  /** Entries that lead there. */
+  /** The number of entries that refer to the inode. */
   readonly names: Uint32Array;
 }
 
@@ -28,15 +28,15 @@ export interface CheckedDirectory {
   readonly blocks: DirectoryBlock[];
   /** i_size in blocks. */
   readonly length: number;
-  /** i_flags says that it has an index. */
+  /** Whether i_flags says that it has an index. */
   readonly isIndexed: boolean;
-  /** Where its `..` leads, once it was read. */
+  /** The inode to which its `..` refers; undefined until it is read. */
   up: number | undefined;
   /** The directories that have an entry for it. */
   readonly parents: number[];
 }
 
-// Keeps apart an inode in use of an unknown type and one that is not in use.
+// Added to the type of an inode in use, to distinguish an unknown type from an inode that is not in use.
 const IN_USE = 1;
 
 export class Census {
@@ -45,7 +45,7 @@ export class Census {
   readonly descs: readonly GroupDesc[];
   readonly findings: Findings;
   readonly directories = new Map<number, CheckedDirectory>();
-  /** Inodes that lead to each block of extended attributes. */
+  /** The number of inodes that refer to each block of extended attributes. */
   readonly attributeUsers = new Map<number, number>();
   usedInodes = 0;
   readonly claimed: ClaimedBlocks;
@@ -61,13 +61,13 @@ export class Census {
     this.claimed = new ClaimedBlocks(geometry);
   }
 
-  /** Bytes of the medium; undefined, and a finding, where they cannot be read. */
+  /** Loads bytes of the medium. Returns undefined and adds a finding if they cannot be read. */
   load(pos: number, length: number): Uint8Array<ArrayBuffer> | undefined {
     const bytes = new Uint8Array(length);
     return this.loadInto(bytes, pos) ? bytes : undefined;
   }
 
-  /** As `load`, into memory that is there. False where they cannot be read. */
+  /** As `load`, into existing memory. Returns false if the bytes cannot be read. */
   loadInto(bytes: Uint8Array, pos: number): boolean {
     try {
       this.#medium.loadInto(bytes, pos);
@@ -100,12 +100,12 @@ export class Census {
     return block !== 0 && block >= this.geometry.firstDataBlock && block < this.geometry.blocksCount;
   }
 
-  /** Claims blocks that exist, of one group. False if one of them was claimed before; then all are. */
+  /** Claims existing blocks of one group. Returns false if one of them was claimed before; all are claimed in any case. */
   claim(block: number, count = 1): boolean {
     return this.claimed.claim(block, count);
   }
 
-  /** Notes an inode that is in use. `type` is one of `FT`; 0 for one that is used and cannot be. */
+  /** Records an inode in use. `type` is one of `FT`; 0 if the inode's type is invalid. */
   use(ino: number, type: number, links: number): void {
     const { group, index } = this.#place(ino);
     const { inodesPerGroup } = this.geometry;
@@ -123,24 +123,24 @@ export class Census {
     return this.#typeByte(ino) !== 0;
   }
 
-  /** One of `FT`: 0 for an inode that is not in use. */
+  /** The inode's type, one of `FT`; 0 if it is not in use. */
   typeOf(ino: number): number {
     return Math.max(FT.UNKNOWN, this.#typeByte(ino) - IN_USE);
   }
 
-  /** Counts an entry that leads to an inode in use. */
+  /** Counts an entry that refers to an inode in use. */
   name(ino: number): void {
     const { group, index } = this.#place(ino);
     const names = this.#inodes[group]?.names;
     if (names !== undefined) names[index] = (names[index] as number) + 1;
   }
 
-  /** Whether an inode of a group is in use. */
+  /** Whether any inode of the group is in use. */
   hasUsed(group: number): boolean {
     return this.#inodes[group] !== undefined;
   }
 
-  /** Calls `visit` with the inodes of a group that are in use, i_links_count and the entries that were counted. */
+  /** Calls `visit` with each inode in use of a group, its i_links_count, and the number of entries counted for it. */
   eachUsed(group: number, visit: (ino: number, links: number, names: number) => void): void {
     const inodes = this.#inodes[group];
     if (inodes === undefined) return;

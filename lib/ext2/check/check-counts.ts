@@ -1,4 +1,4 @@
-// Owns the check of what is counted and marked: names of inodes, bitmaps, and how much is free.
+// Owns the check of counts and bitmaps: link counts, both kinds of bitmaps, and free counts.
 
 import { countClear, isRun, isSet, setRun } from '../format/bits.js';
 import type { Census } from './census.js';
@@ -7,7 +7,7 @@ import { BG_BLOCK_UNINIT, BG_INODE_UNINIT, EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasF
 import type { Place } from '../format/error.js';
 import { ownInodes } from '../format/own-inodes.js';
 
-/** Compares i_links_count with the entries that lead to each inode. */
+/** Compares each inode's i_links_count with the number of entries that refer to it. */
 export function checkLinks(census: Census): void {
   const { geometry, sb, findings } = census;
   const own = new Set(ownInodes(sb, geometry));
@@ -16,7 +16,7 @@ export function checkLinks(census: Census): void {
     census.eachUsed(group, (ino, links, names) => {
       if (own.has(ino)) return;
       const isDirectory = census.typeOf(ino) === FT.DIR;
-      // Its own '.' leads to a directory.
+      // A lost directory still has its own '.', so its parents are counted rather than its names.
       const isLost = isDirectory ? ino !== EXT2_ROOT_INO && census.directories.get(ino)?.parents.length === 0 : names === 0;
       if (isLost) findings.add('leak', 'has no name', { ino });
       else if (links !== names && !(hasDirNlink && isDirectory && links === 1)) {
@@ -61,7 +61,7 @@ export function checkBitmaps(census: Census): number {
   return freeBlocks;
 }
 
-// Without uninit_bg nobody minds, unless inodes are in use where there are said to be none.
+// Without uninit_bg these fields are harmless, unless a group marked as having no inodes has some in use.
 function checkUninitialized(census: Census, group: number, { bg_flags, bg_itable_unused }: GroupDesc): void {
   const { findings } = census;
   if (hasFlag(bg_flags, BG_INODE_UNINIT) && census.hasUsed(group)) {
@@ -86,15 +86,15 @@ function usedInodes(census: Census, group: number): { used: Uint8Array; director
 
 interface Comparison {
   readonly group: number;
-  /** The block with the bitmap. */
+  /** The block that holds the bitmap. */
   readonly bitmap: number;
-  /** What is in use. */
+  /** The bitmap of what is in use. */
   readonly used: Uint8Array;
   readonly count: number;
   readonly place: (index: number) => Place;
 }
 
-// Findings are of runs: a file that was lost has many blocks.
+// Reports runs rather than single bits, because a lost file has many blocks.
 function compare(census: Census, { group, bitmap, used, count, place }: Comparison): void {
   const { findings, geometry } = census;
   const marked = census.loadBlock(bitmap);

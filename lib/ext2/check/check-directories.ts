@@ -1,4 +1,4 @@
-// Owns the check of directories: their entries, and that each is led to once, from the root.
+// Owns the check of directories: their entries, and that each directory has one name and is connected to the root.
 
 import type { Census, CheckedDirectory } from './census.js';
 import { CheckedIndex } from './check-index.js';
@@ -8,11 +8,11 @@ interface Entry {
   readonly ino: number;
   readonly name: string;
   readonly type: number;
-  /** A NUL follows the name, as there must in the first two. */
+  /** Whether a NUL follows the name, as it must in the first two entries. */
   readonly isTerminated: boolean;
 }
 
-/** Checks all directories, and counts what their entries lead to. */
+/** Checks all directories, and counts the names of each inode. */
 export function checkDirectories(census: Census): void {
   for (const directory of census.directories.values()) checkDirectory(census, directory);
   checkTree(census);
@@ -39,7 +39,7 @@ function checkDirectory(census: Census, directory: CheckedDirectory): void {
   }
 }
 
-// The entries of a block up to one that cannot be, which is found.
+// The entries of a block, up to the first invalid one, which becomes a finding.
 function entriesOf(census: Census, { ino }: CheckedDirectory, block: number, bytes: Uint8Array): Entry[] {
   const { findings, geometry } = census;
   const entries: Entry[] = [];
@@ -64,7 +64,7 @@ function entriesOf(census: Census, { ino }: CheckedDirectory, block: number, byt
     entries.push({ ino: entryIno, name, isTerminated, type: hasFileType ? fileType : FT.UNKNOWN });
     at += recLen;
   }
-  // Left by who took the feature away; nobody reads it.
+  // Types that remained when the feature was removed; they have no effect.
   if (hasType && !hasFileType) findings.add('count', 'has types of entries, and the feature filetype is not there', { ino, block });
   return entries;
 }
@@ -101,7 +101,7 @@ function checkEntry(
     return;
   }
   census.name(ino);
-  // Who made the entry may not have known the type.
+  // An implementation that does not know types may have made the entry.
   if (type !== FT.UNKNOWN && type !== census.typeOf(ino)) {
     findings.error(`has ${shown()} with type ${type} for inode ${ino}, whose type is ${census.typeOf(ino)}`, place);
   }
@@ -124,7 +124,8 @@ function checkTree(census: Census): void {
   }
 }
 
-// Follows the first names up. What begins where there is no name is lost as a whole; what goes round is no tree.
+// Follows each directory's first name upwards. A path ends at a directory without a name, below which everything is lost; a cycle
+// is an error.
 function checkConnected(census: Census, directory: CheckedDirectory, connected: Set<number>): void {
   const { directories, findings } = census;
   const path = new Set<number>();
@@ -135,7 +136,7 @@ function checkConnected(census: Census, directory: CheckedDirectory, connected: 
     }
     path.add(ino);
     const parent = directories.get(ino)?.parents[0];
-    // That it has no name is found where names are counted.
+    // A directory without a name is reported by `checkLinks`.
     if (parent === undefined) break;
     ino = parent;
   }

@@ -1,5 +1,5 @@
-// Owns the check of an indexed directory: the tree of hashes in its first block and in those that this leads to, and that
-// every name is in the block where its hash leads.
+// Owns the check of an indexed directory: that its tree of hashes is valid, and that every name is in the block to which its hash
+// leads.
 
 import type { Census, CheckedDirectory } from './census.js';
 import { COMPAT, DIRENT, direntLength, DX_COUNTS, DX_ENTRY, DX_INFO, DX_ROOT_INFO_AT, hasFlag, S_FLAGS } from '../format/disk.js';
@@ -11,12 +11,12 @@ const DX_ENTRY_SIZE = 8;
 const INFO_SIZE = 8;
 const MOST_LEVELS = 2;
 const INCOMPATIBLE = 1;
-// The block of an entry has 28 bits; what is above them is for others.
+// A block number in an entry has 28 bits; the bits above are used otherwise.
 const BLOCK_RANGE = 2 ** 28;
-// A node has the header of an unused entry before its own entries.
+// A node begins with the header of an unused directory entry; its own entries follow.
 const NODE_ENTRIES_AT = 8;
 
-/** The hashes that names in a block may have: from `low` on, below `high`. */
+/** The hashes that names in a block may have: at least `low`, and less than `high`. */
 interface Range {
   readonly low: number;
   readonly high: number;
@@ -28,13 +28,13 @@ interface Hashing {
   readonly isSigned: boolean;
 }
 
-/** The index of a directory, if it has one that can be; what cannot be is found. */
+/** The valid index of a directory. An invalid index becomes a finding. */
 export class CheckedIndex {
   readonly #census: Census;
   readonly #directory: CheckedDirectory;
   readonly #places: ReadonlyMap<number, number>;
   readonly #hashing: Hashing;
-  // Every block that the tree leads to: the range of a leaf, undefined for a node.
+  // Every block that the tree refers to: the range of a leaf, or undefined for a node.
   readonly #reached = new Map<number, Range | undefined>([[0, undefined]]);
 
   private constructor(census: Census, directory: CheckedDirectory, hashing: Hashing) {
@@ -44,7 +44,7 @@ export class CheckedIndex {
     this.#places = new Map(directory.blocks.map(({ iblock, block }) => [iblock, block]));
   }
 
-  /** Walks the tree. Undefined where there is none, or one whose leaves are not known. */
+  /** Walks the tree. Undefined if there is no index, or if its leaves cannot be determined. */
   static of(census: Census, directory: CheckedDirectory): CheckedIndex | undefined {
     const { sb, findings } = census;
     const { ino } = directory;
@@ -55,7 +55,7 @@ export class CheckedIndex {
     }
     const [first] = directory.blocks;
     const root = first?.iblock === 0 ? census.loadBlock(first.block) : undefined;
-    // That there is none is found where its blocks are.
+    // A missing first block is reported by the check of the directory's blocks.
     if (root === undefined) return undefined;
     const info = decode(DX_INFO, root, DX_ROOT_INFO_AT);
     const fault = faultOf(info, root);
@@ -71,7 +71,7 @@ export class CheckedIndex {
     return index.#walk(0, root, entriesAt, info.indirect_levels, all) && index.#reachesAll() ? index : undefined;
   }
 
-  /** Checks that a block whose entries have these names is where their hashes lead. */
+  /** Checks that the hashes of all names in a block lead to that block. */
   checkNames(iblock: number, names: Iterable<ByteName>): void {
     const range = this.#reached.get(iblock);
     if (range === undefined) return;
@@ -85,7 +85,7 @@ export class CheckedIndex {
     }
   }
 
-  // The entries of a node or the root; `levels` of nodes are below it. False where they cannot be.
+  // Walks the entries of a node or the root, which has `levels` levels of nodes below it. Returns false if they are invalid.
   #walk(iblock: number, bytes: Uint8Array, at: number, levels: number, { low, high }: Range): boolean {
     const { limit, count } = decode(DX_COUNTS, bytes, at);
     const room = Math.floor((bytes.length - at) / DX_ENTRY_SIZE);
@@ -94,7 +94,7 @@ export class CheckedIndex {
     }
     const entries = Array.from({ length: count }, (_, index) => decode(DX_ENTRY, bytes, at + index * DX_ENTRY_SIZE));
     for (const [index, { hash, block }] of entries.entries()) {
-      // The first has counts in place of its hash.
+      // The first entry has counts in place of its hash.
       const from = index === 0 ? low : hash;
       const to = entries[index + 1]?.hash ?? high;
       if (from > to) return this.#wrong(iblock, 'has an index out of order');
@@ -109,7 +109,7 @@ export class CheckedIndex {
     if (iblock >= length || place === undefined) return this.#wrong(parent, `has an index that leads to its block ${iblock}, which is not there`);
     if (this.#reached.has(iblock)) return this.#wrong(parent, `has an index that leads to its block ${iblock} twice`);
     if (levels === 0) {
-      // An odd hash says that names with the even one begin in the block before.
+      // An odd hash means that names with the next lower hash, an even one, begin in the preceding block.
       this.#reached.set(iblock, { low: range.low - (range.low % 2), high: range.high });
       return true;
     }
@@ -132,7 +132,7 @@ export class CheckedIndex {
   }
 }
 
-// The information of a root is where the entries after '.' and '..' would be.
+// What is wrong with the root, whose information is where the entries after '.' and '..' would be.
 function faultOf({ reserved_zero, info_length, indirect_levels, unused_flags }: Decoded<typeof DX_INFO>, root: Uint8Array): string | undefined {
   const { rec_len } = decode(DIRENT, root, direntLength(1));
   if (reserved_zero !== 0 || info_length < INFO_SIZE || rec_len !== root.length - direntLength(1)) return 'without a root';

@@ -1,4 +1,4 @@
-// Owns the check of inodes, one after the other: their fields, and the blocks that each of them claims.
+// Owns the check of inodes: their fields, and the blocks that each of them claims.
 
 import type { Census, CheckedDirectory } from './census.js';
 import { checkBlockAttributes, checkBodyAttributes } from './check-xattr.js';
@@ -30,11 +30,11 @@ const LARGE_FILE = 2 ** 31;
 const CHUNK = 256 * 1024;
 const FOREIGN_FLAGS = Object.entries(FOREIGN_INODE_FLAGS);
 
-/** An inode where it lies in what was read of the table. */
+/** Reads the fields of an inode in place, in the part of the table that was loaded. */
 class InodeReader extends readerOf(INODE) {}
 const ExtraReader = readerOf(INODE_EXTRA);
 
-/** Checks all inodes of the groups whose tables are where they must be. */
+/** Checks all inodes of the groups whose inode tables are readable. */
 export function checkInodes(census: Census, isReadable: readonly boolean[]): void {
   const { geometry } = census;
   const { inodeSize, inodesPerGroup, firstIno } = geometry;
@@ -43,7 +43,7 @@ export function checkInodes(census: Census, isReadable: readonly boolean[]): voi
     if (isReadable[group] !== true) continue;
     const first = group * inodesPerGroup + EXT2_BAD_INO;
     const table = inodePos(census, first);
-    // Those of the filesystem's own must be there. All others may be zeros, of which a hole is made.
+    // The filesystem's own inodes are always checked. All others are skipped where the table is a hole, which reads as zeros.
     let next = Math.min(Math.max(0, firstIno - first), inodesPerGroup);
     checkTable(census, first, next, chunk);
     for (const { pos, length } of census.dataRuns(table, inodesPerGroup * inodeSize)) {
@@ -55,7 +55,7 @@ export function checkInodes(census: Census, isReadable: readonly boolean[]): voi
   if (census.typeOf(EXT2_ROOT_INO) !== FT.DIR) census.findings.error('is the root, and no directory', { ino: EXT2_ROOT_INO });
 }
 
-// `count` inodes of one group, a chunk at a time.
+// Checks `count` inodes of one group, a chunk at a time.
 function checkTable(census: Census, first: number, count: number, chunk: Uint8Array): void {
   const { inodeSize, firstIno } = census.geometry;
   const perChunk = chunk.length / inodeSize;
@@ -70,7 +70,7 @@ function checkTable(census: Census, first: number, count: number, chunk: Uint8Ar
   }
 }
 
-// Nobody had it yet, or who had it left nothing: most inodes are so.
+// Whether the inode was never used, or was cleared after use, as most inodes are.
 function isUntouched(inode: InodeReader): boolean {
   return inode.i_links_count === 0 && inode.i_mode === 0 && inode.i_dtime === 0;
 }
@@ -87,14 +87,14 @@ function checkReserved(census: Census, ino: number, inode: InodeReader): void {
   const { findings } = census;
   const { i_mode, i_size_high, i_blocks } = inode;
   const isFile = fileTypeOf(i_mode) === FT.REG_FILE;
-  // A journal may stay when the feature goes.
+  // A journal inode may remain after the feature is removed.
   if ((ino === BOOT_LOADER_INO || ino === EXT2_JOURNAL_INO) && isFile) checkUsed(census, ino, inode);
   else if (i_mode !== 0 && ino !== EXT2_JOURNAL_INO) findings.error(`is reserved, and has mode ${i_mode.toString(8)}`, { ino });
   else if (i_size_high + i_blocks !== 0) findings.add('count', 'is reserved, and has a size or blocks', { ino });
 }
 
 function checkDeleted(census: Census, ino: number, { i_mode, i_dtime }: InodeReader): void {
-  // In the list of orphans, i_dtime is the number of the next one.
+  // In the orphan list, i_dtime is the number of the next inode.
   if (i_dtime !== 0 ? i_dtime <= census.geometry.inodesCount : i_mode !== 0) {
     census.findings.add('leak', 'was open without a name, and is to be deleted', { ino });
   }
@@ -162,7 +162,7 @@ function checkFile(census: Census, ino: number, inode: InodeReader): number {
   const { blocks, last } = walkBlocks(census, ino, inode.i_block);
   const isDynamic = sb.s_rev_level >= EXT2_DYNAMIC_REV;
   const size = inode.i_size_high * 2 ** 32 + inode.i_size;
-  // A block that begins where the file ends may be there.
+  // One block may exist that begins exactly at the end of the file.
   if (size < last * geometry.blockSize) findings.add('count', `i_size is ${size}, and block ${last} of it is there`, { ino });
   const pointers = geometry.blockSize / 4;
   const most = (EXT2_NDIR_BLOCKS + pointers + pointers ** 2 + pointers ** 3) * geometry.blockSize;
@@ -196,7 +196,7 @@ function checkDirectory(census: Census, ino: number, inode: InodeReader): number
   return blocks;
 }
 
-// A target is in i_block where there is no block but one of attributes.
+// The target is in i_block if the inode has no blocks other than those outside its tree.
 function checkSymlink(census: Census, ino: number, inode: InodeReader, attributeBlocks: number): number {
   const { geometry, findings } = census;
   const { blockSize } = geometry;
@@ -218,9 +218,9 @@ function checkSymlink(census: Census, ino: number, inode: InodeReader, attribute
 }
 
 /**
- * Claims the blocks of an inode, pointers included. What was claimed before is not looked into, so that nothing is walked
- * twice. `onData` is told each block of data that nobody claimed before. Returns how many blocks there are and the last
- * of the file, -1 if there is none.
+ * Claims the blocks of an inode, indirect blocks included. An indirect block that was claimed before is not read again, so that
+ * nothing is walked twice. Calls `onData` with each data block that was not claimed before. Returns how many blocks there are, and
+ * the last block of the file, -1 if there is none.
  */
 function walkBlocks(
   census: Census,

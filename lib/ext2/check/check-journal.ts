@@ -1,4 +1,5 @@
-// Owns the check of what a superblock says of a journal, and of where that begins. What is in it is no business of ext2.
+// Owns the check of the superblock's journal fields and of the journal's own superblock. The rest of a journal is not ext2's
+// concern.
 
 import { crc32c } from 'node-dax';
 import type { Census } from './census.js';
@@ -7,21 +8,22 @@ import { COMPAT, EXT2_BAD_INO, EXT2_DYNAMIC_REV, FT, hasFlag, INODE, unknownFlag
 import { decode } from '../format/layout.js';
 
 const MAGIC = 0xc03b3998;
-// Blocktypes of a journal's superblock: both of its versions. The first has no more than the fields up to s_errno.
+// Block types of both versions of a journal superblock. The first version has only the fields up to s_errno.
 const SUPERBLOCK_V2 = 4;
 const SUPERBLOCKS: readonly number[] = [3, SUPERBLOCK_V2];
 const SUPERBLOCK_LENGTH = 1024;
-// The feature `checksum` is the first kind of checksums; those of incompat came after it, and the superblock has one with them.
+// The compat feature `checksum` is the oldest kind of checksums; the later kinds are incompat features, and with them the
+// superblock has a checksum too.
 const COMPAT_CHECKSUM = 1;
 const INCOMPAT = { REVOKE: 1, BITS64: 2, ASYNC_COMMIT: 4, CSUM_V2: 8, CSUM_V3: 16, FAST_COMMIT: 32 } as const;
 const KNOWN_INCOMPAT = Object.values(INCOMPAT).reduce<number>((all, flag) => all + flag, 0);
 const CRC32C_CHKSUM = 4;
 const S_CHECKSUM = 252;
-// Blocks for fast commits where none are told, and those that a journal must have beside them.
+// The default number of fast commit blocks, and the minimum of other blocks in a journal.
 const FAST_COMMIT_BLOCKS = 256;
 const MINIMUM_BLOCKS = 1024;
 
-/** Compares the fields with the feature has_journal. `isReadable`: of each group, whether its inodes can be read. */
+/** Compares the fields with the has_journal feature. `isReadable` says for each group whether its inode table can be read. */
 export function checkJournal(census: Census, isReadable: readonly boolean[]): void {
   const { sb, geometry, findings } = census;
   if (sb.s_rev_level < EXT2_DYNAMIC_REV) return;
@@ -29,7 +31,7 @@ export function checkJournal(census: Census, isReadable: readonly boolean[]): vo
   const isElsewhere = sb.s_journal_uuid.some((byte) => byte !== 0);
   const isExpected = hasFlag(sb.s_feature_compat, COMPAT.HAS_JOURNAL);
   if (ino === 0) {
-    // One on another device is not to be seen from here.
+    // A journal on another device cannot be checked here.
     if (isExpected && !isElsewhere) findings.error('it has no journal, and the feature has_journal is there', {});
     if (!isExpected && isElsewhere) findings.error('it has a journal, and the feature has_journal is not there', {});
     return;
@@ -44,7 +46,7 @@ export function checkJournal(census: Census, isReadable: readonly boolean[]): vo
 interface Journal {
   /** The beginning of its first block, whose numbers are big-endian. */
   superblock: DataView;
-  /** Blocks of the filesystem that the file has. */
+  /** The length of the file in blocks of the filesystem. */
   blocks: number;
 }
 
@@ -60,7 +62,7 @@ function journalOf(census: Census, ino: number): Journal | undefined {
   return { superblock, blocks: Math.floor(size / census.geometry.blockSize) };
 }
 
-// What e2fsck minds in the fields that jbd2 reads before anything else.
+// Checks what e2fsck checks in the fields that jbd2 reads first.
 function checkSuperblock(census: Census, ino: number, { superblock, blocks }: Journal): void {
   const { findings, geometry: { blockSize } } = census;
   const is = (text: string): void => {
@@ -94,7 +96,7 @@ function checkChecksum(superblock: DataView, incompat: number, is: (text: string
     is(`has checksums of kind ${kind}, which nobody knows`);
     return;
   }
-  // As if its own four bytes were zeros. jbd2 does not invert the end of it.
+  // Computed with the checksum's own four bytes as zeros. jbd2 does not invert the final CRC.
   const bytes = new Uint8Array(superblock.buffer, superblock.byteOffset, SUPERBLOCK_LENGTH).slice();
   bytes.fill(0, S_CHECKSUM, S_CHECKSUM + 4);
   if (0xffffffff - crc32c(bytes) !== superblock.getUint32(S_CHECKSUM)) is('has a superblock with a wrong checksum');

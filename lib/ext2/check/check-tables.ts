@@ -1,4 +1,5 @@
-// Owns the check of what a filesystem keeps for itself: the superblock, the descriptors, its own blocks, and the reserve.
+// Owns the check of the filesystem's own structures: the superblock, the descriptors, the tables, and the reserved descriptor
+// blocks.
 
 import type { Census } from './census.js';
 import {
@@ -19,10 +20,10 @@ import { hasSuperblock } from '../format/geometry.js';
 import { decode } from '../format/layout.js';
 import { reserveOf } from '../format/reserve.js';
 
-// Whatever the block size, as e2fsprogs has it.
+// The limit in e2fsprogs, the same for every block size.
 const MAX_DESC_SIZE = 1024;
 
-/** What the superblock says, apart from its geometry and its free counts. */
+/** Checks the superblock, except for its geometry and its free counts. */
 export function checkSuperblock({ sb, geometry, findings }: Census): void {
   if (!hasFlag(sb.s_state, EXT2_VALID_FS)) findings.add('unclean', 'it was not cleanly unmounted');
   if (hasFlag(sb.s_state, EXT2_ERROR_FS)) findings.add('unclean', 'errors were found while it was mounted');
@@ -33,12 +34,12 @@ export function checkSuperblock({ sb, geometry, findings }: Census): void {
   if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE) && sb.s_reserved_gdt_blocks !== 0) {
     findings.add('unclean', 'blocks are reserved for descriptors, and the feature resize_inode is not there');
   }
-  // No one looks at it without the feature 64bit, and e2fsprogs refuses it all the same.
+  // Without the 64bit feature the field has no use, but e2fsprogs still rejects invalid values.
   const { s_desc_size: size } = sb;
   if (size !== 0 && (!Number.isInteger(Math.log2(size)) || size > MAX_DESC_SIZE)) findings.error(`s_desc_size is ${size}`, {});
 }
 
-/** Claims the filesystem's own blocks. Returns, for each group, whether its inodes can be read. */
+/** Claims the filesystem's own blocks. Returns, for each group, whether its inode table can be read. */
 export function claimTables(census: Census): boolean[] {
   const { geometry, descs } = census;
   claimHeads(census);
@@ -77,13 +78,13 @@ function claimTable(census: Census, group: number, what: string, block: number, 
   return true;
 }
 
-/** Whether the bitmap of a group can be believed to be one. */
+/** Whether the place of a group's bitmap is valid. */
 export function isBitmap(census: Census, group: number, desc: GroupDesc, name: 'bg_block_bitmap' | 'bg_inode_bitmap'): boolean {
   const start = census.groupStart(group);
   return desc[name] >= start && desc[name] < start + census.groupBlocks(group);
 }
 
-/** Inode 7 keeps the blocks after the descriptors, and their copies; nothing else. */
+/** Checks inode 7, which keeps the reserved blocks after the descriptors, and their copies, and nothing else. */
 export function checkReserve(census: Census, raw: Uint8Array): void {
   const { sb, geometry, findings } = census;
   const { i_mode, i_links_count, i_block, i_blocks } = decode(INODE, raw);
@@ -91,7 +92,7 @@ export function checkReserve(census: Census, raw: Uint8Array): void {
   if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE) || sb.s_rev_level < EXT2_DYNAMIC_REV) {
     if (!i_block.some((block) => block !== 0)) return;
     findings.add('unclean', 'has blocks, and the feature resize_inode is not there', place);
-    // tune2fs takes the feature away, and leaves this block taken.
+    // tune2fs removes the feature and leaves this block allocated.
     const left = i_block[EXT2_NDIR_BLOCKS + 1] ?? 0;
     if (census.isBlock(left)) census.claim(left);
     return;
@@ -116,7 +117,7 @@ export function checkReserve(census: Census, raw: Uint8Array): void {
   }
 }
 
-/** The bytes of a group's inode, from its table. */
+/** The byte of the medium at which an inode begins. */
 export function inodePos({ descs, geometry }: Census, ino: number): number {
   const index = ino - EXT2_BAD_INO;
   const table = descs[Math.floor(index / geometry.inodesPerGroup)]?.bg_inode_table ?? 0;

@@ -16,7 +16,7 @@ import type { Place } from '../format/error.js';
 import { decode } from '../format/layout.js';
 import { entryHash } from '../format/xattr-hash.js';
 
-/** Checks the attributes in an inode: `bytes` is what follows its fields. */
+/** Checks the attributes in an inode. `bytes` is the part of the inode after its fields. */
 export function checkBodyAttributes(census: Census, ino: number, bytes: Uint8Array): void {
   if (bytes.length < XATTR_IBODY_HEADER_SIZE) return;
   if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) !== XATTR_MAGIC) return;
@@ -24,7 +24,9 @@ export function checkBodyAttributes(census: Census, ino: number, bytes: Uint8Arr
   checkList(census, { ino }, list, 0);
 }
 
-/** Checks the block of attributes of an inode, once for all that share it. Returns the blocks that it takes: 1, or 0. */
+/**
+ * Checks an inode's block of attributes, once for all inodes that share it. Returns how many blocks the inode has for it: 1, or 0.
+ */
 export function checkBlockAttributes(census: Census, ino: number, block: number): number {
   const { sb, findings, attributeUsers } = census;
   const place = { ino, block };
@@ -48,7 +50,7 @@ export function checkBlockAttributes(census: Census, ino: number, block: number)
   return 1;
 }
 
-// Values lie at offsets from the start of `bytes`, and no two of them on one another, nor on the entries.
+// Checks a list. Values lie at offsets from the start of `bytes`, and overlap neither one another nor the entries.
 function checkList(census: Census, place: Place, bytes: Uint8Array, start: number): void {
   const isBlock = place.block !== undefined;
   const wrong = (what: string) => { census.findings.error(`has an attribute ${what}`, place); };
@@ -77,7 +79,7 @@ function checkList(census: Census, place: Place, bytes: Uint8Array, start: numbe
     }
     const name = bytes.subarray(at + XATTR_ENTRY_SIZE, at + XATTR_ENTRY_SIZE + e_name_len);
     const value = bytes.subarray(e_value_offs, e_value_offs + e_value_size);
-    // Older kernels took the bytes of names as signed, where char is.
+    // Older kernels took the bytes of names as signed on machines where char is.
     const isKnown = e_hash === 0 || e_hash === entryHash(name, value) || e_hash === entryHash(name, value, true);
     if (!isKnown) wrong('with a wrong hash');
     if (isBlock && e_name_index === 0) wrong('without a name');
@@ -91,7 +93,7 @@ function checkList(census: Census, place: Place, bytes: Uint8Array, start: numbe
   }
 }
 
-/** Compares how many inodes each block of attributes counts with those that lead to it. */
+/** Compares the user count of each block of attributes with the number of inodes that refer to it. */
 export function checkAttributeUsers(census: Census): void {
   for (const [block, users] of census.attributeUsers) {
     const bytes = census.loadBlock(block);

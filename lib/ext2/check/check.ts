@@ -1,4 +1,4 @@
-// Owns checking a filesystem: a walk over all of the medium, that stores nothing and shares no step with a mount.
+// Owns checking a filesystem: a walk over the whole medium that stores nothing and shares no code path with mounting.
 
 import { argumentError, checkOptions, type BlockDevice } from 'node-dax';
 import { Census } from './census.js';
@@ -16,18 +16,18 @@ import { geometryOf } from '../format/geometry.js';
 import { Medium } from '../space/medium.js';
 
 export interface CheckOptions {
-  /** Findings of each class that are kept; all are counted. Default 100. */
+  /** How many findings of each class are reported; all are counted. Default 100. */
   readonly limit?: number;
 }
 
 export interface CheckReport {
-  /** Nothing was found but, maybe, that it was not unmounted: what `e2fsck -fn` has no objection to. */
+  /** There are no findings, or only ones of class `unclean`: `e2fsck -fn` would not object. */
   readonly isClean: boolean;
-  /** No `error` was found: it can be mounted and written to. */
+  /** There are no findings of class `error`: the filesystem can be mounted and written to. */
   readonly isSound: boolean;
-  /** The first of each class, the worst first. */
+  /** The first findings of each class, the worst class first. */
   readonly findings: readonly Finding[];
-  /** How many there were of each class. */
+  /** The number of findings of each class. */
   readonly totals: Readonly<Record<FindingClass, number>>;
   readonly usedInodes: number;
   readonly usedBlocks: number;
@@ -35,11 +35,11 @@ export interface CheckReport {
 }
 
 /**
- * Checks the ext2 filesystem on `device`, which nobody changes meanwhile. Stores nothing. The time and the memory that it
- * takes are limited by the size of the device, whatever is on it.
+ * Checks the ext2 filesystem on `device`, which must not change meanwhile. Stores nothing. Time and memory are bounded by the size
+ * of the device, whatever its contents.
  *
- * Throws `EINVAL` where there is no ext2, `EOPNOTSUPP` for features that it does not know, `EUCLEAN` where the superblock
- * leaves nothing to be checked.
+ * Throws `EINVAL` if there is no ext2 filesystem, `EOPNOTSUPP` for unknown features, `EUCLEAN` if the superblock is too corrupt for
+ * a check.
  */
 export function check(device: BlockDevice, options: CheckOptions = {}): CheckReport {
   checkOptions(options, { limit: true });
@@ -85,7 +85,7 @@ function open(device: BlockDevice, findings: Findings): Census {
   return new Census(medium, sb, geometry, descs, findings);
 }
 
-// The list of inodes that were open without a name. Whoever mounts it ends it where it leads to something else.
+// The list of orphans: inodes that were open without a name. A mount stops at the first entry that cannot be an orphan.
 function checkOrphans(census: Census, isReadable: readonly boolean[]): void {
   const { sb, geometry, findings } = census;
   const seen = new Set<number>();

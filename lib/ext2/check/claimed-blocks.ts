@@ -1,11 +1,11 @@
-// Owns which blocks a check found claimed, group by group: a number for a group where they are its first ones, else a bitmap.
+// Owns the record of the blocks that a check found claimed: per group a count if they are its first ones, else a bitmap.
 
 import { countClear, isRun, isSet, setRun } from '../format/bits.js';
 import type { Geometry } from '../format/geometry.js';
 
 export class ClaimedBlocks {
   readonly #geometry: Geometry;
-  // How many blocks are claimed from the start of a group on, and no others, while it has no bitmap.
+  // For each group without a bitmap: how many of its first blocks are claimed; no others are.
   readonly #heads: Uint32Array;
   readonly #bitmaps: (Uint8Array | undefined)[];
   readonly #scratch: Uint8Array;
@@ -23,7 +23,7 @@ export class ClaimedBlocks {
     return bitmap === undefined ? index < (this.#heads[group] as number) : isSet(bitmap, index);
   }
 
-  /** Claims blocks of one group. False if one of them was claimed before; then all are. */
+  /** Claims blocks of one group. Returns false if one of them was claimed before; all are claimed in any case. */
   claim(block: number, count: number): boolean {
     const { group, index } = this.#place(block);
     let bitmap = this.#bitmaps[group];
@@ -43,7 +43,7 @@ export class ClaimedBlocks {
     return isFirst;
   }
 
-  /** The claimed blocks of a group, as its bitmap should have them; to be looked at before the next call. */
+  /** The block bitmap that the group should have. Valid until the next call. */
   bitmap(group: number): Uint8Array {
     const bitmap = this.#bitmaps[group];
     if (bitmap !== undefined) return bitmap;
@@ -52,7 +52,7 @@ export class ClaimedBlocks {
     return this.#scratch;
   }
 
-  /** How many of the first `count` blocks of a group nobody has claimed. */
+  /** How many of the first `count` blocks of a group are unclaimed. */
   free(group: number, count: number): number {
     const bitmap = this.#bitmaps[group];
     return bitmap === undefined ? count - (this.#heads[group] as number) : countClear(bitmap, count);

@@ -1,20 +1,20 @@
-// Owns what a check finds: each finding with its class and place, the first of them kept, all of them counted.
+// Owns the findings of a check: each has a class and a place; all are counted, and the first of each class are kept.
 
 import type { Place } from '../format/error.js';
 
 /**
- * What a finding means. `unclean`: it was not unmounted, someone found errors, or a tool left what nobody minds. `count`: a
- * number that lags behind what it counts (free blocks and inodes, directories, i_blocks, i_size), or a type in an entry that
- * has none. `leak`: something is taken and not used, or counts
- * more users than it has; space is lost, nothing else. `error`: all the rest; do not write before e2fsck has.
+ * What a finding means. `unclean`: the filesystem was not unmounted, was marked as having errors, or contains harmless remains of a
+ * tool. `count`: a number that lags behind what it counts (free blocks and inodes, directories, i_blocks, i_size), or types in
+ * entries although the filesystem stores none. `leak`: something is marked as taken but not used, or counts more users than it has;
+ * only space is lost. `error`: everything else; run e2fsck before writing.
  */
 export type FindingClass = 'unclean' | 'count' | 'leak' | 'error';
 
 export interface Finding extends Readonly<Place> {
   readonly class: FindingClass;
-  /** A sentence without its subject, which is the place. */
+  /** A sentence without its subject; the subject is the place. */
   readonly what: string;
-  /** How many blocks or inodes from the place on; one where it is left out. */
+  /** How many consecutive blocks or inodes, beginning at the place; 1 if omitted. */
   readonly count?: number;
 }
 
@@ -30,12 +30,12 @@ export class Findings {
     this.#limit = limit;
   }
 
-  /** Those that were kept, the worst first. */
+  /** The kept findings, the worst class first. */
   get kept(): Finding[] {
     return CLASSES.flatMap((wanted) => this.#kept.filter((finding) => finding.class === wanted));
   }
 
-  /** How many there were of each class. */
+  /** The number of findings of each class, kept or not. */
   get totals(): Readonly<Record<FindingClass, number>> {
     return { ...this.#totals };
   }

@@ -1,4 +1,4 @@
-// Owns what DAX is told of files: where their blocks are, when they become the file's, and when they go.
+// Owns the inode operations for DAX and open files: where a file's blocks are, and when they become or cease to be the file's.
 
 import { asOperation, BH_UNWRITTEN, DaxFile, loopTurn, type BufferHead, type DaxFileOptions, type Inode, type InodeOperations } from 'node-dax';
 import { fail } from '../format/error.js';
@@ -7,9 +7,9 @@ import type { IncoreInode } from '../inode/inode.js';
 import type { Volume } from '../volume/volume.js';
 
 /**
- * The functions of one mounted filesystem. A block that a write asks for is taken in memory and answered as unwritten:
- * node-dax zeroes what the write leaves of it, and `endIo` makes it the file's. The medium points to it from the next
- * sync on, when what it holds is durable.
+ * The inode operations of one mounted filesystem. A block that a write needs is allocated in memory and reported as unwritten:
+ * node-dax zeroes what the write does not cover, and `endIo` makes the block the file's. The medium points to it only from the next
+ * sync on, when its contents are durable.
  */
 export function operationsOf(volume: Volume): InodeOperations {
   return {
@@ -45,7 +45,7 @@ export function operationsOf(volume: Volume): InodeOperations {
   };
 }
 
-/** An open file. Its inode lives until the last handle is closed, whatever becomes of its names. */
+/** An open file. Its inode exists until the last handle is closed, even without a name. */
 export class Ext2File extends DaxFile {
   readonly #volume: Volume;
   readonly #identity: Ext2Inode;
@@ -54,7 +54,7 @@ export class Ext2File extends DaxFile {
 
   /** @internal Use `Ext2.open`. */
   constructor(volume: Volume, inode: IncoreInode, operations: InodeOperations, options: DaxFileOptions) {
-    // The inode itself, which stays in memory while a handle has it: nothing is looked up at each step of a read or write.
+    // The inode in memory rather than its identity: an open handle keeps it in memory, so that reads and writes look nothing up.
     super(inode, operations, options);
     this.#volume = volume;
     this.#identity = volume.identityOf(inode);
@@ -62,15 +62,15 @@ export class Ext2File extends DaxFile {
     volume.open(inode);
   }
 
-  /** The identity of the inode. It may be kept when the handle is closed. */
+  /** The identity of the inode. It stays valid after the handle is closed. */
   override get inode(): Ext2Inode {
     return this.#identity;
   }
 
   /**
-   * Ends the use of this handle: whatever is done with it later throws `EBADF`. With the last one, what changed reaches the
-   * medium, and a file without a name goes. While asynchronous work is under way that was begun through it, or through
-   * nobody's handle when it is the last one, it throws `EAGAIN`, and the handle stays: `close` waits for that.
+   * Closes this handle: any later use throws `EBADF`. Closing the last handle brings changes to the medium, and deletes a file
+   * without a name. Throws `EAGAIN`, and leaves the handle open, while asynchronous work begun through this handle is under way or,
+   * if this is the last handle, work begun through no handle: `close` waits for it.
    */
   closeSync(): void {
     if (!this.isOpen) return;
@@ -82,7 +82,7 @@ export class Ext2File extends DaxFile {
     this.#volume.close(inode);
   }
 
-  /** As `closeSync`, after what was begun through this handle. What others do with the file is not waited for. */
+  /** As `closeSync`, but waits for the work begun through this handle. It does not wait for work begun through other handles. */
   close(): Promise<void> {
     if (this.isOpen) this.#closing = this.#end();
     return this.#closing ?? Promise.resolve();
@@ -98,7 +98,8 @@ export class Ext2File extends DaxFile {
     else this.#volume.close(inode);
   }
 
-  // Work on the inode that has no handle, or has one and began after this one ended: what was begun before goes first, once.
+  // Closes while there is other work on the inode, begun without a handle or through a handle after this one ended: waits once for
+  // what began before.
   async #closeInTurn(): Promise<void> {
     const inode = this.#incore;
     await inode.ilock.exclusive();
@@ -119,7 +120,7 @@ export class Ext2File extends DaxFile {
   }
 }
 
-// What has the lock counts a little later. Where nothing was ever done there is no lock.
+// An operation takes the lock before it raises `dioCount`, so both are checked. An inode without activity has no lock to check.
 function isInUse(inode: Inode): boolean {
   if (inode.activity === undefined) return false;
   const { dioCount, ilock } = inode;

@@ -1,4 +1,4 @@
-// Owns the bits of a bitmap: counting, finding, setting and clearing runs of them. Bit 0 of a byte comes first.
+// Owns bitmaps: counting, finding, setting and clearing runs of bits. Bit 0 of a byte comes first.
 /* eslint-disable no-bitwise -- bits of bytes, and indices of bits in one block: at most 32768 */
 
 export function isSet(bits: Uint8Array, index: number): boolean {
@@ -37,7 +37,7 @@ export function isRun(bits: Uint8Array, from: number, count: number, value: bool
   return runLength(bits, from, from + count, value) === count;
 }
 
-/** How many bits from `from` on, before `end`, are `value`. */
+/** How many consecutive bits from `from` on, before `end`, are `value`. */
 export function runLength(bits: Uint8Array, from: number, end: number, value: boolean): number {
   const same = value ? 0xff : 0;
   let index = from;
@@ -51,7 +51,7 @@ export function runLength(bits: Uint8Array, from: number, end: number, value: bo
   return index - from;
 }
 
-/** The clear bits before `end`. */
+/** The number of clear bits before `end`. */
 export function countClear(bits: Uint8Array, end: number): number {
   const words = bits.byteOffset % 4 === 0 ? end >> 5 : 0;
   let clear = 0;
@@ -62,7 +62,7 @@ export function countClear(bits: Uint8Array, end: number): number {
   return clear;
 }
 
-// In pairs of bits, then in fours, then in bytes, which the multiplication adds up.
+// Counts the ones in pairs of bits, then in fours, then in bytes, which the multiplication adds up.
 function onesIn(word: number): number {
   const pairs = word - ((word >>> 1) & 0x55555555);
   const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
@@ -80,7 +80,9 @@ export function firstClear(bits: Uint8Array, from: number, end: number): number 
   return from + runLength(bits, from, end, true);
 }
 
-/** The first run of `wanted` clear bits from `from` on and before `end`, or the longest that is there; of length 0 if none. */
+/**
+ * The first run of `wanted` clear bits from `from` on and before `end`, or else the longest run there; length 0 if there is none.
+ */
 export function findRun(bits: Uint8Array, from: number, end: number, wanted: number): { start: number; length: number } {
   let best = { start: end, length: 0 };
   for (let start = firstClear(bits, from, end); start < end; ) {

@@ -1,4 +1,4 @@
-// Owns one block of a directory: its entries as they lie in it, every length checked, and where it has room.
+// Owns one block of a directory: access to its entries, the check of their lengths, and where it has room.
 
 import { DIRENT, DIRENT_HEADER, direntLength } from './disk.js';
 import type { ByteName } from './name.js';
@@ -9,15 +9,15 @@ export const NAME_LEN_AT = DIRENT.name_len[1];
 export const FILE_TYPE_AT = DIRENT.file_type[1];
 const SLASH = 0x2f;
 
-/** A block of a directory in memory, as on the medium, and every length in it checked. */
+/** A block of a directory in memory, with the bytes of the medium. Use its entries only if `fault` returns undefined. */
 export class DirBlock {
-  /** Where it begins in the directory, in bytes. */
+  /** The byte of the directory at which it begins. */
   readonly start: number;
-  /** Where it lies on the medium, in bytes. */
+  /** The byte of the medium at which it begins. */
   readonly pos: number;
   readonly bytes: Buffer<ArrayBuffer>;
   readonly view: DataView;
-  // The entry with the longest free part; undefined until it is asked for. No other has a longer one than `#nextRoom`.
+  // The entry with the longest free part; undefined until first needed. No other entry has more than `#nextRoom` free.
   #roomiest: number | undefined;
   #nextRoom = 0;
 
@@ -36,7 +36,7 @@ export class DirBlock {
     return this.view.getUint16(offset + REC_LEN_AT, true);
   }
 
-  /** Bytes that the entry itself takes of its rec_len: none if it is unused. */
+  /** How many bytes of its rec_len the entry itself needs: 0 if it is unused. */
   usedAt(offset: number): number {
     return this.inoAt(offset) === 0 ? 0 : direntLength(this.bytes[offset + NAME_LEN_AT] as number);
   }
@@ -46,7 +46,7 @@ export class DirBlock {
     return this.bytes.toString('latin1', start, start + (this.bytes[offset + NAME_LEN_AT] as number));
   }
 
-  /** What is wrong with it, or undefined. */
+  /** What is wrong with the block; undefined if nothing is. */
   fault(inodesCount: number): string | undefined {
     const { length } = this.bytes;
     for (let offset = 0; offset < length; offset += this.recLenAt(offset)) {
@@ -90,22 +90,25 @@ export class DirBlock {
     return (this.#roomiest = roomiest);
   }
 
-  /** The longest entry that it has room for. */
+  /** The length of the longest entry for which the block has room. */
   get room(): number {
     return this.roomAt(this.roomiest);
   }
 
-  /** The longest entry that there is room for in the entry at `offset`. */
+  /** The length of the longest entry for which the free part of the entry at `offset` has room. */
   roomAt(offset: number): number {
     return this.recLenAt(offset) - this.usedAt(offset);
   }
 
-  /** The entry at `offset` was made in the free part of the roomiest one. */
+  /** Call after an entry was made at `offset`, in the free part of the roomiest one. */
   added(offset: number): void {
     this.#roomiest = this.roomAt(offset) >= this.#nextRoom ? offset : undefined;
   }
 
-  /** The entry at `offset` was removed: it is a free part of the one at `before`, or, unused, is `before` itself. */
+  /**
+   * Call after the entry at `offset` was removed: its space now belongs to the entry at `before` or, if `before` is `offset`, the
+   * entry is unused.
+   */
   removed(offset: number, before: number): void {
     if (this.#roomiest === undefined) return;
     if (this.#roomiest === offset) this.#roomiest = before;

@@ -1,15 +1,15 @@
-// Owns what lies on the medium: every structure of ext2 with its fields, and the flags and limits that they are read by.
-// Names are those of the published format ("The Second Extended File System", e2fsprogs). All numbers are little-endian.
+// Owns the on-disk format: every structure of ext2 with its fields, flags and limits. Names are those of the published format ("The
+// Second Extended File System", e2fsprogs). All numbers are little-endian.
 
 import { decode, encode, fields, type Decoded } from './layout.js';
 
-/** Bytes from the start of the device to the superblock, whatever the block size. */
+/** Byte offset of the superblock on the device, for every block size. */
 export const SUPERBLOCK_POS = 1024;
 export const SUPERBLOCK_SIZE = 1024;
 
 export const EXT2_MAGIC = 0xef53;
 
-/** s_rev_level: the original format has inodes of 128 bytes, first inode 11 and no feature flags. */
+/** s_rev_level. The original format has inodes of 128 bytes, 11 as its first inode, and no feature flags. */
 export const EXT2_GOOD_OLD_REV = 0;
 export const EXT2_DYNAMIC_REV = 1;
 export const GOOD_OLD_INODE_SIZE = 128;
@@ -24,10 +24,10 @@ export const EXT2_ROOT_INO = 2;
 export const EXT2_RESIZE_INO = 7;
 export const EXT2_JOURNAL_INO = 8;
 
-/** s_creator_os of GNU/Hurd, which has a passive translator in i_osd1: one block, which i_blocks counts. */
+/** s_creator_os of GNU/Hurd, whose inodes have a passive translator in i_osd1: one block, which i_blocks counts. */
 export const CREATOR_HURD = 1;
 
-/** s_feature_compat: those who do not know them may still read and write. */
+/** s_feature_compat: an implementation that does not know them may still read and write. */
 export const COMPAT = {
   DIR_PREALLOC: 0x0001,
   IMAGIC_INODES: 0x0002,
@@ -41,7 +41,7 @@ export const COMPAT = {
   ORPHAN_FILE: 0x1000,
 } as const;
 
-/** s_feature_ro_compat: those who do not know them may read. */
+/** s_feature_ro_compat: an implementation that does not know them may only read. */
 export const RO_COMPAT = {
   SPARSE_SUPER: 0x0001,
   LARGE_FILE: 0x0002,
@@ -50,35 +50,35 @@ export const RO_COMPAT = {
   EXTRA_ISIZE: 0x0040,
 } as const;
 
-/** s_feature_incompat: those who do not know them must keep away. */
+/** s_feature_incompat: an implementation that does not know them must not mount. */
 export const INCOMPAT = {
   FILETYPE: 0x0002,
 } as const;
 
-/** All of s_feature_ro_compat that this filesystem can write by. */
+/** All of s_feature_ro_compat with which this implementation can write. */
 export const KNOWN_RO_COMPAT =
   RO_COMPAT.SPARSE_SUPER + RO_COMPAT.LARGE_FILE + RO_COMPAT.BTREE_DIR + RO_COMPAT.DIR_NLINK + RO_COMPAT.EXTRA_ISIZE;
-/** All of s_feature_incompat that this filesystem knows. */
+/** All of s_feature_incompat that this implementation knows. */
 export const KNOWN_INCOMPAT = INCOMPAT.FILETYPE;
 
-/** All of s_feature_compat that a check need not know more of, because e2fsck does not either. */
+/** All of s_feature_compat that a check accepts without further knowledge, because e2fsck does too. */
 export const CHECKED_COMPAT =
   COMPAT.DIR_PREALLOC + COMPAT.IMAGIC_INODES + COMPAT.HAS_JOURNAL + COMPAT.EXT_ATTR + COMPAT.RESIZE_INODE + COMPAT.DIR_INDEX +
   COMPAT.SPARSE_SUPER2 + COMPAT.FAST_COMMIT + COMPAT.STABLE_INODES + COMPAT.ORPHAN_FILE;
 
-/** Whether `flags` (32 bits) has all of `flag`. */
+/** Whether `flags` (32 bits) contains all bits of `flag`. */
 export function hasFlag(flags: number, flag: number): boolean {
   // eslint-disable-next-line no-bitwise -- flags
   return (flags & flag) === (flag | 0);
 }
 
-/** `flags` with those of `flag` set, or cleared. */
+/** `flags` with all bits of `flag` set, or cleared if `isSet` is false. */
 export function withFlag(flags: number, flag: number, isSet = true): number {
   // eslint-disable-next-line no-bitwise -- flags
   return (isSet ? flags | flag : flags & ~flag) >>> 0;
 }
 
-/** The flags that are in `flags` and not in `known`. */
+/** The flags of `flags` that are not in `known`. */
 export function unknownFlags(flags: number, known: number): number {
   return withFlag(flags, known, false);
 }
@@ -137,16 +137,16 @@ export const SUPERBLOCK = fields({
   s_min_extra_isize: ['u16', 348],
   s_want_extra_isize: ['u16', 350],
   s_flags: ['u32', 352],
-  /** What statfs leaves out: the tables, and the block before the first. */
+  /** Blocks that statfs does not count: the tables, and those before the first data block. */
   s_overhead_blocks: ['u32', 584],
   s_backup_bgs: ['u32s', 588, 2],
-  /** The file of the feature orphan_file: it has no name. */
+  /** The inode of the orphan_file feature's file, which has no name. */
   s_orphan_file_inum: ['u32', 640],
 });
 
 export type Superblock = Decoded<typeof SUPERBLOCK>;
 
-/** s_flags: how names of directories are hashed. */
+/** s_flags: how directory indexes hash names. */
 export const S_FLAGS = { SIGNED_HASH: 0x0001, UNSIGNED_HASH: 0x0002 } as const;
 
 export const GROUP_DESC_SIZE = 32;
@@ -162,13 +162,13 @@ export const GROUP_DESC = fields({
   bg_itable_unused: ['u16', 28],
 });
 
-/** bg_flags of the feature uninit_bg: there are no inodes, or no blocks, in use. */
+/** bg_flags of the uninit_bg feature: none of the group's inodes, or none of its blocks, is in use. */
 export const BG_INODE_UNINIT = 0x0001;
 export const BG_BLOCK_UNINIT = 0x0002;
 
 export type GroupDesc = Decoded<typeof GROUP_DESC>;
 
-/** Pointers in an inode: 12 to blocks of the file, then one to each level of indirection. */
+/** Pointers in an inode: 12 to blocks of the file, then one for each level of indirection. */
 export const EXT2_N_BLOCKS = 15;
 export const EXT2_NDIR_BLOCKS = 12;
 
@@ -178,15 +178,17 @@ export const INODE_FLAGS = {
   IMMUTABLE: 0x00000010,
   APPEND: 0x00000020,
   NOATIME: 0x00000080,
-  /** The directory has a hashed index, which must be taken away by those who change it without keeping it. */
+  /**
+   * The directory has a hashed index. An implementation that changes the directory without updating the index must clear the flag.
+   */
   INDEX: 0x00001000,
   TOPDIR: 0x00020000,
 } as const;
 
-/** What an inode can have of i_flags in a later format, where its i_block means something else. */
+/** Flags of later formats, in which i_block means something else. */
 export const FOREIGN_INODE_FLAGS = { EXTENTS: 0x00080000, EA_INODE: 0x00200000, INLINE_DATA: 0x10000000 } as const;
 
-/** The first 128 bytes of an inode; `osd2` as Linux has it. */
+/** The first 128 bytes of an inode; with Linux's version of `osd2`. */
 export const INODE = fields({
   i_mode: ['u16', 0],
   i_uid: ['u16', 2],
@@ -203,7 +205,7 @@ export const INODE = fields({
   i_block: ['u32s', 40, EXT2_N_BLOCKS],
   i_generation: ['u32', 100],
   i_file_acl: ['u32', 104],
-  /** i_dir_acl in revision 0, and of what is no regular file. */
+  /** i_dir_acl in revision 0, and in anything but a regular file. */
   i_size_high: ['u32', 108],
   i_faddr: ['u32', 112],
   l_i_blocks_hi: ['u16', 116],
@@ -212,7 +214,7 @@ export const INODE = fields({
   l_i_gid_high: ['u16', 122],
 });
 
-/** What follows in larger inodes, as far as `i_extra_isize` reaches. */
+/** The fields that follow in larger inodes, as far as `i_extra_isize` reaches. */
 export const INODE_EXTRA = fields({
   i_extra_isize: ['u16', 128],
   i_checksum_hi: ['u16', 130],
@@ -223,7 +225,7 @@ export const INODE_EXTRA = fields({
   i_crtime_extra: ['u32', 148],
 });
 
-/** Bytes of INODE_EXTRA that are set in a new inode: up to and with i_projid, as mke2fs and Linux do. */
+/** i_extra_isize of a new inode: up to and including i_projid, as mke2fs and Linux set it. */
 export const WANT_EXTRA_ISIZE = 32;
 
 export type RawInode = Decoded<typeof INODE>;
@@ -244,19 +246,19 @@ export function typeOf(mode: number): number {
   return mode & S_IFMT;
 }
 
-/** A directory entry up to its name. It begins at a multiple of 4 and never crosses a block. */
+/** A directory entry up to its name. It begins at a multiple of 4 and never crosses a block boundary. */
 export const DIRENT = fields({
   inode: ['u32', 0],
   rec_len: ['u16', 4],
   name_len: ['u8', 6],
-  /** The high half of name_len without the feature filetype. */
+  /** Without the filetype feature, the high half of name_len. */
   file_type: ['u8', 7],
 });
 
 export const DIRENT_HEADER = 8;
 export const EXT2_NAME_LEN = 255;
 
-/** Bytes that an entry with a name of `nameLength` bytes takes. */
+/** Bytes that an entry with a name of `nameLength` bytes occupies. */
 export function direntLength(nameLength: number): number {
   return DIRENT_HEADER + Math.ceil(nameLength / 4) * 4;
 }
@@ -274,41 +276,44 @@ const FILE_TYPES: ReadonlyMap<number, number> = new Map([
   [S_IFLNK, FT.SYMLINK],
 ]);
 
-/** The file_type of an entry that leads to an inode of `mode`. */
+/** The file_type of an entry for an inode of mode `mode`. */
 export function fileTypeOf(mode: number): number {
   return FILE_TYPES.get(typeOf(mode)) ?? FT.UNKNOWN;
 }
 
-/** Links to one inode, and those to a directory where the feature dir_nlink lets it have more and count them as 1. */
+/**
+ * The maximum number of links of an inode, and that of a directory with the dir_nlink feature; a directory with more counts them as
+ * 1.
+ */
 export const EXT2_LINK_MAX = 32000;
 export const DIR_NLINK_MAX = 65000;
 
-/** Symbolic links shorter than this are in i_block. */
+/** Targets of symbolic links that are shorter than this many bytes are in i_block. */
 export const FAST_SYMLINK_LIMIT = EXT2_N_BLOCKS * 4;
 
-/** The root of an index in a directory: what is where the entries after `.` and `..` would be. */
+/** Where the root of a directory's index begins: where the entries after `.` and `..` would be. */
 export const DX_ROOT_INFO_AT = 24;
 
 export const DX_INFO = fields({
   reserved_zero: ['u32', 0],
   hash_version: ['u8', 4],
-  /** Bytes of this structure, after which the entries begin. */
+  /** Bytes of this structure; the entries begin after it. */
   info_length: ['u8', 5],
   indirect_levels: ['u8', 6],
   unused_flags: ['u8', 7],
 });
 
-/** In place of the hash of the first entry: how many there may be, and how many there are. */
+/** In place of the first entry's hash: how many entries there may be, and how many there are. */
 export const DX_COUNTS = fields({ limit: ['u16', 0], count: ['u16', 2] });
 
-/** The block of the directory with the names from this hash on. */
+/** An index entry: the block of the directory that holds the names from this hash on. */
 export const DX_ENTRY = fields({ hash: ['u32', 0], block: ['u32', 4] });
 
 export const XATTR_MAGIC = 0xea020000;
-/** The most inodes that share one block of attributes. */
+/** The maximum number of inodes that share one block of attributes. */
 export const XATTR_REFCOUNT_MAX = 1024;
 
-/** The start of a block of extended attributes (i_file_acl). Within an inode there is the magic alone. */
+/** The header of a block of extended attributes (i_file_acl). In an inode, the header is the magic alone. */
 export const XATTR_HEADER = fields({
   h_magic: ['u32', 0],
   h_refcount: ['u32', 4],
@@ -324,7 +329,7 @@ export const XATTR_IBODY_HEADER_SIZE = 4;
 export const XATTR_ENTRY = fields({
   e_name_len: ['u8', 0],
   e_name_index: ['u8', 1],
-  /** From the start of the block; in an inode, from the first entry. */
+  /** Counts from the start of the block; in an inode, from the first entry. */
   e_value_offs: ['u16', 2],
   e_value_block: ['u32', 4],
   e_value_size: ['u32', 8],
@@ -333,7 +338,7 @@ export const XATTR_ENTRY = fields({
 
 export const XATTR_ENTRY_SIZE = 16;
 
-/** e_name_index, and what it stands for in the names that users see. */
+/** The name prefix that each e_name_index stands for. */
 export const XATTR_PREFIXES: ReadonlyMap<number, string> = new Map([
   [1, 'user.'],
   [2, 'system.posix_acl_access'],
@@ -343,17 +348,17 @@ export const XATTR_PREFIXES: ReadonlyMap<number, string> = new Map([
   [7, 'system.'],
 ]);
 
-/** The superblock in 1024 bytes that begin with it. */
+/** Decodes the superblock from 1024 bytes that begin with it. */
 export function readSuperblock(bytes: Uint8Array): Superblock {
   return decode(SUPERBLOCK, bytes);
 }
 
-/** Puts fields of the superblock into 1024 bytes that begin with it. */
+/** Encodes fields of the superblock into 1024 bytes that begin with it. */
 export function writeSuperblock(values: Partial<Superblock>, bytes: Uint8Array): void {
   encode(SUPERBLOCK, values, bytes);
 }
 
-/** The descriptor of group `group`, in the table of them. */
+/** Decodes the descriptor of group `group` from the table of descriptors. */
 export function readGroupDesc(table: Uint8Array, group: number): GroupDesc {
   return decode(GROUP_DESC, table, group * GROUP_DESC_SIZE);
 }

@@ -1,20 +1,20 @@
-// Owns how ext2 fails: an errno of POSIX, the operation as its user called it, and a sentence.
+// Owns the errors of ext2: a POSIX errno, the operation that the user called, and a sentence.
 
 import { DaxError } from 'node-dax';
 
-/** Throws the `DaxError` of an operation that was refused. */
+/** Throws the `DaxError` of a refused operation. */
 export function fail(errno: string, syscall: string, hint?: string): never {
   throw new DaxError({ errno, syscall, hint });
 }
 
-/** Where on the medium something cannot be as it is. */
+/** The place of corruption on the medium. */
 export interface Place {
   ino?: number;
   block?: number;
   group?: number;
 }
 
-/** The `EUCLEAN` of a filesystem that needs e2fsck. */
+/** The `EUCLEAN` error for a filesystem that needs e2fsck. */
 export function corruption(what: string, { ino, block, group }: Place): DaxError {
   const where = [
     ...(group === undefined ? [] : [`group ${group}`]),

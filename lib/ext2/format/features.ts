@@ -1,8 +1,8 @@
-// Owns the names of features, as e2fsprogs prints them: also those that ext2 has not.
+// Owns the names of features, as e2fsprogs prints them, including features that ext2 does not have.
 
 import { hasFlag } from './disk.js';
 
-/** The fields of the superblock with features, and the letter that e2fsprogs has for one of each without a name. */
+/** The superblock's feature fields, and for each the letter with which e2fsprogs prints an unnamed feature. */
 const SETS = {
   s_feature_compat: {
     letter: 'C',

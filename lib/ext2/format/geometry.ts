@@ -1,4 +1,4 @@
-// Owns where things lie: the geometry that a superblock describes, checked before anything on it is used.
+// Owns the geometry that a superblock describes, checked before it is used.
 
 import { DaxError } from 'node-dax';
 import {
@@ -19,7 +19,7 @@ import {
 } from './disk.js';
 import { featureNames } from './features.js';
 
-/** What the numbers of a superblock come to. Blocks and inodes are counted as on the medium. */
+/** The geometry. Blocks and inodes are numbered as on the medium. */
 export interface Geometry {
   readonly blockSize: number;
   readonly blocksCount: number;
@@ -33,13 +33,13 @@ export interface Geometry {
   /** The first block of the table of group descriptors. */
   readonly descBlock: number;
   readonly descBlocks: number;
-  /** Blocks after the table that are kept for a larger one. */
+  /** Blocks after the descriptor table that are reserved for its growth. */
   readonly reservedDescBlocks: number;
-  /** Blocks of one group's table of inodes. */
+  /** Blocks of one group's inode table. */
   readonly inodeTableBlocks: number;
-  /** Entries of directories tell the type of what they lead to. */
+  /** Whether directory entries store the type of their inode. */
   readonly hasFileType: boolean;
-  /** Bit `n`: feature flags that only let it be read. 0 where it can be written. */
+  /** The unsupported flags of s_feature_ro_compat; 0 if the filesystem can be written. */
   readonly unknownRoCompat: number;
 }
 
@@ -51,13 +51,13 @@ function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(Math.log2(value));
 }
 
-// s_log_block_size may be any 32 bits.
+// s_log_block_size of a corrupt superblock may have any 32-bit value.
 function blockSizeOf({ s_log_block_size: log }: Superblock): number {
   if (log > 2) {
     const hint = `s_log_block_size is ${log}: blocks of 1024, 2048 and 4096 bytes are supported`;
     throw new DaxError({ errno: log > 6 ? 'EUCLEAN' : 'EOPNOTSUPP', syscall: 'mount', hint });
   }
-  // Floored, or it is no small integer to V8 (`**` makes none), nor is what is computed from it: all positions.
+  // Floored so that V8 represents it, and all positions computed from it, as small integers; the result of `**` is a double.
   return Math.floor(1024 * 2 ** log);
 }
 
@@ -106,10 +106,10 @@ function checkInodes(sb: Superblock, blockSize: number, inodeSize: number, group
 }
 
 /**
- * Checks a superblock that was read from a device of `deviceSize` bytes, and says where everything lies.
+ * Checks a superblock that was read from a device of `deviceSize` bytes, and returns its geometry.
  *
- * Throws `EINVAL` where there is no ext2, `EOPNOTSUPP` for what is not supported (block sizes, incompatible features),
- * `EUCLEAN` for numbers that cannot be.
+ * Throws `EINVAL` if there is no ext2 filesystem, `EOPNOTSUPP` for unsupported revisions, block sizes or incompatible features, and
+ * `EUCLEAN` for invalid numbers.
  */
 export function geometryOf(sb: Superblock, deviceSize: number): Geometry {
   if (sb.s_magic !== EXT2_MAGIC) {
@@ -140,7 +140,7 @@ export function geometryOf(sb: Superblock, deviceSize: number): Geometry {
     firstIno: firstInoOf(sb),
     descBlock,
     descBlocks,
-    // Without the feature resize_inode as well: tune2fs takes the feature away, and leaves the blocks taken.
+    // Even without the resize_inode feature: tune2fs removes the feature and leaves the blocks allocated.
     reservedDescBlocks: isDynamic ? sb.s_reserved_gdt_blocks : 0,
     inodeTableBlocks: Math.ceil((sb.s_inodes_per_group * inodeSize) / blockSize),
     hasFileType: isDynamic && hasFlag(sb.s_feature_incompat, INCOMPAT.FILETYPE),
@@ -148,7 +148,7 @@ export function geometryOf(sb: Superblock, deviceSize: number): Geometry {
   };
 }
 
-// Backups in every group that is 1 or a power of 3, 5 or 7.
+// Groups 0 and 1, and those whose number is a power of 3, 5 or 7, have backups.
 function isSparseGroup(group: number): boolean {
   if (group <= 1) return true;
   return [3, 5, 7].some((base) => {

@@ -2,24 +2,24 @@
 
 type NumberKind = 'u8' | 'u16' | 'i16' | 'u32' | 'i32';
 
-/** A number at a byte of the structure, so many 32-bit numbers, or so many bytes. */
+/** A field at byte `offset` of a structure: a number, `count` 32-bit numbers, or `count` bytes. */
 export type Field = readonly [kind: NumberKind, offset: number] | readonly [kind: 'u32s' | 'bytes', offset: number, count: number];
 
 export type Layout = Readonly<Record<string, Field>>;
 
-/** What a structure is in memory: a number for each field, or a copy of its bytes. */
+/** A decoded structure: for each field a number, an array of numbers, or a copy of its bytes. */
 export type Decoded<L extends Layout> = {
   -readonly [K in keyof L]: L[K][0] extends 'bytes' ? Uint8Array : L[K][0] extends 'u32s' ? number[] : number;
 };
 
-/** A table of fields, with the types of its entries kept. */
+/** Returns the table unchanged, with the literal types of its fields. */
 export function fields<const L extends Layout>(layout: L): L {
   return layout;
 }
 
 const SIZES = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4 } as const;
 
-/** Bytes that a field takes. */
+/** The size of a field in bytes. */
 export function sizeOf(field: Field): number {
   if (field[0] === 'bytes') return field[2];
   return field[0] === 'u32s' ? 4 * field[2] : SIZES[field[0]];
@@ -29,7 +29,7 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-// A loop, because Array.from takes most of the time that an inode takes.
+// A loop, because Array.from would take most of the time of decoding an inode.
 function numbersAt(view: DataView, pos: number, count: number): number[] {
   const numbers: number[] = [];
   for (let index = 0; index < count; index++) numbers.push(view.getUint32(pos + 4 * index, true));
@@ -79,7 +79,7 @@ function setField(view: DataView, field: Field, at: number, value: number | numb
   }
 }
 
-/** The structure that begins at byte `at`. */
+/** Decodes the structure that begins at byte `at`. */
 export function decode<L extends Layout>(layout: L, bytes: Uint8Array, at = 0): Decoded<L> {
   const view = viewOf(bytes);
   const values: Record<string, unknown> = {};
@@ -87,7 +87,7 @@ export function decode<L extends Layout>(layout: L, bytes: Uint8Array, at = 0): 
   return values as Decoded<L>;
 }
 
-/** Stores the given fields of the structure that begins at byte `at`, and leaves the others. */
+/** Encodes the given fields of the structure that begins at byte `at`. Other fields keep their bytes. */
 export function encode<L extends Layout>(layout: L, values: Partial<Decoded<L>>, bytes: Uint8Array, at = 0): void {
   const view = viewOf(bytes);
   for (const name in values) {
@@ -96,10 +96,10 @@ export function encode<L extends Layout>(layout: L, values: Partial<Decoded<L>>,
   }
 }
 
-/** A structure that stays in `bytes`. Each field is read when it is asked for, from byte `at` on, which may be moved. */
+/** A structure that is read in place. Each field is decoded on access, from the structure at byte `at`, which may be changed. */
 export type Reader<L extends Layout> = Readonly<Decoded<L>> & { readonly bytes: Uint8Array; at: number };
 
-/** The class of the readers of a structure: for those who look at a few fields of very many. */
+/** Makes the reader class of a structure, for reading a few fields of very many structures. */
 export function readerOf<L extends Layout>(layout: L): new (bytes: Uint8Array, at?: number) => Reader<L> {
   class Structure {
     readonly bytes: Uint8Array;
@@ -118,7 +118,7 @@ export function readerOf<L extends Layout>(layout: L): new (bytes: Uint8Array, a
 
 type Getter = (this: { readonly view: DataView; readonly at: number }) => number | number[] | Uint8Array;
 
-// One function for each kind: what they have in common would be asked for at each read.
+// One function per kind, because a shared one would look up the kind at each read.
 function getterOf(field: Field): Getter {
   const [kind, offset] = field;
   switch (kind) {

@@ -1,9 +1,9 @@
-// Owns the hashes of names by which an indexed directory is ordered: legacy, half MD4 and TEA.
+// Owns the name hashes that order an indexed directory: legacy, half MD4 and TEA.
 /* eslint-disable no-bitwise -- arithmetic of 32-bit words */
 
 import type { ByteName } from './name.js';
 
-/** Hash versions as in the root of an index. */
+/** Hash versions as stored in the root of an index. */
 export const HASH_VERSION = { LEGACY: 0, HALF_MD4: 1, TEA: 2 } as const;
 
 export type HashVersion = (typeof HASH_VERSION)[keyof typeof HASH_VERSION];
@@ -12,11 +12,11 @@ export function isHashVersion(version: number): version is HashVersion {
   return version <= HASH_VERSION.TEA;
 }
 
-/** What a filesystem hashes names with. */
+/** How a filesystem hashes names. */
 export interface NameHashing {
-  /** s_hash_seed: all zeros stand for a seed of the algorithm's own. */
+  /** s_hash_seed; all zeros stand for the algorithm's built-in seed. */
   readonly seed: readonly number[];
-  /** Bytes from 0x80 on are negative numbers, as where `char` is signed. */
+  /** Whether bytes from 0x80 on count as negative, as on machines where `char` is signed. */
   readonly isSigned: boolean;
 }
 
@@ -26,17 +26,17 @@ const OWN_SEED: readonly number[] = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325
 const TEA_DELTA = 0x9e3779b9;
 const TEA_ROUNDS = 16;
 
-// Of the three rounds of half MD4: the constant that is added, the order of the words, and how far they are rotated.
+// The three rounds of half MD4: the constant added, the order of the words, the rotations, and the mixing function.
 const MD4_ROUNDS = [
   { added: 0, order: [0, 1, 2, 3, 4, 5, 6, 7], shifts: [3, 7, 11, 19], mix: (x: number, y: number, z: number) => z ^ (x & (y ^ z)) },
   { added: 0x5a827999, order: [1, 3, 5, 7, 0, 2, 4, 6], shifts: [3, 5, 9, 13], mix: (x: number, y: number, z: number) => (x & y) | (z & (x | y)) },
   { added: 0x6ed9eba1, order: [3, 7, 2, 6, 1, 5, 0, 4], shifts: [3, 9, 11, 15], mix: (x: number, y: number, z: number) => x ^ y ^ z },
 ] as const;
 
-// The largest of all hashes stands for the end of a directory.
+// The largest hash marks the end of a directory.
 const END = 0xfffffffe;
 
-/** The hash of a name: 32 bits, the lowest of them 0. */
+/** The hash of a name: 32 bits, of which the lowest is 0. */
 export function nameHash(version: HashVersion, name: ByteName, { seed, isSigned }: NameHashing): number {
   const byteAt = isSigned ? signedAt : unsignedAt;
   let hash: number;
@@ -74,7 +74,7 @@ function legacyHash(name: ByteName, byteAt: typeof unsignedAt): number {
   return (last << 1) >>> 0;
 }
 
-// The name from `from` on, its bytes put together from the highest down. What it does not fill repeats its length.
+// Fills the words with the bytes of the name from `from` on, most significant byte first, and pads with the remaining length.
 function fillWords(words: Uint32Array, name: ByteName, from: number, byteAt: typeof unsignedAt): void {
   const left = name.length - from;
   const padding = Math.imul(left, 0x01010101);

@@ -1,11 +1,11 @@
-// Owns which inodes are the filesystem's own: they have no name, and are in use.
+// Owns the list of the filesystem's own inodes, which are in use without a name.
 
 import { COMPAT, EXT2_BAD_INO, EXT2_ROOT_INO, hasFlag, type Superblock } from './disk.js';
 import type { Geometry } from './geometry.js';
 
 /**
- * The first inodes but the root (bad blocks, room for descriptors, a journal and more), and those that the superblock names
- * elsewhere: a journal, and the file of orphans.
+ * The reserved inodes except the root (bad blocks, reserved descriptor blocks, a journal and more), and those named in the
+ * superblock: a journal, and the orphan file.
  */
 export function ownInodes(sb: Superblock, { firstIno, inodesCount }: Geometry): number[] {
   const own = [];

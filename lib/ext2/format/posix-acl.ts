@@ -1,9 +1,9 @@
-// Owns access control lists: as they lie on the medium (version 1), as programs have them (version 2), and the permissions
-// that they come to.
+// Owns access control lists: their form on the medium (version 1), their form in getxattr(2) and setxattr(2) (version 2), and their
+// relation to the mode.
 
 import { fail } from './error.js';
 
-/** e_name_index of the list of a file, and of the one that is for what is made in a directory. */
+/** e_name_index of a file's own ACL, and of a directory's default ACL for what is created in it. */
 export const ACL_ACCESS = 2;
 export const ACL_DEFAULT = 3;
 
@@ -13,7 +13,7 @@ const HEADER = 4;
 const NO_ID = 2 ** 32 - 1;
 
 const TAG = { USER_OBJ: 0x01, USER: 0x02, GROUP_OBJ: 0x04, GROUP: 0x08, MASK: 0x10, OTHER: 0x20 } as const;
-// Of each tag there is one but of these, which have the number of a user or group.
+// Tags that may occur more than once, with the ID of a user or group. All others occur at most once.
 const NAMED: readonly number[] = [TAG.USER, TAG.GROUP];
 const ORDER: readonly number[] = [TAG.USER_OBJ, TAG.USER, TAG.GROUP_OBJ, TAG.GROUP, TAG.MASK, TAG.OTHER];
 
@@ -24,14 +24,14 @@ interface AclEntry {
   readonly id: number;
 }
 
-/** A list, its entries in the order of their tags. */
+/** An ACL, with its entries in the order of their tags. */
 export type Acl = readonly AclEntry[];
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-// Throws `EINVAL` for a list that no one could have made by POSIX's draft.
+// Throws `EINVAL` for an ACL that is not valid by the POSIX draft.
 function checked(acl: Acl, syscall: string): Acl {
   const malformed = (what: string) => fail('EINVAL', syscall, `the ACL ${what}`);
   let before = -1;
@@ -49,7 +49,7 @@ function checked(acl: Acl, syscall: string): Acl {
   return acl;
 }
 
-/** The list that lies on the medium. Throws `EINVAL` for what is none. */
+/** Decodes an ACL from its form on the medium. Throws `EINVAL` if it is malformed. */
 export function aclOnMedium(bytes: Uint8Array): Acl {
   const malformed = () => fail('EINVAL', 'getxattr', 'the ACL on the medium is malformed: run e2fsck');
   const view = viewOf(bytes);
@@ -66,7 +66,7 @@ export function aclOnMedium(bytes: Uint8Array): Acl {
   return checked(acl, 'getxattr');
 }
 
-/** As it lies on the medium: only who is named has a number there. */
+/** Encodes an ACL for the medium: only named users and groups have an ID there. */
 export function aclForMedium(acl: Acl): Uint8Array {
   const bytes = new Uint8Array(HEADER + acl.reduce((length, { tag }) => length + (NAMED.includes(tag) ? 8 : 4), 0));
   const view = viewOf(bytes);
@@ -81,7 +81,7 @@ export function aclForMedium(acl: Acl): Uint8Array {
   return bytes;
 }
 
-/** The list in the bytes that programs hand to setxattr(2); empty for none. Throws `EOPNOTSUPP` for another version, `EINVAL`. */
+/** Decodes an ACL from the form of setxattr(2); it may be empty. Throws `EOPNOTSUPP` for another version, and `EINVAL`. */
 export function aclOfProgram(bytes: Uint8Array): Acl {
   if (bytes.length === 0) return [];
   const view = viewOf(bytes);
@@ -99,7 +99,7 @@ export function aclOfProgram(bytes: Uint8Array): Acl {
   return acl.length === 0 ? acl : checked(acl, 'setxattr');
 }
 
-/** As getxattr(2) gives it. */
+/** Encodes an ACL in the form of getxattr(2). */
 export function aclForProgram(acl: Acl): Uint8Array {
   const bytes = new Uint8Array(HEADER + 8 * acl.length);
   const view = viewOf(bytes);
@@ -112,7 +112,7 @@ export function aclForProgram(acl: Acl): Uint8Array {
   return bytes;
 }
 
-/** Whether a list says no more than a mode does. */
+/** Whether an ACL says no more than a mode does. */
 export function isMode(acl: Acl): boolean {
   return acl.length === 3;
 }
@@ -122,12 +122,12 @@ function permissionsOf(acl: Acl, ...tags: number[]): number {
   return found?.permissions ?? 0;
 }
 
-/** The permissions that a list comes to: of its owner, of its mask or else its group, and of the others. */
+/** The permission bits of an ACL: its owner's, its mask's or else its group's, and the others'. */
 export function modeOf(acl: Acl): number {
   return permissionsOf(acl, TAG.USER_OBJ) * 64 + permissionsOf(acl, TAG.MASK, TAG.GROUP_OBJ) * 8 + permissionsOf(acl, TAG.OTHER);
 }
 
-/** The list after chmod(2): what stands in the mode is as `mode` has it. */
+/** The ACL after chmod(2): its entries that correspond to the mode get the permissions of `mode`. */
 export function withMode(acl: Acl, mode: number): Acl {
   const hasMask = acl.some(({ tag }) => tag === TAG.MASK);
   const given = new Map<number, number>([

@@ -1,27 +1,27 @@
-// Owns the room that is kept for a longer table of group descriptors, and what inode 7 must have to keep it.
+// Owns the blocks reserved for a longer table of group descriptors, and what inode 7 must contain to keep them.
 
 import { EXT2_NDIR_BLOCKS, type Superblock } from './disk.js';
 import { hasSuperblock, type Geometry } from './geometry.js';
 
-/** A block and the pointers that must be in it. */
+/** A block, and the pointers that it must contain. */
 export interface PointerBlock {
   readonly block: number;
   readonly pointers: Uint32Array;
 }
 
-/** What inode 7 leads to: one double indirect block, the reserved blocks of the first group, and their copies. */
+/** The blocks of inode 7: one double indirect block, the reserved blocks of the first group, and their copies. */
 export interface Reserve {
   /** The pointers of the double indirect block. */
   readonly pointers: Uint32Array;
-  /** In each reserved block is where its copies are, in the groups that have copies. */
+  /** The reserved blocks; each contains pointers to its own copies in the groups that have copies. */
   readonly blocks: readonly PointerBlock[];
   /** Bytes: i_size. */
   readonly size: number;
-  /** All blocks, the double indirect one included. */
+  /** The number of all blocks, including the double indirect one. */
   readonly count: number;
 }
 
-/** The reserve of a filesystem with the feature resize_inode. */
+/** The reserve of a filesystem with the resize_inode feature. */
 export function reserveOf(sb: Superblock, geometry: Geometry): Reserve {
   const { blockSize, groups, blocksPerGroup, descBlock, descBlocks, reservedDescBlocks } = geometry;
   const perBlock = blockSize / 4;
@@ -32,7 +32,7 @@ export function reserveOf(sb: Superblock, geometry: Geometry): Reserve {
     const block = descBlock + descBlocks + index;
     const places = new Uint32Array(perBlock);
     places.set(copies.map((group) => block + group * blocksPerGroup));
-    // It stands where its number in the table of descriptors is.
+    // Each pointer stands at the index that its block has in the descriptor table.
     pointers[(descBlocks + index) % perBlock] = block;
     return { block, pointers: places };
   });

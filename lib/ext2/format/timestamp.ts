@@ -1,4 +1,4 @@
-// Owns the times of inodes: seconds in 32 bits, and in larger inodes two bits of epoch and 30 of nanoseconds beside them.
+// Owns the times of inodes: 32 bits of seconds and, in larger inodes, an extra field with 2 bits of epoch and 30 of nanoseconds.
 
 const EPOCHS = 4;
 const EPOCH_BITS = 2 ** 2;
@@ -7,13 +7,13 @@ const MIN_SECONDS = -(2 ** 31);
 const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MS = 1_000_000n;
 
-/** A time as it is stored: signed seconds, and what a larger inode has beside them. */
+/** A time as stored: signed seconds, and the extra field of a larger inode. */
 export interface Timestamp {
   seconds: number;
   extra: number;
 }
 
-/** Milliseconds since 1970. `extra` is undefined where the inode has none. */
+/** Milliseconds since 1970. `extra` is undefined if the inode has no extra field. */
 export function toMilliseconds(seconds: number, extra: number | undefined): number {
   if (extra === undefined) return seconds * 1000;
   const epoch = extra % EPOCH_BITS;
@@ -21,24 +21,24 @@ export function toMilliseconds(seconds: number, extra: number | undefined): numb
   return (seconds + epoch * SECONDS_RANGE) * 1000 + nanoseconds / 1e6;
 }
 
-/** Nanoseconds since 1970, exactly. `extra` is undefined where the inode has none. */
+/** Nanoseconds since 1970, exactly. `extra` is undefined if the inode has no extra field. */
 export function toNanoseconds(seconds: number, extra: number | undefined): bigint {
   if (extra === undefined) return BigInt(seconds) * NS_PER_SECOND;
   const whole = seconds + (extra % EPOCH_BITS) * SECONDS_RANGE;
   return BigInt(whole) * NS_PER_SECOND + BigInt(Math.floor(extra / EPOCH_BITS));
 }
 
-/** Nanoseconds of a number of milliseconds: as near as `fromMilliseconds` stores it. */
+/** Converts milliseconds to nanoseconds, with the rounding of `fromMilliseconds`. */
 export function nanosecondsOf(ms: number): bigint {
   const whole = Math.floor(ms);
   return BigInt(whole) * NS_PER_MS + BigInt(Math.round((ms - whole) * 1e6));
 }
 
-/** The nearest time that can be stored, as for `fromMilliseconds`. */
+/** The nearest time that can be stored, within the range of `fromMilliseconds`. */
 export function fromNanoseconds(ns: bigint, hasExtra: boolean): Timestamp {
   const below = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
   const { seconds, extra } = fromMilliseconds(Number((ns - below) / NS_PER_MS), hasExtra);
-  // Where the nearest is another second, it is the last one whole, or the first.
+  // Out of range, the nearest time is the first or last whole second.
   const isExact = hasExtra && toNanoseconds(seconds, extra) === ns - below;
   return { seconds, extra: isExact ? extra + Number(below) * EPOCH_BITS : extra };
 }

@@ -1,19 +1,19 @@
-// Owns the shape of the tree of pointers: how many blocks of a file each level leads to, and where in the file each begins.
+// Owns the shape of the pointer tree: how many blocks of a file each level covers, and at which block of the file it begins.
 
 import { EXT2_NDIR_BLOCKS } from './disk.js';
 
-/** Of a block size. A file's block has as depth the number of blocks of pointers that lead to it: 0 to 3. */
+/** The shape for one block size. The depth of a file's block is the number of indirect blocks on the way to it: 0 to 3. */
 export class TreeShape {
   /** Pointers in a block. */
   readonly pointers: number;
-  /** The blocks of the file that are below a pointer to a block of each level; level 0 are the file's own. */
+  /** For each level, how many blocks of the file a block of that level covers; level 0 is the file's own blocks. */
   readonly spans: readonly number[];
-  /** The file's first block of each depth; of depth 4, the first that cannot be. */
+  /** The file's first block of each depth; for depth 4, the first block that no file can have. */
   readonly bases: readonly number[];
 
   private constructor(pointers: number) {
     this.pointers = pointers;
-    // Small integers to V8, which those of `**` are not.
+    // V8 represents products as small integers, but results of `**` as doubles.
     const square = pointers * pointers;
     const cube = square * pointers;
     this.spans = [1, pointers, square, cube];
@@ -24,19 +24,19 @@ export class TreeShape {
 
   static readonly #shapes = new Map<number, TreeShape>();
 
-  /** The shape for a block size in bytes: always the same one. */
+  /** The shape for a block size in bytes; always the same object. */
   static of(blockSize: number): TreeShape {
     let shape = this.#shapes.get(blockSize);
     if (shape === undefined) this.#shapes.set(blockSize, (shape = new TreeShape(blockSize / 4)));
     return shape;
   }
 
-  /** The file's first block that a block of pointers of `depth` in the inode leads to. */
+  /** The file's first block of depth `depth`. */
   base(depth: number): number {
     return this.bases[depth] as number;
   }
 
-  /** The blocks of the file that one pointer in a block of pointers of `level` leads to. */
+  /** How many blocks of the file one pointer in an indirect block of level `level` covers. */
   below(level: number): number {
     return this.spans[level - 1] as number;
   }
@@ -45,13 +45,15 @@ export class TreeShape {
     return this.spans[level] as number;
   }
 
-  /** Undefined where no file has a block `iblock`. */
+  /** The depth of block `iblock`; undefined if no file can have it. */
   depthOf(iblock: number): number | undefined {
     for (let depth = 0; depth <= 3; depth++) if (iblock < (this.bases[depth + 1] as number)) return depth;
     return undefined;
   }
 
-  /** The file's first block below the block of pointers of `level` through which `iblock`, of `depth`, is found. */
+  /**
+   * The file's first block that is covered by the indirect block of level `level` on the way to `iblock`, which has depth `depth`.
+   */
   subtreeBase(iblock: number, depth: number, level: number): number {
     const base = this.base(depth);
     const span = this.span(level);

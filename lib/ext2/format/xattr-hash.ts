@@ -1,4 +1,4 @@
-// Owns the hashes of extended attributes, by which blocks with the same are found.
+// Owns the hashes of extended attributes, by which blocks with the same attributes are found.
 /* eslint-disable no-bitwise -- rotations of 32-bit hashes */
 
 const NAME_SHIFT = 5;
@@ -9,8 +9,8 @@ function rotated(hash: number, shift: number): number {
 }
 
 /**
- * e_hash: of the name's bytes, then of the value's words, the last one filled up with zeros. `isSigned`: as older kernels made
- * it of names with bytes from 0x80 on.
+ * e_hash: of the name's bytes, then of the value's words, the last one padded with zeros. `isSigned` computes it as older kernels
+ * did, which took name bytes from 0x80 on as negative.
  */
 export function entryHash(name: Uint8Array, value: Uint8Array, isSigned = false): number {
   let hash = 0;
@@ -22,7 +22,7 @@ export function entryHash(name: Uint8Array, value: Uint8Array, isSigned = false)
   return hash >>> 0;
 }
 
-/** h_hash: of the hashes of all entries in their order; 0, which says that none is known, if one of them is. */
+/** h_hash: of the hashes of all entries in order; 0, which means unknown, if one of them is 0. */
 export function blockHash(entries: readonly number[]): number {
   let hash = 0;
   for (const entry of entries) {

@@ -1,4 +1,4 @@
-// Owns where the blocks of one file are: finding them, taking them for a write, and letting them go.
+// Owns the block map of one file: finding its blocks, allocating them for writes, and freeing them.
 
 import type { BlockAllocator, BlockRun, Window } from '../space/balloc.js';
 import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
@@ -7,31 +7,31 @@ import { PointerTree, type Step } from './pointer-tree.js';
 import type { Super } from '../space/super.js';
 import { cutFrom, cutOut } from './tree-cut.js'; // late
 
-// How far before a new block the allocator looks for one to go on after.
+// How many blocks before a new one are searched for an existing block to continue after.
 const MOST_BACK = 16;
 
-/** What the tree says of a run of blocks of the file. */
+/** Where a run of the file's blocks is. */
 export interface Mapping {
-  /** The block of the filesystem where it begins; 0 for a hole. */
+  /** The block of the filesystem at which it begins; 0 for a hole. */
   block: number;
   count: number;
-  /** Taken for a write that has not ended: no pointer on the medium may lead there yet. */
+  /** Allocated for a write that has not ended: no pointer on the medium may refer to it yet. */
   isReserved: boolean;
 }
 
 /**
- * The blocks of one inode. Taking and freeing them changes the tree in memory; `storeIndirect` and then the inode's own
- * pointers bring it to the medium, leaves first, so that nothing ever points to a block that is not initialised.
+ * The blocks of one inode. Allocating and freeing them changes the tree in memory. `storeIndirect`, and then storing the inode's
+ * own pointers, brings the tree to the medium, leaves first, so that nothing ever points to an uninitialised block.
  */
 export class BlockMap {
-  /** i_blocks as it is in memory, in units of 512 bytes: with pointers, and with a block of extended attributes. */
+  /** i_blocks in memory, in units of 512 bytes: includes indirect blocks and a block of extended attributes. */
   sectors: number;
   readonly #sb: Super;
   readonly #blocks: BlockAllocator;
   readonly #tree: PointerTree;
   readonly #flights = new Flights();
   #window: Window | undefined;
-  // Where the last allocation ended, in the file and on the medium.
+  // The end of the last allocation, in the file and on the medium.
   #nextIblock = -1;
   #nextBlock = 0;
 
@@ -47,39 +47,36 @@ export class BlockMap {
     return this.#tree.top;
   }
 
-  /** i_blocks without what is reserved for writes under way, to which the medium does not point. */
+  /** i_blocks without the blocks reserved for writes under way, to which the medium does not point. */
   get storedSectors(): number {
     return this.sectors - this.#sectorsIn(this.#flights.count);
   }
 
-  /** The inode's own pointers as the medium may have them: 0 where a write is under way. */
+  /** The inode's own pointers as they may be stored: 0 for blocks of writes under way. */
   get storedTop(): readonly number[] {
     const { top } = this.#tree;
     if (this.#flights.isEmpty) return top;
     return top.map((block, index) => (index < EXT2_NDIR_BLOCKS && this.#flights.has(index) ? 0 : block));
   }
 
-  /** Blocks of pointers that are not on the medium as they are here. */
+  /** The number of indirect blocks that differ from the medium. */
   get dirtyIndirect(): number {
     return this.#tree.dirty;
   }
 
-  /** Blocks of pointers that are in memory. */
+  /** The number of indirect blocks in memory. */
   get indirect(): number {
     return this.#tree.indirect;
   }
 
-  /** Up to `most` blocks from `iblock` on, which lie in one run or are one hole. Changes nothing. */
+  /** Up to `most` blocks from `iblock` on that form one run or one hole. Changes nothing. */
   find(iblock: number, most: number): Mapping {
     const { block, count } = this.#tree.find(iblock, most);
     if (block === 0 || this.#flights.isEmpty) return { block, count, isReserved: false };
     return { block, count: this.#flights.same(iblock, count), isReserved: this.#flights.has(iblock) };
   }
 
-  /**
-   * As `find`, but takes blocks where there is a hole; they are reserved until `settle`. Throws `ENOSPC` with nothing
-   * changed.
-   */
+  /** As `find`, but allocates blocks for a hole; they are reserved until `settle`. Throws `ENOSPC` with nothing changed. */
   create(iblock: number, most: number, nearGroup: number): Mapping {
     const found = this.find(iblock, most);
     if (found.block !== 0) return found;
@@ -92,24 +89,24 @@ export class BlockMap {
     return { block, count, isReserved: true };
   }
 
-  /** The file's blocks from `from` to before `to` are filled, durably: they may be pointed to. */
+  /** Ends the reservation of the file's blocks from `from` to before `to`: they are filled durably, and may be pointed to. */
   settle(from: number, to: number): void {
     this.#flights.drop(from, to);
   }
 
-  /** A write ended: what it took and did not fill is free again. */
+  /** After a write: frees the blocks that it allocated but did not fill. */
   giveBackReserved(): void {
     for (const { iblock, count } of this.#flights.dropAll()) this.#giveBack(iblock, iblock + count);
   }
 
-  /** Nobody writes any more: the blocks that are kept for this file are anyone's. */
+  /** Gives back the blocks that were kept for this file's growth. */
   closeWindow(): void {
     if (this.#window !== undefined) this.#blocks.closeWindow(this.#window);
     this.#window = undefined;
   }
 
   /**
-   * Takes every block from `first` on out of the tree, in memory. They are to be released when the tree is on the
+   * Removes every block from `first` on from the tree, in memory. The caller must release the blocks, once the tree is on the
    * medium.
    */
   cut(first: number): BlockRun[] {
@@ -117,7 +114,7 @@ export class BlockMap {
     return this.#without(cutFrom(this.#tree, first));
   }
 
-  /** As `cut`, for `count` blocks from `first` on. Blocks of pointers that have none left go too. */
+  /** As `cut`, for `count` blocks from `first` on. Indirect blocks that become empty are removed too. */
   punch(first: number, count: number): BlockRun[] {
     this.#flights.drop(first, first + count);
     return this.#without(cutOut(this.#tree, first, count));
@@ -135,8 +132,8 @@ export class BlockMap {
   }
 
   /**
-   * Counts the blocks of the tree, with `others` that are beside it, where i_blocks may not have kept up with the pointers.
-   * Returns whether it had not.
+   * Counts the blocks of the tree, plus `others` outside it, because i_blocks may not have kept up with the pointers. Returns
+   * whether it was wrong.
    */
   recount(others: number): boolean {
     let blocks = others;
@@ -148,12 +145,12 @@ export class BlockMap {
     return this.sectors !== before;
   }
 
-  /** Calls `visit` with every run of blocks that the tree has, those of pointers (level 1 to 3) and those of the file (0). */
+  /** Calls `visit` with every run of the tree's blocks: indirect blocks (level 1 to 3) and the file's blocks (level 0). */
   forEach(visit: (run: BlockRun, level: number, iblock: number) => void): void {
     this.#tree.forEach(visit);
   }
 
-  /** Brings blocks of pointers to the medium. What they lead to must be durable, and durably marked as taken. */
+  /** Stores the changed indirect blocks. The blocks they point to must be durable, and durably marked as taken. */
   storeIndirect(): void {
     this.#tree.store(this.#flights);
   }
@@ -171,7 +168,7 @@ export class BlockMap {
     return data;
   }
 
-  // Down to the last block of pointers that there is; what is missing below is made first, and hung up here last.
+  // Allocates data blocks and the missing indirect blocks below the last existing one; all are allocated before the tree changes.
   #takeDeep(iblock: number, most: number, goal: number): BlockRun {
     const tree = this.#tree;
     const { shape } = tree;
@@ -207,15 +204,16 @@ export class BlockMap {
     return data;
   }
 
-  // After the last block, if the file goes on there; else after the nearest one before it; else in the inode's group.
+  // The goal: after the last allocation if the file continues there, else after the nearest block before it, else in the inode's
+  // group.
   #goal(iblock: number, nearGroup: number): number {
     if (iblock === this.#nextIblock) return this.#nextBlock;
     const before = this.#tree.before(iblock, MOST_BACK);
     return before === undefined ? this.#sb.groups.start(nearGroup) : before.block + (iblock - before.iblock);
   }
 
-  // Blocks of the file that no pointer on the medium leads to: they are free at once. Blocks of pointers stay, because
-  // they may be on the medium by now.
+  // Frees blocks of the file to which no pointer on the medium refers; they can be reused at once. Indirect blocks stay, because
+  // they may already be on the medium.
   #giveBack(from: number, to: number): void {
     for (let iblock = from; iblock < to; ) {
       const found = this.#tree.find(iblock, to - iblock);
@@ -238,7 +236,7 @@ export class BlockMap {
   #uncount(freed: readonly BlockRun[]): void {
     let blocks = 0;
     for (const { count } of freed) blocks += count;
-    // i_blocks of a corrupt inode may say anything.
+    // i_blocks of a corrupt inode may have any value.
     this.sectors = Math.max(0, this.sectors - this.#sectorsIn(blocks));
   }
 }

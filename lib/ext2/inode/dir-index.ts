@@ -1,26 +1,26 @@
-// Owns the index of one directory: where the entries are whose names have a hash, in two words a name.
+// Owns the index of one directory: the positions of entries by the hash of their names, in two words per name.
 
 import type { ByteName } from '../format/name.js';
 
 // Pairs of words: a hash, and the position of the entry in units of 4 bytes, plus 1; 0 for a free slot.
 const WORDS = 2;
 const LEAST = 16;
-// Of four slots, three may be taken.
+// The largest fraction of the slots that may be taken.
 const MOST_TAKEN = 0.75;
 const ENTRY_UNIT = 4;
 
-// Names that collide cannot be made by who does not know it.
+// Random, so that colliding names cannot be constructed without knowing it.
 const SEED = Math.floor(Math.random() * 2 ** 32);
 const PRIME = 0x01000193;
 
-/** The hash of a name: FNV-1a from a seed of this process, its bits mixed. */
+/** The hash of a name: FNV-1a from a seed of this process, followed by a mix of the bits. */
 export function hashOf(name: ByteName): number {
   let hash = SEED;
   for (let at = 0; at < name.length; at++) hash = step(hash, name.charCodeAt(at));
   return mixed(hash);
 }
 
-/** The same, of a name that is `length` bytes from `start` on. */
+/** As `hashOf`, for a name of `length` bytes from `start` on. */
 export function hashOfBytes(bytes: Uint8Array, start: number, length: number): number {
   let hash = SEED;
   for (let at = start; at < start + length; at++) hash = step(hash, bytes[at] as number);
@@ -39,12 +39,12 @@ function mixed(hash: number): number {
 }
 /* eslint-enable no-bitwise */
 
-/** A hash table with open addressing: entries that have the same hash are told apart by who asks. */
+/** A hash table with open addressing. The caller distinguishes entries with the same hash. */
 export class DirIndex {
   #slots = new Uint32Array(LEAST * WORDS);
   #size = 0;
 
-  /** Entries. */
+  /** The number of entries. */
   get size(): number {
     return this.#size;
   }
@@ -54,7 +54,7 @@ export class DirIndex {
     return this.#slots.byteLength;
   }
 
-  /** The position of the first entry with this hash that `is` says yes to. */
+  /** The position of the first entry with this hash for which `is` returns true. */
   find(hash: number, is: (pos: number) => boolean): number | undefined {
     const slots = this.#slots;
     for (let at = this.#home(hash); slots[at + 1] !== 0; at = this.#after(at)) {
@@ -72,7 +72,7 @@ export class DirIndex {
     this.#size++;
   }
 
-  /** Removes the entry at `pos`, which is there. */
+  /** Removes the entry at `pos`, which must be in the index. */
   remove(hash: number, pos: number): void {
     const slots = this.#slots;
     let free = this.#home(hash);
@@ -81,7 +81,7 @@ export class DirIndex {
       free = this.#after(free);
     }
     this.#size--;
-    // What follows moves up, unless that would put it before its home.
+    // Entries after the gap move up, except where that would put them before their home slot.
     for (let at = this.#after(free); slots[at + 1] !== 0; at = this.#after(at)) {
       const home = this.#home(slots[at] as number);
       const isBetween = free <= at ? home > free && home <= at : home > free || home <= at;

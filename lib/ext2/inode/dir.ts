@@ -1,5 +1,4 @@
-// Owns directories: their entries as they lie in blocks, finding one by its name, and adding, changing and removing one by
-// a single store.
+// Owns directories: their entries in blocks, finding an entry by name, and adding, changing and removing one by a single store.
 
 import { DirBlock, FILE_TYPE_AT, INODE_AT, NAME_LEN_AT, REC_LEN_AT } from '../format/dir-block.js';
 import { DirIndex, hashOf, hashOfBytes } from './dir-index.js';
@@ -15,50 +14,47 @@ import type { IncoreInode } from './inode.js';
 import type { ByteName } from '../format/name.js';
 import type { Linked } from './use-order.js';
 
-/** An entry. */
+/** A directory entry. */
 export interface Dirent {
   readonly name: ByteName;
   readonly ino: number;
-  /** One of `FT`; unknown without the feature filetype. */
+  /** One of `FT`; unknown without the filetype feature. */
   readonly type: number;
-  /** The byte of the directory where it begins: it stays there until it is removed. */
+  /** The byte of the directory at which the entry begins; it stays there until it is removed. */
   readonly pos: number;
 }
 
-// What a directory takes beside its index and its blocks, and a block beside its bytes.
+// Approximate memory of a directory without its index and blocks, and of a block without its bytes.
 const DIRECTORY_BYTES = 400;
 const BLOCK_BYTES = 400;
 
-/** Entries one after the other, and where the next ones begin. */
+/** Entries of one block, and the position at which the next block begins. */
 export interface Batch {
   readonly entries: readonly Dirent[];
   readonly next: number;
 }
 
-/**
- * The directory of an inode. An entry never moves, so that whoever reads block by block meets each entry that stays
- * exactly once.
- */
+/** The directory of an inode. An entry never moves, so a reader that goes block by block meets each lasting entry exactly once. */
 export class Directory implements Linked<Directory> {
   readonly inode: IncoreInode;
   newer: Directory | undefined;
   older: Directory | undefined;
-  /** The bytes that it was last counted with. */
+  /** The bytes with which the cache last counted it. */
   weight = 0;
-  // All names, and all blocks; undefined and none until a name is looked for.
+  // The index of all names, and all blocks; undefined and empty until the first lookup.
   #index: DirIndex | undefined;
   #blocks: DirBlock[] = [];
-  // Where a block with room was found last, and the shortest entry that none has room for.
+  // The block in which room was last found, and the length of the shortest entry for which no block has room.
   #roomAt = 0;
   #tooLong = Number.POSITIVE_INFINITY;
-  // Without those, the block that was used last.
+  // While there is no index, the block most recently used.
   #block: DirBlock | undefined;
 
   constructor(inode: IncoreInode) {
     this.inode = inode;
   }
 
-  /** Bytes of memory, roughly. */
+  /** Approximate bytes of memory. */
   get bytes(): number {
     const blocks = this.#blocks.length + (this.#block === undefined ? 0 : 1);
     return DIRECTORY_BYTES + blocks * (BLOCK_BYTES + this.inode.sb.blockSize) + (this.#index?.bytes ?? 0);
@@ -69,13 +65,13 @@ export class Directory implements Linked<Directory> {
     return pos === undefined ? undefined : this.#entryIn(this.#blockOf(pos), pos % this.inode.sb.blockSize, name);
   }
 
-  /** Whether it has nothing but itself and its parent. */
+  /** Whether it has no entries but `.` and `..`. */
   get isEmpty(): boolean {
     const own = ['.', '..'].filter((name) => this.find(name) !== undefined);
     return this.#loaded().size === own.length;
   }
 
-  /** The entries from byte `pos` on in one block, in their order there; undefined at the end. */
+  /** The entries of one block from byte `pos` on, in their order there; undefined at the end of the directory. */
   batch(pos: number): Batch | undefined {
     const { blockSize } = this.inode.sb;
     const start = pos - (pos % blockSize);
@@ -84,26 +80,28 @@ export class Directory implements Linked<Directory> {
     return { entries, next: start + blockSize };
   }
 
-  /** All entries, in their order on the medium, block by block as they are when the block is come to. */
+  /** All entries, in their order on the medium; each block is read when the iteration reaches it. */
   *entries(): Generator<Dirent> {
     for (let batch = this.batch(0); batch !== undefined; batch = this.batch(batch.next)) yield* batch.entries;
   }
 
-  /** Makes sure that an entry of this name has room. Only this throws `ENOSPC`. */
+  /** Makes room for an entry of this name. Only this method throws `ENOSPC`. */
   makeRoom(name: ByteName): void {
     this.#loaded();
     if (this.#roomFor(direntLength(name.length)) === undefined) this.#grow();
   }
 
   /**
-   * Adds an entry, for which there is room and whose name is not there. What it leads to must be durable: so is the
-   * entry on return, and before it nothing of it is seen.
+   * Adds an entry, for which there must be room and whose name must not exist yet. Its target must be durable. The entry is durable
+   * on return, and until then nothing of it is visible.
    */
   add(name: ByteName, target: IncoreInode): void {
     this.place(name, target)();
   }
 
-  /** As `add`, but nothing of the entry is seen before what this returns is called, which comes before any other change. */
+  /**
+   * As `add`, but the entry becomes visible only when the returned function is called, which must happen before any other change.
+   */
   place(name: ByteName, target: IncoreInode): () => void {
     this.#dropIndex();
     this.#loaded();
@@ -146,8 +144,8 @@ export class Directory implements Linked<Directory> {
   }
 
   /**
-   * Makes an entry lead to another inode, by one store. Where its type changes, and the header of the entry crosses a
-   * multiple of 8 bytes, that takes three: meanwhile its type is unknown, and the inode tells.
+   * Makes an entry refer to another inode, by one store. If the type changes and the entry's header crosses a multiple of 8 bytes,
+   * it takes three stores: meanwhile the entry's type is unknown, and the inode has the type.
    */
   replace({ pos, type: oldType }: Dirent, target: IncoreInode): void {
     this.#dropIndex();
@@ -172,7 +170,7 @@ export class Directory implements Linked<Directory> {
     }
   }
 
-  /** The first block of a new directory, to be stored where nothing leads yet. */
+  /** The first block of a new directory, to be stored before anything refers to it. */
   static firstBlock(inode: IncoreInode, parent: IncoreInode): Uint8Array<ArrayBuffer> {
     const directory = new Directory(inode);
     const bytes = new Uint8Array(inode.sb.blockSize);
@@ -222,7 +220,7 @@ export class Directory implements Linked<Directory> {
       if (block.inoAt(offset) === 0) continue;
       const length = block.bytes[offset + NAME_LEN_AT] as number;
       const hash = hashOfBytes(block.bytes, offset + DIRENT_HEADER, length);
-      // Of two entries with one name, which only corruption makes, the first counts.
+      // Of two entries with one name, which only corruption can cause, the first counts.
       const isNamed = (pos: number) => this.#isNamed(pos, block.nameAt(offset));
       if (index.find(hash, isNamed) === undefined) index.add(hash, block.start + offset);
     }
@@ -237,7 +235,7 @@ export class Directory implements Linked<Directory> {
     return true;
   }
 
-  // The first block with room, from the one that had some before.
+  // The first block with room, searched from the one that last had some.
   #roomFor(needed: number): number | undefined {
     if (needed >= this.#tooLong) return undefined;
     const blocks = this.#blocks;
@@ -274,7 +272,7 @@ export class Directory implements Linked<Directory> {
     try {
       store();
     } catch (error) {
-      // Memory must not have what the medium has not.
+      // Memory must not hold a change that did not reach the medium.
       this.#forget();
       throw error;
     }
@@ -309,7 +307,7 @@ export class Directory implements Linked<Directory> {
     bytes.write(name, offset + DIRENT_HEADER, 'latin1');
   }
 
-  // The unused slot keeps its length, and its inode comes last.
+  // The unused entry keeps its length, and its inode number is stored last.
   #stageInUnused(block: DirBlock, offset: number, name: ByteName, target: IncoreInode): void {
     this.#put(block, offset, block.recLenAt(offset), name, target);
     block.view.setUint32(offset + INODE_AT, 0, true);
@@ -321,8 +319,8 @@ export class Directory implements Linked<Directory> {
     this.#store(block, offset + INODE_AT, 4);
   }
 
-  // Where in the free part of another an entry is made: at a multiple of 8, if there is room, so that its header can be
-  // replaced by one store.
+  // The offset of a new entry in the free part of another: a multiple of 8 if there is room, so that one store can replace its
+  // header.
   #freeIn(block: DirBlock, slot: number, used: number, needed: number): number {
     const end = slot + block.recLenAt(slot);
     const aligned = Math.ceil((slot + used) / 8) * 8;
@@ -334,13 +332,13 @@ export class Directory implements Linked<Directory> {
     this.#stage(block, offset, direntLength(name.length));
   }
 
-  // The rec_len of the other lets it be seen.
+  // Shortens the rec_len of the preceding entry, which makes the new entry visible.
   #split(block: DirBlock, slot: number, offset: number): void {
     block.view.setUint16(slot + REC_LEN_AT, offset - slot, true);
     this.#store(block, slot + REC_LEN_AT, 2);
   }
 
-  // One more block, with an unused entry. It is on the medium, then pointed to, then within the size.
+  // Adds a block with one unused entry. The block is stored first, then the pointer to it, then the new size.
   #grow(): void {
     const { inode } = this;
     const { medium, blockSize } = inode.sb;
@@ -357,7 +355,7 @@ export class Directory implements Linked<Directory> {
     this.#tooLong = Number.POSITIVE_INFINITY;
   }
 
-  // An index that is not kept up to date must not be there: nothing is changed before it is gone.
+  // Drops the hashed index on the medium before any change, because it would not be kept up to date.
   #dropIndex(): void {
     const { inode } = this;
     if (!hasFlag(inode.flags, INODE_FLAGS.INDEX)) return;

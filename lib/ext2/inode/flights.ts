@@ -1,7 +1,7 @@
-// Owns which blocks of one file are in flight: taken for a write that has not ended, so that no pointer on the medium may
-// lead there yet.
+// Owns the blocks of one file that are in flight: allocated for a write that has not ended, so that no pointer on the medium may
+// refer to them yet.
 
-/** Blocks of the file, one after the other. */
+/** Consecutive blocks of the file. */
 export interface Flight {
   iblock: number;
   count: number;
@@ -14,7 +14,7 @@ export class Flights {
     return this.#runs.length === 0;
   }
 
-  /** Blocks. */
+  /** The number of blocks in flight. */
   get count(): number {
     let sum = 0;
     for (const { count } of this.#runs) sum += count;
@@ -25,7 +25,7 @@ export class Flights {
     return this.#runs.some((run) => iblock >= run.iblock && iblock < run.iblock + run.count);
   }
 
-  /** How many of `count` blocks from `iblock` on are in flight as `iblock` is, or are not as it is not. */
+  /** The length of the run from `iblock` on, of at most `count` blocks, that is entirely in flight or entirely not. */
   same(iblock: number, count: number): number {
     let end = iblock + count;
     for (const run of this.#runs) {
@@ -36,14 +36,14 @@ export class Flights {
     return end - iblock;
   }
 
-  /** `count` blocks from `iblock` on, none of which is in flight, take off. */
+  /** Marks `count` blocks from `iblock` on, none of which is in flight, as in flight. */
   add(iblock: number, count: number): void {
     const last = this.#runs.at(-1);
     if (last !== undefined && last.iblock + last.count === iblock) last.count += count;
     else this.#runs.push({ iblock, count });
   }
 
-  /** Blocks from `from` to before `to` are in flight no more. */
+  /** Marks the blocks from `from` to before `to` as no longer in flight. */
   drop(from: number, to: number): void {
     const runs = this.#runs;
     if (runs.length === 0) return;
@@ -60,7 +60,7 @@ export class Flights {
     this.#runs = left;
   }
 
-  /** Drops all of them, and returns what they were. */
+  /** Drops all blocks in flight, and returns them. */
   dropAll(): readonly Flight[] {
     const runs = this.#runs;
     if (runs.length > 0) this.#runs = [];

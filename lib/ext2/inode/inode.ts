@@ -27,7 +27,7 @@ import { nowSeconds, type Super } from '../space/super.js';
 import { fromMilliseconds, fromNanoseconds, nanosecondsOf, toMilliseconds, toNanoseconds } from '../format/timestamp.js';
 import type { Linked } from './use-order.js';
 
-// Where the fields are that change.
+// Byte offsets of the fields that change.
 const MODE = INODE.i_mode[1];
 const UID = INODE.i_uid[1];
 const UID_HIGH = INODE.l_i_uid_high[1];
@@ -49,10 +49,10 @@ const [CTIME, CTIME_EXTRA] = [INODE.i_ctime[1], INODE_EXTRA.i_ctime_extra[1]];
 const [MTIME, MTIME_EXTRA] = [INODE.i_mtime[1], INODE_EXTRA.i_mtime_extra[1]];
 const [CRTIME, CRTIME_EXTRA] = [INODE_EXTRA.i_crtime[1], INODE_EXTRA.i_crtime_extra[1]];
 
-// Files this large need the feature large_file (and so a high half of i_size).
+// Files of this size or larger need the large_file feature, and with it the high half of i_size.
 const LARGE_FILE = 2 ** 31;
 
-/** Where an inode is, and what it takes blocks from. */
+/** The filesystem that an inode belongs to, and the allocator of its blocks. */
 export interface Home {
   readonly sb: Super;
   readonly blocks: BlockAllocator;
@@ -63,18 +63,18 @@ export interface Ext2Times {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
-  /** Undefined where the inode is too small to tell. */
+  /** Undefined if the inode is too small to store it. */
   readonly birthtimeNs: bigint | undefined;
 }
 
-// What an inode takes by itself, the map of its blocks, and what its first I/O makes.
+// Approximate bytes of memory of an inode, of its block map, and of the state that its first I/O creates.
 const INODE_BYTES = 480;
 const MAP_BYTES = 480;
 const ACTIVITY_BYTES = 900;
 
 /**
- * An inode in memory: one object for one inode of the medium, for as long as it has references. Its fields may be changed;
- * `store` brings them to the medium. Users have an `Ext2Inode`, which is an identity and leads here.
+ * An inode in memory: while it has references, the only object for its inode of the medium. Its fields may be changed; `store`
+ * brings them to the medium. Users get an `Ext2Inode`, an identity that finds this object.
  */
 export class IncoreInode extends Inode implements Linked<IncoreInode> {
   declare readonly sb: Super;
@@ -87,36 +87,38 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   generation = 0;
   /** The block of extended attributes, or 0. */
   fileAcl = 0;
-  /** The block of a passive translator on a filesystem of GNU/Hurd, or 0. */
+  /** The block of the passive translator on a GNU/Hurd filesystem, or 0. */
   translator = 0;
-  /** When it was deleted, in seconds; while it is open without a name, the next such inode. */
+  /** i_dtime: the time of deletion in seconds; while the inode is open without a name, the number of the next such inode. */
   dtime = 0;
-  /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
+  /** When the inode was created, in milliseconds since 1970; undefined if it is too small to store that. */
   birthtimeMs: number | undefined;
-  /** Blocks that its tree has no more in memory, but may have on the medium: nobody may have them before it is stored. */
+  /**
+   * Blocks removed from the tree in memory, but perhaps not yet on the medium: they must not be reused before the inode is stored.
+   */
   unreleased: BlockRun[] | undefined;
-  /** Handles that have it open, users that hold it, and operations that need it beyond their own end. */
+  /** The number of open handles, holds, and operations that need the inode beyond their own end. */
   references = 0;
-  /** It is not there any more: no entry leads to it, it had no reference, and its blocks are free. */
+  /** The inode was deleted: it had no name and no reference, and its blocks are free. */
   isDeleted = false;
-  /** It is in memory no more: another object may stand for the inode, and this one is not to be used. */
+  /** The inode was evicted: another object may stand for it now, and this one must not be used. */
   isForgotten = false;
-  /** It came again soon after it was forgotten. */
+  /** The inode was read again soon after it was evicted (see `InodeCache`). */
   isKept = false;
-  /** The next in its row of an `InodeTable`. */
+  /** The next inode in the same row of an `InodeTable`. */
   nextInRow: IncoreInode | undefined;
   newer: IncoreInode | undefined;
   older: IncoreInode | undefined;
-  /** The bytes that it was last counted with. */
+  /** The bytes with which the cache last counted it. */
   weight = 0;
   readonly #blocks: BlockAllocator;
-  // Made when it is needed: who only looks at the inode needs none.
+  // Made on first use: reading the inode's attributes needs no map.
   #map: BlockMap | undefined;
-  // i_blocks, as long as there is no map.
+  // i_blocks, until there is a map.
   #sectors: number;
-  // Bytes of the inode that its fields may be in: up to there goes i_extra_isize.
+  // The end of the inode's fields, in bytes, as i_extra_isize gives it.
   #end: number;
-  // The medium has nothing yet.
+  // Nothing of the inode is on the medium yet.
   #isNew = false;
 
   private constructor({ sb, blocks }: Home, ino: number, size: number, mode: number, sectors: number) {
@@ -127,7 +129,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     this.#sectors = sectors;
   }
 
-  /** Reads an inode that is in use. Throws `EUCLEAN` for one that is not, or cannot be. */
+  /** Reads an inode that is in use. Throws `EUCLEAN` if it is not in use or is invalid. */
   static load(home: Home, ino: number): IncoreInode {
     if (!IncoreInode.isNumber(home.sb, ino)) throw home.sb.corrupt('is no inode for files', { ino });
     const inode = IncoreInode.read(home, ino);
@@ -140,7 +142,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return ino === EXT2_ROOT_INO || (ino >= geometry.firstIno && ino <= geometry.inodesCount);
   }
 
-  /** Reads an inode, of which nothing is believed yet. */
+  /** Reads an inode without checking it. */
   static read(home: Home, ino: number): IncoreInode {
     const { sb } = home;
     sb.image.begin(sb.groups.inodePos(ino));
@@ -163,7 +165,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return inode;
   }
 
-  /** A new inode `ino`, which is taken and to which nothing leads. On the medium it is no one's until `store`. */
+  /** Makes a new inode with the allocated number `ino`, which has no name yet. On the medium it stays unused until `store`. */
   static make(home: Home, ino: number, mode: number): IncoreInode {
     const inode = new IncoreInode(home, ino, 0, mode, 0);
     inode.generation = Math.floor(Math.random() * 2 ** 32);
@@ -186,23 +188,23 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.#map?.sectors ?? this.#sectors;
   }
 
-  /** Blocks of pointers that are not on the medium as they are here. */
+  /** The number of indirect blocks that differ from the medium. */
   get dirtyIndirect(): number {
     return this.#map?.dirtyIndirect ?? 0;
   }
 
-  /** Bytes of memory, roughly. */
+  /** Approximate bytes of memory. */
   get bytes(): number {
     const map = this.#map === undefined ? 0 : MAP_BYTES + this.#map.indirect * this.sb.blockSize;
     return INODE_BYTES + map + (this.activity === undefined ? 0 : ACTIVITY_BYTES + this.extents.bytes);
   }
 
-  /** Nobody writes any more: the blocks that are kept for this file are anyone's. */
+  /** Gives back the blocks that were kept for this file's growth. */
   closeWindow(): void {
     this.#map?.closeWindow();
   }
 
-  /** It leaves memory, and is on the medium. Who still has the object has little of it. */
+  /** Evicts the inode, which must be on the medium. Drops its large parts, because callers may still reference the object. */
   forget(): void {
     this.closeWindow();
     this.#map = undefined;
@@ -222,7 +224,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return typeOf(this.mode) === S_IFLNK;
   }
 
-  /** The group that it is in. */
+  /** The block group that contains the inode. */
   get group(): number {
     return Math.floor((this.ino - 1) / this.sb.geometry.inodesPerGroup);
   }
@@ -231,7 +233,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.sb.image.size > GOOD_OLD_INODE_SIZE;
   }
 
-  /** i_block as bytes, which is what it is in a fast symlink. */
+  /** i_block as bytes, as a fast symlink uses it. */
   get inlineBytes(): Uint8Array {
     return new Uint8Array(Uint32Array.from(this.map.top).buffer);
   }
@@ -243,8 +245,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   }
 
   /**
-   * Where extended attributes may be in the inode itself; empty where there is no room, and where i_extra_isize is 0: who makes
-   * it more puts times and the like there.
+   * The part of the inode that may hold extended attributes. Empty if there is no room, or if i_extra_isize is 0: if i_extra_isize
+   * is raised later, fields such as times go there.
    */
   get attributeArea(): { offset: number; bytes: Uint8Array<ArrayBuffer> } {
     const { image, medium } = this.sb;
@@ -257,7 +259,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.fileAcl !== 0 || this.attributeArea.bytes.subarray(0, XATTR_IBODY_HEADER_SIZE).some((byte) => byte !== 0);
   }
 
-  /** It was read since the medium knows when. */
+  /** Whether its access time in memory differs from that on the medium. */
   get wasRead(): boolean {
     if (this.activity === undefined) return false;
     const { image } = this.sb;
@@ -265,7 +267,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.#timeIn(image.found, ATIME, ATIME_EXTRA) !== this.atimeMs;
   }
 
-  /** Whether the medium has something else than memory. A time of access alone does not count. */
+  /** Whether the inode differs from the medium in more than its access time. */
   get isDirty(): boolean {
     if (this.dirtyIndirect > 0) return true;
     const image = this.#encode();
@@ -276,8 +278,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   }
 
   /**
-   * Brings the inode to the medium, and before it the blocks of pointers and the bitmaps that it relies on. Pointers
-   * come before the size: what is within the file's end is always there. A new inode is there as no one's first.
+   * Brings the inode to the medium, after the bitmaps and the indirect blocks that it relies on. Its pointers are stored before its
+   * size, so that blocks within the size always exist. A new inode is first stored as unused.
    */
   store(): void {
     if (this.isRegular && this.size >= LARGE_FILE) this.sb.addFeature('s_feature_ro_compat', RO_COMPAT.LARGE_FILE);
@@ -285,12 +287,12 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     this.#map?.storeIndirect();
     const image = this.#encode();
     if (this.#isNew) this.#stageUnused(image);
-    // The halves of a size beyond 4 GiB cannot change at once: between them it is too large, never too small.
+    // The two halves of a size beyond 4 GiB cannot change at once: between the stores the size may be too large, never too small.
     image.put(POINTERS, image.size);
     image.put(0, POINTERS);
   }
 
-  /** Brings a smaller size to the medium, before blocks past it go: a file's end is never within what is gone. */
+  /** Brings a smaller size to the medium before the blocks past it are freed, so that the size never includes freed blocks. */
   storeSmallerSize(): void {
     const { image } = this.sb;
     image.begin(this.#pos);
@@ -300,7 +302,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     image.put(POINTERS_END, image.size);
   }
 
-  /** The times to the nanosecond: of one that was not changed since, the medium knows what memory does not. */
+  /** The times to the nanosecond. Memory holds milliseconds only; the nanoseconds of an unchanged time are read from the medium. */
   get times(): Ext2Times {
     const { image } = this.sb;
     if (this.#isNew) image.beginNew(this.#pos);
@@ -315,7 +317,10 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     };
   }
 
-  /** Stores times to the nanosecond, or the nearest that can be stored. Memory has no room for that much. */
+  /**
+   * Stores times to the nanosecond, or the nearest times that can be stored. They go straight to the medium, because memory holds
+   * milliseconds only.
+   */
   storeTimes(atimeNs: bigint | undefined, mtimeNs: bigint | undefined): void {
     const { image } = this.sb;
     image.begin(this.#pos);
@@ -332,14 +337,12 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     image.put(0, POINTERS);
   }
 
-  /** Stores part of the inode beside its fields: extended attributes. */
+  /** Stores a part of the inode outside its fields, such as extended attributes. */
   storePart(offset: number, bytes: Uint8Array): void {
     this.sb.medium.store(this.#pos + offset, bytes);
   }
 
-  /**
-   * Ends an inode without links: no pointer is left on the medium. Returns what it had, to be released.
-   */
+  /** Deletes an inode without links: no pointer is left on the medium. Returns its blocks, for the caller to release. */
   erase(): BlockRun[] {
     if (this.activity !== undefined) this.extents.invalidate();
     this.closeWindow();
@@ -359,23 +362,23 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return freed;
   }
 
-  /** i_block has pointers, and not a target, a device, or nothing. */
+  /** Whether i_block contains pointers, rather than a target, a device number, or nothing. */
   get hasTree(): boolean {
     if (this.isRegular || this.isDirectory) return true;
     return this.isSymlink && !this.isFastSymlink;
   }
 
-  /** Blocks that are not in its tree, and that i_blocks counts: of extended attributes, of a translator. */
+  /** The number of blocks that i_blocks counts but that are not in the tree: of extended attributes and of a translator. */
   get blocksBeside(): number {
     return Number(this.fileAcl !== 0) + Number(this.translator !== 0);
   }
 
-  /** The target is in the inode: it has no block but those beside its tree. */
+  /** Whether it is a symlink with its target in the inode: it has no blocks but those outside its tree. */
   get isFastSymlink(): boolean {
     return this.isSymlink && this.sectors === this.blocksBeside * (this.sb.blockSize / 512);
   }
 
-  /** Throws `EUCLEAN` for one that is not in use, or cannot be. */
+  /** Throws `EUCLEAN` if the inode is not in use or is invalid. */
   check(): void {
     const corrupt = (what: string) => this.sb.corrupt(what, { ino: this.ino });
     if (this.nlink === 0) throw corrupt('is deleted, and an entry leads to it');
@@ -391,7 +394,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (this.translator !== 0) this.sb.checkData(this.translator, 1, this.ino);
   }
 
-  // Every block of a directory is there, and none is there twice.
+  // A directory has no holes and no block twice, so it cannot have more blocks than the filesystem.
   #checkDirectorySize(): void {
     const { blockSize, geometry } = this.sb;
     const blocks = this.size / blockSize;
@@ -404,7 +407,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.sb.groups.inodePos(this.ino);
   }
 
-  // Whether the inode has the four bytes of a larger inode at `offset`.
+  // Whether the inode is large enough to have the four-byte field at `offset`.
   #has(offset: number): boolean {
     return offset + 4 <= this.#end && this.#end <= this.sb.image.size;
   }
@@ -437,7 +440,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (this.isRegular) view.setUint32(SIZE_HIGH, Math.floor(this.size / 2 ** 32), true);
   }
 
-  // The inode as it shall be on the medium, until another one is encoded.
+  // Encodes the inode as it is to be on the medium. The image is valid until another inode is encoded.
   #encode(): InodeImage {
     const { image } = this.sb;
     const { next: view } = image;
@@ -470,7 +473,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     this.#encodeTime(image, this.birthtimeMs, CRTIME, CRTIME_EXTRA);
   }
 
-  // A time that was not changed keeps the nanoseconds that memory cannot hold.
+  // An unchanged time keeps its nanoseconds on the medium, which memory does not hold.
   #encodeTime({ found, next }: InodeImage, ms: number, secondsAt: number, extraAt: number): void {
     if (this.#timeIn(found, secondsAt, extraAt) === ms) return;
     const hasExtra = this.#has(extraAt);
@@ -479,7 +482,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (hasExtra) next.setUint32(extraAt, extra, true);
   }
 
-  // A mode and links of 0 say that it is no one's. All of the rest can be there before them.
+  // Stages the inode with mode and link count 0, which mark it as unused. All other fields may be stored before these two.
   #stageUnused(image: InodeImage): void {
     image.next.setUint16(MODE, 0, true);
     image.next.setUint16(LINKS, 0, true);
@@ -495,13 +498,13 @@ function sizeIn(view: DataView, mode: number): number {
   return high * 2 ** 32 + view.getUint32(SIZE, true);
 }
 
-/** The pointers of a device's inode. */
+/** The first two words of i_block of a device file. */
 export function encodeDevice(major: number, minor: number): [number, number] {
   if (major < 256 && minor < 256) return [major * 256 + minor, 0];
   return [0, (minor % 256) + major * 256 + Math.floor(minor / 256) * 2 ** 20];
 }
 
-/** Both numbers of a device, from the pointers of its inode. */
+/** The device number of a device file, from its i_block. */
 export function decodeDevice(top: readonly number[]): { major: number; minor: number } {
   const [old, extended] = [top[0] as number, top[1] as number];
   if (old !== 0) return { major: Math.floor(old / 256) % 256, minor: old % 256 };

@@ -1,4 +1,4 @@
-// Owns the list of orphans: inodes without a name that are open. It begins at s_last_orphan; each has the next in i_dtime.
+// Owns the orphan list: inodes without a name that are still open. It begins at s_last_orphan; each inode's i_dtime names the next.
 
 import type { IncoreInode } from './inode.js';
 import { INODE } from '../format/disk.js';
@@ -6,7 +6,7 @@ import type { Super } from '../space/super.js';
 
 export class OrphanList {
   readonly #sb: Super;
-  // The last to come first, as on the medium.
+  // Latest first, as on the medium.
   readonly #inodes: IncoreInode[] = [];
 
   constructor(sb: Super) {
@@ -21,7 +21,7 @@ export class OrphanList {
     this.#inodes.unshift(inode);
   }
 
-  /** Takes an inode out, durably. Its i_dtime is free again. */
+  /** Removes an inode from the list, durably. Its i_dtime may then be used otherwise. */
   remove(inode: IncoreInode): void {
     const index = this.#inodes.indexOf(inode);
     if (index < 0) return;
@@ -38,8 +38,8 @@ export class OrphanList {
   }
 
   /**
-   * Calls `recover` with each inode that is on the medium's list, which is then empty. Returns how many there were. The list
-   * ends at what cannot be one, as Linux ends it: `mayBe` tells.
+   * Calls `recover` with each inode on the medium's list and empties the list. Returns how many inodes there were. The list ends at
+   * the first number that cannot be an orphan, or for which `mayBe` returns false, as in Linux.
    */
   recover(mayBe: (ino: number) => boolean, recover: (ino: number) => void): number {
     const { geometry, medium, groups } = this.#sb;
@@ -52,7 +52,7 @@ export class OrphanList {
       seen.add(ino);
       const field = medium.load(groups.inodePos(ino) + INODE.i_dtime[1], 4);
       const next = new DataView(field.buffer).getUint32(0, true);
-      // Out of the list before it is free: an inode that is another's by then must not be found there.
+      // Taken off the list before the inode is freed: a reused inode must not be found on it.
       this.#sb.store({ s_last_orphan: next });
       recover(ino);
       ino = next;

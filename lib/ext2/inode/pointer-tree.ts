@@ -1,4 +1,4 @@
-// Owns the tree of pointers of one file: as it is in memory, and how its blocks of pointers reach the medium.
+// Owns the pointer tree of one file: its form in memory, and how its indirect blocks reach the medium.
 
 import type { BlockRun } from '../space/balloc.js';
 import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
@@ -9,27 +9,27 @@ import { TreeShape } from '../format/tree-shape.js';
 
 export type Pointers = number[] | Uint32Array;
 
-/** A block of pointers. */
+/** An indirect block: a block of pointers. */
 export interface Indirect {
   readonly block: number;
-  /** 1: its pointers lead to the file's blocks; 2 and 3: to blocks of pointers of one level less. */
+  /** 1: its pointers refer to the file's blocks; 2 and 3: to indirect blocks of the level below. */
   readonly level: number;
-  /** The first block of the file that it leads to. */
+  /** The first block of the file that it covers. */
   readonly base: number;
   readonly pointers: Uint32Array<ArrayBuffer>;
-  /** The pointers that differ from the medium's: [from, to). All of one that is not there yet. */
+  /** The range [from, to) of pointers that differ from the medium; all of them in a new block. */
   from: number;
   to: number;
 }
 
-/** A pointer: which one of the inode's own (`indirect` is undefined), or of a block of pointers. */
+/** The place of one pointer: in the inode (`indirect` is undefined) or in an indirect block. */
 export interface Step {
   readonly indirect: Indirect | undefined;
   readonly slots: Pointers;
   readonly index: number;
 }
 
-// Blocks of pointers that are kept although they are as on the medium.
+// The maximum number of unchanged indirect blocks in memory.
 const MOST_CLEAN = 64;
 
 export class PointerTree {
@@ -38,7 +38,7 @@ export class PointerTree {
   readonly shape: TreeShape;
   readonly #sb: Super;
   readonly #ino: number;
-  // Most files have none.
+  // Made on first use: most files have no indirect blocks.
   #indirect: Map<number, Indirect> | undefined;
   #dirty = 0;
 
@@ -49,22 +49,22 @@ export class PointerTree {
     this.shape = TreeShape.of(sb.blockSize);
   }
 
-  /** Blocks of pointers that are not on the medium as they are here. */
+  /** The number of indirect blocks that differ from the medium. */
   get dirty(): number {
     return this.#dirty;
   }
 
-  /** Blocks of pointers that are in memory. */
+  /** The number of indirect blocks in memory. */
   get indirect(): number {
     return this.#indirect?.size ?? 0;
   }
 
-  /** Throws `EFBIG` where a file cannot have a block `iblock`. */
+  /** The number of indirect blocks on the way to block `iblock`. Throws `EFBIG` if a file cannot have such a block. */
   depthOf(iblock: number): number {
     return this.shape.depthOf(iblock) ?? fail('EFBIG', 'ext2', `inode ${this.#ino} cannot have a block ${iblock}`);
   }
 
-  /** What up to `most` pointers from that of `iblock` on say: a run of blocks, or a hole if `block` is 0. */
+  /** What up to `most` pointers, from that of `iblock` on, refer to: one run of blocks, or a hole if `block` is 0. */
   find(iblock: number, most: number): BlockRun {
     this.forgetClean();
     const depth = this.depthOf(iblock);
@@ -84,8 +84,8 @@ export class PointerTree {
   }
 
   /**
-   * The nearest block of the file before `iblock`: one of up to `most` to which the same block of pointers leads, or the last one
-   * to which another leads if `iblock` is the first of its own. Undefined if there is none.
+   * The nearest block of the file before `iblock`: among up to `most` pointers before it in the same indirect block or, if `iblock`
+   * is the first of its indirect block, the block just before. Undefined if there is none.
    */
   before(iblock: number, most: number): { iblock: number; block: number } | undefined {
     const depth = this.depthOf(iblock);
@@ -95,7 +95,7 @@ export class PointerTree {
       return block === 0 ? undefined : { iblock: iblock - 1, block };
     }
     const path = this.path(iblock);
-    // No block of pointers is there for it.
+    // The indirect block for `iblock` does not exist.
     if (path.length <= depth) return undefined;
     const { slots, index } = path.at(-1) as Step;
     for (let back = 1; back <= Math.min(most, index); back++) {
@@ -107,7 +107,7 @@ export class PointerTree {
     return undefined;
   }
 
-  /** The slots that lead to a block of the file: the inode's own first, as far down as the tree goes. */
+  /** The pointers on the way to a block of the file, from the inode's own down to the last that exists. */
   path(iblock: number): Step[] {
     const depth = this.depthOf(iblock);
     const path: Step[] = [];
@@ -129,7 +129,7 @@ export class PointerTree {
     return path;
   }
 
-  /** Calls `visit` with every run of blocks that the tree has, those of pointers (level 1 to 3) and those of the file (0). */
+  /** Calls `visit` with every run of the tree's blocks: indirect blocks (level 1 to 3) and the file's blocks (level 0). */
   forEach(visit: (run: BlockRun, level: number, iblock: number) => void): void {
     for (let iblock = 0; iblock < EXT2_NDIR_BLOCKS; iblock++) {
       const block = this.top[iblock] as number;
@@ -142,7 +142,10 @@ export class PointerTree {
     }
   }
 
-  /** A block of pointers, which the tree leads to. Throws `EUCLEAN` for what cannot be one, or is one elsewhere. */
+  /**
+   * An indirect block to which the tree points, loaded if need be. Throws `EUCLEAN` if it cannot be one, or is one elsewhere in the
+   * tree.
+   */
   load(block: number, level: number, base: number): Indirect {
     const known = this.#indirect?.get(block);
     if (known !== undefined) {
@@ -155,33 +158,33 @@ export class PointerTree {
     return this.#keep({ block, level, base, pointers, from: this.shape.pointers, to: 0 });
   }
 
-  /** A new block of pointers, all of them 0, which is not on the medium yet. */
+  /** A new indirect block with all pointers 0, not on the medium yet. */
   make(block: number, level: number, base: number): Indirect {
     this.#dirty++;
     const { pointers } = this.shape;
     return this.#keep({ block, level, base, pointers: new Uint32Array(pointers), from: 0, to: pointers });
   }
 
-  /** The inode's own pointer `index`, or one of a block of pointers, leads to `block` from now on. */
+  /** Sets pointer `index` of the inode, or of an indirect block, to `block`. */
   set(parent: Indirect | undefined, slots: Pointers, index: number, block: number): void {
     slots[index] = block;
     if (parent !== undefined) this.changed(parent, index, index + 1);
   }
 
-  /** Pointers [from, to) of a block of them are not as on the medium. */
+  /** Marks pointers [from, to) of an indirect block as changed. */
   changed(indirect: Indirect, from: number, to: number): void {
     if (!isDirty(indirect)) this.#dirty++;
     indirect.from = Math.min(indirect.from, from);
     indirect.to = Math.max(indirect.to, to);
   }
 
-  /** A block of pointers is the tree's no more. */
+  /** Removes an indirect block from memory after it left the tree. */
   forget(indirect: Indirect): void {
     if (isDirty(indirect)) this.#dirty--;
     this.#indirect?.delete(indirect.block);
   }
 
-  /** Forgets blocks of pointers that are as on the medium, if there are many. Only where nobody holds one. */
+  /** Evicts unchanged indirect blocks, if there are many. Call it only while no caller uses one. */
   forgetClean(): void {
     const indirects = this.#indirect;
     if (indirects === undefined || indirects.size - this.#dirty <= MOST_CLEAN) return;
@@ -189,8 +192,8 @@ export class PointerTree {
   }
 
   /**
-   * Brings blocks of pointers to the medium, those that lead to the file's blocks first: none is pointed to before it is
-   * there. What they lead to must be durable, and durably marked as taken; pointers to what is in flight stay 0 there.
+   * Stores the changed indirect blocks, lowest level first, so that none is pointed to before it is stored. The blocks they point
+   * to must be durable, and durably marked as taken; pointers to blocks in flight are stored as 0.
    */
   store(flights: Flights): void {
     if (this.#indirect === undefined) return;
@@ -202,12 +205,12 @@ export class PointerTree {
     this.forgetClean();
   }
 
-  /** One block cannot be in two places of a tree. */
+  /** The error for a block that is in two places of the tree. */
   inTwoPlaces(block: number): Error {
     return this.#sb.corrupt('has pointers, and is in two places', { ino: this.#ino, block });
   }
 
-  /** Throws `EUCLEAN` where blocks cannot be a file's. */
+  /** Throws `EUCLEAN` if blocks cannot be a file's. */
   check({ block, count }: BlockRun): void {
     this.#sb.checkData(block, count, this.#ino);
   }

@@ -1,10 +1,10 @@
-// Owns the targets of symbolic links: in the inode if they are short (fast), else in a block.
+// Owns the targets of symbolic links: in the inode if they are short (fast symlinks), else in a block.
 
 import { FAST_SYMLINK_LIMIT } from '../format/disk.js';
 import { fail } from '../format/error.js';
 import type { IncoreInode } from './inode.js';
 
-/** Gives a new link its target, of fewer bytes than a block. */
+/** Sets the target of a new symbolic link; it must be shorter than a block. */
 export function putTarget(inode: IncoreInode, target: Uint8Array): void {
   inode.size = target.length;
   if (target.length < FAST_SYMLINK_LIMIT) {
@@ -19,7 +19,7 @@ export function putTarget(inode: IncoreInode, target: Uint8Array): void {
   inode.map.settle(0, 1);
 }
 
-/** The bytes of a link's target. Throws `EINVAL` for what is no link. */
+/** The bytes of a link's target. Throws `EINVAL` for anything but a symbolic link. */
 export function readTarget(inode: IncoreInode): Uint8Array {
   if (!inode.isSymlink) fail('EINVAL', 'readlink', `inode ${inode.ino} is no symbolic link`);
   const { sb, size, ino } = inode;

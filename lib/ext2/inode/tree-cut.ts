@@ -1,17 +1,17 @@
-// Owns taking blocks out of a tree of pointers, in memory: all from one on, or some in the middle.
+// Owns removing blocks from a pointer tree in memory: all from one on, or some in the middle.
 
 import type { BlockRun } from '../space/balloc.js';
 import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
 import type { Indirect, PointerTree, Step } from './pointer-tree.js';
 
-/** Adds a run to those that are to be freed. */
+/** Adds a run to those to be freed. */
 function add(freed: BlockRun[], { block, count }: BlockRun): void {
   const last = freed.at(-1);
   if (last !== undefined && last.block + last.count === block) last.count += count;
   else freed.push({ block, count });
 }
 
-/** Takes every block from `first` on out of the tree. Returns them, with the blocks of pointers that go too. */
+/** Removes every block from `first` on from the tree. Returns them, with the indirect blocks that are removed too. */
 export function cutFrom(tree: PointerTree, first: number): BlockRun[] {
   const freed: BlockRun[] = [];
   const { top, shape } = tree;
@@ -38,7 +38,7 @@ export function cutFrom(tree: PointerTree, first: number): BlockRun[] {
   return freed;
 }
 
-/** Takes `count` blocks from `first` on out of the tree. Blocks of pointers that have none left go too. */
+/** Removes `count` blocks from `first` on from the tree. Indirect blocks that become empty are removed too. */
 export function cutOut(tree: PointerTree, first: number, count: number): BlockRun[] {
   const freed: BlockRun[] = [];
   const end = first + count;
@@ -53,7 +53,7 @@ export function cutOut(tree: PointerTree, first: number, count: number): BlockRu
   return freed;
 }
 
-// Pointers of one leaf to zero; blocks of pointers that are then empty go.
+// Clears pointers of one leaf, and removes the indirect blocks that become empty.
 function clear(tree: PointerTree, iblock: number, count: number, freed: BlockRun[]): void {
   const path = tree.path(iblock);
   const { indirect, slots, index } = path.pop() as Step;
@@ -78,7 +78,7 @@ class Cut {
     this.#freed = freed;
   }
 
-  // A whole subtree, to which nothing in memory leads any more.
+  // Frees a whole subtree, to which nothing in memory points any more.
   subtree(block: number, level: number, base: number): void {
     if (this.#seen.has(block)) throw this.#tree.inTwoPlaces(block);
     this.#seen.add(block);
@@ -97,7 +97,7 @@ class Cut {
     add(this.#freed, { block, count: 1 });
   }
 
-  // What of a subtree lies at or past `first`, which lies within it.
+  // Frees the part of a subtree at or past `first`, which lies within the subtree.
   within(indirect: Indirect, first: number): void {
     const { level, base, pointers } = indirect;
     const below = this.#tree.shape.below(level);
@@ -122,8 +122,8 @@ class Cut {
     }
   }
 
-  // The blocks of the file to which pointers from `start` on lead, run by run: there are many, and few runs. Returns where
-  // the last pointer ends.
+  // Adds the file's blocks to which the pointers from `start` on refer, by runs, because there are many pointers but few runs.
+  // Returns the end of the last pointer that is set.
   #addRuns(pointers: Uint32Array, start: number): number {
     let end = start;
     for (let index = start; index < pointers.length; index++) {

@@ -1,10 +1,10 @@
-// Owns an order of use: what was not used for longest is found, and anything taken out, in one step.
+// Owns an order of use: the least recently used item is found, and any item removed, in constant time.
 
-/** A place in one `UseOrder`. */
+/** An item's links in its `UseOrder`. */
 export interface Linked<T> {
-  /** What was used next after it. */
+  /** The item used next after this one. */
   newer: T | undefined;
-  /** What was used last before it. */
+  /** The item used last before this one. */
   older: T | undefined;
 }
 
@@ -17,12 +17,12 @@ export class UseOrder<T extends Linked<T>> {
     return this.#size;
   }
 
-  /** What was not used for longest. */
+  /** The least recently used item. */
   get oldest(): T | undefined {
     return this.#oldest;
   }
 
-  /** Puts in what is in no order, as used just now. */
+  /** Adds an item that is in no order, as the most recently used. */
   add(item: T): void {
     item.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = item;
@@ -31,7 +31,7 @@ export class UseOrder<T extends Linked<T>> {
     this.#size++;
   }
 
-  /** Takes out what is in this order. */
+  /** Removes an item of this order. */
   remove(item: T): void {
     const { newer, older } = item;
     if (newer === undefined) this.#newest = older;
@@ -42,7 +42,7 @@ export class UseOrder<T extends Linked<T>> {
     this.#size--;
   }
 
-  /** What is in this order was used just now. */
+  /** Marks an item of this order as the most recently used. */
   touch(item: T): void {
     if (item === this.#newest) return;
     this.remove(item);

@@ -1,4 +1,4 @@
-// Owns the numbers of a new filesystem: sizes of blocks and groups, inodes and reserves, as mke2fs chooses them for ext2.
+// Owns the geometry of a new filesystem: block and group sizes, inode counts and reserves, as mke2fs chooses them for ext2.
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { argumentError, PAGE_SIZE } from 'node-dax';
@@ -22,34 +22,34 @@ import {
 import { fail } from '../format/error.js';
 import { hasSuperblock } from '../format/geometry.js';
 
-/** What a new filesystem is like. What is left out is as mke2fs chooses it for the size. */
+/** The layout of a new filesystem. Omitted members default to what mke2fs chooses for the device's size. */
 export interface Layout {
   /** Bytes: 1024, 2048 or 4096. Default 4096, and 1024 below 512 MiB. */
   readonly blockSize?: number;
-  /** Bytes: 128 or 256. Default 256: inodes of 128 have no nanoseconds and no time after 2038. Revision 0 has 128. */
+  /** Bytes: 128 or 256. Default 256: inodes of 128 bytes store no nanoseconds and no time after 2038. Revision 0 has 128. */
   readonly inodeSize?: number;
   /** 1, or 0 for the original format without features. */
   readonly revision?: 0 | 1;
-  /** How many inodes, at least. */
+  /** The minimum number of inodes. */
   readonly inodes?: number;
-  /** Instead: one for so many bytes, 1024 to 67108864. Default 16384; 8192 below 3 MiB, 4096 below 512 MiB. */
+  /** Instead of `inodes`: bytes of the device per inode, 1024 to 67108864. Default 16384; 8192 below 3 MiB, 4096 below 512 MiB. */
   readonly bytesPerInode?: number;
-  /** Of the blocks, for root: 0 to 50. Default 5. */
+  /** Percentage of the blocks that is reserved for root: 0 to 50. Default 5. */
   readonly reservedPercent?: number;
-  /** At most 16 bytes of UTF-8. */
+  /** The volume name: at most 16 bytes of UTF-8. Default: empty. */
   readonly label?: string;
   /** Default: a random one. */
   readonly uuid?: string;
-  /** Of the hashes in directories that have an index, as a UUID. Default: a random one. */
+  /** The seed of directory indexes' hashes, as a UUID. Default: a random one. */
   readonly hashSeed?: string;
-  /** When it was made. Default: now. */
+  /** When the filesystem was created. Default: now. */
   readonly created?: Date;
 }
 
 const MIB = 1024 ** 2;
 const TIB = 1024 ** 4;
 
-// The classes of sizes of mke2fs.conf.
+// The size classes of mke2fs.conf.
 function defaultsFor(size: number): { blockSize: number; bytesPerInode: number } {
   if (size < 3 * MIB) return { blockSize: 1024, bytesPerInode: 8192 };
   if (size < 512 * MIB) return { blockSize: 1024, bytesPerInode: 4096 };
@@ -58,10 +58,10 @@ function defaultsFor(size: number): { blockSize: number; bytesPerInode: number }
 
 const MOST_BLOCKS = 2 ** 32 - 1;
 const MOST_INODES = 2 ** 32 - 1;
-// Blocks that the last group must have beyond its tables, to be worth having.
+// The last group is left out unless it has this many blocks beyond its tables.
 const LEAST_DATA_BLOCKS = 50;
 const LEAST_BLOCKS_PER_GROUP = 256;
-// The descriptors may become those of a filesystem so many times as large without moving anything.
+// The reserved descriptor blocks let a filesystem grow to this many times its size without moving anything.
 const GROWTH = 1024;
 
 const SIGNED_HASH = 1;
@@ -100,7 +100,7 @@ function labelBytes(label: string): Uint8Array {
   return padded;
 }
 
-/** Throws `TypeError` or `RangeError` for options that are none. */
+/** Throws `TypeError` or `RangeError` for invalid options. */
 function checkLayout(layout: Layout): void {
   checkChoice(layout.blockSize, 'blockSize', [1024, 2048, 4096]);
   checkChoice(layout.revision, 'revision', [0, 1]);
@@ -118,7 +118,7 @@ function checkLayout(layout: Layout): void {
 }
 
 interface Wanted {
-  /** What is known of the superblock: revision, features, sizes of blocks and inodes. */
+  /** The superblock with what is known so far: revision, features, block and inode sizes. */
   readonly sb: Superblock;
   readonly blockSize: number;
   readonly inodeSize: number;
@@ -132,11 +132,11 @@ interface Numbers {
   readonly inodesPerGroup: number;
   readonly groups: number;
   readonly reservedDescBlocks: number;
-  /** Blocks that no file can have. */
+  /** Blocks that files cannot use. */
   readonly overhead: number;
 }
 
-// Room for as many descriptors as GROWTH times the blocks will need, as far as one block can point to it.
+// Blocks to reserve for the descriptors of GROWTH times as many blocks, limited to what one block can point to.
 function reserveFor({ sb, blockSize }: Wanted, blocks: number, blocksPerGroup: number, descBlocks: number): number {
   if (!hasFlag(sb.s_feature_compat, COMPAT.RESIZE_INODE)) return 0;
   const largest = blocks < MOST_BLOCKS / GROWTH ? blocks * GROWTH : MOST_BLOCKS;
@@ -145,14 +145,14 @@ function reserveFor({ sb, blockSize }: Wanted, blocks: number, blocksPerGroup: n
   return Math.min(wanted, blockSize / 4);
 }
 
-// Whole blocks of inodes, and whole bytes of the bitmap; in the first group, those that are there from the start.
+// Rounded to whole blocks of inodes and whole bytes of the bitmap; at least enough for the first inodes of a new filesystem.
 function inodesPerGroupOf({ blockSize, inodeSize, inodes }: Wanted, groups: number): number {
   const perBlock = blockSize / inodeSize;
   const whole = Math.ceil(Math.ceil(inodes / groups) / perBlock) * perBlock;
   return 8 * Math.max(Math.floor(whole / 8), Math.ceil(GOOD_OLD_FIRST_INO / 8));
 }
 
-// Undefined where a group would have more inodes than a block has bits.
+// Undefined if a group would have more inodes than a block has bits.
 function groupsOf(wanted: Wanted, blocksPerGroup: number): Numbers | undefined {
   const { sb, blockSize, inodeSize, inodes } = wanted;
   const firstDataBlock = sb.s_first_data_block;
@@ -178,7 +178,7 @@ function groupsOf(wanted: Wanted, blocksPerGroup: number): Numbers | undefined {
   }
 }
 
-// Groups are as large as one block of bitmap allows, or smaller where there are many inodes.
+// Groups are as large as one bitmap block allows, or smaller if there are many inodes.
 function fit(wanted: Wanted): Numbers {
   for (let blocksPerGroup = 8 * wanted.blockSize; blocksPerGroup >= LEAST_BLOCKS_PER_GROUP; blocksPerGroup -= 8) {
     const numbers = groupsOf(wanted, blocksPerGroup);
@@ -188,10 +188,10 @@ function fit(wanted: Wanted): Numbers {
 }
 
 /**
- * The superblock of a new filesystem on a device of `size` bytes, with the counts of free blocks and inodes yet to be set.
+ * The superblock of a new filesystem on a device of `size` bytes, without the counts of free blocks and inodes.
  *
- * Throws `TypeError` or `RangeError` for wrong options, `ENOSPC` for too small a device, `EFBIG` for more than 2³² - 1
- * blocks, `EINVAL` for more inodes than there is room for.
+ * Throws `TypeError` or `RangeError` for wrong options, `ENOSPC` if the device is too small, `EFBIG` for more than 2³² - 1 blocks,
+ * `EINVAL` for more inodes than fit.
  */
 export function planOf(size: number, layout: Layout): Superblock {
   checkLayout(layout);
@@ -199,7 +199,7 @@ export function planOf(size: number, layout: Layout): Superblock {
   const { blockSize = defaults.blockSize, revision = EXT2_DYNAMIC_REV, reservedPercent = 5 } = layout;
   const isDynamic = revision !== EXT2_GOOD_OLD_REV;
   const inodeSize = isDynamic ? (layout.inodeSize ?? 256) : GOOD_OLD_INODE_SIZE;
-  // Whole pages, as the kernel caches devices in.
+  // Whole pages only, because the kernel caches devices in pages.
   const available = Math.floor(size / PAGE_SIZE) * (PAGE_SIZE / blockSize);
   if (available > MOST_BLOCKS) {
     fail('EFBIG', 'mkfs', `the device has ${available} blocks of ${blockSize} bytes, ext2 at most ${MOST_BLOCKS}`);

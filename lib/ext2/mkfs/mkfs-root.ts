@@ -1,4 +1,4 @@
-// Owns what a new filesystem has in it: the root, lost+found, the inode of bad blocks, and that of the descriptors' reserve.
+// Owns the contents of a new filesystem: the root, lost+found, the bad blocks inode, and the resize inode.
 
 import {
   COMPAT,
@@ -25,7 +25,7 @@ import type { Geometry } from '../format/geometry.js';
 import { encode } from '../format/layout.js';
 import { reserveOf } from '../format/reserve.js';
 
-/** Blocks with content, that lie one after the other. */
+/** Contiguous blocks with content, beginning at `block`. */
 export interface Content {
   readonly block: number;
   readonly bytes: Uint8Array;
@@ -38,7 +38,7 @@ export interface FirstInodes {
   readonly contents: readonly Content[];
 }
 
-// lost+found gets its blocks beforehand, so that e2fsck need not allocate any. All of them are direct.
+// lost+found gets its blocks now, so that e2fsck need not allocate any. All of them are direct.
 const LOST_FOUND_SIZE = 16 * 1024;
 const DIND = EXT2_NDIR_BLOCKS + 1;
 
@@ -74,7 +74,7 @@ function pointerBytes(pointers: Uint32Array): Uint8Array {
   return bytes;
 }
 
-/** The first inodes. `take` gives them the next free block. */
+/** Makes the first inodes and their contents. `take` allocates the next free block. */
 export function firstInodes(sb: Superblock, geometry: Geometry, take: () => number): FirstInodes {
   const { blockSize, inodeSize, hasFileType } = geometry;
   const now = sb.s_mkfs_time;

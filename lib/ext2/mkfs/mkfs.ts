@@ -33,13 +33,13 @@ import { planOf, type Layout } from './mkfs-geometry.js';
 import { firstInodes, type FirstInodes } from './mkfs-root.js';
 
 export interface MkfsOptions extends Layout {
-  /** Format the device even though it carries something that is known by its signature, and do not look. Default false. */
+  /** Format the device without looking for signatures of existing content. Default false. */
   readonly force?: boolean;
-  /** The device is known to read as zeros, as a new sparse file does: tables of inodes are left as they are. */
+  /** The device is known to read as zeros, as a new sparse file does, so the inode tables need not be zeroed. Default false. */
   readonly zeroed?: boolean;
-  /** Keep others from the device meanwhile, as `mount` does. Default true. */
+  /** Lock the device meanwhile, as `mount` does. Default true. */
   readonly lock?: boolean;
-  /** Told how much is done, from 0 to 1. */
+  /** Called with the fraction of the work that is done, from 0 to 1. */
   readonly onProgress?: (done: number) => void;
 }
 
@@ -48,21 +48,20 @@ const OPTIONS: OptionNames<MkfsOptions> = {
   ...{ uuid: true, hashSeed: true, created: true, force: true, zeroed: true, lock: true, onProgress: true },
 };
 
-// Where md and the backup of a GPT are: md 0.90 begins up to 128 KiB before the end.
+// Signatures at the end of a device, of md and of the backup GPT: md 0.90 begins up to 128 KiB before the end.
 const TAIL = 128 * 1024;
 const MAGIC_POS = SUPERBLOCK_POS + SUPERBLOCK.s_magic[1];
-// bg_flags: mke2fs sets it in ext2 too, where nobody asks.
+// A bg_flag that mke2fs sets in ext2 too, although nothing there reads it.
 const INODES_ZEROED = 4;
 
 /**
- * Makes an ext2 filesystem on the whole of `device`, with the layout that `mke2fs -t ext2` gives it, and everything on it
- * lost. It is durable on return; a formatting that was interrupted leaves no filesystem, the former one included.
+ * Makes an ext2 filesystem on the whole of `device`, with the layout of `mke2fs -t ext2`. Everything on the device is lost. The
+ * filesystem is durable on return; an interrupted call leaves no filesystem, neither the old one nor the new.
  *
- * Throws `TypeError` or `RangeError` for wrong options, and `DaxError`: `EBUSY` where it is mounted, or another has it;
- * `EEXIST` for a device that carries something, without
- * `force`; `ENOSPC` for one that is too small, `EFBIG` for one of too many blocks; `EINVAL` for more inodes than fit.
- * Nothing is written before these are known. What it carries is asked of `contentOf`: some 20 ms, in which nothing else runs,
- * and fewer signatures where util-linux is not installed.
+ * Throws `TypeError` or `RangeError` for wrong options, and `DaxError`: `EBUSY` if the device is mounted or locked; `EEXIST`,
+ * without `force`, if it carries existing content; `ENOSPC` if it is too small, `EFBIG` if it has too many blocks; `EINVAL` for
+ * more inodes than fit. Nothing is written before all of these are checked. `contentOf` looks for existing content: it blocks for
+ * some 20 ms, and knows fewer signatures where util-linux is not installed.
  */
 export async function mkfs(device: BlockDevice, options: MkfsOptions = {}): Promise<Superblock> {
   const held = lockOf(device, options);
@@ -78,7 +77,7 @@ export async function mkfs(device: BlockDevice, options: MkfsOptions = {}): Prom
   }
 }
 
-/** As `mkfs`, without giving way to anything else meanwhile. */
+/** As `mkfs`, but blocks until the filesystem is made. */
 export function mkfsSync(device: BlockDevice, options: MkfsOptions = {}): Superblock {
   const held = lockOf(device, options);
   try {
@@ -100,7 +99,7 @@ interface Plan {
   readonly sb: Superblock;
   readonly geometry: Geometry;
   readonly first: FirstInodes;
-  /** Of each group, how many of its blocks `first` has: those that come first. */
+  /** For each group, how many of its data blocks `first` occupies; they are the group's first ones. */
   readonly taken: readonly number[];
 }
 
@@ -113,7 +112,7 @@ function prepare(device: BlockDevice, options: MkfsOptions): Plan {
   const geometry = geometryOf(sb, device.size);
   const taken = new Array<number>(geometry.groups).fill(0);
   const first = firstInodes(sb, geometry, () => {
-    // Tables may leave a group no block, or too few.
+    // The tables may leave too few blocks in a group, or none.
     const group = taken.findIndex((count, index) => count < freeBlocks(sb, geometry, index));
     if (group < 0) fail('EINVAL', 'mkfs', `${sb.s_inodes_count} inodes leave no room`);
     const before = taken[group] ?? 0;
@@ -149,7 +148,7 @@ function headBlocks(sb: Superblock, { descBlocks, reservedDescBlocks }: Geometry
   return hasSuperblock(sb, group) ? 1 + descBlocks + reservedDescBlocks : 0;
 }
 
-// After a group's head come its two bitmaps, its inodes, then data.
+// A group's head is followed by its two bitmaps, its inode table, and its data.
 function bitmapsStart(sb: Superblock, geometry: Geometry, group: number): number {
   return groupStart(geometry, group) + headBlocks(sb, geometry, group);
 }
@@ -158,7 +157,7 @@ function dataStart(sb: Superblock, geometry: Geometry, group: number): number {
   return bitmapsStart(sb, geometry, group) + 2 + geometry.inodeTableBlocks;
 }
 
-// As if there were no files.
+// The group's blocks outside its tables, whether `first` occupies them or not.
 function freeBlocks(sb: Superblock, geometry: Geometry, group: number): number {
   return groupStart(geometry, group) + groupBlocks(geometry, group) - dataStart(sb, geometry, group);
 }
@@ -182,7 +181,7 @@ function descriptors({ sb, geometry, taken }: Plan): Uint8Array {
   return table;
 }
 
-// Bits past the end of the group are set, so that nobody takes what is not there.
+// Bits past the end of the group are set, so that blocks and inodes that do not exist are never allocated.
 function bitmaps({ sb, geometry, taken }: Plan, group: number): Uint8Array {
   const { blockSize, inodesPerGroup } = geometry;
   const bytes = new Uint8Array(2 * blockSize).fill(0xff);
@@ -195,7 +194,7 @@ function bitmaps({ sb, geometry, taken }: Plan, group: number): Uint8Array {
   return bytes;
 }
 
-// Most groups have the same as others.
+// Most groups have the same bitmaps, which are made once.
 function bitmapsOf(plan: Plan): (group: number) => Uint8Array {
   const { sb, geometry, taken } = plan;
   const known = new Map<string, Uint8Array>();
@@ -217,7 +216,7 @@ function put(device: BlockDevice, bytes: Uint8Array, pos: number): void {
   writeAllSync(device, bytes, pos, { flush: false });
 }
 
-// A hole is zeros already: a store there would take room of the disk.
+// Skips the holes of a sparse file: they are zeros already, and a store would allocate disk space.
 function zero(device: BlockDevice, pos: number, length: number): void {
   for (const run of dataRuns(device, pos, length)) {
     for (let done = 0; done < run.length; ) done += device.zeroSync(run.pos + done, run.length - done, { flush: false });
@@ -225,7 +224,7 @@ function zero(device: BlockDevice, pos: number, length: number): void {
   }
 }
 
-// Where a flush is an msync, `settle` makes one for everything.
+// On a device that flushes with msync, does nothing: `settle` makes one msync for everything.
 function flush(device: BlockDevice, pos: number, length: number): void {
   if (device.granularity !== 'page') device.flush(pos, length);
 }
@@ -235,7 +234,7 @@ function settle(device: BlockDevice): void {
   device.drain();
 }
 
-// Until the magic is stored, at the very end, there is no filesystem; the former one goes before anything else.
+// There is no filesystem until the magic is stored, at the very end; the old filesystem is wiped first.
 function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<number, void> {
   const { sb, geometry, first } = plan;
   const { blockSize, groups } = geometry;
@@ -280,7 +279,7 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
   yield 1;
 }
 
-// Nobody shall take the device for what it was. A former ext2 ends with the one store that takes its magic away.
+// Wipes all signatures, so that the device is not taken for what it was. The first store, of the magic, ends an old ext2.
 function wipe(device: BlockDevice): void {
   zero(device, MAGIC_POS, 2);
   device.persist(MAGIC_POS, 2);

@@ -1,5 +1,5 @@
-// Owns what changes names: each in an order that a power cut may end after any store, with nothing lost but free space.
-// A link is counted before it is there and until it is gone; what is new is there before what is old goes.
+// Owns the operations that change names. Each orders its stores so that a power cut after any of them loses nothing but free space:
+// a link is counted before its entry exists and until after it is removed, and the new entry exists before the old one is removed.
 
 import { Directory, type Dirent } from '../inode/dir.js';
 import {
@@ -30,16 +30,16 @@ const S_ISGID = 0o2000;
 const S_IXGRP = 0o010;
 const PERMISSIONS = 0o7777;
 
-/** The types of what is neither a file, a directory nor a link. */
+/** The types other than regular file, directory and symbolic link. */
 export const SPECIAL: readonly number[] = [S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK];
 
-/** Whether something of that mode is the file of a device. */
+/** Whether `mode` is that of a device file. */
 export function isDevice(mode: number): boolean {
   const type = typeOf(mode);
   return type === S_IFCHR || type === S_IFBLK;
 }
 
-/** The number of a device, of which an inode is the file. */
+/** The device number of a device file. */
 export interface DeviceNumber {
   readonly major: number;
   readonly minor: number;
@@ -50,21 +50,21 @@ function now(inode: IncoreInode, volume: Volume): void {
   volume.markDirty(inode);
 }
 
-/** Throws `EPERM` for what its flags protect: everything if it is immutable, all but appending if it is append-only. */
+/** Throws `EPERM` if the inode's flags forbid the change: any change if it is immutable, any but appending if it is append-only. */
 export function checkFlags({ flags, ino }: IncoreInode, syscall: string, mayAppend = false): void {
   const isProtected = hasFlag(flags, INODE_FLAGS.IMMUTABLE) || (!mayAppend && hasFlag(flags, INODE_FLAGS.APPEND));
   if (isProtected) fail('EPERM', syscall, `inode ${ino} is immutable or append-only`);
 }
 
-/** Throws `ENOTDIR` for anything but a directory that is there. */
+/** Throws `ENOENT` for a removed directory, and `ENOTDIR` for anything but a directory. */
 export function checkDirectory(inode: IncoreInode, syscall: string): void {
   if (inode.isDeleted) fail('ENOENT', syscall, `the directory (inode ${inode.ino}) was removed`);
   if (!inode.isDirectory) fail('ENOTDIR', syscall, `inode ${inode.ino} is no directory`);
 }
 
 /**
- * A mode after its inode was given to another owner: whatever is no directory no longer runs as its owner, nor, where the
- * group may execute it, as its group.
+ * The mode of an inode after a change of owner: without the set-user-ID bit and, if the group may execute it, without the
+ * set-group-ID bit. A directory's mode stays.
  */
 export function withoutSetId(mode: number): number {
   if (typeOf(mode) === S_IFDIR) return mode;
@@ -76,7 +76,7 @@ function isDot(name: ByteName): boolean {
   return name === '.' || name === '..';
 }
 
-/** The directory `dir`, which may get an entry called `name`. Throws `EEXIST` if it has one. */
+/** The directory `dir`, checked and with room for a new entry `name`. Throws `EEXIST` if the entry exists. */
 function forNew(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): Directory {
   volume.checkChange(syscall);
   checkDirectory(dir, syscall);
@@ -88,7 +88,7 @@ function forNew(volume: Volume, dir: IncoreInode, name: ByteName, syscall: strin
   return directory;
 }
 
-/** An entry of `dir`, which may be taken away or made to lead elsewhere. */
+/** An entry of `dir`, checked to be removable and replaceable. */
 function forOld(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): { directory: Directory; entry: Dirent } {
   volume.checkChange(syscall);
   checkDirectory(dir, syscall);
@@ -105,14 +105,14 @@ function mostLinks(volume: Volume, isDirectory: boolean): number {
 
 function checkLinks(volume: Volume, inode: IncoreInode, syscall: string): void {
   const { isDirectory, nlink } = inode;
-  // With dir_nlink, a directory with too many to count has 1.
+  // With dir_nlink, a directory with too many links to count has the count 1.
   const counts = isDirectory && hasFlag(volume.sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
   if (!counts && nlink >= mostLinks(volume, isDirectory)) {
     fail('EMLINK', syscall, `inode ${inode.ino} has ${nlink} links: that is the most`);
   }
 }
 
-/** One link more, durably: before there is. */
+/** Raises the link count, durably, before the link exists. */
 function addLink(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.isDirectory && inode.nlink === 1) return;
@@ -121,14 +121,14 @@ function addLink(volume: Volume, inode: IncoreInode): void {
   volume.store(inode);
 }
 
-/** One link less, durably: after it is gone. Never the last one: see `Volume.loseLast`. */
+/** Lowers the link count, durably, after the link is removed. Never for the last one: see `Volume.loseLast`. */
 function dropLink(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.nlink > (inode.isDirectory ? 2 : 1)) inode.nlink--;
   volume.store(inode);
 }
 
-/** What a new inode has of the directory that it is made in. */
+/** Sets a new inode's owner and group, and what it inherits from the directory in which it is created. */
 function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, owner: Owner | undefined): void {
   const { uid, gid } = owner ?? volume.sb.owner;
   const hasGroupId = Math.floor(dir.mode / S_ISGID) % 2 === 1;
@@ -137,7 +137,7 @@ function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, owner: Ow
   if (hasGroupId && inode.isDirectory && Math.floor(inode.mode / S_ISGID) % 2 === 0) inode.mode += S_ISGID;
 }
 
-/** Makes something that is no directory: `fill` gives it what it has before anything leads to it. */
+/** Creates anything but a directory. `fill` sets the inode's contents before any entry refers to it. */
 export function create(
   volume: Volume,
   dir: IncoreInode,
@@ -164,7 +164,7 @@ export function create(
   return inode;
 }
 
-/** A device, fifo or socket. */
+/** Creates a device file, FIFO or socket. */
 export function mknod(
   volume: Volume,
   dir: IncoreInode,
@@ -247,15 +247,15 @@ export function rmdir(volume: Volume, dir: IncoreInode, name: ByteName): void {
   loseDirectory(volume, inode, dir);
 }
 
-// A name of something that is no directory is gone.
+// After the name of a non-directory was removed.
 function loseName(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.nlink <= 1) volume.loseLast(inode);
   else dropLink(volume, inode);
 }
 
-// The name of an empty directory is gone. A count of more than its own two links is left by a power cut in a rename: it
-// may have another name, and is left alone.
+// After the name of an empty directory was removed. A link count above 2 was left by a power cut during a rename: the directory may
+// have another name, so it is not deleted.
 function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode): void {
   if (inode.nlink <= 2) {
     volume.loseLast(inode);
@@ -265,7 +265,7 @@ function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode):
   }
 }
 
-/** What a rename is about, once it may be made. */
+/** The parts of a rename that passed all checks. */
 interface Renaming {
   readonly from: { dir: IncoreInode; directory: Directory; entry: Dirent };
   readonly to: { dir: IncoreInode; directory: Directory; entry: Dirent | undefined };
@@ -273,7 +273,7 @@ interface Renaming {
   readonly replaced: IncoreInode | undefined;
 }
 
-/** POSIX's rename: `fromName` of `fromDir` becomes `toName` of `toDir`, in place of what has that name. */
+/** Renames as POSIX does: `fromName` of `fromDir` becomes `toName` of `toDir`, replacing what has that name. */
 export function rename(
   volume: Volume,
   fromDir: IncoreInode,
@@ -302,7 +302,7 @@ export function rename(
   else if (replaced !== undefined) loseName(volume, replaced);
 }
 
-// Every check. Undefined if both names are of one file already, which is then left as it is.
+// Checks everything before a rename. Undefined if both names already refer to one file: the rename then changes nothing.
 function prepare(
   volume: Volume,
   fromDir: IncoreInode,
@@ -318,7 +318,7 @@ function prepare(
   const entry = directory.find(toName);
   const replaced = entry && volume.inode(entry.ino);
   if (replaced === inode) return undefined;
-  // Before all that is asked of the two themselves, as in the kernel.
+  // Checked before the two inodes' own flags and types, as in the kernel.
   if (inode.isDirectory && isWithin(volume, toDir, inode)) fail('EINVAL', 'rename', 'a directory cannot become part of itself');
   if (replaced?.isDirectory === true && isWithin(volume, fromDir, replaced)) {
     fail('ENOTEMPTY', 'rename', 'the directory to be replaced has in it what is renamed');
@@ -341,7 +341,7 @@ function checkReplaced(volume: Volume, inode: IncoreInode, replaced: IncoreInode
   }
 }
 
-/** Whether `dir` is `ancestor`, or lies somewhere in it. */
+/** Whether `dir` is `ancestor` or lies below it. */
 function isWithin(volume: Volume, dir: IncoreInode, ancestor: IncoreInode): boolean {
   const seen = new Set<number>();
   for (let at = dir; at !== ancestor; ) {

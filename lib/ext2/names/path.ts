@@ -1,4 +1,4 @@
-// Owns paths: from the root, name by name, through symbolic links.
+// Owns path resolution: from the root, name by name, through symbolic links.
 
 import { checkDirectory } from './namei.js';
 import { fail } from '../format/error.js';
@@ -10,13 +10,13 @@ import type { Volume } from '../volume/volume.js';
 const PATH_MAX = 4096;
 const MOST_LINKS = 40;
 
-/** Where a name is, or would be. */
+/** A name, and the directory in which it is or would be. */
 export interface Place {
   readonly dir: IncoreInode;
   readonly name: ByteName;
 }
 
-/** Where a walk is, and what is left of the path. */
+/** The state of a walk: the inode it has reached, and the rest of the path. */
 interface Walk {
   at: IncoreInode;
   /** In reverse order. */
@@ -41,14 +41,14 @@ function begin(volume: Volume, path: ByteName, syscall: string): Walk {
 
 const ROOT = 2;
 
-/** The inode that `dir` has `name` for. */
+/** The inode that `name` refers to in `dir`, if any. */
 export function lookup(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): IncoreInode | undefined {
   checkDirectory(dir, syscall);
   const entry = volume.directory(dir).find(name);
   return entry && volume.inode(entry.ino);
 }
 
-// One name further. A link in the way is followed; the last one if `follow` says so.
+// Resolves one more name. A symbolic link is followed, at the end of the path only if `follow` is true.
 function step(volume: Volume, walk: Walk, follow: boolean): void {
   const name = walk.left.pop() as ByteName;
   checkDirectory(walk.at, walk.syscall);
@@ -66,7 +66,7 @@ function followLink(volume: Volume, walk: Walk, link: IncoreInode): void {
   if (target.startsWith('/')) walk.at = volume.inode(ROOT);
 }
 
-/** The inode that a path leads to. A link at its end is followed, or is what is asked for. */
+/** The inode at a path. A symbolic link at its end is followed only if `follow` is true. */
 export function resolve(volume: Volume, path: Name, follow: boolean, syscall: string): IncoreInode {
   return walkTo(volume, toByteName(path), follow, syscall);
 }
@@ -77,7 +77,7 @@ function walkTo(volume: Volume, path: ByteName, follow: boolean, syscall: string
   return walk.at;
 }
 
-/** The directory that the last name of a path is in, which need not exist, and that name. */
+/** The last name of a path, which need not exist, and the directory that contains it. */
 export function resolveParent(volume: Volume, path: Name, syscall: string): Place {
   const whole = toByteName(path);
   const trimmed = whole.replace(/\/+$/, '');

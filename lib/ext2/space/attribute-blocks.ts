@@ -10,7 +10,7 @@ const MOST_KNOWN = 1000;
 export class AttributeBlocks {
   readonly #sb: Super;
   readonly #blocks: BlockAllocator;
-  // By the hash of what is in them.
+  // Blocks by the hash of their contents.
   readonly #known = new Map<number, number>();
 
   constructor(sb: Super, blocks: BlockAllocator) {
@@ -19,8 +19,8 @@ export class AttributeBlocks {
   }
 
   /**
-   * A block that holds `bytes`, whose hash is `hash`, and counts one user more: one that others use, or a new one near the
-   * block `goal`. It is durable on return, and so is that it is taken. Throws `ENOSPC`.
+   * Takes a block that holds `bytes`, whose hash is `hash`: an existing one, which counts one more user, or a new one near block
+   * `goal`. The block and its allocation are durable on return. Throws `ENOSPC`.
    */
   take({ bytes, hash }: { bytes: Uint8Array; hash: number }, goal: number): number {
     const { medium, blockSize } = this.#sb;
@@ -42,7 +42,7 @@ export class AttributeBlocks {
     return block;
   }
 
-  /** The inode `ino`, which leads to `block` no more, was one of its users; the last one frees it. Throws `EUCLEAN`. */
+  /** Counts one user fewer, after inode `ino` stopped referring to `block`; the last user frees it. Throws `EUCLEAN`. */
   release(block: number, ino: number): void {
     const { medium, blockSize } = this.#sb;
     const pos = block * blockSize;

@@ -1,29 +1,29 @@
-// Owns which blocks are free: giving them to files in long runs, near where they should be, and taking them back.
+// Owns the block allocator: gives files long runs near where they should be, and takes blocks back.
 
 import { DaxError } from 'node-dax';
 import { Bitmaps, type Bitmap } from './bitmaps.js';
 import { clearRun, findRun, firstClear, isRun, isSet, runLength, setRun } from '../format/bits.js';
 import type { Super } from './super.js';
 
-/** Blocks that lie one after the other. */
+/** Contiguous blocks. */
 export interface BlockRun {
   block: number;
   count: number;
 }
 
-/** Free blocks that are kept for one file while it grows. Nothing on the medium knows of them. */
+/** Free blocks kept for one file while it grows; only memory knows of them. */
 export interface Window {
   start: number;
   end: number;
-  /** Blocks that the next one will have: it grows while the file does. */
+  /** The length of the next window, in blocks; it grows with the file. */
   length: number;
 }
 
 const FIRST_WINDOW = 8;
 const LARGEST_WINDOW = 2048;
-// Windows of files that nobody closed, and that may never grow again.
+// The maximum number of windows at a time: a file that is not closed keeps its window, although it may never grow again.
 const MOST_WINDOWS = 256;
-// Groups with free blocks that are searched for a long run before a short one is taken.
+// How many groups with free blocks are searched for a long run before a short one is taken.
 const PATIENCE = 4;
 
 export class BlockAllocator {
@@ -48,12 +48,12 @@ export class BlockAllocator {
     this.#mayUseReserved = uid === 0 || uid === resuid || (resgid !== 0 && gid === resgid);
   }
 
-  /** Free blocks, those that are reserved for root included. */
+  /** Free blocks, including those reserved for root. */
   get free(): number {
     return this.#bitmaps.free;
   }
 
-  /** Free blocks that whoever mounted it may use. */
+  /** Free blocks that the owner of the mount may use. */
   get available(): number {
     return this.#mayUseReserved ? this.free : Math.max(0, this.free - this.#sb.fields.s_r_blocks_count);
   }
@@ -67,8 +67,8 @@ export class BlockAllocator {
   }
 
   /**
-   * Takes up to `wanted` blocks, in one run, at `goal` if that is free, else near it. `window` is the file's own, and
-   * where it continues at `goal` the run comes from there. They are taken in memory: `flush` before pointing there.
+   * Allocates up to `wanted` blocks in one run, at `goal` if that is free, else near it. If the file's window `window` begins at
+   * `goal`, the run comes from the window. The blocks are taken in memory only: call `flush` before storing pointers to them.
    *
    * Throws `ENOSPC`.
    */
@@ -79,7 +79,7 @@ export class BlockAllocator {
     return run;
   }
 
-  /** Gives blocks back, to which no pointer leads any more on the medium. */
+  /** Frees blocks to which no pointer on the medium refers any more. */
   release({ block, count }: BlockRun): void {
     for (let at = block; at < block + count; ) {
       const { bitmap, bit } = this.#find(at);
@@ -91,14 +91,14 @@ export class BlockAllocator {
     }
   }
 
-  /** Throws `EUCLEAN` where a block is used, and free. */
+  /** Throws `EUCLEAN` if a used block is marked as free. */
   checkTaken(isUsed: (block: number) => boolean): void {
     this.#forEach((block, bitmap, bit) => {
       if (isUsed(block) && !isSet(bitmap.bits, bit)) throw this.#sb.corrupt('is used, and marked as free', { block });
     });
   }
 
-  /** Gives back every block that is not used. Returns how many those were. */
+  /** Frees every block that is taken but not used. Returns how many it freed. */
   sweep(isUsed: (block: number) => boolean): number {
     let freed = 0;
     this.#forEach((block, bitmap, bit) => {
@@ -109,12 +109,12 @@ export class BlockAllocator {
     return freed;
   }
 
-  /** A window for a file. It holds nothing yet. */
+  /** An empty window for a file. */
   openWindow(): Window {
     return { start: 0, end: 0, length: FIRST_WINDOW };
   }
 
-  /** Gives back what a file has not used of its window. */
+  /** Gives back the unused rest of a file's window. */
   closeWindow(window: Window): void {
     this.#empty(window);
   }
@@ -156,7 +156,7 @@ export class BlockAllocator {
     return run;
   }
 
-  // Nothing is kept for anybody when there is nothing else.
+  // When there are no other free blocks, all windows are given back.
   #searchAll(goal: number, wanted: number, window: Window | undefined): BlockRun | undefined {
     for (const other of [...this.#windows]) this.#empty(other);
     return this.#search(goal, wanted, window);
@@ -176,7 +176,7 @@ export class BlockAllocator {
     const { groups } = this.#sb;
     const desired = Math.max(wanted, window?.length ?? 0);
     const { firstDataBlock, blocksCount } = this.#sb.geometry;
-    // After the last block there is no group.
+    // A goal past the last block is in no group.
     const near = goal < blocksCount ? goal : firstDataBlock;
     const first = groups.groupOf(near);
     let best: { bitmap: Bitmap; start: number; length: number } | undefined;
@@ -187,14 +187,14 @@ export class BlockAllocator {
       const bitmap = this.#bitmaps.load(group);
       const run = this.#searchGroup(bitmap, step === 0 ? near - groups.start(group) : 0, desired);
       if (run.length > (best?.length ?? 0)) best = { bitmap, ...run };
-      // Where the file goes on is better than any longer run elsewhere.
+      // A run at the goal, where the file continues, is better than a longer one elsewhere.
       if (run.length === desired || (step === 0 && run.length > 0 && groups.start(group) + run.start === goal)) break;
       if (best !== undefined) patience--;
     }
     return best && this.#claimRun(best.bitmap, best.start, best.length, wanted, window);
   }
 
-  // From the goal on, or before it if there is more.
+  // The run at the goal if that is free, else one after it, or one before it if that is longer.
   #searchGroup(bitmap: Bitmap, goal: number, desired: number): { start: number; length: number } {
     bitmap.hint = firstClear(bitmap.busy, bitmap.hint, bitmap.count);
     const from = Math.max(goal, bitmap.hint);
@@ -208,7 +208,7 @@ export class BlockAllocator {
     return before.length > after.length ? before : after;
   }
 
-  // Takes what is wanted of a run, and keeps the rest for the file.
+  // Allocates the wanted part of a run, and keeps the rest as the file's window.
   #claimRun(bitmap: Bitmap, start: number, length: number, wanted: number, window: Window | undefined): BlockRun {
     const block = this.#sb.groups.start(bitmap.group) + start;
     const count = Math.min(wanted, length);
@@ -223,7 +223,7 @@ export class BlockAllocator {
     return { block, count };
   }
 
-  // A bitmap that says that the group's own tables are free would give them away.
+  // A bitmap that marks the group's own tables as free would let them be allocated.
   #check(bitmap: Bitmap): void {
     const { groups, geometry } = this.#sb;
     const { group } = bitmap;

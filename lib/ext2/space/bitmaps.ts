@@ -1,5 +1,5 @@
-// Owns the bitmaps of one kind, of blocks or of inodes: loaded group by group when they are needed, checked, changed in
-// memory, and stored before anything relies on what they say is taken.
+// Owns the bitmaps of one kind, of blocks or of inodes: loaded and checked group by group on first use, changed in memory, and
+// stored before anything relies on an allocation.
 
 import { clearRun, countClear, isRun, setRun } from '../format/bits.js';
 import type { Super } from './super.js';
@@ -7,27 +7,27 @@ import type { Super } from './super.js';
 /** The bitmap of one group. */
 export interface Bitmap {
   readonly group: number;
-  /** As it is on the medium, or will be after `flush`. */
+  /** The bits as they are on the medium, or will be after `flush`. */
   readonly bits: Uint8Array<ArrayBuffer>;
-  /** The same, and besides what is reserved for files that are being written, and what is not there to be given away. */
+  /** `bits`, plus what is reserved for files being written and what must never be allocated. */
   readonly busy: Uint8Array<ArrayBuffer>;
-  /** Bits that exist. */
+  /** The number of valid bits. */
   readonly count: number;
   free: number;
-  /** The bytes that changed: [from, to). */
+  /** The range [from, to) of changed bytes. */
   dirtyFrom: number;
   dirtyTo: number;
   /** No bit before this one is clear in `busy`. */
   hint: number;
 }
 
-/** What tells bitmaps of blocks and of inodes apart. */
+/** What differs between block bitmaps and inode bitmaps. */
 export interface BitmapKind {
-  /** The free ones of a group, as its descriptor counts them. */
+  /** The descriptor's field with the group's free count. */
   readonly countName: 'bg_free_blocks_count' | 'bg_free_inodes_count';
   blockOf(group: number): number;
   bitsIn(group: number): number;
-  /** Throws for a bitmap that cannot be; marks as busy what must never be given away. */
+  /** Throws for an invalid bitmap; marks as busy what must never be allocated. */
   check(bitmap: Bitmap): void;
 }
 
@@ -35,9 +35,9 @@ export class Bitmaps {
   readonly #sb: Super;
   readonly #kind: BitmapKind;
   readonly #loaded: (Bitmap | undefined)[] = [];
-  // Each once.
+  // Bitmaps with changed bytes, each once.
   readonly #dirty: Bitmap[] = [];
-  /** The clear bits of all groups: what the descriptors say, corrected when a bitmap is loaded. */
+  /** The free count of all groups: as the descriptors say, corrected as bitmaps are loaded. */
   free: number;
 
   constructor(sb: Super, kind: BitmapKind) {
@@ -46,7 +46,7 @@ export class Bitmaps {
     this.free = sb.groups.total(kind.countName);
   }
 
-  /** The bitmap of a group. A count that is not its descriptor's corrects the descriptor's. */
+  /** The bitmap of a group, loaded on first use. A wrong free count in the group's descriptor is corrected. */
   load(group: number): Bitmap {
     const known = this.#loaded[group];
     if (known !== undefined) return known;
@@ -71,7 +71,7 @@ export class Bitmaps {
     this.#changed(bitmap, from, count, -count);
   }
 
-  /** Marks them as free again. False, and nothing is changed, if one of them was not taken. */
+  /** Marks `count` bits as free. Returns false, and changes nothing, if one of them was not taken. */
   give(bitmap: Bitmap, from: number, count: number): boolean {
     if (!isRun(bitmap.bits, from, count, true)) return false;
     clearRun(bitmap.bits, from, count);
@@ -81,7 +81,7 @@ export class Bitmaps {
     return true;
   }
 
-  /** Makes what is taken durable before the next store, which may point there. What is free again comes along. */
+  /** Makes allocations durable before the next store, which may point to them. Freed bits are stored with them. */
   flush(): void {
     const { medium, blockSize } = this.#sb;
     for (let bitmap = this.#dirty.at(-1); bitmap !== undefined; bitmap = this.#dirty.at(-1)) {
@@ -93,7 +93,7 @@ export class Bitmaps {
     }
   }
 
-  /** Loads every bitmap, so that all counts are what the bitmaps say. */
+  /** Loads every bitmap, which corrects all free counts to what the bitmaps say. */
   loadAll(): void {
     for (let group = 0; group < this.#sb.groups.count; group++) this.load(group);
   }

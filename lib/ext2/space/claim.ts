@@ -1,8 +1,8 @@
-// Owns the lock on a filesystem's device, as those who mount, make and check one take it.
+// Owns the lock on a filesystem's device, taken by `mount` and `mkfs`.
 
 import { DaxError, lockDevice, type BlockDevice, type DeviceLock, type LockMode } from 'node-dax';
 
-/** Locks `device` for `syscall`, so that nobody else works on it. Throws `EBUSY`, `EROFS`. */
+/** Locks `device` for `syscall` against other users. Throws `EBUSY`, `EROFS`. */
 export function lockFor(syscall: string, device: BlockDevice, mode: LockMode): DeviceLock {
   try {
     return lockDevice(device, mode);

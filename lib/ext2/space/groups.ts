@@ -1,4 +1,4 @@
-// Owns the group descriptors: where each group has its bitmaps and its inodes, which was checked, and its counts.
+// Owns the group descriptors: the checked places of each group's bitmaps and inode table, and the group's counts.
 
 import { EXT2_BAD_INO, GROUP_DESC, GROUP_DESC_SIZE, type Superblock } from '../format/disk.js';
 import { corruption } from '../format/error.js';
@@ -16,7 +16,7 @@ export class Groups {
   readonly #hasSuperblock: Uint8Array;
   readonly #dirty = new Set<number>();
 
-  /** Throws `EUCLEAN` for a group whose bitmaps or table lie outside it or on one another. */
+  /** Throws `EUCLEAN` for a group whose bitmaps or inode table lie outside it or overlap. */
   constructor(medium: Medium, sb: Superblock, geometry: Geometry) {
     this.#medium = medium;
     this.#geometry = geometry;
@@ -36,7 +36,7 @@ export class Groups {
     return this.#geometry.firstDataBlock + group * this.#geometry.blocksPerGroup;
   }
 
-  /** The group's blocks: fewer in the last one. */
+  /** The number of blocks in the group; the last group may have fewer. */
   blocksIn(group: number): number {
     return Math.min(this.#geometry.blocksPerGroup, this.#geometry.blocksCount - this.start(group));
   }
@@ -69,7 +69,7 @@ export class Groups {
     return sum;
   }
 
-  /** The byte of the medium where an inode begins. `ino` is one that exists. */
+  /** The byte of the medium at which an inode begins. `ino` must exist. */
   inodePos(ino: number): number {
     const { inodesPerGroup, inodeSize, blockSize } = this.#geometry;
     const index = ino - EXT2_BAD_INO;
@@ -77,7 +77,7 @@ export class Groups {
     return this.inodeTable(group) * blockSize + (index % inodesPerGroup) * inodeSize;
   }
 
-  /** Whether `count` blocks from `block` on are the filesystem's, and none of them holds its own tables. */
+  /** Whether all of the `count` blocks from `block` on are in the filesystem and none belongs to its own tables. */
   isData(block: number, count: number): boolean {
     const { firstDataBlock, blocksCount } = this.#geometry;
     const end = block + count;
@@ -92,7 +92,7 @@ export class Groups {
     return true;
   }
 
-  /** The blocks at the group's start with the copy of the superblock and of the descriptors. */
+  /** The number of blocks at the group's start that hold copies of the superblock and of the descriptors. */
   headBlocks(group: number): number {
     const { descBlocks, reservedDescBlocks } = this.#geometry;
     return this.#hasSuperblock[group] === 1 ? 1 + descBlocks + reservedDescBlocks : 0;

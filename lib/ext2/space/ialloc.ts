@@ -1,4 +1,4 @@
-// Owns which inodes are free: files beside their directories, directories spread over the groups (after Orlov).
+// Owns the inode allocator: files go next to their directories, directories are spread over the groups (after Orlov).
 
 import { DaxError } from 'node-dax';
 import type { BlockAllocator } from './balloc.js';
@@ -12,7 +12,7 @@ export class InodeAllocator {
   readonly #blocks: BlockAllocator;
   readonly #bitmaps: Bitmaps;
   #directories: number;
-  // Where the next directory at the top is looked for first.
+  // The group at which the search for the next top-level directory begins.
   #nextTop = 0;
 
   constructor(sb: Super, blocks: BlockAllocator) {
@@ -25,7 +25,7 @@ export class InodeAllocator {
       blockOf: (group) => groups.inodeBitmap(group),
       bitsIn: () => geometry.inodesPerGroup,
       check: (bitmap) => {
-        // The first inodes are the filesystem's own, whatever the bitmap says.
+        // The first inodes belong to the filesystem itself, whatever the bitmap says.
         const own = geometry.firstIno - EXT2_BAD_INO - bitmap.group * geometry.inodesPerGroup;
         if (own > 0) setRun(bitmap.busy, 0, Math.min(own, bitmap.count));
       },
@@ -44,7 +44,7 @@ export class InodeAllocator {
     this.#bitmaps.flush();
   }
 
-  /** Takes an inode for something in the directory `parent`; durably so before the next store. Throws `ENOSPC`. */
+  /** Allocates an inode for something in the directory `parent`; durable before the next store. Throws `ENOSPC`. */
   allocate(parent: number, isDirectory: boolean): number {
     const { groups, geometry } = this.#sb;
     const preferred = isDirectory ? this.#groupForDirectory(parent) : this.#groupForFile(parent);
@@ -63,7 +63,7 @@ export class InodeAllocator {
     throw new DaxError({ errno: 'ENOSPC', syscall: 'ext2', hint: 'no inode is free' });
   }
 
-  /** Gives an inode back, to which no entry leads any more on the medium. */
+  /** Frees an inode to which no entry on the medium refers any more. */
   release(ino: number, isDirectory: boolean): void {
     const { group, bit } = this.#place(ino);
     if (!this.#bitmaps.give(this.#bitmaps.load(group), bit, 1)) {
@@ -72,20 +72,20 @@ export class InodeAllocator {
     if (isDirectory) this.#countDirectory(group, -1);
   }
 
-  /** Whether the inode is someone's. */
+  /** Whether the inode is marked as taken. */
   isTaken(ino: number): boolean {
     const { group, bit } = this.#place(ino);
     return isSet(this.#bitmaps.load(group).bits, bit);
   }
 
-  /** Throws `EUCLEAN` where one of the inodes is free. */
+  /** Throws `EUCLEAN` if one of the inodes is marked as free. */
   checkTaken(inodes: Iterable<number>): void {
     for (const ino of inodes) {
       if (!this.isTaken(ino)) throw this.#sb.corrupt('is used, and marked as free', { ino });
     }
   }
 
-  /** Gives back every inode that is taken and not used, after `erase` of it. Returns how many those were. */
+  /** Frees every inode that is taken but not used, after erasing it with `erase`. Returns how many it freed. */
   sweep(isUsed: (ino: number) => boolean, erase: (ino: number) => void): number {
     const { groups, geometry } = this.#sb;
     let freed = 0;
@@ -102,7 +102,7 @@ export class InodeAllocator {
     return freed;
   }
 
-  /** Sets how many directories a group has, which only those who walked them know. */
+  /** Sets the directory count of a group, which only a walk over all directories finds out. */
   setDirectories(group: number, count: number): void {
     this.#countDirectory(group, count - this.#sb.groups.get('bg_used_dirs_count', group));
   }
@@ -126,7 +126,7 @@ export class InodeAllocator {
     const hasRoom = (candidate: number) =>
       groups.get('bg_free_inodes_count', candidate) > 0 && groups.get('bg_free_blocks_count', candidate) > 0;
     if (hasRoom(group)) return group;
-    // Away from the full group, and each directory's files to a place of their own.
+    // Looks away from the full group, beginning at a different group for each directory.
     for (let step = 1; step < groups.count; step *= 2) {
       const candidate = (group + parent + step) % groups.count;
       if (hasRoom(candidate)) return candidate;
@@ -142,7 +142,8 @@ export class InodeAllocator {
     const blocksOf = (group: number) => groups.get('bg_free_blocks_count', group);
     const directoriesOf = (group: number) => groups.get('bg_used_dirs_count', group);
     if (parent === EXT2_ROOT_INO) {
-      // What grows from the top has little to do with its neighbours: the emptiest group that is not below average.
+      // Top-level directories have little to do with one another: take the group with the fewest directories among those with at
+      // least average free inodes and blocks.
       let best: number | undefined;
       for (let step = 0; step < groups.count; step++) {
         const group = (this.#nextTop + step) % groups.count;

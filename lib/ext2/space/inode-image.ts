@@ -1,22 +1,22 @@
-// Owns the image of one inode at a time: as the medium has it, as it shall be there, and storing what differs.
+// Owns the image of one inode at a time: as it is on the medium, as it is to become, and the stores of the difference.
 
 import type { Medium } from './medium.js';
 
 /**
- * Memory that all inodes of a filesystem are loaded into and stored from, one after the other: an inode in memory keeps
- * what it means, not its bytes. `begin` or `beginNew`, then changes to `next`, then stores.
+ * A buffer through which all inodes of a filesystem are loaded and stored, one at a time: an `IncoreInode` keeps decoded fields,
+ * not bytes. Call `begin` or `beginNew`, change `next`, then store.
  */
 export class InodeImage {
-  /** As on the medium. */
+  /** The inode's bytes on the medium. */
   readonly found: DataView<ArrayBuffer>;
-  /** As it shall be. */
+  /** The inode's bytes as they are to become. */
   readonly next: DataView<ArrayBuffer>;
-  /** Bytes of an inode. */
+  /** The size of an inode in bytes. */
   readonly size: number;
   readonly #medium: Medium;
   readonly #foundBytes: Uint8Array<ArrayBuffer>;
   readonly #nextBytes: Uint8Array<ArrayBuffer>;
-  // The same, where they are compared: a fourth of the steps.
+  // The same bytes as 32-bit words, to compare them in a fourth of the steps.
   readonly #foundWords: Uint32Array;
   readonly #nextWords: Uint32Array;
   #pos = 0;
@@ -40,20 +40,22 @@ export class InodeImage {
     this.#nextBytes.set(this.#foundBytes);
   }
 
-  /** Zeros, in place of whatever is at byte `pos`. */
+  /** Begins a new inode at byte `pos`: zeros, whatever the medium has there. */
   beginNew(pos: number): void {
     this.#pos = pos;
     this.#foundBytes.fill(0);
     this.#nextBytes.fill(0);
   }
 
-  /** Stages all of it. */
+  /** Stages the whole inode. */
   stage(): void {
     this.#medium.stage(this.#pos, this.#nextBytes);
     this.#foundBytes.set(this.#nextBytes);
   }
 
-  /** Stores what differs from the medium from byte `from` to before `to`, multiples of 4, in whole units of 8. */
+  /**
+   * Stores what differs from the medium between bytes `from` and `to` (exclusive), both multiples of 4, in whole units of 8 bytes.
+   */
   put(from: number, to: number): void {
     const found = this.#foundWords;
     const next = this.#nextWords;
@@ -68,7 +70,7 @@ export class InodeImage {
     this.#foundBytes.set(bytes, start);
   }
 
-  /** Whether the medium has something else. */
+  /** Whether `next` differs from the medium. */
   get differs(): boolean {
     const found = this.#foundWords;
     const next = this.#nextWords;

@@ -1,4 +1,4 @@
-// Owns every load and store of metadata: inside the filesystem, whole, and durable when a store returns.
+// Owns every load and store of metadata: each lies within the filesystem, is complete, and is durable when a store returns.
 
 import { DaxError, readFullSync, writeAllSync, type BlockDevice } from 'node-dax';
 import { corruption } from '../format/error.js';
@@ -6,21 +6,21 @@ import { corruption } from '../format/error.js';
 const UNFLUSHED = { flush: false } as const;
 
 /**
- * The part of a device that a filesystem has. Stores are made in the order of the calls, and each is durable before the
- * next begins: that is what the rules of soft updates are built on. One of at most 8 bytes that does not cross a
- * multiple of 8 is there wholly or not at all after a power cut; a longer one may be there in parts.
+ * The part of a device that a filesystem occupies. Stores are made in the order of the calls, and each is durable before the next
+ * begins; soft updates rely on this. After a power cut, a store of at most 8 bytes that does not cross a multiple of 8 is either
+ * complete or absent; a longer one may be there in parts.
  */
 export class Medium {
   readonly device: BlockDevice;
-  /** Bytes of the filesystem: nothing is stored past them. */
+  /** The size of the filesystem in bytes; nothing is stored past it. */
   readonly size: number;
   #isSealed = true;
-  // Where something is that was staged, and may not be durable yet: [from, to).
+  // The range [from, to) of staged bytes that may not be durable yet.
   #stagedFrom = Number.POSITIVE_INFINITY;
   #stagedTo = 0;
   readonly #word = new DataView(new ArrayBuffer(4));
 
-  /** Sealed: nothing can be stored yet. */
+  /** Creates the medium sealed: nothing can be stored yet. */
   constructor(device: BlockDevice, size: number) {
     this.device = device;
     this.size = size;
@@ -30,12 +30,12 @@ export class Medium {
     return this.#isSealed;
   }
 
-  /** From now on what is checked may be changed. */
+  /** Permits stores from now on, once the filesystem is checked. */
   unseal(): void {
     this.#isSealed = false;
   }
 
-  /** From now on nothing is stored. */
+  /** Refuses stores from now on. */
   seal(): void {
     this.#isSealed = true;
   }
@@ -58,8 +58,8 @@ export class Medium {
   }
 
   /**
-   * Stores what nothing leads to until a later store: it is durable before the next `store` begins, and in any order with what
-   * is staged besides. Where that takes an msync, one does for all of it.
+   * Stores bytes to which nothing refers until a later store. They are durable before the next `store` begins, in any order among
+   * staged bytes. On a device that flushes with msync, one msync covers all of them.
    */
   stage(pos: number, bytes: Uint8Array): void {
     if (this.device.granularity !== 'page') {

@@ -1,4 +1,4 @@
-// Owns the superblock of a mounted filesystem: its state, its limits, and how it goes read-only when it is found corrupt.
+// Owns the superblock of a mounted filesystem: its state, its limits, and the switch to read-only when corruption is found.
 
 import { DaxError, type BlockDevice, type SuperBlock } from 'node-dax';
 import {
@@ -24,7 +24,9 @@ import { InodeImage } from './inode-image.js';
 import { sizeOf, type Field } from '../format/layout.js';
 import { Medium } from './medium.js';
 
-/** Whose doing changes are: new files are theirs, and so are the reserved blocks where the superblock says so. */
+/**
+ * The user on whose behalf changes are made: the owner of new files, who may use the reserved blocks if the superblock permits it.
+ */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
@@ -37,7 +39,8 @@ export interface SuperOptions {
 
 /** Seconds since 1970, as superblocks and i_dtime count them. */
 export function nowSeconds(): number {
-  // Floored last: a remainder of 2 ** 32 is no small integer to V8, and i_dtime would change the shape of its inode.
+  // Floored last: V8 represents the remainder of a division by 2 ** 32 as a double, and i_dtime would change the shape of its
+  // inode.
   return Math.floor((Date.now() / 1000) % 2 ** 32);
 }
 
@@ -52,7 +55,7 @@ export class Super implements SuperBlock {
   readonly maxBytes: number;
   synchronous: boolean;
   readonly owner: Owner;
-  /** How it was found: what is not clean may have leaks, and blocks past the end of files. */
+  /** Whether the filesystem was clean when it was mounted. An unclean one may have leaks, and blocks past the end of files. */
   readonly wasClean: boolean;
   readonly #raw: Uint8Array;
 
@@ -76,7 +79,7 @@ export class Super implements SuperBlock {
     return this.medium.isSealed;
   }
 
-  /** It can be written by those who know what this filesystem knows. */
+  /** Whether all of its features permit this implementation to write. */
   get isWritable(): boolean {
     return this.geometry.unknownRoCompat === 0;
   }
@@ -85,12 +88,12 @@ export class Super implements SuperBlock {
     return this.fields.s_rev_level >= EXT2_DYNAMIC_REV;
   }
 
-  /** Throws `EROFS` where nothing may be changed. */
+  /** Throws `EROFS` if the filesystem is read-only. */
   checkWritable(syscall: string): void {
     if (this.medium.isSealed) throw new DaxError({ errno: 'EROFS', syscall, reason: 'READ_ONLY' });
   }
 
-  /** Stores fields of the superblock, one after the other, each at once. */
+  /** Stores fields of the superblock, in order, each by a store of its own. */
   store(values: Partial<Superblock>): void {
     Object.assign(this.fields, values);
     writeSuperblock(values, this.#raw);
@@ -100,13 +103,13 @@ export class Super implements SuperBlock {
     }
   }
 
-  /** Sets a feature flag before the first use of what it tells of. Revision 0 has no flags: it becomes 1, as Linux does it. */
+  /** Sets a feature flag, before the feature is first used. Revision 0 has no flags and becomes revision 1, as in Linux. */
   addFeature(set: 's_feature_compat' | 's_feature_ro_compat', flag: number): void {
     if (!this.isDynamic) this.#makeDynamic();
     if (!hasFlag(this.fields[set], flag)) this.store({ [set]: withFlag(this.fields[set], flag) });
   }
 
-  // What has no meaning in revision 0 has one before the revision says so.
+  // Fields without meaning in revision 0 get their values before the revision changes.
   #makeDynamic(): void {
     this.store({
       s_first_ino: GOOD_OLD_FIRST_INO,
@@ -120,8 +123,8 @@ export class Super implements SuperBlock {
   }
 
   /**
-   * The error of what cannot be. The filesystem goes read-only, and says on the medium that it needs checking: whoever
-   * works on with wrong tables makes more of them wrong.
+   * The error for corruption. The filesystem becomes read-only and is marked on the medium as having errors: going on with wrong
+   * tables would corrupt more of them.
    */
   corrupt(what: string, place: Place): DaxError {
     const error = corruption(what, place);
@@ -130,13 +133,13 @@ export class Super implements SuperBlock {
       this.store({ s_state: withFlag(this.fields.s_state, EXT2_ERROR_FS) });
     } catch (cause) {
       if (!(cause instanceof DaxError)) throw cause;
-      // A medium that cannot be stored to cannot be told either.
+      // The medium cannot be stored to, so it cannot be marked.
     }
     this.medium.seal();
     return error;
   }
 
-  /** Throws where `count` blocks from `block` on cannot hold what a pointer of inode `ino` leads to. */
+  /** Throws `EUCLEAN` if a pointer of inode `ino` cannot refer to the `count` blocks from `block` on. */
   checkData(block: number, count: number, ino: number): void {
     if (!this.groups.isData(block, count)) {
       const what = count === 1 ? 'is not for files' : `to ${block + count - 1} are not for files`;
@@ -152,8 +155,8 @@ function loadSuperblock(device: BlockDevice): Uint8Array<ArrayBuffer> {
   return new Medium(device, device.size).load(SUPERBLOCK_POS, SUPERBLOCK_SIZE);
 }
 
-// What three levels of pointers reach, as long as i_blocks (32 bits, in units of 512) can count it with the pointers. As
-// the kernel counts those (ext2_max_size): a file that it made can be of this size to the byte.
+// What three levels of pointers reach, limited by what i_blocks (32 bits, in units of 512 bytes) can count, pointer blocks
+// included. Same formula as the kernel's (ext2_max_size), because a file that the kernel made can have exactly this size.
 function maxBytesOf({ blockSize }: Geometry, { s_rev_level }: Superblock): number {
   // Revision 0 has no high half of i_size.
   if (s_rev_level < EXT2_DYNAMIC_REV) return 2 ** 31 - 1;

@@ -1,10 +1,10 @@
-// Owns the memory of which inodes were forgotten a short time ago: some 30,000, in four bytes each.
+// Owns the record of which inodes were evicted recently: some 30,000, in four bytes each.
 
 const SLOTS = 2 ** 15;
 
-/** Numbers by their remainder: a later one takes the place of an earlier one. */
+/** A table of inode numbers indexed by their remainder; a later number replaces an earlier one in its slot. */
 export class CameBefore {
-  // Small filesystems never forget anything.
+  // Allocated on first use: on small filesystems no inode is ever evicted.
   #slots: Uint32Array | undefined;
 
   add(ino: number): void {

@@ -1,4 +1,4 @@
-// Owns Ext2Inode: the identity of an inode, which is what users of a mounted filesystem hold.
+// Owns Ext2Inode: the identity of an inode, which the public API gives out instead of the inode in memory.
 
 import { argumentError } from 'node-dax';
 import type { FileMappings, Inode } from 'node-dax';
@@ -8,20 +8,21 @@ import type { Super } from '../space/super.js';
 type Activity = Inode['activity'];
 type Locks = Pick<Inode, 'ilock' | 'inval' | 'extents' | 'pages'>;
 
-/** Where an inode in memory is found by its identity. */
+/** Where an identity finds its inode in memory. */
 export interface InodeHome {
   readonly sb: Super;
-  /** The inode as it is in memory, where it is read anew if need be. Throws `ESTALE` if it was deleted. */
+  /** The inode in memory, read from the medium if it is not there. Throws `ESTALE` if it was deleted. */
   again(ino: number, generation: number): IncoreInode;
 }
 
 /**
- * The identity of an inode: its number, and the generation that tells it from others that had the number before. It may be
- * kept for any time, and stands for the inode until that is deleted; it keeps nothing in memory, and neither does the
- * filesystem for its sake. Every member is looked up when it is asked for, so that none is ever out of date. There may be
- * several for one inode: compare `ino` and `generation`, not objects.
+ * The identity of an inode: its number, and its generation, which distinguishes it from earlier inodes of the same number. It may
+ * be kept for any length of time and stands for the inode until that is deleted; it does not keep the inode in memory. Every member
+ * is looked up on access and so never out of date. Several objects may stand for one inode: compare `ino` and `generation`, not
+ * objects.
  *
- * It is an `Inode` for `DaxFile`, `daxDoIo` and their like. The other members of an inode that was deleted throw `ESTALE`.
+ * It can be used as the `Inode` of `DaxFile`, `daxDoIo` and the like. Once the inode was deleted, all members but `sb`, `ino` and
+ * `generation` throw `ESTALE`.
  */
 export class Ext2Inode implements Inode {
   readonly sb: Super;
@@ -29,7 +30,7 @@ export class Ext2Inode implements Inode {
   /** i_generation. */
   readonly generation: number;
   readonly #home: InodeHome;
-  // As it was found last.
+  // The inode as last looked up.
   #incore: IncoreInode;
 
   /** @internal */
@@ -41,7 +42,7 @@ export class Ext2Inode implements Inode {
     this.#incore = incore;
   }
 
-  /** @internal The inode in memory, if `inode` is one of the filesystem `home`. Throws `TypeError`, and `ESTALE`. */
+  /** @internal The inode in memory of `inode`. Throws `TypeError` if it does not belong to the filesystem `home`, and `ESTALE`. */
   static incore(inode: unknown, home: InodeHome): IncoreInode {
     if (inode instanceof Ext2Inode && inode.#home === home) return inode.#now();
     throw argumentError('ERR_INVALID_ARG_VALUE', 'the inode is none of this filesystem');
@@ -108,7 +109,7 @@ export class Ext2Inode implements Inode {
     this.#now().ctimeMs = ms;
   }
 
-  /** When it was made, in milliseconds since 1970; undefined where the inode is too small to tell. */
+  /** When the inode was created, in milliseconds since 1970; undefined if it is too small to store that. */
   get birthtimeMs(): number | undefined {
     return this.#now().birthtimeMs;
   }
@@ -195,7 +196,7 @@ export class Ext2Inode implements Inode {
 
   #now(): IncoreInode {
     const incore = this.#incore;
-    // Work on one that was deleted meanwhile, and its mappings, end with what they began with.
+    // Operations under way and mappings keep using the object they began with even if the inode is deleted meanwhile.
     const isOver = incore.isForgotten || (incore.isDeleted && incore.isIdle);
     return isOver ? (this.#incore = this.#home.again(this.ino, this.generation)) : incore;
   }

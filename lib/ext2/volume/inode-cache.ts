@@ -1,5 +1,5 @@
-// Owns which inodes and directories are in memory: one object for each inode, for as long as anybody has a reference to
-// it, and the rest in the order of use until they have too much memory.
+// Owns the cache of inodes and directories: one object for each inode while it has references, and unreferenced ones in order of
+// use until they take too much memory.
 
 import { CameBefore } from './came-before.js';
 import { Directory } from '../inode/dir.js';
@@ -8,7 +8,7 @@ import { InodeTable } from './inode-table.js';
 import { ASSERTING_CACHES, poison } from './poison.js';
 import { UseOrder } from '../inode/use-order.js';
 
-/** What may stay in memory though nobody has a reference to it. */
+/** How much may stay in memory without references. */
 interface Limits {
   readonly bytes: number;
   readonly fresh: number;
@@ -16,13 +16,14 @@ interface Limits {
   readonly directories: number;
 }
 
-// V8 looks for garbage among old objects when there is some three times as much as what is alive, and inodes that are
-// forgotten are such garbage: so much memory goes with one.
+// V8 collects old objects only when there is some three times as much garbage among them as live data. Evicted inodes are such
+// garbage, so each inode counts this many times its size.
 const HEAP_FACTOR = 4;
-// Inodes at work that one trim passes by: a reference keeps those of open files out of its way.
+// The maximum number of busy inodes that one trim skips. Inodes of open files do not count: their reference keeps them out of the
+// order.
 const MOST_BUSY = 8;
 const TINY: Limits = { bytes: Number.POSITIVE_INFINITY, fresh: 4, inodes: 4, directories: 2 };
-// Of 64 MiB, 2048 inodes may be fresh: few enough to be garbage before V8 counts them among old objects.
+// With 64 MiB, 2048 inodes may be fresh: few enough to be evicted before V8 promotes them to the old objects.
 const BYTES_PER_FRESH = 32 * 1024;
 
 function limitsOf(bytes: number): Limits {
@@ -32,13 +33,13 @@ function limitsOf(bytes: number): Limits {
 }
 
 /**
- * Inodes that are referenced (open, held by a user, worked on) are here and nowhere else; those that are not are also in an
- * order. `trim` forgets the oldest of these. It is called between operations only, so that whoever found an inode during an
- * operation has the inode until its end.
+ * Referenced inodes (open, held by a user, in use by an operation) are only in the table; unreferenced ones are also in one of two
+ * orders of use. `trim` evicts the oldest of these. It is called between operations only, so that an inode found during an
+ * operation stays valid until the operation ends.
  *
- * There are two orders (after 2Q). What comes for the first time is fresh, and forgotten after some 2000 others, however it is used
- * meanwhile; what comes again soon after that is kept, in the order of use. So who goes through a million files once pushes out
- * nothing that is used, and leaves no garbage among old objects.
+ * The two orders follow 2Q. An inode that is read for the first time is fresh, and evicted after some 2000 others however often it
+ * is used meanwhile; one that is read again soon after its eviction is kept, in order of use. So one pass over a million files
+ * evicts no inode in regular use, and leaves no garbage among old objects.
  */
 export class InodeCache {
   readonly #limits: Limits;
@@ -51,12 +52,12 @@ export class InodeCache {
   readonly #directories = new Map<IncoreInode, Directory>();
   readonly #directoryOrder = new UseOrder<Directory>();
   #directoryBytes = 0;
-  // The directory that was used last.
+  // The directory most recently used.
   #latest: Directory | undefined;
 
   /**
-   * `bytes` is what may be kept of inodes without a reference, and of directories. `bring` brings to the medium what it has
-   * not of an inode that is about to be forgotten; false where that cannot be now, and the inode must stay.
+   * `bytes` limits the memory of unreferenced inodes and of directories. `bring` stores an inode that is about to be evicted if it
+   * differs from the medium; it returns false if that is impossible now and the inode must stay.
    */
   constructor(bytes: number, bring: (inode: IncoreInode) => boolean) {
     this.#limits = limitsOf(bytes);
@@ -68,17 +69,17 @@ export class InodeCache {
     return this.#known;
   }
 
-  /** Inodes in memory. */
+  /** The number of inodes in memory. */
   get size(): number {
     return this.#known.size;
   }
 
-  /** The bytes of what would be forgotten if there were too many. */
+  /** The bytes of everything that could be evicted. */
   get bytes(): number {
     return this.#inodeBytes + this.#directoryBytes;
   }
 
-  /** The inode of that number if it is in memory: it was used just now. */
+  /** The inode with number `ino`, if it is in memory; counts as a use. */
   get(ino: number): IncoreInode | undefined {
     const inode = this.#known.get(ino);
     if (inode?.references === 0) {
@@ -88,7 +89,7 @@ export class InodeCache {
     return inode;
   }
 
-  /** One that was read or made just now, and is not in memory yet. */
+  /** Adds an inode that was just read or made and is not in memory yet. */
   add(inode: IncoreInode): void {
     this.#known.add(inode);
     inode.isKept = this.#cameBefore.has(inode.ino);
@@ -96,7 +97,7 @@ export class InodeCache {
     this.#weigh(inode);
   }
 
-  /** One reference more: the object stays until as many are given back. */
+  /** Takes a reference: the object stays until all references are given back. */
   hold(inode: IncoreInode): void {
     if (inode.references++ > 0) return;
     this.#orderOf(inode).remove(inode);
@@ -104,7 +105,7 @@ export class InodeCache {
     inode.weight = 0;
   }
 
-  /** Gives references back. Whether the last one is among them. */
+  /** Gives references back. Returns whether the last one was among them. */
   release(inode: IncoreInode, count: number): boolean {
     inode.references -= count;
     if (inode.references > 0 || count === 0) return false;
@@ -113,7 +114,7 @@ export class InodeCache {
     return true;
   }
 
-  /** An inode that has no reference goes: it was deleted, or is forgotten. */
+  /** Removes an inode without references that was deleted or is evicted. */
   remove(inode: IncoreInode): void {
     if (this.#known.get(inode.ino) !== inode) return;
     this.#known.delete(inode);
@@ -122,7 +123,7 @@ export class InodeCache {
     this.#dropDirectory(this.#directories.get(inode));
   }
 
-  /** The directory of an inode, used just now: the same one until the end of the operation. */
+  /** The `Directory` of an inode; counts as a use. The same object until the operation ends. */
   directory(inode: IncoreInode): Directory {
     if (this.#latest?.inode === inode) return this.#latest;
     let directory = this.#directories.get(inode);
@@ -133,18 +134,18 @@ export class InodeCache {
     } else {
       this.#directoryOrder.touch(directory);
     }
-    // What the last operation left in it counts from now on.
+    // The previous directory may have grown in the last operation, so its bytes are counted anew.
     if (this.#latest !== undefined) this.#weighDirectory(this.#latest);
     return (this.#latest = directory);
   }
 
-  /** Forgets what was not used for longest, as long as there is too much. Between operations only. */
+  /** Evicts the least recently used inodes and directories until the limits are met. Call it only between operations. */
   trim(): void {
     if (this.#latest !== undefined) this.#weighDirectory(this.#latest);
     for (let busy = 0; busy < MOST_BUSY; ) {
       const { bytes, fresh, inodes, directories } = this.#limits;
       const hasMostBytes = this.bytes > bytes;
-      // The directory that is in use stays, however large: it would be read again at once.
+      // The last directory stays, however large, because it would be read again at once.
       const isDirectoryNext = this.#directoryBytes > this.#inodeBytes && this.#directoryOrder.size > 1;
       if (this.#directoryOrder.size > directories || (hasMostBytes && isDirectoryNext)) {
         this.#dropDirectory(this.#directoryOrder.oldest);
@@ -158,7 +159,7 @@ export class InodeCache {
     }
   }
 
-  // One that is worked on, by who has no reference, is used: its turn comes again.
+  // An inode that is busy without a reference counts as used and returns to the end of its order.
   #forget(inode: IncoreInode): boolean {
     if (!inode.isIdle || !this.#bring(inode)) {
       this.#orderOf(inode).touch(inode);

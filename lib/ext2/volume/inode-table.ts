@@ -5,8 +5,8 @@ import type { IncoreInode } from '../inode/inode.js';
 const LEAST = 64;
 
 /**
- * A hash table whose rows are chained through the inodes. A `Map` that inodes come to and go from is copied again and again, and
- * V8 takes what is in an old copy for alive: inodes that were forgotten would be moved among old objects.
+ * A hash table whose rows are linked lists through the inodes. It replaces a `Map`, which V8 would copy again and again as inodes
+ * come and go: V8 takes the content of an old copy for alive, so evicted inodes would be promoted to the old objects.
  */
 export class InodeTable {
   #rows: (IncoreInode | undefined)[] = emptyRows(LEAST);
@@ -23,13 +23,13 @@ export class InodeTable {
     return inode;
   }
 
-  /** Puts in one whose number is not there. */
+  /** Adds an inode whose number is not in the table. */
   add(inode: IncoreInode): void {
     if (++this.#size > this.#rows.length) this.#grow();
     put(this.#rows, inode);
   }
 
-  /** Takes out one that is there. */
+  /** Removes an inode that is in the table. */
   delete(inode: IncoreInode): void {
     const rows = this.#rows;
     const row = inode.ino % rows.length;

@@ -1,5 +1,5 @@
-// Owns the assertion that nobody uses what was forgotten: where NODE_DAX_ASSERT_CACHES=1 is set, caches hold next to
-// nothing, and whatever leaves them throws at the next touch.
+// Owns the assertion that evicted objects are never used: with NODE_DAX_ASSERT_CACHES=1, caches hold next to nothing, and every
+// access to an evicted object throws.
 
 export const ASSERTING_CACHES = process.env['NODE_DAX_ASSERT_CACHES'] === '1';
 
@@ -9,7 +9,7 @@ function refuse(member: string | symbol): never {
 
 const FORGOTTEN = new Proxy({}, { get: (_, member) => refuse(member), set: (_, member) => refuse(member) });
 
-/** Where caches are asserted: every member of `object` throws from now on, all but `kept`. */
+/** With the assertion on, makes every member of `object` but `kept` throw from now on. */
 export function poison(object: object, kept?: string): void {
   if (!ASSERTING_CACHES) return;
   for (const member of Object.keys(object)) {

@@ -1,4 +1,4 @@
-// Owns reclaiming: what the tree of names leads to is in use; everything else that is taken becomes free.
+// Owns reclaiming: whatever is reachable through the tree of names is in use; everything else that is marked as taken is freed.
 
 import { isSet, setRun } from '../format/bits.js';
 import type { Dirent } from '../inode/dir.js';
@@ -15,31 +15,31 @@ import { decode } from '../format/layout.js';
 import { ownInodes } from '../format/own-inodes.js';
 import type { Volume } from './volume.js';
 
-/** What was found. */
+/** What `reclaim` freed and corrected. */
 export interface Reclaimed {
-  /** Blocks that are free again. */
+  /** Blocks that were freed. */
   readonly blocks: number;
-  /** Inodes that are free again: files that lost their last name, or never got their first. */
+  /** Inodes that were freed: files that lost their last name, or never got one. */
   readonly inodes: number;
-  /** Inodes, and blocks of extended attributes, that counted more users than they have. */
+  /** Inodes and blocks of extended attributes whose user counts were too high. */
   readonly counts: number;
-  /** Directories that a rename left with both names, and that lost one of them. */
+  /** Surplus names of directories that an interrupted rename left with both names; they were removed. */
   readonly names: number;
 }
 
-/** A name of a directory, and the directory that it is in. */
+/** A name of a directory, and its parent directory. */
 interface DirectoryName {
   readonly parent: number;
   readonly entry: Dirent;
 }
 
-/** What a walk through the tree finds in use. */
+/** What a walk over the tree of names finds in use. */
 class Survey {
-  /** The inodes that names lead to, and how many lead to each. */
+  /** The number of names of each inode that has any. */
   readonly links = new Map<number, number>();
-  /** The directories, and their names. */
+  /** The names of each directory. */
   readonly names = new Map<number, DirectoryName[]>();
-  /** Users of each block of extended attributes. */
+  /** The number of users of each block of extended attributes. */
   readonly attributes = new Map<number, number>();
   readonly #volume: Volume;
   readonly #used: Uint8Array;
@@ -60,7 +60,7 @@ class Survey {
     this.names.set(EXT2_ROOT_INO, []);
     for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
       for (let pos = 0; ; ) {
-        // Between two blocks of the directory: what was found for the last one is not needed any more.
+        // Between two blocks of a directory the walk holds no inode, so that inodes may be evicted.
         this.#volume.trim();
         const batch = this.#volume.directory(this.#volume.inode(parent)).batch(pos);
         if (batch === undefined) break;
@@ -70,7 +70,7 @@ class Survey {
     }
   }
 
-  // Counts an entry. Whether it leads to a directory that was not met before.
+  // Counts an entry. Returns whether it refers to a directory that was not met before.
   #follow(parent: number, entry: Dirent): boolean {
     const { ino, name } = entry;
     const inode = this.links.has(ino) ? this.#volume.inode(ino) : this.#meet(ino);
@@ -92,7 +92,7 @@ class Survey {
     for (const ino of ownInodes(this.#volume.sb.fields, geometry)) this.#useOwn(ino);
   }
 
-  // Its blocks may lie among the tables.
+  // The blocks of such an inode may lie among the tables.
   #useOwn(ino: number): void {
     const { medium, groups } = this.#volume.sb;
     const raw = medium.load(groups.inodePos(ino), 128);
@@ -138,7 +138,7 @@ class Survey {
   }
 }
 
-/** Throws `EUCLEAN`, with nothing freed, where something is used that is not taken: that is e2fsck's work. */
+/** Throws `EUCLEAN`, with nothing freed, if something in use is not marked as taken: only e2fsck can repair that. */
 export function reclaim(volume: Volume): Reclaimed {
   const survey = new Survey(volume);
   survey.walk();
@@ -159,7 +159,7 @@ export function reclaim(volume: Volume): Reclaimed {
   return { blocks, inodes, counts, names };
 }
 
-// The name in the directory that `..` leads to stays.
+// Keeps the name in the directory that `..` refers to.
 function dropSecondNames(volume: Volume, { names, links }: Survey): number {
   let dropped = 0;
   for (const [ino, of] of names) {
@@ -181,7 +181,7 @@ function lowerLinks(volume: Volume, { links }: Survey): number {
   for (const [ino, count] of links) {
     volume.trim();
     const inode = volume.inode(ino);
-    // With dir_nlink, one that has too many to count has 1.
+    // With dir_nlink, a directory with too many links to count has the count 1.
     if (inode.nlink === count || (inode.isDirectory && inode.nlink === 1)) continue;
     if (inode.nlink < count) throw volume.sb.corrupt(`has ${inode.nlink} links, and ${count} names`, { ino });
     inode.nlink = count;
@@ -203,7 +203,7 @@ function lowerAttributes(volume: Volume, { attributes }: Survey): number {
   return lowered;
 }
 
-// What nothing leads to, and what has it, is no one's: its pointers must not be there when its blocks are another's.
+// Clears an inode without names: its pointers must be gone from the medium before another file gets its blocks.
 function eraseInode({ sb }: Volume, ino: number): void {
   sb.medium.store(sb.groups.inodePos(ino), new Uint8Array(sb.geometry.inodeSize));
 }

@@ -11,12 +11,12 @@ interface Mounted {
 const mounted = new Set<Mounted>();
 
 /**
- * What is written to `volume` reaches the medium when the isolate ends, as that of files of node:fs does: at the end of the
- * program or worker, at `process.exit`, and after an exception that nobody caught. Nothing does where no JavaScript runs any
- * more: after a signal, and after `worker.terminate()`.
+ * Syncs `volume` when the isolate ends, so that what was written survives as with node:fs: at the end of the program or worker, at
+ * `process.exit`, and after an uncaught exception. It cannot where no more JavaScript runs: after a signal, and after
+ * `worker.terminate()`.
  */
 export function syncAtExit(volume: Volume, device: BlockDevice, warn: (message: string) => void): void {
-  // What is not locked does not outlive the process, as memory does: it is not kept for the end.
+  // A device without lock and backing, such as memory, does not outlive the process: it is held weakly and need not be synced.
   const isKept = device.lock !== undefined || device.backing !== undefined;
   const entry = { volume: isKept ? { deref: () => volume } : new WeakRef(volume), warn };
   if (mounted.size === 0) process.on('exit', syncAll);
@@ -31,7 +31,7 @@ function syncAll(): void {
   for (const { volume: ref, warn } of mounted) {
     const volume = ref.deref();
     if (volume === undefined || volume.sb.readOnly || volume.isFrozen) continue;
-    // Other listeners may write after this one.
+    // Exit listeners that run after this one may still write: such writes are then synced at once.
     volume.sb.synchronous = true;
     try {
       volume.sync();

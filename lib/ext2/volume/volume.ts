@@ -1,4 +1,4 @@
-// Owns what is in memory of a mounted filesystem: its allocators, its inodes, who has them, and which of them changed.
+// Owns the in-memory state of a mounted filesystem: its allocators, its inodes, their references, and which of them are dirty.
 
 import { DaxError, daxWritebackAll } from 'node-dax';
 import { AttributeBlocks } from '../space/attribute-blocks.js';
@@ -13,9 +13,9 @@ import { IncoreInode } from '../inode/inode.js';
 import { OrphanList } from '../inode/orphan.js';
 import { nowSeconds, type Super } from '../space/super.js';
 
-// Inodes that changed and wait in memory for a sync.
+// The maximum number of dirty inodes that wait in memory for a sync.
 const MOST_DIRTY = 1024;
-// Blocks of pointers of one file that wait.
+// The maximum number of dirty indirect blocks of one file.
 const MOST_INDIRECT = 256;
 
 export class Volume {
@@ -32,7 +32,7 @@ export class Volume {
   #isMounted = true;
   readonly #whenEnded: (() => void)[] = [];
 
-  /** `cacheBytes` is the memory for inodes and directories that nobody has a reference to. */
+  /** `cacheBytes` is the memory for inodes and directories without references. */
   constructor(sb: Super, cacheBytes: number) {
     this.sb = sb;
     this.#cache = new InodeCache(cacheBytes, (inode) => this.#mayForget(inode));
@@ -42,12 +42,12 @@ export class Volume {
     this.orphans = new OrphanList(sb);
   }
 
-  /** Handles that are open. */
+  /** The number of open handles. */
   get openFiles(): number {
     return this.#openFiles;
   }
 
-  /** Inodes that are held. */
+  /** The number of held inodes. */
   get held(): number {
     return this.#holds.size;
   }
@@ -65,15 +65,15 @@ export class Volume {
   }
 
   /**
-   * Begins an operation of a user: only here are inodes forgotten, so that each that the operation finds is the one object
-   * for it until the operation ends. Throws `EBADF` after unmounting.
+   * Begins a user's operation. Inodes are evicted only here, so every inode that the operation finds keeps its one object until the
+   * operation ends. Throws `EBADF` after unmounting.
    */
   begin(syscall: string): void {
     this.checkMounted(syscall);
     this.trim();
   }
 
-  /** As `begin`, of an operation that changes something: throws as `checkChange`. */
+  /** As `begin`, for an operation that changes something; throws as `checkChange` does. */
   beginChange(syscall: string): void {
     this.checkChange(syscall);
     this.trim();
@@ -84,38 +84,38 @@ export class Volume {
     if (!this.#isMounted) fail('EBADF', syscall, 'the filesystem was unmounted');
   }
 
-  /** Throws unless something may be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
+  /** Throws if the filesystem cannot be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
   checkChange(syscall: string): void {
     this.checkMounted(syscall);
     this.sb.checkWritable(syscall);
     if (this.#isFrozen) fail('EAGAIN', syscall, 'the filesystem is frozen: thaw it first');
   }
 
-  /** Nothing is done with it any more. Whoever still has a file mapped sees nothing of it from now on. */
+  /** Ends the use of the volume. Mappings of its files that still exist no longer show their contents. */
   end(): void {
     this.#isMounted = false;
     for (const inode of this.#cache.inodes) if (inode.activity !== undefined) inode.extents.invalidate();
     for (const action of this.#whenEnded.splice(0)) action();
   }
 
-  /** `action` is called once nothing is done with it any more. */
+  /** Calls `action` when the use of the volume ends. */
   onEnd(action: () => void): void {
     this.#whenEnded.push(action);
   }
 
-  /** Forgets inodes that have no reference and were not used for longest, if there are too many. Between operations only. */
+  /** Evicts the least recently used inodes without references, if there are too many. Call it only between operations. */
   trim(): void {
     this.#cache.trim();
   }
 
-  /** The inode `ino`, which an entry leads to. */
+  /** The inode `ino`, to which an entry refers. */
   inode(ino: number): IncoreInode {
     return this.#cache.get(ino) ?? this.#remember(IncoreInode.load(this, ino));
   }
 
   /**
-   * The inode of a number, and of a generation if there is one, that a user had from elsewhere: nothing on the medium needs to
-   * lead there. Throws `ENOENT` for a number that no file can have, `ESTALE` for an inode that is not there any more.
+   * The inode with a number and, if given, a generation that a user supplied; no entry need refer to it. Throws `ENOENT` for a
+   * number that no file can have, and `ESTALE` for an inode that no longer exists.
    */
   again(ino: number, generation?: number, syscall = 'inode'): IncoreInode {
     this.checkMounted(syscall);
@@ -131,13 +131,13 @@ export class Volume {
     return this.#remember(inode);
   }
 
-  /** The identity of an inode, for users. */
+  /** The identity of an inode, to be given to users. */
   identityOf(inode: IncoreInode): Ext2Inode {
     return new Ext2Inode(this, inode);
   }
 
   /**
-   * The inode in memory that `inode` stands for: an identity that a user has, or the inode itself, which open files work with.
+   * The inode in memory that `inode` stands for: an identity that a user has, or the inode in memory itself, which open files use.
    * Throws `ESTALE` if it was deleted, `TypeError` for one of another filesystem.
    */
   current(inode: unknown, syscall: string): IncoreInode {
@@ -152,7 +152,7 @@ export class Volume {
     return inode;
   }
 
-  // What has not reached the medium does so before the inode is forgotten, unless it cannot: then it stays.
+  // Brings the inode to the medium before it is evicted. An inode that cannot be stored stays in memory.
   #mayForget(inode: IncoreInode): boolean {
     const isChanged = this.#dirty.has(inode) || inode.unreleased !== undefined;
     if (!isChanged && (this.sb.readOnly || !inode.wasRead)) return true;
@@ -161,13 +161,15 @@ export class Volume {
       this.store(inode);
       return true;
     } catch (error) {
-      // Who syncs meets it again.
+      // The inode stays dirty, so the next sync reports the error.
       if (error instanceof DaxError) return false;
       throw error;
     }
   }
 
-  /** A new inode in the directory `parent`: taken, in memory; on the medium no one's until it is stored. */
+  /**
+   * Makes a new inode in the directory `parent`. Its number is allocated, but on the medium the inode is unused until it is stored.
+   */
   makeInode(parent: IncoreInode, mode: number, isDirectory: boolean): IncoreInode {
     const ino = this.inodes.allocate(parent.ino, isDirectory);
     if (this.#cache.get(ino) !== undefined) throw this.sb.corrupt('is marked as free, and a name leads to it', { ino });
@@ -176,12 +178,12 @@ export class Volume {
     return inode;
   }
 
-  /** The directory of an inode: the same one until the operation ends. */
+  /** The `Directory` of an inode; the same object until the operation ends. */
   directory(inode: IncoreInode): Directory {
     return this.#cache.directory(inode);
   }
 
-  /** Something of the inode changed, and must be on the medium after the next sync. */
+  /** Marks the inode as changed, to be stored by the next sync at the latest. */
   markDirty(inode: IncoreInode): void {
     this.#dirty.add(inode);
     if (inode.dirtyIndirect > MOST_INDIRECT) this.store(inode);
@@ -199,7 +201,7 @@ export class Volume {
     this.#release(inode);
   }
 
-  /** Brings everything to the medium: what was stored through mappings, inodes, bitmaps, counts. */
+  /** Brings everything to the medium: stores through mappings, inodes, bitmaps, counts. */
   sync(): void {
     try {
       daxWritebackAll(this.sb);
@@ -220,25 +222,25 @@ export class Volume {
     });
   }
 
-  /** A handle was made: the inode stays until the last reference is given back, whatever becomes of its names. */
+  /** Counts a new handle: the inode exists until the last reference is given back, even without a name. */
   open(inode: IncoreInode): void {
     this.#openFiles++;
     this.#cache.hold(inode);
   }
 
-  /** A handle was closed. */
+  /** Counts a closed handle. */
   close(inode: IncoreInode): void {
     this.#openFiles--;
     this.#giveBack(inode);
   }
 
-  /** Takes a reference that is no handle. */
+  /** Takes a reference without a handle. */
   hold(inode: IncoreInode): void {
     this.#holds.set(inode, (this.#holds.get(inode) ?? 0) + 1);
     this.#cache.hold(inode);
   }
 
-  /** Gives `count` of those back. Throws `EINVAL` for more than there are. */
+  /** Gives back `count` references of `hold`. Throws `EINVAL` if there are fewer. */
   release(inode: IncoreInode, count = 1): void {
     const holds = this.#holds.get(inode) ?? 0;
     if (count > holds) fail('EINVAL', 'release', `inode ${inode.ino} is held ${holds} times, not ${count}`);
@@ -247,7 +249,7 @@ export class Volume {
     this.#giveBack(inode, count);
   }
 
-  // The last reference brings the inode to the medium, or takes it away if it has no name.
+  // Giving back the last reference stores a changed inode, or deletes one without a name.
   #giveBack(inode: IncoreInode, count = 1): void {
     if (!this.#cache.release(inode, count)) return;
     inode.closeWindow();
@@ -260,7 +262,7 @@ export class Volume {
     }
   }
 
-  /** The last name of an inode is gone from the medium. What nobody has a reference to goes too. */
+  /** After the last name of an inode was removed from the medium: deletes the inode, or makes it an orphan if it has references. */
   loseLast(inode: IncoreInode): void {
     inode.nlink = 0;
     this.store(inode);
@@ -268,7 +270,7 @@ export class Volume {
     else this.#delete(inode);
   }
 
-  /** Deletes an inode that has no link and no reference: first the medium forgets where its blocks are, then they are free. */
+  /** Deletes an inode without links and references: its pointers are erased on the medium first, then its blocks are freed. */
   #delete(inode: IncoreInode): void {
     const { isDirectory } = inode;
     this.#dirty.delete(inode);
@@ -280,20 +282,19 @@ export class Volume {
     this.#cache.remove(inode);
   }
 
-  /** Deletes inodes that lost their last name while they were open, before the filesystem was cut off. */
+  /** Deletes the orphans: inodes that had lost their last name but were still open when a power cut or the like ended the mount. */
   recoverOrphans(): number {
     const mayBe = (ino: number) => this.inodes.isTaken(ino) && fileTypeOf(IncoreInode.read(this, ino).mode) !== FT.UNKNOWN;
     return this.orphans.recover(mayBe, (ino) => {
       const inode = IncoreInode.read(this, ino);
       inode.dtime = 0;
-      // A name came back, or it was only being truncated: nothing of it is lost.
+      // The inode got a name again, or was on the list only for a truncation: keep it.
       if (inode.nlink > 0) inode.store();
       else this.#delete(inode);
     });
   }
 
-  // A power cut between two steps of a write or a truncation leaves blocks past the end of the file, and i_blocks as it
-  // was before the pointers changed.
+  // Frees blocks past the end of the file and corrects i_blocks, which a power cut during a write or truncation may leave behind.
   #prune(inode: IncoreInode): void {
     if (!inode.hasTree) return;
     const first = Math.ceil(inode.size / this.sb.blockSize);
@@ -312,7 +313,7 @@ export class Volume {
     this.#free(inode, () => inode.map.punch(iblock, count));
   }
 
-  // Pointers first, durably; only then may another file have the blocks. If the medium fails, the next store goes on.
+  // Stores the pointers durably before other files may get the blocks. If the medium fails, the next store tries again.
   #free(inode: IncoreInode, take: () => BlockRun[]): void {
     inode.closeWindow();
     owe(inode, take());
@@ -328,7 +329,7 @@ export class Volume {
   }
 }
 
-// What an inode has given up, and may still point to on the medium.
+// Adds blocks that the inode gave up, but may still point to on the medium.
 function owe(inode: IncoreInode, runs: readonly BlockRun[]): void {
   if (runs.length > 0) (inode.unreleased ??= []).push(...runs);
 }

@@ -1,4 +1,4 @@
-// Owns lists of extended attributes as they lie on the medium: entries from the start, and their values from the end.
+// Owns the on-disk lists of extended attributes: entries grow from the start, their values from the end.
 
 import { XATTR_ENTRY, XATTR_ENTRY_SIZE, XATTR_HEADER, XATTR_HEADER_SIZE, XATTR_IBODY_HEADER_SIZE, XATTR_MAGIC } from '../format/disk.js';
 import type { IncoreInode } from '../inode/inode.js';
@@ -6,11 +6,11 @@ import { decode, encode } from '../format/layout.js';
 import { bytesOf, type ByteName } from '../format/name.js';
 import { blockHash, entryHash } from '../format/xattr-hash.js'; // late
 
-/** What an attribute is called. */
+/** The name of an attribute. */
 export interface Key {
   /** e_name_index. */
   readonly index: number;
-  /** Without the prefix that the index stands for. */
+  /** The name without the prefix that the index stands for. */
   readonly name: ByteName;
 }
 
@@ -27,8 +27,8 @@ export interface Entry extends Attribute {
 }
 
 /**
- * An entry with this index is none: no prefix has it. So an entry between others in an inode goes by one store; a list that is
- * written anew leaves it out.
+ * The index of a removed entry: no prefix has it. One store of it removes an entry between others in an inode; a list that is
+ * written anew omits such entries.
  */
 export const HIDDEN = 0;
 
@@ -50,7 +50,7 @@ function hasMagic(bytes: Uint8Array): boolean {
   return bytes.length >= 8 && decode(XATTR_HEADER, Buffer.concat([bytes.subarray(0, 4)], XATTR_HEADER_SIZE)).h_magic === XATTR_MAGIC;
 }
 
-// Entries from `first` on; their values count from `base`; both lie before the end.
+// Parses the entries from `first` on. Value offsets count from `base`; entries and values must lie within `bytes`.
 function parse(inode: IncoreInode, bytes: Uint8Array, first: number, base: number, block: number | undefined): Entry[] {
   const corrupt = (what: string) =>
     inode.sb.corrupt(`extended attributes: ${what}`, { ino: inode.ino, ...(block !== undefined && { block }) });
@@ -72,7 +72,7 @@ function parse(inode: IncoreInode, bytes: Uint8Array, first: number, base: numbe
   }
 }
 
-/** The entries in an inode, hidden ones too; `at` counts from `attributeArea`. Throws `EUCLEAN`. */
+/** The entries in an inode, including hidden ones; `at` counts from `attributeArea`. Throws `EUCLEAN`. */
 export function entriesInBody(inode: IncoreInode): Entry[] {
   const { bytes } = inode.attributeArea;
   return hasMagic(bytes) ? parse(inode, bytes, XATTR_IBODY_HEADER_SIZE, XATTR_IBODY_HEADER_SIZE, undefined) : [];
@@ -106,8 +106,8 @@ function encodeEntry({ index, name, value }: Attribute, valueOffset: number): Ui
 }
 
 /**
- * Adds an attribute in the inode if there is room: its value and its entry first, and last the four bytes that were the
- * end of the list, or the magic if there was none.
+ * Adds an attribute in the inode, if there is room. Stores its value and its entry first, and last the four bytes that were the end
+ * of the list, or the magic if there was no list.
  */
 export function appendToBody(inode: IncoreInode, attribute: Attribute): boolean {
   const { offset, bytes } = inode.attributeArea;
@@ -138,12 +138,12 @@ export function appendToBody(inode: IncoreInode, attribute: Attribute): boolean 
   return true;
 }
 
-/** Takes everything out of the inode, by one store. */
+/** Removes all attributes from the inode, by one store. */
 export function clearBody(inode: IncoreInode): void {
   inode.storePart(inode.attributeArea.offset, new Uint8Array(4));
 }
 
-/** Takes the last entry out of the inode, and hidden ones before it, by one store. False where it is not the last. */
+/** Removes `entry` and the hidden ones before it from the inode, by one store. Returns false if it is not the last. */
 export function cutFromBody(inode: IncoreInode, entry: Entry): boolean {
   const entries = entriesInBody(inode);
   const shown = entries.filter(({ index }) => index !== HIDDEN);
@@ -154,19 +154,19 @@ export function cutFromBody(inode: IncoreInode, entry: Entry): boolean {
   return true;
 }
 
-/** Takes an entry of the inode that others follow, by one store. Its place is not free until `refill`. */
+/** Hides an entry that others follow, by one store. Its space can be reused only by `refill`. */
 export function hideInBody(inode: IncoreInode, { at, name, valueOffset }: Entry): void {
   const word = new Uint8Array(XATTR_ENTRY_SIZE);
   encode(XATTR_ENTRY, { e_name_len: name.length, e_name_index: HIDDEN, e_value_offs: valueOffset }, word);
   inode.storePart(inode.attributeArea.offset + at, word.subarray(0, 4));
 }
 
-/** Whether an attribute has room where another one is. */
+/** Whether an attribute fits in the space of an existing entry. */
 export function canRefill({ name, value }: Entry, attribute: Attribute): boolean {
   return entryLength(name.length) === entryLength(attribute.name.length) && padded(attribute.value.length) <= padded(value.length);
 }
 
-/** Puts an attribute in the place of a hidden one, which it is until the last store. Nobody compares a hash of 0. */
+/** Puts an attribute in the space of a hidden entry, which stays hidden until the last store. A hash of 0 is never compared. */
 export function refill(inode: IncoreInode, { at, valueOffset }: Entry, attribute: Attribute): void {
   const { offset } = inode.attributeArea;
   const store = (pos: number, bytes: Uint8Array) => { inode.storePart(offset + pos, bytes); };
@@ -190,7 +190,7 @@ function compare(a: Attribute, b: Attribute): number {
   return a.name < b.name ? -1 : 1;
 }
 
-/** A block with these attributes, and its hash; undefined if they are too many. */
+/** A block with these attributes, and its hash; undefined if they do not fit. */
 export function encodeBlock(attributes: readonly Attribute[], blockSize: number): { bytes: Uint8Array; hash: number } | undefined {
   const bytes = new Uint8Array(blockSize);
   let at = XATTR_HEADER_SIZE;

@@ -23,7 +23,7 @@ import {
   type Key,
 } from './xattr-list.js';
 
-/** What setting an attribute is to do: whatever is needed, only make it, or only replace it. */
+/** Whether setting an attribute may only create it or only replace it; undefined permits both. */
 export type XattrFlag = 'create' | 'replace' | undefined;
 
 const FLAGS: readonly XattrFlag[] = ['create', 'replace', undefined];
@@ -31,14 +31,14 @@ const USER = 1;
 const MAX_NAME = 255;
 const MAX_VALUE = 65536;
 
-/** The attributes' full names, in the order in which they are found: bytes where they are no UTF-8. */
+/** The attributes' full names, in the order in which they are found: as bytes if they are not valid UTF-8. */
 export function listXattr(inode: IncoreInode): Name[] {
   const all = [...inBody(inode), ...inBlock(inode)];
   const names = new Set(all.flatMap((attribute) => fullName(attribute) ?? []));
   return [...names].map((name) => (toByteName(textOf(name)) === name ? textOf(name) : bytesOf(name)));
 }
 
-/** An attribute's value. Throws `ENODATA`, `EOPNOTSUPP` for a prefix that there is none of. */
+/** An attribute's value. Throws `ENODATA`, and `EOPNOTSUPP` for an unknown prefix. */
 export function getXattr(inode: IncoreInode, name: Name): Uint8Array {
   const key = parseName(name, 'getxattr');
   const found = find(inBody(inode), key) ?? find(inBlock(inode), key);
@@ -46,7 +46,7 @@ export function getXattr(inode: IncoreInode, name: Name): Uint8Array {
   return isAcl(key) ? aclForProgram(aclOnMedium(found.value)) : found.value;
 }
 
-/** Sets an attribute of the user, durably on return. Throws `EEXIST`, `ENODATA` as `flag` says, `ENOSPC`. */
+/** Sets a user attribute or an ACL, durably on return. Throws `EEXIST` or `ENODATA` according to `flag`, and `ENOSPC`. */
 export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: Uint8Array, flag: XattrFlag): void {
   const key = writable(name, 'setxattr');
   if (!((value as unknown) instanceof Uint8Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'the value must be a Uint8Array');
@@ -61,7 +61,7 @@ export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: 
   else put(volume, inode, { ...key, value: value.slice() });
 }
 
-/** Removes an attribute of the user, durably on return. Throws `ENODATA`. */
+/** Removes a user attribute or an ACL, durably on return. Throws `ENODATA`. */
 export function removeXattr(volume: Volume, inode: IncoreInode, name: Name): void {
   const key = writable(name, 'removexattr');
   const isThere = find(inBody(inode), key) !== undefined || find(inBlock(inode), key) !== undefined;
@@ -69,7 +69,7 @@ export function removeXattr(volume: Volume, inode: IncoreInode, name: Name): voi
   remove(volume, inode, key);
 }
 
-/** After the mode changed: the list of a file says the same. */
+/** Makes the access ACL agree with a changed mode. */
 export function chmodAcl(volume: Volume, inode: IncoreInode): void {
   const key = { index: ACL_ACCESS, name: '' };
   const found = find(inBody(inode), key) ?? find(inBlock(inode), key);
@@ -126,7 +126,7 @@ function isAcl({ index }: Key): boolean {
   return index === ACL_ACCESS || index === ACL_DEFAULT;
 }
 
-// The mode follows the list of a file, and one that says no more than the mode does is not kept.
+// The mode follows the access ACL. An access ACL that says no more than the mode is not stored.
 function setAcl(volume: Volume, inode: IncoreInode, key: Key, value: Uint8Array): void {
   if (inode.isSymlink) fail('EOPNOTSUPP', 'setxattr', 'a symbolic link has no ACL');
   const acl = aclOfProgram(value);
@@ -142,7 +142,7 @@ function setAcl(volume: Volume, inode: IncoreInode, key: Key, value: Uint8Array)
   volume.store(inode);
 }
 
-/** Makes an attribute, or gives it another value; throws `ENOSPC` with nothing changed. */
+/** Creates an attribute or replaces its value; throws `ENOSPC` with nothing changed. */
 function put(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
   volume.sb.addFeature('s_feature_compat', COMPAT.EXT_ATTR);
   const isThere = find(inBody(inode), attribute) ?? find(inBlock(inode), attribute);
@@ -155,7 +155,7 @@ function remove(volume: Volume, inode: IncoreInode, key: Key): void {
   removeFromBody(volume, inode, key);
 }
 
-/** Adds what is not there: in the inode if it has room, else in a block. */
+/** Adds a new attribute: in the inode if it has room, else in the attribute block. */
 function add(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
   const gap = entriesInBody(inode).find((entry) => entry.index === HIDDEN && canRefill(entry, attribute));
   if (gap !== undefined) refill(inode, gap, attribute);
@@ -167,8 +167,9 @@ function add(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
 }
 
 /**
- * Puts an attribute in the place of what is called so, in a new block of attributes that one store makes the inode's. What
- * must leave the inode itself leaves it after the block has the rest: what is in both is the same, or the inode's counts.
+ * Replaces an existing attribute, in a new attribute block that one store makes the inode's. Attributes that must leave the inode's
+ * own list leave it after the block has them: until then an attribute that is in both places is either the same in both, or the
+ * inode's counts.
  */
 function replace(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
   const body = inBody(inode);
@@ -188,14 +189,14 @@ function replace(volume: Volume, inode: IncoreInode, attribute: Attribute): void
     return;
   }
   if (!canRefill(old, attribute)) throw full;
-  // Both are full: for a moment there is neither.
+  // Inode and block are both full: for a moment neither the old nor the new attribute exists.
   hideInBody(inode, old);
   refill(inode, old, attribute);
   touched(volume, inode);
 }
 
-// What is called so in the inode itself. The last of the list goes at once; else all the others move to a block, or, if they
-// find no room there, it stays hidden among them.
+// Removes the attribute from the inode's own list. The last of the list is removed by one store; otherwise all others move to a
+// block or, if they do not fit there, the attribute stays hidden among them.
 function removeFromBody(volume: Volume, inode: IncoreInode, key: Key): void {
   const body = inBody(inode);
   const old = find(body, key);
@@ -210,7 +211,7 @@ function removeFromBody(volume: Volume, inode: IncoreInode, key: Key): void {
   touched(volume, inode);
 }
 
-/** The `ENOSPC` that `work` ends with, with nothing changed; undefined if it is done. */
+/** The `ENOSPC` with which `work` failed, changing nothing; undefined if it succeeded. */
 function whyFull(work: () => void): DaxError | undefined {
   try {
     work();

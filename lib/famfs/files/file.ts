@@ -1,4 +1,4 @@
-// Owns what DAX is told of files, and FamfsFile: a file that is open.
+// Owns the inode operations for DAX, and `FamfsFile`, an open file.
 
 import { DaxError, DaxFile, Inode, type Bytes, type DaxFileOptions, type InodeOperations } from 'node-dax';
 import type { FileEntry } from '../format/entry.js';
@@ -9,7 +9,7 @@ import { placeOf, runsOf } from './place.js';
 
 const BLOCK = 4096;
 
-// A file as DAX has it: of the size that it has from its beginning.
+// A file's inode as DAX uses it. Its size is fixed when the file is created.
 class Mapped extends Inode {
   readonly entry: FileEntry;
 
@@ -22,12 +22,12 @@ class Mapped extends Inode {
 
 /** The files of one mounted famfs. */
 export class Files {
-  /** How many are open. */
+  /** The number of open files. */
   open = 0;
   readonly #medium: Medium;
   readonly #readOnly: boolean;
   readonly #operations: InodeOperations;
-  // The files that were ever opened: whoever opens one again shares its locks.
+  // All files that were ever opened, so that all handles of a file share its locks.
   readonly #inodes = new Map<FamfsInode, Mapped>();
   #isMounted = true;
 
@@ -39,7 +39,7 @@ export class Files {
         this.#checkMounted('read');
         const { entry } = inode as Mapped;
         const run = placeOf(entry, iblock * BLOCK);
-        // What no extent has is past the end, where nothing is asked.
+        // A place outside all extents is past the end of the file, and is never requested.
         if (run !== undefined) bh.map(medium.device, run.pos / BLOCK, Math.min(bh.size, run.length));
       },
       truncateBlocks: () => undefined,
@@ -59,7 +59,7 @@ export class Files {
     return new FamfsFile(this, mapped, this.#operations, options);
   }
 
-  /** Brings what is stored through mappings to the memory, and drops what this host's caches have of the file. */
+  /** Writes stores through mappings back to the memory, and drops the file from this host's caches. */
   flush(inode: FamfsInode): void {
     const { entry } = inode;
     if (entry === undefined) return;
@@ -69,7 +69,7 @@ export class Files {
     }
   }
 
-  /** Ends it all: files are read no more, and mappings lose their pages. */
+  /** Ends the use of all files: they can no longer be read, and mappings lose their pages. */
   end(): void {
     this.#isMounted = false;
     for (const inode of this.#inodes.values()) if (inode.activity !== undefined) inode.extents.invalidate();
@@ -81,9 +81,9 @@ export class Files {
 }
 
 /**
- * An open file. It has its size from its beginning: a write past the end is cut there, or `EFBIG`, and truncation is `EPERM`.
- * Others see what is written here once they have dropped their caches (`Famfs.flush`), and what is stored through a mapping
- * after `fsync`.
+ * An open file. Its size is fixed: a write past the end is cut short or fails with `EFBIG`, and truncation fails with `EPERM`.
+ * Other hosts see what is written here once they have dropped their caches (`Famfs.flush`); stores through a mapping must be
+ * brought to the memory with `fsync` first.
  */
 export class FamfsFile extends DaxFile {
   readonly #files: Files;
@@ -96,7 +96,7 @@ export class FamfsFile extends DaxFile {
     files.open++;
   }
 
-  /** `EPERM`, unless the size is the one that the file has. */
+  /** Throws `EPERM` unless `size` is the file's size. */
   override truncateSync(size: Bytes): void {
     if (Number(size) !== this.size) throw this.#fixed();
     super.truncateSync(size);
@@ -107,7 +107,7 @@ export class FamfsFile extends DaxFile {
     await super.truncate(size);
   }
 
-  /** Ends the use of this handle. Throws `EAGAIN` while work that was begun through it is under way: `close` waits for that. */
+  /** Closes this handle. Throws `EAGAIN` while work begun through it is under way; `close` waits for it. */
   closeSync(): void {
     if (!this.isOpen) return;
     if (this.isBusy) fail('EAGAIN', 'close', 'reads or writes are under way: await them, or close()');

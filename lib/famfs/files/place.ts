@@ -1,9 +1,12 @@
-// Owns where a byte of a file is on the memory: in a table of at most 16 extents.
+// Owns the places of a file's bytes in the memory: a table of at most 16 extents.
 
 import type { DeviceRun } from 'node-dax';
 import { INTERLEAVED, type FileEntry } from '../format/entry.js';
 
-/** The bytes of the file from `offset` on that lie together, at most up to the end of its extents; undefined past that. */
+/**
+ * The contiguous run of memory that holds the file's bytes from `offset` on, at most up to the end of its extents; undefined past
+ * that.
+ */
 export function placeOf(entry: FileEntry, offset: number): DeviceRun | undefined {
   return entry.extentType === INTERLEAVED ? inStrips(entry, offset) : inExtents(entry, offset);
 }
@@ -17,7 +20,7 @@ function inExtents({ extents }: FileEntry, offset: number): DeviceRun | undefine
   return undefined;
 }
 
-// Chunk after chunk, each in the next strip.
+// Consecutive chunks of the file lie in consecutive strips, in turn.
 function inStrips({ size, chunk, stripCount, extents }: FileEntry, offset: number): DeviceRun | undefined {
   const number = Math.floor(offset / chunk);
   const strip = extents[number % stripCount];
@@ -26,7 +29,7 @@ function inStrips({ size, chunk, stripCount, extents }: FileEntry, offset: numbe
   return { pos: strip.offset + Math.floor(number / stripCount) * chunk + within, length: chunk - within };
 }
 
-/** The runs that the bytes of a file from `from` to before `to` lie in, with whole ones cut to that. */
+/** The runs of memory that hold the file's bytes from `from` to before `to`, cut to that range. */
 export function* runsOf(entry: FileEntry, from = 0, to = entry.size): Generator<DeviceRun> {
   for (let offset = from; offset < to; ) {
     const run = placeOf(entry, offset);

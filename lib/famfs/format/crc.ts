@@ -1,4 +1,4 @@
-// Owns the checksum of superblock, header and entries: the CRC-32 of zlib, in 64 bits of which the upper half is zero.
+// Owns the checksum of superblock, header and entries: the CRC-32 of zlib, stored in 64 bits whose upper half is zero.
 
 /* eslint-disable no-bitwise -- a polynomial of 32 bits, no offset */
 
@@ -12,14 +12,14 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return rest;
 });
 
-/** The CRC-32 of `bytes`, computed here: exported to be tested. */
+/** The CRC-32 of `bytes`, computed by a table. Exported for tests. */
 export function crc32ByTable(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** The CRC-32 of `bytes`. Node has one since 20.15. */
+/** The CRC-32 of `bytes`. Node has this function since 20.15. */
 export const crc32: (bytes: Uint8Array) => number = (zlib as { crc32?: typeof zlib.crc32 }).crc32 ?? crc32ByTable;
 
 /** Whether the 64 bits at `pos` are the checksum of the bytes from `start` to before `end`. */

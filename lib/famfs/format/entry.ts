@@ -1,4 +1,4 @@
-// Owns the entries of the log: 544 bytes each, as they lie there, and as they are written. What they say is checked elsewhere.
+// Owns decoding and encoding the entries of the log, of 544 bytes each. Their contents are checked elsewhere.
 
 import { hasChecksum, storeChecksum } from './crc.js';
 import { readU64, writeU64 } from './numbers.js';
@@ -6,7 +6,7 @@ import { uuidText } from './uuid.js';
 
 export const ENTRY_SIZE = 544;
 export const MAX_EXTENTS = 16;
-/** Bytes that a path has at most. One more ends it. */
+/** The maximum length of a path in bytes; one more byte ends it. */
 const MAX_PATH = 79;
 
 export const FILE = 0;
@@ -29,7 +29,7 @@ export interface DirectoryEntry {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
-  /** A character a byte; undefined where no NUL ends it. */
+  /** One character per byte; undefined if no NUL ends it. */
   readonly path: string | undefined;
 }
 
@@ -39,13 +39,13 @@ export interface FileEntry extends Omit<DirectoryEntry, 'type'> {
   readonly size: number;
   readonly flags: number;
   readonly extentType: number;
-  /** Of extents, or of interleaved ones. */
+  /** The number of extents, or of interleaved extents. */
   readonly count: number;
-  /** Bytes of a chunk; 0 where the file is not striped. */
+  /** Bytes of a chunk; 0 if the file is not striped. */
   readonly chunk: number;
-  /** How many strips there are to be; 0 where the file is not striped. */
+  /** The number of strips; 0 if the file is not striped. */
   readonly stripCount: number;
-  /** The extents, or the strips: at most 16, even where their number says more. */
+  /** The extents, or the strips: at most 16, even if their count says more. */
   readonly extents: readonly Extent[];
 }
 
@@ -105,7 +105,7 @@ function readFile(bytes: Buffer, at: number): FileEntry {
   };
 }
 
-/** The entry at `at` of `bytes`, with a checksum that was found right. */
+/** Decodes the entry at `at` of `bytes`, whose checksum must have been checked. */
 export function readEntry(bytes: Buffer, at: number): Entry {
   const number = bytes.readUInt32LE(at + TYPE);
   if (number === FILE) return readFile(bytes, at);
@@ -119,13 +119,13 @@ export function readEntry(bytes: Buffer, at: number): Entry {
   return { type: undefined, number };
 }
 
-/** What keeps the bytes at `at` from being entry `index`: the field that is wrong; undefined if none is. */
+/** The field that shows that the bytes at `at` are not entry `index`; undefined if none does. */
 export function unsound(bytes: Buffer, at: number, index: number): 'seqnum' | 'crc' | undefined {
   if (readU64(bytes, at + SEQNUM) !== index) return 'seqnum';
   return hasChecksum(bytes, at, at + CRC, at + CRC) ? undefined : 'crc';
 }
 
-/** The bytes of entry `index`. What has no meaning is zero. */
+/** The bytes of entry `index`. Unused bytes are zeros. */
 export function entryBytes(entry: FileEntry | DirectoryEntry, index: number): Buffer {
   const bytes = Buffer.alloc(ENTRY_SIZE);
   writeU64(bytes, index, SEQNUM);

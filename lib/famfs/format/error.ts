@@ -2,14 +2,14 @@
 
 import { DaxError } from 'node-dax';
 
-/** Throws a `DaxError` of a rule of famfs. */
+/** Throws a `DaxError` for a rule of famfs. */
 export function fail(errno: string, syscall: string, hint: string): never {
   throw new DaxError({ errno, syscall, hint });
 }
 
-/** What is wrong with an entry of the log: nothing behind it is read. */
+/** A bad entry of the log, after which nothing is read. */
 export interface FamfsDamage {
-  /** The index of the entry; undefined where the header of the log is wrong. */
+  /** The index of the entry; undefined if the header of the log is wrong. */
   readonly entry: number | undefined;
   /** The field that is wrong, as the format names it: `crc`, `path`, `extents[2].offset`. */
   readonly field: string;
@@ -17,7 +17,7 @@ export interface FamfsDamage {
   readonly message: string;
 }
 
-/** A rule that a field breaks. */
+/** A field that breaks a rule, and how. */
 export interface Breach {
   readonly field: string;
   readonly message: string;

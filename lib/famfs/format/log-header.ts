@@ -9,16 +9,16 @@ import { LOG_OFFSET } from './superblock.js';
 const LOG_MAGIC = 0xbadcafef00d;
 export const HEADER_SIZE = 48;
 const CHECKED = 24;
-/** Where the two counters are on the memory. They share a cache line. */
+/** Where the two counters are in the memory. They share a cache line. */
 export const COUNTERS = LOG_OFFSET + 32;
 export const COUNTERS_SIZE = 16;
 
-/** How many entries a log of `length` bytes has room for. */
+/** The number of entries for which a log of `length` bytes has room. */
 export function capacityOf(length: number): number {
   return Math.floor((length - HEADER_SIZE) / ENTRY_SIZE);
 }
 
-/** Where entry `index` is on the memory. */
+/** Where entry `index` is in the memory. */
 export function positionOf(index: number): number {
   return LOG_OFFSET + HEADER_SIZE + index * ENTRY_SIZE;
 }
@@ -34,7 +34,7 @@ export function checkHeader(bytes: Buffer, length: number, syscall: string): voi
   if (last !== wanted) refuse('last_index', `it is ${last}, not ${wanted}: the entries are of another format`);
 }
 
-/** The counters, as they lie at `pos` of `bytes`. */
+/** The two counters of entries. */
 export interface Counters {
   readonly seqnum: number;
   readonly index: number;

@@ -1,8 +1,8 @@
-// Owns the numbers of 64 bits of the format.
+// Owns the 64-bit numbers of the format.
 
 const HALF = 2 ** 32;
 
-/** The number at `pos`. One of more than 53 bits comes rounded, and is no safe integer. */
+/** The number at `pos`. A number of more than 53 bits is rounded, and is not a safe integer. */
 export function readU64(bytes: Buffer, pos: number): number {
   return bytes.readUInt32LE(pos) + bytes.readUInt32LE(pos + 4) * HALF;
 }

@@ -1,15 +1,15 @@
-// Owns which units of the memory are taken: a bit for each. Nothing is ever given back.
+// Owns the record of which units of the memory are taken: one bit each. Units are never given back.
 
 export class Space {
-  /** Bytes of a unit. */
+  /** The size of a unit in bytes. */
   readonly unit: number;
-  /** How many units the memory has. */
+  /** The number of units of the memory. */
   readonly units: number;
-  /** How many of them are not taken. */
+  /** The number of units that are not taken. */
   free: number;
   readonly #bits: Uint8Array;
 
-  /** Of `size` bytes, those before `start` are taken. */
+  /** A memory of `size` bytes, of which those before `start` are taken. */
   constructor(size: number, unit: number, start: number) {
     this.unit = unit;
     this.units = Math.floor(size / unit);
@@ -18,7 +18,7 @@ export class Space {
     this.take(0, Math.min(this.units, Math.ceil(start / unit)));
   }
 
-  /** Whether none of `count` units from `first` on is taken. All of them are on the memory. */
+  /** Whether none of `count` units from `first` on is taken. All of them must exist. */
   isFree(first: number, count: number): boolean {
     return this.firstTaken(first, count) === undefined;
   }
@@ -33,7 +33,7 @@ export class Space {
     return undefined;
   }
 
-  /** Takes `count` units from `first` on, which are free. */
+  /** Takes `count` units from `first` on, which must be free. */
   take(first: number, count: number): void {
     this.free -= count;
     for (let unit = first; unit < first + count; ) {
@@ -49,7 +49,7 @@ export class Space {
     }
   }
 
-  /** The first of `count` free units that lie together, from `from` to before `to`; undefined if there are none. */
+  /** The start of the first run of `count` free units from `from` to before `to`; undefined if there is none. */
   find(count: number, from: number, to: number): number | undefined {
     for (let start = from; start + count <= to; ) {
       const taken = this.firstTaken(start, count);

@@ -7,22 +7,22 @@ import { uuidBytes, uuidText } from './uuid.js';
 
 const MIB = 2 ** 20;
 const FAMFS_MAGIC = 0x87b282ff;
-/** What is allocated at once, in bytes. */
+/** The allocation unit in bytes. */
 export const UNIT = 2 * MIB;
-/** What famfs takes for a unit too, and can read by the size of files alone. */
+/** Another allocation unit that famfs accepts. With it, only a file's size tells which bytes are the file's. */
 export const SMALL_UNIT = 4096;
 export const SUPERBLOCK_SIZE = 200;
-/** Where the log begins, in bytes: what is before belongs to the superblock. */
+/** Where the log begins, in bytes: everything before it belongs to the superblock. */
 export const LOG_OFFSET = 2 * MIB;
 export const MIN_LOG_LENGTH = 8 * MIB;
 const CHECKED = 96;
 const PATH = 136;
 const PATH_LENGTH = 64;
-// The formats that are known, by version: major and minor of the media format.
+// The known formats: major and minor number of the media format, by version.
 const FORMATS: Readonly<Record<number, readonly [number, number]>> = { 47: [2, 1], 48: [2, 2] };
 
 export interface FamfsSuperblock {
-  /** 48, or 47, which knows no further devices. */
+  /** 48, or 47, which has no additional devices. */
   readonly version: number;
   /** Bytes. */
   readonly logOffset: number;
@@ -32,17 +32,17 @@ export interface FamfsSuperblock {
   readonly omfMinor: number;
   readonly uuid: string;
   readonly deviceUuid: string;
-  /** Of the host that made it: its master. */
+  /** The UUID of the host that made it: its master. */
   readonly systemUuid: string;
-  /** Bytes, as whoever made it has said: no checksum covers it. */
+  /** The size of the device in bytes, as given by the host that made it: no checksum covers it. */
   readonly deviceSize: number;
   /** The path of the device on the host that made it. */
   readonly devicePath: string;
 }
 
 /**
- * The superblock in `bytes`, checked, of a device of `size` bytes. Throws `EINVAL` where there is none, `EUCLEAN` for one
- * that is damaged or does not fit the device, `EOPNOTSUPP` for a format that is not known.
+ * The superblock in `bytes`, checked, of a device of `size` bytes. Throws `EINVAL` if there is none, `EUCLEAN` if it is damaged or
+ * does not fit the device, `EOPNOTSUPP` for an unknown format.
  */
 export function readSuperblock(bytes: Buffer, size: number, syscall: string): FamfsSuperblock {
   if (readU64(bytes, 0) !== FAMFS_MAGIC) fail('EINVAL', syscall, 'there is no famfs on it: mkfsFamfs, or `node-dax famfs mkfs`, makes one');

@@ -1,4 +1,4 @@
-// Owns what must hold of an entry before a file is made of it: the memory is input, as what comes over a network is.
+// Owns the checks of an entry before a file is made of it: the memory is untrusted input, like data from a network.
 
 import type { DeviceRun } from 'node-dax';
 import { INTERLEAVED, MAX_EXTENTS, SIMPLE, type Extent, type FileEntry } from '../format/entry.js';
@@ -13,7 +13,7 @@ function because(message: string): Breach {
   return { field: 'path', message };
 }
 
-/** What is wrong with a path by itself. */
+/** What is wrong with a path, regardless of other entries. */
 export function checkPath(path: string | undefined): Breach | undefined {
   if (path === undefined) return because('no NUL ends it');
   if (path === '') return because('it is empty');
@@ -42,7 +42,7 @@ function checkNumbers({ size, extentType, count, stripCount, chunk }: FileEntry,
   return undefined;
 }
 
-// The field is that of the extent.
+// The returned `field` is a field of the extent.
 function checkExtent({ device, offset, length }: Extent, space: Space, start: number): Breach | undefined {
   const { unit, units } = space;
   const end = units * unit;
@@ -55,8 +55,8 @@ function checkExtent({ device, offset, length }: Extent, space: Space, start: nu
 }
 
 /**
- * Which bytes of the memory are the file's: whole extents. With a unit of 4096 bytes famfs gives each file too much, so that
- * extents overlap: there it is what the size asks for.
+ * The ranges of memory that belong to the file: its whole extents. With a unit of 4096 bytes, famfs gives each file too much, so
+ * that extents overlap; then only as many bytes as the file's size requires.
  */
 export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
   if (unit !== SMALL_UNIT) return entry.extents.map(({ offset, length }) => ({ pos: offset, length }));
@@ -71,7 +71,7 @@ export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
   return ranges.filter(({ length }) => length > 0);
 }
 
-/** What is wrong with the extents of a file, in a memory of which `space` is taken and files begin at `start`. */
+/** What is wrong with the extents of a file, given the taken `space` of the memory, in which files begin at `start`. */
 export function checkExtents(entry: FileEntry, space: Space, start: number): Breach | undefined {
   const { size, extentType, extents, chunk, stripCount } = entry;
   const numbers = checkNumbers(entry, space.unit);
@@ -92,13 +92,13 @@ export function checkExtents(entry: FileEntry, space: Space, start: number): Bre
     return { field: 'size', message: `it is ${size}, and the extents have ${total} bytes` };
   }
   const { unit } = space;
-  // A log has many entries, and nearly all are sound files of one extent: nothing is made for these.
+  // A log has many entries, nearly all of them valid files of one extent: these are checked without creating objects.
   const [only] = extents;
   if (extents.length === 1 && only !== undefined && unit !== SMALL_UNIT && space.isFree(only.offset / unit, only.length / unit)) return undefined;
   return checkApart(rangesOf(entry, unit), space, what);
 }
 
-// Two files in one place, or one file twice in it.
+// Finds ranges that overlap another file, or one another.
 function checkApart(ranges: readonly DeviceRun[], space: Space, what: string): Breach | undefined {
   for (const [index, { pos, length }] of ranges.entries()) {
     const twin = ranges.findIndex((other, at) => at < index && pos < other.pos + other.length && other.pos < pos + length);

@@ -1,5 +1,5 @@
-// Owns the replay: from the entries of the log, one after the other, to the tree and the space that is taken. It stops in front
-// of the first entry that is bad, and tries that one again the next time: it may not have reached the memory yet.
+// Owns the replay of the log's entries, in order, into the tree and the space that is taken. It stops before the first bad entry
+// and tries that entry again the next time, because it may not have reached the memory yet.
 
 import { ADD_DAXDEV, ENTRY_SIZE, MKDIR, readEntry, unsound, type DeviceEntry, type DirectoryEntry, type Entry, type FileEntry } from '../format/entry.js';
 import { describeDamage, fail, type Breach, type FamfsDamage } from '../format/error.js';
@@ -11,23 +11,23 @@ import { FamfsInode } from '../tree/node.js';
 import { nameOf, type Tree } from '../tree/tree.js';
 import { checkExtents, checkPath, rangesOf } from './check-entry.js';
 
-// Entries that are read at once, so that memory does not depend on the length of the log.
+// Entries that are read at a time, so that the use of memory does not depend on the length of the log.
 const BATCH = 1024;
-// A writer stores both counters one after the other.
+// How often the counters are read until they agree: a writer stores them one after the other.
 const LOOKS = 3;
 
-/** An entry of a type that is not known, and was passed over. */
+/** A skipped entry of an unknown type. */
 export interface UnknownEntry {
   readonly entry: number;
   readonly type: number;
 }
 
 export class Replay {
-  /** How many entries were replayed. */
+  /** The number of entries that were replayed. */
   next = 0;
-  /** What keeps the replay from going on. */
+  /** What stops the replay, if anything does. */
   damage: FamfsDamage | undefined;
-  /** How many entries have a type that is not known, and the first of them. */
+  /** The number of entries of unknown type; `firstUnknown` is the first of them. */
   unknownEntries = 0;
   firstUnknown: UnknownEntry | undefined;
   readonly devices: DeviceEntry[] = [];
@@ -57,7 +57,7 @@ export class Replay {
     checkHeader(header, this.#sb.logLength, syscall);
   }
 
-  // What the memory holds as the number of entries.
+  // The counters of entries, as the memory holds them now.
   #counters(): Counters {
     const bytes = Buffer.alloc(COUNTERS_SIZE);
     let found = { seqnum: 0, index: 0 };
@@ -69,7 +69,10 @@ export class Replay {
     return found;
   }
 
-  /** Replays what was appended since the last time. Returns what it has made. Throws `ESTALE` if the log became shorter. */
+  /**
+   * Replays the entries that were appended since the last time. Returns the new files and directories. Throws `ESTALE` if the log
+   * became shorter.
+   */
   run(syscall: string): FamfsInode[] {
     const { seqnum, index } = this.#counters();
     const count = Math.min(seqnum, index);
@@ -82,7 +85,8 @@ export class Replay {
     let damage: FamfsDamage | undefined;
     const buffer = Buffer.allocUnsafe(Math.min(BATCH, count - this.next) * ENTRY_SIZE);
     while (this.next < count && damage === undefined) damage = this.#replayBatch(buffer, Math.min(BATCH, count - this.next), made);
-    // One apart is an append that the power has cut off between the two: it was not made, and the next one makes both right.
+    // Counters that differ by one are left by an append that a power cut ended between their stores: it did not take place, and the
+    // next append corrects both.
     if (damage === undefined && Math.abs(seqnum - index) > 1) {
       damage = { entry: undefined, field: 'next_seqnum', message: `it is ${seqnum}, and next_index is ${index}` };
     }
@@ -106,7 +110,7 @@ export class Replay {
   #replayAt(bytes: Buffer, at: number, index: number, made: FamfsInode[]): Breach | undefined {
     let field = unsound(bytes, at, index);
     if (field !== undefined) {
-      // A writer may have told of it before it got here.
+      // The counters may have become visible before the entry did, so it is read again.
       this.#medium.read(bytes.subarray(at, at + ENTRY_SIZE), positionOf(index));
       field = unsound(bytes, at, index);
     }
@@ -116,7 +120,7 @@ export class Replay {
   }
 
   #replay(entry: Entry, index: number, made: FamfsInode[]): Breach | undefined {
-    // Version 47 has another meaning for the number of a device.
+    // In version 47, the type number of a device has another meaning.
     if (entry.type === undefined || (entry.type === ADD_DAXDEV && this.#sb.version === 47)) {
       this.unknownEntries++;
       this.firstUnknown ??= { entry: index, type: entry.type ?? entry.number };
@@ -142,7 +146,7 @@ export class Replay {
     return there === undefined ? FamfsInode.directory(index, parent, nameOf(path), entry) : undefined;
   }
 
-  // Of two entries with one path the first counts. The other's bytes are taken as well.
+  // Of two entries with one path, the first counts. The bytes of the other are taken as well.
   #makeFile(entry: FileEntry, path: string, parent: FamfsInode, index: number): FamfsInode | Breach | undefined {
     const breach = checkExtents(entry, this.space, this.#start);
     if (breach !== undefined) return breach;
@@ -158,7 +162,7 @@ export class Replay {
     return undefined;
   }
 
-  /** Throws `EUCLEAN` or `EOPNOTSUPP` where something in the log must keep everybody from writing. */
+  /** Throws `EUCLEAN` or `EOPNOTSUPP` if the log contains an entry that forbids adding to it. */
   checkSound(syscall: string): void {
     if (this.damage !== undefined) fail('EUCLEAN', syscall, `${describeDamage(this.damage)}: nothing may be added behind it`);
     if (this.firstUnknown === undefined) return;

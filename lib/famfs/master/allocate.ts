@@ -1,20 +1,20 @@
-// Owns where a new file goes: whole units, first fit; a striped one with each strip in a part of the memory of its own.
+// Owns the placement of new files: whole units, first fit. Each strip of a striped file lies in a separate part of the memory.
 
 import { INTERLEAVED, SIMPLE, type FileEntry } from '../format/entry.js';
 import { fail } from '../format/error.js';
 import type { Space } from '../format/space.js';
 
-/** How a file lies on the memory. */
+/** Where a file lies in the memory. */
 export type Layout = Pick<FileEntry, 'extentType' | 'count' | 'chunk' | 'stripCount' | 'extents'>;
 
-/** What is asked for, in bytes; `stripes` is 0 for a file that is to lie together. */
+/** What to allocate, in bytes. `stripes` is 0 for a file that is to be contiguous. */
 export interface Wanted {
   readonly size: number;
   readonly stripes: number;
   readonly chunk: number;
 }
 
-/** Finds room among the units from `first` to before `end`. Takes nothing. Throws `ENOSPC`. */
+/** Finds room among the units from `first` to before `end`. Does not mark it as taken. Throws `ENOSPC`. */
 export function allocate(space: Space, first: number, end: number, { size, stripes, chunk }: Wanted): Layout {
   const { unit } = space;
   const find = (length: number, from: number, to: number) => {
@@ -23,7 +23,7 @@ export function allocate(space: Space, first: number, end: number, { size, strip
     const where = stripes === 0 ? 'no' : `in one of ${stripes} parts of the memory no`;
     return fail('ENOSPC', 'create', `${where} ${length} bytes lie together free, and famfs gives nothing back`);
   };
-  // What does not fill one chunk is not striped, as by famfs itself.
+  // A file that does not fill one chunk is not striped, as in famfs itself.
   if (stripes === 0 || size < chunk) {
     const extents = [find(Math.ceil(size / unit) * unit, first, end)];
     return { extentType: SIMPLE, count: 1, chunk: 0, stripCount: 0, extents };

@@ -1,5 +1,5 @@
-// Owns appending to the log: space, contents, entry, and only then the counters that tell of it, each on the memory before the
-// next. Whoever reads meanwhile, and whatever a power cut leaves, has the log before or the log after.
+// Owns appending to the log: first space, then the contents, the entry, and last the counters that publish it, each in the memory
+// before the next. A concurrent reader sees, and a power cut leaves, the log either from before or from after.
 
 import { entryBytes, FILE, MKDIR, type DirectoryEntry, type FileEntry } from '../format/entry.js';
 import { fail } from '../format/error.js';
@@ -16,22 +16,22 @@ import { allocate } from './allocate.js';
 import type { NewDirectory, NewFile } from './new-entry.js';
 
 const BLOCK = 4096;
-// Famfs writes it always, and nothing acts on it.
+// A flag that famfs always writes, and that has no effect.
 const ALL_HOSTS_RW = 2;
 
-/** A mounted famfs, as far as a master changes it. */
+/** What a master needs of a mounted famfs to change it. */
 export interface Log {
   readonly medium: Medium;
   readonly superblock: FamfsSuperblock;
   readonly replay: Replay;
   readonly tree: Tree;
-  /** Whether others are kept from the log meanwhile. */
+  /** Whether the log is locked against other processes meanwhile. */
   readonly isLocked: boolean;
-  /** Replays what others have appended. Throws `ESTALE` where a new famfs was made. */
+  /** Replays what others have appended. Throws `ESTALE` if a new famfs was made. */
   catchUp(syscall: string): FamfsInode[];
 }
 
-/** Makes a directory. Returns it. */
+/** Creates a directory and returns it. */
 export function appendDirectory(log: Log, { path, mode, uid, gid }: NewDirectory): FamfsInode {
   return locked(log, 'mkdir', () => {
     checkPlace(log, path, 'mkdir');
@@ -39,7 +39,7 @@ export function appendDirectory(log: Log, { path, mode, uid, gid }: NewDirectory
   });
 }
 
-/** Makes a file, with its contents. Returns it. */
+/** Creates a file with its contents, and returns it. */
 export function appendFile(log: Log, { path, mode, uid, gid, size, stripes, chunk, fill }: NewFile): FamfsInode {
   return locked(log, 'create', () => {
     checkPlace(log, path, 'create');
@@ -53,7 +53,7 @@ export function appendFile(log: Log, { path, mode, uid, gid, size, stripes, chun
   });
 }
 
-// Others of this machine wait outside; those of others are kept out by nothing but the rule of the one master.
+// Other processes of this machine are locked out. Processes of other hosts are kept out only by the rule that there is one master.
 function locked<T>(log: Log, syscall: string, work: () => T): T {
   const { medium, superblock, replay, isLocked } = log;
   const held = isLocked ? lockMemory(medium.device, 'exclusive', LOG_OFFSET, superblock.logLength, syscall) : undefined;
@@ -79,8 +79,8 @@ function checkPlace({ tree, replay }: Log, path: string, syscall: string): void 
   if (replay.next >= replay.capacity) fail('ENOSPC', syscall, `the log is full: it has room for ${replay.capacity} entries, and nothing is ever removed from it`);
 }
 
-// Zeros first, up to the end of the last page: what was in the memory before is nobody's to see. All of it is brought to the
-// memory at the end, with what was stored through mappings.
+// Zeros the file first, up to the end of its last page, so that it does not expose what was in the memory before. At the end, all
+// of it is written back to the memory, including stores through mappings.
 function fillContents(medium: Medium, entry: FileEntry, root: FamfsInode, fill: NewFile['fill']): void {
   const end = Math.ceil(entry.size / BLOCK) * BLOCK;
   for (const { pos, length } of runsOf(entry, 0, end)) {
@@ -104,7 +104,7 @@ function publish(log: Log, entry: FileEntry | DirectoryEntry, syscall: string): 
   const index = replay.next;
   medium.publish(entryBytes(entry, index), positionOf(index));
   medium.publish(counterBytes(index + 1), COUNTERS);
-  // Read as everybody else will.
+  // Read back as every other host will read it.
   const made = replay.run(syscall).at(-1);
   return made ?? fail('EIO', syscall, 'the entry is not on the memory as it was written');
 }

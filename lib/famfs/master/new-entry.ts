@@ -1,4 +1,4 @@
-// Owns what a master is asked to make: the options, and what they may be.
+// Owns the options for new files and directories, and their checks.
 
 import { argumentError, checkOptions, type DaxFile, type OptionNames } from 'node-dax';
 import { MAX_EXTENTS } from '../format/entry.js';
@@ -8,26 +8,26 @@ import { UNIT } from '../format/superblock.js';
 import { checkPath } from '../log/check-entry.js';
 import { toBytes, type Name } from '../tree/tree.js';
 
-// The tools of famfs that work by FUSE take no more.
+// The FUSE tools of famfs accept no longer path.
 const MAX_NEW_PATH = 78;
 const PERMISSIONS = 0o7777;
 
 export interface FamfsMkdirOptions {
-  /** Permissions. Default 0o755, of files 0o644. */
+  /** Permissions. Default: 0o755 for directories, 0o644 for files. */
   readonly mode?: number;
-  /** Default: this process's effective user. */
+  /** Default: this process's effective user; for `gid`, its effective group. */
   readonly uid?: number;
   readonly gid?: number;
 }
 
 export interface FamfsCreateOptions extends FamfsMkdirOptions {
-  /** Over how many strips, 1 to 16, the bytes go in turn, chunk by chunk. Default: not striped. */
+  /** The number of strips, 1 to 16, over which the bytes are distributed in turn, chunk by chunk. Default: not striped. */
   readonly stripes?: number;
-  /** Bytes of a chunk: a power of two, 2 MiB (the default) or more. Files that do not fill one are not striped. */
+  /** Bytes of a chunk: a power of two, 2 MiB (the default) or more. Files that do not fill one chunk are not striped. */
   readonly chunk?: number;
   /**
-   * Fills the file before anybody can see it. What it leaves is zeros. It gets the file open, and must be done with it when it
-   * returns; what it throws leaves the log as it is.
+   * Fills the file before others can see it; bytes that it does not write are zeros. Called with the open file, which it must no
+   * longer use after it returns. If it throws, the log stays as it was.
    */
   readonly fill?: (file: DaxFile) => void;
 }

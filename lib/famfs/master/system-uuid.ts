@@ -1,13 +1,13 @@
-// Owns the UUID of a host, by which famfs tells the one that may write from the others.
+// Owns the UUID of a host, by which famfs recognises the host that may write.
 
 import { readFileSync } from 'node:fs';
 import { fail } from '../format/error.js';
 import { uuidBytes } from '../format/uuid.js';
 
-/** Where famfs keeps it. */
+/** Where famfs keeps the UUID. */
 export const SYSTEM_UUID_FILE = '/opt/famfs/system_uuid';
 
-/** The UUID in `path`; undefined where there is no such file, or it may not be read. Throws `EINVAL` for other content. */
+/** The UUID in `path`; undefined if the file does not exist or may not be read. Throws `EINVAL` for other content. */
 export function systemUuidAt(path: string, syscall: string): string | undefined {
   let text: string;
   try {

@@ -1,4 +1,4 @@
-// Owns a file or directory of famfs, as its entry in the log has it. It never changes and never goes.
+// Owns the inode of a file or directory, as its entry in the log describes it. It is never changed or removed.
 
 import { INTERLEAVED, type FileEntry } from '../format/entry.js';
 
@@ -6,24 +6,24 @@ const DIRECTORY = 0o040000;
 const REGULAR = 0o100000;
 const PERMISSIONS = 0o10000;
 
-/** What a path leads to. There is one object for each, as long as it is mounted. */
+/** A file or directory. There is one object for each while the famfs is mounted. */
 export class FamfsInode {
-  /** 1 is the root; the others have the index of their entry plus 2, on every host. */
+  /** 1 for the root; otherwise the index of the log entry plus 2, the same on every host. */
   readonly ino: number;
   /** Type and permissions. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   readonly isSymlink = false;
-  /** @internal The name, a character a byte. */
+  /** @internal The name, one character per byte. */
   readonly name: string;
-  /** @internal The directory that it is in; the root is in itself. */
+  /** @internal The parent directory; the root is its own parent. */
   readonly parent: FamfsInode;
-  /** @internal What is in a directory, by name. */
+  /** @internal The contents of a directory by name; undefined for a file. */
   readonly children: Map<string, FamfsInode> | undefined;
-  /** @internal Where the bytes of a file are. */
+  /** @internal The log entry of a file, with its extents; undefined for a directory. */
   readonly entry: FileEntry | undefined;
-  /** @internal How many directories are in it. */
+  /** @internal The number of directories directly in it. */
   directories = 0;
 
   private constructor(ino: number, parent: FamfsInode | undefined, name: string, owner: Owned, entry: FileEntry | undefined) {
@@ -57,22 +57,22 @@ export class FamfsInode {
     return this.entry === undefined;
   }
 
-  /** Bytes; 0 of a directory. */
+  /** Bytes; 0 for a directory. */
   get size(): number {
     return this.entry?.size ?? 0;
   }
 
-  /** Over how many strips its bytes go in turn; 0 for a file that is not striped, or a directory. */
+  /** The number of strips over which its bytes are distributed in turn; 0 for a file that is not striped, or a directory. */
   get stripes(): number {
     return this.entry?.extentType === INTERLEAVED ? this.entry.stripCount : 0;
   }
 
-  /** The path from the root, with a slash first. What is no UTF-8 in it is U+FFFD. */
+  /** The absolute path. Invalid UTF-8 in it becomes U+FFFD. */
   get path(): string {
     return this.bytes.toString();
   }
 
-  /** @internal The path in its own bytes. */
+  /** @internal The absolute path as bytes. */
   get bytes(): Buffer {
     const names: string[] = [];
     for (let at: FamfsInode = this; at.parent !== at; at = at.parent) names.push(at.name); // eslint-disable-line @typescript-eslint/no-this-alias -- where the way up begins

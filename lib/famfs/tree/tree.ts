@@ -1,32 +1,32 @@
-// Owns the tree of names: what a path leads to, and where a new name goes.
+// Owns the tree of names: finding the inode at a path, and adding new names.
 
 import { fail } from '../format/error.js';
 import { FamfsInode } from './node.js';
 
-/** A name or path: UTF-8, or bytes that need not be. */
+/** A name or path: a string, encoded as UTF-8, or bytes, which need not be valid UTF-8. */
 export type Name = string | Uint8Array;
 
-/** A name as the tree has it: a character a byte. */
+/** Converts a name to its form in the tree: one character per byte. */
 export function toBytes(name: Name): string {
   return Buffer.from(name).toString('latin1');
 }
 
 export class Tree {
   readonly root = FamfsInode.root();
-  // By path, so that a log of many entries is not walked name by name.
+  // Directories by path, so that the paths of a long log need not be walked name by name.
   readonly #directories = new Map<string, FamfsInode>([['', this.root]]);
 
-  /** The directory that `path`, as an entry has it, is in; undefined if there is none. */
+  /** The parent directory of `path`, which is an entry's; undefined if there is none. */
   parentOf(path: string): FamfsInode | undefined {
     return this.#directories.get(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
   }
 
-  /** What an entry's path leads to. */
+  /** The inode at an entry's path, if there is one. */
   at(path: string): FamfsInode | undefined {
     return this.parentOf(path)?.children?.get(nameOf(path));
   }
 
-  /** Adds what an entry has made at `path`. Its directory is there, and nothing of its name is in it. */
+  /** Adds the inode of an entry at `path`. Its directory must exist and contain nothing of that name. */
   add(path: string, inode: FamfsInode): void {
     inode.parent.children?.set(inode.name, inode);
     if (!inode.isDirectory) return;
@@ -40,7 +40,7 @@ export class Tree {
     return name === '..' ? dir.parent : dir.children.get(name);
   }
 
-  /** What a path from the root leads to. */
+  /** The inode at a path from the root. */
   resolve(path: Name, syscall: string): FamfsInode {
     const text = checked(path, syscall);
     let at = this.root;
@@ -51,7 +51,7 @@ export class Tree {
     return at;
   }
 
-  /** The directory that the last name of a path is in, and that name. */
+  /** The directory that contains the last name of a path, and that name. */
   resolveParent(path: Name, syscall: string): { dir: FamfsInode; name: string } {
     const text = checked(path, syscall).replace(/\/+$/, '');
     const slash = text.lastIndexOf('/');

@@ -1,5 +1,5 @@
-// Owns the asynchronous calls, as they are before they have a form: names and inodes are dealt with at once, content moves on
-// other threads where that pays. They take arguments that are right.
+// Owns the asynchronous calls, of which the callback and promise forms are made. Work on names and inodes is done at once; content
+// is moved on other threads where that pays. The calls expect valid arguments.
 
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
@@ -14,7 +14,7 @@ import type { Tree } from '../tree/tree.js';
 import { appending, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
 import type { SyncCalls } from './sync-calls.js';
 
-/** Calls that wait for nothing but the event loop's turn. */
+/** Calls that wait only for their turn in the event loop. */
 const AT_ONCE = [
   'access',
   'chmod',
@@ -47,7 +47,7 @@ const AT_ONCE = [
 type AtOnce = (typeof AT_ONCE)[number];
 type Promised<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
 
-/** Makes a call of one that is made when the event loop lets it. */
+/** Makes a synchronous call asynchronous: it is made when its turn in the event loop comes. */
 export function inTurn<A extends unknown[], R>(call: (...args: A) => R): (...args: A) => Promise<R> {
   return async (...args) => {
     const turn = loopTurn();
@@ -71,7 +71,7 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
     return new FileHandle(fd, files.get(fd, 'open'), source);
   };
 
-  // A descriptor is used as it is; a path is opened for as long as it takes.
+  // A descriptor is used as it is; a path is opened for the duration of the call.
   const withFile = async <T>(file: unknown, flags: unknown, mode: unknown, syscall: string, use: (opened: OpenFile) => Promise<T>) => {
     if (typeof file === 'number') return inTurn(use)(files.get(file, syscall));
     const fd = await openFd(file, flags, mode);
@@ -111,7 +111,7 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
 
   return {
     ...atOnce,
-    // `throwIfNoEntry` is one of synchronous calls, and of `stat` since Node 24.
+    // `throwIfNoEntry` is an option of the synchronous calls only, and of `stat` since Node 24.
     stat: inTurn((path: unknown, options?: unknown) => calls.statSync(path, NODE_MAJOR >= 24 ? options : onlyBigint(options))),
     lstat: inTurn((path: unknown, options?: unknown) => calls.lstatSync(path, onlyBigint(options))),
     nativeRealpath: inTurn(calls.nativeRealpathSync),
@@ -163,7 +163,7 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
     appendFile: async (file: unknown, data: unknown, options?: unknown): Promise<void> => writeFile(file, data, appending(options)),
     truncate: async (path: unknown, length?: unknown): Promise<void> => {
       await withFile(path, 'r+', undefined, 'ftruncate', async (opened) => {
-        // Node judges the length when it has the file.
+        // Node checks the length only after it has opened the file.
         source.judge('ftruncate', [0, length]);
         await attemptAsync({ syscall: 'ftruncate' }, () => opened.truncate(toLength(length)));
       });

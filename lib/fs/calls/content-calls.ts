@@ -1,4 +1,4 @@
-// Owns the synchronous calls on the content of files, by descriptor and whole.
+// Owns the synchronous calls on file content, by descriptor and on whole files.
 
 import { constants } from 'node:fs';
 import {
@@ -21,12 +21,12 @@ import type { Tree } from '../tree/tree.js';
 
 const COPY_CHUNK = 1024 * 1024;
 
-/** A buffer that a copy moves a file with, part by part. */
+/** The buffer through which a copy moves a file in chunks. */
 export function copyBuffer(from: OpenFile): Buffer {
   return Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
 }
 
-/** What a copy opens its destination with. */
+/** The flags with which a copy opens its destination. */
 export function copyFlags(mode: unknown): number {
   const flags = Number(mode ?? 0);
   const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants;
@@ -34,7 +34,7 @@ export function copyFlags(mode: unknown): number {
   return toFlags(hasOpenFlag(flags, COPYFILE_EXCL) ? 'wx' : 'w');
 }
 
-/** The options of an appendFile. */
+/** The options of `appendFile`. */
 export function appending(options: unknown): FileOptions {
   const given = typeof options === 'string' ? { encoding: options as BufferEncoding } : toOptions<FileOptions>(options);
   return { ...given, flag: given.flag ?? 'a' };
@@ -49,7 +49,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     attempt({ syscall: 'close' }, () => { files.closeSync(fd); });
   };
 
-  // A descriptor is used as it is; a path is opened for as long as it takes.
+  // A descriptor is used as it is; a path is opened for the duration of the call.
   const withFile = <T>(file: unknown, flags: unknown, mode: unknown, syscall: string, use: (opened: OpenFile) => T): T => {
     if (typeof file === 'number') return use(files.get(file, syscall));
     const fd = openSync(file, flags, mode);
@@ -74,7 +74,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
   const writeFileSync = (file: unknown, data: unknown, options?: unknown): void => {
     const { flag, mode, flush } = toOptions<FileOptions>(options);
     const bytes = toBytes(data, toEncoding(options));
-    // Node asks nobody then.
+    // Node makes no system call in this case.
     if (typeof file === 'number' && bytes.byteLength === 0 && flush !== true) return;
     withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => {
       attempt({ syscall: 'write' }, () => { writeWholeSync(opened, bytes); });
@@ -86,9 +86,9 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     openSync,
     closeSync,
     readSync: (fd: number, ...args: readonly unknown[]): number => {
-      // This form alone takes null for options.
+      // Only the synchronous form accepts null as options.
       const { bytes, position } = toRead(args[1] === null ? [args[0]] : args).transfer;
-      // Node asks nobody then.
+      // Node makes no system call in this case.
       if (bytes.byteLength === 0) return 0;
       return attempt({ syscall: 'read' }, () => files.get(fd, 'read').readSync(bytes, position));
     },
@@ -104,7 +104,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     },
     writevSync: (fd: number, buffers: unknown, position?: unknown): number => {
       const vector = toVector(buffers);
-      // Node asks nobody then.
+      // Node makes no system call in this case.
       if (vector.length === 0) return 0;
       const opened = files.get(fd, 'write');
       return attempt({ syscall: 'write' }, () => moveEach(vector, position, (buffer, at) => opened.writeSync(buffer, at)));
@@ -121,7 +121,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
     readFileSync: (file: unknown, options?: unknown): string | Buffer => {
       const { flag } = toOptions<FileOptions>(options);
       const encoding = toEncoding(options);
-      // What Node meets first.
+      // The system call that fails first in Node.
       const syscall = encoding === 'utf8' || encoding === 'utf-8' ? 'read' : 'fstat';
       const content = withFile(file, flag ?? 'r', 0o666, syscall, (opened) => attempt({ syscall: 'read' }, () => readWholeSync(opened)));
       return encodeAll(content, encoding);
@@ -160,17 +160,17 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
   };
 }
 
-/** Removes the destination of a copy that failed, as node:fs does, even if it was there before. */
+/** Removes the destination of a failed copy, as node:fs does, even if it existed before. */
 export function dropCopy(tree: Tree, dest: FsPath): void {
   try {
     const { dir, name } = tree.resolveParent(dest);
     tree.unlink(dir, name);
   } catch {
-    // What the copy failed of is what is told.
+    // The error of the copy is reported instead.
   }
 }
 
-/** Whether a file is to be copied to itself, which would leave nothing of it. */
+/** Whether a file would be copied onto itself, which would destroy its content. */
 export function isSame(tree: Tree, from: OpenFile, dest: FsPath): boolean {
   try {
     return tree.resolve(dest).ino === from.inode.ino;

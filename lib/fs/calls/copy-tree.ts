@@ -1,6 +1,6 @@
-// Owns cp: copying files, links and directories with all that is in them, by the rules of node:fs.
+// Owns cp: copying files, links, and directories with everything in them, by the rules of node:fs.
 //
-// It is one walk for both forms: what may take long is yielded, and the form decides whether it waits.
+// Both forms share one walk: it yields the steps that may take long, and the form decides whether to wait for them.
 
 import type { CopyOptions, Stats } from 'node:fs';
 import { dirname, isAbsolute, join, parse, resolve } from 'node:path';
@@ -12,7 +12,7 @@ import { entriesOf } from '../tree/entries.js';
 import type { Tree } from '../tree/tree.js';
 import type { SyncCalls } from './sync-calls.js';
 
-/** What waits, or not: the answer of a filter, and the copy of one file. */
+/** A step that may be waited for: the answer of a filter, or the copy of one file. */
 type Step = { readonly answer: unknown } | { readonly source: string; readonly destination: string; readonly mode: number };
 
 type Walk<T = void> = Generator<Step, T, unknown>;
@@ -45,7 +45,7 @@ export class CopyTree {
     yield* this.#one(found.source, found.target, src, dest);
   }
 
-  // Undefined where the filter does not want it.
+  // Undefined if the filter rejects the file.
   *#look(src: string, dest: string): Walk<{ source: Stats; target: Found } | undefined> {
     const { filter } = this.#options;
     if (typeof filter === 'function') {
@@ -135,7 +135,7 @@ export class CopyTree {
     if (old !== undefined) {
       const there = isAbsolute(old) ? old : this.#resolve(dirname(dest), old);
       if (this.#isWithin(source, there)) this.#failSelf(source, there, dest);
-      // Its content would go with it.
+      // Replacing the link would destroy the source, which lies within the old target.
       if ((this.#calls.statSync(dest) as Stats).isDirectory() && this.#isWithin(there, source)) {
         this.#fail('ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY', 'EINVAL', `cannot overwrite ${there} with ${source}`, dest);
       }
@@ -144,7 +144,7 @@ export class CopyTree {
     this.#calls.symlinkSync(source, dest);
   }
 
-  // Undefined of what is no link.
+  // Undefined if the path is not a symbolic link.
   #targetOf(path: string): string | undefined {
     try {
       return this.#calls.readlinkSync(path) as string;
@@ -171,11 +171,11 @@ export class CopyTree {
   #failDirectory(src: string): never {
     if (!this.#isSync) throw systemError('ERR_FS_EISDIR', 'EISDIR', `${src} is a directory (not copied)`, { syscall: 'cp', path: src });
     if (NODE_MAJOR >= 22) throw plainError('ERR_FS_EISDIR', `Recursive option not enabled, cannot copy a directory: ${src}/`);
-    // So Node 20 numbers it.
+    // Node 20 uses this errno.
     throw systemError('ERR_FS_EISDIR', 'EISDIR', `${src} is a directory (not copied)`, { syscall: 'cp', path: src }, 22);
   }
 
-  // The synchronous form of Node 22 and later has words of its own, and tells no more.
+  // The synchronous form of Node 22 and later has messages of its own, and no properties beyond the code.
   #fail(code: SystemErrorCode, reason: string, message: string, path: string): never {
     if (this.#isSync && NODE_MAJOR >= 22) {
       const words = message === 'src and dest cannot be the same' ? `${message} ${path}` : `C${message.slice(1)}`;
@@ -195,7 +195,7 @@ function noBoolean(value: unknown): TypeError {
   return Object.assign(new TypeError(message), { code: 'ERR_INVALID_RETURN_VALUE' });
 }
 
-/** Takes all steps at once. */
+/** Takes all steps synchronously. */
 export function copySync(walk: Walk, calls: SyncCalls): void {
   for (let next = walk.next(); next.done !== true; ) {
     const step = next.value;
@@ -204,7 +204,7 @@ export function copySync(walk: Walk, calls: SyncCalls): void {
   }
 }
 
-/** Takes a step when the one before it has ended. */
+/** Takes each step after the one before it has ended. */
 export async function copyAsync(walk: Walk, copyFile: (source: string, destination: string, mode: number) => Promise<void>): Promise<void> {
   for (let next = walk.next(); next.done !== true; ) {
     const step = next.value;

@@ -1,4 +1,4 @@
-// Owns the synchronous calls on names and inodes: what is there, and making, renaming and removing it.
+// Owns the synchronous calls on names and inodes: looking them up, creating, changing, renaming and removing them.
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -34,14 +34,14 @@ interface StatOptions {
 }
 
 const ANY_EXECUTE = 0o111;
-// What no new directory takes of a mode.
+// The mode bits that a new directory does not take over.
 const SET_IDS = 0o6000;
 const MKDTEMP_ATTEMPTS = 100;
 
-// Whether a path below a file is one that is not there, where no error is wanted.
+// Whether `throwIfNoEntry: false` covers paths below a file (`ENOTDIR`) too.
 const isMissing = { stat: NODE_MAJOR >= 22, lstat: false };
 
-/** The synchronous calls of node:fs on names and inodes. `dev` is what their stats say. */
+/** The synchronous calls of node:fs on names and inodes. `dev` is the device number in their stats. */
 export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
   const at = (given: unknown, syscall: string, follow = true): { inode: FsInode; path: FsPath } => {
     const path = toPath(given);
@@ -62,7 +62,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     });
   };
 
-  // The path comes first: what it leads to is there, or else the attributes are not looked at.
+  // The path is resolved first; the attributes are converted only if it exists.
   const change = (given: unknown, syscall: string, follow: boolean, attributes: () => object) => {
     const { inode, path } = at(given, syscall, follow);
     attempt({ syscall, path }, () => { tree.setattr(inode, attributes()); });
@@ -79,12 +79,12 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
   };
 
   const timesOf = (syscall: string, ...times: [atime: unknown, mtime: unknown]) => {
-    // Later ones take it for now, as they take NaN.
+    // Later releases treat an invalid date as now, as they do NaN.
     if (NODE_MAJOR < 22 && times.some((time) => types.isDate(time) && Number.isNaN(time.getTime()))) fail('EINVAL', { syscall });
     return { atimeNs: toTime(times[0]), mtimeNs: toTime(times[1]) };
   };
 
-  // Where something new is to be that is no directory, and so has no slash after its name.
+  // The place of a new entry that is not a directory, so that its path must not end with a slash.
   const placeOf = (path: FsPath, call: Call) => {
     const place = tree.resolveParent(path);
     if (tree.lookup(place.dir, place.name) !== undefined) fail('EEXIST', call);
@@ -99,13 +99,13 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     });
   };
 
-  // What has the path that could not be made: only a directory will do.
+  // Checks what exists at a path where a directory could not be made: only a directory is accepted.
   const checkDirectory = (path: FsPath, call: Call, isLast: boolean) => {
     const inode = attempt(call, () => tree.resolve(path));
     if (!inode.isDirectory) fail(isLast ? 'EEXIST' : 'ENOTDIR', isLast ? call : { ...call, path });
   };
 
-  // Up to what is there, then down again. Returns the first that was made.
+  // Makes a directory, after its missing parents. Returns the first directory that was made.
   const makeDirectories = (path: string, mode: number, call: Call, isLast = true): string | undefined => {
     const encoded = Buffer.from(path, 'latin1');
     try {
@@ -120,13 +120,13 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
       }
       if (code !== 'ENOENT' || parent === '') throw error;
       const first = makeDirectories(parent, mode, call, false);
-      // Again: after `..` it may be there now.
+      // Tried again, because a path with `..` may exist by now.
       const made = makeDirectories(path, mode, call, isLast);
       return first ?? made;
     }
   };
 
-  // What is to be removed; undefined where it is all right that it is not there.
+  // The inode to be removed; undefined if it is missing and may be.
   const lookFor = (path: FsPath, mayBeMissing: unknown): FsInode | undefined => {
     try {
       return at(path, 'lstat', false).inode;
@@ -147,7 +147,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     else throw systemError('ERR_FS_EISDIR', 'EISDIR', 'is a directory', call);
   };
 
-  // The promise form of earlier releases goes into the directory first that it found last.
+  // `isLastFirst`: the promise form of earlier releases descends first into the directory that it found last.
   const readdir = (given: unknown, options: unknown, isLastFirst: boolean) => {
     const path = toPath(given);
     const { withFileTypes, recursive } = toOptions<{ withFileTypes: unknown; recursive: unknown }>(options);
@@ -172,7 +172,8 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
         return false;
       }
     },
-    // Permissions are kept, not enforced: everything may be done but executing what nobody may, and writing where nobody can.
+    // Permissions are stored, not enforced: access fails only for executing a file without any execute permission, and for writing
+    // on a read-only filesystem.
     accessSync: (given: unknown, mode?: unknown): void => {
       const { inode, path } = at(given, 'access');
       const asked = Number(mode ?? constants.F_OK);
@@ -223,7 +224,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     },
     rmdirSync: (given: unknown, options?: unknown): void => {
       const path = toPath(given);
-      // Node from 25 on has refused the option before this.
+      // From Node 25 on, the option is refused before this point.
       const { recursive } = toOptions<{ recursive: unknown }>(options);
       const call = { syscall: 'rmdir', path };
       if (recursive === true && at(path, 'lstat', false).inode.isDirectory) removeTree(tree, path, call);
@@ -240,7 +241,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
         const from = tree.resolveParent(path);
         const to = tree.resolveParent(dest);
         if (isDots(from.name) || isDots(to.name)) fail('EBUSY', { syscall: 'rename' });
-        // The old name is looked at before the new one is.
+        // The old name is checked before the new one.
         const moved = tree.lookup(from.dir, from.name) ?? fail('ENOENT', { syscall: 'rename' });
         if (!moved.isDirectory && (endsWithSlash(path) || endsWithSlash(dest))) fail('ENOTDIR', { syscall: 'rename' });
         tree.rename(from.dir, from.name, to.dir, to.name);

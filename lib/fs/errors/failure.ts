@@ -1,23 +1,23 @@
-// Owns the errors of the facade: what the filesystem throws, with the call and the paths that node:fs would name.
+// Owns the errors of the facade: those of the filesystem, with the call and the paths that node:fs would name.
 
 import { AbortError, DaxError } from 'node-dax';
 import type { FsPath } from '../arguments/arguments.js';
 
-/** What an error tells of the call. */
+/** What an error says about the call. */
 export interface Call {
   readonly syscall: string;
   readonly path?: FsPath | undefined;
   readonly dest?: FsPath | undefined;
 }
 
-/** A path in words. */
+/** A path as text. */
 export function shown(path: FsPath): string {
   return typeof path === 'string' ? path : Buffer.from(path).toString();
 }
 
-/** Throws the error of a call: to whom looks at its properties, one of node's. */
+/** Throws the error of a call, with the properties of Node's errors. */
 export function fail(errno: string | number, { syscall, path, dest }: Call, cause?: DaxError): never {
-  // Node never says this one of a file: only here do the words go on.
+  // Node never throws EAGAIN for a file, so only this error's message may go on with a hint.
   const hint = cause?.code === 'EAGAIN' ? cause.hint : undefined;
   const paths = { path: path === undefined ? undefined : shown(path), dest: dest === undefined ? undefined : shown(dest) };
   const error = new DaxError({ errno, syscall, ...paths, hint, cause });
@@ -34,7 +34,7 @@ function relabel(error: unknown, call: Call): never {
   throw error;
 }
 
-/** Calls `action`, and words its errors as those of `call`. */
+/** Calls `action`, and rethrows its errors as those of `call`. */
 export function attempt<T>(call: Call, action: () => T): T {
   try {
     return action();
@@ -43,7 +43,7 @@ export function attempt<T>(call: Call, action: () => T): T {
   }
 }
 
-/** As `attempt`, for what is under way. */
+/** As `attempt`, for an asynchronous action. */
 export async function attemptAsync<T>(call: Call, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
@@ -52,7 +52,7 @@ export async function attemptAsync<T>(call: Call, action: () => Promise<T>): Pro
   }
 }
 
-/** Throws node's error of a call whose signal was aborted. */
+/** Throws Node's `AbortError` if the signal of a call is aborted. */
 export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new AbortError(signal);
 }

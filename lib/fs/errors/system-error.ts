@@ -1,9 +1,9 @@
-// Owns the errors that node:fs makes of what it finds itself, with an `info` of what a system call would have said.
+// Owns the errors for conditions that node:fs detects itself, with an `info` as a system call would have given.
 
 import { constants } from 'node:os';
 import type { Call } from './failure.js';
 
-/** The errors of this kind: their codes, with what they begin with. */
+/** The codes of these errors, and the beginnings of their messages. */
 const WORDS = {
   ERR_FS_EISDIR: 'Path is a directory',
   ERR_FS_CP_DIR_TO_NON_DIR: 'Cannot overwrite non-directory with directory',
@@ -18,11 +18,14 @@ const WORDS = {
 
 export type SystemErrorCode = keyof typeof WORDS;
 
-/** The error `code` of a call that found `message`, which is errno `reason`; `errno` is its number unless node has another. */
+/**
+ * The error `code` of a call that failed with errno `reason`, in words `message`. `errno` replaces the number of `reason`, where
+ * Node uses another.
+ */
 export function systemError(code: SystemErrorCode, reason: string, message: string, { syscall, path }: Call, errno?: number): Error {
-  // As node has it, also of an array of bytes that is no Buffer.
+  // As Node writes it, also for a Uint8Array that is not a Buffer.
   const where = path === undefined ? {} : { path: String(path) };
-  // Bytes as they were given.
+  // The path as it was given: bytes stay bytes.
   const given = path === undefined ? {} : { path };
   const number = errno ?? (constants.errno as Readonly<Record<string, number>>)[reason];
   const words = `${WORDS[code]}: ${syscall} returned ${reason} (${message})${path === undefined ? '' : ` ${where.path}`}`;

@@ -1,5 +1,4 @@
-// Owns the three forms of a call: synchronous, with a callback, and with a promise. Each judges arguments before anything
-// happens.
+// Owns the three forms of a call: synchronous, with a callback, and with a promise. Each checks its arguments before anything else.
 
 import { FileHandle } from '../open/file-handle.js';
 import { settle, usual, type Done } from '../settle.js';
@@ -22,8 +21,8 @@ export function syncForm(name: string, call: Call): Any {
 }
 
 /**
- * The form with a callback, for which `results` makes of the value what comes after the error, and `failed` of the arguments
- * what comes after one.
+ * The callback form of `name`. `results` makes the callback's arguments after the error from the value; `failed` makes those after
+ * an error from the call's arguments.
  */
 export function callbackForm(name: string, call: Call, results: (value: never) => unknown[] = usual, failed: (given: unknown[]) => unknown[] = none): Any {
   return named(name, (...args) => {
@@ -32,18 +31,18 @@ export function callbackForm(name: string, call: Call, results: (value: never) =
   });
 }
 
-/** The arguments before the callback, and the callback. */
+/** Splits the arguments into those before the callback and the callback. */
 export function apart(name: string, args: readonly unknown[]): { given: unknown[]; done: Done } {
   const index = args.findIndex((arg, at) => at > 0 && typeof arg === 'function');
   const given = index < 0 ? [...args] : args.slice(0, index);
-  // A length without a position has no place in it.
+  // The callback form of `read` does not accept a length without a position.
   const isShort = name === 'read' && given.length === 4;
   if (index < 0 || index !== args.length - 1 || isShort || !isPlain(name, given) || isHandle(given)) judgeCallback(name, args);
-  // `close` alone needs none.
+  // Only `close` needs no callback.
   return { given, done: index < 0 ? rethrow : (args[index] as Done) };
 }
 
-// Promise forms take handles and no descriptors, the others the reverse.
+// Promise forms accept handles and not descriptors; the other forms, the reverse.
 function isHandle([file]: readonly unknown[]): boolean {
   return file instanceof FileHandle;
 }
@@ -56,7 +55,7 @@ function rethrow(error: unknown): void {
   if (error instanceof Error) throw error;
 }
 
-/** The promise form. */
+/** The promise form of `name`. */
 export function promiseForm(name: string, call: Call): Any {
   return named(name, async (...args) => {
     if (!isPlain(name, args) || typeof args[0] === 'number') await judgePromise(name, args);
@@ -64,7 +63,7 @@ export function promiseForm(name: string, call: Call): Any {
   });
 }
 
-/** Members of `calls`, each in a form. */
+/** The members of `calls`, each converted to a form. */
 export function inForm<F>(calls: Readonly<Record<string, Call>>, form: (name: string, call: Call) => F): Record<string, F> {
   return Object.fromEntries(Object.entries(calls).map(([name, call]) => [name, form(name, call)]));
 }

@@ -1,5 +1,4 @@
-// Owns what is plainly right: arguments of which it is certain, without asking, that node:fs takes them. Whatever is not
-// plain may be right all the same.
+// Owns the quick check of arguments: plain arguments are certainly valid, without asking node:fs. Others may be valid too.
 
 import { flagsOf } from '../arguments/arguments.js';
 import { FileHandle } from '../open/file-handle.js';
@@ -26,7 +25,7 @@ const isVector: Plain = (value) => Array.isArray(value) && value.every(isBytes);
 const maybe = (plain: Plain): Plain => (value) => value === undefined || plain(value);
 const either = (one: Plain, other: Plain): Plain => (value) => one(value) || other(value);
 
-// `null` is left to Node: some functions take it for no options, others do not.
+// `null` is left to Node: some functions accept it as no options, others do not.
 const options = (members: Readonly<Record<string, Plain>>): Plain => {
   const known = Object.entries(members);
   return (value) => {
@@ -45,7 +44,7 @@ const encoded = (members: Readonly<Record<string, Plain>> = {}): Plain =>
 const STAT = options({ bigint: isBoolean, throwIfNoEntry: isBoolean });
 const WRITE_FILE = encoded({ mode: isMode, flag: isFlags, flush: isBoolean });
 
-// (buffer, offset, length, position), with all that lies within the buffer.
+// (buffer, offset, length, position), with the whole range within the buffer.
 const isTransfer = ([fd, buffer, offset = 0, length, position, ...more]: readonly unknown[], count: number): boolean => {
   if (!isFd(fd) || !(buffer instanceof Uint8Array) || buffer.byteLength === 0 || more.length > 0 || count === 3) return false;
   if (position !== undefined && position !== null && !isLength(position)) return false;
@@ -103,7 +102,7 @@ const SHAPES: Readonly<Record<string, readonly Plain[] | ((args: readonly unknow
   writev: [isFd, isVector, maybe(isLength)],
 };
 
-/** Whether node:fs takes `args` for certain as the arguments of `name`, in each of its forms. */
+/** Whether node:fs certainly accepts `args` as the arguments of `name`, in all of its forms. */
 export function isPlain(name: string, args: readonly unknown[]): boolean {
   const shape = SHAPES[name];
   if (shape === undefined) return false;

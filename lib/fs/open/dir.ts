@@ -1,4 +1,4 @@
-// Owns open directories, as `fs.Dir` is one.
+// Owns open directories, in the shape of `fs.Dir`.
 
 import type { Dirent } from 'node:fs';
 import { encodeName, type Encoding } from '../arguments/arguments.js';
@@ -8,9 +8,9 @@ import { direntOf, isDirectory } from '../tree/stats.js';
 
 type Told<T> = (error: unknown, result?: T) => void;
 
-/** Where the entries come from, which are read when a directory is opened. */
+/** The source of the entries. They are read when a directory is opened. */
 interface DirSource {
-  /** Those of the directory at a path. */
+  /** The entries of the directory at a path. */
   entries(path: unknown): Iterable<Entry>;
   inTurn<T>(action: () => T): Promise<T>;
 }
@@ -34,10 +34,10 @@ export class Dir {
   readonly #path: unknown;
   readonly #source: DirSource;
   readonly #options: DirOptions;
-  // Those that are being read and those that come after them, each with what is left of it.
+  // The directory being read and those to be read after it, each with its remaining entries.
   readonly #left: { readonly path: unknown; readonly entries: Iterator<Entry> }[] = [];
   #isClosed = false;
-  // One asynchronous operation after the other.
+  // The end of the last asynchronous operation, for which the next one waits.
   #tail: Promise<unknown> = Promise.resolve();
   #pending = 0;
 
@@ -110,7 +110,7 @@ export class Dir {
     this.#left.push({ path, entries: this.#source.entries(path)[Symbol.iterator]() });
   }
 
-  // With `recursive`, what is in a directory comes after what is beside it.
+  // With `recursive`, the entries in a directory come after those beside it.
   #next(): Dirent | null {
     for (let left = this.#left[0]; left !== undefined; left = this.#left[0]) {
       const { value, done } = left.entries.next() as { value: Entry; done?: boolean };
@@ -137,7 +137,7 @@ export class Dir {
       }
     };
     if (done === undefined) return run();
-    // It says what is wrong with what is no function.
+    // `process.nextTick` throws Node's error if `done` is not a function.
     if (typeof (done as unknown) !== 'function') process.nextTick(done);
     if (this.#isClosed) throw closed();
     settle(run(), done as Done, (result) => [result]);

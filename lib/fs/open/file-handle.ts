@@ -1,4 +1,4 @@
-// Owns the handles of the promise forms: an open file with its methods.
+// Owns the `FileHandle` of the promise forms: an open file with its methods.
 
 import { EventEmitter } from 'node:events';
 import type { BigIntStats, ReadStream, Stats, WriteStream } from 'node:fs';
@@ -12,7 +12,7 @@ import { attemptAsync } from '../errors/failure.js';
 import type { OpenFile } from './open-files.js';
 import { readWhole, writeWhole } from './whole-file.js';
 
-/** Calls by descriptor that wait for nothing. */
+/** Calls by descriptor that do not wait. */
 interface DescriptorCalls {
   fstatSync(fd: number, options?: unknown): Stats | BigIntStats;
   fsyncSync(fd: number): void;
@@ -22,21 +22,21 @@ interface DescriptorCalls {
   futimesSync(fd: number, atime: unknown, mtime: unknown): void;
 }
 
-/** What a handle needs of where it comes from. */
+/** What a handle needs of the facade that created it. */
 export interface HandleSource {
   readonly calls: DescriptorCalls;
   close(fd: number): Promise<void>;
   createReadStream(handle: FileHandle, options: unknown): ReadStream;
   createWriteStream(handle: FileHandle, options: unknown): WriteStream;
-  /** Throws what is wrong with the arguments of a call by descriptor. */
+  /** Throws Node's error if the arguments of a call by descriptor are invalid. */
   judge(name: string, args: readonly unknown[]): void;
-  /** As `judge`, of a call that may have a handle in place of a path. */
+  /** As `judge`, for a call that accepts a handle in place of a path. */
   judgeWhole(name: string, args: readonly unknown[]): Promise<void>;
 }
 
 let ids = 0;
 
-// A handle that nobody has any more is closed, late and with a warning, as node:fs does.
+// Closes a handle that is garbage-collected while open, late and with a warning, as node:fs does.
 const lost = new FinalizationRegistry<{ fd: number; source: HandleSource }>(({ fd, source }) => {
   process.emitWarning(`Closing file descriptor ${fd} on garbage collection`);
   source.close(fd).catch(() => undefined);
@@ -45,13 +45,13 @@ const lost = new FinalizationRegistry<{ fd: number; source: HandleSource }>(({ f
 // Since Node 22.10.
 const { markAsUncloneable } = workers as { markAsUncloneable?: (value: object) => void };
 
-/** As `FileHandle` of `node:fs/promises`. Close it. */
+/** As `FileHandle` of `node:fs/promises`. It must be closed. */
 export class FileHandle extends EventEmitter {
   readonly #opened: OpenFile;
   readonly #source: HandleSource;
   readonly #id = ++ids;
   #fd: number;
-  // Calls that have not ended, and who waits for that.
+  // The number of calls under way, and the function to call when they have ended.
   #begun = 0;
   #whenDone: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -67,7 +67,7 @@ export class FileHandle extends EventEmitter {
     markAsUncloneable?.(this);
   }
 
-  /** -1 once it is closed. */
+  /** The descriptor; -1 once the handle is closed. */
   get fd(): number {
     return this.#fd;
   }
@@ -113,7 +113,7 @@ export class FileHandle extends EventEmitter {
     });
   }
 
-  /** What is left from the current position on. */
+  /** Reads from the current position to the end of the file. */
   async readFile(options?: unknown): Promise<string | Buffer> {
     return this.#call('read', async (opened) => {
       await this.#source.judgeWhole('readFile', [this, options]);
@@ -121,7 +121,7 @@ export class FileHandle extends EventEmitter {
     });
   }
 
-  /** From the current position on; nothing is cut off. Bytes, text, or an iterable of either. */
+  /** Writes from the current position on, without truncating. `data` is bytes, text, or an iterable of either. */
   async writeFile(data: unknown, options?: unknown): Promise<void> {
     return this.#call('write', async (opened) => {
       await this.#source.judgeWhole('writeFile', [this, data, options]);
@@ -164,7 +164,7 @@ export class FileHandle extends EventEmitter {
     await this.#atOnce('futimes', atime, mtime);
   }
 
-  /** The lines of what is left. Closing them closes the file. */
+  /** The lines from the current position on. Closing the interface closes the file. */
   readLines(options?: object): Interface {
     return createInterface({ input: this.createReadStream(options), crlfDelay: Infinity });
   }
@@ -177,7 +177,7 @@ export class FileHandle extends EventEmitter {
     return this.#source.createWriteStream(this, options);
   }
 
-  /** What is left, as a stream of bytes; there is one of a handle. `autoClose` closes the file at its end. */
+  /** A byte stream from the current position on; a handle can have only one. `autoClose` closes the file at the stream's end. */
   readableWebStream(options: { readonly autoClose?: boolean } = {}): ReadableStream {
     if (this.#fd === -1) throw invalidState('The FileHandle is closed');
     if (this.#isStreamed) throw invalidState('The FileHandle is locked');
@@ -198,10 +198,10 @@ export class FileHandle extends EventEmitter {
     return new ReadableStream({ type: 'bytes', autoAllocateChunkSize: 16384, pull, cancel: end } as never);
   }
 
-  /** Waits for the calls that were made before. Those made from now on reject with `EBADF`. */
+  /** Closes the file after the calls made before have ended. Later calls reject with `EBADF`. */
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      // It is marked before anybody hears of it.
+      // Set before `#end` emits 'close'.
       const { promise, resolve } = withResolver();
       this.#closing = promise;
       resolve(this.#end());
@@ -238,7 +238,7 @@ export class FileHandle extends EventEmitter {
     });
   }
 
-  // `bytes` as in `loopTurn`: what goes on to read or write gives way there.
+  // `bytes` is passed to `loopTurn`: 0 for work that goes on to a read or write, which gives way to the event loop itself.
   async #call<T>(syscall: string, work: (opened: OpenFile) => Promise<T> | T, bytes?: number): Promise<T> {
     if (this.#closing !== undefined) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
     this.#begun++;
@@ -262,8 +262,8 @@ function invalidState(what: string): Error {
   return Object.assign(new Error(`Invalid state: ${what}`), { code: 'ERR_INVALID_STATE' });
 }
 
-// What a descriptor is asked for where a handle is asked for `args`: a handle reads what is left of the buffer where no length
-// is given, a descriptor reads nothing.
+// Converts the arguments of a handle's `read` to those of a read by descriptor: without a length, a handle reads to the end of the
+// buffer, a descriptor nothing.
 function handleRead([buffer, offset, length, position]: readonly unknown[]): unknown[] {
   if (!ArrayBuffer.isView(buffer)) return [buffer];
   if (typeof offset === 'object' && offset !== null) return [buffer, offset];

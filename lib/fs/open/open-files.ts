@@ -1,4 +1,4 @@
-// Owns open files: their descriptors, and what open(2), read(2) and write(2) mean.
+// Owns open files: their descriptors, and the semantics of open(2), read(2) and write(2).
 
 import { constants } from 'node:fs';
 import { AbortError, loopTurn, RwLock } from 'node-dax';
@@ -8,18 +8,18 @@ import { attempt, attemptAsync, fail, type Call } from '../errors/failure.js';
 import type { Tree } from '../tree/tree.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
-// O_RDONLY, O_WRONLY and O_RDWR are no bits, but a number in the lowest two.
+// O_RDONLY, O_WRONLY and O_RDWR are not flags, but values of the lowest two bits.
 const ACCESS_MODES = 4;
 
-// Far from those that the process has, and from those of node:vfs, which begin at 2 ** 30: who hands one to node:fs, or one of
-// node's to us, gets EBADF.
+// Far above the descriptors of the process and those of node:vfs, which begin at 2 ** 30: a descriptor of the facade passed to
+// node:fs, or one of Node's passed to the facade, fails with EBADF.
 const FIRST_FD = 2 ** 30 + 2 ** 29;
 const MOST_LINKS = 40;
 
 /** The bytes of one read or write. */
 type Bytes = Uint8Array | readonly Uint8Array[];
 
-// Memory that threads share is copied: nobody is to change it while it is looked at.
+// Copies shared memory, because another thread might change it while it is in use.
 function unshared(view: Uint8Array): Uint8Array {
   return view.buffer instanceof ArrayBuffer ? view : Buffer.from(view);
 }
@@ -31,7 +31,7 @@ function give(from: Bytes, to: Bytes): void {
   }
 }
 
-/** An open file or directory, as one descriptor has it. */
+/** The open file or directory of one descriptor. */
 export class OpenFile {
   readonly inode: FsInode;
   readonly isReadable: boolean;
@@ -42,10 +42,10 @@ export class OpenFile {
   readonly #tree: Tree;
   readonly #file: FsFile | undefined;
   readonly #release: (() => void) | undefined;
-  // Those that move the position go one after the other.
+  // Serialises the operations that move the position.
   readonly #moving = new RwLock();
 
-  /** What it is: a file that is open, or what gives a directory back that is held. */
+  /** `held` is the open file or, for a directory, the function that releases it. */
   constructor(tree: Tree, inode: FsInode, flags: number, held: FsFile | (() => void)) {
     this.#tree = tree;
     const access = flags % ACCESS_MODES;
@@ -61,7 +61,7 @@ export class OpenFile {
     return this.inode.size;
   }
 
-  /** The filesystem has the file open for it: until it is closed, and where it cannot be yet. */
+  /** Whether the filesystem still has the file open, as it does after a close that failed. */
   get isHeld(): boolean {
     return this.#file?.isOpen ?? false;
   }
@@ -130,14 +130,14 @@ export class OpenFile {
     this.#release?.();
   }
 
-  /** Waits for what is under way. */
+  /** Closes after the operations under way have ended. */
   async close(): Promise<void> {
     await this.#moving.exclusive();
     await this.#file?.close();
     this.#release?.();
   }
 
-  // Appended bytes are at the end, wherever the position was.
+  // Appended bytes are at the end of the file, wherever the position was.
   #moved(written: number): void {
     this.position = this.isAppending ? this.size : this.position + written;
   }
@@ -178,13 +178,13 @@ export class OpenFiles {
     this.#umask = umask;
   }
 
-  /** Permissions of something new: without what the umask takes away. */
+  /** The permissions of something new: `mode` without the bits of the umask. */
   newMode(mode: number): number {
     // eslint-disable-next-line no-bitwise -- permissions
     return mode & ~this.#umask;
   }
 
-  /** As open(2). Throws `EAGAIN` where it is to empty a file that asynchronous work has. */
+  /** As open(2). Throws `EAGAIN` if it must truncate a file on which asynchronous work is under way. */
   openSync(path: FsPath, flags: number, mode: number): number {
     const call = { syscall: 'open', path };
     return attempt(call, () => {
@@ -199,7 +199,7 @@ export class OpenFiles {
     });
   }
 
-  /** As `openSync`; waits for who has the file. */
+  /** As `openSync`, but waits for the asynchronous work on the file. */
   async open(path: FsPath, flags: number, mode: number): Promise<number> {
     const call = { syscall: 'open', path };
     return attemptAsync(call, async () => {
@@ -222,12 +222,12 @@ export class OpenFiles {
     return fd;
   }
 
-  /** Throws `EBADF`. */
+  /** The open file of a descriptor. Throws `EBADF`. */
   get(fd: number, syscall: string): OpenFile {
     return this.#open.get(fd) ?? fail('EBADF', { syscall });
   }
 
-  /** As close(2). Throws `EAGAIN` while asynchronous work is under way, and the descriptor stays. */
+  /** As close(2). Throws `EAGAIN` while asynchronous work is under way; the descriptor then stays open. */
   closeSync(fd: number): void {
     const opened = this.get(fd, 'close');
     try {
@@ -237,14 +237,14 @@ export class OpenFiles {
     }
   }
 
-  /** Takes a descriptor out, and closes it once what is under way has ended. */
+  /** Invalidates a descriptor, and closes the file after the operations under way have ended. */
   async close(fd: number): Promise<void> {
     const opened = this.get(fd, 'close');
     this.#open.delete(fd);
     await opened.close();
   }
 
-  // `empties`: what it had is still to go.
+  // `empties`: whether the file is still to be truncated.
   #openAt(path: FsPath, flags: number, mode: number, call: Call): { opened: OpenFile; empties: boolean } {
     const { inode, isNew } = this.#find(path, flags, mode, call);
     const access = flags % ACCESS_MODES;
@@ -255,7 +255,7 @@ export class OpenFiles {
       return { opened: new OpenFile(this.#tree, inode, flags, () => { this.#tree.release(inode); }), empties: false };
     }
     if (hasOpenFlag(flags, O_DIRECTORY)) fail('ENOTDIR', call);
-    // Whoever wants a device, pipe or socket wants one of the system's.
+    // Device files, pipes and sockets would be those of the system, which the facade does not open.
     if (!inode.isRegular) fail('ENXIO', call);
     if (access !== O_RDONLY && this.#tree.readOnly) fail('EROFS', call);
     const append = hasOpenFlag(flags, O_APPEND);
@@ -265,7 +265,7 @@ export class OpenFiles {
     return { opened: new OpenFile(this.#tree, inode, flags, file), empties };
   }
 
-  // What does not exist is made where the last of the links leads.
+  // A missing file is created where the last symbolic link points.
   #find(path: FsPath, flags: number, mode: number, call: Call): { inode: FsInode; isNew: boolean } {
     const tree = this.#tree;
     const follow = !hasOpenFlag(flags, O_NOFOLLOW);
@@ -274,7 +274,7 @@ export class OpenFiles {
     for (let links = 0; links <= MOST_LINKS; links++) {
       const { dir, name } = tree.resolveParent(at);
       const isOwn = isDots(name);
-      // A directory is not made by opening it.
+      // Opening does not create directories.
       if (!isOwn && endsWithSlash(at)) fail('EISDIR', call);
       const inode = isOwn ? tree.resolve(at) : tree.lookup(dir, name);
       if (inode === undefined) return { inode: tree.create(dir, name, mode), isNew: true };
@@ -290,6 +290,6 @@ export class OpenFiles {
 function parentOf(path: FsPath): FsPath {
   const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');
   const slash = text.lastIndexOf('/');
-  // A name alone is in the working directory.
+  // A single name is in the working directory.
   return slash < 0 ? '.' : Buffer.from(text.slice(0, slash), 'latin1');
 }

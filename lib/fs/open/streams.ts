@@ -1,13 +1,13 @@
-// Owns streams: those of node:fs itself, through its `fs` option, over the public functions of the facade.
+// Owns streams: Node's own, which call the facade's public functions through their `fs` option.
 
 import * as nodeFs from 'node:fs';
 import { settle, type Done } from '../settle.js';
 import { FileHandle } from './file-handle.js';
 
-/** The functions that node's streams call; who replaces one in the facade replaces it for them. */
+/** The functions that Node's streams call; replacing one in the facade replaces it for the streams. */
 type Calls = object;
 
-// A handle's descriptor is closed by the handle.
+// Calls for a stream of a handle: they go through the handle, which also closes the descriptor.
 function callsOf(handle: FileHandle): Calls {
   return {
     open: () => undefined,
@@ -30,14 +30,14 @@ interface StreamOptions {
   readonly fs?: object;
 }
 
-/** Options with which a stream of node's works on `calls`; a handle's stream ends with it. */
+/** The options that make a Node stream use `calls`. If `fd` is a handle, the stream ends with the handle, which is returned too. */
 function withCalls(options: unknown, calls: Calls): { options: unknown; handle?: FileHandle } {
-  // Node takes a function for no options.
+  // Node treats a function as no options.
   if (options === undefined || options === null || typeof options === 'function') return { options: { fs: calls } };
   if (typeof options === 'string') return { options: { encoding: options, fs: calls } };
   if (typeof options !== 'object') return { options };
   const { fd, fs } = options as StreamOptions;
-  // Inherited options count.
+  // The given options become the prototype, so that inherited options count too.
   const given = Object.assign(Object.create(options) as object, { fs: fs ?? calls });
   if (!(fd instanceof FileHandle)) return { options: given };
   return { options: Object.assign(given, { fd: fd.fd, fs: callsOf(fd) }), handle: fd };
@@ -51,13 +51,13 @@ function endWith(stream: nodeFs.ReadStream, handle: FileHandle | undefined): nod
   return stream;
 }
 
-/** A class of streams, as node:fs has it. */
+/** A stream class, as in node:fs. */
 type StreamClass<T> = new (path: unknown, options?: unknown) => T;
 
-/** The streams and their classes, over what `calls` gives when they are made. */
+/** The stream classes. Their streams use what `calls` returns when they are created. */
 export function streams(calls: () => Calls) {
   const make = <T extends nodeFs.ReadStream | nodeFs.WriteStream>(Base: new (...args: never[]) => T): StreamClass<T> => {
-    // Callable without `new`, as node's own.
+    // Callable without `new`, as Node's own are.
     const Stream = function (this: unknown, path: unknown, options: unknown): object {
       const { options: given, handle } = withCalls(options, calls());
       const stream = Reflect.construct(Base, [path, given] as never[], ((new.target as unknown) as typeof Stream | undefined) ?? Stream) as nodeFs.ReadStream;

@@ -1,4 +1,4 @@
-// Owns reading and writing what is left of an open file, from its current position on.
+// Owns reading an open file from its current position to the end, and writing from that position on.
 
 import { constants } from 'node:buffer';
 import { AbortError } from 'node-dax';
@@ -14,7 +14,7 @@ export interface FileOptions {
   readonly signal?: AbortSignal;
 }
 
-// For what is left of a file, and one byte more, so that its end is seen.
+// A buffer for the rest of a file, and one byte more, so that its end is noticed.
 function bufferFor(opened: OpenFile): Buffer {
   const left = Math.max(0, opened.size - opened.position);
   if (left >= constants.MAX_LENGTH) {
@@ -55,7 +55,7 @@ export function writeWholeSync(opened: OpenFile, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.byteLength; ) done += opened.writeSync(bytes.subarray(done), null);
 }
 
-/** Nothing is cut off. `data` is bytes, text, or an iterable of either. */
+/** Writes without truncating. `data` is bytes, text, or an iterable of either. */
 export async function writeWhole(opened: OpenFile, data: unknown, options?: unknown): Promise<void> {
   const encoding = toEncoding(options);
   const { signal, flush } = toOptions<FileOptions>(options);
@@ -80,7 +80,7 @@ export async function writeWhole(opened: OpenFile, data: unknown, options?: unkn
 }
 
 function toChunk(chunk: unknown, encoding: Encoding): Uint8Array {
-  // An encoding is one of strings; what is neither bytes nor a string is refused by Buffer.
+  // The encoding applies to strings only. Buffer rejects anything but bytes and strings.
   return ArrayBuffer.isView(chunk) ? toBytes(chunk) : Buffer.from(chunk as string, (encoding ?? 'utf8') as BufferEncoding);
 }
 

@@ -1,8 +1,8 @@
-// Owns the news of changes: who watches is told what calls of this facade change, by inode and name.
+// Owns change notification: listeners learn which names and inodes the calls of this facade change.
 
 import type { FsInode } from '../contract.js';
 
-/** A name that came, went, or leads elsewhere now, in the directory `dir`; or content or attributes of the inode `ino`. */
+/** A name in directory `dir` was added, removed or replaced; or the content or attributes of inode `ino` changed. */
 export type Change = { readonly dir: FsInode; readonly name: Uint8Array } | { readonly ino: number };
 
 type Listener = (change: Change) => void;
@@ -10,7 +10,7 @@ type Listener = (change: Change) => void;
 export class Changes {
   readonly #listeners = new Set<Listener>();
 
-  /** `listener` is called at every change, in the middle of a call, until what is returned is called. */
+  /** Calls `listener` at every change, in the middle of a call, until the returned function is called. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,4 +1,4 @@
-// Owns what is read of directories: their entries, alone and with all that is below, in the order of node:fs.
+// Owns reading directories: their entries, alone or with everything below, in the order of node:fs.
 
 import type { Dirent } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -11,7 +11,7 @@ export interface Entry {
   readonly name: Uint8Array;
   /** The name as UTF-8. */
   readonly text: string;
-  /** What it is; 0 where that cannot be told. */
+  /** A mode with the entry's type; 0 if the type is unknown. */
   readonly mode: number;
 }
 
@@ -21,8 +21,8 @@ function order(a: { readonly name: string }, b: { readonly name: string }): numb
 }
 
 /**
- * The entries of a directory, sorted by name. No inode is looked at for a name, or for a type that the directory tells: one that
- * is damaged hides no other.
+ * The entries of a directory, sorted by name. Inodes are not read for names, nor for types that the directory stores, so that a
+ * damaged inode hides no other entry.
  */
 export function entriesOf(tree: Tree, path: FsPath, call: Call): Entry[] {
   const dir = attempt(call, () => tree.resolve(path));
@@ -41,7 +41,7 @@ function nameOf({ name, text }: Entry, encoding: Encoding): string | Buffer {
   return !encoding || encoding === 'utf8' ? text : encodeName(name, encoding);
 }
 
-/** What `readdir` gives of the directory at `path`, with types or without. */
+/** What `readdir` returns for the directory at `path`, with types or without. */
 export function listed(tree: Tree, path: FsPath, call: Call, encoding: Encoding, isTyped: boolean): (string | Buffer | Dirent)[] {
   return entriesOf(tree, path, call).map((entry) => {
     const name = nameOf(entry, encoding);
@@ -58,8 +58,8 @@ function leadsToDirectory(tree: Tree, path: string): boolean {
 }
 
 /**
- * As `listed`, with all that is below: directory by directory, the one that was found first or last before the others. Without
- * types, links to directories are followed.
+ * As `listed`, with everything below, directory by directory: the next one is the first of those found or, if `isLastFirst`, the
+ * last. Without types, links to directories are followed.
  */
 export function listedBelow(tree: Tree, path: FsPath, encoding: Encoding, isTyped: boolean, isLastFirst: boolean): (string | Dirent)[] {
   const found: (string | Dirent)[] = [];
@@ -68,7 +68,7 @@ export function listedBelow(tree: Tree, path: FsPath, encoding: Encoding, isType
   for (let at = next(); at !== undefined; at = next()) {
     for (const entry of entriesOf(tree, at, { syscall: 'scandir', path: at })) {
       const name = nameOf(entry, encoding) as string;
-      // As in node:fs, bytes are no path to what is below.
+      // As in node:fs, a name that is a buffer cannot be joined to a path, and this throws.
       const inner = () => join(at, name);
       found.push(isTyped ? direntOf(name, at, entry.mode) : relative(path as string, inner()));
       if (isTyped ? isDirectory(entry.mode) : leadsToDirectory(tree, inner())) queue.push(inner());

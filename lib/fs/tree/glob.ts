@@ -1,4 +1,4 @@
-// Owns glob: the paths that patterns match, by the rules of the Node that runs, whose matcher judges each name.
+// Owns glob: the paths that patterns match. The matcher of the running Node decides for each name.
 
 import type { Dirent } from 'node:fs';
 import * as nodePath from 'node:path';
@@ -13,12 +13,12 @@ interface GlobOptions {
   readonly withFileTypes?: boolean;
 }
 
-// Since Node 22.5. It takes no braces apart where slashes are in them.
+// Since Node 22.5. It does not expand braces that contain slashes.
 const { matchesGlob } = nodePath as { matchesGlob?: (path: string, pattern: string) => boolean };
 
 const MAGIC = /[*?[\]!+@()]/;
 
-/** The patterns that one with braces stands for. */
+/** Expands a pattern with braces into patterns without. */
 function expandBraces(pattern: string): string[] {
   const open = pattern.indexOf('{');
   if (open < 0) return [pattern];
@@ -33,14 +33,14 @@ function expandBraces(pattern: string): string[] {
       break;
     }
   }
-  // Without a comma, or without an end, braces are letters.
+  // Braces without a comma or without an end are literal.
   if (depth > 0 || cuts.length < 3) return [pattern];
   const [before, after] = [pattern.slice(0, open), pattern.slice((cuts.at(-1) as number) + 1)];
   const parts = cuts.slice(1).map((cut, index) => pattern.slice((cuts[index] as number) + 1, cut));
   return parts.flatMap((part) => expandBraces(`${before}${part}${after}`));
 }
 
-/** All paths that `patterns` match, each once. Those of a relative pattern are relative to the working directory. */
+/** All paths that `patterns` match, each once. The matches of a relative pattern are relative to the working directory. */
 export function* globbed(tree: Tree, patterns: string | readonly string[], given: unknown): Generator<string | Dirent> {
   const options = toOptions<GlobOptions>(given);
   const cwd = nodePath.resolve(tree.cwd, options.cwd === undefined ? '.' : (toPath(options.cwd) as string));
@@ -76,7 +76,7 @@ class Walk {
     this.#go(isAbsolute ? '/' : '', parts.filter((part) => part !== '.'));
   }
 
-  // `at` is where the walk is, relative to the working directory or from the root.
+  // `at` is the path that the walk has reached, relative to the working directory or absolute.
   #go(at: string, [part, ...rest]: readonly string[]): void {
     if (part === undefined) this.#add(at);
     else if (part === '') {
@@ -94,7 +94,7 @@ class Walk {
     }
   }
 
-  // Names with a dot before them, and links, are not gone into.
+  // Skips names that begin with a dot, and does not descend into symbolic links.
   #anyDepth(at: string, rest: readonly string[]): void {
     this.#go(at, rest);
     for (const { text, mode } of this.#entries(at)) {

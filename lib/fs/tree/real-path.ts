@@ -1,10 +1,10 @@
-// Owns real paths: name by name, each link replaced by what it leads to.
+// Owns real paths, resolved name by name: each symbolic link is replaced by its target.
 
 import { SLASH, type FsPath } from '../arguments/arguments.js';
 import { attempt } from '../errors/failure.js';
 import type { Tree } from './tree.js';
 
-/** The names of a path, without `.` and doubled slashes: one letter is one byte. */
+/** The names of a path, without `.` and doubled slashes, as strings of one character per byte. */
 export function partsOf(path: FsPath): string[] {
   return Buffer.from(path)
     .toString('latin1')
@@ -12,7 +12,7 @@ export function partsOf(path: FsPath): string[] {
     .filter((part) => part !== '' && part !== '.');
 }
 
-/** A path from the root without `.`, `..` and doubled slashes, as path.resolve makes it, whatever is there. */
+/** An absolute path without `.`, `..` and doubled slashes, as path.resolve makes it, whether it exists or not. */
 function plainPath(tree: Tree, path: FsPath): Buffer {
   const whole: string[] = [];
   for (const part of partsOf(path.length === 0 ? tree.absolute('.') : tree.absolute(path))) {
@@ -22,16 +22,16 @@ function plainPath(tree: Tree, path: FsPath): Buffer {
   return Buffer.from(`/${whole.join('/')}`, 'latin1');
 }
 
-/** As realpath(3), in one call. */
+/** As realpath(3): one call, whose errors name the whole path. */
 export function nativeRealPath(tree: Tree, path: FsPath): Uint8Array {
   return attempt({ syscall: 'realpath', path }, () => {
-    // The filesystem limits the number of links.
+    // This limits the number of symbolic links, which `walk` does not.
     tree.resolve(path);
     return walk(tree, partsOf(tree.absolute(path)), (at) => tree.resolve(at, { follow: false }));
   });
 }
 
-/** As realpath of node:fs without `native`, which asks for one name after the other: errors tell which. */
+/** As `realpath` of node:fs without `native`, which looks up one name after another: errors name the path that failed. */
 export function realPath(tree: Tree, path: FsPath): Uint8Array {
   const look = (at: Buffer) => attempt({ syscall: 'lstat', path: at }, () => tree.resolve(at, { follow: false }));
   const follow = (at: Buffer) => { attempt({ syscall: 'stat', path: at }, () => tree.resolve(at)); };

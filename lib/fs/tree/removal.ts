@@ -1,11 +1,11 @@
-// Owns removing: a name, and a directory with all that is in it.
+// Owns the removal of names, and of directories with everything in them.
 
 import { endsWithSlash, isDots, SLASH, type FsPath } from '../arguments/arguments.js';
 import type { FsInode } from '../contract.js';
 import { attempt, fail, type Call } from '../errors/failure.js';
 import type { Tree } from './tree.js';
 
-/** A directory that is to be removed. */
+/** A directory to be removed. */
 interface Named {
   readonly dir: FsInode;
   readonly name: Uint8Array;
@@ -13,7 +13,7 @@ interface Named {
 }
 
 interface Level extends Named {
-  /** Names in it that are still there. */
+  /** The names in it that are still to be removed. */
   readonly left: Uint8Array[];
 }
 
@@ -26,8 +26,8 @@ export function removeName(tree: Tree, path: FsPath, call: Call, how: 'unlink' |
   });
 }
 
-// The directory that a path ends with the name of. What cannot be removed in the end is refused before anything in it is: the
-// root, what a path only comes back to, and what a link leads to.
+// The directory that the last name of a path refers to. What cannot be removed in the end is refused before anything in it is
+// removed: the root, `.` and `..`, and a directory behind a symbolic link.
 function namedBy(tree: Tree, path: FsPath, call: Call): Named {
   if (Buffer.from(path).every((byte) => byte === SLASH)) fail('EBUSY', call);
   const { dir, name } = tree.resolveParent(path);
@@ -41,9 +41,9 @@ function namesIn(tree: Tree, dir: FsInode): Uint8Array[] {
 }
 
 /**
- * Removes the directory at `path` with all that is in it, which goes before it. It goes by inodes: a path can have fewer bytes
- * than a tree is deep. Throws `EBUSY` for the root, `EINVAL` for `.` and `..`, `ENOTDIR` for a link with a slash after it,
- * before it removes anything; `ELOOP` where a damaged filesystem has a directory in itself.
+ * Removes the directory at `path`, after everything in it. Works on inodes, because a tree can be deeper than the longest path
+ * reaches. Throws `EBUSY` for the root, `EINVAL` for `.` and `..`, and `ENOTDIR` for a link followed by a slash, before it removes
+ * anything; `ELOOP` if a damaged filesystem has a directory that contains itself.
  */
 export function removeTree(tree: Tree, path: FsPath, call: Call): void {
   attempt(call, () => {

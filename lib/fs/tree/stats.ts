@@ -1,4 +1,4 @@
-// Owns what is told of files: Stats and BigIntStats, Dirent and StatFs, with the methods of node:fs's own.
+// Owns the objects that describe files and filesystems: Stats, BigIntStats, Dirent and StatFs, with the methods of Node's own.
 
 import * as nodeFs from 'node:fs';
 import type { FsInode, FsStat, FsStatfs, FsTimes, MountedFilesystem } from '../contract.js';
@@ -7,10 +7,10 @@ import { NODE_MAJOR } from '../release.js';
 const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } = nodeFs.constants;
 const TYPE = 0o10000;
 
-// By the `type` of an entry.
+// The type bits of a mode, indexed by the `type` of an entry.
 const MODES: readonly (number | undefined)[] = [undefined, S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFLNK];
 
-/** The type in a mode, of the type in an entry; undefined where the entry does not tell. */
+/** Converts the type of an entry to the type bits of a mode; undefined if the entry's type is unknown. */
 export function modeOfType(type: number): number | undefined {
   return MODES[type];
 }
@@ -30,11 +30,11 @@ const NS_PER_MS = 1_000_000n;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-// From Node 22 on the dates are accessors of the prototype, which make them when they are asked for.
+// From Node 22 on the dates are accessors of the prototype, which create them on access.
 const hasDates = 'atime' in nodeFs.Stats.prototype;
 
-// Member by member, in node's order: an object that is put together from others takes several times as long. `dev` is the same
-// for all files of one facade, and no device of the system.
+// Assigns member by member, in Node's order: an object assembled from others takes several times as long to make. `dev` is the same
+// for all files of one facade, and is not a device of the system.
 function StatsOf(this: Mutable<nodeFs.Stats>, stat: FsStat, dev: number): void {
   this.dev = dev;
   this.mode = stat.mode;
@@ -49,7 +49,7 @@ function StatsOf(this: Mutable<nodeFs.Stats>, stat: FsStat, dev: number): void {
   this.atimeMs = stat.atimeMs;
   this.mtimeMs = stat.mtimeMs;
   this.ctimeMs = stat.ctimeMs;
-  // An inode of 128 bytes has no time of birth.
+  // An inode of 128 bytes has no birth time.
   this.birthtimeMs = stat.birthtimeMs ?? stat.ctimeMs;
   if (hasDates) return;
   this.atime = dateOf(this.atimeMs);
@@ -91,7 +91,7 @@ function BigIntStatsOf(this: Mutable<nodeFs.BigIntStats>, stat: FsStat & FsTimes
   this.birthtime = new Date(Number(this.birthtimeMs));
 }
 
-// Node has this class, but does not name it: one of its objects tells.
+// Node does not export this class; its prototype is taken from one of its objects.
 let BigIntStats: (new (stat: FsStat & FsTimes, dev: number) => nodeFs.BigIntStats) | undefined;
 
 function bigIntStats() {
@@ -102,7 +102,7 @@ function bigIntStats() {
   return BigIntStats;
 }
 
-/** What `stat` gives of an inode: with bigints if they were asked for. */
+/** What `stat` returns for an inode, with bigints if `isBigint` is true. */
 export function statsOf(mounted: MountedFilesystem, inode: FsInode, dev: number, isBigint: boolean): nodeFs.Stats | nodeFs.BigIntStats {
   return isBigint ? new (bigIntStats())(mounted.stat(inode, { nanoseconds: true }), dev) : new Stats(mounted.stat(inode), dev);
 }
@@ -112,7 +112,7 @@ const NOTHING: FsStat & FsTimes = {
   ...{ atimeMs: 0, mtimeMs: 0, ctimeMs: 0, birthtimeMs: 0, atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: 0n },
 };
 
-/** The Stats of what is not there. */
+/** The Stats of a missing file: all zeros. */
 export function statsOfNothing(isBigint: boolean): nodeFs.Stats | nodeFs.BigIntStats {
   return isBigint ? new (bigIntStats())(NOTHING, 0) : new Stats(NOTHING, 0);
 }
@@ -131,14 +131,14 @@ const DIRENTS: ReadonlyMap<number, number | undefined> = new Map([
 
 const NodeDirent = nodeFs.Dirent as unknown as new (name: string | Buffer, type: number | undefined, path: unknown) => nodeFs.Dirent;
 
-/** An entry of the directory at `path`. */
+/** The Dirent of an entry of the directory at `path`. */
 export function direntOf(name: string | Buffer, path: unknown, mode: number): nodeFs.Dirent {
   return new NodeDirent(name, DIRENTS.get(Math.floor(mode / TYPE) * TYPE), path);
 }
 
 /** As `fs.StatFs`. */
 export class StatFs<T extends number | bigint = number> {
-  // Made in the order of Node's.
+  // Declared and assigned in Node's order.
   declare readonly type: T;
   declare readonly bsize: T;
   /** Since Node 24. */

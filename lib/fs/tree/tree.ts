@@ -1,5 +1,4 @@
-// Owns the filesystem as the calls of the facade see it: with a working directory for paths that do not begin with a slash,
-// and with news of what is changed.
+// Owns the filesystem as the facade's calls see it: with a working directory for relative paths, and with change notification.
 
 import { joined, SLASH, type FsPath } from '../arguments/arguments.js';
 import { Changes } from './changes.js';
@@ -34,7 +33,7 @@ export class Tree implements MountedFilesystem {
     return this.#mounted.readOnly;
   }
 
-  /** A path from the root. */
+  /** Makes a path absolute. */
   absolute(path: FsPath): FsPath {
     if (path.length === 0) fail('ENOENT', { syscall: 'open' });
     const first = typeof path === 'string' ? path.charCodeAt(0) : path[0];

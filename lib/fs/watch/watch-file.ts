@@ -1,11 +1,11 @@
-// Owns watchFile: asking for a file's Stats again and again, as fs.watchFile does.
+// Owns watchFile: polling a file's Stats, as fs.watchFile does.
 
 import { EventEmitter } from 'node:events';
 import type { Stats } from 'node:fs';
 import { setInterval } from 'node:timers';
 import { toOptions } from '../arguments/arguments.js';
 
-// What is compared.
+// The members that are compared to detect a change.
 const MEMBERS = ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'mtimeMs', 'ctimeMs', 'birthtimeMs'] as const;
 
 type Told = Pick<Stats, (typeof MEMBERS)[number]>;
@@ -30,7 +30,7 @@ class StatWatcher extends EventEmitter {
   constructor(look: () => Told, { interval = INTERVAL, persistent = true }: WatchFileOptions) {
     super();
     let last = look();
-    // Node tells of a file that is not there when it begins.
+    // Node emits an event if the file does not exist at the start.
     if (last.nlink === 0 && last.ino === 0) process.nextTick(() => this.emit('change', last, last));
     this.#timer = setInterval(() => {
       const found = look();
@@ -58,7 +58,7 @@ class StatWatcher extends EventEmitter {
   }
 }
 
-/** `watchFile` and `unwatchFile`; `look` gives the Stats of a path, or those of nothing. */
+/** `watchFile` and `unwatchFile`; `look` returns the Stats of a path, or those of a missing file. */
 export function fileWatching(look: (path: string, bigint: boolean) => Told) {
   const watchers = new Map<string, StatWatcher>();
   return {

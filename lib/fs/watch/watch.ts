@@ -1,4 +1,4 @@
-// Owns watching: events of what calls of this facade change, as fs.watch and fs.promises.watch tell them.
+// Owns watching: events for changes made through this facade, as fs.watch and fs.promises.watch report them.
 
 import { EventEmitter } from 'node:events';
 import { setInterval } from 'node:timers';
@@ -23,13 +23,13 @@ interface WatchOptions {
 const LONGEST = 2 ** 31 - 1;
 const MOST_QUEUED = 2048;
 
-/** A directory that is watched: the names in it by inode, and what comes before them in what is told. */
+/** A watched directory: its names by inode number, and the path before its names in events. */
 interface Watched {
   readonly names: Map<number, Uint8Array>;
   readonly before: string;
 }
 
-/** Tells what changes at a path, and below it. */
+/** Reports changes at a path and below it. */
 class Sight {
   readonly #tree: Tree;
   readonly #tell: (type: EventType, name: Uint8Array) => void;
@@ -101,7 +101,7 @@ function below(before: string, name: Uint8Array): Uint8Array {
 /** As `fs.FSWatcher`. */
 export class FSWatcher extends EventEmitter {
   readonly #sight: Sight;
-  // For as long as it is there, it keeps the process.
+  // Keeps the process alive while the watcher is open.
   readonly #life = setInterval(() => undefined, LONGEST);
   #isClosed = false;
 
