@@ -1,5 +1,5 @@
-// Owns the answer that a report begins with: how many times what people have now a view, a read and a write give here, what each of
-// them promises, and what keeps the figures from meaning more.
+// Owns the answer at the start of a report: the speed of a view, a read and a write in multiples of what people use now, what each
+// of them promises, and the caveats of the figures.
 
 import { spread } from './figures.js';
 import { isMixed, reads, syncEvery, writes, type Job } from './job.js';
@@ -8,7 +8,7 @@ import type { JobResult, Report, Row } from './report.js';
 
 export interface Answer {
   readonly sentence: string;
-  /** What is true when an operation has ended, and where it went: `readSync, O_DIRECT: …`. */
+  /** The promises of the compared drivers: what is true when an operation has ended, and where it went. `readSync, O_DIRECT: …`. */
   readonly promises: readonly string[];
   readonly caveats: readonly string[];
 }
@@ -23,7 +23,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 const OWN = ['view', 'sync', 'async'];
-// What people have now: with several operations under way, where they ask for that.
+// The drivers that people use now, in order of preference. The first has several operations under way if the job asks for that.
 const BASES = ['filehandle-direct', 'direct', 'fs', 'fio-dev-dax'];
 
 interface Told {
@@ -97,7 +97,7 @@ function answerOf({ job, name, groups }: JobResult, report: Report): Answer | un
   };
 }
 
-/** An answer for the first job of each kind. Jobs on files, which this package does not do, have none. */
+/** An answer for the first job of each kind. Jobs on files have none, because this package does not do them. */
 export function answersOf(report: Report): Answer[] {
   const first = report.results.filter(({ job }, index) => report.results.findIndex((other) => other.job.rw === job.rw) === index);
   return first.map((result) => answerOf(result, report)).filter((answer) => answer !== undefined);

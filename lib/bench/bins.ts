@@ -1,15 +1,15 @@
-// Owns the bins in which latencies are counted, those of fio: whole nanoseconds up to 128, then 64 to each power of two, each known by
-// the middle of it.
+// Owns the bins in which latencies are counted, the same as fio's: one for each nanosecond up to 128, then 64 for each power of
+// two, each named by its middle.
 
 const PER_POWER = 64;
 const POWERS = 36;
 
-/** Counts by bin, none yet. */
+/** The counts of all bins, each 0. */
 export function emptyBins(): Float64Array {
   return new Float64Array(PER_POWER * POWERS);
 }
 
-/** Counts a latency in nanoseconds, a positive whole number. Longer ones than two minutes are in the last bin. */
+/** Counts a latency in nanoseconds, a positive whole number. Latencies above two minutes go into the last bin. */
 export function countLatency(bins: Float64Array, nanoseconds: number): void {
   const shift = nanoseconds < 2 * PER_POWER ? 0 : Math.floor(Math.log2(nanoseconds)) - 6;
   const index = shift === 0 ? nanoseconds : shift * PER_POWER + Math.floor(nanoseconds / 2 ** shift);
@@ -17,7 +17,7 @@ export function countLatency(bins: Float64Array, nanoseconds: number): void {
   bins[bin] = (bins[bin] ?? 0) + 1;
 }
 
-/** Nanoseconds in the middle of a bin. */
+/** The middle of a bin in nanoseconds. */
 function middleOf(bin: number): number {
   const shift = Math.max(0, Math.floor(bin / PER_POWER) - 1);
   return shift === 0 ? bin : (PER_POWER + (bin % PER_POWER) + 0.5) * 2 ** shift;

@@ -1,4 +1,4 @@
-// Owns the comparison of a report with an earlier one: who does the same job faster or slower, and by how much.
+// Owns the comparison of a report with an earlier one: which drivers do the same job faster or slower, and by how much.
 
 import { formatIops, formatRatio } from './notation.js';
 import type { Report, Row } from './report.js';
@@ -9,16 +9,16 @@ export interface Change {
   readonly job: string;
   readonly driver: string;
   readonly name: string;
-  /** Operations a second, the medians of the rounds. */
+  /** Operations a second: the medians of the rounds. */
   readonly old: number;
   readonly new: number;
-  /** New to old. */
+  /** `new` divided by `old`. */
   readonly ratio: number;
-  /** It has lost more than the threshold. */
+  /** Whether it has lost more than the threshold. */
   readonly isSlower: boolean;
 }
 
-/** The part of `5%` or `5`. Throws `RangeError`. */
+/** Parses `5%` or `5` into a part of 1. Throws `RangeError`. */
 export function parseThreshold(text: string): number {
   const [, percent] = /^([0-9]+(?:\.[0-9]+)?)%?$/.exec(text) ?? [];
   const part = Number(percent ?? NaN) / 100;
@@ -32,8 +32,8 @@ function rowsOf(report: Report): Map<string, { job: string; row: Row }> {
 }
 
 /**
- * What both reports have measured; slower is what has lost more than `threshold`, a part of 1. Nothing, where they have no job and driver in
- * common.
+ * The changes of every driver in a job that both reports have; empty if there is none. A driver is slower if it has lost more than
+ * `threshold`, a part of 1.
  */
 export function changesOf(old: Report, report: Report, threshold: number): Change[] {
   const before = rowsOf(old);

@@ -1,4 +1,4 @@
-// Owns what takes part in a comparison: a driver by name, the command that makes one trial of it, and running that command.
+// Owns the contenders of a comparison: each a named driver with the command that makes one trial of it. Also runs such commands.
 
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -13,23 +13,23 @@ import type { TrialRequest } from './trial.js';
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
-  /** The command's descriptor 3, opened to be read. */
+  /** The path of a file that the command gets, open for reading, as descriptor 3. */
   readonly file?: string;
 }
 
-/** A driver, in this program or in another, that makes each trial in a process of its own. */
+/** A driver, in this program or another, that makes each trial in a separate process. */
 export interface Contender {
-  /** The name that the command line has for it. */
+  /** Its name on the command line. */
   readonly key: string;
   readonly name: string;
-  /** Operations that it has under way. */
+  /** The number of operations that it has under way at once. */
   depth(job: Job): number;
   done(job: Job): Done;
   how(job: Job, target: Target): { read: string; write: string };
-  /** Why it cannot do the job; undefined where it can. */
+  /** Why it cannot do the job; undefined if it can. */
   obstacle(job: Job, target: Target): string | undefined;
   command(job: Job, target: Target): Command;
-  /** The figures in what the command printed. Throws where there are none. */
+  /** Reads the figures from the command's output. Throws if there are none. */
   parse(output: string): Trial;
 }
 
@@ -50,12 +50,12 @@ function ofDriver(key: DriverName): Contender {
   };
 }
 
-/** The drivers that need nothing but this package. */
+/** The drivers that need only this package. */
 export function ownContenders(): Contender[] {
   return (Object.keys(DRIVERS) as DriverName[]).map(ofDriver);
 }
 
-// A process group of its own: Ctrl-C is for this process, which ends the child and knows why.
+// The child has its own process group, so that Ctrl-C reaches only this process, which ends the child and knows why.
 function start({ program, args, file }: Command): ChildProcessByStdio<null, Readable, Readable> {
   const given = file === undefined ? [] : [openSync(file, 'r')];
   try {
@@ -65,7 +65,10 @@ function start({ program, args, file }: Command): ChildProcessByStdio<null, Read
   }
 }
 
-/** Runs a command to its end. Rejects with what it said where it fails, and with the signal's reason where that ends it. */
+/**
+ * Runs a command to its end and resolves to its output. Rejects with its message if it fails, and with the signal's reason if the
+ * signal ends it.
+ */
 export function outputOf(command: Command, signal?: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = start(command);
@@ -87,7 +90,7 @@ export function outputOf(command: Command, signal?: AbortSignal): Promise<string
   });
 }
 
-/** One trial. Rejects as `outputOf`. */
+/** Makes one trial. Rejects as `outputOf` does. */
 export async function makeTrial(contender: Contender, job: Job, target: Target, signal?: AbortSignal): Promise<Trial> {
   signal?.throwIfAborted();
   return contender.parse(await outputOf(contender.command(job, target), signal));

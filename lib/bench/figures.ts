@@ -1,11 +1,11 @@
-// Owns the figures of one trial, and how several trials become one figure with its spread.
+// Owns the figures of one trial, and the summary of several trials as one figure with its spread.
 
 import { addBins, type Bins } from './bins.js';
 
-/** Parts of the operations, in percent, whose latency is told: those that fio tells. */
+/** The percentiles of latency that are reported, the same as fio's. */
 export const PERCENTILES = [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99] as const;
 
-/** How many of `PERCENTILES` so many operations can tell: of 1000, none is the slowest of 10,000. */
+/** How many of `PERCENTILES` can be given for `count` operations: 1000 operations cannot show the slowest of 10,000. */
 export function toldBy(count: number): number {
   return PERCENTILES.filter((part) => count * (100 - part) >= 100).length;
 }
@@ -17,13 +17,13 @@ export interface Latency {
   readonly max: number;
   readonly mean: number;
   readonly stddev: number;
-  /** One for each of `PERCENTILES` that so many operations can tell; empty where only the mean is known. */
+  /** One for each of `PERCENTILES` that `count` operations can give; empty if only the mean is known. */
   readonly percentiles: readonly number[];
-  /** How many took how long, over all trials. */
+  /** The counts of operations by latency, over all trials. */
   readonly bins?: Bins;
 }
 
-/** What was moved one way. */
+/** The figures of one direction, reads or writes. */
 export interface Moved {
   readonly operations: number;
   readonly bytes: number;
@@ -31,9 +31,9 @@ export interface Moved {
   readonly iops: number;
   /** Bytes a second. */
   readonly bw: number;
-  /** From when an operation began, or for a job with a rate from when it was due, to its end. */
+  /** The time from an operation's begin, or for a job with a rate from when it was due, to its end. */
   readonly latency: Latency;
-  /** Of a job with a rate: from when it began, which leaves out the wait for those before it. */
+  /** Present for a job with a rate: the time from an operation's actual begin, without the wait for those before it. */
   readonly service?: Latency;
 }
 
@@ -49,9 +49,9 @@ export interface Trial {
   readonly ctx: number;
   readonly majf: number;
   readonly minf: number;
-  /** Of awaited drivers: by how many nanoseconds the event loop was late. */
+  /** Present for awaited drivers: by how many nanoseconds the event loop was late. */
   readonly loopDelay?: { readonly mean: number; readonly p99: number; readonly max: number };
-  /** Garbage collections; nanoseconds. Programs without Node have none. */
+  /** Garbage collections, with times in nanoseconds. Absent for programs without Node. */
   readonly gc?: { readonly count: number; readonly total: number; readonly max: number };
   /** Blocks that were read again and found as they were written. */
   readonly verified?: number;
@@ -77,7 +77,8 @@ export function median(values: readonly number[]): number {
   return quantile([...values].sort((a, b) => a - b), 0.5);
 }
 
-// The true median lies below the k-th smallest of n only if at least n - k + 1 throws of a coin show the same side.
+// The probability that the true median lies between the (left + 1)-th smallest and the (left + 1)-th largest of `count` values.
+// Each value lies above or below the true median as a coin falls.
 function coverage(count: number, left: number): number {
   let term = 0.5 ** count;
   let tail = 0;
@@ -91,8 +92,8 @@ function coverage(count: number, left: number): number {
 const WANTED_CONFIDENCE = 0.95;
 
 /**
- * The median with the narrowest range of order statistics that holds it with 95 % probability. Fewer than six values
- * cannot promise that much: their whole range is given, with what it does promise (three: 75 %, five: 94 %).
+ * The median, and the narrowest range of order statistics that holds the true one with 95 % probability. Fewer than six values
+ * cannot reach that: the range is then all of them, with its own probability (three: 75 %, five: 94 %).
  */
 export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
@@ -171,7 +172,7 @@ export function middle(trials: readonly Trial[]): Trial {
   };
 }
 
-/** Operations a second of both directions: what drivers are compared by. */
+/** Operations a second of both directions, by which drivers are compared. */
 export function iopsOf({ read, write }: Pick<Trial, 'read' | 'write'>): number {
   return (read?.iops ?? 0) + (write?.iops ?? 0);
 }

@@ -1,4 +1,4 @@
-// Owns the JSON of a report in fio's shape, so that what reads fio's reads this: one job for each driver of each job.
+// Owns the JSON of a report in fio's format, for programs that read fio's: it has one job for each driver of each job.
 
 import { iopsOf, PERCENTILES, type Latency, type Moved } from './figures.js';
 import { depthShares, latencyShares } from './fio-latency.js';
@@ -34,10 +34,10 @@ function samples(iops: readonly number[], bytes: number): object {
   };
 }
 
-// fio's clat is what an operation took; its lat is the whole wait, which for a job with a rate begins when it was due.
+// fio's clat is the time of an operation. Its lat is the whole wait, which for a job with a rate begins when the operation was due.
 function direction(moved: Moved | undefined, seconds: number, rounds: readonly number[], whole: number): object {
   const { bytes = 0, bw = 0, iops = 0, operations = 0 } = moved ?? {};
-  // A round has the IOPS of both directions, of which this one's part is that of the medians.
+  // Rounds have the IOPS of both directions together. This direction's part of them is taken from the medians.
   const own = moved === undefined ? [] : rounds.map((one) => (one * iops) / whole);
   return {
     io_bytes: Math.round(bytes),
@@ -56,7 +56,7 @@ function direction(moved: Moved | undefined, seconds: number, rounds: readonly n
   };
 }
 
-/** fio's options, as fio prints them: text. */
+/** The job's options as fio prints them: as text. */
 function options(job: Job, row: Row): Record<string, string> {
   const { rw, bs, size, numjobs, loops, randseed, fsync, fdatasync, ramp_time, iodepth } = job;
   return {
@@ -110,7 +110,7 @@ function jobOf(row: Row, job: Job, groupid: number): object {
   };
 }
 
-/** The report in fio's shape; `groupid` numbers the jobs. Under "node-dax" is the report itself, which `fromFio` finds. */
+/** The report in fio's format; `groupid` numbers the jobs. The report itself is under "node-dax", where `fromFio` finds it. */
 export function toFio(report: Report): object {
   const started = new Date(report.started);
   return {
@@ -120,16 +120,16 @@ export function toFio(report: Report): object {
     time: started.toUTCString(),
     'global options': { filename: report.subject.path },
     jobs: report.results.flatMap(({ job, groups }, groupid) => groups.flatMap(({ rows }) => rows.map((row) => jobOf(row, job, groupid)))),
-    // Bins are many, and stand above.
+    // The bins are left out: they are many, and are in fio's part already.
     'node-dax': JSON.parse(JSON.stringify(report, (key, value: unknown) => (key === 'bins' ? undefined : value))) as Report,
   };
 }
 
-/** The report in what `toFio` made. Throws where there is none, or one of another time. */
+/** Reads the report from the text of `toFio`'s result. Throws if there is none, or if it has another format. */
 export function fromFio(text: string): Report {
   const report = (JSON.parse(text) as { 'node-dax'?: Report } | null)?.['node-dax'];
   if (report === undefined) throw new Error('this is no result of node-dax bench --json');
   if ((report.format as number) !== 1) throw new Error(`this result has format ${report.format as number}, this version reads format 1`);
-  // One of another version may say less of its jobs.
+  // A report of another version may have fewer properties of its jobs.
   return { ...report, results: report.results.map((result) => ({ ...result, job: { ...DEFAULTS, ...result.job } })) };
 }

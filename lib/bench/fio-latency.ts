@@ -2,11 +2,11 @@
 
 import type { Bins } from './bins.js';
 
-// fio's bounds, the same in each unit; of milliseconds, there are two more.
+// fio's bounds, the same in each unit. Milliseconds have two more.
 const BOUNDS = [2, 4, 10, 20, 50, 100, 250, 500, 750, 1000];
 const LAST = 2000;
 
-/** `latency_ns`, `latency_us` and `latency_ms`: all zero where bins are not known. */
+/** `latency_ns`, `latency_us` and `latency_ms`: all zero if bins are not known. */
 export function latencyShares(all: readonly Bins[]): Record<string, Record<string, number>> {
   const limits = ['ns', 'us', 'ms'].flatMap((unit, power) => [...BOUNDS, ...(unit === 'ms' ? [LAST] : [])].map((bound) => ({ unit, bound, limit: bound * 1000 ** power })));
   const shares: Record<string, Record<string, number>> = { latency_ns: {}, latency_us: {}, latency_ms: {} };
@@ -26,7 +26,7 @@ export function latencyShares(all: readonly Bins[]): Record<string, Record<strin
 
 const LEVELS = [1, 2, 4, 8, 16, 32];
 
-/** `iodepth_level`, of a driver that always has `depth` operations under way. */
+/** `iodepth_level` for a driver that always has `depth` operations under way. */
 export function depthShares(depth: number): Record<string, number> {
   const level = LEVELS.find((most) => depth <= most);
   return { ...Object.fromEntries(LEVELS.map((most) => [`${most}`, most === level ? 100 : 0])), '>=64': level === undefined ? 100 : 0 };

@@ -1,4 +1,4 @@
-// Owns the contenders that are the real fio: its command line for a job, and the figures in its JSON.
+// Owns the contenders that run fio itself: its command line for a job, and the figures from its JSON.
 
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { directObstacle } from './drivers/block-buffer.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
 import { formatDistribution, isMixed, isOfFiles, isRandom, rateOf, syncEvery, writes, type Job } from './job.js';
 
-/** What is read of fio's JSON. */
+/** The parts of fio's JSON that are read. */
 interface FioLatency {
   N: number;
   min: number;
@@ -39,7 +39,7 @@ interface FioJob {
   minf: number;
 }
 
-// A sync is a call of its own here, which fio times apart: with it, only the mean of a whole write can be told.
+// If a sync is a separate call, fio times it separately, so that only the mean of a whole write is known.
 function latency({ lat_ns: found, total_ios: count }: FioDirection, sync: FioJob['sync'] | undefined): Latency {
   const { min, max, mean, stddev, percentile, bins } = found;
   if (sync !== undefined && sync.total_ios > 0) {
@@ -57,7 +57,7 @@ function moved(found: FioDirection, sync?: FioJob['sync']): Moved | undefined {
   return { operations, bytes, iops, bw, latency: latency(found, sync) };
 }
 
-/** The figures of the only job in fio's JSON. Throws where fio says that it failed, or says nothing. */
+/** Reads the figures of the only job in fio's JSON. Throws if fio reports a failure, or nothing. */
 export function parseFio(output: string): Trial {
   const start = output.search(/^\{/m);
   const report = JSON.parse(start < 0 ? 'null' : output.slice(start)) as { jobs?: FioJob[] } | null;
@@ -78,7 +78,7 @@ interface Engine {
   options(job: Job): string[];
   obstacle(job: Job, target: Target): string | undefined;
   readonly writesDirect?: true;
-  /** It has `iodepth` operations under way. */
+  /** Present if it has `iodepth` operations under way. */
   readonly isDeep?: true;
 }
 
@@ -105,7 +105,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     obstacle: (job, { kind, granularity, isMade, path }) => {
       if (kind === 'fsdax' && granularity !== 'page') {
         if (!writes(job) && !isMade) return 'this engine of fio overwrites a file before it reads it: name a path where nothing is';
-        // It maps with PMEM_FILE_CREATE and a length, for which libpmem sets the size of the file.
+        // The engine maps with PMEM_FILE_CREATE and a length, so that libpmem sets the size of the file to it.
         return statSync(path).size === job.size ? eachOrNever(job) : 'this engine of fio cuts the file off behind --size';
       }
       return kind === 'devdax' ? 'fio takes a devdax by its engine dev-dax' : 'libpmem takes persistent memory alone: a file on a DAX mount';
@@ -164,10 +164,10 @@ function jobOptions(job: Job): string[] {
     `--numjobs=${job.numjobs}`,
     ...(job.runtime === undefined ? [] : [`--runtime=${milliseconds(job.runtime)}`]),
     ...(job.time_based ? ['--time_based=1'] : []),
-    // What fio does in its ramp is taken from the size.
+    // Without time_based, the bytes of fio's ramp would count toward the size.
     ...(job.time_based && job.ramp_time > 0 ? [`--ramp_time=${milliseconds(job.ramp_time)}`] : []),
     `--loops=${job.loops}`,
-    // Positions are drawn anew each time, as they are here.
+    // Positions are drawn independently of each other, as by this package.
     ...(isRandom(job) ? ['--norandommap=1', `--random_distribution=${formatDistribution(job.random_distribution)}`] : []),
     `--randseed=${job.randseed}`,
   ];
@@ -178,12 +178,13 @@ function command(engine: Engine, job: Job, { path }: Target): Command {
     program: 'fio',
     args: [
       '--name=job',
-      // Its name would be taken apart at colons and blanks, and a file that it finds too short would be removed.
+      // A descriptor and not the name, which fio would split at colons and blanks. fio would also remove a file that it finds too
+      // short.
       '--filename=/proc/self/fd/3',
       `--ioengine=${engine.ioengine}`,
       ...jobOptions(job),
       ...engine.options(job),
-      // What is there is used as it is: no laying out, no file where there was none.
+      // The file is used as it is: fio must not lay it out, and must not make a missing one.
       ...(writes(job) ? [] : ['--readonly']),
       ...['--allow_file_create=0', '--fallocate=none', '--thread=1', '--group_reporting=1'],
       ...['--lat_percentiles=1', '--clat_percentiles=0', `--percentile_list=${PERCENTILES.join(':')}`],
@@ -212,7 +213,7 @@ function contender(key: string, engine: Engine): Contender {
       write: `${engine.how.write}${depthWords(engine, job)}${writes(job) && syncEvery(job) !== 1 ? ` (${syncOptions(job).join(' ') || 'never synced'})` : ''}`,
     }),
     obstacle: (job, target) => {
-      // Its engines for files count what they prepare as well.
+      // fio's engines for files count their preparation as well.
       if (isOfFiles(job)) return 'fio measures its work on files otherwise';
       if (job.verify !== undefined) return 'fio’s blocks are verified by fio alone';
       if (rateOf(job) !== undefined) return 'fio counts from when it issues an operation, not from when that was due';
@@ -223,13 +224,13 @@ function contender(key: string, engine: Engine): Contender {
   };
 }
 
-/** `3.33`, or undefined where fio is not installed. */
+/** The version of fio, such as `3.33`; undefined if fio is not installed. */
 export function fioVersion(): string | undefined {
   const { status, stdout } = spawnSync('fio', ['--version'], { encoding: 'utf8' });
   return status === 0 ? stdout.trim().replace(/^fio-/, '') : undefined;
 }
 
-/** fio's engines. Those that it was not built with fail with what it says of that. */
+/** fio's engines. An engine that this fio was built without fails with fio's message. */
 export function fioContenders(): Contender[] {
   return Object.entries(ENGINES).map(([key, engine]) => contender(key, engine));
 }

@@ -1,4 +1,4 @@
-// Owns bench(): from a path and jobs to a report.
+// Owns bench(), which does jobs on a path and makes a report.
 
 import { checkOptions, type OptionNames } from 'node-dax';
 import { ownContenders, type Contender } from './contender.js';
@@ -13,19 +13,19 @@ import { frequencyWarning, warningsOf } from './warnings.js';
 export interface BenchOptions {
   readonly jobs: readonly Job[];
   readonly rounds: number;
-  /** Seconds in which as many of the rounds are made as fit, and at least one. */
+  /** Seconds for the rounds: as many are made as fit, and at least one. */
   readonly budget?: number;
-  /** Names of drivers; all where it is absent. */
+  /** The names of drivers; all of them if absent. */
   readonly drivers?: readonly string[];
-  /** The driver that others are compared with, where it makes the same promise. */
+  /** The driver with which others are compared that make the same promise. */
   readonly base?: string;
-  /** What the user typed, for the report. */
+  /** The command line that the user typed, for the report. */
   readonly command: string;
   /** The version of this package, for the report. */
   readonly version: string;
-  /** Ends it early, with a report of what is there. */
+  /** Ends the run early, with a report of the trials so far. */
   readonly signal: AbortSignal;
-  /** Called before each trial, with how many were made of how many there are. */
+  /** Called before each trial with the number of trials made and the number of all. */
   readonly onTrial: (made: number, all: number, what: string) => void;
 }
 
@@ -51,7 +51,7 @@ function contenders(fio: string | undefined, wanted: readonly string[] | undefin
   return wanted === undefined ? all : all.filter(({ key }) => wanted.includes(key));
 }
 
-// A run without a driver would end at once with nothing.
+// Throws `RangeError` if no driver can do any job.
 function checkAble({ jobs, contenders: all, target }: Plan): void {
   const obstacles = jobs.flatMap((job) => all.map((contender) => ({ contender, why: contender.obstacle(job, target) })));
   if (obstacles.some(({ why }) => why === undefined)) return;
@@ -60,8 +60,8 @@ function checkAble({ jobs, contenders: all, target }: Plan): void {
 }
 
 /**
- * Does the jobs on what was prepared. Throws `TypeError` for unknown options, `RangeError` for jobs that cannot be done;
- * drivers that fail are told of in the report.
+ * Does the jobs on the prepared target. Throws `TypeError` for unknown options, and `RangeError` for jobs that cannot be done. The
+ * report names drivers that failed.
  */
 export async function bench({ subject, target }: Prepared, options: BenchOptions): Promise<Report> {
   checkOptions(options, OPTIONS);

@@ -1,23 +1,23 @@
-// Owns what a job is: fio's options under fio's names, with fio's meanings.
+// Owns the definition of a job: fio's options under fio's names, with fio's meanings.
 
 import { checkOptions, type OptionNames } from 'node-dax';
 
 /** fio's `rw`. */
 export const MODES = ['read', 'write', 'randread', 'randwrite', 'rw', 'randrw'] as const;
-/** What fio has an engine of that name for: a new empty file, its attributes, its end. */
+/** The modes of jobs on files, named after fio's engines: make an empty file, read its attributes, remove it. */
 export const FILE_MODES = ['filecreate', 'filestat', 'filedelete'] as const;
 export type Mode = (typeof MODES)[number] | (typeof FILE_MODES)[number];
 
-/** fio's `verify`: how a block that was written is known again. */
+/** fio's `verify`: the digest by which a written block is checked. */
 export const VERIFY_METHODS = ['md5', 'sha1', 'sha256'] as const;
 export type VerifyMethod = (typeof VERIFY_METHODS)[number];
 
 /** fio's `random_distribution`: where the positions of a random job fall. */
 export type Distribution =
   | { readonly kind: 'random' }
-  /** The block of rank k is met in proportion to k^-theta. */
+  /** The block of rank k is accessed in proportion to k^-theta. */
   | { readonly kind: 'zipf'; readonly theta: number }
-  /** The part `h` of the blocks is met in the part 1 - `h` of the accesses: 0.2 for 80 to 20. */
+  /** The part 1 - `h` of the accesses goes to the part `h` of the blocks: 0.2 for 80 to 20. */
   | { readonly kind: 'pareto'; readonly h: number };
 
 /** One job. Names, meanings and units are fio's; sizes are bytes, times seconds. */
@@ -25,7 +25,7 @@ export interface Job {
   readonly rw: Mode;
   /** Bytes of one operation. */
   readonly bs: number;
-  /** Of jobs on files: how many files there are. Each is one operation. */
+  /** The number of files of a job on files. Each file is one operation. */
   readonly nrfiles?: number;
   /** Bytes from the start of the file or device that are worked on; each of the `numjobs` works on all of them. */
   readonly size: number;
@@ -35,17 +35,17 @@ export interface Job {
   readonly numjobs: number;
   /** Operations of an awaited driver that are under way at the same time, in each of the `numjobs`; others have one. */
   readonly iodepth: number;
-  /** Ends the job after so long. */
+  /** The time after which the job ends. */
   readonly runtime?: number;
-  /** Go on until `runtime` even when `size` was worked through. */
+  /** Whether to go on until `runtime` even when all of `size` was worked through. */
   readonly time_based: boolean;
-  /** What is done for so long first is not counted. */
+  /** The time at the start that is not counted. */
   readonly ramp_time: number;
-  /** How often `size` is worked through. */
+  /** How many times `size` is worked through. */
   readonly loops: number;
-  /** After every so many writes, make them durable, the file's metadata included; 0: never. */
+  /** The number of writes after which they are made durable, the file's metadata included; 0: never. */
   readonly fsync: number;
-  /** The same for the data and what is needed to find it. */
+  /** The same, but only for the data and the metadata needed to find it. */
   readonly fdatasync: number;
   readonly random_distribution: Distribution;
   readonly verify?: VerifyMethod;
@@ -56,7 +56,9 @@ export interface Job {
   readonly randseed: number;
 }
 
-/** What a job is when nothing is said; fio's defaults, but that writes are durable one by one and compilers warm up. */
+/**
+ * The default properties of a job: fio's, except that each write is made durable and that there is a ramp for compilers to warm up.
+ */
 export const DEFAULTS: Omit<Job, 'rw' | 'bs' | 'size'> = {
   rwmixread: 50,
   numjobs: 1,
@@ -75,25 +77,25 @@ const WRITING: readonly Mode[] = ['write', 'randwrite', 'rw', 'randrw', 'filecre
 
 export const reads = ({ rw }: Job): boolean => READING.includes(rw);
 export const writes = ({ rw }: Job): boolean => WRITING.includes(rw);
-/** The job is on files beside the path, not on what is in it. */
+/** Whether the job is on files beside the path, and not on its content. */
 export const isOfFiles = ({ rw }: Job): boolean => FILE_MODES.some((mode) => mode === rw);
 export const isRandom = ({ rw }: Job): boolean => rw.startsWith('rand');
 export const isMixed = (job: Job): boolean => reads(job) && writes(job);
 
-/** After how many writes they are made durable; 0: never. */
+/** The number of writes after which they are made durable; 0: never. */
 export const syncEvery = ({ fsync, fdatasync }: Job): number => (fsync === 0 ? fdatasync : fsync);
 
-/** Operations until the job ends by itself: endless where only its time ends it. */
+/** The number of operations after which the job ends by itself; Infinity if only its time ends it. */
 export function operationsOf(job: Job): number {
   return job.time_based ? Infinity : blocksOf(job) * job.loops;
 }
 
-/** Blocks, or files, that a job goes through. */
+/** The number of blocks, or of files, that a job goes through. */
 export function blocksOf({ nrfiles, size, bs }: Job): number {
   return nrfiles ?? Math.floor(size / bs);
 }
 
-/** Operations a second that are due; undefined where they follow each other as fast as they can. */
+/** The operations a second that are due; undefined if they follow each other as fast as possible. */
 export function rateOf({ bs, rate, rate_iops }: Job): number | undefined {
   return rate === undefined ? rate_iops : Math.min(rate / bs, rate_iops ?? Infinity);
 }
@@ -103,7 +105,7 @@ const JOB: OptionNames<Job> = {
   ...{ loops: true, fsync: true, fdatasync: true, random_distribution: true, verify: true, rate: true, rate_iops: true, randseed: true },
 };
 
-// Of each kind.
+// The properties of each kind of distribution.
 const DISTRIBUTIONS: { readonly [Kind in Distribution['kind']]: OptionNames<Extract<Distribution, { kind: Kind }>> } = {
   random: { kind: true },
   zipf: { kind: true, theta: true },
@@ -116,7 +118,7 @@ const CACHE_LINE = 64;
 const MOST_BYTES = 1024 ** 3;
 const MOST_JOBS = 256;
 const MOST_DEEP = 1024;
-// Whole ones, with their ranges.
+// The properties that are whole numbers, with their ranges.
 const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time'>, least: number, most: number][] = [
   ['size', 1, Number.MAX_SAFE_INTEGER],
   ['bs', 1, MOST_BYTES],
@@ -139,7 +141,7 @@ function checkNumbers(job: Job, fail: (why: string) => never): void {
     if (Number.isSafeInteger(value) && value >= least && value <= most) continue;
     fail(`--${name} is a whole number ${most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`}, not ${value}`);
   }
-  // A view touches each line once, and a block that shared one with its neighbours would be touched in part.
+  // A view touches each cache line once. A block that shared a line with its neighbours would touch it only in part.
   if (job.bs % CACHE_LINE !== 0) fail(`--bs is a multiple of ${CACHE_LINE} bytes, a cache line, not ${job.bs}: 512, 4k, 1M`);
   if (job.runtime !== undefined && !(job.runtime > 0 && Number.isFinite(job.runtime))) fail('--runtime is more than 0: 500ms, 2s, 1m');
   if (!(job.ramp_time >= 0 && Number.isFinite(job.ramp_time))) fail('--ramp_time is 0 or more: 0, 200ms, 2s');
@@ -176,7 +178,7 @@ export function checkJob(job: Job): void {
 
 const DISTRIBUTION = /^(?:(random)|(zipf|pareto):([0-9]*\.?[0-9]+))$/;
 
-/** `random`, `zipf:THETA` or `pareto:H`, as fio has them. Throws `RangeError`. */
+/** Parses `random`, `zipf:THETA` or `pareto:H`, as fio does. Throws `RangeError`. */
 export function parseDistribution(text: string): Distribution {
   const [, random, kind, parameter] = DISTRIBUTION.exec(text) ?? [];
   if (random !== undefined) return { kind: 'random' };
@@ -192,7 +194,7 @@ export function formatDistribution(distribution: Distribution): string {
 
 const SECONDS: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, '': 1, s: 1, m: 60, h: 3600 };
 
-/** Seconds of `250ms`, `2s`, `1m` or a bare number of seconds, as fio has them. Throws `RangeError`. */
+/** Parses `250ms`, `2s`, `1m` or a bare number of seconds, as fio does, into seconds. Throws `RangeError`. */
 export function parseTime(text: string): number {
   const match = /^([0-9]*\.?[0-9]+)(us|ms|s|m|h)?$/.exec(text);
   if (match === null) throw new RangeError(`'${text}' is not a time such as 500ms, 2s or 1m`);
@@ -201,7 +203,7 @@ export function parseTime(text: string): number {
 
 const UNITS = ['', 'k', 'm', 'g', 't'];
 
-/** The shortest exact notation of bytes, as fio is given them: `4k`. */
+/** The shortest exact notation of bytes that fio takes: `4k`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -212,7 +214,7 @@ export function formatBytes(bytes: number): string {
   return `${value}${UNITS[unit] ?? ''}`;
 }
 
-/** The job in a few words, unlike that of any other job of the run. */
+/** A short name of the job, unique in the run. */
 export function nameOf(job: Job): string {
   if (isOfFiles(job)) return `${job.rw} ${blocksOf(job)} files${job.numjobs > 1 ? ` numjobs=${job.numjobs}` : ''}`;
   const words: string[] = [job.rw, formatBytes(job.bs)];

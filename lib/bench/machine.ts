@@ -1,4 +1,4 @@
-// Owns what is told of the machine, from /proc and /sys, and what of it makes figures worth less than they look.
+// Owns the description of the machine, from /proc and /sys, and the facts in it that make figures less reliable.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
@@ -13,19 +13,19 @@ export interface Machine {
   /** Bytes of the largest cache of one processor. */
   readonly lastLevelCache: number | undefined;
   readonly kernel: string;
-  /** It is a guest: a hypervisor lies between it and the hardware. */
+  /** Whether it is a guest: a hypervisor lies between it and the hardware. */
   readonly virtual: boolean;
-  /** Its instructions are interpreted by QEMU (TCG). */
+  /** Whether QEMU (TCG) interprets its instructions. */
   readonly emulated: boolean;
-  /** The governors of processor frequency; empty where the kernel has none. */
+  /** The governors of processor frequency; empty if the kernel has none. */
   readonly governors: readonly string[];
-  /** NUMA nodes of the processors that this process may run on. */
+  /** The NUMA nodes of the processors that this process may run on. */
   readonly nodes: readonly number[];
   readonly load: number;
   readonly node: string;
 }
 
-/** Text of a file of the kernel, below `root`; undefined where there is none. */
+/** The text of a file of the kernel below `root`; undefined if there is none. */
 function text(root: string, path: string): string | undefined {
   try {
     return readFileSync(join(root, path), 'utf8').trim();
@@ -42,7 +42,7 @@ function names(root: string, path: string): string[] {
   }
 }
 
-/** The numbers of `0-3,8`. */
+/** The numbers in a list such as `0-3,8`. */
 function listed(list: string): number[] {
   return list.split(',').flatMap((part) => {
     const [first, last = first] = part.split('-').map(Number);
@@ -79,7 +79,7 @@ function governors(root: string): string[] {
   return [...new Set(found.filter((governor) => governor !== undefined))];
 }
 
-/** Frequencies of all processors now, in MHz; empty where the kernel does not tell. */
+/** The present frequencies of all processors in MHz; empty if the kernel does not report them. */
 export function frequencies(root = '/'): number[] {
   const cpu = '/sys/devices/system/cpu';
   const found = names(root, cpu)

@@ -1,4 +1,4 @@
-// Owns the measuring of one thread of a job: what is timed, what is not, and when it ends.
+// Owns the measurement of one thread of a job: what is timed, what is not, and when it ends.
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
@@ -8,43 +8,43 @@ import { operationsOf, rateOf, writes, type Job } from './job.js';
 import { check, stamp } from './verify.js';
 import { Walk } from './walk.js';
 
-/** Latencies in nanoseconds, to three digits. */
+/** An empty histogram of latencies in nanoseconds, to three digits. */
 function latencies(): RecordableHistogram {
   return createHistogram({ figures: 3 });
 }
 
-/** What one thread did one way. Histograms can be posted to another thread, and added there. */
+/** What one thread did in one direction. Histograms can be posted to another thread and added there. */
 export interface Tally {
   operations: number;
-  /** Those of them that were made in `elapsed`. */
+  /** The operations that were made within `elapsed`. */
   counted: number;
   latency: RecordableHistogram;
-  /** The same, by the bins of fio. */
+  /** The latencies counted in fio's bins. */
   bins: Float64Array;
-  /** Of jobs with a rate. */
+  /** Present for jobs with a rate. */
   service: RecordableHistogram | undefined;
 }
 
 export interface Measured {
   read: Tally;
   write: Tally;
-  /** Milliseconds, without the windows in which the clock takes a part that shows. */
+  /** Milliseconds, without the windows in which reading the clock takes a considerable part of the time. */
   elapsed: number;
   verified: number | undefined;
 }
 
 const now = performance.now.bind(performance);
 
-// Shorter than a time slice, so that work of other programs falls between windows as often as into one.
+// A window is shorter than a time slice, so that other programs run between windows as often as in one.
 const WINDOW_MS = 1;
 const DEEP_WINDOW_MS = 20;
 const WINDOW_MAX = 65_536;
-// Slower operations do not notice the clock (0.05 µs): each of them is timed.
+// Reading the clock (0.05 µs) does not matter to operations that take longer than this: each of them is timed.
 const FAST_MS = 0.002;
-// Positions of a job with a rate are made while it waits.
+// How many positions of a job with a rate are made at once, while it waits.
 const RATED_CHUNK = 64;
 
-// Latency is recorded in whole nanoseconds, of which there is at least one.
+// Records a latency in whole nanoseconds, at least 1.
 function record(histogram: RecordableHistogram, milliseconds: number, bins?: Float64Array): void {
   const nanoseconds = Math.max(1, Math.round(milliseconds * 1e6));
   histogram.record(nanoseconds);
@@ -53,7 +53,7 @@ function record(histogram: RecordableHistogram, milliseconds: number, bins?: Flo
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-// Sleeps where there is time for it: waking up takes the kernel a moment, so the rest is spent looking at the clock.
+// Sleeps if there is time for it, and polls the clock for the last millisecond, because waking up takes the kernel a moment.
 function waitUntil(due: number): void {
   const sleep = due - now() - 1;
   if (sleep > 1) Atomics.wait(pause, 0, 0, sleep);
@@ -97,27 +97,27 @@ class Run {
     return this.#result;
   }
 
-  // Windows that are timed as a whole, for throughput, and windows in which each operation is timed, for latency, take
-  // turns: reading the clock takes as long as a third of a small read. Nothing between windows is counted.
+  // Alternates between windows that are timed as a whole, for throughput, and windows in which each operation is timed, for
+  // latency, because reading the clock takes as long as a third of a small read. Nothing between windows is counted.
   async #flatOut(milliseconds: number, operations: number): Promise<void> {
     const result = this.#result;
     const singly = this.#job.verify !== undefined;
     const begin = now();
     let left = operations;
     let each = Infinity;
-    // Stamps and checks take longer than what they are of: with them, it is the clock on the wall that ends a job.
+    // Stamps and checks take longer than the operations themselves, so that with them wall-clock time ends a job.
     const isOver = (): boolean => (singly ? now() - begin : result.elapsed) >= milliseconds || left <= 0;
     for (let window = 0; !isOver(); window++) {
       const fast = !singly && each < FAST_MS;
       const timeEach = !fast || window % 2 === 1;
-      // Enough of the fast ones are timed singly when it is one in five.
-      // At the end of a window fewer are under way, which has to be a small part of it.
+      // It is enough to time one in five of the fast operations singly.
+      // At the end of a window fewer operations are under way, which must be a small part of the window.
       const whole = this.#slots > 1 ? DEEP_WINDOW_MS : WINDOW_MS;
       const length = fast && timeEach ? whole / 4 : whole;
       const count = each === Infinity ? Math.min(left, this.#slots) : Math.min(WINDOW_MAX, left, Math.max(this.#slots, Math.floor(length / each)));
       this.#walk.fill(this.#positions, this.#isWrite, count);
       const elapsed = timeEach ? await this.#timeEach(count) : await this.#timeAll(count);
-      // The clock's own time would show in a window of fast operations.
+      // A window in which fast operations are timed singly does not count, because reading the clock would show in it.
       const counts = !fast || !timeEach;
       this.#count(count, counts);
       left -= count;
@@ -161,13 +161,13 @@ class Run {
     for (let i = 0; i < count; i++) {
       const pos = positions[i] ?? 0;
       const pending = isWrite[i] === 1 ? operations.write(pos, 0) : operations.read(pos, 0);
-      // An await of what is no promise would be timed too.
+      // Only promises are awaited, because an await takes time that would be measured too.
       if (awaited) await pending;
     }
     return now() - start;
   }
 
-  // A slot begins its next operation when its last has ended.
+  // Each slot begins its next operation when its last has ended.
   async #inSlots(count: number, begin: (index: number, slot: number) => unknown): Promise<void> {
     let next = 0;
     const work = async (slot: number): Promise<void> => {
@@ -192,7 +192,7 @@ class Run {
     return elapsed;
   }
 
-  // An operation by itself: its time, or from `due` on where it was due before. Stamps and checks are not timed.
+  // Does one operation and returns its time. If `due` is given, records the latency from then on. Stamps and checks are not timed.
   #one(index: number, due: number | undefined, slot: number): Promise<number> | number {
     const operations = this.#operations;
     const pos = this.#positions[index] ?? 0;
@@ -228,15 +228,15 @@ class Run {
     return end - start;
   }
 
-  // One schedule from the first operation to the last: one that comes late is late from when it was due, and so are
-  // those behind it (coordinated omission is what leaving that out is called).
+  // Follows one schedule from the first operation to the last. The latency of an operation counts from when it was due, so that a
+  // late one makes those behind it late too; to leave that out would be coordinated omission.
   async #rated(milliseconds: number, operations: number, interval: number): Promise<void> {
     const result = this.#result;
     const begin = now();
     for (let n = 0; n < operations; n++) {
       if (n * interval >= milliseconds) break;
       const due = begin + n * interval;
-      // Far behind its schedule, the job ends on time all the same.
+      // The job ends on time even if it is far behind its schedule.
       if (now() - begin >= milliseconds) break;
       const index = n % RATED_CHUNK;
       if (index === 0) this.#walk.fill(this.#positions, this.#isWrite, RATED_CHUNK);

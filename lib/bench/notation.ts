@@ -1,10 +1,10 @@
-// Owns how figures are written for people.
+// Owns the notation of figures for people.
 
 const SI = ['', 'k', 'M', 'G', 'T'];
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 const TIMES = ['ns', 'µs', 'ms', 's'];
 
-// Three digits, whatever the magnitude.
+// A value with three digits, whatever its magnitude.
 function digits(value: number): string {
   if (value === 0) return '0';
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
@@ -13,7 +13,7 @@ function digits(value: number): string {
 function scaled(value: number, units: readonly string[], step: number): string {
   let scale = value;
   let unit = 0;
-  // What would be written as 1000 is 1.00 of the next unit.
+  // A value that would be rounded to 1000 is 1.00 of the next unit.
   while (scale >= step * 0.9995 && unit < units.length - 1) {
     scale /= step;
     unit += 1;

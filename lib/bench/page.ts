@@ -1,4 +1,4 @@
-// Owns the page of a report: one file of HTML with its pictures in it, which asks no network for anything.
+// Owns the page of a report: one HTML file with its pictures in it, which loads nothing from the network.
 
 import { answersOf } from './answer.js';
 import { NARROW, plots, WIDE } from './plots.js';
@@ -41,7 +41,7 @@ function paragraph(text: string, name?: string): string {
 
 /** The report as HTML. */
 export async function page(report: Report): Promise<string> {
-  // Each picture is there in two widths, of which the page shows the one that it has room for.
+  // Each picture is in the page in two widths. The page shows the one that fits.
   const narrow = await plots(report, NARROW);
   const pictures = (await plots(report, WIDE)).map(({ name, svg }, index) => ({
     name,

@@ -6,14 +6,14 @@ import { formatBandwidth, formatRatio, formatTime } from './notation.js';
 import type { Group, JobResult, Report, Row } from './report.js';
 import { element, escape, label, picture, standalone } from './svg.js';
 
-/** How much room there is for a picture. A page has each in several, of which it shows the one that fits. */
+/** The room for a picture. A page has each picture in several layouts, and shows the one that fits. */
 export interface Layout {
   readonly width: number;
-  /** Of the keys beside the plot; 0: they are below. */
+  /** The width of the keys beside the plot; 0 puts them below it. */
   readonly keys: number;
 }
 
-/** A file of its own, and two on a page: beside each other, and on a telephone. */
+/** The layouts of a separate file, of two pictures side by side on a page, and of a page on a telephone. */
 const FILE: Layout = { width: 760, keys: 168 };
 export const WIDE: Layout = { width: 600, keys: 168 };
 export const NARROW: Layout = { width: 350, keys: 0 };
@@ -34,7 +34,7 @@ interface Frame {
   readonly right: number;
 }
 
-// SVG breaks no lines: a letter is taken to be as wide as a wide one.
+// Breaks text into lines, which SVG does not do. Each letter is taken to be as wide as a wide one.
 function broken(text: string, letters: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
@@ -65,7 +65,7 @@ export interface Plot {
   readonly svg: string;
 }
 
-// Both are ES modules, which Node 20 gives a CommonJS module only by promise.
+// Both libraries are ES modules, which a CommonJS module can only import() in Node 20.
 async function d3() {
   const [scale, shape] = await Promise.all([import('d3-scale'), import('d3-shape')]);
   return { ...scale, ...shape };
@@ -133,7 +133,7 @@ function lines({ line }: D3, title: string, frame: Frame, series: readonly Serie
   );
 }
 
-// The ticks that a logarithmic axis has room for: each power of ten.
+// The ticks of a logarithmic axis: each power of ten.
 function powers(low: number, high: number): number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
@@ -144,7 +144,7 @@ function latencyOf({ figures: { read, write } }: Row): Latency | undefined {
   return (read ?? write)?.latency;
 }
 
-// The more nines, the further right: the axis counts how many operations there are to one that takes longer.
+// Plots latency by percentile. The axis stretches with the number of nines: it counts the operations to each one that takes longer.
 function latencyPlot(d3: D3, layout: Layout, { name }: JobResult, { rows, done }: Group): string | undefined {
   const title = `Latency of ${name}`;
   const frame = frameOf(layout, title, done);
@@ -180,7 +180,7 @@ interface BlockSizes {
   readonly rows: readonly { row: Row; bs: number }[];
 }
 
-// Jobs that differ in their block size alone, and drivers with one promise.
+// Groups of jobs that differ only in block size, with the drivers of one promise.
 function blockSizes(results: readonly JobResult[]): BlockSizes[] {
   const kinds = new Map<string, { rw: string; done: string; rows: { row: Row; bs: number }[] }>();
   for (const { job, groups } of results) {
@@ -286,7 +286,7 @@ export async function plots(report: Report, layout: Layout): Promise<Plot[]> {
   return found.flatMap(({ name, svg }) => (svg === undefined ? [] : [{ name, svg }]));
 }
 
-/** Every picture as a file of its own. */
+/** Every picture as a separate file. */
 export async function pictureFiles(report: Report): Promise<Plot[]> {
   return (await plots(report, FILE)).map(({ name, svg }) => ({ name, svg: standalone(svg) }));
 }

@@ -5,13 +5,13 @@ import { DEFAULTS, FILE_MODES, type Job } from './job.js';
 const KiB = 1024;
 const MiB = 1024 ** 2;
 
-/** What a preset says of its jobs; what the user says goes before it. */
+/** The properties of a preset and its jobs. The user's options override them. */
 export interface Preset {
-  /** For whom it is. */
+  /** Who the preset is for, in words. */
   readonly text: string;
-  /** Rounds, in each of which every driver does every job once. */
+  /** The number of rounds. In each, every driver does every job once. */
   readonly repeats: number;
-  /** Seconds in which as many of the rounds are made as fit. */
+  /** Seconds for the rounds: as many are made as fit. */
   readonly budget?: number;
   readonly jobs: readonly Partial<Job>[];
 }
@@ -63,14 +63,14 @@ export const PRESETS = {
   metadata: {
     text: 'small files: 20,000 of them made, looked at and removed; for filesystems alone',
     repeats: 5,
-    // Once through the files, and without a ramp: what was made cannot be made again.
+    // Each file is used once, without a ramp, because a file that was made cannot be made again.
     jobs: FILE_MODES.map((rw) => ({ rw, nrfiles: 20_000, ramp_time: 0 })),
   },
 } satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof PRESETS;
 
-/** The jobs of a preset on `size` bytes. `said` is what the user said: it replaces what the preset says. */
+/** The jobs of a preset on `size` bytes. `said` has the properties that the user gave, which replace those of the preset. */
 export function presetJobs(preset: Preset, size: number, said: Partial<Job>): Job[] {
   return preset.jobs.map((job) => ({ ...DEFAULTS, rw: 'read', bs: 4 * KiB, ...job, ...said, size }));
 }

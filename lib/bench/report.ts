@@ -1,4 +1,4 @@
-// Owns the report: what was run, on what, and what came of it, in the form in which it is kept and shown.
+// Owns the report: what was run, on what, and the results, in the form in which it is stored and shown.
 
 import type { DeviceKind, Granularity } from 'node-dax';
 import type { Contender } from './contender.js';
@@ -12,22 +12,22 @@ export interface Row {
   readonly driver: string;
   readonly name: string;
   readonly how: string;
-  /** Operations that it had under way; results of other versions do not tell. */
+  /** The operations that it had under way; absent in results of other versions. */
   readonly iodepth?: number;
   /** The median of each figure over the trials. */
   readonly figures: Trial;
   readonly iops: Spread;
   /** Operations a second of each trial, round by round. */
   readonly rounds: readonly number[];
-  /** Operations a second against the base's, round by round; the base and those without one have none. */
+  /** Operations a second divided by the base's, round by round; absent for the base and for drivers without one. */
   readonly ratio?: Spread;
 }
 
-/** Drivers with the same promise: these may be compared. */
+/** Drivers with the same promise, which may be compared. */
 export interface Group {
   /** What is true when an operation has ended. */
   readonly done: string;
-  /** The driver that the others are compared with. */
+  /** The driver with which the others are compared. */
   readonly base?: string;
   readonly rows: readonly Row[];
 }
@@ -36,7 +36,7 @@ export interface JobResult {
   readonly name: string;
   readonly job: Job;
   readonly groups: readonly Group[];
-  /** Drivers that do not take part, and why. */
+  /** The drivers that do not take part, and why. */
   readonly absent: readonly { driver: string; name: string; why: string }[];
 }
 
@@ -55,15 +55,15 @@ export interface Subject {
 }
 
 export interface Report {
-  /** Changes when a reader of the one before would misread it. */
+  /** The version of the format. It changes when a reader of the old format would misread the new one. */
   readonly format: 1;
   readonly command: string;
   /** ISO 8601. */
   readonly started: string;
-  /** False: it was interrupted, and tells what was there by then. */
+  /** False if the run was interrupted: the report has the trials made by then. */
   readonly complete: boolean;
   readonly seconds: number;
-  /** That were made. */
+  /** The number of rounds that were made. */
   readonly rounds: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Machine;
@@ -72,7 +72,7 @@ export interface Report {
   readonly results: readonly JobResult[];
 }
 
-/** What the rounds of one job brought: for each contender its trials, or why there are none. */
+/** The result of one contender in the rounds of one job: its trials, or why there are none. */
 export interface Outcome {
   readonly contender: Contender;
   /** One for each round in which it ran, from the first on. */
@@ -80,7 +80,7 @@ export interface Outcome {
   readonly why?: string;
 }
 
-// Whom people have now comes first.
+// The default bases in order of preference. The drivers that people use now come first.
 const BASES = ['filehandle-direct', 'direct', 'fs', 'fio-dev-dax', 'sync'];
 
 function sentence(read: string | undefined, write: string | undefined): string {
@@ -121,7 +121,7 @@ function group(done: string, outcomes: readonly Outcome[], job: Job, target: Tar
   };
 }
 
-/** The result of one job: contenders with the same words for "done" together, compared with `base` where it is one of them. */
+/** The result of one job: contenders with the same promise are grouped, and compared with `base` if it is in the group. */
 export function resultOf(job: Job, target: Target, outcomes: readonly Outcome[], base: string | undefined): JobResult {
   const ran = outcomes.filter(({ trials }) => trials.length > 0);
   const promises = [...new Set(ran.map(({ contender }) => ways(job, contender.done(job))))];

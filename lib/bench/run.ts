@@ -1,5 +1,5 @@
-// Owns the order of the trials: rounds through all jobs, in which every contender has one turn at each (A B C A B C …),
-// until the end, the end of the time there is, or an interruption.
+// Owns the order of the trials: rounds through all jobs, in which every contender has one turn at each (A B C A B C …), until all
+// are made, the budget is used up, or the run is interrupted.
 
 import { makeTrial, type Contender } from './contender.js';
 import type { Target } from './driver.js';
@@ -12,11 +12,11 @@ export interface Plan {
   readonly contenders: readonly Contender[];
   readonly target: Target;
   readonly rounds: number;
-  /** Seconds: no round but the first is begun that would not be done by then. */
+  /** Seconds. After the first round, no round begins that would not end within them. */
   readonly budget?: number;
 }
 
-/** A job and what its rounds brought, in the order of the contenders. */
+/** A job and the outcomes of its rounds, in the order of the contenders. */
 export interface JobOutcome {
   readonly job: Job;
   readonly outcomes: readonly Outcome[];
@@ -34,13 +34,13 @@ async function turn(entry: Entry, target: Target, signal: AbortSignal): Promise<
     entry.trials.push(await makeTrial(entry.contender, entry.job, target, signal));
   } catch (error) {
     if (signal.aborted) return;
-    // What it did before counts for nothing: a driver that fails is not to be trusted.
+    // Its earlier trials are dropped too, because a driver that fails cannot be trusted.
     entry.trials = [];
     entry.why = `failed: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 
-/** Makes the trials. Ends early, with what is there, when `signal` is aborted. `onTrial` is called before each. */
+/** Makes the trials. When `signal` is aborted, ends early with the trials so far. `onTrial` is called before each trial. */
 export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: number, all: number, entry: { job: Job; contender: Contender }) => void): Promise<JobOutcome[]> {
   const { jobs, contenders, target, rounds, budget = Infinity } = plan;
   const entries = jobs.flatMap((job) =>

@@ -1,4 +1,4 @@
-// Owns the file or device that is worked on: made where there is none and removed afterwards, and what is known of it.
+// Owns the file or device that is worked on: its facts, and if it does not exist, making it and removing it afterwards.
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync as openFile, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
@@ -20,7 +20,7 @@ const FILESYSTEMS: Readonly<Record<number, string>> = {
 
 const FILL = 1024 * 1024;
 
-/** Where the work is, and whether something is there that belongs to somebody. */
+/** The path to work on, and whether something exists there. */
 export interface Place {
   readonly path: string;
   readonly isTaken: boolean;
@@ -29,11 +29,11 @@ export interface Place {
 export interface Prepared {
   readonly subject: Subject;
   readonly target: Target;
-  /** Removes what was made. */
+  /** Removes the files that were made. */
   dispose(): void;
 }
 
-// Content that no layer can compress or leave out.
+// Fills a file with content that no layer can compress or skip.
 function fill(fd: number, size: number): void {
   const block = new Uint8Array(Math.min(FILL, size));
   let state = 1;
@@ -42,10 +42,10 @@ function fill(fd: number, size: number): void {
     block[i] = state % 256;
   }
   for (let pos = 0; pos < size; ) pos += writeSync(fd, block, 0, Math.min(block.length, size - pos), pos);
-  fdatasyncSync(fd); // writing back must not go on beside the first trials
+  fdatasyncSync(fd); // so that write-back does not run during the first trials
 }
 
-// Fails where the file has appeared meanwhile: it is somebody else's.
+// Makes a file. Fails if it has appeared meanwhile, because it then belongs to another program.
 function make(path: string, size: number): void {
   const fd = openFile(path, 'wx');
   try {
@@ -77,7 +77,7 @@ function describe({ path, isTaken }: Place, force: boolean, withFiles: boolean):
   };
 }
 
-/** `path`, or of a directory, a new name in it. */
+/** The place at `path`, or under a new name in `path` if that is a directory. */
 export function placeAt(path: string): Place {
   if (!existsSync(path)) return { path, isTaken: false };
   if (!statSync(path).isDirectory()) return { path, isTaken: true };
@@ -85,9 +85,9 @@ export function placeAt(path: string): Place {
 }
 
 /**
- * What is at `place`, which may be overwritten. Where nothing was, a file of `size` bytes is made, which `dispose` removes;
- * for jobs on files (`withFiles`), a folder beside it as well. Throws what making and opening throw: `EEXIST` where something
- * has come there meanwhile.
+ * Prepares what is at `place`, which may be overwritten. If nothing is there, makes a file of `size` bytes, and for jobs on files
+ * (`withFiles`) also a folder beside it; `dispose` removes both. Throws the errors of making and opening: `EEXIST` if something has
+ * appeared there meanwhile.
  */
 export function prepare(place: Place, size: number, force: boolean, withFiles: boolean): Prepared {
   const { path, isTaken } = place;

@@ -1,4 +1,4 @@
-// Owns the writing of SVG: elements as text, escaped, and the style that pictures have in light and in dark.
+// Owns the writing of SVG: elements as escaped text, and the style of pictures in light and dark mode.
 
 type Attributes = Readonly<Record<string, string | number>>;
 
@@ -6,7 +6,7 @@ export function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-// Hundredths of a pixel are more than is seen.
+// Numbers are rounded to hundredths of a pixel, which is finer than the eye sees.
 function attribute(value: string | number): string {
   return typeof value === 'number' ? `${Number(value.toFixed(2))}` : escape(value);
 }
@@ -17,7 +17,7 @@ export function element(name: string, attributes: Attributes, ...children: reado
   return children.length === 0 ? `<${name}${words.join('')}/>` : `<${name}${words.join('')}>${children.join('')}</${name}>`;
 }
 
-/** Text at a place. */
+/** Text at a position. */
 export function label(x: number, y: number, text: string, attributes: Attributes = {}): string {
   return element('text', { x, y, ...attributes }, escape(text));
 }
@@ -46,7 +46,7 @@ function colours(which: 'light' | 'dark'): string {
   return `--ink:${ink};--faint:${faint};--ground:${ground};${series.join(';')}`;
 }
 
-/** Of pages and of pictures that stand alone. */
+/** The style of pages and of separate pictures. */
 export const STYLE = [
   `:root{color-scheme:light dark;${colours('light')}}`,
   `@media (prefers-color-scheme:dark){:root{${colours('dark')}}}`,
@@ -60,7 +60,7 @@ export const STYLE = [
   ...SERIES.map(([driver]) => `.plot .mark.${driver}{fill:var(--${driver})}`),
 ].join('\n');
 
-/** A picture. `title` is for those who do not see it, too. */
+/** A picture. `title` becomes its text for screen readers. */
 export function picture(width: number, height: number, title: string, ...children: readonly string[]): string {
   return element(
     'svg',
@@ -69,7 +69,7 @@ export function picture(width: number, height: number, title: string, ...childre
   );
 }
 
-/** The picture as a file of its own. */
+/** The picture as a separate file. */
 export function standalone(svg: string): string {
   return svg.replace('>', `><style>${STYLE}</style>`);
 }

@@ -20,11 +20,11 @@ function latencyCells({ latency: { mean, stddev, min, percentiles } }: Moved): s
 function ratioCell({ ratio, name }: Row, base: string | undefined): string {
   if (name === base) return '1';
   if (ratio === undefined) return NONE;
-  if (ratio.confidence === 0) return formatRatio(ratio.median); // of one round
+  if (ratio.confidence === 0) return formatRatio(ratio.median); // one round has no range
   return `${formatRatio(ratio.median)} (${formatRatio(ratio.low)}–${formatRatio(ratio.high)})`;
 }
 
-/** Speed and latency. A mixed job has two lines for a driver; what is of both is in the first. */
+/** The table of speed and latency. A mixed job has two lines for each driver; figures of both directions are in the first. */
 export function speedTable({ rows, base }: Group): Table {
   const isMixed = rows.some(({ figures: { read, write } }) => read !== undefined && write !== undefined);
   return {
@@ -48,10 +48,10 @@ export function speedTable({ rows, base }: Group): Table {
   };
 }
 
-// Columns of a speed table that a reader does without, from the one that is missed least.
+// The columns of a speed table that can be left out, the least important first.
 const DISPENSABLE = ['stddev', 'min', 'p99.99', 'p99.9', 'CPU', 'mean', 'p99', 'bandwidth', 'p50'];
 
-/** The table without the columns that `fits` has no room for, and their names. */
+/** The table without the columns for which there is no room, and the names of these columns. */
 export function narrowed(table: Table, fits: (table: Table) => boolean): { table: Table; without: string[] } {
   let shown = table;
   const without: string[] = [];
@@ -66,7 +66,7 @@ export function narrowed(table: Table, fits: (table: Table) => boolean): { table
   return { table: shown, without };
 }
 
-/** What it took of the machine: processor time, page faults, the event loop, garbage collection. */
+/** The table of costs: processor time, page faults, event loop delay, garbage collection. */
 export function costTable({ rows }: Group): Table {
   return {
     head: ['driver', 'user', 'system', 'ctx', 'majf', 'minf', 'loop delay p99', 'max', 'GC pauses', 'longest', 'IOPS low–high'],
@@ -89,7 +89,7 @@ export function costTable({ rows }: Group): Table {
   };
 }
 
-/** What it was measured on, as pairs. */
+/** What it was measured on, as pairs of name and text. */
 export function factsOf(report: Report): [string, string][] {
   const { machine, subject, versions } = report;
   const { kind, isDax, granularity, mapSync, filesystem, persistenceDomain, flushInstruction, numaNode } = subject;
@@ -115,7 +115,7 @@ export function factsOf(report: Report): [string, string][] {
   ];
 }
 
-/** What a range such as 7.58 (3.33–11.58) promises. */
+/** A sentence about the meaning of a range such as 7.58 (3.33–11.58). */
 export function rangeNote(report: Report): string {
   if (report.rounds === 1) return 'One round was made: how much the figures vary is not known.';
   const confidence = report.results[0]?.groups[0]?.rows[0]?.iops.confidence ?? 0;

@@ -1,5 +1,5 @@
-// One trial, in a process of its own: `trial.js REQUEST` does one job with one driver and prints its figures as JSON.
-// Jobs with `numjobs` above 1 are done by so many worker threads.
+// Owns one trial, in a process of its own: `trial.js REQUEST` does one job with one driver and prints its figures as JSON.
+// `numjobs` worker threads do a job whose `numjobs` is above 1.
 
 import { once } from 'node:events';
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
@@ -18,7 +18,7 @@ export interface TrialRequest {
   target: Target;
 }
 
-/** What one thread brings home. */
+/** The results of one thread. */
 interface Thread {
   measured: Measured;
   gc: { count: number; total: number; max: number };
@@ -27,7 +27,7 @@ interface Thread {
 
 const LOOP_RESOLUTION_MS = 1;
 
-// The monitor tells how far apart the ticks of its timer were, which is never less than its resolution.
+// How late the event loop was. The monitor reports the time between ticks of its timer, which includes its resolution.
 function lateness(nanoseconds: number): number {
   return Math.max(0, nanoseconds - LOOP_RESOLUTION_MS * 1e6);
 }
@@ -71,7 +71,7 @@ function latency(tallies: readonly Tally[], of: 'latency' | 'service'): Latency 
   return { count, min, max, mean, stddev, percentiles };
 }
 
-// Threads that ran side by side: their rates add up.
+// The sum of the threads in one direction. Their rates add up, because they ran at the same time.
 function moved(job: Job, threads: readonly Measured[], way: 'read' | 'write'): Moved | undefined {
   const tallies = threads.map((thread) => thread[way]);
   const operations = tallies.reduce((sum, tally) => sum + tally.operations, 0);
@@ -84,7 +84,7 @@ function moved(job: Job, threads: readonly Measured[], way: 'read' | 'write'): M
   return { operations, bytes: operations * bytes, iops, bw: iops * bytes, latency: { ...all, bins }, ...(service && { service }) };
 }
 
-// The histograms of a worker arrive whole: perf_hooks makes them over there what they were here.
+// Starts the workers. Their histograms arrive intact, because perf_hooks transfers them between threads.
 function startWorkers(request: TrialRequest, onBegin: () => void): Promise<Thread[]> {
   const workers = Array.from({ length: request.job.numjobs }, (_, thread) => new Worker(__filename, { workerData: { request, thread } }));
   const all = workers.map(async (worker) => {

@@ -1,4 +1,4 @@
-// Owns what blocks of a job with `verify` carry, so that each is known again: its position, and a digest of the rest.
+// Owns the stamps in the blocks of a job with `verify`, by which each is recognized: its position, and a digest of the rest.
 
 import { createHash } from 'node:crypto';
 import type { VerifyMethod } from './job.js';
@@ -10,13 +10,13 @@ function digest(block: Uint8Array, method: VerifyMethod): Buffer {
   return createHash(method).update(block.subarray(0, DIGEST_AT)).update(block.subarray(CONTENT_AT)).digest();
 }
 
-/** Makes `block` the block at `pos`. */
+/** Stamps `block` as the block at `pos`. */
 export function stamp(block: Uint8Array, pos: number, method: VerifyMethod): void {
   new DataView(block.buffer, block.byteOffset, block.byteLength).setFloat64(0, pos);
   block.set(digest(block, method), DIGEST_AT);
 }
 
-/** Throws unless `block` is what `stamp` made for `pos`. */
+/** Throws unless `block` has the stamp of `pos`. */
 export function check(block: Uint8Array, pos: number, method: VerifyMethod): void {
   const found = digest(block, method);
   const at = new DataView(block.buffer, block.byteOffset, block.byteLength).getFloat64(0);

@@ -1,4 +1,4 @@
-// Owns where a job goes and which way each operation moves: sequential, random, zipf or pareto, repeatable by its seed.
+// Owns the positions and directions of a job's operations: sequential, random, zipf or pareto, repeatable by a seed.
 
 import { blocksOf, isMixed, isRandom, reads, type Distribution, type Job } from './job.js';
 
@@ -12,12 +12,12 @@ const MODULUS = 2147483647;
 function seeded(seed: number): Random {
   let state = (Math.abs(Math.trunc(seed)) % (MODULUS - 1)) + 1;
   const next = (): number => (state = (state * MULTIPLIER) % MODULUS);
-  // Near seeds begin with near numbers.
+  // Similar seeds give similar first numbers, so those are skipped.
   for (let i = 0; i < 4; i++) next();
   return () => (next() - 1) / (MODULUS - 1);
 }
 
-// Terms of the sum below that matter to four digits even for a flat distribution.
+// The number of terms of the sum below that matter to four digits even for a flat distribution.
 const ZETA_TERMS = 10_000_000;
 
 function zeta(count: number, theta: number): number {
@@ -53,19 +53,22 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-// Hot ranks lie side by side; their blocks should not. A stride prime to the count is a permutation of the blocks.
+// Hot ranks are adjacent, but their blocks should not be. A stride that is coprime to the count permutes the blocks.
 function strideOf(count: number): number {
   let stride = Math.max(1, Math.floor(count * 0.618));
   while (gcd(stride, count) !== 1) stride += 1;
   return stride;
 }
 
-/** The operations of one thread of a job, one after the other; a file stands where its number times `bs` does. Positions of random jobs may repeat (fio: `norandommap`). */
+/**
+ * The operations of one thread of a job, one after the other. The position of a file is its number times `bs`. Positions of random
+ * jobs may repeat (fio: `norandommap`).
+ */
 export class Walk {
   readonly #next: Record<'read' | 'write', () => number>;
   readonly #writes: () => boolean;
 
-  /** `thread` counts from 0: threads of a random job go ways of their own. */
+  /** `thread` counts from 0. Threads of a random job have different positions. */
   constructor(job: Job, thread: number) {
     const { bs, randseed, rwmixread, random_distribution: distribution } = job;
     const random = seeded(randseed * 1_000 + thread);
@@ -76,7 +79,7 @@ export class Walk {
       const next = (): number => ((Math.min(Math.floor(rank()), count - 1) * stride) % count) * bs;
       this.#next = { read: next, write: next };
     } else {
-      // Both directions of a mixed job begin at the start and go on by themselves.
+      // Each direction of a mixed job begins at the start and advances independently.
       const sequence = (): (() => number) => {
         let block = -1;
         return () => (block = (block + 1) % count) * bs;

@@ -1,9 +1,9 @@
-// Owns the warnings: what a reader of the figures would otherwise be fooled by.
+// Owns the warnings about what would otherwise mislead a reader of the figures.
 
 import type { Job } from './job.js';
 import type { Machine } from './machine.js';
 
-/** What is known of the file or device besides what drivers need. */
+/** Facts about the file or device beyond those that drivers need. */
 export interface Medium {
   readonly isDax: boolean;
   readonly kind: string;
@@ -56,12 +56,12 @@ function ofProcessor({ governors, emulated, virtual, load, cpus }: Machine): str
   return found;
 }
 
-/** Each a sentence or two. */
+/** The warnings, each a sentence or two. */
 export function warningsOf(machine: Machine, medium: Medium, jobs: readonly Job[]): string[] {
   return [...ofMedium(medium, machine), ...ofCache(machine, jobs), ...ofProcessor(machine)];
 }
 
-/** The warning that frequencies (MHz) seen between trials deserve; undefined where they stood still. */
+/** The warning about changes of the frequencies (MHz) seen between trials; undefined if they stayed the same. */
 export function frequencyWarning(seen: readonly number[]): string | undefined {
   const [lowest, highest] = [Math.min(...seen), Math.max(...seen)];
   if (seen.length === 0 || highest - lowest <= highest * FREQUENCY_TOLERANCE) return undefined;

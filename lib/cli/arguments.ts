@@ -1,8 +1,8 @@
-// Owns how words of the command line become values, and which of them are wrong usage.
+// Owns the parsing of command-line words into values. Words that cannot be parsed are wrong usage.
 
 import { InvalidArgumentError } from 'commander';
 
-/** A commander parser of `parse`, whose `RangeError`s are wrong usage. */
+/** Makes a commander parser of `parse`. A `RangeError` of `parse` becomes wrong usage. */
 export function checked<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -14,7 +14,7 @@ export function checked<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
-/** A commander parser of whole numbers. */
+/** A commander parser of whole numbers from `least` on. */
 export function parseCount(least: number): (text: string) => number {
   return checked((text) => {
     const count = /^[0-9]+$/.test(text) ? Number(text) : NaN;

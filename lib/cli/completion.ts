@@ -1,4 +1,4 @@
-// Owns the command `completion`: scripts for shells, made from the commands and options that the program has.
+// Owns the command `completion`: it makes scripts for shells from the program's commands and options.
 
 import { Command, Argument } from 'commander';
 import { print } from './output.js';
@@ -6,17 +6,17 @@ import { print } from './output.js';
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
 
-/** One command, by the words that lead to it. */
+/** One command and what can follow it. */
 interface Entry {
-  /** `ext2 ls`; of the program itself, nothing. */
+  /** The words that lead to it, such as `ext2 ls`; empty for the program itself. */
   readonly path: string;
   readonly commands: readonly { name: string; text: string }[];
   readonly options: readonly { flags: readonly string[]; text: string; takesValue: boolean; choices: readonly string[] }[];
-  /** Words that its arguments may be; without them, they are paths. */
+  /** The words that its arguments may be; if there are none, arguments are paths. */
   readonly choices: readonly string[];
 }
 
-// Help of options is prose; of commands, a sentence.
+// A completion shows the first line of a description.
 const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 
 function entriesOf(command: Command, path = ''): Entry[] {
@@ -40,12 +40,12 @@ function entriesOf(command: Command, path = ''): Entry[] {
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const words = ({ commands, choices }: Entry): string => [...commands.map(({ name }) => name), ...choices].join(' ');
 
-/** Lines of a shell's `case` over the commands' paths. */
+/** The lines of a shell's `case` over the paths of the commands. */
 function cases(entries: readonly Entry[], lines: (entry: Entry) => string[]): string[] {
   return entries.flatMap((entry) => [`    ${quoted(entry.path)})`, ...lines(entry).map((line) => `      ${line}`), '      ;;']);
 }
 
-// Values of options first, then what begins with a dash, then commands, words or paths.
+// Completes values of options first, then words that begin with a dash, then commands, words or paths.
 function bash(entries: readonly Entry[]): string[] {
   const valued = (entry: Entry): string[] => [
     'case "$previous" in',
@@ -76,7 +76,7 @@ function bash(entries: readonly Entry[]): string[] {
   ];
 }
 
-// In the descriptions of zsh's _describe, a colon ends the word.
+// For zsh's _describe a colon separates a word from its description.
 function zsh(entries: readonly Entry[]): string[] {
   const described = (name: string, text: string): string => quoted(`${name.replaceAll(':', '\\:')}:${text}`);
   return [
@@ -108,7 +108,7 @@ function zsh(entries: readonly Entry[]): string[] {
   ];
 }
 
-// fish is asked by conditions: the words so far that are no options have to begin with those of the command.
+// fish needs a condition for each completion: the words so far that are not options must begin with those of the command.
 function fish(entries: readonly Entry[]): string[] {
   const string = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
   return [
@@ -139,7 +139,7 @@ function fish(entries: readonly Entry[]): string[] {
 
 const WRITERS: Readonly<Record<Shell, (entries: readonly Entry[]) => string[]>> = { bash, zsh, fish };
 
-/** The command; `program` makes the whole program, of which it tells. */
+/** Makes the command. `program` makes the whole program, whose commands are completed. */
 export function completionCommand(program: () => Promise<Command>): Command {
   return new Command('completion')
     .description('Print a script that completes commands, options and their values in a shell: bash, zsh or fish')

@@ -1,4 +1,5 @@
-// Owns the command `demo`: zero-copy I/O and ext2 on a device made in memory, or on one that the user named and gave up.
+// Owns the command `demo`: zero-copy I/O and ext2 on a device made in memory, or on one that the user has named and allowed to be
+// overwritten.
 
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +46,7 @@ function run(path: string, options: DemoOptions, json: boolean): DemoReport {
   return report;
 }
 
-// A file that is made for the demonstration has nothing to lose.
+// A file that is made for the demonstration has no content to lose.
 function onNewFile(path: string, options: Options): DemoReport {
   return run(path, { size: FILE_SIZE, force: options.force === true, ext2: true }, options.json === true);
 }

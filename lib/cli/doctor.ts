@@ -1,4 +1,4 @@
-// Owns the command `doctor`: the diagnosis of one path in plain words.
+// Owns the command `doctor`: it prints the diagnosis of one path in plain words.
 
 import { Command } from 'commander';
 import { DaxError, doctor, type Report } from 'node-dax';

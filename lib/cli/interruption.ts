@@ -1,10 +1,10 @@
-// Owns ^C and its like: a command that changes something ends between two steps, not within one.
+// Owns interruption by ^C and other signals: a command that changes something ends between two steps, not within one.
 
 import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The work was told to end. What it had done stays. */
+/** The error of work that a signal ended. What was done before stays. */
 export class Interruption extends Error {
   readonly exitStatus: number;
 
@@ -14,7 +14,7 @@ export class Interruption extends Error {
   }
 }
 
-/** Calls `work` with a signal that is aborted, with an `Interruption`, when the process is asked to end. */
+/** Calls `work` with an AbortSignal that is aborted with an `Interruption` when the process gets a signal to end. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController();
   const end = (name: (typeof SIGNALS)[number]): void => {
@@ -28,11 +28,11 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   }
 }
 
-// Milliseconds for which a command may keep the thread.
+// Milliseconds that a command may run without letting signals arrive.
 const TURN = 10;
 let turnEnded = performance.now();
 
-/** Lets signals arrive, unless they could a moment ago. Throws the `Interruption`. */
+/** Lets signals arrive, unless they could less than `TURN` ago. Throws the `Interruption`. */
 export async function checkInterrupted(signal: AbortSignal): Promise<void> {
   if (performance.now() - turnEnded < TURN) return;
   await new Promise((resolve) => setImmediate(resolve));

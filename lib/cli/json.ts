@@ -1,4 +1,4 @@
-// Owns the JSON that commands print: the words of the library in the spelling of ndctl and daxctl (numa_node).
+// Owns the JSON that commands print: the library's names in the spelling of ndctl and daxctl (numa_node).
 
 /** `value` as JSON text with its keys in snake case, as ndctl prints `numaNode` and `persistenceDomain`. */
 export function toJson(value: unknown): string {

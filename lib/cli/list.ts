@@ -1,4 +1,4 @@
-// Owns the command `list`: the persistent memory of this machine as a table or as JSON.
+// Owns the command `list`: it prints the persistent memory of this machine as a table or as JSON.
 
 import { Command } from 'commander';
 import { type DeviceInfo, list, type PersistentInfo, type RegionInfo } from 'node-dax';

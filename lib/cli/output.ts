@@ -1,10 +1,11 @@
-// Owns what commands print: lines that may have names of any bytes in them, and content without end.
+// Owns the output of commands: lines with names of any bytes, and content of any length.
 
 import { once } from 'node:events';
 
 /**
- * Ends the process when its standard output fails: in silence where a reader has stopped early (`node-dax list | head -1`), else with
- * a message and exit status 1, as for a full disk. What has no end by itself (guests, filesystems) ends with the process.
+ * Ends the process when its standard output fails: silently if the reader has stopped early (`node-dax list | head -1`), otherwise
+ * with a message and exit status 1, as for a full disk. Work that does not end by itself (guests, filesystems) ends with the
+ * process.
  */
 export function endWithOutput(): void {
   process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
@@ -14,10 +15,10 @@ export function endWithOutput(): void {
   });
 }
 
-/** A line, in pieces. */
+/** The pieces of a line. */
 export type Line = readonly (string | Uint8Array)[];
 
-/** Writes bytes to the standard output, no faster than they are read there. */
+/** Writes bytes to the standard output, no faster than its reader reads. */
 export async function write(bytes: Uint8Array): Promise<void> {
   if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
 }
@@ -32,7 +33,7 @@ function bytesIn(line: Line): number {
   return bytes;
 }
 
-/** Prints lines, as they come. */
+/** Prints lines in batches. */
 export async function print(lines: Iterable<Line>): Promise<void> {
   let batch = Buffer.allocUnsafe(BATCH);
   let length = 0;
@@ -40,7 +41,7 @@ export async function print(lines: Iterable<Line>): Promise<void> {
     const wanted = bytesIn(line);
     if (length + wanted > batch.length) {
       await write(batch.subarray(0, length));
-      // The stream may still have the old one.
+      // A new buffer, because the stream may still use the old one.
       batch = Buffer.allocUnsafe(Math.max(BATCH, wanted));
       length = 0;
     }

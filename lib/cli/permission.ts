@@ -1,15 +1,15 @@
-// Decides whether a device that the user named may be overwritten.
+// Owns the decision whether a device that the user named may be overwritten.
 
 import { existsSync } from 'node:fs';
 import { type BlockDevice, contentOf, DaxError, type DeviceContent, deviceUse, type DeviceUse, openSync } from 'node-dax';
 
-// A devdax cannot be read by read(2), which deviceUse relies on.
+// The content of a devdax, which `deviceUse` cannot find because it reads by read(2).
 function devdaxContent(path: string): DeviceContent | undefined {
   using device = openSync(path, { readOnly: true });
   return device.kind === 'devdax' ? contentOf(device) : undefined;
 }
 
-// Who would be hurt, in words that follow 'it'.
+// The users of a device, in words that follow 'it'.
 function usersOf(use: DeviceUse): string[] {
   return [
     ...use.mountpoints.map((mountpoint) => `is mounted at ${mountpoint}`),
@@ -31,13 +31,13 @@ function carried(path: string, { signature, unasked }: DeviceContent): string[] 
 
 const FORCE = '--force overwrites it all the same';
 
-// Nothing opens it, by force or otherwise.
+// Memory in mode system-ram cannot be opened, even by force.
 function refuseSystemRam(path: string, command: string, { systemRam }: DeviceUse): void {
   const by = systemRam ? ['is used as ordinary memory, in mode system-ram'] : [];
   refuse(path, command, by, 'and cannot be opened: `node-dax doctor` shows how to get it back');
 }
 
-/** Throws `EBUSY`, in the name of `command`, for a device that is mounted, held or carries something known by its signature. */
+/** Throws `EBUSY`, in the name of `command`, for a device that is mounted, held, or carries a known signature. */
 export function checkOverwritable(path: string, command: string): void {
   if (!existsSync(path)) return;
   const use = deviceUse(path);
@@ -46,7 +46,7 @@ export function checkOverwritable(path: string, command: string): void {
   refuse(path, command, carried(path, use.signature === undefined ? (devdaxContent(path) ?? use) : use), FORCE);
 }
 
-/** As `checkOverwritable`, whatever the device carries. `way` tells what its user may do. */
+/** As `checkOverwritable`, but ignores signatures. `way` says what the user can do. */
 export function checkUnused(path: string, command: string, way: string = FORCE): void {
   if (!existsSync(path)) return;
   const use = deviceUse(path);
@@ -54,7 +54,7 @@ export function checkUnused(path: string, command: string, way: string = FORCE):
   refuse(path, command, usersOf(use), way);
 }
 
-/** Throws `EBUSY` for a device, at `path` or a part of it, that carries something known by its signature. */
+/** Throws `EBUSY` if `device`, which is the device at `path` or a part of it, carries a known signature. */
 export function checkUnsigned(device: BlockDevice, path: string, command: string): void {
   refuse(path, command, carried(path, contentOf(device)), FORCE);
 }

@@ -2,7 +2,7 @@
 
 const WORDS = new Map([[true, 'yes'], [false, 'no'], [undefined, 'unknown']]);
 
-/** Of `persistent`, as devices and what lies on them have it. */
+/** The word for the property `persistent` of a device or of something on one. */
 export function persistentInWords(persistent: boolean | undefined): string {
   return WORDS.get(persistent) ?? '';
 }

@@ -1,11 +1,11 @@
-// Owns the program `node-dax`: which commands it has, and what the end of one becomes: an exit status by one rule for all.
+// Owns the program `node-dax`: its commands, and the exit status of each by one rule for all.
 
 import { Command, CommanderError } from 'commander';
 import { commandsFor, type CommandTable } from './commands.js';
 import { Interruption } from './interruption.js';
 import { packageVersion } from './version.js';
 
-// With those commands, and of them those subcommands, that `args` name, or with all.
+// The loaders of the commands. They load the subcommands that `args` name, or all.
 const commands = (args: readonly string[]): CommandTable => ({
   list: async () => (await import('./list.js')).listCommand(),
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
@@ -28,7 +28,7 @@ function adopt(parent: Command, command: Command): void {
   for (const child of command.commands) adopt(command, child);
 }
 
-/** The program with those commands that `args` name; with all where they name none. */
+/** The program with the commands that `args` name, or with all commands if they name none. */
 async function programFor(args: readonly string[]): Promise<Command> {
   const program = new Command('node-dax')
     .description('Persistent memory for Node.js: what this machine has, why it is or is not DAX, and how fast it is')
@@ -43,7 +43,7 @@ async function programFor(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-/** Runs what `process.argv` asks for, prints, and sets `process.exitCode` where it is not 0. */
+/** Runs the command of `process.argv`, prints, and sets `process.exitCode` if it is not 0. */
 export async function runProgram(): Promise<void> {
   try {
     const program = await programFor(process.argv);

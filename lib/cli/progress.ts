@@ -1,9 +1,9 @@
-// Owns the progress bar: on a terminal only, beside what a command prints.
+// Owns the progress bar, which is shown only on a terminal, beside what a command prints.
 
-/** How much is done of what there is, and what is being done. */
+/** Shows how much of the total is done, and what is being done. */
 export type ShowProgress = (done: number, total: number, what: string) => void;
 
-/** Calls `work` with a bar under it, in cli-progress's `format`, that goes away when the work is over. */
+/** Calls `work` and shows a progress bar, in the `format` of cli-progress, until the work is over. */
 export async function withProgress<T>(format: string, work: (show: ShowProgress) => Promise<T>): Promise<T> {
   if (!process.stderr.isTTY) return work(() => undefined);
   const { SingleBar } = await import('cli-progress');

@@ -1,4 +1,4 @@
-// Owns the tables that commands print: plain columns, as the tools of this field print theirs.
+// Owns the tables that commands print: plain columns, like those of other tools for persistent memory.
 
 import Table from 'cli-table3';
 
@@ -35,7 +35,7 @@ export function columns(head: readonly string[], rows: readonly (readonly string
     .join('\n');
 }
 
-/** A size in bytes in the largest binary unit that keeps it at 1 or more, with at most one decimal. */
+/** A size in the largest binary unit in which it is 1 or more, with at most one decimal. */
 export function humanSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;

@@ -1,4 +1,4 @@
-// Owns the version of this package, as package.json has it.
+// Owns the version of this package, from package.json.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Owns the command `node-dax vm`: options to `runVm`, signals to an end of the guest, its outcome to an exit status.
+// Owns the command `node-dax vm`: it passes options to `runVm`, ends the guest on signals, and turns the outcome into an exit
+// status.
 
 import { constants } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';

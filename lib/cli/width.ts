@@ -1,12 +1,12 @@
-// Owns how wide the terminal is, and prose that fits it.
+// Owns the width of the terminal, and the wrapping of prose to it.
 
-/** Columns of the terminal, or of what COLUMNS says; without end where nobody tells. */
+/** The columns of the terminal, or the value of COLUMNS, or else Infinity. */
 export function terminalWidth(): number {
   const told = Number(process.env['COLUMNS'] ?? NaN);
   return process.stdout.isTTY ? process.stdout.columns : told >= 1 ? told : Infinity;
 }
 
-/** `text` in lines of at most `width` columns; a longer word has a line of its own. */
+/** Wraps `text` into lines of at most `width` columns. A longer word gets a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

@@ -1,8 +1,8 @@
-// Owns the driver of a bank of memory with error correction, as axonram had it for the DDR2 of a Cell blade's controller.
+// Owns the driver of a bank of memory with error correction, modelled on axonram, the driver of the DDR2 memory of Cell blades.
 
 import { argumentError, checkOptions, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes } from 'node-dax';
 
-/** Where the bank lies. */
+/** The place of the bank on the device. */
 export interface BankOptions {
   /** Its first byte on the device, a multiple of 4096. Default 0. */
   pos?: Bytes | undefined;
@@ -10,7 +10,7 @@ export interface BankOptions {
   size?: Bytes | undefined;
 }
 
-// What the bank and its driver have in common.
+// The errors of a bank, which `AxonRam` shares with the functions of its driver.
 interface Bank {
   readonly bad: Set<number>;
   correctable: number;
@@ -21,8 +21,8 @@ function uncorrectable(position: number): DaxError {
 }
 
 /**
- * Made by `axonram`. An answer is all that is left of the bank: up to the next page with an uncorrectable error, which is
- * `EIO` with its position. A file of which such a page is a part is not mapped any further.
+ * Made by `axonram`. An answer of `directAccess` reaches to the end of the bank, or up to the next page with an uncorrectable
+ * error. A direct access to such a page is `EIO` with its position, and so is mapping a range of a file that has one.
  */
 export class AxonRam extends DriverDevice {
   readonly #bank: Bank;
@@ -45,17 +45,19 @@ export class AxonRam extends DriverDevice {
     this.#bank = bank;
   }
 
-  /** How many errors were corrected. */
+  /** The number of corrected errors. */
   get correctable(): number {
     return this.#bank.correctable;
   }
 
-  /** The pages that have one that was not, by the position of their first byte, in their order. */
+  /** The positions of the pages with an uncorrectable error, in ascending order. */
   get uncorrectable(): readonly number[] {
     return [...this.#bank.bad].sort((a, b) => a - b);
   }
 
-  /** What the controller's interrupt tells: an error at byte `pos`, which was corrected, or could not be. */
+  /**
+   * Reports an error at byte `pos`, corrected or not, as the controller's interrupt does. An uncorrected error makes its page bad.
+   */
   tellError(pos: number, isCorrected: boolean): void {
     if (!(pos >= 0 && pos < this.size)) throw argumentError('ERR_OUT_OF_RANGE', `pos must be in the bank, got ${pos}`);
     if (isCorrected) this.#bank.correctable++;
@@ -63,7 +65,9 @@ export class AxonRam extends DriverDevice {
   }
 }
 
-/** A bank of memory at an offset of `device`: flat, so that an answer is all that is left of it. Closing it leaves `device` open. */
+/**
+ * A flat bank of memory at an offset of `device`: an answer of `directAccess` reaches to its end. Closing it leaves `device` open.
+ */
 export function axonram(device: BlockDevice, options: BankOptions = {}): AxonRam {
   checkOptions(options, { pos: true, size: true });
   const start = Number(options.pos ?? 0);

@@ -1,24 +1,24 @@
-// Owns the driver of a RAM disk whose pages come into being when they are first accessed, as brd's do.
+// Owns the driver of a RAM disk whose pages are allocated when they are first accessed, as brd's are.
 
 import { argumentError, checkOptions, DaxError, DriverDevice, lockDevice, openScratch, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes, type DaxDevice } from 'node-dax';
 import { PageTable } from './page-table.js';
 
-/** How large it looks, and how large it gets. */
+/** The size of the disk, and the limit of the memory behind it. */
 export interface BrdOptions {
-  /** Bytes of the device, a multiple of 4096. It may be mostly holes. */
+  /** Bytes of the disk, a multiple of 4096. Most of it may be holes. */
   size: Bytes;
   /** Bytes of memory at most, a multiple of 4096. Default: all of `size`. */
   memory?: Bytes | undefined;
 }
 
-// The pages that there are.
+// The pages that have memory.
 class Pages {
   readonly memory: DaxDevice;
   readonly #table = new PageTable();
   readonly #most: number;
-  // Those given up, all zeros. What never was in use comes after `#next`.
+  // Pages of memory that were given up, all zeros. Those from `#next` on were never in use.
   readonly #free: number[] = [];
-  // Those that somebody may have the address of stay where they are, whoever discards them.
+  // Pages of memory whose address was given out: they keep their place even when they are discarded.
   readonly #shown = new Set<number>();
   #next = 0;
 
@@ -31,12 +31,12 @@ class Pages {
     return this.#next - this.#free.length;
   }
 
-  /** Where a page's memory begins. It is made if there is none. */
+  /** The position of a page's memory, which is allocated if there is none. */
   at(page: number): number {
     return (this.#table.get(page) ?? this.#make(page)) * PAGE_SIZE;
   }
 
-  /** The address of a page is given out. */
+  /** As `at`, for an address that is given out. */
   show(page: number): number {
     const at = this.at(page);
     this.#shown.add(at / PAGE_SIZE);
@@ -66,14 +66,14 @@ class Pages {
   }
 }
 
-/** Made by `brd`. A read makes pages, too, as in the kernel; an answer is never more than one. */
+/** Made by `brd`. As in the kernel, reads too allocate pages; an answer of `directAccess` is one page at most. */
 export class RamDisk extends DriverDevice {
   readonly #pages: Pages;
 
   /** @internal Use `brd`. */
   constructor(size: number, pages: Pages) {
     const { memory } = pages;
-    // The bytes that are locked are those of the disk, wherever its pages are.
+    // Locks are on bytes of the disk, wherever its pages are.
     const locked: Pick<BlockDevice, 'size'> = { size };
     super({
       sectors: size / SECTOR_SIZE,
@@ -111,8 +111,8 @@ export class RamDisk extends DriverDevice {
   }
 
   /**
-   * The whole pages of a range are zeros from now on, and their memory is free for others (BLKDISCARD), but for that of pages
-   * whose address somebody was given, by `directAccess` or for a mapping: that stays.
+   * Makes the whole pages of a range zeros and frees their memory (BLKDISCARD). A page whose address was given out, by
+   * `directAccess` or for a mapping, keeps its memory.
    */
   discard(pos: number, length: number): void {
     if (!(pos >= 0 && length >= 0 && pos + length <= this.size)) {
@@ -122,7 +122,7 @@ export class RamDisk extends DriverDevice {
   }
 }
 
-/** A RAM disk. Closing it gives its memory back. Throws `RangeError` for sizes that are none. */
+/** A RAM disk. Closing it gives its memory back. Throws `RangeError` for invalid sizes. */
 export function brd(options: BrdOptions): RamDisk {
   checkOptions(options, { size: true, memory: true });
   const size = Number(options.size);

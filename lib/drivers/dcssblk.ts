@@ -1,4 +1,4 @@
-// Owns the driver of segments of memory that several programs share, one after the other on one device, as dcssblk has them.
+// Owns the driver that joins segments of memory, which several programs share, into one device, as dcssblk does.
 
 import { closeSync, copyFileSync, existsSync, fsyncSync, openSync as openFile, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,26 +6,28 @@ import { argumentError, checkOptions, DaxError, DriverDevice, openSync, PAGE_SIZ
 import { linearDriver } from './linear.js';
 
 /**
- * What this program does with a segment: `exclusive` writes it and lets nobody else have it; `shared` writes it beside
- * others; `readOnly` reads what others have there: a store is `EROFS`, and one through a window stays in this process.
+ * What this program may do with a segment: `exclusive` writes it, and no other program can open it; `shared` writes it beside other
+ * programs; `readOnly` reads what they store: a write is `EROFS`, and a store through a window stays in this process.
  */
 export type SegmentAccess = 'exclusive' | 'shared' | 'readOnly';
 
-/** A segment: a file of memory, which other processes map, too. */
+/** A segment: a file in memory that other processes map too. */
 export interface Segment {
   /** A file on a tmpfs, such as `/dev/shm/LIBS`, of a multiple of 4096 bytes. */
   path: string;
   access: SegmentAccess;
-  /** Bytes of a segment that is made if it is not there. */
+  /** The size in bytes of a segment that does not exist and is made. */
   size?: Bytes | undefined;
-  /** Where it is kept while the machine is off: `save` writes this file, and a segment that is not there is made of it. */
+  /**
+   * A file that keeps the segment while the machine is off: `save` writes it, and a segment that does not exist is made from it.
+   */
   saved?: string | undefined;
 }
 
 const SEGMENT = { path: true, access: true, size: true, saved: true } as const;
 const ACCESSES: readonly unknown[] = ['exclusive', 'shared', 'readOnly'];
 
-// A file is there as a whole, and for good, or not at all.
+// Copies a file so that the copy is whole and durable, or not there at all.
 function keep(from: string, to: string): void {
   const partial = join(dirname(to), `.node-dax-${process.pid}-${Date.now()}`);
   copyFileSync(from, partial);
@@ -47,7 +49,7 @@ function load({ path, access, size, saved }: Segment): DaxDevice {
   if (saved !== undefined && !existsSync(path) && existsSync(saved)) keep(saved, path);
   const device = openSync(path, { readOnly: access === 'readOnly', lock: access === 'exclusive', size: access === 'readOnly' ? undefined : size });
   try {
-    // Somebody may have it exclusively.
+    // Throws if another program has it exclusively.
     if (access !== 'exclusive') device.lock('shared').release();
     if (device.size % PAGE_SIZE === 0) return device;
     const hint = `a segment must have a multiple of ${PAGE_SIZE} bytes, and it has ${device.size}`;
@@ -58,7 +60,7 @@ function load({ path, access, size, saved }: Segment): DaxDevice {
   }
 }
 
-// All of them, or none.
+// Opens all of the segments, or none.
 function loadAll(segments: readonly Segment[]): DaxDevice[] {
   const loaded: DaxDevice[] = [];
   try {
@@ -70,7 +72,7 @@ function loadAll(segments: readonly Segment[]): DaxDevice[] {
   }
 }
 
-/** Made by `dcssblk`. An answer is all that is left of its segment. */
+/** Made by `dcssblk`. An answer of `directAccess` reaches to the end of its segment. */
 export class SegmentDisk extends DriverDevice {
   readonly #segments: readonly Segment[];
 
@@ -85,15 +87,15 @@ export class SegmentDisk extends DriverDevice {
     this.#segments = segments;
   }
 
-  /** Makes what is in the segments durable: each that has `saved` is copied there, whole. Those who write it meanwhile must not. */
+  /** Copies each segment that has `saved` to that file, whole and durable. No program may write the segments meanwhile. */
   save(): void {
     for (const { path, saved } of this.#segments) if (saved !== undefined) keep(path, saved);
   }
 }
 
 /**
- * Segments as one device, in their order. Closing it leaves them where they are, for others. Throws what `openSync` does: `EBUSY`
- * where another has one exclusively, or one that is wanted so is locked, as by a mount.
+ * The segments, in their order, as one device. Closing it leaves the segments in memory for other programs. Throws as `openSync`
+ * does: `EBUSY` if another program has a segment exclusively, or if a segment to be opened exclusively is locked, as by a mount.
  */
 export function dcssblk(segments: readonly Segment[]): SegmentDisk {
   for (const segment of segments) {

@@ -1,20 +1,23 @@
-// Owns the driver that fails as it is told to, for tests.
+// Owns the driver that fails by a plan, for tests.
 
 import { blockDevice, DaxError, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
 
-/** An access that is about to be made: a direct access, or a part of a read, a write, or of zeroing that lies together. */
+/** An access that is about to be made: a direct access, or one contiguous part of a read, a write or a zeroing. */
 export interface FaultyAccess {
   /** Bytes. */
   readonly pos: number;
   readonly length: number;
-  /** How many there were before. */
+  /** The number of accesses before this one. */
   readonly count: number;
 }
 
-/** The name of the errno that an access fails with; nothing for one that succeeds. */
+/** Returns the name of the errno with which an access fails, or undefined to let it succeed. */
 export type FaultPlan = (access: FaultyAccess) => string | undefined;
 
-/** `device`, of which those accesses fail, with the errno and the position, that `plan` says. Closing it leaves `device` open. */
+/**
+ * `device`, except that an access for which `plan` names an errno fails with that errno and the access's position. Closing it
+ * leaves `device` open.
+ */
 export function faulty(device: BlockDevice, plan: FaultPlan): DriverDevice {
   let count = 0;
   return blockDevice({

@@ -1,4 +1,4 @@
-// The public interface of node-dax/drivers: block devices that are made of memory, of segments, and of other devices.
+// The public interface of node-dax/drivers: block devices made of memory, of segments or of other devices.
 
 export { AxonRam, axonram, type BankOptions } from './axonram.js';
 export { brd, RamDisk, type BrdOptions } from './brd.js';

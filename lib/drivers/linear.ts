@@ -3,14 +3,14 @@
 import { argumentError, blockDevice, lockRanges, SECTOR_SIZE, type BlockDevice, type Driver, type DriverDevice, type Place } from 'node-dax';
 import { together } from './several.js';
 
-/** Bytes [`start`, `end`) of the whole are those of `device`, from its first on. */
+/** Bytes [`start`, `end`) of the whole are the first bytes of `device`. */
 interface Part {
   readonly device: BlockDevice;
   readonly start: number;
   readonly end: number;
 }
 
-/** What `linear` is made of, for drivers that are more. */
+/** The driver of `linear`, for drivers that extend it. */
 export function linearDriver(devices: readonly BlockDevice[]): Driver {
   if (devices.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'devices must not be empty');
   const whole = together(devices);
@@ -45,8 +45,9 @@ export function linearDriver(devices: readonly BlockDevice[]): Driver {
 }
 
 /**
- * The devices as one, in their order: a filesystem that spans two NVDIMMs. Of each, whole pages are used, of the size that the
- * coarsest of them maps. An answer never crosses from one to the next. Closing it leaves them open.
+ * The devices, in their order, as one, such as for a filesystem that spans two NVDIMMs. Of each device, whole pages are used, of
+ * the largest page size that any of them maps. An answer of `directAccess` never crosses from one device to the next. Closing it
+ * leaves the devices open.
  */
 export function linear(devices: readonly BlockDevice[]): DriverDevice {
   return blockDevice(linearDriver(devices));

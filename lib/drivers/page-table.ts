@@ -1,16 +1,16 @@
-// Owns which page of memory each page of a device has: three levels, as an x86 page table, so that holes cost nothing.
+// Owns the table from pages of a device to pages of memory: three levels, as an x86 page table, so that holes cost nothing.
 
-// Pages that one table leads to: 2 MiB of the device.
+// Pages in one table: 2 MiB of the device.
 const ENTRIES = 512;
 
 /**
- * Page numbers of a device, and the number that each was given: 4 bytes a page where pages lie together, and 2 KiB where one is
- * alone in its 2 MiB. A look-up takes three steps, however many there are.
+ * A map from page numbers of a device to numbers. It takes 4 bytes a page where pages lie together, and 2 KiB for a page that is
+ * alone in its 2 MiB. A look-up takes three steps, however many pages there are.
  */
 export class PageTable {
   readonly #root: ((Uint32Array | undefined)[] | undefined)[] = [];
 
-  /** The number of a page, from 0 on; undefined for a hole. */
+  /** The number, from 0 on, that a page was given; undefined for a hole. */
   get(page: number): number | undefined {
     const index = Math.floor(page / ENTRIES);
     const entry = this.#root[Math.floor(index / ENTRIES)]?.[index % ENTRIES]?.[page % ENTRIES];
@@ -25,7 +25,7 @@ export class PageTable {
     this.#tableOf(page)[page % ENTRIES] = 0;
   }
 
-  /** The first page from `page` on, and before `end`, that is none of a table that was never made: to go over holes fast. */
+  /** The first page from `page` on whose table exists, or `end`. It skips large holes fast. */
   skip(page: number, end: number): number {
     for (let at = page; at < end; at = (Math.floor(at / ENTRIES) + 1) * ENTRIES) {
       const index = Math.floor(at / ENTRIES);

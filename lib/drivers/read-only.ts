@@ -1,10 +1,10 @@
-// Owns the driver that lets nothing be stored.
+// Owns the driver that refuses stores.
 
 import { blockDevice, DaxError, lockDevice, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
 
 /**
- * `device`, to be read: stores are `EROFS`, files on it are mapped to be read alone, and no window is given, because a stray
- * store would go through it. It is locked as a reader locks. Closing it leaves `device` open.
+ * `device` for reading alone: stores are `EROFS`, files on it are mapped read-only, and no window is given, because a stray store
+ * would go through it. Locks on it are those of a reader. Closing it leaves `device` open.
  */
 export function readOnly(device: BlockDevice): DriverDevice {
   return blockDevice({

@@ -1,10 +1,10 @@
-// Owns what several devices are together, where one is made of them.
+// Owns the properties of a device that is made of several others.
 
 import { DaxError, PAGE_SIZE, type BlockDevice, type Driver, type Granularity } from 'node-dax';
 
 const COARSENESS: readonly Granularity[] = ['byte', 'cache_line', 'page'];
 
-// What cannot be mapped has pages of no other size.
+// A device that cannot be mapped counts with the ordinary page size.
 function pageSizeOf(device: BlockDevice): number {
   try {
     return device.pageSize ?? device.backing?.(0, PAGE_SIZE).device.alignment ?? PAGE_SIZE;
@@ -14,7 +14,7 @@ function pageSizeOf(device: BlockDevice): number {
   }
 }
 
-/** The largest page that one of them maps, the coarsest granularity, and whether all of them are persistent. */
+/** The largest page that any of the devices maps, the coarsest granularity, and whether all of them are persistent. */
 export function together(devices: readonly BlockDevice[]): Pick<Driver, 'granularity' | 'persistent'> & { pageSize: number } {
   const { persistent } = devices.find((device) => device.persistent !== true) ?? { persistent: true };
   const isLost = devices.some((device) => device.persistent === false);

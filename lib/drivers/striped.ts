@@ -1,19 +1,22 @@
-// Owns the driver that deals chunks out to devices in turn, as the device mapper's striped target and RAID 0 do.
+// Owns the driver that spreads chunks over devices in turn, as the device mapper's striped target and RAID 0 do.
 
 import { argumentError, checkOptions, blockDevice, lockRanges, SECTOR_SIZE, type BlockDevice, type Bytes, type DriverDevice, type Place } from 'node-dax';
 import { together } from './several.js';
 
-/** How the devices share the bytes. */
+/** How the bytes are spread over the devices. */
 export interface StripedOptions {
-  /** Bytes that lie together: a multiple of the page that the coarsest device maps. Default 2 MiB, so that mappings have huge pages. */
+  /**
+   * Contiguous bytes on one device: a multiple of the largest page that any of the devices maps. Default 2 MiB, so that mappings
+   * have huge pages.
+   */
   chunk?: Bytes | undefined;
 }
 
 const MIB = 1024 * 1024;
 
 /**
- * The devices as one, chunk by chunk in turn, as far as the smallest of them has chunks: the bandwidth of all, and what an
- * interleaved file needs. An answer never crosses a chunk. Closing it leaves them open.
+ * The devices as one, chunk by chunk in turn, with as many chunks of each as the smallest has: it gives the bandwidth of all of
+ * them, and what an interleaved file needs. An answer of `directAccess` never crosses a chunk. Closing it leaves the devices open.
  */
 export function striped(devices: readonly BlockDevice[], options: StripedOptions = {}): DriverDevice {
   checkOptions(options, { chunk: true });
@@ -39,7 +42,7 @@ export function striped(devices: readonly BlockDevice[], options: StripedOptions
       return device.directAccess(pos / SECTOR_SIZE, length);
     },
     backing: placeOf,
-    // The rows that it touches, whole.
+    // Locks whole rows of chunks, all that the range touches.
     lock(mode, pos, length) {
       const row = chunk * devices.length;
       const first = Math.floor(pos / row);

@@ -1,4 +1,4 @@
-// The public interface of node-dax/fuse: a filesystem of this process as a directory that every program can use.
+// The public interface of node-dax/fuse: it serves a filesystem of this process as a directory that every program can use.
 
 export type {
   FuseAttributes,

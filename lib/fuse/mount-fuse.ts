@@ -1,4 +1,4 @@
-// Owns mountFuse: a filesystem of this process as a directory of the system, until it is unmounted.
+// Owns mountFuse, which serves a filesystem of this process as a directory of the system until it is unmounted.
 
 import { realpathSync, statSync } from 'node:fs';
 import { argumentError, checkOptions, DaxError, type OptionNames } from 'node-dax';
@@ -9,23 +9,23 @@ import { Channel } from './transport/channel.js';
 import { mount, unmount, unmountAtExit } from './transport/mounting.js';
 
 export interface MountFuseOptions {
-  /** What is shown as the source of the mount, as by mount(8). Default: `node-dax`. */
+  /** The source of the mount that mount(8) and the like show. Default: `node-dax`. */
   readonly source?: string;
-  /** Nothing can be changed through the mount. Default: what the filesystem says. */
+  /** Whether nothing can be changed through the mount. Default: `readOnly` of the filesystem. */
   readonly readOnly?: boolean;
   /**
-   * Other users than the one who mounts may use it. Default false. For others than root /etc/fuse.conf must have
-   * `user_allow_other`.
+   * Whether users other than the one who mounts may use it. Default false. If the one who mounts is not root, /etc/fuse.conf must
+   * have `user_allow_other`.
    */
   readonly allowOther?: boolean;
   /** More options of mount(8), such as `noexec`, `nosuid`, `nodev`, `noatime`. */
   readonly mountOptions?: readonly string[];
   /**
-   * Milliseconds for which the kernel believes what it was told of names and attributes. Default 1000: what this process changes
-   * beside the mount is seen after a second. Where it changes nothing, a day is right.
+   * Milliseconds for which the kernel caches names and attributes. Default 1000: changes that this process makes beside the mount
+   * are seen after a second. If it makes none, a day is right.
    */
   readonly cacheMs?: number;
-  /** Called with each error that is no `DaxError`, for which a program got `EIO`. Default: `process.emitWarning`. */
+  /** Called with each error that is not a `DaxError`, for which a program got `EIO`. Default: `process.emitWarning`. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -34,7 +34,7 @@ const OPTIONS: OptionNames<MountFuseOptions> = {
 };
 
 export interface UnmountOptions {
-  /** End it also while programs use it: they get `ENOTCONN` from then on. Default false: throw `EBUSY`. */
+  /** Whether to unmount while programs still use it: they get `ENOTCONN` from then on. Default false: throw `EBUSY`. */
   readonly force?: boolean;
 }
 
@@ -42,9 +42,12 @@ const UNMOUNT_OPTIONS: OptionNames<UnmountOptions> = { force: true };
 
 /** A mount that is served by this process. */
 export class FuseMount {
-  /** Where it is: an absolute path without links. */
+  /** The directory of the mount: an absolute path without links. */
   readonly directory: string;
-  /** Resolves once nothing is served any more: it was unmounted, here or by others. Rejects if the connection broke. */
+  /**
+   * Resolves once the filesystem is no longer served, because this process or another unmounted it. Rejects if the connection
+   * broke.
+   */
   readonly closed: Promise<void>;
   readonly #server: { readonly statistics: FuseStatistics };
   readonly #channel: Channel;
@@ -56,7 +59,7 @@ export class FuseMount {
     this.#server = server;
     this.#channel = channel;
     this.closed = closed.finally(() => { this.#isOpen = false; });
-    // Who does not ask for it need not hear of it.
+    // A rejection that no caller waits for must not end the process.
     this.closed.catch(() => undefined);
   }
 
@@ -65,14 +68,14 @@ export class FuseMount {
   }
 
   /**
-   * Unmounts. On return all files are closed and all inodes released. May be called again. Throws `EBUSY` while a program has
-   * something open in it.
+   * Unmounts. Once it resolves, all files are closed and all inodes released. May be called again. Throws `EBUSY` while a program
+   * has something open in the mount.
    */
   async unmount(options: UnmountOptions = {}): Promise<void> {
     checkOptions(options, UNMOUNT_OPTIONS);
     if (this.#isOpen) {
       await unmount(this.directory, options.force ?? false).catch((error: unknown) => {
-        // Somebody else may have done so.
+        // Another program may have unmounted it.
         if (this.#isOpen) throw error;
       });
       if (options.force === true) this.#channel.close();
@@ -86,9 +89,9 @@ export class FuseMount {
 }
 
 /**
- * Serves `filesystem` as the directory `directory`, which must exist, to every program of this machine; what is in it is hidden
- * meanwhile. Permissions are enforced by the kernel, by the owners and modes that the filesystem tells. The filesystem stays
- * mounted where it is when this mount ends: unmount it afterwards.
+ * Serves `filesystem` to every program of this machine as `directory`, which must exist; its own content is hidden meanwhile. The
+ * kernel enforces permissions by the owners and modes that the filesystem reports. The filesystem itself stays mounted when this
+ * mount ends: unmount it afterwards.
  *
  * This process itself must not touch a path in the mount by a synchronous call: it would wait for itself, for ever. Calls of
  * `node:fs/promises` and child processes that are waited for by the event loop are fine.
@@ -112,8 +115,8 @@ export async function mountFuse<I extends FuseInode>(
 }
 
 /**
- * Unmounts what some process serves on `directory`, also where that process is dead and touching the directory is `ENOTCONN`
- * (with `force`). It may return before that process is done with the filesystem. Throws as `FuseMount.unmount`, and `EINVAL` where
+ * Unmounts what any process serves on `directory`; with `force` also if that process is dead and touching the directory is
+ * `ENOTCONN`. It may resolve before that process is done with the filesystem. Throws as `FuseMount.unmount` does, and `EINVAL` if
  * nothing is mounted.
  */
 export async function unmountFuse(directory: string, options: UnmountOptions = {}): Promise<void> {
@@ -143,7 +146,7 @@ interface Promised {
   readonly reject: (error: unknown) => void;
 }
 
-// Promise.withResolvers, which Node 20 lacks.
+// As Promise.withResolvers, which Node 20 lacks.
 function promised(): Promised {
   let ends: Pick<Promised, 'resolve' | 'reject'> | undefined;
   const promise = new Promise<void>((resolve, reject) => { ends = { resolve, reject }; });
@@ -167,7 +170,7 @@ async function serve<I extends FuseInode>(
     request: (bytes) => { server.handle(bytes); },
     ended: (error) => {
       process.off('exit', atExit);
-      // What broke it is told to both; one of them listens.
+      // Both promises get the error: `begun` is awaited until the mount works, and `closed` belongs to the caller after that.
       begun.reject(error ?? new DaxError({ errno: 'ENOTCONN', syscall: 'mount', path: directory, hint: 'it was unmounted at once' }));
       void server.end().then(() => {
         if (error === undefined) closed.resolve();

@@ -1,4 +1,4 @@
-// Owns the crash test: operations on a recording device, and what every power cut among them leaves, mounted and checked.
+// Owns the crash test: it runs operations on a recording device, and mounts and checks what each power cut among them leaves.
 
 import { checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { crashImages, type CrashImage } from './crash-images.js';
@@ -7,39 +7,44 @@ import { seeded, type Random } from './random.js';
 import { RecordingDevice } from './recording-device.js';
 import type { Trace, TraceEvent } from './trace.js';
 
-/** One operation of a workload. It has returned when `run` does, or when its promise resolves. */
+/** One operation of a workload. It has returned when `run` returns, or when the promise of `run` resolves. */
 export interface CrashOperation<Fs> {
-  /** As a report should name it. */
+  /** Its name in reports. */
   readonly name: string;
   run(fs: Fs): unknown;
 }
 
-/** How far the workload was when the power went. */
+/** How far the workload was when the power was cut. */
 export interface Moment {
   /** How many operations had returned. */
   readonly completed: number;
-  /** The next one, `operations[completed]`, was under way. */
+  /** Whether the next one, `operations[completed]`, was under way. */
   readonly isUnderway: boolean;
 }
 
-/** What is tested. Each function may return a promise; what it throws is the failure that is reported. */
+/**
+ * A filesystem under test and a workload. Each function may return a promise. An error of `judge`, `mount`, `check` or `goOn` is
+ * the failure that is reported.
+ */
 export interface CrashTest<Fs> {
   /** Bytes of the device, a multiple of 4096. Small is fast: 256 KiB to 1 MiB. */
   readonly size: number;
   /** Formats a device full of garbage, and mounts it. Power cuts begin after it. */
   make(device: RecordingDevice): Fs | Promise<Fs>;
   readonly operations: readonly CrashOperation<Fs>[];
-  /** After `make` and after every operation: the place to write down what must be found from now on. Only loads. */
+  /**
+   * Called after `make` and after every operation, to record what `check` must find from now on. It may read, but must not write.
+   */
   note?(fs: Fs, completed: number): unknown;
-  /** Mounts what a power cut left. */
+  /** Mounts the device that a power cut left. */
   mount(device: BlockDevice): Fs | Promise<Fs>;
-  /** Throws unless `fs`, just mounted, is what `moment` allows. */
+  /** Throws unless `fs`, just mounted, is in a state that `moment` allows. */
   check(fs: Fs, moment: Moment): unknown;
-  /** More operations on a filesystem that was mounted and checked, and a check of what they did. */
+  /** Does more operations on a filesystem that was mounted and checked, and checks what they did. */
   goOn?(fs: Fs, random: Random): unknown;
   /**
-   * Another judge of images, called once for each content. `describe` tells where it comes from. Both are good until it
-   * returns, or its promise resolves.
+   * Another check of images, called once for each content. `describe` says where the content comes from. Both arguments are valid
+   * until it returns, or its promise resolves.
    */
   judge?(content: Uint8Array, describe: () => string): unknown;
 }
@@ -49,50 +54,53 @@ const TEST: OptionNames<CrashTest<unknown>> = {
 };
 
 export interface CrashTestOptions {
-  /** Chooses where there is too much to try, and what `goOn` does. Default: another every time; the report tells it. */
+  /**
+   * The seed of the random choices, both of the images to try and of what `goOn` does. Default: another every time; the report has
+   * it.
+   */
   seed?: number;
   /** See `CrashImageOptions`. */
   limit?: number;
-  /** The power is cut again while every so many-th content is mounted. Default: never. */
+  /** Cuts the power again during the mount of every content whose number is a multiple of this. Default: never. */
   recoveryEvery?: number;
-  /** The hashes of contents that count as met already; this run's are added. For runs that belong together. */
+  /** The hashes of contents that count as already seen, for runs that belong together. This run adds its own. */
   seen?: Set<number>;
 }
 
-/** An image that is not as it should be: of those at the first bad point of the trace, the one soonest told. */
+/** An image that failed: of those at the first bad point of the trace, the one with the shortest description. */
 export interface CrashFailure {
-  /** The power went before the event of `trace` with this index. */
+  /** The power was cut before the event of `trace` with this index. */
   readonly at: number;
   readonly moment: Moment;
-  /** The operation under way; none if the power went between two. */
+  /** The operation under way; undefined if the power was cut between two. */
   readonly operation: string | undefined;
-  /** What was kept and what was lost. */
+  /** Which stores were kept and which were lost. */
   readonly description: string;
-  /** What was thrown. */
+  /** The error that was thrown. */
   readonly error: Error;
   /** The whole device, to be written to a file and looked at. */
   readonly image: Uint8Array;
-  /** What was done to the device from `make` on. `storeLog` writes it down. */
+  /** Every access to the device after `make`. `storeLog` turns it into text. */
   readonly trace: Trace;
 }
 
 export interface CrashReport {
   readonly ok: boolean;
-  /** Give it to `checkCrashes` to run the same again. */
+  /** Pass it to `checkCrashes` to repeat the run. */
   readonly seed: number;
   readonly operations: number;
-  /** Contents that were not met before. */
+  /** The number of contents that were not seen before. */
   readonly images: number;
-  /** Images that were mounted and checked: a content counts again where something else is promised. */
+  /** The number of images that were mounted and checked. A content counts again at a moment with other promises. */
   readonly checks: number;
-  /** Images of power cuts during a mount. */
+  /** The number of images of power cuts during a mount. */
   readonly recoveries: number;
   readonly failure?: CrashFailure;
 }
 
 const asError = (thrown: unknown) => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
-// The operations, recorded.
+// Runs the operations and records them.
 async function record<Fs>(test: CrashTest<Fs>): Promise<Trace> {
   const device = new RecordingDevice(test.size);
   const fs = await test.make(device);
@@ -107,7 +115,7 @@ async function record<Fs>(test: CrashTest<Fs>): Promise<Trace> {
   return device.endTrace();
 }
 
-// The moment of every point, asked for in the order of the trace.
+// Tells the moment of points of a trace, which must be asked for in ascending order.
 class Moments {
   readonly #trace: Trace;
   #at = 0;
@@ -120,7 +128,7 @@ class Moments {
 
   before(at: number): Moment {
     for (; this.#at < at; this.#at++) this.#follow(this.#trace.events[this.#at]);
-    // At the end of an operation, it has returned.
+    // At the end mark of an operation, the operation has returned.
     if (this.#trace.events[at]?.kind !== 'mark') return { completed: this.#completed, isUnderway: this.#isUnderway };
     return { completed: this.#completed + 1, isUnderway: false };
   }
@@ -138,7 +146,7 @@ class CrashRun<Fs> {
   readonly #options: CrashTestOptions & { readonly seed: number };
   readonly #random: Random;
   readonly #seen: Set<number>;
-  // Where images are mounted: new memory for each would take longer than all the rest.
+  // The memory in which images are mounted: new memory for each would take longer than all the rest.
   readonly #scratch: Uint8Array;
   #images = 0;
   #checks = 0;
@@ -159,7 +167,7 @@ class CrashRun<Fs> {
     let failure: CrashFailure | undefined;
     let at = -1;
     let moment: Moment = { completed: 0, isUnderway: false };
-    // At one moment the same is promised: there, a content is checked once.
+    // The promises are the same throughout a moment, so that each content is checked once in it.
     let checked = new Set<number>();
     for (const image of crashImages(this.#trace, { seed, ...(limit !== undefined && { limit }) })) {
       if (image.at !== at) {
@@ -242,11 +250,11 @@ class CrashRun<Fs> {
 }
 
 /**
- * Runs `test.operations` on a recording device, and mounts and checks what is found after a power cut: before each fence,
- * after each operation and at the end, with every part of the stores in flight that is worth a try (see `crashImages`).
- * Stops at the first point where something is wrong.
+ * Runs `test.operations` on a recording device, and mounts and checks what power cuts leave: before each fence, after each
+ * operation and at the end, with every part of the stores in flight that is worth a try (see `crashImages`). Stops at the first
+ * point with a failure.
  *
- * Rejects where `make`, an operation or `note` does: that is no power cut's doing.
+ * Rejects if `make`, an operation or `note` throws or rejects, because no power cut caused that.
  */
 export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOptions = {}): Promise<CrashReport> {
   checkOptions(test, TEST, 'the test');
@@ -255,7 +263,7 @@ export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOp
   return new CrashRun(test, await record(test), { ...options, seed }).run();
 }
 
-/** The report as text: what was wrong and where, and the counts at the end. */
+/** The report as text: the failure and its place, and the counts at the end. */
 export function formatCrashes(report: CrashReport): string {
   const { failure, operations, images, checks, recoveries, seed } = report;
   const lines = [];

@@ -1,4 +1,4 @@
-// Owns the test of a driver: every probe on a device of its own, and how long its direct accesses take.
+// Owns the test of a driver: it runs each probe on a device of its own, and times direct accesses.
 
 import { performance } from 'node:perf_hooks';
 import { checkOptions, PAGE_SIZE, SECTOR_SIZE } from 'node-dax';
@@ -6,13 +6,13 @@ import { DRIVER_PROBES, type DriverProbe } from './driver-probes.js';
 import { DriverSession, toFailure, type MakeDriver } from './driver-session.js';
 import type { Check, Report } from './report.js';
 
-/** How a driver is tried. */
+/** Options of `checkDriver`. */
 export interface CheckDriverOptions {
-  /** Chooses the pages of a large device. Default: others every time; the report tells it. */
+  /** The seed that chooses the pages of a large device. Default: another every time; the report has it. */
   seed?: number;
 }
 
-// What a fault may keep a thread waiting for, in milliseconds.
+// The longest time in milliseconds that a fault may keep a thread waiting.
 const STALL = 5;
 
 async function withSession<T>(make: MakeDriver, seed: number, run: (session: DriverSession) => T | Promise<T>): Promise<T> {
@@ -48,7 +48,7 @@ async function findStalls(make: MakeDriver, seed: number): Promise<Check> {
   }
 }
 
-// Of each place the fastest of three counts: other load is not the driver's.
+// The fastest of three accesses to each page counts, because other load is not the driver's fault.
 function slowestOf({ device, pages }: DriverSession): { page: number; ms: number } {
   let slowest = { page: 0, ms: 0 };
   for (const page of pages.slice(0, 64)) {
@@ -64,10 +64,10 @@ function slowestOf({ device, pages }: DriverSession): { page: number; ms: number
 }
 
 /**
- * Holds a driver to the rules of direct access (DA-1 to DA-8): that every page is there and stays at its address, that what is
- * said to lie together does, that nothing is a copy, that all ways to the memory lead to the same bytes, in other threads too,
- * that locks lock, and what becomes of it when it is unplugged. `make` is called for each probe; the content is destroyed.
- * Resolves with what was found, and does not reject for a driver's mistakes.
+ * Tests a driver against the rules of direct access (DA-1 to DA-8): every page is there and stays at its address, ranges that are
+ * called contiguous are, windows are the memory and not copies, all ways to the memory reach the same bytes, in other threads too,
+ * locks exclude each other, and unplugging works. `make` is called for each probe; the content is destroyed. Resolves with a
+ * report, and does not reject for a driver's mistakes.
  */
 export async function checkDriver(make: MakeDriver, options: CheckDriverOptions = {}): Promise<Report> {
   checkOptions(options, { seed: true });

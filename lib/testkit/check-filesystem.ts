@@ -1,4 +1,4 @@
-// Owns the run of the whole kit: the random run, every probe on a filesystem of its own, and what the witness saw.
+// Owns the run of the whole kit: the random run, each probe on a filesystem of its own, and the findings of the witness.
 
 import { argumentError, checkOptions } from 'node-dax';
 import type { MakeFilesystem } from './contract.js';
@@ -19,7 +19,7 @@ import { Session } from './session.js';
 import { WITNESSED } from './witness.js';
 
 export interface CheckOptions {
-  /** Chooses the random operations. Default: another every time; the report tells it. */
+  /** The seed of the random operations. Default: another every time; the report has it. */
   seed?: number;
   /** How many random operations. Default 2000. */
   operations?: number;
@@ -30,7 +30,7 @@ export interface CheckOptions {
 const PROBES = [...BLOCK_PROBES, ...LIMIT_PROBES, ...STALE_PROBES, ...MAPPED_PROBES, ...PARKING_PROBES, ...DURABLE_PROBES];
 const MIN_SIZE = 2 * 1024 * 1024;
 
-/** What broke a rule that the witness watches, and where. */
+/** How and where a rule that the witness watches was broken. */
 interface Seen {
   readonly detail: string;
   readonly seed?: number;
@@ -41,7 +41,7 @@ function explain(rule: RuleId): string {
   return `${rule}, ${RULES[rule]}`;
 }
 
-// A check that fails of another rule than its own has a title that does not explain the id.
+// If a check fails by another rule than its own, its title does not explain that rule's id.
 function detailOf(own: RuleId, { rule, message }: Failure): string {
   return rule === own ? message : `${message} (${explain(rule)})`;
 }
@@ -73,7 +73,7 @@ async function runProbe(
     if (!seen.has(broken)) seen.set(broken, { detail: `${message}, in: ${title}` });
   }
   const [first] = failures;
-  // It failed of something that has a check of its own.
+  // The probe failed because of a broken rule that has a check of its own.
   if (first !== undefined && !result.ok) {
     return { ...passed, status: 'skipped', detail: `${explain(first.rule)}: this was broken meanwhile (${result.detail ?? ''})` };
   }
@@ -102,7 +102,7 @@ function runFailing(make: MakeFilesystem, seen: Map<RuleId, Seen>): Check {
   return found === undefined ? check : failed(check, found, seen, {});
 }
 
-// What the witness watches has a check of its own.
+// A rule that the witness watches has a check of its own.
 function failed(check: Check & { rule: RuleId }, failure: Failure, seen: Map<RuleId, Seen>, more: Pick<Check, 'seed' | 'sequence'>): Check {
   const { rule, message } = failure;
   if (!WITNESSED.includes(rule)) {
@@ -113,8 +113,8 @@ function failed(check: Check & { rule: RuleId }, failure: Failure, seen: Map<Rul
 }
 
 /**
- * Runs the kit against filesystems that `make` puts on devices of the kit's own. Resolves with what it found and does
- * not reject for a filesystem's mistakes.
+ * Runs the kit on filesystems that `make` makes on the kit's own devices. Resolves with a report, and does not reject for a
+ * filesystem's mistakes.
  *
  * Throws `RangeError` for a device too small.
  */

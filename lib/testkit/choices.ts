@@ -1,12 +1,12 @@
-// Owns the choice of what a power cut leaves of the stores in flight: all that is possible where that is little, and else
-// what finds the usual mistakes.
+// Owns the choice of which stores in flight survive a power cut: all possibilities if they are few, and else those that find the
+// usual mistakes.
 
 import type { Random } from './random.js';
 import type { Piece } from './stores-in-flight.js';
 
-/** All parts of so many pieces are tried. */
+/** All combinations of up to this many pieces are tried. */
 const ALL_UP_TO = 8;
-/** Parts chosen at random, above that. */
+/** The number of random combinations of more pieces. */
 const RANDOM = 64;
 
 /** One byte for each piece: 1 where the medium has it. */
@@ -38,7 +38,7 @@ function* spread(count: number, limit: number): Generator<number> {
   for (let at = 0; at < count; at += step) yield Math.floor(at);
 }
 
-// The first so many stores, and all but the first so many: what an order that nobody keeps, or keeps backwards, leaves.
+// The first n stores, and all but the first n, for various n: they find orders that are missing or reversed.
 function* ends(pieces: readonly Piece[], limit: number): Generator<Choice> {
   for (const count of spread(pieces.length, limit)) {
     const choice = new Uint8Array(pieces.length);
@@ -46,7 +46,7 @@ function* ends(pieces: readonly Piece[], limit: number): Generator<Choice> {
     yield choice;
     choice.fill(0, 0, count + 1).fill(1, count + 1);
     for (const { line, index, needs } of pieces.slice(count + 1)) {
-      // What it needs comes before it in the order of the stores, so is decided.
+      // The pieces that it needs come before it in the order of the stores, and so are decided already.
       for (let place = 0; place < needs; place++) {
         if (choice[(line.pieces[place] as Piece).index] === 0) choice[index] = 0;
       }
@@ -55,8 +55,8 @@ function* ends(pieces: readonly Piece[], limit: number): Generator<Choice> {
   }
 }
 
-// One or two pieces changed to `value` in a choice that has them all otherwise. `follows` are those that can be changed
-// once a piece was, and could not before.
+// Choices in which one or two pieces are `value` and all others are not. `isFirst` says whether a piece can be changed alone, and
+// `follows` gives the pieces that can be changed only together with a piece.
 function* oneOrTwo(
   pieces: readonly Piece[],
   value: 0 | 1,
@@ -96,7 +96,8 @@ function* fewApplied(pieces: readonly Piece[], random: Random, limit: number): G
 }
 
 function* fewMissing(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
-  // In a line, needs never fall: the last piece tells which are free to be missing, the one before it which are then.
+  // Within a line `needs` never decreases, so that the last piece says which pieces may be missing alone, and the piece before it
+  // which may be missing together with the last.
   const isLast = ({ line, place }: Piece) => place >= (line.pieces.at(-1) as Piece).needs;
   const follows = ({ line, place }: Piece) => {
     const before = place === line.pieces.length - 1 ? line.pieces.at(-2) : undefined;
@@ -112,7 +113,7 @@ function* someAtRandom(pieces: readonly Piece[], random: Random, limit: number):
     for (const { pieces: own } of lines) {
       const count = random(3) === 0 ? own.length * random(2) : random(own.length + 1);
       for (const { index } of own.slice(0, count)) choice[index] = 1;
-      // Of stores without an order, others than the first.
+      // Of stores without an order, others than the first may survive too.
       for (const { index, needs } of own.slice(count)) {
         if (needs <= count && random(2) === 0) choice[index] = 1;
       }
@@ -122,11 +123,11 @@ function* someAtRandom(pieces: readonly Piece[], random: Random, limit: number):
 }
 
 /**
- * What the medium may have of `pieces`: every possibility up to 8 pieces. Above that: none, all, at most two, all but at
- * most two, the first so many, all but the first so many, and 64 at random. No more than `limit` of each of these kinds:
- * where there are more, some are chosen, evenly spread or at random.
+ * The combinations of `pieces` that the medium may have: every possible one up to 8 pieces. Above that: none, all, at most two, all
+ * but at most two, the first n, all but the first n, and 64 at random. At most `limit` of each of these kinds: if there are more,
+ * some are chosen, evenly spread or at random.
  *
- * The choice that is handed out is used again for the next one. Some come twice.
+ * The array that is yielded is used again for the next choice. Some choices come twice.
  */
 export function* choices(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
   if (pieces.length <= ALL_UP_TO) {

@@ -1,5 +1,5 @@
-// Owns the hash of an image, which follows its changes: a sum over its words, so that one that changes is taken out and put
-// back in.
+// Owns the hash of an image, which follows its changes: a sum over its words, so that a word that changes is subtracted and added
+// again.
 
 /* eslint-disable no-bitwise -- a hash mixes 32 bits; no offset or length is cut */
 
@@ -13,38 +13,38 @@ function mix(value: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Of bytes, so many that they are whole words of 8. Tell it of every word before it changes, and after. */
+/** A hash of bytes, whose number is a multiple of 8. Call `remove` before each change of a word, and `add` after it. */
 export class ContentHash {
   readonly #words: Uint32Array;
   readonly #original: Uint8Array;
-  // What changed since; the rest is counted when it is asked for, which it may never be.
+  // The sums of the changes alone. Those of the original are computed when `value` is read, which may never happen.
   readonly #sums = new Uint32Array(LANES);
   #base: Uint32Array | undefined;
 
-  /** Of `bytes`, which are as `original` now. `original` stays as it is. */
+  /** Hashes `bytes`, which must equal `original` now. `original` must not change. */
   constructor(bytes: Uint8Array, original: Uint8Array) {
     this.#words = wordsOf(bytes);
     this.#original = original;
   }
 
-  /** The word of 8 bytes with that index changed to what it is now. */
+  /** The 8-byte word with this index has changed to its present value. */
   add(word: number): void {
     for (let lane = 0; lane < LANES; lane++) this.#sums[lane] = at(this.#sums, lane) + wordHash(this.#words, word, lane);
   }
 
-  /** The word is about to change. */
+  /** The word with this index is about to change. */
   remove(word: number): void {
     for (let lane = 0; lane < LANES; lane++) this.#sums[lane] = at(this.#sums, lane) - wordHash(this.#words, word, lane);
   }
 
-  /** What `bytes` hold now, as a number: equal for equal content, and else different for all that one can try. */
+  /** The hash of `bytes` as they are now: equal for equal content, and in practice different for different content. */
   get value(): number {
     this.#base ??= sumsOf(this.#original);
     const [high, low] = [at(this.#base, 0) + at(this.#sums, 0), at(this.#base, 1) + at(this.#sums, 1)];
     return (high >>> 0) * 0x200000 + (low >>> 11);
   }
 
-  /** To come back to. */
+  /** The state of the hash, for `restore`. */
   save(): Uint32Array {
     return this.#sums.slice();
   }
@@ -56,7 +56,7 @@ export class ContentHash {
 
 const at = (numbers: Uint32Array, index: number) => numbers[index] as number;
 
-// A copy where the bytes do not lie as words do.
+// The bytes as 32-bit words; a copy if they are not aligned.
 function wordsOf(bytes: Uint8Array): Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Uint32Array(buffer, byteOffset, byteLength / 4);

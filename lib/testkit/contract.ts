@@ -1,8 +1,8 @@
-// Owns the contract of a filesystem under test: the least that the kit must be able to ask of it.
+// Owns the contract of a filesystem under test: the fewest calls that the kit needs.
 
 import type { BlockDevice, DaxFile, Inode, InodeOperations } from 'node-dax';
 
-/** What the kit does with an open file. A `DaxFile`, or a filesystem's own with the same meaning. */
+/** The calls that the kit makes on an open file: a `DaxFile`, or a filesystem's own class with the same meaning. */
 export type FileUnderTest = Pick<
   DaxFile,
   | 'size'
@@ -21,23 +21,23 @@ export type FileUnderTest = Pick<
 
 /** A mounted filesystem. */
 export interface FilesystemUnderTest {
-  /** What its files do. The kit calls these through a witness that looks at every call and answer. */
+  /** The operations of its files. The kit calls them through a witness, which checks every call and answer. */
   readonly operations: InodeOperations;
-  /** Makes an empty file. Names are short, of small letters and digits. */
+  /** Makes an empty file. Names are short, of lower-case letters and digits. */
   create(name: string): Inode;
-  /** Removes a file that nobody has open, and frees its blocks. */
+  /** Removes a file that is not open, and frees its blocks. */
   unlink(name: string): void;
-  /** The blocks that are free, in units of the filesystem's block size, exact at any time. */
+  /** The number of free blocks of the filesystem's block size, exact at any time. */
   freeBlocks(): number;
   /**
-   * Opens a file over `operations`, which are the witness's. Leave it out where `new DaxFile(inode, operations)` does; a
-   * filesystem with a file object of its own (its own locks, its own truncation) makes it here. Without `mmap` files are not
-   * tested mapped.
+   * Opens a file over `operations`, which are the witness's. Leave it out if `new DaxFile(inode, operations)` is right; a
+   * filesystem with its own file class (its own locks, its own truncation) makes one here. A file without `mmap` is not tested
+   * mapped.
    */
   open?(inode: Inode, operations: InodeOperations): FileUnderTest;
-  /** The file of that name, after a mount. */
+  /** Finds the file of that name after a mount. */
   lookup?(name: string): Inode | undefined;
-  /** Mounts what is on `device`, which was cut off power without a goodbye. Together with `lookup`. */
+  /** Mounts the filesystem on `device` after a power cut without an unmount. Give both this and `lookup`, or neither. */
   mount?(device: BlockDevice): FilesystemUnderTest;
 }
 

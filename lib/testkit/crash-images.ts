@@ -1,5 +1,4 @@
-// Owns the images that a device may be found with after a power cut, at every point of a trace where that makes a
-// difference.
+// Owns the images that a power cut may leave on a device, at every point of a trace where they can differ.
 
 import { checkOptions } from 'node-dax';
 import { choices, type Choice } from './choices.js';
@@ -9,35 +8,35 @@ import { StoresInFlight, type Piece } from './stores-in-flight.js';
 import { LINE, WORD, type Trace, type TraceEvent } from './trace.js';
 
 export interface CrashImageOptions {
-  /** Chooses where there is too much to try. Default 1. */
+  /** The seed of the random choices. Default 1. */
   seed?: number;
-  /** How many choices of a kind are tried at one point: of one piece, of two, of the first so many. Default 4096. */
+  /** The most choices of one kind at one point: of single pieces, of pairs, of the first n pieces. Default 4096. */
   limit?: number;
-  /** The index of the event before which the power may go first. Default 0. */
+  /** The index of the first event before which the power may be cut. Default 0. */
   from?: number;
 }
 
-/** What is found on the medium. It is there until the next image is asked for. */
+/** The content of the medium after a power cut. It is valid until the next image is asked for. */
 export interface CrashImage {
-  /** The power went before the event of the trace with this index. */
+  /** The power was cut before the event of the trace with this index. */
   readonly at: number;
   /** Equal for equal content of devices of one size. */
   readonly hash: number;
-  /** The content of the whole device. Not to be changed, and not to be kept: make a copy. */
+  /** The content of the whole device. Do not change or keep it: make a copy. */
   readonly content: Uint8Array;
-  /** In words, what the medium has and has not. */
+  /** Says in words which stores the medium has and which it lacks. */
   describe(): string;
 }
 
-// Where the outcome is not that of a later point: before a fence, which takes possibilities away, at the end of an
-// operation, from which on more is promised, and at the end.
+// Whether a power cut before `event` can leave what no later one leaves, or breaks other promises: before a fence, which removes
+// possibilities, at the end of an operation, from which on more is promised, and at the end of the trace.
 function isPoint(event: TraceEvent | undefined): boolean {
   return event === undefined || event.kind === 'fence' || (event.kind === 'mark' && event.edge === 'end');
 }
 
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
 
-// Neighbouring pieces of one store, as one range.
+// The pieces in words, with neighbouring pieces of one store as one range.
 function ranges(pieces: readonly Piece[]): string {
   const found: { event: number; pos: number; end: number }[] = [];
   for (const { event, pos, bytes } of pieces) {
@@ -62,13 +61,13 @@ function describe(pieces: readonly Piece[], choice: Choice, at: number, trace: T
   return `${where}, ${flight} only these were kept: ${ranges(applied)}`;
 }
 
-// The durable content with a choice of what is in flight.
+// The durable content, with some of the stores in flight applied.
 class Medium {
   readonly content: Uint8Array;
   readonly hash: ContentHash;
   readonly #durable: Uint8Array;
 
-  /** `durable`, which may change, is as `original` now. */
+  /** `durable`, which may change later, equals `original` now. */
   constructor(durable: Uint8Array, original: Uint8Array) {
     this.#durable = durable;
     this.content = durable.slice();
@@ -89,9 +88,8 @@ class Medium {
 }
 
 /**
- * The images at every point of `trace` where the power may go: before each fence and each end of an operation, and at the
- * end. Images with the same content come again, because at another point other things may be promised: tell them by
- * `hash`.
+ * The images at every point of `trace` where the power may be cut: before each fence and each end of an operation, and at the end.
+ * An image with the same content comes again at another point, because other promises may hold there: recognize it by `hash`.
  */
 export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Generator<CrashImage> {
   checkOptions(options, { seed: true, limit: true, from: true });

@@ -1,4 +1,4 @@
-// Owns what a driver is tried with: each rule of direct access, on a device of its own.
+// Owns the probes of drivers: one for each rule of direct access, run on a device of its own.
 
 import { Worker } from 'node:worker_threads';
 import { join } from 'node:path';
@@ -11,14 +11,14 @@ import type { RuleId } from './rules.js';
 export interface DriverProbe {
   readonly rule: RuleId;
   readonly title: string;
-  /** It stores, which a read-only device refuses. */
+  /** Whether it stores, which a read-only device refuses. */
   readonly stores: boolean;
   run(session: DriverSession): Outcome | Promise<Outcome>;
 }
 
 const SECTORS = PAGE_SIZE / SECTOR_SIZE;
 const MAPPED = 256 * PAGE_SIZE;
-// The stamps of a page: at its start, and at its end.
+// Bytes of a stamp. A page has one at its start and one at its end.
 const STAMP = 16;
 
 function stampOf(page: number, round: number): Buffer {
@@ -43,7 +43,7 @@ function markAll(session: DriverSession, round: number): void {
   for (const page of session.pages) mark(session.window(page), page, round);
 }
 
-/** The runs of pages that lie next to each other. */
+/** The runs of consecutive pages. */
 function runsOf(pages: readonly number[]): [first: number, count: number][] {
   const runs: [number, number][] = [];
   for (const page of pages) {
@@ -68,7 +68,7 @@ function asFile(device: DriverDevice, size: number): DaxFile {
   return new DaxFile(inode, operations);
 }
 
-// As much of it as one looks at, whole pages of those that it maps; or why that cannot be.
+// A mapping of the first pages of the device, in whole pages of the size that it maps; or why it cannot be mapped.
 function mapped(device: DriverDevice): DaxMapping | string {
   try {
     const unit = device.pageSize ?? device.backing?.(0, PAGE_SIZE).device.alignment ?? PAGE_SIZE;
@@ -102,7 +102,7 @@ export const DRIVER_PROBES: readonly DriverProbe[] = [
         for (const size of new Set(sizes.map((wanted) => Math.min(wanted, left)))) {
           const answer = device.directAccess(page * SECTORS, size);
           if (answer.bytes < Math.min(size, PAGE_SIZE)) fail('DA-4', `page ${page}, ${size} bytes: ${answer.bytes} are there, less than a page`);
-          // It has none to give.
+          // A read-only device gives no window.
           if (device.readOnly) continue;
           const { byteLength } = answer.window;
           if (byteLength !== answer.bytes) fail('DA-6', `page ${page}, ${size} bytes: the window has ${byteLength}, not ${answer.bytes}`);
@@ -272,7 +272,7 @@ export const DRIVER_PROBES: readonly DriverProbe[] = [
       const { device, pages } = session;
       const bytes = Buffer.alloc(Math.min(device.size, 4 * 1024 * 1024));
       const last = session.window(pages[0] as number);
-      // Somebody waits for the reads before `unplug` can throw, or those that fail would end the process.
+      // The reads are awaited before `unplug` can throw, because their rejections would otherwise end the process.
       const reads = Promise.allSettled(pages.slice(0, 8).map((page) => device.read(bytes, page * PAGE_SIZE)));
       device.unplug();
       for (const result of await reads) {
@@ -291,7 +291,7 @@ export const DRIVER_PROBES: readonly DriverProbe[] = [
         const code = codeOf(call);
         if (code !== 'ENODEV') fail('unplug', `${name} is ${code ?? 'done'} afterwards`);
       }
-      // Detached, or still memory: whatever it is, it is there to be loaded from.
+      // The window is detached or still memory: a load from it must work either way.
       if (last.byteLength > 0 && last[0] === undefined) fail('unplug', 'a window has no memory any more');
       const { releases = 1, late } = session;
       if (releases !== 1) fail('unplug', `the driver was released ${releases} times`);

@@ -1,15 +1,15 @@
-// Owns one driver under test with its device, a choice of its pages, and what was asked of the driver.
+// Owns one driver under test: its device, a selection of its pages, and the record of the calls of its functions.
 
 import { argumentError, blockDevice, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type Driver, type DriverAnswer } from 'node-dax';
 import { Failure } from './failure.js';
 import { seeded, type Random } from './random.js';
 import type { RuleId } from './rules.js';
 
-/** Makes a driver with memory of its own, whose content the kit destroys, or a device that was made of one. */
+/** Makes a driver with memory of its own, whose content the kit destroys, or a device over such a driver. */
 export type MakeDriver = () => Driver | DriverDevice | Promise<Driver | DriverDevice>;
 
 const SECTORS = PAGE_SIZE / SECTOR_SIZE;
-// Of larger devices: the first, the last, those at the ends of answers, and some between.
+// The most pages to test. Of larger devices: the first, the last, those at the ends of answers, and some between.
 const MOST_PAGES = 256;
 const EDGE = 24;
 const BORDERS = 32;
@@ -17,9 +17,9 @@ const BORDERS = 32;
 export class DriverSession {
   readonly device: DriverDevice;
   readonly random: Random;
-  /** Numbers of pages, in their order. */
+  /** The numbers of the pages to test, in ascending order. */
   readonly pages: readonly number[];
-  /** How often the driver was asked to release its memory, and asked for memory afterwards; undefined for a device. */
+  /** How often the driver was asked to release its memory, and how often for memory afterwards; undefined for a device. */
   readonly #watched: { releases: number; late: number } | undefined;
 
   private constructor(made: Driver | DriverDevice, seed: number) {
@@ -64,14 +64,14 @@ export class DriverSession {
     return [...chosen].filter((page) => page < total).sort((a, b) => a - b);
   }
 
-  // Pages that an answer ended before.
+  // Pages at which an answer of `directAccess` ended.
   #borders(total: number): number[] {
     const borders: number[] = [];
     for (let page = 0; page < total && borders.length < BORDERS; ) {
       try {
         page += Math.max(1, Math.floor(this.device.directAccess(page * SECTORS, (total - page) * PAGE_SIZE).bytes / PAGE_SIZE));
       } catch (error) {
-        // Whoever asks there finds it.
+        // The probes that ask for this page will report the error.
         if (!(error instanceof DaxError)) throw error;
         page += 1 + this.random(MOST_PAGES);
       }
@@ -106,12 +106,12 @@ function watch(driver: Driver, seen: { releases: number; late: number }): Driver
   };
 }
 
-/** Fails `rule` with what is wrong. */
+/** Throws a `Failure` of `rule` with this message. */
 export function fail(rule: RuleId, message: string): never {
   throw new Failure(rule, message);
 }
 
-/** What an error of a driver's device says of the driver: the rule that it broke, or that it failed (DA-7). */
+/** The failure that an error of a driver's device means: the rule that the driver broke, or that it failed (DA-7). */
 export function toFailure(error: unknown, rule: RuleId): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof DaxError)) return new Failure(rule, String(error));

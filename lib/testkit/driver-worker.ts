@@ -1,13 +1,13 @@
-// Owns the thread that looks at a device through a mapping of it, and stores there.
+// Owns the thread that reads a device through a mapping, and stores to it.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { DaxMapping, type MappingHandle } from 'node-dax';
 
-/** What it is to do. */
+/** The task of the thread. */
 export interface DriverTask {
   readonly handle: MappingHandle;
   readonly pages: number;
-  /** The round of the stamps that it finds, and leaves. */
+  /** The rounds of the stamps that it must find, and of those that it stores. */
   readonly before: number;
   readonly after: number;
 }

@@ -1,17 +1,17 @@
-// Owns a device that fails when it is told to, and is well again afterwards.
+// Owns a device whose calls fail on demand and succeed again afterwards.
 
 import { DaxError, type Bytes, type DirectAccess, type FlushOption } from 'node-dax';
 import { RecordingDevice } from './recording-device.js';
 
-/** A device whose stores and direct accesses can be made to fail with `EIO`, having done nothing. Loads succeed. */
+/** A device whose stores and direct accesses can be made to fail with `EIO` without effect. Loads succeed. */
 export class FailingDevice extends RecordingDevice {
-  /** Stores and direct accesses so far. */
+  /** The number of stores and direct accesses so far. */
   calls = 0;
-  /** The first call that fails, counted as `calls`, and the first after it that does not. */
+  /** The first call that fails, counted as in `calls`, and the first after it that succeeds. */
   #from = Number.POSITIVE_INFINITY;
   #to = Number.POSITIVE_INFINITY;
 
-  /** Every call fails from the `skipped`th after this one on, or `count` of them. */
+  /** Lets `skipped` more calls succeed. Then makes the next `count` calls fail, or all of them. */
   fail(skipped: number, count = Number.POSITIVE_INFINITY): void {
     this.#from = this.calls + skipped;
     this.#to = this.#from + count;
@@ -21,7 +21,7 @@ export class FailingDevice extends RecordingDevice {
     this.#from = this.#to = Number.POSITIVE_INFINITY;
   }
 
-  /** A call has failed since `fail`. */
+  /** Whether a call has failed since `fail`. */
   get hasFailed(): boolean {
     return this.calls > this.#from;
   }

@@ -1,4 +1,4 @@
-// Owns the run on a device that fails: the same few operations again and again, and at each of its calls it fails once.
+// Owns the run on a failing device: the same few operations are repeated, and each time another call of the device fails.
 
 import type { MakeFilesystem } from './contract.js';
 import { Failure } from './failure.js';
@@ -6,14 +6,17 @@ import { FailingDevice } from './failing-device.js';
 import { codeOf, expect, expectFree, PAGE } from './probe.js';
 import { bytesOf, contentOf, expectContent, Session, type OpenFile } from './session.js';
 
-// Points in the run that are tried at most, for each way to fail.
+// The most points of failure that are tried in the run, for each way to fail.
 const MOST = 64;
 
-/** A step: what it does to the file, and what a byte array makes of it. Returns the bytes that a write says it wrote. */
+/**
+ * A step of the run. `run` does it to the file, and returns the count of bytes that a write reports; `model` does it to a byte
+ * array.
+ */
 interface Step {
   readonly name: string;
   readonly run: (open: OpenFile) => number | undefined;
-  /** `moved` is less than the whole where a write fell short. */
+  /** `moved` is less than the whole if a write was short. */
   readonly model: (before: Uint8Array, moved: number | undefined) => Uint8Array;
 }
 
@@ -57,7 +60,7 @@ const STEPS: readonly Step[] = [
   write(13, 2 * PAGE, 2 * PAGE + 10),
   step('zeroing', ({ file }) => { file.zeroRangeSync(10, 50); }, (before) => before.slice().fill(0, 10, 60)),
   step('extending', ({ file }) => { file.truncateSync(9 * PAGE); }, (before) => resized(before, 9 * PAGE)),
-  // Into a hole.
+  // A write into a hole.
   write(14, 100, 6 * PAGE + 200),
   step('fsync', ({ file }) => { file.fsync(); }, (before) => before),
 ];
@@ -68,7 +71,7 @@ const PUNCH = step(
   (before) => before.slice().fill(0, PAGE - 10, 3 * PAGE + 10),
 );
 
-// The file that is worked on, one that nobody touches, and what is free while the first is empty.
+// Makes the file that is worked on and one that is left alone. `free` is the number of free blocks while the first is empty.
 function prepare(session: Session): { a: OpenFile; kept: OpenFile; content: Uint8Array; free: number } {
   const kept = session.create('kept');
   kept.file.writeSync(bytesOf(1, 3 * PAGE + 9), 0);
@@ -85,7 +88,7 @@ function expectKept({ file }: OpenFile, when: string): void {
   expectContent('IO-10', `${when}, a file that nobody touched`, contentOf(file), bytesOf(1, 3 * PAGE + 9));
 }
 
-// Every byte is what it was or what it should have become.
+// Fails unless every byte has its value from before the operation or from after it.
 function expectEither(when: string, found: Uint8Array, before: Uint8Array, after: Uint8Array): void {
   const isSize = found.byteLength === before.byteLength || found.byteLength === after.byteLength;
   expect('IO-6', isSize, `${when}, the size is ${found.byteLength}, it was ${before.byteLength}`);
@@ -93,7 +96,7 @@ function expectEither(when: string, found: Uint8Array, before: Uint8Array, after
   expect('IO-6', wrong < 0, `${when}, byte ${wrong} is ${found[wrong] ?? 0}, it was ${before[wrong] ?? 0}`);
 }
 
-// Runs on until a call of the device fails.
+// Runs the steps until a call of the device fails.
 function runUntilFailure(session: Session, device: FailingDevice, skipped: number, count: number): void {
   const { a, kept, content, free } = prepare(session);
   device.fail(skipped, count);
@@ -124,7 +127,7 @@ function stepsOf({ fs }: Session): readonly Step[] {
   return fs.operations.punchBlocks === undefined ? STEPS : [...STEPS, PUNCH];
 }
 
-// The device is well again, and so is the file.
+// Checks that the file works now that the device works again.
 function goOn(session: Session, a: OpenFile, kept: OpenFile, when: string, free: number): void {
   const { file } = a;
   const content = contentOf(file).slice();
@@ -148,7 +151,8 @@ function goOn(session: Session, a: OpenFile, kept: OpenFile, when: string, free:
   expectKept(kept, when);
 }
 
-// What `run` makes of a filesystem of its own. What the witness saw explains what came of it.
+// Calls `run` on a filesystem of its own. If the witness has seen a broken rule, throws that, because it explains any other
+// failure.
 function attempt<T>(make: MakeFilesystem, size: number, run: (session: Session, device: FailingDevice) => T): T {
   const device = new FailingDevice(size);
   const session = new Session(make(device), device);
@@ -165,7 +169,7 @@ function attempt<T>(make: MakeFilesystem, size: number, run: (session: Session, 
   }
 }
 
-// How many calls the steps make of the device.
+// The number of calls that the steps make on the device.
 function countCalls(session: Session, device: FailingDevice): number {
   const { a } = prepare(session);
   const before = device.calls;
@@ -173,7 +177,7 @@ function countCalls(session: Session, device: FailingDevice): number {
   return device.calls - before;
 }
 
-/** What goes wrong on a device that fails at one call, or from one call on until the operation ends; undefined if nothing. */
+/** The failure on a device that fails at one call, or from one call on until the operation ends; undefined if there is none. */
 export function failingRun(make: MakeFilesystem, size: number): Failure | undefined {
   try {
     const calls = attempt(make, size, countCalls);

@@ -1,4 +1,4 @@
-// Owns how a check fails: with the rule that was broken, and what was seen.
+// Owns the failure of a check: the rule that was broken, and what was seen.
 
 import type { RuleId } from './rules.js';
 

@@ -1,14 +1,17 @@
-// Owns the mappings that a check has of one file: one that stays, to look through, and one for each store.
+// Owns the mappings that a check has of one file: one that stays, for reading, and a new one for each store.
 
 import { argumentError, DaxError, PROT_READ, type DaxMapping, type MmapOptions } from 'node-dax';
 import type { MakeFilesystem } from './contract.js';
 import { PAGE } from './probe.js';
 import { bytesOf, Session, type OpenFile } from './session.js';
 
-/** The refusals that say of a filesystem that its files cannot be mapped, and not that it does something wrong. */
+/** The reasons of errors that mean that a filesystem's files cannot be mapped, and not that it is wrong. */
 const CANNOT: ReadonlySet<string | undefined> = new Set(['BLOCK_SIZE', 'NOT_MAPPABLE']);
 
-/** Why no file of such a filesystem can be mapped; undefined if it can, or fails otherwise, which is for checks to find. */
+/**
+ * Why no file of such a filesystem can be mapped; undefined if files can be mapped, or if mapping fails in another way, which
+ * checks will find.
+ */
 export function whyUnmapped(make: MakeFilesystem, size: number): string | undefined {
   let session: Session | undefined;
   try {
@@ -35,12 +38,12 @@ export class FileMappings {
     this.#open = open;
   }
 
-  /** There is a mapping that stays. */
+  /** Whether there is a mapping that stays. */
   get isMapped(): boolean {
     return this.#kept !== undefined;
   }
 
-  /** The file through the mapping that stays, to the end of the page that it ends in. */
+  /** The file as the mapping that stays shows it, up to the end of the file's last page. */
   content(): Uint8Array {
     const { size } = this.#open.file;
     if (size === 0) return new Uint8Array(0);
@@ -49,7 +52,7 @@ export class FileMappings {
     return new Uint8Array(this.#kept.buffer);
   }
 
-  /** Stores through another mapping, which is gone afterwards: durably, or for others to see only. */
+  /** Stores through a new mapping, which is closed afterwards: durably, or only visibly for other readers. */
   store(bytes: Uint8Array, pos: number, isDurable = true): void {
     const start = pos - (pos % PAGE);
     const mapping = this.#map({ pos: start, length: pos + bytes.byteLength - start });
@@ -70,12 +73,12 @@ export class FileMappings {
   #map(options: MmapOptions): DaxMapping {
     const mapping = this.#open.file.mmap?.(options);
     if (mapping === undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'its files have no mmap');
-    // What was lost is found by looking at the content, and by `persist`.
+    // Checks find losses by the content, and by `persist`.
     mapping.on('error', () => undefined);
     return mapping;
   }
 
-  // What a mapping makes durable passes the recording device by.
+  // Tells the recording device of stores that a mapping made durable, because they bypass it.
   #tellDevice(pos: number, length: number): void {
     const { inode } = this.#open;
     const { blockSize } = inode.sb;

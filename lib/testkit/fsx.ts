@@ -1,4 +1,4 @@
-// Owns the random run: operations against a byte model, until one fails, and the shortest sequence that fails so.
+// Owns the random run: operations checked against a byte model until one fails, and the shortest sequence that still fails.
 
 import { setImmediate } from 'node:timers/promises';
 import type { MakeFilesystem } from './contract.js';
@@ -9,10 +9,10 @@ import { Session } from './session.js';
 import { shrink } from './shrink.js';
 
 const FILES = 2;
-// Memory that was mapped is given back when the loop turns, and every remount maps a device.
+// Mapped memory is freed only when the event loop turns, and every remount maps a device.
 const STEPS_A_TURN = 50;
 
-/** What the run found: what went wrong, and the shortest sequence that makes it. */
+/** The failure that the run found, and the shortest sequence that causes it. */
 export interface FsxFailure {
   readonly failure: Failure;
   readonly sequence: string;
@@ -22,7 +22,7 @@ function asFailure(error: unknown): Failure {
   return error instanceof Failure ? error : new Failure('fsx', String(error));
 }
 
-// What the first step that fails makes of it, with that step's index.
+// The failure of the first step that fails, with that step's index.
 async function run(
   make: MakeFilesystem,
   deviceSize: number,
@@ -42,7 +42,7 @@ async function run(
       } catch (error) {
         caught = error;
       }
-      // What the witness saw explains what came of it.
+      // A broken rule that the witness saw explains the failure.
       const [seen] = stage.session.witness.failures.values();
       if (seen !== undefined) return { failure: seen, at };
       if (caught !== undefined) return { failure: asFailure(caught), at };
@@ -55,7 +55,7 @@ async function run(
   return undefined;
 }
 
-/** Runs `operations` random operations, mapped ones too if files can be. Undefined when all is well. */
+/** Runs `operations` random operations, on mappings too if files can be mapped. Undefined if none fails. */
 export async function fsx(
   make: MakeFilesystem,
   deviceSize: number,

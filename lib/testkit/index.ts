@@ -1,4 +1,4 @@
-// The public interface of node-dax/testkit: a test kit for those who write filesystems and drivers on node-dax.
+// The public interface of node-dax/testkit: a test kit for authors of filesystems and drivers on node-dax.
 
 export {
   checkCrashes,

@@ -24,7 +24,7 @@ export class MemoryDevice implements BlockDevice {
   readonly granularity: Granularity = 'cache_line';
   protected readonly memory: Uint8Array;
 
-  /** `memory` is the device's content, and is changed with it: a multiple of 4096 bytes. */
+  /** `memory` is the device's content, and changes with it. Its length is a multiple of 4096 bytes. */
   constructor(memory: Uint8Array) {
     this.memory = bytesOf(memory, {});
     this.size = memory.byteLength;

@@ -1,8 +1,8 @@
-// Owns the memory that files under test are mapped of.
+// Owns the memory behind mapped files under test.
 
 import { DaxError, openScratch, type DaxDevice } from 'node-dax';
 
-/** A device of `size` bytes, which is gone when it is closed. Undefined where there is no room for one. */
+/** A device of `size` bytes, which disappears when it is closed. Undefined if there is no room for one. */
 export function openNameless(size: number): DaxDevice | undefined {
   try {
     return openScratch(size);

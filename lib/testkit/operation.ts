@@ -1,4 +1,4 @@
-// Owns the operations of a random run: how they are chosen, written down, and done to a file and to its model.
+// Owns the operations of a random run: choosing them, writing them down, and doing them to a file and its model.
 
 import { Failure } from './failure.js';
 import { FileMappings } from './file-mappings.js';
@@ -6,13 +6,13 @@ import { PAGE } from './probe.js';
 import type { Random } from './random.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from './session.js';
 
-/** One step. It stands by itself, so that any part of a sequence is a sequence. */
+/** One step. It does not depend on earlier steps, so that any part of a sequence is a sequence. */
 export interface Operation {
   readonly kind: Kind;
   readonly file: number;
   readonly pos: number;
   readonly length: number;
-  /** Says which bytes are written, and how vectors are split. */
+  /** Determines which bytes are written, and how vectors are split. */
   readonly fill: number;
 }
 
@@ -40,7 +40,7 @@ const KINDS = [
 ] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Where offsets are interesting: at blocks and pages, and next to them. */
+/** Chooses an offset where mistakes are likely: at a block or a page boundary, or next to one. */
 function choosePos(random: Random, limit: number): number {
   const pos = random(limit);
   switch (random(4)) {
@@ -77,20 +77,20 @@ export function describe({ kind, file, pos, length }: Operation): string {
   return `${kind} ${length} at ${pos} of ${name}`;
 }
 
-/** A file and what it should hold. */
+/** A file and the content that it should have. */
 export interface Modelled {
   open: OpenFile;
   model: Uint8Array;
   mappings: FileMappings;
-  /** Something was stored past the end, which may be seen through a mapping until the size is set. */
+  /** Whether something was stored past the end, which a mapping may show until the size is set. */
   hasTail: boolean;
 }
 
-/** The filesystem and its files. A remount puts others in their place. */
+/** The filesystem and its files. A remount replaces them. */
 export interface Stage {
   session: Session;
   readonly files: Modelled[];
-  /** Files can be mapped. */
+  /** Whether files can be mapped. */
   readonly canMap: boolean;
 }
 
@@ -108,7 +108,7 @@ export function endStage({ session, files }: Stage): void {
   session.end();
 }
 
-// Three pieces, some of them empty.
+// Splits `bytes` into three pieces, some of which may be empty.
 function split(bytes: Uint8Array, fill: number): Uint8Array[] {
   const a = (fill * 7) % (bytes.byteLength + 1);
   const b = a + ((fill * 13) % (bytes.byteLength - a + 1));
@@ -139,16 +139,16 @@ function remount(stage: Stage): void {
   }
 }
 
-// To the end of the page that the file ends in: what no one may ever see in the file.
+// Stores from the end of the file to the end of its last page: bytes that must never appear in the file.
 function storePastEnd({ open, model, mappings }: Modelled, fill: number): boolean {
   const size = model.byteLength;
   if (size % PAGE === 0) return false;
-  // The mapping reaches there although the file does not.
+  // The mapping covers the whole page although the file ends in it.
   mappings.store(bytesOf(fill, PAGE - (size % PAGE)), size, fill % 2 === 0);
   return open.file.size === size;
 }
 
-/** Does it to the file and to the model. Throws `Failure` for a difference. */
+/** Does the operation to the file and to the model. Throws `Failure` for a difference. */
 export function perform(stage: Stage, { kind, file, pos, length, fill }: Operation): void {
   const one = stage.files[file] as Modelled;
   const { file: open, inode } = one.open;
@@ -197,13 +197,13 @@ export function perform(stage: Stage, { kind, file, pos, length, fill }: Operati
       open.zeroRangeSync(pos, length);
       model.fill(0, pos, pos + length);
       break;
-    // What it shows is looked at after every operation from now on.
+    // The content of this mapping is checked after every operation from now on.
     case 'mapread':
       if (stage.canMap) one.mappings.content();
       break;
     case 'mapwrite':
       if (!stage.canMap) break;
-      // There is nothing to store to past the end.
+      // A mapping has no pages past the end of the file.
       if (pos + length > model.byteLength) setSize(pos + length);
       one.mappings.store(bytesOf(fill, length), pos);
       write(pos);
@@ -233,14 +233,14 @@ function compareMapped({ open, model, mappings, hasTail }: Modelled): void {
   if (!hasTail) expectContent('fsx', `the rest of the page that ${name} ends in`, tail, new Uint8Array(tail.byteLength));
 }
 
-/** Throws `Failure` unless every file holds what it should. */
+/** Throws `Failure` unless every file has the content that it should have. */
 export function compare({ files }: Stage): void {
   for (const one of files) {
     const { open, model } = one;
     if (open.file.size !== model.byteLength) {
       throw new Failure('fsx', `${open.name} has ${open.file.size} bytes instead of ${model.byteLength}`);
     }
-    // First, because a read looks up anew what a mapping should have been told.
+    // Mappings come first, because a read looks blocks up again, of which the mapping should have been told.
     if (one.mappings.isMapped) compareMapped(one);
     expectContent('fsx', open.name, contentOf(open.file), model);
   }

@@ -1,9 +1,9 @@
-// Owns the probes of getBlock's contract that need more than the witness: several calls whose answers must agree.
+// Owns the probes of getBlock's contract that the witness cannot check: several calls whose answers must agree.
 
 import { expect, PAGE, type Probe } from './probe.js';
 import { bytesOf, contentOf, expectContent, type Session } from './session.js';
 
-// Two files whose blocks lie between each other's, the first with a hole.
+// Two files whose blocks are interleaved, the first with a hole.
 function fragmented(session: Session) {
   const a = session.create('a');
   const b = session.create('b');
@@ -53,7 +53,7 @@ const again: Probe = {
   run(session) {
     const { a } = fragmented(session);
     const free = session.fs.freeBlocks();
-    // Writes over what is there ask with create, because the cache is empty.
+    // Overwrites call getBlock with create, because the cache is empty.
     a.inode.extents.invalidate();
     a.file.writeSync(bytesOf(7, 100), 10);
     a.inode.extents.invalidate();

@@ -1,4 +1,4 @@
-// Owns the probes for durability: what a write or fsync returned for is there after the power was cut.
+// Owns the probes of durability: what a write or fsync made durable before it returned is there after a power cut.
 
 import { expect, PAGE, type Probe } from './probe.js';
 import { bytesOf, contentOf, expectContent } from './session.js';
@@ -22,7 +22,7 @@ const fsync: Probe = {
     const before = session.fs.freeBlocks();
     const expected = new Uint8Array(2 * PAGE);
     expected.set(bytesOf(1, 2 * PAGE - 100), 100);
-    // Whatever the medium has of the stores that nobody made durable.
+    // Checks every combination of stores that were not made durable.
     const trace = session.device.endTrace();
     for (const { later } of session.afterPowerCuts(trace, trace.events.length)) {
       expectContent('IO-10', 'a, after the power cut,', contentOf(later.find('a').file), expected);
@@ -53,7 +53,7 @@ const reused: Probe = {
     const trace = session.device.endTrace();
     for (const { later, at } of session.afterPowerCuts(trace, 0)) {
       for (const [name, own] of Object.entries(contents)) {
-        // Either size may have survived; what is read must be the file's own, or zeros.
+        // Either size may have survived; every byte must be the file's own or zero.
         const content = contentOf(later.find(name).file);
         const alien = content.findIndex((byte, pos) => byte !== own[pos] && byte !== 0);
         const read = `${name}, after the power cut, reads ${content[alien] ?? 0} at byte ${alien}`;

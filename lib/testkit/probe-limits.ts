@@ -1,4 +1,4 @@
-// Owns the probes of limits: nothing at all, the last byte that a file can have, and blocks that cannot be had.
+// Owns the probes of limits: empty requests, the last byte that a file can have, and blocks that cannot be allocated.
 
 import { DaxError } from 'node-dax';
 import { codeOf, expect, expectFree, PAGE, type Probe } from './probe.js';
@@ -98,7 +98,7 @@ const refused: Probe = {
         };
         const data = bytesOf(4, 3 * PAGE);
         let written = 0;
-        // Every second page, so that it asks more than once.
+        // Writes every second page, so that getBlock is called more than once.
         const code = codeOf(() => {
           for (let page = 0; page < 3; page++) written += file.writeSync(data.subarray(page * PAGE, (page + 1) * PAGE), 2 * page * PAGE);
         });
@@ -118,7 +118,7 @@ const refused: Probe = {
   },
 };
 
-// Of a write of each second page.
+// The size of the file after `written` bytes were written to every second page.
 function sizeAfter(written: number): number {
   if (written === 0) return 0;
   const page = Math.floor((written - 1) / PAGE);

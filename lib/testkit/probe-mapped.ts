@@ -1,4 +1,4 @@
-// Owns the probes of mapped files: what a mapping shows is the file, all of it, and nothing else.
+// Owns the probes of mapped files: a mapping shows the whole file, and nothing else.
 
 import { FileMappings } from './file-mappings.js';
 import { expect, PAGE, type Probe } from './probe.js';
@@ -69,7 +69,8 @@ const tail = mapped('TR-8', 'what a mapping stored past the end is zeros when th
   }
 });
 
-// Who looked before sees nothing, zeros or the file as it was: not what another file has put on its blocks since.
+// A mapping made before shows nothing, zeros or the old content of the file, but never what another file has since put on its
+// blocks.
 const freed = mapped('TR-7', 'blocks that go, or lie elsewhere now, are gone from mappings', (session, { file }, mappings) => {
   const ways: [how: string, kept: number, work: () => void][] = [
     ['truncation', PAGE, () => { file.truncateSync(PAGE); }],

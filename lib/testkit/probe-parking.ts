@@ -1,4 +1,4 @@
-// Owns the parking races: one operation is held inside getBlock, inside endIo or inside its copy, and the others begin.
+// Owns the parking races: one operation is held inside getBlock, endIo or its copy while others begin.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from './failure.js';
@@ -6,9 +6,9 @@ import { codeOf, expect, PAGE, type Probe } from './probe.js';
 import type { RuleId } from './rules.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from './session.js';
 
-// A copy so large that node-dax leaves it to another thread.
+// Bytes of a copy that is large enough for node-dax to do it on another thread.
 const LARGE = 512 * 1024;
-// What a race that ended in a deadlock is given.
+// How long to wait before a race counts as a deadlock.
 const PATIENCE_MS = 5000;
 
 async function within<T>(rule: RuleId, work: Promise<T>): Promise<T> {
@@ -26,7 +26,7 @@ async function within<T>(rule: RuleId, work: Promise<T>): Promise<T> {
   }
 }
 
-// Everything that must not run now fails instead of waiting.
+// Checks that each operation that must not run now fails instead of waiting.
 function expectLocked(when: string, { file }: OpenFile): void {
   const attempts: [string, () => unknown][] = [
     ['write', () => file.writeSync(bytesOf(9, 10), 0)],
@@ -39,11 +39,11 @@ function expectLocked(when: string, { file }: OpenFile): void {
   }
 }
 
-/** What is begun while something else holds the file: its effect must be as if it came after. */
+/** Operations that begin while another holds the file. They must have the effect of coming after it. */
 interface Queued {
   readonly ended: () => number;
   readonly all: Promise<unknown>;
-  /** What the read that was begun first found. */
+  /** What the first of the reads has read. */
   readonly seen: Uint8Array;
 }
 
@@ -57,7 +57,7 @@ function beginOthers({ file }: OpenFile, length: number): Queued {
     file.write(bytesOf(21, 10), 2 * PAGE + 20),
   ];
   const all = Promise.all(others.map((other) => other.finally(() => count++)));
-  // Whoever waits for it hears of it; until then it is no news to the process.
+  // The waiter gets the rejection; until then it must not end the process as unhandled.
   all.catch(() => undefined);
   return { ended: () => count, all, seen };
 }
@@ -94,7 +94,7 @@ function inside(where: 'before getBlock' | 'after getBlock' | 'endIo', title: st
   };
 }
 
-// Holds the next asynchronous copy until it is released.
+// Holds the next asynchronous copy until `release` is called.
 function park(session: Session): { parked: Promise<void>; release: () => void } {
   let release: (() => void) | undefined;
   let arrived: (() => void) | undefined;
@@ -108,7 +108,7 @@ function park(session: Session): { parked: Promise<void>; release: () => void } 
   return { parked, release: () => release?.() };
 }
 
-// Another file, at the same time, in the same free space.
+// Makes and uses another file in the same free space at the same time.
 function useElsewhere(session: Session): OpenFile {
   const b = session.create('b');
   b.file.writeSync(bytesOf(60, 6 * PAGE), 0);

@@ -1,9 +1,9 @@
-// Owns the probes for stale data: nothing that a file did not write may be read from it, nor be left on its blocks.
+// Owns the probes of stale data: bytes that were not written to a file must neither be read from it nor be left on its blocks.
 
 import { codeOf, expect, PAGE, type Probe } from './probe.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from './session.js';
 
-// The medium under the page of the file at `pos`, or nothing where that is a hole.
+// The `length` bytes of the medium under the file at `pos`, or undefined for a hole.
 function mediumAt(session: Session, { inode }: OpenFile, pos: number, length: number): Uint8Array | undefined {
   const { blockSize } = inode.sb;
   const iblock = Math.floor(pos / blockSize);
@@ -14,7 +14,7 @@ function mediumAt(session: Session, { inode }: OpenFile, pos: number, length: nu
   return content;
 }
 
-// What a program does that stores through a mapping past the end of the file.
+// Does what a program does that stores through a mapping past the end of the file.
 function storePastEnd(session: Session, { inode, file }: OpenFile): void {
   const { blockSize } = inode.sb;
   const bh = session.witness.run(inode, Math.floor(file.size / blockSize), 1);
@@ -139,7 +139,7 @@ const reuse: Probe = {
     const b = session.create('b');
     a.file.writeSync(bytesOf(1, 8 * PAGE), 0);
     a.file.truncateSync(PAGE);
-    // Much less than a block each, so that most of each is what was there.
+    // Each write is much less than a block, so that most of the block keeps its old content unless it is zeroed.
     for (let page = 0; page < 8; page++) b.file.writeSync(bytesOf(2, 10), page * PAGE + 50);
     const expected = new Uint8Array(7 * PAGE + 60);
     for (let page = 0; page < 8; page++) expected.set(bytesOf(2, 10), page * PAGE + 50);
@@ -153,7 +153,7 @@ const reuse: Probe = {
   },
 };
 
-// Writes block after block until `leave` are left. What is not there to be had at all ends it too.
+// Writes block after block until `leave` free blocks are left, or until no more can be allocated.
 function fill(session: Session, { file, inode }: OpenFile, leave: number): void {
   const { blockSize } = inode.sb;
   const data = bytesOf(5, blockSize);

@@ -1,23 +1,23 @@
-// Owns what a probe is: one rule, tried on a filesystem of its own.
+// Owns the definition of a probe: the test of one rule on a filesystem of its own.
 
 import { DaxError } from 'node-dax';
 import { Failure } from './failure.js';
 import type { RuleId } from './rules.js';
 import type { OpenFile, Session } from './session.js';
 
-/** Throw `Failure` for what is wrong; return why it could not be tried. */
+/** The result of a probe: nothing if it passed, or why it could not be tried. A probe that fails throws `Failure`. */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most can be tried
 export type Outcome = string | void;
 
 export interface Probe {
   readonly rule: RuleId;
   readonly title: string;
-  /** It needs a device whose files can be mapped. */
+  /** Whether it needs a device whose files can be mapped. */
   readonly isMapped?: boolean;
   run(session: Session): Outcome | Promise<Outcome>;
 }
 
-/** Fails `rule` unless `condition`. */
+/** Throws a `Failure` of `rule` unless `condition`. */
 export function expect(rule: RuleId, condition: boolean, message: string): asserts condition {
   if (!condition) throw new Failure(rule, message);
 }
@@ -42,5 +42,5 @@ export function expectFree(when: string, { inode }: OpenFile): void {
   expect('LK-4', inode.dioCount === 0, `${when}, I/O is counted that is over`);
 }
 
-/** Bytes in a page, which truncation zeroes to the end of. */
+/** Bytes in a page. Truncation zeroes the last page of a file up to its end. */
 export const PAGE = 4096;

@@ -10,7 +10,7 @@ const MODULUS = 2147483647;
 export function seeded(seed: number): Random {
   let state = (Math.abs(Math.trunc(seed)) % (MODULUS - 1)) + 1;
   const next = () => (state = (state * MULTIPLIER) % MODULUS);
-  // Near seeds begin with near numbers.
+  // Similar seeds give similar first numbers, so those are skipped.
   for (let i = 0; i < 4; i++) next();
   return (limit) => Math.floor((next() / MODULUS) * limit);
 }

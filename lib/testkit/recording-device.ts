@@ -1,5 +1,5 @@
-// Owns the device that the kit runs filesystems on: memory that starts as garbage, records what is done to it, can hold
-// an asynchronous copy back, and loses with the power what was not flushed and fenced.
+// Owns the device on which the kit runs filesystems: memory that starts as garbage, records every access, can hold an asynchronous
+// copy back, and loses in a power cut what was not flushed and fenced.
 
 import {
   checkOptions,
@@ -17,7 +17,7 @@ import {
 import { MemoryDevice, RANGE, WRITING } from './memory-device.js';
 import { forEachWord, LINE, type MarkEvent, type Trace, type TraceEvent } from './trace.js';
 
-/** What the medium is filled with before a filesystem gets it: no byte of it may ever be read from a file. */
+/** The byte that fills the medium before a filesystem gets it. It must never be read from a file. */
 export const GARBAGE = 0xa5;
 
 interface Flushed {
@@ -26,31 +26,34 @@ interface Flushed {
 }
 
 /**
- * A device in memory. Loads see every store at once. A cache line is dirty from a store on, and durable at the fence that
- * follows its flush, as it was when it was flushed; it may become durable at any time before.
+ * A device in memory. Loads see every store at once. A store makes its cache line dirty; the fence after a flush makes the line
+ * durable as it was when flushed. The line may become durable at any time before.
  *
- * A window of `directAccess` is memory that JavaScript stores to without a call. The device finds such stores at the
- * next call that stores, flushes, fences or marks, by comparing the pages that windows were given on.
+ * JavaScript stores to a window of `directAccess` without a call. The device finds such stores at the next call that stores,
+ * flushes, fences or marks, by comparing the pages of which it has given windows.
  */
 export class RecordingDevice extends MemoryDevice {
   /** Called by an asynchronous copy before it moves anything; the copy waits for what it returns. */
   park: (() => Promise<void> | undefined) | undefined;
   /** Bytes stored so far, by copies and by zeroing. */
   stored = 0;
-  /** Of a device whose files can be mapped. What a mapping makes durable, this device must be told by `persist`. */
+  /**
+   * Present if files on the device can be mapped. Call `persist` for what a mapping has made durable, which this device does not
+   * see.
+   */
   readonly backing?: (pos: number, length: number) => Backing;
 
-  // What a power cut leaves.
+  // The content that a power cut leaves.
   readonly #durable: Uint8Array;
   #flushed: Flushed[] = [];
   #trace: { content: Uint8Array; events: TraceEvent[] } | undefined;
-  // The memory as it is in the trace, from the first window on, and the pages that windows were given on.
+  // The memory as the trace has it, kept from the first window on, and the pages of which windows were given.
   #seen: Uint8Array | undefined;
   readonly #exposed = new Set<number>();
 
   /**
-   * `size` in bytes, a multiple of 4096. `content` is the memory of the device from now on; garbage by default. Where it is
-   * the memory of `opened`, from byte 0 on, files on the device can be mapped.
+   * `size` in bytes, a multiple of 4096. `content` becomes the memory of the device; garbage by default. If it is the memory of
+   * `opened`, from byte 0 on, files on the device can be mapped.
    */
   constructor(size: number, content: Uint8Array = new Uint8Array(size).fill(GARBAGE), opened?: DaxDevice) {
     super(content);
@@ -71,14 +74,14 @@ export class RecordingDevice extends MemoryDevice {
     return {
       bytes,
       pfn,
-      // Most ask how much lies there, and never look.
+      // Made when it is asked for, because most callers only ask for `bytes`.
       get window() {
         return expose();
       },
     };
   }
 
-  // What has begun is not ended by a signal: it is as quick as a look at it.
+  // The signal is ignored: the copy takes no longer than a look at the signal.
   async read(target: NodeJS.ArrayBufferView, pos: Bytes, options: BufferRange & Abortable = {}): Promise<number> {
     checkOptions(options, { ...RANGE, signal: true });
     const range = { ...options };
@@ -105,7 +108,7 @@ export class RecordingDevice extends MemoryDevice {
     this.#fence();
   }
 
-  /** Begins to record, anew if it did already. What is in flight now is in flight at the start of the trace. */
+  /** Starts recording, or starts over. Stores in flight now are in flight at the start of the trace. */
   startTrace(): void {
     this.#trace = { content: this.#durable.slice(), events: [] };
     const before = this.#durable.slice();
@@ -133,8 +136,8 @@ export class RecordingDevice extends MemoryDevice {
   }
 
   /**
-   * The device as it is found after the power was cut now: what was not flushed and fenced is lost. With `opened`, of the
-   * same size, its memory is that one's, and files on it can be mapped.
+   * The device after a power cut now: what was not flushed and fenced is lost. With `opened`, of the same size, the new device uses
+   * its memory, and files on it can be mapped.
    */
   afterPowerCut(opened?: DaxDevice): RecordingDevice {
     const content = opened?.view(0, this.size) ?? new Uint8Array(this.size);
@@ -155,7 +158,7 @@ export class RecordingDevice extends MemoryDevice {
     this.#trace?.events.push(event);
   }
 
-  // Whole lines, as they are now: what is stored to them later is not in this flush.
+  // Flushes whole lines with their present content: later stores to them are not part of this flush.
   #flush(pos: number, length: number): void {
     if (length <= 0) return;
     const start = pos - (pos % LINE);
@@ -176,7 +179,7 @@ export class RecordingDevice extends MemoryDevice {
     for (let page = Math.floor(pos / PAGE_SIZE); page * PAGE_SIZE < pos + length; page++) this.#exposed.add(page);
   }
 
-  // Finds the stores through windows.
+  // Finds and records stores through windows.
   #look(): void {
     const seen = this.#seen;
     if (seen === undefined || this.#trace === undefined) return;
@@ -186,7 +189,7 @@ export class RecordingDevice extends MemoryDevice {
     }
   }
 
-  // Records what `now`, which lies at `start`, differs by from `before`, and brings `before` up to it.
+  // Records the differences of `now`, which lies at `start`, from `before`, and updates `before`.
   #recordChanges(before: Uint8Array, now: Uint8Array, start: number): void {
     for (let from = 0; from < now.byteLength; from += PAGE_SIZE) {
       const chunk = now.subarray(from, from + PAGE_SIZE);

@@ -1,25 +1,25 @@
-// Owns what the kit reports, and how that is printed.
+// Owns the report of the kit, and its form as text.
 
-/** One rule that was looked at. */
+/** The result of checking one rule. */
 export interface Check {
   /** The rule's id in docs/rules.md, such as `TR-8`, or `fsx` for the random run. Several checks may have the same. */
   readonly rule: string;
   /** What must hold. */
   readonly title: string;
   readonly status: 'passed' | 'failed' | 'skipped' | 'warned';
-  /** Not failed. */
+  /** Whether it has not failed. */
   readonly ok: boolean;
   /** What was seen, or why the check was skipped. */
   readonly detail?: string;
-  /** Where random operations found it: the seed, and the shortest sequence that still fails, one operation a line. */
+  /** Present if random operations found the failure: the seed, and the shortest sequence that still fails, one operation a line. */
   readonly seed?: number;
   readonly sequence?: string;
 }
 
 export interface Report {
-  /** No check failed. */
+  /** Whether no check failed. */
   readonly ok: boolean;
-  /** Give it to `checkFilesystem`, or `checkDriver`, to run the same again. */
+  /** Pass it to `checkFilesystem` or `checkDriver` to repeat the run. */
   readonly seed: number;
   readonly checks: readonly Check[];
 }

@@ -1,4 +1,4 @@
-// Owns the rules that the kit looks at, each in the few words of a report. docs/rules.md has them in full.
+// Owns the rules that the kit checks, each in the few words that a report prints. docs/rules.md has them in full.
 
 export const RULES = {
   'DA-1': 'the size, the range and the alignment are checked, in this order',
@@ -44,5 +44,5 @@ export const RULES = {
   mount: 'a filesystem that can be mounted again is',
 } as const;
 
-/** The id of a rule, or a word for what is none of the interface's rules. */
+/** The id of a rule, or a word for a check that is not a rule of the interface. */
 export type RuleId = keyof typeof RULES;

@@ -36,12 +36,12 @@ export class Session {
     return new Session(make(device), device);
   }
 
-  /** As `begin`, on a device whose files can be mapped, where this machine has room for one. Give it back by `end`. */
+  /** As `begin`, on a device whose files can be mapped if this machine has room for one. Call `end` to free it. */
   static beginMapped(make: MakeFilesystem, size: number): Session {
     return onMappedDevice(size, (opened) => new RecordingDevice(size, opened?.view(0, size).fill(GARBAGE), opened), make);
   }
 
-  /** Gives the memory back that files were mapped of. */
+  /** Frees the memory of mapped files. */
   end(): void {
     this.#opened?.closeSync();
   }
@@ -63,15 +63,15 @@ export class Session {
   }
 
   /**
-   * The filesystem as it is mounted after the power was cut now: what was not flushed and fenced is lost. Its files can be
-   * mapped, as with `beginMapped`.
+   * The filesystem mounted after a power cut now: what was not flushed and fenced is lost. Its files can be mapped, as with
+   * `beginMapped`.
    */
   afterPowerCut(): Session {
     const { device } = this;
     return onMappedDevice(device.size, (opened) => device.afterPowerCut(opened), (later) => this.#mount(later));
   }
 
-  /** The filesystem as it is mounted after every power cut in `trace` from event `from` on, and where that was. */
+  /** The filesystem mounted after every power cut in `trace` from event `from` on, with the place of the power cut. */
   *afterPowerCuts(trace: Trace, from: number): Generator<{ later: Session; at: number }> {
     const seen = new Set<string>();
     for (const image of crashImages(trace, { from, limit: 8 })) {
@@ -89,7 +89,7 @@ export class Session {
     return fs;
   }
 
-  /** A file that was there before. */
+  /** Opens a file that existed before the power cut. */
   find(name: string): OpenFile {
     const inode = this.fs.lookup?.(name);
     if (inode === undefined) throw new Failure('IO-10', `${name} was synced, and is gone after the power cut`);
@@ -121,7 +121,7 @@ export function contentOf(file: FileUnderTest): Uint8Array {
   return content.subarray(0, bytes);
 }
 
-/** Fails `rule` unless the file is `expected`, and says where it is not. */
+/** Throws a `Failure` of `rule`, with the first difference, unless `actual` equals `expected`. */
 export function expectContent(rule: RuleId, name: string, actual: Uint8Array, expected: Uint8Array): void {
   if (Buffer.compare(actual, expected) === 0) return;
   const at = expected.findIndex((byte, pos) => actual[pos] !== byte);
@@ -133,7 +133,7 @@ export function expectContent(rule: RuleId, name: string, actual: Uint8Array, ex
   throw new Failure(rule, `${name} reads ${is} at byte ${at}${what}, instead of ${should}`);
 }
 
-/** `length` bytes, none of them 0 or garbage, which tell `fill` and their place. */
+/** `length` bytes, none of them 0 or garbage, which depend on `fill` and on their place. */
 export function bytesOf(fill: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i++) bytes[i] = 1 + ((fill * 31 + i) % 157);

@@ -1,8 +1,8 @@
 // Owns the search for the shortest part of a failing sequence that still fails.
 
 /**
- * Leaves out ever smaller pieces of `sequence` for as long as `fails` says that the rest still does, and at most `tries`
- * times. What is returned fails; no single step of it can be left out, unless the tries ran out.
+ * Leaves out ever smaller pieces of `sequence` as long as `fails` says that the rest still fails, with at most `tries` tries. The
+ * result fails, and no longer does without any single step of it, unless the tries ran out.
  */
 export async function shrink<T>(
   sequence: readonly T[],

@@ -5,12 +5,12 @@ import { forEachWord, type Trace, type TraceEvent } from './trace.js';
 
 const hex = (number: number | bigint) => `0x${number.toString(16)}`;
 
-// Little-endian, as pmemcheck writes down what a register held.
+// A value in little-endian byte order, as pmemcheck logs the content of a register.
 function value(bytes: Uint8Array): string {
   return `0x${Buffer.from(bytes).reverse().toString('hex')}`;
 }
 
-// pmreorder ends names at a point, and looks for START and STOP in all of the text.
+// pmreorder ends a name at a full stop, and looks for START and STOP in the whole text.
 const markerName = (name: string) => name.toLowerCase().replace(/[^a-z0-9]+/g, '_');
 
 function entry(event: TraceEvent): string {
@@ -25,7 +25,7 @@ function entry(event: TraceEvent): string {
     }
     case 'flush':
       return `|FLUSH;${hex(event.pos)};${hex(event.length)}\n`;
-    // No end of line where a name ends: it would be taken for a part of it.
+    // There is no line end after a name, because it would be read as a part of the name.
     case 'fence':
       return '|FENCE';
     case 'mark':

@@ -1,8 +1,8 @@
-// Owns what a power cut may do: which stores the medium has for certain, and which of the rest it may have.
+// Owns the possible effects of a power cut: the stores that the medium certainly has, and those that it may have.
 
 import { forEachWord, LINE, type TraceEvent } from './trace.js';
 
-/** A store's part in one word: the medium has it whole, or not at all. */
+/** The part of a store that lies in one word: the medium has it whole, or not at all. */
 export interface Piece {
   readonly pos: number;
   readonly bytes: Uint8Array;
@@ -11,7 +11,7 @@ export interface Piece {
   /** Its place in `StoresInFlight.pieces`. */
   index: number;
   readonly line: Line;
-  /** Its place among the line's pieces, and how many of them the medium must have before this one. */
+  /** Its place among the pieces of its line, and how many of those the medium must have before this one. */
   place: number;
   needs: number;
 }
@@ -19,19 +19,19 @@ export interface Piece {
 /** The pieces in flight of one cache line, in the order of the stores. */
 export interface Line {
   readonly pieces: Piece[];
-  /** How many of them a flush took along: the next fence makes them durable. */
+  /** How many of them a flush has covered: the next fence makes them durable. */
   flushed: number;
-  /** The run of unordered stores that its last piece came in. */
+  /** The run of unordered stores that its last piece belongs to. */
   run: number | undefined;
 }
 
 /** Follows a trace, event by event. */
 export class StoresInFlight {
-  /** What is durable. */
+  /** The durable content. */
   readonly durable: Uint8Array;
   readonly #volatile: Uint8Array;
   readonly #lines = new Map<number, Line>();
-  // Stores that came together and of which nobody knows the order.
+  // The number of the present run: stores that were found together and whose order is unknown.
   #run = 0;
   #pieces: Piece[] | undefined;
 
@@ -40,7 +40,7 @@ export class StoresInFlight {
     this.#volatile = new Uint8Array(content);
   }
 
-  /** What is in flight, in the order of the stores. The medium may have any part of it that leaves no line a gap. */
+  /** The pieces in flight, in the order of the stores. The medium may have any of them, as far as no line has a gap. */
   get pieces(): readonly Piece[] {
     this.#pieces ??= [...this.#lines.values()]
       .flatMap((line) => line.pieces)
@@ -49,7 +49,7 @@ export class StoresInFlight {
     return this.#pieces;
   }
 
-  /** The next event, and its index in the trace. Returns the pieces that it made durable. */
+  /** Follows the next event, which has this index in the trace. Returns the pieces that it made durable. */
   follow(event: TraceEvent, index: number): readonly Piece[] {
     if (event.kind !== 'store' || event.isOrdered) this.#run++;
     if (event.kind === 'store') {
@@ -63,7 +63,7 @@ export class StoresInFlight {
   }
 
   #store(pos: number, bytes: Uint8Array, event: number, isOrdered: boolean): void {
-    // It changes nothing, whether the medium gets it or not.
+    // A store of what is there already makes no difference, whether the medium gets it or not.
     if (bytes.every((byte, index) => this.#volatile[pos + index] === byte)) return;
     this.#volatile.set(bytes, pos);
     const number = Math.floor(pos / LINE);

@@ -1,4 +1,4 @@
-// Owns the record of what was done to a device: stores with their bytes, flushes, fences and marks, in order.
+// Owns the record of accesses to a device: stores with their bytes, flushes, fences and marks, in order.
 
 /** Bytes that were stored. */
 export interface StoreEvent {
@@ -7,13 +7,13 @@ export interface StoreEvent {
   readonly pos: number;
   readonly bytes: Uint8Array;
   /**
-   * Whether the medium gets the store's pieces in ascending order within a cache line. Stores through a window are met
-   * afterwards, when nobody knows any more in which order they were made.
+   * Whether the medium gets the store's pieces in ascending order within a cache line. Stores through a window are found
+   * afterwards, when their order is no longer known.
    */
   readonly isOrdered: boolean;
 }
 
-/** The write-back of the cache lines of a range was begun. A fence ends it. */
+/** The start of the write-back of a range's cache lines. A fence ends it. */
 export interface FlushEvent {
   readonly kind: 'flush';
   readonly pos: number;
@@ -24,7 +24,7 @@ export interface FenceEvent {
   readonly kind: 'fence';
 }
 
-/** Something that the one who recorded wants to find again: the begin or the end of an operation. */
+/** A mark that the caller recorded: the begin or the end of an operation. */
 export interface MarkEvent {
   readonly kind: 'mark';
   readonly name: string;
@@ -34,12 +34,12 @@ export interface MarkEvent {
 export type TraceEvent = StoreEvent | FlushEvent | FenceEvent | MarkEvent;
 
 export interface Trace {
-  /** What was durable before the first event. */
+  /** The durable content before the first event. */
   readonly content: Uint8Array;
   readonly events: readonly TraceEvent[];
 }
 
-/** Bytes of a cache line: what is flushed as one. */
+/** Bytes of a cache line, the unit of flushes. */
 export const LINE = 64;
 /** Bytes of the largest aligned store that a power cut leaves whole or not at all. */
 export const WORD = 8;

@@ -1,5 +1,5 @@
-// Owns the witness: it stands between node-dax and a filesystem's operations, remembers which block belongs to what, and
-// notes every call and answer against the contract.
+// Owns the witness: it stands between node-dax and a filesystem's operations, remembers which file each block belongs to, and
+// records every call and answer that breaks the contract.
 
 import { inspect } from 'node:util';
 import { asOperation, BH_DELAY, BufferHead, DaxError, type BlockDevice, type Inode, type InodeOperations } from 'node-dax';
@@ -21,22 +21,25 @@ interface Owner {
   readonly iblock: number;
 }
 
-/** What the witness knows of one file. */
+/** The witness's knowledge of one file. */
 interface Known {
   readonly blocks: Map<number, Block>;
-  /** Where blocks were that the filesystem was told to free. */
+  /** The block numbers of blocks that the filesystem was told to free, by block of the file. */
   readonly freed: Map<number, number>;
-  /** Answered to a write as unwritten, and not yet converted. */
+  /** Blocks that the filesystem answered as unwritten to a write, not yet converted. */
   readonly pending: Set<number>;
-  /** Asked for with create, in vain. */
+  /** Blocks for which a create failed. */
   readonly refused: Set<number>;
-  /** Answered to a write as New, which may be given back if the write fails. */
+  /** Blocks that the filesystem answered as New to a write. It may free them if the write fails. */
   readonly fresh: Set<number>;
-  /** Its blocks were there before the witness was. */
+  /** Whether the file had its blocks before the witness began. */
   readonly mounted: boolean;
 }
 
-/** Called by the witness where something else may happen at the same time: an operation of its own, with locks of its own. What it throws before getBlock is getBlock's error. */
+/**
+ * Called by the witness at points where another operation may run at the same time, as an operation with its own locks. An error
+ * that it throws before getBlock becomes getBlock's error.
+ */
 export type Hook = (where: 'before getBlock' | 'after getBlock' | 'endIo', inode: Inode, create: boolean) => void;
 
 /** The rules that the witness watches. */
@@ -49,7 +52,7 @@ const ENODATA = -61;
 const ZEROS = Buffer.alloc(4096);
 
 export class Witness {
-  /** Each the first of its rule. */
+  /** The first failure of each rule. */
   readonly failures = new Map<string, Failure>();
   readonly operations: InodeOperations;
   hook: Hook | undefined;
@@ -90,23 +93,23 @@ export class Witness {
     };
   }
 
-  /** A file begins: `mounted` if it may have blocks already. */
+  /** Begins to watch a file. `mounted` if it may have blocks already. */
   begin(inode: Inode, mounted = false): void {
     this.#files.set(inode, { blocks: new Map(), freed: new Map(), pending: new Set(), fresh: new Set(), refused: new Set(), mounted });
   }
 
-  /** A file is gone. */
+  /** Forgets a file that was removed. */
   end(inode: Inode): void {
     for (const block of this.#known(inode).blocks.values()) this.#owned(block.bdev).delete(block.blocknr);
     this.#files.delete(inode);
   }
 
-  /** Asks the filesystem itself, past the witness, what it says of one block. */
+  /** Asks the filesystem directly, bypassing the witness, for the state of one block. */
   ask(inode: Inode, iblock: number): State {
     return stateOf(this.run(inode, iblock, 1));
   }
 
-  /** The same of a run of at most `count` blocks. */
+  /** Asks in the same way for a run of at most `count` blocks. */
   run(inode: Inode, iblock: number, count: number): BufferHead {
     const bh = new BufferHead();
     bh.size = count * inode.sb.blockSize;
@@ -163,7 +166,7 @@ export class Witness {
     return (answer ?? 0) as number;
   }
 
-  // Whether the answer says anything about blocks.
+  // Checks the answer itself. Returns whether it says anything about blocks.
   #checkAnswer(call: string, answer: unknown, bh: BufferHead, create: boolean): boolean {
     if (answer === undefined || answer === 0) return true;
     if (typeof answer === 'number' && answer < 0) {
@@ -213,7 +216,7 @@ export class Witness {
     const owner = this.#ownerOf(bdev, blocknr);
     const isNew = block?.blocknr !== blocknr || block.bdev !== bdev;
     const wasFreed = known.freed.get(iblock) === blocknr;
-    // A filesystem may allocate ahead, and then tell later; what it tells then is at least clean.
+    // A filesystem may allocate blocks ahead and answer with them later; then they must at least be clean.
     const isClean = () => isZero(bdev, blocknr, inode.sb.blockSize);
     if (isNew && wasFreed && state === 'written' && !known.mounted && (!create || (allocated === 0 && !isClean()))) {
       this.#fail('TR-7', `${call} still answers with block ${blocknr}, which was freed`);
@@ -228,12 +231,12 @@ export class Witness {
       if (state === 'new' && block.state === 'written') this.#fail('GB-12', `${call} said New of block ${blocknr} again`);
       block.state = state === 'new' ? 'written' : state;
     } else {
-      // One that was there may have been moved.
+      // A block that was there before may have been moved.
       if (!create && state !== 'unwritten' && !known.mounted && block === undefined) {
         if (!known.refused.has(iblock)) this.#fail('GB-2', `${call} found block ${blocknr}, which no create had made`);
         else if (!isClean()) this.#fail('GB-6', `${call} found block ${blocknr}, not zeros, of a create that had failed`);
       }
-      // A block that moved, where there was one, has its data with it.
+      // A block that was moved has the data of the old one, and is not checked.
       if (create && state === 'written' && block === undefined && !isClean()) {
         this.#fail('GB-6', `${call} answered Mapped for block ${blocknr}, just allocated and not zeros`);
       }
@@ -246,7 +249,7 @@ export class Witness {
     if (create && state === 'new') known.fresh.add(iblock);
   }
 
-  // Whose the block is, and not any more if the filesystem has moved or freed what was there.
+  // The owner of a block; undefined if the filesystem has since moved or freed the owner's block.
   #ownerOf(bdev: BlockDevice, blocknr: number): Owner | undefined {
     const owner = this.#owned(bdev).get(blocknr);
     if (owner === undefined) return undefined;
@@ -290,7 +293,7 @@ export class Witness {
     for (const iblock of pending) {
       const start = iblock * inode.sb.blockSize;
       if (answer < 0 || result <= 0 || start >= pos + result || start + inode.sb.blockSize <= pos) {
-        // What was not filled may be given back at once.
+        // The filesystem may free at once what was not filled.
         if (this.ask(inode, iblock) === 'hole') this.#forget(known, iblock);
         continue;
       }
@@ -333,7 +336,7 @@ export class Witness {
     try {
       work();
     } catch (error) {
-      // It may have got half-way.
+      // The filesystem may have freed some of the blocks before it failed.
       for (const iblock of within) if (this.ask(inode, iblock) === 'hole') this.#forget(known, iblock);
       throw error;
     }
@@ -373,7 +376,7 @@ function isZero(bdev: BlockDevice, blocknr: number, blockSize: number): boolean 
   try {
     bdev.readSync(content, blocknr * blockSize);
   } catch (error) {
-    // A device that is to fail now, and is asked by way of another that asks for direct access first.
+    // The device under this one is made to fail now, and this one asks it for direct access first.
     if (!(error instanceof DaxError)) throw error;
   }
   return content.equals(ZEROS.subarray(0, blockSize));

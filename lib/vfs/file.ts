@@ -1,4 +1,5 @@
-// Owns an open file in the shape that node:vfs asks of a provider's: what it calls a VirtualFileHandle, and does not export.
+// Owns an open file with the interface that node:vfs expects of a provider's files: its VirtualFileHandle, which it does not
+// export.
 
 import { promisify } from 'node:util';
 import { AbortError } from 'node-dax';
@@ -11,7 +12,7 @@ type Data = Chunk | Iterable<Chunk> | AsyncIterable<Chunk>;
 type Encoding = BufferEncoding | 'buffer' | null | undefined;
 type Options = Encoding | { readonly encoding?: Encoding; readonly signal?: AbortSignal };
 
-/** A file that a provider has opened, by a descriptor of the facade. Close it. */
+/** A file that a provider has opened, over a descriptor of the `Fs` facade. Close it. */
 export class ProviderFile {
   readonly path: string;
   readonly flags: string | number;
@@ -19,7 +20,7 @@ export class ProviderFile {
   readonly #fs: Fs;
   readonly #fd: number;
   #isClosed = false;
-  // Where reads and writes without a position go on, once it was set: a descriptor's own cannot be set through node:fs.
+  // Where reads and writes without a position continue, once it was set: node:fs cannot set the position of a descriptor.
   #position: number | undefined;
 
   /** @internal Use `open` of a provider. */
@@ -35,7 +36,7 @@ export class ProviderFile {
     return this.#isClosed;
   }
 
-  /** Where what has no position goes on. A stream of node:vfs that has a `start` sets it, and nobody asks for it. */
+  /** Sets where reads and writes without a position continue. A stream of node:vfs with a `start` sets it; nothing reads it. */
   set position(position: number) {
     this.#position = position;
   }
@@ -53,7 +54,7 @@ export class ProviderFile {
     return { bytesRead, buffer };
   }
 
-  /** Returns how many bytes were written, which are durable. */
+  /** Returns how many bytes were written. They are durable. */
   writeSync(buffer: View, offset?: number, length?: number, position?: Position): number {
     return this.#moveSync(position, (at) => this.#fs.writeSync(this.#fd, buffer, offset, length, (at ?? null) as number | null));
   }
@@ -82,7 +83,7 @@ export class ProviderFile {
     return { bytesWritten, buffers };
   }
 
-  /** All of the file, from its beginning, as node:vfs wants it; the position stays. */
+  /** Reads the whole file from its beginning, as node:vfs expects; the position stays. */
   readFileSync(options?: Options): string | Buffer {
     const buffer = Buffer.allocUnsafe(this.#fs.fstatSync(this.#fd).size);
     let filled = 0;
@@ -100,7 +101,7 @@ export class ProviderFile {
     return encoded(buffer.subarray(0, filled), options);
   }
 
-  /** From the position on; nothing is cut off. */
+  /** Writes from the position on. The file is not truncated. */
   writeFileSync(data: Chunk, options?: Options): void {
     const bytes = bytesOf(data, options);
     for (let done = 0; done < bytes.length; ) done += this.writeSync(bytes, done, bytes.length - done, null);
@@ -165,14 +166,14 @@ export class ProviderFile {
     await promisify(this.#fs.fdatasync)(this.#fd);
   }
 
-  /** Throws `EAGAIN` while asynchronous work of this file is under way, and it stays open. */
+  /** Throws `EAGAIN` while asynchronous work of this file is under way; the file then stays open. */
   closeSync(): void {
     if (this.#isClosed) return;
     this.#fs.closeSync(this.#fd);
     this.#isClosed = true;
   }
 
-  /** Waits for what is under way. */
+  /** Closes the file after the work that is under way. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -195,7 +196,7 @@ export class ProviderFile {
     return moved;
   }
 
-  // Who comes meanwhile goes on after all that was asked for.
+  // A call made meanwhile continues after all the bytes that this one asked for.
   async #move(position: Position, length: number, move: (at: Position) => Promise<number>): Promise<number> {
     const at = this.#position;
     if (at === undefined || !isCurrent(position)) return move(position);

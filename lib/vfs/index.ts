@@ -12,8 +12,8 @@ export type ProviderOptions = Pick<FsOptions, 'umask'>;
 
 /**
  * A provider of `node:vfs` over a mounted filesystem: what `vfs.create` and `new vfs.VirtualFileSystem` take. Throws `DaxError`
- * `EOPNOTSUPP` with reason `NO_NODE_VFS` where this process has no `node:vfs`, which Node has from 26.4 on with
- * `--experimental-vfs`. Unmount the virtual filesystem and close its files before the filesystem is unmounted.
+ * `EOPNOTSUPP` with reason `NO_NODE_VFS` if this process has no `node:vfs`, which Node has from 26.4 on with `--experimental-vfs`.
+ * Unmount the virtual filesystem and close its files before the filesystem is unmounted.
  */
 export function createProvider(filesystem: MountedFilesystem, options: ProviderOptions = {}): Provider {
   checkOptions(options, { umask: true });

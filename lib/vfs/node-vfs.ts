@@ -1,17 +1,17 @@
-// Owns finding node:vfs in this process, and what is asked of it.
+// Owns the look-up of node:vfs in this process, and the part of it that is used.
 
 import { DaxError } from 'node-dax';
 
-/** The class that `vfs.create` knows a provider by. */
+/** The class that `vfs.create` requires of a provider. */
 export type VirtualProvider = new () => object;
 
 interface NodeVfs {
   readonly VirtualProvider: VirtualProvider;
 }
 
-/** Throws where this process has none. */
+/** Throws if this process has no node:vfs. */
 export function nodeVfs(): NodeVfs {
-  // Since Node 20.16; undefined for a module that there is not, or that an option hides.
+  // `getBuiltinModule` exists since Node 20.16. It returns undefined for a module that is missing, or that an option hides.
   const { getBuiltinModule } = process as { getBuiltinModule?: (name: string) => unknown };
   const found = getBuiltinModule?.('node:vfs') as NodeVfs | undefined;
   if (found !== undefined) return found;

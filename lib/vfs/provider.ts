@@ -1,4 +1,4 @@
-// Owns the provider: what node:vfs asks of a filesystem, each by the call of the facade that does it.
+// Owns the provider: the calls that node:vfs makes of a filesystem, each passed to the `Fs` facade.
 
 import type { Dirent } from 'node:fs';
 import { relative } from 'node:path/posix';
@@ -8,12 +8,12 @@ import type { Fs, FsPromises, FsSync, MountedFilesystem } from 'node-dax/fs';
 import { ProviderFile } from './file.js';
 import type { VirtualProvider } from './node-vfs.js';
 
-/** What node:vfs asks in both forms, as node:fs has them. */
+/** The calls that node:vfs makes both by promise and synchronously, as in node:fs. */
 const BOTH = [
   ...(['access', 'appendFile', 'copyFile', 'link', 'lstat', 'mkdir', 'readFile', 'readlink', 'rename', 'rmdir', 'stat'] as const),
   ...(['symlink', 'unlink', 'writeFile'] as const),
 ];
-/** What it asks in the synchronous form alone, whatever form it was called in. */
+/** The calls that it makes synchronously alone, even for a caller that gets a promise. */
 const SYNC = ['chmodSync', 'chownSync', 'existsSync', 'lchownSync', 'lutimesSync', 'utimesSync'] as const;
 
 type Both = (typeof BOTH)[number];
@@ -32,7 +32,10 @@ export interface Provider
   extends Pick<FsPromises, Both>,
     Pick<FsSync, `${Both}Sync` | (typeof SYNC)[number]>,
     Pick<Fs, 'unwatchFile' | 'watch' | 'watchFile'> {
-  /** The facade that does it all, for what node:vfs does not ask of a provider: `statfs`, `fsync`, streams that read as they go. */
+  /**
+   * The `Fs` facade behind the provider, for calls that node:vfs does not make of one: `statfs`, `fsync`, streams that read as they
+   * go.
+   */
   readonly fs: Fs;
   readonly readonly: boolean;
   readonly supportsSymlinks: true;
@@ -72,7 +75,7 @@ export function providerOf(base: VirtualProvider, filesystem: MountedFilesystem,
       return withPaths(path, fs.readdirSync(path, options as object), options);
     }
 
-    // Without options: node:vfs puts the place of the mount before it, and encodes it then.
+    // Called without options: node:vfs puts the mount point before the path, and encodes the result itself.
     async realpath(path: string): Promise<string> {
       return fs.promises.realpath(path);
     }
@@ -89,11 +92,12 @@ export function providerOf(base: VirtualProvider, filesystem: MountedFilesystem,
   const same = [...BOTH.flatMap((name) => [[name, fs.promises[name]], [`${name}Sync`, fs[`${name}Sync`]]]), ...SYNC.map((name) => [name, fs[name]])];
   const { watch, watchFile, unwatchFile } = fs;
   const provider: object = Object.assign(new FilesystemProvider(), Object.fromEntries(same) as object, { watch, watchFile, unwatchFile, watchAsync: fs.promises.watch });
-  // Its class has accessors for these.
+  // Node's class has accessors for these, so that they are defined and not assigned.
   return Object.defineProperties(provider, { supportsSymlinks: { value: true }, supportsWatch: { value: true } }) as Provider;
 }
 
-// node:vfs sets the directory of every entry anew, from the name, which it wants as a path from the directory that is read.
+// node:vfs sets the directory of each entry itself, from the entry's name, which must therefore be a path from the directory that
+// is read.
 function withPaths(path: string, entries: Entries, options: ReaddirOptions | undefined): Entries {
   if (options?.recursive !== true || options.withFileTypes !== true) return entries;
   for (const entry of entries as Dirent[]) entry.name = relative(path, `${entry.parentPath}/${entry.name}`);

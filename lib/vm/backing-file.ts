@@ -1,4 +1,4 @@
-// Owns the files behind the NVDIMMs: those of the caller, which outlive the guest, and nameless ones, which do not.
+// Owns the files behind the NVDIMMs: the caller's, which outlive the guest, and nameless ones, which do not.
 
 import { closeSync, existsSync, ftruncateSync, linkSync, mkdtempSync, openSync, rmSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,11 +6,11 @@ import { basename, dirname, join } from 'node:path';
 import { VmError } from './error.js';
 import type { Nvdimm } from './nvdimm.js';
 
-/** What is behind one device. */
+/** The file behind one device. */
 export interface Backing {
   /** A file by name, or a nameless one by descriptor. */
   readonly source: { readonly path: string } | { readonly fd: number };
-  /** True when there is nothing on it yet: only then may the guest make a namespace and a filesystem. */
+  /** Whether it is new and empty: only then may the guest make a namespace and a filesystem on it. */
   readonly fresh: boolean;
   /** Gives a fresh file its name, once it is provisioned. */
   keep(): void;
@@ -19,8 +19,8 @@ export interface Backing {
 }
 
 /**
- * Opens what is behind `nvdimm`. A file that does not exist yet is made beside its name and gets the name when the
- * guest has provisioned it: a file under that name is always whole, and what exists is never formatted.
+ * Opens the file behind `nvdimm`. A file that does not exist yet is made under a temporary name beside its own, and gets its name
+ * once the guest has provisioned it: a file under that name is always whole, and an existing one is never formatted.
  */
 export function openBacking(nvdimm: Nvdimm): Backing {
   const { size } = nvdimm;
@@ -35,7 +35,7 @@ function nameless(size: number): Backing {
   return { source: { fd }, fresh: true, keep: () => undefined, release: () => { closeSync(fd); } };
 }
 
-/** A descriptor of an empty file that has no name: nothing is left of it however the process ends. */
+/** A descriptor of an empty file without a name: however the process ends, no file is left behind. */
 export function openNameless(): number {
   const folder = mkdtempSync(join(tmpdir(), 'node-dax-vm-'));
   const path = join(folder, 'file');
@@ -75,7 +75,7 @@ function created(path: string, size: number): Backing {
   };
 }
 
-/** Gives the file its name. A link, unlike a rename, never replaces a file that came to be in the meantime. */
+/** Gives the file its name. A link, unlike a rename, never replaces a file that was made in the meantime. */
 function name(partial: string, path: string): void {
   try {
     linkSync(partial, path);

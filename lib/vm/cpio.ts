@@ -2,7 +2,7 @@
 
 /** A file, directory or symbolic link of the archive, owned by root. */
 export interface CpioEntry {
-  /** Path without a leading slash. A directory must come before what is in it. */
+  /** The path without a leading slash. A directory must come before its content. */
   readonly path: string;
   /** File type and permission bits, as `st_mode`. */
   readonly mode: number;

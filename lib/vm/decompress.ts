@@ -1,4 +1,4 @@
-// Owns the compressions that distributions use for kernels and modules, told apart by their first bytes.
+// Owns the decompression of kernels and modules. The first bytes tell which compression the distribution used.
 
 import { spawnSync } from 'node:child_process';
 import { gunzipSync } from 'node:zlib';
@@ -11,7 +11,7 @@ const FORMATS: readonly { magic: string; program?: Program }[] = [
   { magic: '28b52ffd', program: 'zstd' },
 ];
 
-/** `data` uncompressed, or as it is when it carries no mark of a known compression. */
+/** `data` uncompressed, or unchanged if it has no magic number of a known compression. */
 export function decompress(data: Buffer): Buffer {
   const format = FORMATS.find(({ magic }) => data.toString('hex', 0, magic.length / 2) === magic);
   if (format === undefined) return data;

@@ -1,4 +1,4 @@
-// Owns which of the caller's environment variables the command in the guest sees.
+// Owns the choice of the caller's environment variables that the command in the guest sees.
 
 const NAMES = new Set([
   'PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'COLORTERM', 'TZ', 'CI', 'DEBUG',
@@ -6,7 +6,7 @@ const NAMES = new Set([
 ]);
 const PREFIXES = ['NODE_', 'npm_', 'LC_'];
 
-// Channels to processes outside the guest, and devices that are not the guest's.
+// Variables that name channels to processes outside the guest, or devices that are not the guest's.
 const NEVER = /^(?:NODE_CHANNEL_|NODE_UNIQUE_ID$|NODE_DAX_TEST_|NODE_DAX_VM_)/;
 
 /** The part of `environment` that makes sense in the guest. */

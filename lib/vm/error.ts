@@ -1,15 +1,18 @@
-// Owns the errors of the guest runner and the exit statuses they stand for.
+// Owns the errors of the guest runner and their exit statuses.
 
-/** Exit status when the command ran longer than `timeout` allows, as timeout(1) has it. */
+/** Exit status when the command ran longer than `timeout` allows, the same as that of timeout(1). */
 export const EXIT_TIMEOUT = 124;
 
 /** Exit status when the guest itself failed: it could not be started, provisioned, or died under the command. */
 export const EXIT_GUEST = 125;
 
-/** Exit status when the user typed the way out of the terminal: that of Ctrl-C. */
+/** Exit status when the user ended the guest by the terminal's escape key: that of Ctrl-C. */
 export const EXIT_ESCAPE = 130;
 
-/** A failure of the guest, as opposed to one of the command in it. `exitStatus` is 124 for a timeout, 130 after the way out, else 125. */
+/**
+ * A failure of the guest, as opposed to one of the command in it. `exitStatus` is 124 for a timeout, 130 after the escape key, else
+ * 125.
+ */
 export class VmError extends Error {
   readonly exitStatus: number;
 

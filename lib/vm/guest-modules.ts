@@ -1,4 +1,4 @@
-// Owns which modules of the kernel the guest needs, when it loads them, and their parameters.
+// Owns the choice of kernel modules for the guest, when it loads each, and their parameters.
 
 import { kindOf, type MemorySource, type Nvdimm } from './nvdimm.js';
 import type { KernelModule, KernelModules } from './modules.js';
@@ -12,18 +12,18 @@ export const LOADING_LISTS = { ports: 'ports', root: 'root', memory: 'memory', f
 const PORTS = ['virtio_pci', 'virtio_console'];
 const ROOT = ['9pnet_virtio', '9p', 'overlay'];
 
-// Loaded where the kernel has them: poison, and the checksum of ext4 and xfs, which they look up by algorithm.
+// Modules that are loaded if the kernel has them: poison, and the checksum that ext4 and xfs look up by algorithm.
 const POISON = 'hwpoison_inject';
 const CHECKSUMS = ['crc32c_generic', 'crc32c_intel'];
 
 const PARAMETERS: Readonly<Record<string, string>> = { brd: 'rd_nr=1 rd_size=262144' };
 
-/** The modules without which a guest with `nvdimms` cannot be. */
+/** The modules that a guest with `nvdimms` cannot do without. */
 export function requiredModules(nvdimms: readonly Nvdimm[]): string[] {
   return [...PORTS, ...ROOT, ...memoryModules(nvdimms), ...filesystemModules(nvdimms)];
 }
 
-/** Regions are numbered in the order in which they appear: `nfit` first, then `virtio_pmem`. */
+/** The modules for the memory. Their order sets the numbers of regions: `nfit` first, then `virtio_pmem`. */
 function memoryModules(nvdimms: readonly Nvdimm[]): string[] {
   const kinds = nvdimms.map(kindOf);
   const from = (...sources: MemorySource[]): boolean => kinds.some(({ source }) => sources.includes(source));
@@ -41,12 +41,12 @@ function memoryModules(nvdimms: readonly Nvdimm[]): string[] {
   ];
 }
 
-/** ext2 is served by the driver of ext4: distributions have no other. */
+/** The modules for the filesystems. The ext4 driver serves ext2, because distributions have no other. */
 function filesystemModules(nvdimms: readonly Nvdimm[]): string[] {
   return [...new Set(nvdimms.flatMap((nvdimm) => kindOf(nvdimm).filesystem ?? []).map((name) => (name === 'ext2' ? 'ext4' : name)))];
 }
 
-/** One list: what is loaded, in order, each with its parameters. */
+/** One list of modules, in loading order, each with its parameters. */
 export interface LoadingList {
   readonly name: string;
   readonly modules: readonly KernelModule[];
@@ -54,7 +54,7 @@ export interface LoadingList {
   readonly text: string;
 }
 
-/** The lists. What more than one of the later lists needs is in the first, so that none waits for another. */
+/** The lists. A module that several of the later lists need is in the first, so that no list waits for another. */
 export function loadingLists(modules: KernelModules, nvdimms: readonly Nvdimm[]): LoadingList[] {
   const filesystems = filesystemModules(nvdimms);
   const later = [

@@ -6,12 +6,12 @@ import { MIB } from './size.js';
 import { shellQuote } from './shell-quote.js';
 import { PORTS, carriedOutputs, type PortName, type Streams } from './streams.js';
 
-/** Where the guest's kernel has a port. The terminal is a console, hence a tty. */
+/** The path of a port in the guest. The terminal is a console, hence a tty. */
 function portPath(port: PortName): string {
   return port === 'terminal' ? '/dev/hvc0' : `/dev/vport0p${PORTS[port]}`;
 }
 
-/** What is there once a port can be opened: its node in /dev comes a moment earlier. */
+/** The file that appears once a port can be opened. Its node in /dev appears a moment earlier. */
 function portReady(port: PortName): string {
   return `/sys/class/virtio-ports/vport0p${PORTS[port]}/name`;
 }
@@ -19,7 +19,7 @@ function portReady(port: PortName): string {
 /** Alignment of an fsdax namespace in bytes: what a page-table entry for huge pages covers. */
 const NAMESPACE_ALIGN = 2 * MIB;
 
-/** Where the guest keeps its own things: a tmpfs over the host's `/run`. */
+/** The folder of the guest's own files: on a tmpfs over the host's `/run`. */
 const HOME = '/run/node-dax';
 
 // Both stages load modules: the files are at $MODULES.
@@ -69,7 +69,7 @@ for folder in dev proc sys; do mount --move /$folder /newroot/$folder; done
 exec switch_root /newroot ${HOME}/busybox sh ${HOME}/stage-two
 `;
 
-/** Stage two, from the overlay: make the devices usable, run the command, tell its exit status. */
+/** Stage two, from the overlay: make the devices usable, run the command, report its exit status. */
 export const STAGE_TWO = `
 mkdir ${HOME}/applets ${HOME}/provisioned
 ${HOME}/busybox --install -s ${HOME}/applets
@@ -282,7 +282,7 @@ sleep 60
 poweroff -f
 `;
 
-/** What the init of one guest is to do. */
+/** The task of one guest's init. */
 export interface GuestPlan {
   readonly nvdimms: readonly { readonly nvdimm: Nvdimm; readonly fresh: boolean }[];
   /** Folders of the host that the guest may write to. */
@@ -314,7 +314,7 @@ export function planScript(plan: GuestPlan): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Where the streams of the command lead, and which of its outputs go through which port. */
+/** The lines that set the ends of the command's streams, and the port of each output. */
 function streamLines(streams: Streams): string[] {
   const files = { nothing: '/dev/null', terminal: portPath('terminal') };
   const places = (['stdin', 'stdout', 'stderr'] as const).map((name) => {
@@ -324,7 +324,7 @@ function streamLines(streams: Streams): string[] {
   return [...places, `outputs='${carriedOutputs(streams).map((name) => `${name}=${portPath(name)}`).join(' ')}'`];
 }
 
-/** One device as the guest is to have it. */
+/** One device as the guest must have it. */
 interface GuestDevice {
   readonly nvdimm: Nvdimm;
   readonly fresh: boolean;
@@ -349,8 +349,9 @@ function namesIn(devices: GuestPlan['nvdimms'], slot: number): Pick<GuestDevice,
 }
 
 /**
- * Devices that are interchangeable before they are provisioned (NVDIMMs of one size without a file) make a group, in
- * which the order of the regions is the order that was asked for. Any other NVDIMM is alone: its content says what it is.
+ * Groups of devices. Those that are interchangeable before they are provisioned (NVDIMMs of one size without a file) are one group,
+ * whose regions get the devices in the order that was asked for. Every other NVDIMM is a group of its own, because its content
+ * identifies it.
  */
 function deviceGroups(devices: readonly GuestDevice[]): GuestDevice[][] {
   const groups = new Map<string, GuestDevice[]>();
@@ -412,7 +413,7 @@ function provisioning({ nvdimm, fresh, variable, folder }: GuestDevice, region: 
     const device = `/dev/dax${region}.0`;
     steps.push(`wait_for ${device}`, `aligned ${region} ${align} ${name}`, `provided ${variable} ${device}`);
   } else if (filesystem !== undefined && folder !== undefined) {
-    // The virtio-pmem device cannot do MAP_SYNC, and the kernel mounts it with DAX all the same.
+    // virtio-pmem has no MAP_SYNC, but the kernel mounts it with DAX all the same.
     const options = filesystem === 'ext2' ? 'dax' : 'dax=always';
     steps.push(`filesystem /dev/pmem${region} ${filesystem} ${options} ${state} ${name} ${folder}`, `provided ${variable} ${folder}`);
   } else {
@@ -421,7 +422,7 @@ function provisioning({ nvdimm, fresh, variable, folder }: GuestDevice, region: 
   return steps.join('; ');
 }
 
-/** The script that becomes the command. */
+/** The script that replaces itself with the command. */
 export function commandScript(command: readonly string[], cwd: string, environment: Readonly<Record<string, string>>): string {
   const words = Object.entries(environment).map(([name, value]) => shellQuote(`${name}=${value}`));
   return (

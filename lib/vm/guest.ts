@@ -1,4 +1,4 @@
-// Owns one running QEMU: its sockets, what the guest's init says, and its end.
+// Owns one running QEMU: its sockets, the messages of the guest's init, and its end.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
@@ -23,24 +23,24 @@ export interface GuestOptions {
   readonly arguments: readonly string[];
   /** Descriptors that QEMU inherits, from `FIRST_INHERITED` on. */
   readonly inherited: readonly number[];
-  /** What ends the streams of the command. */
+  /** The mark at the end of the command's streams. */
   readonly trailer: Buffer;
-  /** Where each output of the guest goes. */
+  /** The destination of each output of the guest. */
   readonly sinks: Readonly<Partial<Record<OutputName, Writable>>>;
 }
 
 interface GuestEvents {
-  /** The guest's init has the status port. */
+  /** The guest's init has opened the status port. */
   init: [];
-  /** Every device is ready; the command starts. */
+  /** All devices are ready, and the command starts. */
   provisioned: [];
 }
 
 /** A guest from start to end. Events come in the order of `GuestEvents`. */
 export class Guest extends EventEmitter<GuestEvents> {
   /**
-   * The exit status of the command, after all its output was handed on.
-   * Rejected with `VmError` when the guest fails or dies, or with what `kill` was given. QEMU is gone by then.
+   * Resolves to the exit status of the command, after all its output was passed on. Rejects with `VmError` when the guest fails or
+   * dies, or with the reason given to `kill`. QEMU has ended by then.
    */
   readonly status: Promise<number>;
   readonly #process: ChildProcess;
@@ -52,12 +52,12 @@ export class Guest extends EventEmitter<GuestEvents> {
   constructor(options: GuestOptions) {
     super();
     this.#trailer = options.trailer;
-    // A process group of its own: Ctrl-C is for this process to handle.
+    // QEMU gets its own process group, so that Ctrl-C reaches only this process, which handles it.
     this.#process = spawn(options.program, options.arguments, {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', ...Object.values(SOCKETS).map(() => 'pipe' as const), ...options.inherited],
     });
-    // A guest that is gone reads no more.
+    // Writes to a guest that has ended fail, which is no error.
     for (const fd of Object.values(SOCKETS)) this.#stream(fd).on('error', () => undefined);
     this.#stream(2).on('data', (chunk: Buffer) => { this.#errors = tail(this.#errors + chunk.toString()); });
     this.#stream(SOCKETS.console).on('data', (chunk: Buffer) => { this.#console = tail(this.#console + chunk.toString()); });
@@ -69,7 +69,7 @@ export class Guest extends EventEmitter<GuestEvents> {
     this.#reject(reason);
   }
 
-  /** What the command reads: by a port, or from its terminal. Bytes wait in the host until the guest asks for them. */
+  /** The stream that the command reads, by a port or from its terminal. Bytes wait in the host until the guest asks for them. */
   input(port: 'stdin' | 'terminal'): Writable {
     return this.#stream(SOCKETS[port]);
   }
@@ -85,7 +85,7 @@ export class Guest extends EventEmitter<GuestEvents> {
     });
     const gone = new Promise<void>((resolve) => {
       this.#process.on('error', (error) => { this.#reject(error); resolve(); });
-      // Not 'exit': what a dying guest printed is still handed on.
+      // 'close' and not 'exit', so that the last output of a dying guest is still passed on.
       this.#process.on('close', (code) => { this.#reject(this.#death(code)); resolve(); });
     });
     try {
@@ -115,7 +115,7 @@ export class Guest extends EventEmitter<GuestEvents> {
     return await new Promise<never>(() => undefined);
   }
 
-  /** Hands the bytes of one port on to `sink`, up to the trailer. */
+  /** Passes the bytes of one port on to `sink`, up to the trailer. */
   async #forward(fd: number, sink: Writable): Promise<void> {
     const filter = new TrailerFilter(this.#trailer);
     const broken = (error: Error): void => { this.#reject(new VmError(`the output of the guest cannot be written: ${error.message}`)); };
@@ -139,7 +139,7 @@ export class Guest extends EventEmitter<GuestEvents> {
     return new VmError(`${how}${this.#lastWords()}`);
   }
 
-  /** What QEMU said and the end of the kernel's console, for the message of a failure. */
+  /** The last output of QEMU and of the kernel's console, for the message of a failure. */
   #lastWords(): string {
     const parts = [['QEMU', this.#errors], ["the guest's console", this.#console]] as const;
     return parts
@@ -149,7 +149,7 @@ export class Guest extends EventEmitter<GuestEvents> {
       .join('');
   }
 
-  /** As `kill`, with what the guest said last. */
+  /** As `kill`, with `message` and the last output of the guest as the reason. */
   fail(message: string): void {
     this.kill(new VmError(`${message}${this.#lastWords()}`));
   }

@@ -1,4 +1,4 @@
-// Owns what the guest boots from: busybox, the modules in their lists, and the scripts.
+// Owns the initramfs from which the guest boots: busybox, the modules in their lists, and the scripts.
 
 import { readFileSync } from 'node:fs';
 import { cpio, directory, file } from './cpio.js';
@@ -17,7 +17,7 @@ export interface InitramfsContents {
   readonly trailer: Buffer;
 }
 
-/** The archive, uncompressed: unpacking it costs the guest more than reading it. */
+/** Makes the archive. It is uncompressed, because unpacking it would cost the guest more than reading it. */
 export function initramfs({ busybox, lists, plan, command, shim, trailer }: InitramfsContents): Buffer {
   const modules = new Map(lists.flatMap((list) => list.modules).map(({ name, content }) => [name, content]));
   return cpio([

@@ -15,11 +15,11 @@ export interface Kernel {
   /** `lib/modules/VERSION`. */
   readonly modulesFolder: string;
   readonly modules: KernelModules;
-  /** How it was built, the lines of `boot/config-VERSION`; none when that file is not there. */
+  /** Its build options, the lines of `boot/config-VERSION`; empty if that file is missing. */
   readonly config: ReadonlySet<string>;
 }
 
-/** A kernel that was found and cannot be used, and why. */
+/** A kernel that was found but cannot be used, and the reason. */
 interface Rejected {
   readonly image: string;
   readonly reason: string;
@@ -106,8 +106,8 @@ function kernelRecipe(): string[] {
 }
 
 /**
- * The path of an image to give to QEMU. Under emulation a kernel that unpacks itself takes seconds to do so; its ELF
- * file, unpacked once and kept in the cache, starts at once through the PVH entry. Falls back to the image itself.
+ * The path of an image to give to QEMU. Under emulation a kernel takes seconds to unpack itself. Its ELF file, unpacked once and
+ * kept in the cache, starts at once through the PVH entry. Falls back to the image itself.
  */
 export function fastImage(kernel: Kernel): string {
   if (!kernel.config.has('CONFIG_PVH=y')) return kernel.image;

@@ -1,23 +1,23 @@
-// Owns the caller's terminal while the command in the guest has it: raw, its size told to the guest, and given back.
+// Owns the caller's terminal while the command in the guest uses it: makes it raw, tells the guest its size, and restores it.
 
 import type { Writable } from 'node:stream';
 import type { Terminal } from './streams.js';
 
-/** Typed so often within so many milliseconds, as systemd-nspawn has it, the key Ctrl-] ends the guest. */
+/** The escape key: Ctrl-] typed `times` times within `within` milliseconds ends the guest, as in systemd-nspawn. */
 const ESCAPE = { key: 0x1d, times: 3, within: 1000 } as const;
 
-// What a program that ended in the middle may leave: no cursor, colours, the other screen, bracketed paste, the mouse.
+// Resets what a program that ended early may have left: no cursor, colours, the other screen, bracketed paste, the mouse.
 const RESTORED = ['\x1b[?25h', '\x1b[0m', '\x1b[?1047l', '\x1b[?2004l', '\x1b[?1000l', '\x1b[?1002l', '\x1b[?1003l', '\x1b[?1006l'].join('');
 
 /** The guest's side of the terminal. */
 export interface Borrower {
   readonly input: Writable;
   resize(rows: number, columns: number): void;
-  /** Called when the user typed the way out. */
+  /** Called when the user has typed the escape key. */
   escape(): void;
 }
 
-/** A terminal that is lent from the construction until `giveBack`, or the end of the process. */
+/** A terminal that is lent to the guest from construction until `giveBack`, or until the process ends. */
 export class LentTerminal {
   readonly #terminal: Terminal;
   readonly #borrower: Borrower;
@@ -33,12 +33,12 @@ export class LentTerminal {
     process.once('exit', this.#cook);
     input.setRawMode(true);
     input.on('data', this.#watch);
-    // The terminal of the caller may be gone before the caller is.
+    // The caller's terminal may disappear before the caller ends.
     input.on('error', this.#ignore);
     input.pipe(borrower.input, { end: false });
   }
 
-  /** Gives it back as it was. `whole` is false when the command may have left it in any state. */
+  /** Restores the terminal. `whole` is false if the command may have left it in any state. */
   giveBack(whole: boolean): void {
     const { input, output } = this.#terminal;
     output.off('resize', this.#resize);
@@ -59,7 +59,7 @@ export class LentTerminal {
     this.#borrower.resize(rows, columns);
   };
 
-  /** The shell that stopped this process had the terminal in between. */
+  /** Makes the terminal raw again after this process was stopped, because the shell has used it meanwhile. */
   readonly #resume = (): void => {
     this.#cook();
     this.#terminal.input.setRawMode(true);

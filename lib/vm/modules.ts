@@ -1,10 +1,10 @@
-// Owns the modules of a kernel that is not running: which there are, what each needs, and their loading order.
+// Owns the modules of a kernel that is not running: their names, their dependencies and their loading order.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { decompress } from './decompress.js';
 
-/** A module as an initramfs takes it: uncompressed, after the modules that it depends on. */
+/** A module for an initramfs: uncompressed, and in lists after the modules that it depends on. */
 export interface KernelModule {
   readonly name: string;
   readonly content: Buffer;
@@ -12,8 +12,8 @@ export interface KernelModule {
 
 /**
  * The modules under `lib/modules/VERSION`.
- * Dependencies come from the modules themselves: a package that was only unpacked has no `modules.dep`. That also
- * keeps modprobe's rules out, one of which (ndctl's, for libnvdimm) runs a command in place of loading the module.
+ * Dependencies are read from the modules themselves, because a package that was only unpacked has no `modules.dep`. This also
+ * avoids modprobe's rules, one of which (ndctl's, for libnvdimm) runs a command instead of loading the module.
  */
 export class KernelModules {
   readonly #files = new Map<string, string>();
@@ -36,7 +36,7 @@ export class KernelModules {
     return names.filter((name) => !this.#builtin.has(moduleName(name)) && !this.#files.has(moduleName(name)));
   }
 
-  /** The modules of `names` and all that they depend on, in loading order; what is built in or absent is left out. */
+  /** The modules of `names` and their dependencies, in loading order. Those that are built in or absent are left out. */
   inLoadingOrder(names: readonly string[]): KernelModule[] {
     const order = new Map<string, KernelModule>();
     const visiting = new Set<string>();
@@ -78,8 +78,8 @@ function dependencies(module: Buffer): string[] {
 const SIGNATURE_MARK = Buffer.from('~Module signature appended~\n');
 
 /**
- * The module without its signature: `struct module_signature`, whose last field is the length of what is before it,
- * and the mark. To check one, an emulated processor takes longer than for all else in loading the module.
+ * The module without its signature, which is followed by `struct module_signature`, whose last field is the signature's length, and
+ * the mark. An emulated processor takes longer to check a signature than for the rest of loading the module.
  */
 function withoutSignature(module: Buffer): Buffer {
   const STRUCT_SIZE = 12;

@@ -1,4 +1,4 @@
-// Owns an NFIT of volatile ranges, and the SSDT with the device that it belongs to: QEMU makes these for NVDIMMs only.
+// Owns the tables that QEMU makes for NVDIMMs only: an NFIT of volatile ranges, and an SSDT with the device of the NFIT.
 
 const HEADER_LENGTH = 36;
 const NFIT_RESERVED = 4;

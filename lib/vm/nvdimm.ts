@@ -1,4 +1,4 @@
-// Owns what emulated memory is asked to be: the notation SIZE:KIND[:FILE], its limits, and the default set.
+// Owns the description of emulated memory: the notation SIZE:KIND[:FILE], its limits, and the default devices.
 
 import { checkOptions } from 'node-dax';
 import { resolve } from 'node:path';
@@ -10,13 +10,13 @@ import { GIB, MIB, formatSize, parseSize } from './size.js';
  */
 export type MemorySource = 'nvdimm' | 'unarmed' | 'virtio' | 'cxl-pmem' | 'cxl-ram' | CarvedSource;
 
-/** A part of the RAM: soft-reserved, type 12 of the e820 map, or a volatile range of the NFIT. */
+/** The type of a part of the RAM: soft-reserved, type 12 of the e820 map, or a volatile range of the NFIT. */
 export type CarvedSource = 'hmem' | 'e820' | 'nfit-volatile';
 
-/** What one kind of device is to the guest. */
+/** One kind of device as the guest sees it. */
 export interface NvdimmKind {
   readonly source: MemorySource;
-  /** The namespace mode that ndctl gives it; without one it is taken as it comes. */
+  /** The namespace mode that ndctl gives it; without one it is used as it is. */
   readonly mode?: 'devdax' | 'fsdax';
   /** Alignment of a device-dax in bytes. */
   readonly align?: number;
@@ -25,7 +25,7 @@ export interface NvdimmKind {
   /** The environment variable that names it in the guest, and where a filesystem is mounted. */
   readonly variable: string;
   readonly mountPoint?: string;
-  /** The least size, in bytes. */
+  /** The smallest size in bytes. */
   readonly minimum: number;
 }
 
@@ -61,10 +61,10 @@ export type NvdimmKindName = keyof typeof NVDIMM_KINDS;
 
 /** One emulated NVDIMM, or other memory of one of the kinds. */
 export interface Nvdimm {
-  /** Bytes the namespace is made from: a multiple of 16 MiB, up to 1 TiB. */
+  /** The bytes that the namespace is made from: a multiple of 16 MiB, up to 1 TiB. */
   readonly size: number;
   readonly kind: NvdimmKindName;
-  /** The file that keeps its content between runs; without one it is memory that goes with the guest. */
+  /** The file that keeps its content between runs. Without one the content is lost when the guest ends. */
   readonly file?: string;
 }
 
@@ -72,7 +72,7 @@ export interface Nvdimm {
 export const SIZE_UNIT = 16 * MIB;
 const MAXIMUM = 1024 * GIB;
 
-/** The devices of a guest that was not asked for any. The second is region 1, hence `/dev/dax1.0`. */
+/** The devices of a guest for which none were given. The second is region 1, hence `/dev/dax1.0`. */
 export const DEFAULT_NVDIMMS: readonly Nvdimm[] = [
   { size: 512 * MIB, kind: 'fsdax-ext4' },
   { size: 512 * MIB, kind: 'devdax' },
@@ -86,7 +86,7 @@ export function kindOf(nvdimm: Nvdimm): NvdimmKind {
   return NVDIMM_KINDS[nvdimm.kind];
 }
 
-/** Reads `SIZE:KIND[:FILE]`. Throws `RangeError` with a sentence that says what is wrong. */
+/** Parses `SIZE:KIND[:FILE]`. Throws `RangeError` with a sentence that says what is wrong. */
 export function parseNvdimm(text: string): Nvdimm {
   const [size = '', kind = '', ...rest] = text.split(':');
   if (!isKind(kind)) throw notAKind(kind);
@@ -97,7 +97,7 @@ export function parseNvdimm(text: string): Nvdimm {
   return nvdimm;
 }
 
-/** Reads `KIND`, which is 256 MiB or the least there is of it, or `SIZE:KIND[:FILE]`. */
+/** Parses `KIND`, which gets 256 MiB or the smallest size of the kind, or `SIZE:KIND[:FILE]`. */
 export function parseDevice(text: string): Nvdimm {
   if (text.includes(':')) return parseNvdimm(text);
   if (!isKind(text)) throw notAKind(text);

@@ -1,4 +1,4 @@
-// Owns what a guest can be asked for, the defaults, and the checks that need no look at the machine.
+// Owns the options of a guest, their defaults, and the checks that do not depend on this machine.
 
 import type { Readable, Writable } from 'node:stream';
 import { checkOptions, type OptionNames } from 'node-dax';
@@ -8,7 +8,7 @@ import { GIB, MIB, formatSize } from './size.js';
 import { isKeyboard, isTerminal } from './streams.js';
 
 export interface VmOptions {
-  /** The program, by the guest's PATH or by path, and its arguments. */
+  /** The program, as a path or a name in the guest's PATH, and its arguments. */
   readonly command: readonly string[];
   /** Bytes of ordinary memory: a multiple of 1 MiB, at least 512 MiB. 2 GiB by default. */
   readonly memory?: number;
@@ -22,28 +22,30 @@ export interface VmOptions {
   readonly accel?: Acceleration | 'auto';
   /** Seconds that the whole run may take, boot included. No limit by default. */
   readonly timeout?: number;
-  /** A folder with `boot/vmlinuz-*` and `lib/modules/*`: the only place where the kernel is looked for. */
+  /** A folder with `boot/vmlinuz-*` and `lib/modules/*`. The kernel is searched for only there. */
   readonly kernel?: string;
-  /** Folders of the host that the guest writes to. All else that it writes goes with it. */
+  /** Folders of the host that the guest writes to. Everything else that it writes is lost when it ends. */
   readonly keep?: readonly string[];
-  /** Variables beside those that pass by themselves (`guestEnvironment`). */
+  /** Environment variables in addition to those that are passed by default (`guestEnvironment`). */
   readonly env?: Readonly<Record<string, string>>;
-  /** Where the command starts. The caller's working directory by default. */
+  /** The working directory of the command. The caller's by default. */
   readonly cwd?: string;
-  /** What the command reads, to its end. Nothing by default. */
+  /** The standard input of the command, read to its end. Nothing by default. */
   readonly stdin?: Readable;
   /**
-   * The command gets a terminal, which is that of the caller: `stdin` must be one, and so must `stdout` or `stderr`; what of
-   * these is none gets its bytes as ever. It is raw while the command runs: Ctrl-C reaches the command, and Ctrl-] typed three
-   * times within a second ends the guest. False by default.
+   * Whether the command gets the caller's terminal: `stdin` must be a terminal, and so must `stdout` or `stderr`; the output that
+   * is not one gets its bytes as without this option. The terminal is raw while the command runs: Ctrl-C reaches the command, and
+   * Ctrl-] typed three times within a second ends the guest. False by default.
    */
   readonly terminal?: boolean;
-  /** Where the output goes. The process's own streams by default. They are not ended. */
+  /** The destination of the output. The process's own streams by default. They are not ended. */
   readonly stdout?: Writable;
   readonly stderr?: Writable;
   /** Ends the guest at once; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Told in a sentence what the caller should know and is no failure: that KVM was given up, for one. */
+  /**
+   * Called with a sentence about something that is not a failure but that the caller should know, such as that KVM was given up.
+   */
   readonly onNotice?: (message: string) => void;
 }
 
@@ -72,7 +74,7 @@ export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 
 
 const MINIMUM_MEMORY = 512 * MIB;
 
-/** Fills in the defaults. Throws `TypeError` for unknown options, `RangeError` for what no machine could be made from. */
+/** Fills in the defaults. Throws `TypeError` for unknown options, `RangeError` for values from which no machine could be made. */
 export function settingsOf(options: VmOptions): Settings {
   checkOptions(options, OPTIONS);
   const settings: Settings = {

@@ -1,9 +1,9 @@
-// Owns the programs that the guest runner needs, where they are, and the package that brings each.
+// Owns the programs that the guest runner needs: their paths, and the package of each.
 
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The package, by Debian's and Ubuntu's name, of each program. */
+/** The package of each program, by its name in Debian and Ubuntu. */
 const PACKAGES = {
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',
@@ -21,10 +21,10 @@ const PACKAGES = {
 
 export type Program = keyof typeof PACKAGES;
 
-// Administrators' programs are often not on a user's PATH.
+// Folders of administrators' programs, which are often not on a user's PATH.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-/** Where `program` is, or `undefined`. A busybox that needs shared libraries does not count: an initramfs has none. */
+/** The path of `program`, or `undefined`. A busybox that needs shared libraries does not count, because the initramfs has none. */
 export function findProgram(program: Program, path = process.env['PATH'] ?? ''): string | undefined {
   const folders = path === '' ? [] : [...path.split(delimiter), ...SYSTEM_FOLDERS];
   return folders
@@ -32,7 +32,7 @@ export function findProgram(program: Program, path = process.env['PATH'] ?? ''):
     .find((candidate) => isExecutable(candidate) && (program !== 'busybox' || isStatic(candidate)));
 }
 
-/** The packages of those of `programs` that are missing, each once. */
+/** The packages of the missing ones of `programs`, each once. */
 export function missingPackages(programs: readonly Program[], path?: string): string[] {
   return [...new Set(programs.filter((program) => findProgram(program, path) === undefined).map((program) => PACKAGES[program]))];
 }

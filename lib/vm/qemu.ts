@@ -8,7 +8,7 @@ import { PORTS, type PortName } from './streams.js';
 export type Acceleration = 'kvm' | 'tcg';
 export type PersistenceDomain = 'mem-ctrl' | 'cpu';
 
-/** The machine to make. Descriptors are those of the QEMU process. */
+/** The machine to make. Descriptors are numbers in the QEMU process. */
 export interface Machine {
   readonly accel: Acceleration;
   /** Bytes of ordinary memory. */
@@ -31,17 +31,17 @@ export interface Machine {
 
 export interface MachineDevice {
   readonly nvdimm: Nvdimm;
-  /** The file with its content, and that with the labels of a persistent CXL device; none for what is a part of the RAM. */
+  /** The file with its content, and the file with the labels of a persistent CXL device. A part of the RAM has neither. */
   readonly path?: string;
   readonly labels?: string;
 }
 
-// QEMU gives out addresses, and cuts sizes, at multiples of this. It is what the kernel wants of a region, too.
+// QEMU places memory at multiples of this, and cuts its size down to one. The kernel requires the same of a region.
 const ADDRESS_ALIGN = SIZE_UNIT;
 
 /** Bytes of the label area of a CXL device. */
 export const CXL_LABELS = MIB;
-// Numbers of PCI buses: the bridge's own, and those behind its ports.
+// The number of the first CXL bridge's PCI bus, and how many bus numbers each bridge takes: its own, and those behind its ports.
 const CXL_FIRST_BUS = 16;
 const CXL_BUSES = 4;
 
@@ -52,10 +52,14 @@ const KERNEL_PARAMETERS = [
   'cryptomgr.notests', 'random.trust_cpu=on', 'rcupdate.rcu_expedited=1', '8250.nr_uarts=1', 'audit=0',
 ];
 
-// Without ERMS: TCG emulates `rep movsb` and `rep stosb`, by which the kernel and the C library then clear and copy, byte by byte.
+// Without ERMS, because with it the kernel and the C library clear and copy by `rep movsb` and `rep stosb`, which TCG emulates byte
+// by byte.
 const ACCELERATORS = { kvm: { accel: 'kvm', cpu: 'host' }, tcg: { accel: 'tcg,thread=multi', cpu: 'max,erms=off' } } as const;
 
-/** The arguments of `qemu-system-x86_64`. (q35: setting up a PCI interrupt on the older pc takes the guest 0.25 s each.) */
+/**
+ * The arguments of `qemu-system-x86_64`. The machine is q35, because on the older pc each PCI interrupt takes the guest 0.25 s to
+ * set up.
+ */
 export function qemuArguments(machine: Machine): string[] {
   const { accel, cpus, persistence, sockets, devices, acpiTables, keep } = machine;
   const { total, below4G, ranges } = carve(machine.memory, devices.map(({ nvdimm }) => nvdimm));
@@ -63,7 +67,7 @@ export function qemuArguments(machine: Machine): string[] {
   const slots = devices.filter(({ nvdimm }) => isInSlot(nvdimm));
   const room = slots.reduce((sum, { nvdimm }) => sum + nvdimm.size + GIB, 0);
   const maximum = Math.ceil((total + room) / GIB);
-  // Linux from 6.3 on commits no CXL region where it sees a hypervisor, which might not flush the caches as it asks.
+  // From 6.3 on, Linux commits no CXL region if it sees a hypervisor, which might not flush the caches on request.
   const hidden = devices.some(({ nvdimm }) => isCxl(kindOf(nvdimm).source)) ? ',hypervisor=off' : '';
   const options = [
     'q35', `nvdimm=${acpiTables.length === 0 ? 'on' : 'off'}`, `nvdimm-persistence=${persistence}`, 'vmport=off', 'dump-guest-core=off',
@@ -104,8 +108,8 @@ function isInSlot(nvdimm: Nvdimm): boolean {
 }
 
 /**
- * An NVDIMM is found again in the guest by its slot. It has no label area: labels hold good for one slot only (the
- * serial number that QEMU gives each slot is part of the interleave-set cookie), and a file may be given at any.
+ * The guest identifies an NVDIMM by its slot. It has no label area: labels are valid for one slot only (the serial number that QEMU
+ * gives each slot is part of the interleave-set cookie), and a file may be given in any slot.
  */
 function memoryDevice({ nvdimm, path, labels }: MachineDevice, slot: number): string[] {
   if (path === undefined) return [];
@@ -122,9 +126,9 @@ function memoryFile(id: string, path: string, size: number): string {
 }
 
 /**
- * A host bridge and a device for each: a region is then one device whole. A bridge has two ports, though nothing is at the second:
- * Linux passes by the decoder of a bridge that has one alone, and QEMU 7.2, which decodes by it all the same, then
- * drops every store and reads zeros.
+ * Each CXL device gets its own host bridge, so that a region is one whole device. A bridge has two ports, with nothing at the
+ * second: Linux skips the decoder of a bridge that has only one port, and QEMU 7.2, which still decodes by it, then drops every
+ * store and reads zeros.
  */
 function cxlDevice(id: string, labels: string | undefined, slot: number): string[] {
   const memory = labels === undefined ? `volatile-memdev=${id}` : `memdev=${id},lsa=${id}-labels`;

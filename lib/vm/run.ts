@@ -1,4 +1,4 @@
-// Owns a run from options to exit status: what the machine must have, the boot, the fallback, the cleaning up.
+// Owns a run from options to exit status: the requirements of this machine, the boot, the fallback, the clean-up.
 
 import { randomBytes } from 'node:crypto';
 import { accessSync, closeSync, constants, existsSync, ftruncateSync, statSync, writeFileSync } from 'node:fs';
@@ -21,15 +21,15 @@ import { CXL_LABELS, qemuArguments, type Acceleration, type MachineDevice } from
 import { shellQuote } from './shell-quote.js';
 import { carriedOutputs, portsOf, streamsOf, terminalOf, type Streams } from './streams.js';
 
-/** Milliseconds that a guest under KVM has to reach its init before KVM is given up. */
+/** Milliseconds in which a guest under KVM must reach its init, or KVM is given up. */
 const KVM_DEADLINE = 20_000;
 
-/** Milliseconds that any guest has until its devices are ready. */
+/** Milliseconds in which the devices of any guest must be ready. */
 const BOOT_DEADLINE = 300_000;
 
 /**
  * Runs a command in a guest and resolves to its exit status (128 + n when signal n ended it).
- * Rejects with `VmError` when the guest, not the command, failed, with `RangeError` for options that cannot be.
+ * Rejects with `VmError` when the guest, not the command, failed, and with `RangeError` for invalid options.
  */
 export async function runVm(options: VmOptions): Promise<number> {
   const settings = settingsOf(options);
@@ -44,7 +44,7 @@ export async function runVm(options: VmOptions): Promise<number> {
   }
 }
 
-/** Why this machine cannot run the guest that `options` ask for, or `undefined` when it has all that is needed. */
+/** Why this machine cannot run the guest that `options` ask for; `undefined` if it can. */
 export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | undefined {
   try {
     requirements(settingsOf({ ...options, command: ['true'] }));
@@ -60,7 +60,7 @@ function checkFolders(keep: readonly string[]): void {
   if (missing !== undefined) throw new RangeError(`there is no folder '${missing}' to keep the changes of`);
 }
 
-/** Finds the programs and the kernel, or throws one `VmError` that names all that is missing. */
+/** Finds the programs and the kernel. Throws one `VmError` that names everything that is missing. */
 function requirements(settings: Settings): { programs: ReadonlyMap<Program, string>; kernel: Kernel } {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new VmError(`the guest runs on Linux on x86-64 only, not on ${process.platform} on ${process.arch}`);
@@ -90,7 +90,7 @@ function neededPrograms({ nvdimms }: Settings): Program[] {
   ];
 }
 
-/** What must be given back however the run ends. */
+/** The resources that must be released however the run ends. */
 class Resources {
   readonly #releases: (() => void)[] = [];
   readonly #atExit = (): void => { this.release(); };
@@ -142,7 +142,7 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
     const keep = settings.keep.map((folder) => resolve(folder));
     const machine = { accel, memory, cpus, persistence, kernel: image, initrd, sockets: SOCKETS, ports: portsOf(streams), devices, acpiTables, keep };
     const qemu = [programs.get('qemu-system-x86_64') ?? '', ...qemuArguments(machine)];
-    // QEMU goes when this process goes, however it goes, and holds the caller's files alone.
+    // QEMU ends when this process ends, in whatever way, and holds exclusive locks on the caller's files.
     const locks = backings.flatMap((backing) => (backing !== undefined && 'path' in backing.source ? [backing.source.path] : []));
     const lock = (file: string): string[] => [programs.get('flock') ?? '', '--no-fork', '--nonblock', '--conflict-exit-code', String(LOCK_CONFLICT), file];
     const guest = new Guest({
@@ -165,7 +165,7 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
   return await withFallback(settings, start);
 }
 
-/** Where the ports lead that bring the command's output. */
+/** The destinations of the ports that carry the command's output. */
 function sinksOf(settings: Settings, streams: Streams): GuestOptions['sinks'] {
   const terminal = terminalOf(settings);
   return {
@@ -174,7 +174,7 @@ function sinksOf(settings: Settings, streams: Streams): GuestOptions['sinks'] {
   };
 }
 
-/** Gives the guest what the command is to read, until the guest ends. */
+/** Passes the command's input to the guest until the guest ends. */
 function feed(settings: Settings, guest: Guest): void {
   const { stdin } = settings;
   const terminal = terminalOf(settings);
@@ -199,7 +199,7 @@ function feed(settings: Settings, guest: Guest): void {
   }
 }
 
-/** Runs the guest under the acceleration asked for; `auto` judges KVM by whether the guest's init is reached. */
+/** Runs the guest under the given acceleration. `auto` falls back from KVM if the guest does not reach its init. */
 async function withFallback(settings: Settings, start: (accel: Acceleration) => Guest): Promise<number> {
   const limits = new Limits(settings);
   try {
@@ -237,9 +237,9 @@ function kvmObstacle(): string | undefined {
   }
 }
 
-/** The caller's timeout and abort signal, over every guest of the run. */
+/** The caller's timeout and abort signal, which apply to every guest of the run. */
 class Limits {
-  /** True once the timeout has passed or the signal has come. */
+  /** Whether the timeout has passed or the signal was aborted. */
   reached = false;
   #guest: Guest | undefined;
   readonly #signal: AbortSignal | undefined;

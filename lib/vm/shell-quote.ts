@@ -1,6 +1,6 @@
 // Owns the quoting of words for the guest's shell.
 
-/** `word` as one word of a POSIX shell, whatever bytes it has. */
+/** Quotes `word`, with whatever characters, as one word of a POSIX shell. */
 export function shellQuote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,4 +1,4 @@
-// Owns by what the command's standard streams are carried: by ports, byte for byte, or by a terminal.
+// Owns the choice of what carries the command's standard streams: ports, byte for byte, or a terminal.
 
 import type { Readable, Writable } from 'node:stream';
 import type { ReadStream, WriteStream } from 'node:tty';
@@ -11,7 +11,7 @@ export type PortName = keyof typeof PORTS;
 /** The ports from which the command's output comes. */
 export type OutputName = 'stdout' | 'stderr' | 'terminal';
 
-/** The streams of the caller. */
+/** The caller's streams. */
 export interface CallerStreams {
   readonly stdin?: Readable;
   readonly terminal: boolean;
@@ -19,7 +19,7 @@ export interface CallerStreams {
   readonly stderr: Writable;
 }
 
-/** What carries each stream. A terminal carries the input, and those outputs that are terminals of the caller. */
+/** What carries each stream. A terminal carries the input, and the outputs that are terminals of the caller. */
 export interface Streams {
   readonly stdin: 'nothing' | 'port' | 'terminal';
   readonly stdout: 'port' | 'terminal';
@@ -46,7 +46,7 @@ export function portsOf(streams: Streams): PortName[] {
   return ['status', ...carriedOutputs(streams), ...input];
 }
 
-/** A terminal of the caller: what is typed, and what shows. */
+/** A terminal of the caller: the stream of what is typed, and the stream that it shows. */
 export interface Terminal {
   readonly input: ReadStream;
   readonly output: WriteStream;

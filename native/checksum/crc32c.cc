@@ -66,12 +66,12 @@ inline uint64_t Word(const uint8_t* bytes) {
   return word;
 }
 
-// The instruction takes three cycles and one can begin in each: three lanes of this many bytes go side by
-// side.
+// The instruction takes three cycles, and one can begin in each cycle: three lanes of this many bytes are
+// computed side by side.
 constexpr size_t kLane = 256;
 
-// What `kLane` bytes of zeros make of a register, by its four bytes: that is linear, so that the parts are
-// added.
+// Gives the register after `kLane` bytes of zeros. The operation is linear, so that a table for each of the
+// register's four bytes gives one part of the result, and the parts are XORed.
 struct Shift {
   uint32_t rows[4][256];
 

@@ -7,7 +7,8 @@
 
 namespace dax {
 
-// The checksum of what `previous` is the checksum of (0 for nothing), followed by these bytes (RFC 3720).
+// Extends a checksum (RFC 3720) by these bytes: `previous` is that of the bytes before them, or 0 if there
+// are none.
 uint32_t Crc32c(uint32_t previous, const void* bytes, size_t length);
 
 // The same by a table, for processors without the instruction, and for tests.

@@ -22,7 +22,7 @@ struct Backing {
 struct Place {
   std::shared_ptr<const Backing> backing;
   uint64_t page;   // of the device; 0 of a hole
-  bool read_only;  // of a device: it is another file's too, and no store may go there
+  bool read_only;  // on a device: another file shares the page, and no store may go there
 
   // Makes the device's bytes there durable, by way of the device's own mapping. Returns 0 or -errno.
   int Persist(uint64_t pages, size_t unit) const;

@@ -1,4 +1,4 @@
-// Owns the question to the kernel how O_DIRECT wants memory and positions aligned.
+// Owns the query of the alignment that O_DIRECT requires of memory and positions.
 #ifndef NODE_DAX_NATIVE_DIRECT_IO_H_
 #define NODE_DAX_NATIVE_DIRECT_IO_H_
 
@@ -12,8 +12,8 @@ struct DirectIoAlignment {
   uint32_t offset;
 };
 
-// Returns 0, -ENODATA if the kernel or the filesystem does not tell (STATX_DIOALIGN needs Linux 6.1), or the
-// kernel's -errno.
+// Returns 0, -ENODATA if the kernel or the filesystem does not report it (STATX_DIOALIGN needs Linux 6.1), or
+// the kernel's -errno.
 int ReadDirectIoAlignment(const char* path, DirectIoAlignment* alignment);
 
 }  // namespace dax

@@ -36,8 +36,8 @@ int Measure(const Source& source, Extent* extent) {
   return 0;
 }
 
-// The granularity is never chosen by wish: only a mapping that the kernel vouches for (MAP_SYNC, devdax) can
-// do without msync.
+// Detects the granularity. Only a mapping that the kernel vouches for (MAP_SYNC, devdax) can do without
+// msync.
 Granularity DetectGranularity(const Source& source, bool map_sync, const CpuOps& cpu) {
   if (source.kind() != Kind::kDevdax && !map_sync) return Granularity::kPage;
   if (source.persistence_domain() == "cpu_cache") return Granularity::kByte;
@@ -109,8 +109,7 @@ int Mapping::CreatePrivate(const std::shared_ptr<Source>& owner, std::shared_ptr
   const Source& source = *owner;
   Extent extent;
   if (const int error = Measure(source, &extent)) return error;
-  // MAP_NORESERVE, because hardly anybody stores, so that no memory is set aside for copies of a large
-  // device.
+  // MAP_NORESERVE sets no memory aside for copies of a large device, because stores are rare.
   const int flags = MAP_PRIVATE | MAP_NORESERVE;
   void* address = mmap(nullptr, extent.reserved, PROT_READ | PROT_WRITE, flags, source.fd(), 0);
   if (address == MAP_FAILED) return -errno;
@@ -156,7 +155,7 @@ void Mapping::Retire() {
 }
 
 int64_t Mapping::Settle(int64_t moved, uint64_t pos) const {
-  // Memory of another device that was closed is the user's fault, and not the end of this one.
+  // The user's memory faulted, such as a view of another device that was closed, and not this mapping.
   if (moved == -EFAULT) return moved;
   if (retired_.load()) return -EBADF;
   if (moved <= 0) return moved;
@@ -189,7 +188,7 @@ bool Mapping::Repair(const char* source, size_t length, uint64_t pos) const {
   const Source& device = *source_now;
   const uint64_t unit = device.alignment();
   uint64_t size = 0;
-  // A page that another process has cut off is gone, and not bad.
+  // A page past the end of a file that another process has shortened is gone, and not bad.
   if (pos % unit != 0 || length < unit || device.Size(&size) != 0 || pos + unit > size) return false;
   // A devdax has no write(); a store may repair the page there.
   if (device.kind() != Kind::kDevdax) {
@@ -243,7 +242,7 @@ int Mapping::FinishPut(uint64_t pos, size_t length) const {
     if (const int error = persistence_.Flush(address_ + pos, length)) return error;
   }
   persistence_.Drain();
-  // The mapping was retired, so that the flush did not reach the device.
+  // If the mapping was retired, the flush did not reach the device.
   return retired_.load() ? -EBADF : 0;
 }
 
@@ -279,7 +278,8 @@ int64_t Mapping::PutBoth(const Bytes& head, const Bytes& body, uint64_t pos) con
                               static_cast<int64_t>(length)) {
     return static_cast<int64_t>(length);
   }
-  // Some page is bad: part by part, as Write does, which makes good what it can.
+  // A page is bad: writes the head and the body one by one, as Write does, which repairs the pages that it
+  // can.
   const int64_t head_done = head.length == 0 ? 0 : Put(head.start, head.length, pos, true);
   if (head_done < static_cast<int64_t>(head.length) || body.length == 0) return head_done;
   const int64_t body_done = Put(body.start, body.length, pos + head.length, true);

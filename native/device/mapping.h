@@ -15,7 +15,7 @@
 
 namespace dax {
 
-// Some memory of the user's.
+// A range of the user's memory.
 struct Bytes {
   const char* start;
   size_t length;
@@ -51,16 +51,16 @@ class Mapping {
   // page wholly makes it good, if the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
-  // Stores the word at `pos`, a multiple of 8, by one store, as little-endian: whoever loads it finds the old
-  // one or the new one, and what this thread has stored before is seen by who finds the new one. Durable on
-  // return if `flush`. Returns 0, -EIO or -EBADF.
+  // Stores the word at `pos`, a multiple of 8, by one store, as little-endian: a reader finds the old word or
+  // the new one, and a reader that finds the new one sees everything that this thread has stored before.
+  // Durable on return if `flush`. Returns 0, -EIO or -EBADF.
   int StoreWord(uint64_t pos, uint64_t word, bool flush) const;
-  // Loads the word at `pos` by one load, after which loads see what was stored before it. Returns 0, -EIO or
-  // -EBADF.
+  // Loads the word at `pos` by one load: later loads see everything that was stored before the word. Returns
+  // 0, -EIO or -EBADF.
   int LoadWord(uint64_t pos, uint64_t* word) const;
   // Writes the head, and the body after it, at `pos`; once they are durable, stores the word at `word_pos`,
   // and returns when that is durable too. Returns the bytes moved, as Write does: the word is stored only if
-  // they are all.
+  // all of them were moved.
   int64_t Publish(const Bytes& head, const Bytes& body, uint64_t pos, uint64_t word_pos, uint64_t word) const;
 
   // Gives the device back at once (MappedRange::Withdraw). The addresses stay reserved until the last
@@ -94,15 +94,15 @@ class Mapping {
   int64_t PutBoth(const Bytes& head, const Bytes& body, uint64_t pos) const;
   // Writes up to the first bad page.
   int64_t WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const;
-  // Gives the bad page at `pos` this content by way of the kernel, which clears poison. Returns false if it
-  // cannot.
+  // Writes this content to the bad page at `pos` by way of the kernel, which clears poison. Returns false if
+  // the kernel cannot.
   bool Repair(const char* source, size_t length, uint64_t pos) const;
 
   // Corrects the result of a copy: meanwhile pages may have been lost, or the mapping retired.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
-  // Guards the source, which repairs on any thread use. Retire drops the source, because the descriptor goes
-  // with it.
+  // Guards the source, which repairs on any thread use. Retire drops the source, so that its descriptor is
+  // closed.
   mutable std::mutex source_mutex_;
   std::shared_ptr<Source> source_;
   char* const address_;

@@ -24,8 +24,7 @@ namespace {
 constexpr int kLockAttempts = 100;
 constexpr useconds_t kLockPause = 10'000;
 
-// The kind is looked at before the open, because opening a terminal, a tape or a pipe can have effects of its
-// own.
+// Checks the type before the open, because opening a terminal, a tape or a pipe can have side effects.
 int CheckFileType(mode_t mode, dev_t device) {
   if (S_ISREG(mode) || S_ISBLK(mode)) return 0;
   if (S_ISDIR(mode)) return -EISDIR;
@@ -61,8 +60,8 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   if (fd < 0) return -errno;
 
   std::shared_ptr<Source> source(new Source(fd, options.read_only));
-  // The lock is taken before anything is changed or undone, because the file may be another's, who has the
-  // lock.
+  // The lock is taken before anything is changed or undone, because the file may belong to a process that has
+  // the lock.
   source->created_ = created;
   if (options.lock) {
     const LockMode mode = options.read_only ? LockMode::kShared : LockMode::kExclusive;
@@ -152,10 +151,10 @@ void Source::ReadDiskResource(const std::string& directory) {
 
 void Source::ReadDevdax(const std::string& directory) {
   devdax_size_ = SysfsNumber(directory, "size").value_or(0);
-  // The attribute is of Linux 5.10. Before, 2 MiB was the default, which suits smaller alignments too.
+  // The attribute exists since Linux 5.10. Before, 2 MiB was the default, which suits smaller alignments too.
   alignment_ = SysfsNumber(directory, "align").value_or(2u << 20);
   resource_ = SysfsNumber(directory, "resource");
-  if (resource_ == 0u) resource_.reset();  // what a process without CAP_SYS_ADMIN is shown
+  if (resource_ == 0u) resource_.reset();  // a process without CAP_SYS_ADMIN reads 0
   ReadRanges(directory);
   ReadRegion(directory);
 }

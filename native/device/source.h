@@ -1,4 +1,4 @@
-// Owns the opening of a path, once, and its kind: devdax, fsdax, an ordinary file or a block device.
+// Owns one opened path and its kind: devdax, fsdax, an ordinary file or a block device.
 #ifndef NODE_DAX_NATIVE_SOURCE_H_
 #define NODE_DAX_NATIVE_SOURCE_H_
 
@@ -41,10 +41,10 @@ class Source {
   // Whether this open made the file, or gave an empty file its size.
   bool created() const { return created_; }
   bool filled() const { return filled_; }
-  // Removes the file that this open made, or its size.
+  // Removes the file that this open made, or empties the file that it gave its size.
   void Undo(const char* path) const;
   bool read_only() const { return read_only_; }
-  // Whether the file has STATX_ATTR_DAX, which kernels before 5.8 do not tell.
+  // Whether the file has STATX_ATTR_DAX, which kernels before 5.8 do not report.
   bool statx_dax() const { return statx_dax_; }
   // Mappings begin and end at multiples of this: the `align` of a devdax, else the page size.
   uint64_t alignment() const { return alignment_; }
@@ -60,9 +60,9 @@ class Source {
 
   // Reads the size in bytes, which may change for a file.
   int Size(uint64_t* size) const;
-  // The first position from `pos` on where the file has data, or else a hole (lseek with SEEK_DATA or
-  // SEEK_HOLE). The end of a file counts as a hole, and nothing but data is known of a device. Returns the
-  // size where no data follows, or -errno.
+  // Returns the first position from `pos` on where the file has data, or, if not `data`, a hole (lseek with
+  // SEEK_DATA or SEEK_HOLE). The end of a file counts as a hole, and a device as data throughout. Returns the
+  // size if no data follows, or -errno.
   int64_t Seek(uint64_t pos, bool data) const;
   // Sets the size of a file (ftruncate).
   int Truncate(uint64_t size) const;
@@ -70,9 +70,9 @@ class Source {
   // fsync.
   int DeepFlush() const;
 
-  // Flock and LockRange take locks that belong to this open file, each in place of the one that it had
-  // before. Flock takes the lock of flock(2), which other programs know and which has no ranges. Returns 0,
-  // or -EAGAIN if another has the lock; the one before is gone then.
+  // Flock and LockRange take locks that belong to this open file. Each replaces the lock of its kind that the
+  // file had before. Flock takes the lock of flock(2), which other programs know and which has no ranges.
+  // Returns 0, or -EAGAIN if another has the lock; the previous lock is gone then.
   int Flock(LockMode mode) const;
   // Takes the lock of fcntl(2) with F_OFD_SETLK on `length` bytes from `start` on; 0 means everything from
   // there on. Returns 0, or -EAGAIN if another has a part of the range; nothing has changed then.

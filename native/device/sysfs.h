@@ -28,8 +28,8 @@ std::optional<uint64_t> SysfsNumber(const std::string& directory, const char* at
 // The names in the directory that consist of `prefix` and a number.
 std::vector<std::string> SysfsNames(const std::string& directory, const std::string& prefix);
 
-// The nearest directory, from `directory` upwards, that has the attribute. The region of a pmem disk is found
-// so, because it is an ancestor of the disk.
+// The nearest directory, from `directory` upwards, that has the attribute. This finds the region of a pmem
+// disk, which is an ancestor of the disk.
 std::string SysfsAncestorWith(std::string directory, const char* attribute);
 
 // The directory of the device whose memory a block device shows: its own, that of a partition's disk, or that

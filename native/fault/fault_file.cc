@@ -13,7 +13,7 @@ namespace dax {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
-// Long for an answer that is on its way, and soon enough for who looks on.
+// Longer than an answer under way takes, and short enough for a person who watches.
 constexpr std::chrono::seconds kSilence{5};
 constexpr uint64_t kHugePage = 2 << 20;
 
@@ -93,7 +93,8 @@ void FaultFile::SetSize(uint64_t size) {
 int FaultFile::Know(PageRange pages, const Place& place) {
   Revoke([&](const Regions& regions) {
     Replacements replacements;
-    // Only pages that lie elsewhere now are taken away, and none for a longer answer about the same place.
+    // Only pages whose place differs are taken away. An answer that covers more pages from the same place on
+    // takes none away.
     for (const auto& [part, known] : places_.Overlapping(pages)) {
       if (known == place.After(part.first - pages.first)) continue;
       places_.Erase(part);
@@ -249,7 +250,7 @@ void FaultFile::Abandon() {
     Replacements replacements;
     if (abandoned_) return replacements;
     abandoned_ = true;
-    // Nobody is left to thaw the file, or to tell when a block goes to another file.
+    // No owner is left to thaw the file, or to say that a block goes to another file.
     frozen_ = false;
     questions_.clear();
     places_.Clear();
@@ -285,7 +286,8 @@ void FaultFile::SettleLocked(const Regions& regions) {
   if (wanted_ || !regions.empty()) return;
   abandoned_ = true;
   questions_.clear();
-  // The places are forgotten because they keep devices open. Which pages were stored to is asked for later.
+  // The places are forgotten because they keep devices open. Which pages were stored to is remembered,
+  // because it is asked for later.
   places_.Clear();
   stored_.ForgetPlaces();
 }
@@ -342,7 +344,7 @@ int FaultFile::Flush(FaultRegion& region, uint64_t offset, size_t length) {
   uint64_t revision;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Nobody knows any more what became of the stores.
+    // What became of the stores is no longer known.
     if (abandoned_) return -ESTALE;
     parts = region.DeviceParts(offset, length);
     revision = revision_;
@@ -352,8 +354,8 @@ int FaultFile::Flush(FaultRegion& region, uint64_t offset, size_t length) {
     const int failed = part.backing->persistence.Flush(part.address, part.length);
     if (error == 0) error = failed;
   }
-  // Pages that were stored to and are not installed now, or went during the flush, are flushed where they
-  // lie.
+  // Pages that were stored to and are not installed now, or were taken away during the flush, are flushed at
+  // their places.
   std::vector<StoredPages::Run> elsewhere;
   if (region.shape().shared) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -425,7 +427,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
     const PageRange around = Intersect(Intersect(window, known), {0, PageCount()});
     Count(region.stats().minor);
     const int error = InstallDevice(region, page, around, place.After(around.first - known.first), served);
-    // The process has as many mappings as it may. A piece that joins others adds none.
+    // The process has as many mappings as it may have. A piece that joins others adds none.
     if (error != -ENOMEM) return error;
     const PageRange all = Intersect(known, {0, PageCount()});
     return InstallDevice(region, page, all, place.After(all.first - known.first), served);
@@ -444,7 +446,7 @@ bool FaultFile::ShowsCopy(const FaultRegion& region, const RunMap<Place>::Run* r
 int FaultFile::Ask(FaultRegion& region, uint64_t page, const FaultEvent& event) {
   if (abandoned_) return -ESTALE;
   const bool storing = event.write && region.shape().shared;
-  // The thread that would have to answer is the one that waits (U-9).
+  // The waiting thread is the one that would have to answer (U-9).
   if (event.thread == owner_->thread()) return -EDEADLK;
   const auto known = questions_.find({region.id(), page});
   if (known != questions_.end() && (known->second.write || !storing)) return -EINPROGRESS;

@@ -1,4 +1,4 @@
-// Owns the knowledge of one file: its size, the places of its pages, and the regions that show it.
+// Owns what is known of one mapped file: its size, the places of its pages, and the regions that show it.
 #ifndef NODE_DAX_NATIVE_FAULT_FILE_H_
 #define NODE_DAX_NATIVE_FAULT_FILE_H_
 
@@ -17,8 +17,8 @@
 
 namespace dax {
 
-// The service answers faults from this knowledge without the owner. Pages count in units (PageRange). Only
-// the owner's thread makes the owner's calls, none of which returns the kernel's -EAGAIN.
+// The service thread answers faults from this knowledge without asking the owner. Pages are counted in units
+// (PageRange). Only the owner's thread may make the owner's calls; none of them returns the kernel's -EAGAIN.
 class FaultFile : public std::enable_shared_from_this<FaultFile> {
  public:
   static std::shared_ptr<FaultFile> Create(std::shared_ptr<FaultClient> owner, size_t unit, uint64_t size);
@@ -30,55 +30,59 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   size_t unit() const { return unit_; }
 
   // The owner's calls.
-  // Sets the size. A lower size takes every page past the end away, private copies too, before it returns. A
-  // higher size lets pages be touched that were refused.
+  // Sets the size. A smaller size takes every page past the end away from the regions, private copies too,
+  // before it returns. A larger size lets pages that were refused as past the end be touched.
   void SetSize(uint64_t size);
-  // Notes that `pages` lie from `place` on, and first takes away what regions show of them otherwise (FT-9).
-  // Returns 0 or -errno.
+  // Records that `pages` lie one after the other from `place` on. First takes pages for which another place
+  // is recorded away from every region (FT-9). Returns 0 or -errno.
   int Know(PageRange pages, const Place& place);
-  // Tells what Know would change: nothing is known of the pages, or another place, or the same.
+  // What is recorded of the pages: not all of them (kNothing), another place for some of them (kOtherwise),
+  // or exactly these places (kJustSo).
   enum class Known { kNothing, kOtherwise, kJustSo };
   Known Compare(PageRange pages, const Place& place) const;
   // Whether some of the pages may have been stored to through shared mappings and are not known to be
   // durable.
   bool IsStored(PageRange pages) const;
-  // Returns these pages, and notices the next store to each of them from now on. Where not every touch is
-  // served, they go on counting as stored to. Call SetDurable when they are durable.
+  // Returns the pages of the range that IsStored tells of, and notices the next store to each of them from
+  // now on. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), they
+  // count as stored to even then.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);
   // Takes over the stored pages of `ended`, which was the same file and has no regions any more.
   void TakeOver(FaultFile& ended);
-  // Takes the pages away from every region, so that the next touch asks again. Private copies stay (TR-11).
+  // Takes the pages from every region, so that the next touch asks the owner again. Private copies stay
+  // (TR-11).
   void Forget(PageRange pages);
-  // Answers FaultClient::Ask. `error` 0 makes the service look again; any other error refuses the touch.
+  // Answers FaultClient::Ask. If `error` is 0, the thread touches the page again and the service looks up its
+  // place; any other error refuses the touch.
   void Answer(uint64_t region, uint64_t page, bool major, int error);
-  // Refuses everything that was asked, because the owner answers no more.
+  // Refuses all open questions, because the owner no longer answers.
   void AnswerNobody();
-  // Answers FaultClient::Ask for a load with the bytes of the page, of which the region shows a copy.
+  // Answers FaultClient::Ask for a load: the region shows a copy of `bytes`, the content of the page.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
-  // Lets pages be touched again that were refused for an error.
+  // Releases pages that were refused for an error, so that the next touch of one is served anew.
   void Forgive();
   // Freezes the file, so that stores through shared mappings wait (MK-6), or thaws it.
   void SetFrozen(bool frozen);
   // Ends the file when its owner is gone: from now on regions show nothing of it but private copies, and
-  // every touch is refused.
+  // every other touch is refused.
   void Abandon();
-  // Tells whether the owner looks at the file. A file that the owner has let go of cannot be attached any
-  // more, and ends with its last region. Returns true while it has not ended.
+  // Says whether the owner still uses the file. Once the owner has let go of it, no region can be added any
+  // more, and the file ends with its last region. Returns false if it has ended.
   bool SetWanted(bool wanted);
 
   // The calls of any isolate.
   // Adds a region. Returns 0, or -ESTALE if the owner has let go of the file.
   int Add(const std::shared_ptr<FaultRegion>& region);
-  // Call it when a region is gone: ends the file if nobody looks at it any more.
+  // Call it when a region is gone. Ends the file if its owner has let go of it and no region is left.
   void Settle();
   // Installs the pages whose places are known. Returns 0 or -errno.
   int Install(FaultRegion& region, PageRange pages);
   void Close(const std::shared_ptr<FaultRegion>& region);
-  // Starts to make stores through a shared region durable: they are after a Drain of the same thread. Returns
-  // 0, or -EIO if a page of the range was lost.
+  // Starts to make stores through a shared region durable; they are durable after a Drain by the same thread.
+  // Returns 0, or -EIO if a page of the range was lost.
   int Flush(FaultRegion& region, uint64_t offset, size_t length);
-  // Waits for the flushes that this thread has made before, of whatever file.
+  // Waits for the flushes that this thread has started, of any file.
   static void Drain();
   // Flush, then Drain.
   int Persist(FaultRegion& region, uint64_t offset, size_t length);
@@ -86,24 +90,25 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // The calls of the service thread.
   enum class Outcome {
     kServed,
-    kWaiting,    // for the owner, for a thaw, or for what is replaced
+    kWaiting,    // the thread waits for the owner, a thaw, or the end of a replacement
     kPostponed,  // the kernel's messages must be read first
   };
   Outcome Serve(FaultRegion& region, const FaultEvent& event);
-  // Refuses questions that the owner has not answered in time, and tells people before it does. Returns true
-  // while others are open.
+  // Refuses questions that the owner has not answered in time, and prints a notice (TellOfWait) before it
+  // does. Returns true while others are open.
   bool Expire(std::chrono::steady_clock::time_point now);
   void TellLosses(FaultRegion& region);
 
  private:
   struct Question {
     bool write;
-    // Of the thread that touched the page first.
+    // The thread that touched the page first.
     uint32_t thread;
     std::chrono::steady_clock::time_point asked;
     bool told = false;
   };
-  // Declare it before the lock is taken, because a region whose last reference goes takes the lock (Settle).
+  // Declare one before taking the lock, because dropping the last reference to a region takes the lock
+  // (Settle).
   using Regions = std::vector<std::shared_ptr<FaultRegion>>;
   using Replacements = std::vector<std::pair<std::shared_ptr<FaultRegion>, std::vector<PageRange>>>;
 
@@ -113,11 +118,11 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   Regions Alive() const;
   // Removes `closed`, unless it is null, and regions that were collected.
   void Drop(const std::shared_ptr<FaultRegion>& closed);
-  // Makes a change under the lock, and replaces the pages that it took away outside the lock, because mremap
+  // Makes `change` under the lock. Replaces the pages that it took away only after unlocking, because mremap
   // waits for the service thread.
   template <typename Change>
   void Revoke(Change change);
-  // Ends the file if nobody looks at it any more. `regions` are those that are alive.
+  // Ends the file if its owner has let go of it and `regions`, those that are alive, is empty.
   void SettleLocked(const Regions& regions);
   int InstallLocked(FaultRegion& region, PageRange pages);
   int InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,

@@ -39,15 +39,15 @@ int MapRefusal(char* address, size_t length) {
 }
 
 // Prepares memory in which nothing is installed, so that every touch is an event. A forked child gets none of
-// it, because nobody would serve it there.
+// it, because no thread would serve its faults there.
 int Prepare(char* address, size_t length) {
   madvise(address, length, MADV_DONTFORK);
   return Userfault::Get().Register(address, length);
 }
 
-// A page of a private mapping that was stored to is no longer the device's. /proc/self/pagemap tells a page
-// of a file by bit 61, except where DAX has no struct page for it; a copy is mapped here alone (bit 56),
-// because no forked child has it.
+// Whether a page of a private mapping was stored to, so that it is no longer the device's. In
+// /proc/self/pagemap bit 61 marks a page of a file, except where DAX has no struct page for it. A copy is
+// mapped by this process alone (bit 56), because no forked child has it.
 bool IsPrivateCopy(const char* address) {
   static const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   constexpr uint64_t kPresent = 1ull << 63;
@@ -56,7 +56,7 @@ bool IsPrivateCopy(const char* address) {
   constexpr uint64_t kExclusive = 1ull << 56;
   uint64_t entry = 0;
   const auto index = reinterpret_cast<uintptr_t>(address) / 4096;
-  // If it cannot be known, the page counts as a copy, which is the user's and must not be taken away.
+  // If that cannot be read, the page counts as a copy, which is the user's and must not be taken away.
   if (pread(pagemap, &entry, sizeof entry, static_cast<off_t>(index * sizeof entry)) != sizeof entry)
     return true;
   if ((entry & kSwapped) != 0) return true;
@@ -284,8 +284,9 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
     char* const address = AddressOf(range.first);
     const size_t length = range.count * shape_.unit;
     const bool served = Userfault::Get().mode() != FaultMode::kNone;
-    // Without fresh memory the whole region is withdrawn, because nothing of the file may stay in reach. That
-    // takes fewer mappings than the region's parts, and so is always possible.
+    // Without fresh memory the range is refused, and if that fails the whole region, because nothing of the
+    // file may stay in reach. One refusal takes fewer mappings than the region's parts, and so is always
+    // possible.
     if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
       MapRefusal(address_, this->length());
     }
@@ -293,7 +294,7 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
   }
 }
 
-// Moves memory there, in one step, that is registered already (U-2). Waits for the service thread.
+// Moves fresh memory, registered beforehand (U-2), to `address` in one step. Waits for the service thread.
 bool FaultRegion::Renew(char* address, size_t length) const {
   const int protection = shape_.writable || !shape_.shared ? PROT_READ | PROT_WRITE : PROT_READ;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

@@ -84,7 +84,7 @@ class FaultRegion {
   bool IsHeld(uint64_t page) const { return held_.Holds(page); }
   // The first pages of the range in which nothing is installed.
   PageRange NextGap(PageRange pages) const { return pieces_.NextGap(pages); }
-  // Each of these returns 0 or -errno; -EAGAIN as Userfault does.
+  // Each of these returns 0 or -errno; -EAGAIN means the same as in Userfault.
   // Installs pages of the device: `page`, and the pages around it in which nothing is installed. The pages of
   // `around` lie one after the other from `place` on.
   int InstallDevice(uint64_t page, PageRange around, const Place& place, PageRange* installed);
@@ -92,7 +92,7 @@ class FaultRegion {
   int InstallZeros(PageRange pages, bool own);
   // Installs a copy of the page, unless something is installed there. A store to it is an event.
   int InstallCopy(uint64_t page, const char* bytes);
-  // Lets stores to a private mapping's zeros or copy pass. The page is the mapping's own from now on.
+  // Allows stores to zeros or a copy that a private mapping shows. The page is the mapping's own from now on.
   int MakeOwn(uint64_t page);
   // Makes every touch of the pages a SIGBUS from now on; a system call gets EFAULT. Does nothing to pages
   // that are being replaced.
@@ -104,11 +104,12 @@ class FaultRegion {
   // EndReplacement. Until then a thread whose touch is an event waits, and so does a store to a private
   // mapping, because it would be lost.
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
-  // Releases pages that were refused; with `even_lost` also those of which somebody has seen zeros since.
+  // Releases pages that were refused; with `even_lost` also those in whose place a program has seen zeros
+  // since.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
   // Releases pages through which stores could reach a shared file. Lost pages stay.
   std::vector<PageRange> ReleaseStored(PageRange pages);
-  // Releases copies that nobody has stored to.
+  // Releases copies (InstallCopy) that have not been stored to.
   std::vector<PageRange> ReleaseCopies();
   // Puts fresh reserved memory in place of the pages, each range in one step.
   void Replace(const std::vector<PageRange>& ranges);
@@ -172,7 +173,7 @@ class FaultRegion {
   char* const address_;
   MappedRange* const range_;
   std::atomic<bool> retired_{false};
-  // The reason for losses of pages that were not refused one by one.
+  // The errno that is reported for lost pages that were not refused one by one.
   std::atomic<int> untold_{-EIO};
   RunMap<Piece> pieces_;
   // The range that holds all pages to be replaced, from Release to EndReplacement. Events for pages in it

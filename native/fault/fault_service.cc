@@ -26,7 +26,7 @@ FaultService& FaultService::Get() {
 FaultService::FaultService() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   InstallSignalHandlers();
   SetLossListener(wake_);
-  // The thread blocks signals, which are for the threads of Node.
+  // The thread blocks all signals, which Node's own threads handle.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -88,7 +88,7 @@ std::vector<FaultService::Target> FaultService::All() {
 
 bool FaultService::Handle(const FaultEvent& event) {
   const Target target = FindAddress(event.address);
-  // A region that nobody holds any more is about to be unmapped, and no thread can touch it.
+  // A region without references is about to be unmapped, and no thread can touch it.
   if (!target.region) return true;
   const FaultFile::Outcome outcome = target.file->Serve(*target.region, event);
   if (outcome == FaultFile::Outcome::kWaiting) waiting_ = true;
@@ -138,7 +138,7 @@ void FaultService::Run() {
         if (count == 0) sched_yield();
       } while (now < until && postponed.empty());
     }
-    // Even while faults go on and on, losses are reported and late questions are refused.
+    // Losses are reported and late questions refused even while faults keep coming.
     const bool due = waiting_ && Clock::now() >= looked + std::chrono::seconds(1);
     if (due || (sources[1].revents & POLLIN) != 0) {
       LookAround();

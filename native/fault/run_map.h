@@ -1,4 +1,5 @@
-// Owns the knowledge of pages, run by run: two neighbours are one run if the second continues the first.
+// Owns a map from pages to values, kept as runs: two neighbours are one run if the second continues the
+// first.
 #ifndef NODE_DAX_NATIVE_RUN_MAP_H_
 #define NODE_DAX_NATIVE_RUN_MAP_H_
 
@@ -13,7 +14,7 @@
 
 namespace dax {
 
-// Value::After(n) is the value of the n-th page after. Equal values mean the same page.
+// Value::After(n) is the value of the page that comes n pages later. Equal values mean the same page.
 template <typename Value>
 class RunMap {
  public:
@@ -40,8 +41,7 @@ class RunMap {
     return found;
   }
 
-  // The pages around `page`, within `around`, of which nothing is known. Nothing may be known of `page`
-  // itself.
+  // The pages around `page`, within `around`, that have no value. `page` itself must have none.
   PageRange GapAround(uint64_t page, PageRange around) const {
     uint64_t first = around.first;
     uint64_t end = around.end();
@@ -51,7 +51,7 @@ class RunMap {
     return {first, end - first};
   }
 
-  // The first run of the pages of which nothing is known; empty if there is none.
+  // The first run of the pages that have no value; empty if all have one.
   PageRange NextGap(PageRange pages) const {
     uint64_t page = pages.first;
     for (const Run* run = Find(page); run != nullptr && page < pages.end(); run = Find(page))
@@ -72,7 +72,7 @@ class RunMap {
     }
   }
 
-  // Notes the value of the pages, and forgets what was known of them before.
+  // Gives the pages new values in place of any that they had. `value` is that of the first page.
   void Insert(PageRange pages, Value value) {
     Erase(pages);
     auto at = runs_.emplace(pages.first, Run{pages, std::move(value)}).first;

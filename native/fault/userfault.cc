@@ -21,7 +21,8 @@
 namespace dax {
 namespace {
 
-// EVENT_REMAP keeps memory registered when mremap moves it (U-2); THREAD_ID tells an owner's own fault.
+// EVENT_REMAP keeps memory registered when mremap moves it (U-2); THREAD_ID shows whether a fault is the
+// owner's own.
 constexpr uint64_t kFeatures =
     UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_THREAD_ID;
 
@@ -32,7 +33,7 @@ int OpenAs(int extra_flags) {
   return static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | extra_flags));
 }
 
-// Where the system call is for the privileged, a device node may be open to others.
+// Where only privileged processes may make the system call, the device node may be open to others.
 int OpenFromDevice() {
   const int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
   if (device < 0) return -1;
@@ -41,7 +42,7 @@ int OpenFromDevice() {
   return fd;
 }
 
-// -1 where the kernel has not all that is needed.
+// Returns -1 if the kernel lacks a feature that is needed.
 int Agree(int fd) {
   if (fd < 0) return -1;
   struct uffdio_api api = {};

@@ -1,5 +1,5 @@
-// Owns the process's userfaultfd: it is opened with as many features as the kernel and this process's rights
-// allow, and all requests of it are made here.
+// Owns the process's userfaultfd: opens it in the fullest mode that the kernel and this process's rights
+// allow, and makes all requests to it.
 #ifndef NODE_DAX_NATIVE_USERFAULT_H_
 #define NODE_DAX_NATIVE_USERFAULT_H_
 
@@ -37,14 +37,14 @@ class Userfault {
   int fd() const { return fd_; }
 
   // Each request returns 0 or -errno. -EAGAIN means that an mremap waits until its message is read: the
-  // thread that reads messages must do so before it tries again.
+  // thread that reads messages must read it before the request is made again.
   int Register(void* start, size_t length) const;
   // Lets the threads that wait in the range touch it again.
   int Wake(void* start, size_t length) const;
   // Installs a copy of `source`, or zeros if it is null, where there is no page yet. With `protect` the first
-  // store to it is an event. Reading the source must not need a fault. Wakes nobody.
+  // store to it is an event. Reading the source must not need a fault. Wakes no thread.
   int Fill(void* start, const void* source, size_t length, bool protect) const;
-  // Lets stores to protected pages pass. Wakes nobody.
+  // Allows stores to protected pages. Wakes no thread.
   int Unprotect(void* start, size_t length) const;
 
   // Reads up to `capacity` events without waiting. Reads other messages too, and drops them.

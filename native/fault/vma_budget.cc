@@ -9,11 +9,11 @@
 namespace dax {
 namespace {
 
-// A piece cuts the mapping that it is put into in two.
+// A piece in the middle of a mapping adds two: itself, and the part of the mapping behind it.
 constexpr int64_t kPerPiece = 2;
-// Left to everybody else in the process.
+// Mappings left for the rest of the process.
 constexpr int64_t kReserve = 4096;
-// Given out at once at the least: near the limit every count takes longest.
+// The least that one count gives out, because counting takes longest near the limit.
 constexpr int64_t kBatch = 512;
 
 int64_t CountMappings() {
@@ -50,7 +50,7 @@ bool VmaBudget::Take() {
   return Recount();
 }
 
-// Counting takes as long as thousands of faults: it is done once for a good part of what is left.
+// Counting takes as long as thousands of faults, so that one count gives out half of what is left.
 bool VmaBudget::Recount() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (left_.fetch_sub(kPerPiece) >= kPerPiece) return true;

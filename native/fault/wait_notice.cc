@@ -33,7 +33,7 @@ void TellOfWait(const Wait& wait, int64_t since, int64_t at_most) {
       " to answer a page fault in a file that it owns. While that one is blocked it cannot; the fault fails "
       "with ETIMEDOUT (OWNER_BUSY) after " +
       std::to_string(at_most) + " s.\n");
-  // A thread of its own: standard error may be a pipe that is full, and its reader the one that is blocked.
+  // A separate thread writes, because standard error may be a full pipe whose reader is the blocked thread.
   pthread_t writer;
   if (pthread_create(&writer, nullptr, WriteLine, line.get()) != 0) return;
   line.release();

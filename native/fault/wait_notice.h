@@ -1,4 +1,4 @@
-// Tells people of a thread that waits long for another.
+// Owns the notice on standard error about a thread that has waited long for another.
 #ifndef NODE_DAX_NATIVE_WAIT_NOTICE_H_
 #define NODE_DAX_NATIVE_WAIT_NOTICE_H_
 
@@ -8,15 +8,16 @@
 
 namespace dax {
 
-// `thread`, as gettid() names it, touched memory that `viewer` looks through, and `owner` does not answer.
+// `thread`, as gettid() names it, touched a region of `viewer`, and `owner`, whose file it shows, does not
+// answer.
 struct Wait {
   uint32_t thread;
   const FaultClient& viewer;
   const FaultClient& owner;
 };
 
-// Writes one line to standard error, and does not wait for whoever reads it. The thread has waited for
-// `since` seconds, and will for `at_most`.
+// Writes one line to standard error without waiting for its reader. The thread has waited for `since`
+// seconds, and will wait for `at_most`.
 void TellOfWait(const Wait& wait, int64_t since, int64_t at_most);
 
 }  // namespace dax

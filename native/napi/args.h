@@ -1,5 +1,5 @@
 // Owns the reading of arguments of native functions. src/binding.ts declares their types and src/ checks the
-// user's values, so that a wrong argument here is a bug of ours: it throws before anything happens.
+// user's values, so that a wrong argument here is a bug of node-dax: it throws before anything happens.
 #ifndef NODE_DAX_NATIVE_ARGS_H_
 #define NODE_DAX_NATIVE_ARGS_H_
 
@@ -18,19 +18,19 @@ class Args {
 
   Args(napi_env env, napi_callback_info info);
 
-  // Whether there are so many arguments that there is one of this index.
+  // Whether there is an argument of this index.
   bool Has(size_t index) const { return index < count_; }
   // Each function returns false, with a TypeError pending, for an argument of a wrong type.
   bool External(size_t index, void** pointer) const;
   bool Bytes(size_t index, uint64_t* value) const;
   // Reads a part of a buffer, as an offset and a length. Both are absent for the whole buffer, because
-  // telling `undefined` would take as long as reading a number.
+  // checking for `undefined` would take as long as reading a number.
   bool Part(size_t index, uint64_t* offset, uint64_t* length) const;
   // Reads 64 bits: a bigint, or a number of at least 0.
   bool Word(size_t index, uint64_t* value) const;
   bool Bool(size_t index, bool* value) const;
-  // Reads the memory of a Uint8Array or Buffer from `offset` on, and reduces `length` to the bytes that there
-  // are.
+  // Reads the memory of a Uint8Array or Buffer from `offset` on, and reduces `length` to the bytes that
+  // follow there.
   bool Memory(size_t index, uint64_t offset, uint64_t* length, char** memory) const;
 
   napi_env env() const { return env_; }

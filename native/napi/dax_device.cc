@@ -30,7 +30,7 @@ struct DaxDevice {
   std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
   std::optional<Granularity> forced;
   std::shared_ptr<const Backing> backing;  // made when it is first asked for
-  // Every mapping that an ArrayBuffer may show. A file has had one for each of its sizes.
+  // Every mapping that an ArrayBuffer may show. A resized file has one for each of its sizes.
   std::vector<std::weak_ptr<Mapping>> mappings;
 };
 
@@ -68,7 +68,7 @@ Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
   const Source& source = *device.source;
   const Mapping* mapping = device.mapping.get();
   Napi::Object facts = Napi::Object::New(env);
-  // Kernels before 5.8 do not tell that a file is DAX, but grant MAP_SYNC to DAX files alone.
+  // Kernels before 5.8 do not report that a file is DAX, but grant MAP_SYNC to DAX files alone.
   const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
   facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
   facts["created"] = Napi::Boolean::New(env, source.created());
@@ -263,8 +263,8 @@ void CompleteCopy(napi_env env, napi_status, void* data) {
   napi_delete_async_work(env, copy->work);
 }
 
-// copyAsync(handle, buffer, offset, length, pos, flush, write) -> Promise<bytes | -errno>, or what kept it
-// from starting
+// copyAsync(handle, buffer, offset, length, pos, flush, write) -> Promise<bytes | -errno>, or bytes | -errno
+// if it did not start
 napi_value CopyAsync(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
@@ -479,7 +479,7 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// guard(): puts the SIGBUS handler in front of whatever was installed since.
+// guard(): puts the signal handlers in front of those that were installed since.
 napi_value GuardAgain(napi_env, napi_callback_info) {
   InstallSignalHandlers();
   return nullptr;
@@ -508,7 +508,7 @@ Napi::Value DirectIo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// misalignment(buffer, alignment) -> bytes by which its memory begins after a multiple of `alignment`
+// misalignment(buffer, alignment) -> the address of its memory modulo `alignment`
 napi_value Misalignment(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   uint64_t alignment, length = 1;

@@ -22,8 +22,8 @@
 namespace dax {
 namespace {
 
-// A descriptor that the event loop watches. It belongs to itself: `unwatch`, or the end of the isolate,
-// begins its end, and libuv's last call frees it.
+// A descriptor that the event loop watches. It owns itself: `unwatch`, or the end of the isolate, closes it,
+// and libuv's close callback frees it.
 struct Watch {
   napi_env env;
   napi_ref callback = nullptr;
@@ -100,7 +100,7 @@ napi_value WatchReadable(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// unwatch(watch): once.
+// unwatch(watch): call it once.
 napi_value Unwatch(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   void* watch;
@@ -108,7 +108,7 @@ napi_value Unwatch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// readAvailable(fd, target, microseconds) -> bytes | -errno; -EAGAIN where nothing comes within that time
+// readAvailable(fd, target, microseconds) -> bytes | -errno; -EAGAIN if nothing comes within that time
 napi_value ReadAvailable(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   int fd;
@@ -138,7 +138,7 @@ napi_value SocketPair(napi_env env, napi_callback_info) {
   return result;
 }
 
-// receiveDescriptor(socket) -> descriptor | -errno; -ENOMSG where none has come
+// receiveDescriptor(socket) -> descriptor | -errno; -ENOMSG if none has come
 napi_value ReceiveDescriptor(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   int socket;

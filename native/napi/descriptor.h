@@ -1,5 +1,5 @@
-// Owns the native functions of descriptors that node:fs cannot wait for, and of descriptors that another
-// process hands over.
+// Owns the native functions that wait for descriptors for which node:fs cannot wait, and that receive
+// descriptors from another process.
 #ifndef NODE_DAX_NATIVE_DESCRIPTOR_H_
 #define NODE_DAX_NATIVE_DESCRIPTOR_H_
 

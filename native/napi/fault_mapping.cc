@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kModeNames[] = {"full", "user", "none"};
 
-// The files by their ids, by which other isolates find them.
+// The files by id. Other isolates find a file by its id.
 class FileDirectory {
  public:
   void Add(const std::shared_ptr<FaultFile>& file) {
@@ -91,8 +91,8 @@ std::shared_ptr<IsolateClient> ThisClient(napi_env env) {
   return data == nullptr ? nullptr : *static_cast<std::shared_ptr<IsolateClient>*>(data);
 }
 
-// faultConnect(callback, threadId) -> 'full' | 'user' | 'none'. Once in an isolate, before everything else
-// here.
+// faultConnect(callback, threadId) -> 'full' | 'user' | 'none'. Call it once in each isolate, before every
+// other function here.
 napi_value Connect(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   uint64_t worker;
@@ -141,7 +141,7 @@ napi_value SetSize(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (file, first, count, device, pos, readOnly) -> what `ask` says of the file, the pages and where they lie
+// (file, first, count, device, pos, readOnly) -> the result of `ask` for the file, the pages and their place
 // | -errno
 template <typename Ask>
 napi_value AtPlace(napi_env env, napi_callback_info info, Ask ask) {
@@ -175,7 +175,7 @@ napi_value Compare(napi_env env, napi_callback_info info) {
   return AtPlace(env, info, compare);
 }
 
-// (file, first, count) -> what `act` gives of the file and the pages
+// (file, first, count) -> the result of `act` for the file and the pages
 template <typename Act>
 napi_value OnPages(napi_env env, napi_callback_info info, Act act) {
   const Args args(env, info);
@@ -273,7 +273,7 @@ napi_value Forgive(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// faultSetWanted(file, wanted) -> false where the file has ended
+// faultSetWanted(file, wanted) -> false if the file has ended
 napi_value SetWanted(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   bool wanted;
@@ -367,7 +367,7 @@ napi_value IntactRegion(napi_env env, napi_callback_info info) {
   return Number(env, handle->region->Intact(offset, length));
 }
 
-// regionPrefault(region, length) -> bytes touched before the first that cannot be had
+// regionPrefault(region, length) -> bytes before the first page that cannot be touched
 napi_value PrefaultRegion(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   uint64_t length;

@@ -18,10 +18,9 @@ std::shared_ptr<IsolateClient> IsolateClient::Connect(napi_env env, napi_value c
                                       &client->queue_) != napi_ok) {
     return nullptr;
   }
-  // The queue does not keep the program running, which may only be waiting for faults.
+  // The queue must not keep a program running that only waits for faults.
   napi_unref_threadsafe_function(env, client->queue_);
-  // This hook is added after the queue's own and so runs before it, so that nobody sends to a queue that is
-  // gone.
+  // This hook is added after the queue's own and so runs before it: nothing is sent to a queue that is gone.
   auto* const held = new std::shared_ptr<IsolateClient>(client);
   napi_add_env_cleanup_hook(
       env,

@@ -1,4 +1,4 @@
-// Owns the messages of the service thread to the thread of an isolate.
+// Owns the messages from the service thread to the thread of an isolate.
 #ifndef NODE_DAX_NATIVE_ISOLATE_CLIENT_H_
 #define NODE_DAX_NATIVE_ISOLATE_CLIENT_H_
 
@@ -28,7 +28,7 @@ class IsolateClient final : public FaultClient {
   // Call it before the isolate ends: the isolate will wait for its threads, which may be waiting for its
   // answers.
   void Leave();
-  // Notes a file of this isolate, which is abandoned once the isolate is gone.
+  // Records a file of this isolate. It is abandoned once the isolate is gone.
   void Own(const std::shared_ptr<FaultFile>& file);
 
  private:

@@ -1,4 +1,5 @@
-// Owns ArrayBuffers of memory that is not V8's. They keep that memory for as long as somebody may look at it.
+// Owns ArrayBuffers of memory that is not V8's. They keep that memory alive for as long as JavaScript may use
+// it.
 #ifndef NODE_DAX_NATIVE_LEASED_MEMORY_H_
 #define NODE_DAX_NATIVE_LEASED_MEMORY_H_
 

@@ -91,7 +91,8 @@ void Persistence::Drain() const {
 
 int Persistence::Invalidate(const char* address, size_t length) const {
   if (cpu_->invalidate_lines == nullptr) return -EOPNOTSUPP;
-  // Before: what was stored earlier is in the lines that go. After: no later load may have been made already.
+  // The first fence puts earlier stores into the lines before they are dropped; the second keeps later loads
+  // from being made too early.
   cpu_->full_fence();
   if (length > 0) OnLines(cpu_->invalidate_lines, address, length);
   cpu_->full_fence();

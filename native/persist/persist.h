@@ -69,7 +69,7 @@ class Persistence {
   const CpuOps* cpu_;
 };
 
-// One of the tables below is the processor's.
+// The tables that DetectCpu chooses from. Null on another processor.
 const CpuOps* DetectX86();
 const CpuOps* DetectArm64();
 const CpuOps& GenericCpu();

@@ -35,16 +35,16 @@ void Fence() {
   asm volatile("dsb ish" : : : "memory");
 }
 
-// Of the whole system: the memory may have observers outside of this machine.
+// A barrier for the full system, because the memory may have observers outside this machine.
 void FullFence() {
   asm volatile("dsb sy" : : : "memory");
 }
 
 }  // namespace
 
-// The kernel's word is taken, without a try: HWCAP_DCPOP is part of its interface, and a try
-// needs a handler of SIGILL that other threads would meet. QEMU 7.2 breaks the word where it
-// emulates user programs; -cpu cortex-a72 does not give it.
+// HWCAP_DCPOP is trusted, and the instruction is not tried first: the bit is part of the kernel's interface,
+// and a trial needs a handler of SIGILL that other threads would run into. The user emulation of QEMU 7.2
+// sets the bit without keeping its promise; with -cpu cortex-a72 it does not set it.
 const CpuOps* DetectArm64() {
   static const bool persistence = (getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0;
   static const CpuOps cpu = {

@@ -38,9 +38,9 @@ void CallPrevious(const struct sigaction& previous, int signal_number, siginfo_t
 void OnSigbus(int signal_number, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
-  // With si_code > 0 the kernel has raised the signal for an access, and si_addr counts.
+  // With si_code > 0 the kernel has raised the signal for an access, and si_addr is valid.
   if (info->si_code > 0) {
-    // "Action optional" is about a page that nobody has touched, and ends no copy.
+    // "Action optional" is about a page that no thread has touched, and ends no copy.
     if (info->si_code != BUS_MCEERR_AO) EscapeGuardedCopy(address);
     MappedRange* const range = MappedRange::Find(address);
     // The kernel reports bad memory only once.
@@ -80,7 +80,7 @@ void OnSigsegv(int signal_number, siginfo_t* info, void* context) {
       errno = saved_errno;
       return;
     } else if (range != nullptr && range->on_loss() == OnLoss::kZeros) {
-      // If a guarded copy was to store there, its user memory is at fault.
+      // If a guarded copy was storing there, the fault is in its user memory.
       EscapeGuardedCopy(address);
       if (range->ReplaceWithCopy(address)) {
         errno = saved_errno;

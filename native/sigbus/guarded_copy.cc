@@ -24,8 +24,8 @@ struct Guard {
   volatile uintptr_t fault_address = 0;
 };
 
-// The handler finds the guard by a pthread key: the first access to a thread_local may allocate, which a
-// handler on a thread that never copied must not.
+// The handler finds the guard by a pthread key: the first access to a thread_local may allocate, which the
+// handler must not do on a thread that never copied.
 pthread_key_t guard_key;
 
 Guard& ThisThreadGuard() {
@@ -75,7 +75,7 @@ void EscapeGuardedCopy(uintptr_t fault_address) {
 int64_t GuardedTransfer(const Transfer& transfer) {
   Guard& guard = ThisThreadGuard();
   size_t length = transfer.length;
-  // memcpy may touch a later page first, so that the bytes before the page that failed are tried again.
+  // memcpy may touch a later page first, so that the bytes before the page that failed are copied again.
   while (!TryMove(guard, transfer, length)) {
     const uintptr_t fault = guard.fault_address;
     const bool in_device = Contains(transfer.device, transfer.length, fault);

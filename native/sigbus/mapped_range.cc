@@ -106,12 +106,12 @@ bool MappedRange::FillWithdrawn(uintptr_t address) {
   constexpr int kOpen = PROT_READ | PROT_WRITE;
   void* const page = reinterpret_cast<void*>(address / kPageSize * kPageSize);
   if (mmap(page, kPageSize, kOpen, kPrivate, -1, 0) != MAP_FAILED) return true;
-  // The process has as many mappings as it may. One for the whole range adds none.
+  // The process has as many mappings as it may have. One for the whole range adds none.
   void* const start = reinterpret_cast<void*>(start_.load());
   return mmap(start, length_.load(), kOpen, kPrivate, -1, 0) != MAP_FAILED;
 }
 
-// The mark is set first, so that nobody takes the memory that comes instead for the device's.
+// The mark is set before the page is replaced, so that no reader takes the new memory for the device's.
 void MappedRange::Remember(size_t index, uint8_t how) {
   lost_[index / kUnitsPerByte].fetch_or(At(index, how));
   any_refused_.store(true);

@@ -12,13 +12,13 @@ namespace dax {
 // What becomes of an access that is refused outside a guarded copy.
 enum class OnLoss {
   kZeros,  // private zeros take the page's place
-  kKill,   // what would happen without us
+  kKill,   // the previous handler decides, as without node-dax
 };
 
 // What becomes of a store to memory that may only be read at the moment.
 enum class OnStore {
-  kCopy,  // it never may be stored to: a private copy takes the page's place
-  kWait,  // it may be again when the range is unlocked
+  kCopy,  // the memory stays read-only: a private copy takes the page's place
+  kWait,  // the store waits until the range is unlocked, and is repeated
 };
 
 // One entry of the process-wide list. Entries are reused and never freed, because signal handlers read the
@@ -61,7 +61,7 @@ class MappedRange {
   bool ReplaceWithCopy(uintptr_t address);
   // The start of the first lost unit that reaches past `offset`, or `end` if there is none before `end`.
   size_t NextLoss(size_t offset, size_t end) const;
-  // Whether the unit was lost to a store while it might only be read.
+  // Whether the unit was lost because of a store while it was read-only.
   bool IsStray(size_t offset) const;
   // Returns true once for each loss.
   bool TakeLoss(size_t offset);

@@ -1,16 +1,16 @@
-// Owns the jobs on files by node:fs: making, looking at and removing many small ones, in a folder of each thread's own.
+// Owns the jobs on files by node:fs: each thread makes, stats or removes many small files in its own folder.
 
 import { closeSync, mkdtempSync, openSync, promises, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Operations, Target } from '../driver.js';
 import { blocksOf, type Job } from '../job.js';
 
-/** How it is done. */
+/** The words for how the jobs are done. */
 export const FILE_WORDS = { read: 'stat', write: 'open with O_CREAT | O_EXCL and close; unlink' };
 
 const NO_BYTES = new Uint8Array();
 
-// The folder is removed with all that is in it by whoever made the one that it is in.
+// Makes the thread's folder and the files that the job needs. The folder is removed together with the one that holds it.
 function prepared(job: Job, { folder = '' }: Target): (pos: number) => string {
   const own = mkdtempSync(join(folder, 'thread-'));
   const path = (pos: number): string => join(own, `${pos / job.bs}`);
@@ -20,7 +20,7 @@ function prepared(job: Job, { folder = '' }: Target): (pos: number) => string {
   return path;
 }
 
-/** One call after the other. */
+/** The jobs by synchronous calls, one after the other. */
 export function files(job: Job, target: Target): Operations {
   const path = prepared(job, target);
   return {
@@ -40,7 +40,7 @@ export function files(job: Job, target: Target): Operations {
   };
 }
 
-/** The same by promises. */
+/** The jobs by promises. */
 export function awaitedFiles(job: Job, target: Target): Operations {
   const path = prepared(job, target);
   return {

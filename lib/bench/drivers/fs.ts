@@ -9,7 +9,7 @@ import { awaitedFiles, FILE_WORDS, files } from './files.js';
 
 const { O_RDONLY, O_RDWR, O_DIRECT, O_DSYNC } = fs.constants;
 
-// O_DSYNC makes a write durable in one call; for every N-th write it has to be a call of its own.
+// O_DSYNC makes each write durable in one call; a sync after every N-th write must be a separate call.
 function openFlags(job: Job): number {
   if (!writes(job)) return O_RDONLY;
   return syncEvery(job) === 1 ? O_RDWR + O_DSYNC : O_RDWR;

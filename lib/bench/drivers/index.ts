@@ -1,10 +1,10 @@
-// Owns the list of drivers that run in a process of this program, by the names that the command line has for them.
+// Owns the list of drivers that run in a process of this program, by their names on the command line.
 
 import type { Driver } from '../driver.js';
 import { buffered, direct, directHandle, fileHandle } from './fs.js';
 import { readAwaited, readSync, view } from './node-dax.js';
 
-/** In the order in which they are shown. A filesystem of node-dax/ext2 is one more line here. */
+/** The drivers in the order in which they are shown. A driver for node-dax/ext2 would be one more line here. */
 export const DRIVERS = {
   view,
   sync: readSync,

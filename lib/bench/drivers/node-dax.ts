@@ -7,8 +7,8 @@ import { blockBuffer, slotBuffers } from './block-buffer.js';
 
 const CACHE_LINE = 64;
 
-// The first touch of a page is a page fault, which a program that runs for longer than a trial does not notice. A store to
-// a page is another first touch than a load: the filesystem is told of it.
+// Touches every page, because the first touch of a page is a page fault, which a program that runs longer than a trial does not
+// notice. The first store to a page is a fault of its own, because the filesystem is told of it.
 function touchPages(device: DaxDevice, job: Job): void {
   const byte = new Uint8Array(1);
   for (let pos = 0; pos < job.size; pos += PAGE_SIZE) {
@@ -34,8 +34,8 @@ function writeWords(store: string, job: Job, target: Target): string {
 }
 
 /**
- * `write`, and after every so many calls the ranges since the last made durable: one by one where lines are flushed,
- * as one range that covers them where it is msync.
+ * Wraps `write`: after every `every` calls it makes the ranges written since then durable, one by one if cache lines are flushed,
+ * or as one range that covers them all if it is msync.
  */
 function persistingEvery(every: number, device: DaxDevice, bs: number, write: (pos: number) => void): (pos: number) => void {
   if (every === 0) return write;
@@ -66,7 +66,7 @@ export const view: Driver = {
   }),
   open(job, target) {
     const { bs } = job;
-    // A devdax that is opened for reading has no views.
+    // A job that only reads opens the target read-only, except a devdax, which has no views then.
     const device = openFor(job, target, target.kind !== 'devdax' && !writes(job));
     const buffer = blockBuffer(bs);
     return {

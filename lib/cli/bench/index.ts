@@ -1,4 +1,4 @@
-// Owns the command `bench`: its options, the progress bar, and how it ends.
+// Owns the command `bench`: its options, its progress bar and its exit status.
 
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
@@ -24,7 +24,7 @@ interface Options extends JobFlags, Forms {
   threshold?: number;
 }
 
-// A comma would be a list elsewhere; in fio it parts the values of reads and writes.
+// A list is the option given several times, because in fio a comma separates the values of reads and writes.
 function repeatable<T>(parse: (text: string) => T): (text: string, earlier?: T[]) => T[] {
   return (text, earlier = []) => [...earlier, checked(parse)(text)];
 }
@@ -37,7 +37,7 @@ function oneOf<T extends string>(words: readonly T[]): (text: string) => T {
   };
 }
 
-/** An option with a fixed set of words, each of which may be given. */
+/** An option that takes one word of a fixed set; if `isRepeatable`, several times. */
 function choice(flags: string, text: string, words: readonly string[], isRepeatable: boolean): Option {
   const option = new Option(flags, text);
   option.argChoices = [...words];
@@ -52,7 +52,7 @@ async function measure(path: string, options: Options, command: Command): Promis
   jobs.forEach(checkJob);
   checkPermission(place, jobs, options, command);
   return interruptible(async (signal) => {
-    // Jobs on files use no byte of the file itself.
+    // Jobs on files use no bytes of the file at `path` itself.
     const prepared = prepare(place, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
     try {
       const report = await withProgress('{bar} {value}/{total} {what}', (onTrial) =>
@@ -76,7 +76,7 @@ async function measure(path: string, options: Options, command: Command): Promis
   });
 }
 
-// By which a machine that does other things differs from itself.
+// The default threshold: figures of one machine differ by as much when other programs run.
 const THRESHOLD = 0.05;
 
 const resultIn = (path: string): Report => fromFio(readFileSync(path, 'utf8'));

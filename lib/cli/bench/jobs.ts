@@ -1,4 +1,4 @@
-// Owns how the options of `bench`, in fio's words, become jobs; what contradicts itself is refused before anything is made.
+// Owns making jobs from the options of `bench`, which have fio's names. Contradictory options are refused before anything is made.
 
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -11,7 +11,7 @@ import { checkOverwritable } from '../permission.js';
 
 const DEFAULT_SIZE = 256 * 1024 ** 2;
 
-/** What of a job the options say, by fio's names. */
+/** The properties of a job that options give, by fio's names. */
 type Said = Partial<Omit<Job, 'rw' | 'bs' | 'size'>>;
 
 /** The options that decide what is measured. */
@@ -32,7 +32,7 @@ function said(flags: JobFlags): Said {
   return Object.fromEntries(names.map((name) => [name, flags[name as keyof JobFlags]]));
 }
 
-/** The jobs, how many rounds of them there are, and the seconds in which these have to fit. */
+/** The jobs, the number of rounds through them, and the seconds in which the rounds have to fit. */
 export function jobsOf(flags: JobFlags, size: number): { jobs: Job[]; rounds: number; budget?: number } {
   const preset: Preset = PRESETS[flags.preset ?? 'quick'];
   const own = said(flags);
@@ -46,13 +46,13 @@ export function jobsOf(flags: JobFlags, size: number): { jobs: Job[]; rounds: nu
   return { jobs: rw.flatMap((mode) => bs.map((bytes) => ({ ...DEFAULTS, ...time, ...own, rw: mode, bs: bytes, size }))), rounds: flags.repeats ?? 5 };
 }
 
-/** Throws `RangeError` for a base that is compared with nobody. Drivers are among `driverNames()`. */
+/** Throws `RangeError` if the base does not take part. Drivers are among `driverNames()`. */
 export function checkDrivers({ driver, base }: JobFlags): void {
   if (base === undefined || driver === undefined || driver.includes(base)) return;
   throw new RangeError(`--base ${base} takes no part: it is none of those of --driver (${driver.join(', ')})`);
 }
 
-/** A file or device that is there keeps what it has, unless its owner gave it up. */
+/** Ends with an error if jobs would overwrite an existing file or device without the user's permission. */
 export function checkPermission({ path, isTaken }: Place, jobs: readonly Job[], flags: JobFlags, command: Command): void {
   if (!isTaken || !jobs.some((job) => writes(job) && !isOfFiles(job))) return;
   if (flags.yesOverwrite !== true) {
@@ -70,7 +70,7 @@ function checkRoom(path: string, size: number): void {
   if (size > bavail * bsize) throw new RangeError(`${dirname(path)} has ${bavail * bsize} bytes free: --size ${size} is larger`);
 }
 
-/** Bytes that are worked on. Throws `RangeError` for more than there are. */
+/** The number of bytes to work on. Throws `RangeError` for more than there are. */
 export function sizeOf({ path, isTaken }: Place, { size }: JobFlags): number {
   if (!isTaken) {
     if (size !== undefined) checkRoom(path, size);

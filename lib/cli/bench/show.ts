@@ -1,4 +1,5 @@
-// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures; where they go is checked before it measures.
+// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures. Their destinations are checked before it
+// measures.
 
 import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -27,7 +28,7 @@ function prose(words: string, first = '', others = '  '): void {
   console.log(lines.map((line, index) => `${index === 0 ? first : others}${line}`).join('\n'));
 }
 
-// The answer, then what it was measured on, then all figures.
+// Prints the answer, then what it was measured on, then all figures.
 function print(report: Report): void {
   for (const { sentence, promises, caveats } of answersOf(report)) {
     prose(sentence, '', '');
@@ -61,8 +62,8 @@ function areOne(...paths: readonly [string, string]): boolean {
 }
 
 /**
- * Throws what writing the page and the pictures would throw after the measuring, and `RangeError` for a page that would take the
- * place of `source`: it takes that of the file that has its name, which no option to overwrite is about.
+ * Throws, before the measuring, the errors that writing the page and the pictures would throw after it, and `RangeError` for a page
+ * that would overwrite `source`. The page overwrites a file of its name without asking; no option to overwrite covers `source`.
  */
 export function checkForms({ html, svg }: Forms, source: string): void {
   if (html !== undefined) {
@@ -77,7 +78,7 @@ function printChanges(changes: readonly Change[]): void {
   console.log(text(changeTable(changes)));
 }
 
-/** Prints the report, what has changed since an earlier one, and writes the forms of it that were asked for. */
+/** Prints the report and its changes since an earlier one, and writes the other forms of it that were asked for. */
 export async function show(report: Report, { html, svg, json }: Forms, changes?: readonly Change[]): Promise<void> {
   if (html !== undefined) writeFileSync(html, await page(report));
   if (svg !== undefined) {

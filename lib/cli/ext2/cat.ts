@@ -1,4 +1,4 @@
-// Owns the command `ext2 cat`: the bytes of files, as they are.
+// Owns the command `ext2 cat`: it prints the bytes of files unchanged.
 
 import type { Command } from 'commander';
 import { each } from '../trees/failures.js';
@@ -17,7 +17,7 @@ async function writeFile(mounted: MountedImage, path: Buffer): Promise<void> {
   const file = mounted.at(path, () => mounted.fs.open(mounted.fs.resolve(path), { readOnly: true }), ADVICE);
   try {
     for (let pos = 0; ; ) {
-      // A stream keeps what it was given until it is read.
+      // Each chunk is a new buffer, because a stream keeps what it was given until it is read.
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK, file.size - pos));
       const read = mounted.at(path, () => file.readSync(chunk, pos));
       if (read === 0) return;

@@ -1,4 +1,4 @@
-// Owns the command `ext2 check`: what is wrong with a filesystem, in the order in which it matters.
+// Owns the command `ext2 check`: it prints what is wrong with a filesystem, the most important first.
 
 import type { Command } from 'commander';
 import { check, describeFinding, type CheckReport, type FindingClass } from 'node-dax/ext2';

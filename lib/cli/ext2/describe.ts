@@ -1,4 +1,4 @@
-// Owns a superblock in words, as `ext2 info` and `ext2 mkfs` print it.
+// Owns the description of a superblock that `ext2 info` and `ext2 mkfs` print.
 
 import type { Superblock } from 'node-dax/ext2';
 import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag } from '../../ext2/format/disk.js';
@@ -18,7 +18,7 @@ function timeOf(seconds: number): string | undefined {
   return seconds === 0 ? undefined : new Date(seconds * 1000).toISOString();
 }
 
-/** What a superblock tells, by name. */
+/** The facts in a superblock, by name. */
 export function describe(sb: Superblock) {
   const blockSize = 1024 * 2 ** sb.s_log_block_size;
   const state = hasFlag(sb.s_state, EXT2_ERROR_FS) ? 'has errors' : hasFlag(sb.s_state, EXT2_VALID_FS) ? 'clean' : 'not clean';
@@ -55,7 +55,7 @@ function lines(rows: readonly (readonly [name: string, value: string])[]): strin
   return rows.map(([name, value]) => `${`${name}:`.padEnd(12)}${value}`);
 }
 
-/** How a filesystem is laid out, for people. */
+/** Lines of text about the layout of a filesystem. */
 export function layoutLines(sb: Superblock): string[] {
   const { label, uuid, features, revision, groups, blocksPerGroup, inodesPerGroup, ...told } = describe(sb);
   const { blockSize, blocks, freeBlocks, reservedBlocks, inodeSize, inodes, freeInodes } = told;
@@ -70,7 +70,7 @@ export function layoutLines(sb: Superblock): string[] {
   ]);
 }
 
-/** What became of it, for people. */
+/** Lines of text about the state and the history of a filesystem. */
 export function historyLines(sb: Superblock): string[] {
   const { state, created, lastMounted, lastMountedOn, lastWritten, lastChecked, mountCount } = describe(sb);
   const time = (iso: string | undefined): string => (iso === undefined ? 'never' : minuteInWords(Date.parse(iso)));

@@ -1,29 +1,29 @@
-// Owns where something goes that is copied, moved or linked: into a directory that is there, or under a new name.
+// Owns the destination of what is copied, moved or linked: into an existing directory, or under a new name.
 
 import type { Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
 import type { MountedImage } from './image.js';
 import { baseName, endsWithSlash, joined, shown } from '../trees/names.js';
 
-/** A name in a directory, which something may have. */
+/** A name in a directory, which may be taken or free. */
 export interface Place {
   readonly dir: Ext2Inode;
   readonly name: Uint8Array;
 }
 
 export interface Destination extends Place {
-  /** Both, for people. */
+  /** The path of the name, for messages. */
   readonly path: Buffer;
 }
 
-/** Whether a path ends with what is no name of its own: `.`, `..`, or nothing. */
+/** Whether a path does not end with a name: it ends with `.` or `..`, or is `/` or empty. */
 export function hasNoName(path: Uint8Array): boolean {
   return ['', '.', '..'].includes(baseName(path).toString('latin1'));
 }
 
 /**
- * What has the name at the end of `path`, for commands that take it away from there. Fails where the path leads to it in
- * another way: by `.` and `..`, or through a link with a slash after it.
+ * The inode with the name at the end of `path`, for commands that remove it from there. Fails if the path leads to an inode
+ * otherwise: by `.` and `..`, or through a link with a slash after it.
  */
 export function ownName(mounted: MountedImage, path: Buffer): Place & { readonly inode: Ext2Inode } {
   if (hasNoName(path)) mounted.fail('EINVAL', path, 'it has no name of its own here: the root, `.` and `..` stay where they are');
@@ -36,8 +36,8 @@ export function ownName(mounted: MountedImage, path: Buffer): Place & { readonly
 }
 
 /**
- * Where each of `count` sources goes that go to `path`, which is looked up once: for several there must be a directory. A name
- * that ends with a slash is only for what is a directory itself.
+ * Returns a function that gives the destination of each of the `count` sources that go to `path`, which is looked up once. For
+ * several sources it must be a directory. If it ends with a slash and does not exist, only a directory can go there.
  */
 export function destinationAt(mounted: MountedImage, path: Buffer, count: number): (source: Uint8Array, isDirectory: boolean) => Destination {
   const there = mounted.find(path);
@@ -54,7 +54,7 @@ export function destinationAt(mounted: MountedImage, path: Buffer, count: number
   };
 }
 
-/** What names a command has given until now: it gives none of them away to another thing. */
+/** The names that a command has given so far. It does not give one of them again to something else. */
 export class GivenNames {
   readonly #mounted: MountedImage;
   readonly #names = new Set<string>();
@@ -67,27 +67,30 @@ export class GivenNames {
     this.#names.add(keyOf(place));
   }
 
-  /** Fails where this command gave the name before. */
+  /** Fails if this command has given the name before. */
   check(place: Destination): void {
     if (this.#names.has(keyOf(place))) this.#mounted.fail('EEXIST', place.path, JUST_MADE);
   }
 }
 
-/** Why what a command made is not replaced by what comes later. */
+/** The hint of the error when a command would replace what it has made itself. */
 export const JUST_MADE = 'this command has just put another thing there, which it will not overwrite: give this one another name';
 
 function keyOf({ dir, name }: Place): string {
   return `${dir.ino}/${Buffer.from(name).toString('latin1')}`;
 }
 
-/** The last of several paths, and those before it: the sources and the destination. Wrong usage for a single path. */
+/** Splits paths into the destination, which is the last, and the sources before it. A single path is wrong usage. */
 export function sourcesAndDestination(paths: readonly Buffer[], command: Command): { sources: Buffer[]; to: Buffer } {
   const to = paths.at(-1);
   if (to === undefined || paths.length < 2) command.error("error: missing required argument 'destination'", { exitCode: 2 });
   return { sources: paths.slice(0, -1), to };
 }
 
-/** The `sources` without those that are there twice, which is told. They are the same if `identityOf` and their last names are. */
+/**
+ * The `sources` without repetitions, for which it prints a message. Sources are the same if their `identityOf` and their last names
+ * are.
+ */
 export function distinct<T extends { readonly path: Buffer }>(sources: readonly T[], identityOf: (source: T) => string): T[] {
   const met = new Set<string>();
   return sources.filter((source) => {

@@ -1,4 +1,4 @@
-// Owns the command `ext2 df`: how much of an image is used, and how much is free.
+// Owns the command `ext2 df`: it prints how much of an image is used, and how much is free.
 
 import type { Command } from 'commander';
 import type { Ext2Statfs } from 'node-dax/ext2';
@@ -11,7 +11,7 @@ interface Options extends Region {
   json?: true;
 }
 
-// Of what users may have, rounded up, as df does.
+// The used part of the blocks that users may have, rounded up, as df does.
 function percent(used: number, available: number): string {
   return used + available === 0 ? '-' : `${Math.ceil((100 * used) / (used + available))}%`;
 }

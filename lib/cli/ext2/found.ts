@@ -1,4 +1,4 @@
-// Owns what commands find out about an inode, and how JSON has it.
+// Owns what commands read from an inode, and its form in JSON.
 
 import type { Ext2Inode, Ext2Stat, Ext2Times } from 'node-dax/ext2';
 import { attempt, goOnAfter } from '../trees/failures.js';
@@ -6,28 +6,28 @@ import type { MountedImage } from './image.js';
 import { modeInDigits, typeInWords } from '../trees/mode.js';
 import { inJson } from '../trees/names.js';
 
-/** What an inode tells, and where it leads to if it is a symbolic link. */
+/** The attributes of an inode, and the target of a symbolic link. */
 export interface Found {
   readonly stat: Ext2Stat & Ext2Times;
   readonly target: Uint8Array | undefined;
 }
 
-/** Where a symbolic link leads to; undefined of what is none. */
+/** The target of a symbolic link; undefined for other inodes. */
 export function targetOf({ fs }: MountedImage, inode: Ext2Inode): Uint8Array | undefined {
   return inode.isSymlink ? fs.readlink(inode) : undefined;
 }
 
-/** What an inode tells. */
+/** Reads the attributes and the target of an inode. */
 export function lookInto(mounted: MountedImage, inode: Ext2Inode): Found {
   return { stat: mounted.fs.stat(inode, { nanoseconds: true }), target: targetOf(mounted, inode) };
 }
 
-/** What `look` finds out about one of several things: nothing, where it cannot be read, which is told. */
+/** Calls `look` on one of several things. If it cannot be read, prints the error, goes on, and returns undefined. */
 export function findOut<T>(look: () => T): T | undefined {
   return attempt(look, goOnAfter);
 }
 
-/** For JSON: nanoseconds in digits, because they are more than a number in JSON may have. */
+/** The form in JSON. Nanoseconds are strings of digits, because a number in JSON cannot hold them exactly. */
 export function foundInJson(found: Found | undefined): object {
   if (found === undefined) return {};
   const { mode, atimeNs, mtimeNs, ctimeNs, birthtimeNs, ...stat } = found.stat;

@@ -1,4 +1,4 @@
-// Owns the command `ext2 get`: files of an image out of it, with their permissions, owners, times and holes.
+// Owns the command `ext2 get`: it copies files out of an image, with their permissions, owners, times and holes.
 
 import * as host from 'node:fs';
 import type { Command } from 'commander';
@@ -29,7 +29,8 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
-// In digits: node:fs takes a number before 1970 for now, and a Date has no part of a millisecond. It makes a double of them.
+// A time as a string of seconds, which node:fs converts to a double. It would take a negative number as the present time, and a
+// Date has no fractions of a millisecond.
 function seconds(ns: bigint): string {
   const digits = String(ns < 0n ? -ns : ns).padStart(10, '0');
   return `${ns < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
@@ -37,17 +38,20 @@ function seconds(ns: bigint): string {
 
 type TimedStat = Ext2Stat & Ext2Times;
 
-// Those who may give files away get them as they are in the image.
+// Only root may give files to other users: it keeps the owners of the image.
 const keepsOwners = process.geteuid?.() === 0;
 
-/** One copy out of an image. A name in it never leads out of the directory that is copied to: links that are there are not followed. */
+/**
+ * One copy out of an image. Names in the image never lead out of the destination directory, because symbolic links in it are not
+ * followed.
+ */
 class Getting {
   readonly #mounted: MountedImage;
   readonly #transfer: Transfer;
-  // Files with several names, by inode: where the first of them is.
+  // The path of the first copy of each file with several names, by inode.
   readonly #linked = new Map<number, Buffer>();
   readonly #image: string;
-  // What was made until now. A filesystem may take two names for one, in capitals and without.
+  // The files made so far. A filesystem that ignores case may take two names as one.
   readonly #made = new Set<string>();
 
   constructor(mounted: MountedImage, transfer: Transfer) {
@@ -56,7 +60,7 @@ class Getting {
     this.#image = identityOf(host.statSync(mounted.image, { bigint: true }));
   }
 
-  /** What is at `source`, and all that is in it, as `to`. */
+  /** Copies `source` and everything in it to `to`. */
   async get({ path, inode }: Source, to: Buffer): Promise<void> {
     const made: boolean[] = [];
     for (const { item, names, phase } of walkImage(this.#mounted, path, inode)) {
@@ -76,7 +80,7 @@ class Getting {
     tell(`${placeOf(this.#mounted.image, path)}: left out: ${why}`);
   }
 
-  // Whether it was not there.
+  // Returns whether the directory is new.
   #makeDirectory(place: Buffer, isNamed: boolean): boolean {
     try {
       host.mkdirSync(place, 0o700);
@@ -111,7 +115,7 @@ class Getting {
     if (stat.nlink > 1) this.#linked.set(inode.ino, first ?? place);
   }
 
-  // A name that is there gives way, unless it must not be lost, or is one of the same file, whose `first` name is known.
+  // Makes a link. An existing name is replaced, unless it must not be lost, or already is another name of the file `first`.
   #link(place: Buffer, make: () => void, first?: Buffer): void {
     try {
       make();
@@ -160,7 +164,7 @@ class Getting {
     return { target: host.openSync(place, O_WRONLY + O_TRUNC + (isNamed ? 0 : O_NOFOLLOW)), isNew: false };
   }
 
-  // Holes are stepped over, and what is stepped over is a hole there as well.
+  // Copies the data alone: the holes that it skips become holes of the copy.
   async #fill(target: number, inode: Ext2Inode, from: Buffer): Promise<void> {
     const { fs } = this.#mounted;
     const { buffer } = this.#transfer;
@@ -197,7 +201,7 @@ function writeAll(target: number, bytes: Uint8Array, pos: number): void {
   }
 }
 
-// Where each of `count` sources goes that go to `to`, outside.
+// Returns a function that gives the destination, outside the image, of each of the `count` sources that go to `to`.
 function destinationAt({ command }: MountedImage, to: Buffer, count: number): (source: Source) => Buffer {
   const isInto = host.statSync(to, { throwIfNoEntry: false })?.isDirectory() ?? false;
   const refuse = (hint: string): never => {
@@ -212,7 +216,7 @@ function destinationAt({ command }: MountedImage, to: Buffer, count: number): (s
 
 function bytesOf(mounted: MountedImage, sources: readonly Source[]): number {
   let bytes = 0;
-  // The copy itself will tell.
+  // Errors are ignored here, because the copy will report them.
   const unheard = (): void => undefined;
   for (const { path, inode } of sources) {
     for (const { item } of walkImage(mounted, path, inode, unheard)) if (item?.isRegular === true) bytes += item.size;

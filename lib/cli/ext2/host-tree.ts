@@ -1,29 +1,29 @@
-// Owns the files outside of images as a tree, and what tells one of them from another.
+// Owns walks through files outside of images, and the identity of such a file.
 
 import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
 import { attempt, goOnAfter } from '../trees/failures.js';
 import { joined } from '../trees/names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
-/** A file outside. A double has not the bits for every number of an inode: overlayfs and mergerfs use all 64. */
+/** A file outside of images. Numbers are bigints, because overlayfs and mergerfs use all 64 bits of an inode number. */
 export interface HostFile {
   readonly path: Buffer;
   readonly stats: BigIntStats;
 }
 
-/** What tells a file from another, whatever its names. */
+/** A string that identifies a file, whatever its name. */
 export function identityOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }
 
-/** What is at `path`; a symbolic link itself. */
+/** The file at `path`. Symbolic links are not followed. */
 export function lookAt(path: Buffer): HostFile {
   return { path, stats: lstatSync(path, { bigint: true }) };
 }
 
 /**
- * A walk from a file or directory on; symbolic links are not followed. What cannot be read keeps nobody from the rest: `tell`
- * has its error, and the step no item, or nothing below it.
+ * Walks through a file or directory without following symbolic links. If something cannot be read, the walk calls `tell` with the
+ * error and continues: the step then has no item, or nothing below it.
  */
 export function walkHost(top: HostFile, tell: (error: unknown) => void = goOnAfter): Generator<Step<HostFile | undefined>> {
   const namesIn = (path: Buffer): Buffer[] =>

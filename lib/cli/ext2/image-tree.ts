@@ -1,4 +1,4 @@
-// Owns an image as a tree: what is in its directories, and walks through them.
+// Owns the entries of directories in an image, and walks through them.
 
 import { DaxError } from 'node-dax';
 import type { Ext2, Ext2Inode } from 'node-dax/ext2';
@@ -7,11 +7,11 @@ import type { MountedImage } from './image.js';
 import { needsSlash, SLASH } from '../trees/names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
-/** `directory`, and the names of a walk that began there. */
+/** The path of the `names` of a walk that began at `directory`. */
 export function pathOf(directory: Uint8Array, names: readonly Uint8Array[]): Buffer {
   const pieces = [directory];
   for (const name of names) {
-    // A name has no slash: only the directory may end with one, or be nothing.
+    // Names have no slash; only the directory may end with one, or be empty.
     if (pieces.length > 1 || needsSlash(directory)) pieces.push(SLASH);
     pieces.push(name);
   }
@@ -19,7 +19,7 @@ export function pathOf(directory: Uint8Array, names: readonly Uint8Array[]): Buf
 }
 
 /**
- * A name in a directory of an image. It has a character for each byte, so that it sorts by its bytes, and a million of them take
+ * A directory entry in an image. Its name has one character for each byte, so that it sorts by its bytes, and a million names take
  * little memory.
  */
 export interface Entry {
@@ -43,7 +43,7 @@ export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inod
   return mounted.at(path, () => [...namesIn(mounted.fs, dir)]).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** What has the name `name` in `dir`, and lies at `path`: an entry that leads to nothing is the medium's fault. */
+/** The inode of the entry `name` of `dir`. Throws an error of the medium at `path` if the entry leads to none. */
 export function childOf(mounted: MountedImage, path: () => Uint8Array, dir: Ext2Inode, name: Uint8Array): Ext2Inode {
   return mounted.at(path, () => {
     const found = mounted.fs.lookup(dir, name);
@@ -53,8 +53,8 @@ export function childOf(mounted: MountedImage, path: () => Uint8Array, dir: Ext2
 }
 
 /**
- * A walk from what is at `path` on. What cannot be read, an inode or what is in a directory, keeps nobody from the rest: `tell`
- * has its error, and the step no item, or nothing below it.
+ * Walks from the inode at `path` on. If an inode or a directory cannot be read, the walk calls `tell` with the error and continues:
+ * the step then has no item, or nothing below it.
  */
 export function walkImage(
   mounted: MountedImage,

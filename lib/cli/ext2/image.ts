@@ -1,4 +1,4 @@
-// Owns the IMAGE of a command: opening it and what it is a part of, mounting, and errors that name both it and the path.
+// Owns the IMAGE of a command: opening it or a region of it, mounting it, and errors that name both the image and the path in it.
 
 import { Argument, Command } from 'commander';
 import { contentOf, DaxError, openSync, partition, SECTOR_SIZE, type BlockDevice, type OpenOptions } from 'node-dax';
@@ -9,7 +9,7 @@ import { checkUnused } from '../permission.js'; // late
 import { placeOf } from '../trees/names.js';
 import { WriteBack } from './write-back.js';
 
-/** Which part of the image the filesystem is. */
+/** The part of an image that the filesystem occupies, in bytes. */
 export interface Region {
   readonly offset?: number;
   readonly size?: number;
@@ -21,7 +21,7 @@ function parsePosition(text: string): number {
   return bytes;
 }
 
-/** A command on an image: with the argument and the options that all of them have. */
+/** Makes a command on an image, with the argument and the options that all such commands have. */
 export function imageCommand(name: string, description: string, size = 'how much of the image it has (default: the rest)'): Command {
   return new Command(name)
     .description(description)
@@ -30,7 +30,7 @@ export function imageCommand(name: string, description: string, size = 'how much
     .option('--size <bytes>', size, checked(parsePosition));
 }
 
-/** What to do about errors, by their code. */
+/** Hints about errors, by code. */
 export type Advice = Readonly<Record<string, string | (() => string)>>;
 
 const ADVICE: Advice = {
@@ -44,13 +44,13 @@ const ADVICE: Advice = {
   EROFS: 'the filesystem can only be read: `node-dax ext2 info` and `check` tell why',
 };
 
-/** Calls `action`; its errors name the command, the image and the path, and say what to do. */
+/** Calls `action`. Its errors name the command and `place`, and have a hint. */
 export function inPlace<T>(command: string, place: string | (() => string), action: () => T, advice: Advice = {}): T {
   const relabelled = (error: unknown): unknown => {
-    // What names the command has its place and its advice.
+    // An error that already names the command has its place and hint.
     if (!(error instanceof DaxError) || error.syscall === command) return error;
     const { code, errno, position, reason } = error;
-    // What a rule says is more to the point than what a code does.
+    // The hint of these reasons says more than one for the code.
     const told = reason === 'DEVICE_NOT_FOUND' || reason === 'NOT_ARMED' ? error.hint : (advice[code] ?? ADVICE[code] ?? error.hint);
     const hint = typeof told === 'function' ? told() : told;
     const path = typeof place === 'function' ? place() : place;
@@ -67,7 +67,7 @@ export function inPlace<T>(command: string, place: string | (() => string), acti
   }
 }
 
-/** The part of `device` that the options name. Wrong usage where the device has no such part. */
+/** The part of `device` that the options name. It is wrong usage if the device has no such part. */
 export function regionOf(device: BlockDevice, image: string, { offset = 0, size }: Region, command: Command): BlockDevice {
   if (offset === 0 && size === undefined) return device;
   const rest = device.size - offset;
@@ -78,7 +78,7 @@ export function regionOf(device: BlockDevice, image: string, { offset = 0, size 
   return partition(device, offset / SECTOR_SIZE, Math.floor((size ?? rest) / SECTOR_SIZE));
 }
 
-/** What an image without a filesystem may be instead. */
+/** A hint for an image without a filesystem: what it has instead. */
 export function noFilesystem(device: BlockDevice): string {
   const { signature } = contentOf(device);
   if (signature !== undefined && /^(?:GPT|MBR|a partition table)/.test(signature)) return 'it is a disk with partitions: name the byte where one begins with --offset';
@@ -86,7 +86,7 @@ export function noFilesystem(device: BlockDevice): string {
   return 'there is no ext2 in it: `node-dax ext2 mkfs` makes one, --offset finds one that begins elsewhere';
 }
 
-/** A mounted image, in the hands of one command. */
+/** A mounted image that one command uses. */
 export class MountedImage {
   readonly command: string;
   readonly image: string;
@@ -98,17 +98,17 @@ export class MountedImage {
     this.fs = fs;
   }
 
-  /** Calls `action`, which is about `path`. */
+  /** Calls `action`, whose errors then name `path`. */
   at<T>(path: Uint8Array | (() => Uint8Array), action: () => T, advice?: Advice): T {
     return inPlace(this.command, () => placeOf(this.image, typeof path === 'function' ? path() : path), action, advice);
   }
 
-  /** What is at `path`. */
+  /** The inode at `path`. */
   resolve(path: Uint8Array, follow = true): Ext2Inode {
     return this.at(path, () => this.fs.resolve(path, { follow }));
   }
 
-  /** What is at `path`, if anything; links that lead nowhere, or in a circle, lead to nothing. */
+  /** The inode at `path`, or undefined. Links that are broken or circular lead to undefined. */
   find(path: Uint8Array, follow = true): Ext2Inode | undefined {
     try {
       return this.resolve(path, follow);
@@ -118,12 +118,12 @@ export class MountedImage {
     }
   }
 
-  /** The directory that the last name of `path` is in, and that name. */
+  /** The directory of the last name of `path`, and that name. */
   parentOf(path: Uint8Array): { dir: Ext2Inode; name: Uint8Array } {
     return this.at(path, () => this.fs.resolveParent(path));
   }
 
-  /** Throws the error of `path`, which no call has. */
+  /** Throws an error about `path` that no call of the filesystem has thrown. */
   fail(errno: string, path: Uint8Array, hint?: string): never {
     const raise = (): never => {
       throw new DaxError({ errno, syscall: 'ext2', hint });
@@ -133,8 +133,8 @@ export class MountedImage {
 }
 
 /**
- * Opens the region of an image, and closes it when `work` is done. Nothing is written to one that is opened to be read. Until
- * then it is locked. Throws `EBUSY` where another has it locked.
+ * Opens the region of an image, locks it, and closes it when `work` is done. If it is opened read-only, nothing is written to it.
+ * Throws `EBUSY` if another program has locked it.
  */
 export async function withRegion<T>(
   image: string,
@@ -156,12 +156,12 @@ export async function withRegion<T>(
   }
 }
 
-/** The name of a command in errors: with `ext2`, unless it is a command by itself. */
+/** The name of a command in errors: `mount`, or `ext2` and the subcommand. */
 export function syscallOf(command: Command): string {
   return command.name() === 'mount' ? 'mount' : `ext2 ${command.name()}`;
 }
 
-/** Mounts an image for `work`, to be read or to be changed. */
+/** Mounts an image for `work`, for reading or for changes. */
 async function withMounted<T>(
   image: string,
   region: Region,
@@ -176,7 +176,7 @@ async function withMounted<T>(
       console.error(`node-dax: ${image}: ${message}`);
     };
     const fs = inPlace(syscall, image, () => mount(device, { readOnly, onWarning }), { EINVAL: () => noFilesystem(device) });
-    // The medium says by now that it is in use.
+    // Holds back flushes only now, when the mark that the filesystem is in use is durable.
     device.hold();
     try {
       return await work(new MountedImage(syscall, image, fs));
@@ -184,14 +184,14 @@ async function withMounted<T>(
       inPlace(syscall, image, () => {
         fs.sync();
         if (!readOnly) device.release();
-        // Only now does it say that it is clean.
+        // Only now is the filesystem marked clean.
         fs.unmount();
       });
     }
   });
 }
 
-/** For commands that read: not a byte of the image is written. */
+/** Mounts an image for commands that read. Nothing is written to the image. */
 export async function readImage<T>(
   image: string,
   region: Region,
@@ -201,7 +201,9 @@ export async function readImage<T>(
   return withMounted(image, region, command, true, work);
 }
 
-/** For commands that change something. Throws `EBUSY` where someone else has the device, `EROFS` where nothing can be changed. */
+/**
+ * Mounts an image for commands that change it. Throws `EBUSY` if the device is in use elsewhere, `EROFS` if nothing can be changed.
+ */
 export async function changeImage<T>(
   image: string,
   region: Region,

@@ -20,7 +20,7 @@ const COMMANDS: CommandTable = {
   ln: async () => (await import('./ln.js')).lnCommand(),
 };
 
-/** With those subcommands that `args` name, or all. */
+/** The command, with the subcommands that `args` name, or with all. */
 export async function ext2Command(args: readonly string[]): Promise<Command> {
   const command = new Command('ext2')
     .description('Make, read, change and check ext2 filesystems on images, partitions and devices, without mounting them')

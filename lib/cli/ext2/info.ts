@@ -1,4 +1,4 @@
-// Owns the command `ext2 info`: what a filesystem is, from its superblock, and why it cannot be mounted where it cannot.
+// Owns the command `ext2 info`: it prints the facts in the superblock, and why the filesystem cannot be mounted if it cannot.
 
 import type { Command } from 'commander';
 import { DaxError, type BlockDevice } from 'node-dax';
@@ -14,7 +14,7 @@ interface Options extends Region {
   json?: true;
 }
 
-/** The superblock as it lies there. Throws `EINVAL` where there is none. */
+/** Reads the superblock without checking it. Throws `EINVAL` if there is none. */
 function superblockOf(device: BlockDevice): Superblock {
   const bytes = new Uint8Array(SUPERBLOCK_SIZE);
   if (device.size >= SUPERBLOCK_POS + SUPERBLOCK_SIZE) device.readSync(bytes, SUPERBLOCK_POS);
@@ -23,7 +23,7 @@ function superblockOf(device: BlockDevice): Superblock {
   return sb;
 }
 
-/** Why it cannot be mounted; undefined if it can. */
+/** Why the filesystem cannot be mounted; undefined if it can. */
 function whyNot(sb: Superblock, size: number): string | undefined {
   try {
     geometryOf(sb, size);

@@ -1,4 +1,4 @@
-// Owns the command `ext2 ls`: what is in a directory of an image.
+// Owns the command `ext2 ls`: it lists a directory of an image.
 
 import { Argument, type Command } from 'commander';
 import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
@@ -18,13 +18,16 @@ interface Options extends Region {
   json?: true;
 }
 
-/** Names, and what is said of the inode that has one of them: undefined where it cannot be read, which is told. */
+/**
+ * Entries to list. `find` calls `look` with the inode of an entry; if that cannot be read, it prints the error and returns
+ * undefined.
+ */
 interface Listing {
   readonly entries: readonly Entry[];
   readonly find: <T>(entry: Entry, look: (inode: Ext2Inode) => T) => T | undefined;
 }
 
-// The columns of what cannot be read, as ls(1) has them.
+// The columns of an inode that cannot be read, as ls(1) prints them.
 const UNKNOWN = ['??????????', '?', '?', '?', '?', '?'];
 
 function listed(mounted: MountedImage, path: Buffer, options: Options): Listing {
@@ -43,8 +46,8 @@ function listed(mounted: MountedImage, path: Buffer, options: Options): Listing 
 }
 
 /**
- * The cells of rows, one after the other in columns that end together. Each row is kept as one string: a directory may have
- * many, and a table of cli-table3 takes time by the square of them.
+ * Rows of right-aligned cells. Each row is kept as one string, because a directory may have very many, and a table of cli-table3
+ * takes time in proportion to their square.
  */
 class Columns {
   readonly #widths: number[] = [];

@@ -14,7 +14,7 @@ interface Options extends Region {
 const USUAL_MODE = 0o755;
 const SLASH = 0x2f;
 
-/** `755`, as chmod takes it. */
+/** Parses a mode such as `755`, as chmod takes it. */
 function parseMode(text: string): number {
   if (!/^[0-7]{1,4}$/.test(text)) throw new RangeError(`'${text}' is no mode such as 755`);
   return parseInt(text, 8);
@@ -25,7 +25,7 @@ function make(mounted: MountedImage, path: Uint8Array, mode: number): void {
   mounted.at(path, () => mounted.fs.mkdir(dir, name, mode));
 }
 
-// Each name on the way that is not there.
+// Makes each directory of the path that does not exist.
 function makeAll(mounted: MountedImage, path: Buffer, mode: number): void {
   for (let end = 1; end <= path.length; end++) {
     if (end < path.length && path[end] !== SLASH) continue;

@@ -1,4 +1,4 @@
-// Owns the command `ext2 mkfs`: what may be formatted, and what was made.
+// Owns the command `ext2 mkfs`: it decides whether the image may be formatted, formats it, and prints what was made.
 
 import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -28,7 +28,7 @@ function parsePercent(text: string): number {
   return /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : NaN;
 }
 
-// A device that is not there, or a name of one that is mistyped, must not become a file among devices.
+// Fails for a missing device or a mistyped name of one, so that no ordinary file is made among devices.
 function refuseDevice(image: string, command: Command): void {
   inPlace(syscallOf(command), image, () => {
     try {
@@ -39,7 +39,7 @@ function refuseDevice(image: string, command: Command): void {
   });
 }
 
-/** Makes the image, sparse. Returns whether it was not there. */
+/** Makes the image, a sparse file, if it does not exist. Returns whether it made it. */
 function create(image: string, { offset = 0, size }: Region, command: Command): boolean {
   if (existsSync(image)) return false;
   refuseDevice(image, command);
@@ -60,7 +60,7 @@ async function format(image: string, options: Options, isNew: boolean, command: 
   const syscall = syscallOf(command);
   if (!force) checkUnused(image, syscall);
   return withRegion(image, region, command, { force }, async (device) => {
-    // One that was made now carries nothing, and looking would fill its holes on tmpfs.
+    // A new image has no signature, and on tmpfs looking for one would fill its holes.
     if (!force && !isNew) checkUnsigned(device, image, syscall);
     return withProgress('formatting {bar} {percentage} %', (show) =>
       inPlace(
@@ -74,7 +74,7 @@ async function format(image: string, options: Options, isNew: boolean, command: 
             ...(inodeSize !== undefined && { inodeSize }),
             ...(inodes !== undefined && { inodes }),
             ...(reserved !== undefined && { reservedPercent: reserved }),
-            // Looked at above, where it was wanted.
+            // The check above has been made unless the user gave --force.
             force: true,
             zeroed: isNew,
             onProgress: (done) => {
@@ -94,9 +94,9 @@ async function act(image: string, options: Options, command: Command): Promise<v
   try {
     sb = await interruptible((signal) => format(image, options, isNew, command, signal));
   } catch (error) {
-    // What another has locked meanwhile is that one's.
+    // If another program has locked the file meanwhile, it belongs to that program.
     if (isNew && !(error instanceof DaxError && error.code === 'EBUSY')) unlinkSync(image);
-    // Of the options, that is: nothing was written.
+    // A RangeError is about the options: nothing was written.
     if (error instanceof RangeError) command.error(`error: ${error.message}`, { exitCode: 2 });
     throw error;
   }

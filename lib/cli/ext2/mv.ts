@@ -10,7 +10,7 @@ import { shown, toPaths } from '../trees/names.js';
 
 const ADVICE = { EINVAL: 'a directory cannot go into itself' };
 
-// Whether what a link leads to would be replaced by the link, which would then lead nowhere.
+// Whether `source` is a link to the inode that it would replace: the link would then be broken.
 function leadsTo(mounted: MountedImage, source: Buffer, { ino }: Ext2Inode): boolean {
   try {
     return mounted.resolve(source).ino === ino;

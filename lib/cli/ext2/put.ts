@@ -1,4 +1,4 @@
-// Owns the command `ext2 put`: files from outside into an image, with their permissions, owners, times and holes.
+// Owns the command `ext2 put`: it copies files into an image, with their permissions, owners, times and holes.
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, open, openSync, read, readlinkSync, readSync, statSync, type BigIntStats } from 'node:fs';
@@ -28,20 +28,20 @@ function attributesOf({ mode, uid, gid, atimeNs, mtimeNs }: BigIntStats) {
   return { mode: permissionsOf(Number(mode)), uid: Number(uid), gid: Number(gid), atimeNs, mtimeNs };
 }
 
-// As makedev(3) puts them together.
+// The numbers of a device, which makedev(3) combines in this way.
 function deviceOf({ rdev }: BigIntStats): { major: number; minor: number } {
   const number = Number(rdev);
   return { major: Math.floor(number / 256) % 4096, minor: (number % 256) + Math.floor(number / 2 ** 20) * 256 };
 }
 
-/** Fills a buffer with what comes next: some bytes, or none at the end. */
+/** Reads the next bytes into a buffer. Returns how many it read: 0 at the end. */
 type Source = (buffer: Buffer) => number | Promise<number>;
 
 function readNow(fd: number): Source {
   return (buffer) => readSync(fd, buffer, 0, buffer.byteLength, null);
 }
 
-// What comes from a pipe or a terminal may be long in coming: meanwhile signals arrive.
+// Pipes and terminals are read asynchronously, so that signals can arrive during a long wait.
 const openLater = promisify(open);
 const readBytes = promisify(read);
 
@@ -56,10 +56,10 @@ class Putting {
   readonly #image: string;
   readonly #isRecursive: boolean;
   readonly #given: GivenNames;
-  // Files with several names, by what they are outside.
+  // Copied files with several names, by `identityOf` the file outside.
   readonly #linked = new Map<string, Ext2Inode>();
 
-  /** `isRecursive`: a device or pipe is copied as such, and not what can be read from it. */
+  /** If `isRecursive`, a device or pipe is copied as one; otherwise its content is copied. */
   constructor(mounted: MountedImage, transfer: Transfer, isRecursive: boolean) {
     this.#mounted = mounted;
     this.#transfer = transfer;
@@ -68,7 +68,7 @@ class Putting {
     this.#image = identityOf(statSync(mounted.image, { bigint: true }));
   }
 
-  /** What is at `source`, and all that is in it. */
+  /** Copies `source` and everything in it to `to`. */
   async put(source: HostFile, to: Destination): Promise<void> {
     const { fs } = this.#mounted;
     const open: { dir: Ext2Inode; isNew: boolean }[] = [];
@@ -113,7 +113,8 @@ class Putting {
     if (hasNames) this.#linked.set(identityOf(stats), placed);
   }
 
-  // What was there stays until the new is whole. `known`: what the new name leads to, if it has one already.
+  // Puts an inode at `place`. An old file there stays until the new one is whole. `known` is the inode of the copied file if it was
+  // made under another name before.
   async #place(place: Destination, known: Ext2Inode | undefined, make: (name: Uint8Array) => Ext2Inode | Promise<Ext2Inode>): Promise<Ext2Inode> {
     const { fs } = this.#mounted;
     const { dir, name, path } = place;
@@ -165,7 +166,7 @@ class Putting {
     }
   }
 
-  // Blocks of zeros are left out: they read as zeros all the same.
+  // Copies the content. Blocks of zeros become holes.
   async #fill(target: Ext2File, source: Source, size: number): Promise<void> {
     const { buffer } = this.#transfer;
     const { blockSize } = this.#mounted.fs;
@@ -178,7 +179,7 @@ class Putting {
       }
       pos += bytesRead;
       await this.#transfer.advance(bytesRead);
-      // A file of /proc has no size, and gives less than was asked for.
+      // A file of /proc has size 0, and a short read is not its end.
       const isEnd = bytesRead === 0 || (size > 0 && pos >= size && bytesRead < buffer.byteLength);
       if (!isEnd) continue;
       if (pos > target.size) target.truncateSync(pos);
@@ -189,7 +190,7 @@ class Putting {
 
 function bytesOf(sources: readonly HostFile[]): number {
   let bytes = 0;
-  // The copy itself will tell.
+  // Errors are ignored here, because the copy will report them.
   const unheard = (): void => undefined;
   for (const source of sources) for (const { item } of walkHost(source, unheard)) if (item?.stats.isFile() === true) bytes += Number(item.stats.size);
   return bytes;

@@ -19,7 +19,7 @@ const ADVICE = {
   EPERM: 'it is immutable or append-only: `debugfs -w` can change its flags',
 };
 
-// What is in a directory goes before it.
+// Removes a tree: the content of each directory before the directory.
 async function removeTree(mounted: MountedImage, path: Buffer, first: Place, top: Ext2Inode, signal: AbortSignal): Promise<void> {
   const { fs } = mounted;
   const parents: Ext2Inode[] = [];
@@ -37,7 +37,7 @@ async function removeTree(mounted: MountedImage, path: Buffer, first: Place, top
   }
 }
 
-// Also where something on the way is no directory.
+// Whether nothing is at `path`, also because a part of the path is not a directory.
 function isMissing(mounted: MountedImage, path: Buffer): boolean {
   try {
     mounted.resolve(path, false);

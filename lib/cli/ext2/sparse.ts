@@ -1,4 +1,4 @@
-// Owns where a file has data and where it has holes: in an image by asking for its blocks, in bytes by looking for zeros.
+// Owns finding data and holes: of a file in an image by asking for its blocks, and in a buffer by looking for zeros.
 
 import { BufferHead } from 'node-dax';
 import type { Ext2, Ext2Inode } from 'node-dax/ext2';
@@ -8,7 +8,7 @@ export interface Range {
   readonly length: number;
 }
 
-/** Where an open file of an image has blocks, up to its end. */
+/** The ranges, up to its end, in which an open file of an image has blocks. */
 export function* dataOf(fs: Ext2, inode: Ext2Inode): Generator<Range> {
   const { blockSize } = fs;
   for (let pos = 0; pos < inode.size; ) {
@@ -20,13 +20,13 @@ export function* dataOf(fs: Ext2, inode: Ext2Inode): Generator<Range> {
   }
 }
 
-/** Runs of `blockSize` bytes that are not all zeros, in bytes that begin with a block. */
+/** The runs of blocks in `bytes` that are not all zeros. `bytes` must begin at a block boundary. */
 export function* nonZeroOf(bytes: Uint8Array, blockSize: number): Generator<Range> {
   const zeros = Buffer.alloc(blockSize);
   let start = -1;
   for (let pos = 0; pos < bytes.byteLength; pos += blockSize) {
     const length = Math.min(blockSize, bytes.byteLength - pos);
-    // Most blocks are told by one byte, without a look at the rest.
+    // For most blocks the first or the last byte decides without a comparison of the rest.
     const isZero = bytes[pos] === 0 && bytes[pos + length - 1] === 0 && zeros.compare(bytes, pos, pos + length, 0, length) === 0;
     if (!isZero && start < 0) start = pos;
     if (isZero && start >= 0) {

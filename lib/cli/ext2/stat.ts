@@ -1,4 +1,4 @@
-// Owns the command `ext2 stat`: all that an inode tells.
+// Owns the command `ext2 stat`: it prints everything in an inode.
 
 import type { Command } from 'commander';
 import { toJson } from '../json.js';
@@ -19,7 +19,7 @@ interface Told extends Found {
   readonly path: Uint8Array;
 }
 
-// As stat(1) has it.
+// The form of stat(1).
 function inWords({ path, target, stat }: Told): Line[] {
   const { ino, mode, nlink, uid, gid, device, size, blksize, blocks, atimeNs, mtimeNs, ctimeNs, birthtimeNs } = stat;
   const cells = (...pairs: [string, string | number][]): string =>

@@ -1,4 +1,4 @@
-// Owns times in words, as commands print them.
+// Owns the text of times that commands print.
 
 const NS_PER_MS = 1_000_000n;
 const NS_PER_SECOND = 1_000_000_000n;
@@ -7,14 +7,14 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-/** `2026-01-31 09:00`, where this process is. */
+/** `2026-01-31 09:00`, in the time zone of this process. */
 export function minuteInWords(ms: number): string {
   const date = new Date(Math.floor(ms));
   const day = `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-/** `2026-01-31 09:00:00.123456789 +0000`, where this process is. */
+/** `2026-01-31 09:00:00.123456789 +0000`, in the time zone of this process. */
 export function timeInWords(ns: bigint): string {
   const below = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
   const ms = Number((ns - below) / NS_PER_MS);

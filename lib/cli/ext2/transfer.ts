@@ -1,22 +1,22 @@
-// Owns what a copy into or out of an image shows and heeds while it goes on.
+// Owns the progress bar of a copy into or out of an image, and its interruption by signals.
 
 import { withProgress } from '../progress.js'; // late
 import { checkInterrupted, interruptible } from '../interruption.js';
 import { shown } from '../trees/names.js';
 
-/** Bytes that are copied at once. */
+/** The most bytes that are copied at once. */
 export const CHUNK = 1024 * 1024;
 
 /** A copy that is under way. */
 export interface Transfer {
   readonly buffer: Buffer;
-  /** What is being copied now. */
+  /** Call it when the copy of `path` begins. */
   begin(path: Uint8Array): void;
-  /** So many bytes more are done. Lets signals arrive; throws the `Interruption`. */
+  /** Call it when `bytes` more bytes are done. It lets signals arrive, and throws the `Interruption`. */
   advance(bytes: number): Promise<void>;
 }
 
-/** Calls `work` with a bar on a terminal, which `measure` tells the bytes of all that will be copied. */
+/** Calls `work`, with a progress bar if standard error is a terminal. `measure` then returns the total of bytes to copy. */
 export async function transfer(measure: () => number, work: (transfer: Transfer) => Promise<void>): Promise<void> {
   const { isTTY } = process.stderr;
   const total = isTTY ? Math.max(1, measure()) : 1;

@@ -1,4 +1,4 @@
-// Owns the command `ext2 tree`: everything below a directory, drawn as a tree.
+// Owns the command `ext2 tree`: it draws everything below a directory as a tree.
 
 import { Argument, type Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
@@ -19,7 +19,7 @@ function count(number: number, one: string, many: string): string {
 }
 
 function* drawing(mounted: MountedImage, path: Buffer, steps: Iterable<Step<Ext2Inode | undefined>>): Generator<Line> {
-  // Whether a line goes on below what was drawn last at each depth.
+  // For each depth, whether the vertical line continues below the last drawn entry.
   const goesOn: boolean[] = [];
   let directories = 0;
   let files = 0;

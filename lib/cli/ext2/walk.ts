@@ -1,25 +1,28 @@
-// Owns walks through trees, in an image or outside: every directory before what is in it, and again after that.
+// Owns walks through trees, in an image or outside: each directory comes before its content, and again after it.
 
-/** A thing in a tree, as the walk comes to it. */
+/** A step of a walk: an item of a tree. */
 export interface Step<T> {
   readonly item: T;
-  /** Names from the top of the walk on; empty at the top. */
+  /** The names from the top of the walk to the item; empty at the top. */
   readonly names: readonly Uint8Array[];
-  /** `again`: a directory that the walk has been in, which no sound tree has; it does not go in twice. */
+  /**
+   * `at`: the item, for a directory before its content; `after`: a directory after its content; `again`: a directory that the walk
+   * has visited already, which no sound tree has. The walk does not enter it twice.
+   */
   readonly phase: 'at' | 'after' | 'again';
-  /** Nothing comes after it in its directory. */
+  /** Whether it is the last item of its directory. */
   readonly isLast: boolean;
 }
 
-/** What a walk asks about the things in a tree, of which `N` is a name in a directory: there may be a million in one. */
+/** The calls that a walk makes on a tree of items `T`. `N` is a name in a directory, which may have a million of them. */
 export interface Tree<T, N> {
-  /** What tells one directory from another; undefined for what is none. */
+  /** A string that identifies a directory; undefined for an item that is not one. */
   directoryId(item: T): string | undefined;
-  /** The names in a directory, in the order in which the walk shall come to them. */
+  /** The names in a directory, in the order of the walk. */
   children(directory: T, names: readonly Uint8Array[]): N[];
   /** The bytes of a name. */
   bytesOf(name: N): Uint8Array;
-  /** What has a name in a directory; asked for once, when the walk comes to it. */
+  /** The item of a name in a directory; called once, when the walk comes to it. */
   item(directory: T, name: N, names: readonly Uint8Array[]): T;
 }
 

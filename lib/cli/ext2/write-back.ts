@@ -1,4 +1,4 @@
-// Owns writing back: what a command stores to an image in the page cache reaches the medium at once, at its end.
+// Owns write-back: what a command stores to an image in the page cache is flushed all together at the command's end.
 
 import {
   lockDevice,
@@ -14,8 +14,8 @@ import {
 } from 'node-dax';
 
 /**
- * A device whose flushes can be held back, which are what takes the time where each is an msync. While they are, a power
- * cut may leave any of the stores and not the others, as with the kernel's ext2; the end of the process loses none.
+ * A device whose flushes can be held back, because they take most of the time if each is an msync. Meanwhile a power cut may keep
+ * any of the stores and lose the others, as with the kernel's ext2. The end of the process loses none.
  */
 export class WriteBack implements BlockDevice {
   readonly size: number;
@@ -33,12 +33,12 @@ export class WriteBack implements BlockDevice {
     this.persistent = device.persistent;
   }
 
-  /** From now on nothing is flushed: only where a flush is an msync. */
+  /** Holds back flushes from now on, if a flush is an msync. */
   hold(): void {
     this.#isHeld = this.granularity === 'page';
   }
 
-  /** Makes all that was stored durable; flushes go through again. */
+  /** Makes all stores durable. Flushes are no longer held back. */
   release(): void {
     if (this.#isHeld) this.#device.persist(0, this.size);
     this.#isHeld = false;

@@ -1,4 +1,4 @@
-// Owns the commands that move contents: `famfs cat`, `get`, `put` and `flush`.
+// Owns the commands on the content of files: `famfs cat`, `get`, `put` and `flush`.
 
 import * as host from 'node:fs';
 import type { Command } from 'commander';
@@ -13,7 +13,7 @@ import { at, famfsCommand, withFamfs, type HostOptions } from './memory.js';
 
 const CHUNK = 1024 * 1024;
 
-/** The pieces of an open file, each in a buffer of its own: a stream keeps what it was given. */
+/** The pieces of an open file, each in a new buffer, because a stream keeps what it was given. */
 function* piecesOf(file: DaxFile): Generator<Buffer> {
   for (let pos = 0; pos < file.size; pos += CHUNK) {
     const piece = Buffer.allocUnsafe(Math.min(CHUNK, file.size - pos));
@@ -22,7 +22,7 @@ function* piecesOf(file: DaxFile): Generator<Buffer> {
   }
 }
 
-// What others may have changed is asked of the memory.
+// Flushes the caches first, so that the file is read as other hosts may have changed it.
 function openFresh(famfs: Famfs, path: Buffer): ReturnType<Famfs['open']> {
   famfs.flush(path);
   return famfs.open(path, { readOnly: true });
@@ -41,7 +41,7 @@ export function catCommand(): Command {
     });
 }
 
-// Where a file goes that is to be copied to `to`.
+// The destination of the file `name` that is copied to `to`.
 function destination(name: Buffer, to: Buffer, isInto: boolean): Buffer {
   return isInto || endsWithSlash(to) ? joined(to, baseName(name)) : to;
 }

@@ -1,11 +1,11 @@
-// Owns what commands tell of a file or directory of famfs, in letters and in JSON.
+// Owns what commands print of a file or directory of famfs, as text and as JSON.
 
 import type { Famfs, FamfsInode } from 'node-dax/famfs';
 import { modeInDigits, modeInLetters, typeInWords } from '../trees/mode.js';
 import { inJson as nameInJson, shown } from '../trees/names.js';
 import type { Line } from '../output.js';
 
-/** What is in a directory, in the order of the log. */
+/** The inodes in a directory, in the order of the log. */
 export function* childrenOf(famfs: Famfs, dir: FamfsInode): Generator<FamfsInode> {
   for (const { name, bytes } of famfs.readdir(dir)) {
     const inode = name === '.' || name === '..' ? undefined : famfs.lookup(dir, bytes);
@@ -13,7 +13,7 @@ export function* childrenOf(famfs: Famfs, dir: FamfsInode): Generator<FamfsInode
   }
 }
 
-/** What is below a directory, each with its depth. */
+/** The inodes below a directory, each with its depth. */
 export function* below(famfs: Famfs, dir: FamfsInode, depth = 0): Generator<{ inode: FamfsInode; depth: number }> {
   for (const inode of childrenOf(famfs, dir)) {
     yield { inode, depth };

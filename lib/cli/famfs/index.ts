@@ -16,7 +16,7 @@ const COMMANDS: CommandTable = {
   flush: async () => (await import('./content.js')).flushCommand(),
 };
 
-/** With those subcommands that `args` name, or all. */
+/** The command, with the subcommands that `args` name, or with all. */
 export async function famfsCommands(args: readonly string[]): Promise<Command> {
   const command = new Command('famfs')
     .description('Make, read, add to and check famfs on memory that hosts share, without the kernel')

@@ -1,4 +1,4 @@
-// Owns the DEVICE of a command: opening it, mounting the famfs on it, and errors that name both it and the path.
+// Owns the DEVICE of a command: opening it, mounting the famfs on it, and errors that name both the device and the path on it.
 
 import { Argument, Command } from 'commander';
 import { DaxError, openSync, type DaxDevice, type OpenOptions } from 'node-dax';
@@ -9,7 +9,7 @@ export interface HostOptions {
   systemUuidFile?: string;
 }
 
-/** A command on a famfs: with the argument and the option that all of them have. */
+/** Makes a command on a famfs, with the argument and the option that all such commands have. */
 export function famfsCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
@@ -42,7 +42,7 @@ export async function withDevice<T>(path: string, command: Command, options: Ope
   }
 }
 
-/** Mounts the famfs for `work`, to be read or, by its master, to be added to. */
+/** Mounts the famfs for `work`: read-only, or for its master also to add to it. */
 export async function withFamfs<T>(path: string, options: HostOptions, command: Command, readOnly: boolean, work: (famfs: Famfs) => T | Promise<T>): Promise<T> {
   return withDevice(path, command, { readOnly }, async (device) => {
     const onWarning = (message: string): void => { console.error(`node-dax: ${path}: ${message}`); };

@@ -1,4 +1,4 @@
-// Owns the commands that show what is in a famfs: `famfs ls`, `tree` and `stat`.
+// Owns the commands that show files of a famfs: `famfs ls`, `tree` and `stat`.
 
 import { Argument, type Command } from 'commander';
 import type { FamfsInode } from 'node-dax/famfs';

@@ -1,4 +1,4 @@
-// Owns the command `log append`: records from the standard input.
+// Owns the command `log append`: it appends records from the standard input.
 
 import type { Command } from 'commander';
 import type { Log } from 'node-dax/log';
@@ -11,7 +11,7 @@ interface Options {
   readonly json?: true;
 }
 
-/** Takes whole records off the front of `bytes`. Returns them, and what is left. */
+/** Splits whole records off the front of `bytes`. Returns them and the rest. */
 type Divide = (bytes: Buffer) => { records: Buffer[]; rest: Buffer };
 
 const byLines: Divide = (bytes) => {
@@ -56,7 +56,7 @@ export function appendCommand(): Command {
         const { count, rest } = await appendAll(log, lengthPrefixed === true ? byLengths : byLines);
         if (rest.length > 0 && lengthPrefixed === true) throw new Error(`${path}: the input ends within a record; ${count} were appended`);
         const total = count + (rest.length > 0 ? 1 : 0);
-        // The last line may lack its end.
+        // The last line may have no newline.
         if (rest.length > 0) log.append(rest);
         if (json === true) await print([[toJson({ path, appended: total, tail: log.tail })]]);
       });

@@ -1,4 +1,4 @@
-// Owns the commands `log cat` and `log tail`: records as they are.
+// Owns the commands `log cat` and `log tail`, which print records.
 
 import type { Command } from 'commander';
 import type { Log, LogRecord } from 'node-dax/log';
@@ -32,7 +32,7 @@ export function catCommand(): Command {
     });
 }
 
-// The position of the first of the last so many.
+// The position of the first of the last `count` records.
 function lastOf(log: Log, count: number): number {
   const positions: number[] = [];
   for (const { position } of log.entries()) {

@@ -1,4 +1,4 @@
-// Owns the command `log check`: every record is read, and what cannot be is told.
+// Owns the command `log check`: it reads every record, and prints what cannot be read.
 
 import type { Command } from 'commander';
 import type { Loss } from 'node-dax/log';

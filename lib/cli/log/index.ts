@@ -12,7 +12,7 @@ const COMMANDS: CommandTable = {
   check: async () => (await import('./check.js')).checkCommand(),
 };
 
-/** With those subcommands that `args` name, or all. */
+/** The command, with the subcommands that `args` name, or with all. */
 export async function logCommands(args: readonly string[]): Promise<Command> {
   const command = new Command('log')
     .description('Make, fill, read, follow and check durable logs on persistent memory')

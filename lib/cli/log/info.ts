@@ -1,4 +1,4 @@
-// Owns the command `log info`: what a log is, and how full.
+// Owns the command `log info`: it prints the properties of a log, and how full it is.
 
 import type { Command } from 'commander';
 import type { LogInfo } from 'node-dax/log';
@@ -7,7 +7,7 @@ import { print, type Line } from '../output.js';
 import { persistentInWords } from '../persistent.js';
 import { logCommand, withLog } from './opened.js';
 
-/** What `info` tells, for people. */
+/** Lines of text with the properties of a log. */
 export function infoLines({ id, version, capacity, used, head, tail, nextSequence, persistent }: LogInfo): Line[] {
   const rows = [
     ['id', `${id}, version ${version}`],

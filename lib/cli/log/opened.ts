@@ -39,7 +39,7 @@ export async function withLog(path: string, command: Command, options: OpenLogOp
   }
 }
 
-/** How records are shown. */
+/** The form in which records are printed. */
 export interface Form {
   readonly json?: true;
   readonly lengthPrefixed?: true;
@@ -47,7 +47,7 @@ export interface Form {
 
 const NEWLINE = Buffer.from('\n');
 
-/** Writes a record: a line of its bytes, of JSON, or its length in 4 bytes and its bytes. */
+/** Writes a record: its bytes as a line, a line of JSON, or its length in 4 bytes followed by its bytes. */
 export async function writeRecord({ position, sequence, bytes }: LogRecord, { json, lengthPrefixed }: Form): Promise<void> {
   if (json === true) {
     const text = Buffer.from(bytes).toString('base64');

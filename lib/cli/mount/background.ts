@@ -1,8 +1,8 @@
-// Owns a mount that goes on when the command is over: another process serves it, and tells the first one how it began.
+// Owns a mount that outlives its command: another process serves it, and tells the first one whether it has mounted.
 
 import { fork } from 'node:child_process';
 
-/** What the process in the background tells. */
+/** The message of the process in the background. */
 interface Told {
   readonly mounted?: number;
   readonly error?: string;
@@ -13,13 +13,13 @@ const MARK = 'NODE_DAX_MOUNT_IN_BACKGROUND';
 /** Whether this process is the one in the background. */
 export const isBackground = (): boolean => process.env[MARK] === '1' && process.send !== undefined;
 
-/** In the background: tells the process that waits, which then ends. */
+/** In the background: sends `told` to the process that waits for it, which then ends. */
 export async function tell(told: Told): Promise<void> {
   await new Promise((resolve) => process.send?.(told, resolve));
   process.disconnect();
 }
 
-/** Starts the same command in the background. Returns its process once it has mounted; throws what it failed with. */
+/** Starts the same command in the background. Resolves to its process id once it has mounted; rejects with its error. */
 export function startInBackground(): Promise<number> {
   const [, program = '', ...args] = process.argv;
   const child = fork(program, args, { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env: { ...process.env, [MARK]: '1' } });

@@ -1,4 +1,4 @@
-// Owns the command `mount`: an image as a directory for every program, until it is unmounted.
+// Owns the command `mount`: it serves an image as a directory to every program until it is unmounted.
 
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DaxError, type BlockDevice } from 'node-dax';
@@ -19,7 +19,7 @@ interface Options extends Region {
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-// Nobody else changes it: the kernel may believe for a day what it was told.
+// The kernel may cache for a day what it was told, because only this mount changes the image.
 const DAY = 86_400_000;
 
 function listed(text: string, before: ListedOptions | undefined): ListedOptions {
@@ -30,7 +30,7 @@ function listed(text: string, before: ListedOptions | undefined): ListedOptions 
   }
 }
 
-// The first signal unmounts; while programs use it that cannot be, and another one ends it all the same.
+// The first signal unmounts. If that fails because programs use the mount, the next signal unmounts by force.
 async function untilUnmounted(mounted: FuseMount): Promise<void> {
   let force = false;
   const end = (): void => {

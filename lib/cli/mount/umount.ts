@@ -1,4 +1,4 @@
-// Owns the command `umount`: it takes a mount away, and waits until the image is whole.
+// Owns the command `umount`: it unmounts, and waits until the image is whole.
 
 import { readFileSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,12 +7,12 @@ import { DaxError, openSync } from 'node-dax';
 import { unmountFuse } from 'node-dax/fuse';
 
 const TYPE = 'fuse.node-dax';
-// Milliseconds between looks at whether the server is done.
+// Milliseconds between two checks whether the server is done.
 const STEP = 20;
 
 const unescaped = (text: string): string => Buffer.from(text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8))), 'latin1').toString();
 
-/** The image of the latest mount of ours on a directory. */
+/** The image of the latest mount of node-dax on a directory. */
 function imageOf(directory: string): string | undefined {
   const sources = readFileSync('/proc/self/mountinfo', 'latin1').split('\n').flatMap((line) => {
     const [, , , , at = ''] = line.split(' ');
@@ -22,7 +22,7 @@ function imageOf(directory: string): string | undefined {
   return sources.at(-1);
 }
 
-// A dead mount is no file that could be looked at.
+// The path of a dead mount cannot be resolved, and is taken as it is.
 function realPath(directory: string): string {
   try {
     return realpathSync(directory);
@@ -32,7 +32,7 @@ function realPath(directory: string): string {
   }
 }
 
-// Who serves it has it locked until it is clean.
+// Waits until the image can be locked: the process that serves it holds its lock until the filesystem is clean.
 async function untilWhole(image: string): Promise<void> {
   for (;;) {
     try {
@@ -57,7 +57,7 @@ export function umountCommand(): Command {
         throw new DaxError({ errno: 'EINVAL', syscall: 'umount', path: directory, hint: '`node-dax mount` has mounted nothing there' });
       }
       await unmountFuse(path, { force });
-      // Where it was taken away from programs, they have it until they are done.
+      // After a forced unmount the image may stay in use, so there is no wait.
       if (!force) await untilWhole(image);
     });
 }

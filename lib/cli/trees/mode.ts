@@ -1,4 +1,4 @@
-// Owns what a mode says in words: the type of a file, and its permissions as ls shows them.
+// Owns a mode as text: the type of a file, and its permissions as ls shows them.
 
 import { constants } from 'node:fs';
 
@@ -14,7 +14,7 @@ const TYPES: ReadonlyMap<number, readonly [letter: string, words: string]> = new
   [S_IFSOCK, ['s', 'socket']],
 ]);
 
-// The lowest bit of a type: everything below is permissions.
+// The lowest bit of the type. The bits below it are permissions.
 const TYPE_UNIT = 0o10000;
 
 /** The type in a mode. */
@@ -32,7 +32,7 @@ export function typeInWords(mode: number): string {
   return TYPES.get(typeOf(mode))?.[1] ?? 'unknown type';
 }
 
-/** `drwxr-xr-x`, as ls has it. */
+/** `drwxr-xr-x`, as ls prints it. */
 export function modeInLetters(mode: number): string {
   const has = (bit: number): boolean => Math.floor(mode / bit) % 2 === 1;
   const triple = (shift: number, special: number, letter: string): string => {

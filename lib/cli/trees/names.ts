@@ -1,4 +1,4 @@
-// Owns names on the command line: bytes that need not be UTF-8, from the arguments to the output.
+// Owns names from the command line to the output: bytes that need not be UTF-8.
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ const UNKNOWN = '\ufffd';
 // eslint-disable-next-line no-control-regex -- what would move the cursor of a terminal, or end a line
 const CONTROL = /[\0-\x1f\x7f-\x9f\u2028\u2029]/;
 
-/** A name as text: what could not be told from another, or would disturb a terminal, as a shell would be given it. */
+/** A name as text. A name that would be ambiguous, or would disturb a terminal, is quoted as for a shell. */
 export function shown(name: Uint8Array | string): string {
   const bytes = Buffer.from(name);
   const text = bytes.toString();
@@ -19,23 +19,23 @@ export function shown(name: Uint8Array | string): string {
   return `$'${escaped.join('')}'`;
 }
 
-/** Where something is, for people: the image or device, and the path in it. */
+/** The place of something in messages: the image or device, and the path in it. */
 export function placeOf(image: string, path?: Uint8Array): string {
   return path === undefined ? image : `${image}:${shown(path)}`;
 }
 
-/** A name for the output: its very bytes for a program that reads them, `shown` on a terminal. */
+/** A name for the output: its exact bytes, but `shown` on a terminal. */
 export function printable(name: Uint8Array): Uint8Array {
   return process.stdout.isTTY ? Buffer.from(shown(name)) : name;
 }
 
-/** A name for JSON, under `key`; where it is no UTF-8, its bytes in hexadecimal beside it. */
+/** A name for JSON, under `key`. If it is not UTF-8, its bytes are beside it in hexadecimal. */
 export function inJson(key: string, name: Uint8Array): Record<string, string> {
   const bytes = Buffer.from(name);
   return { [key]: bytes.toString(), ...(!isUtf8(bytes) && { [`${key}Bytes`]: bytes.toString('hex') }) };
 }
 
-// Node decodes its arguments as UTF-8; the kernel has them as they were.
+// The bytes of the arguments, from the kernel, because Node decodes them as UTF-8.
 function rawArguments(): Buffer[] {
   try {
     const line = readFileSync('/proc/self/cmdline', 'latin1');
@@ -47,7 +47,7 @@ function rawArguments(): Buffer[] {
 
 let waiting: Buffer[] | undefined;
 
-/** A commander parser of paths, as bytes. It is called for one argument after the other, in their order. */
+/** A commander parser of paths as bytes. Commander must call it for the arguments in their order. */
 export function toPath(text: string): Buffer {
   if (!text.includes(UNKNOWN)) return Buffer.from(text);
   waiting ??= rawArguments().filter((word) => word.toString().includes(UNKNOWN));
@@ -60,7 +60,7 @@ export function toPaths(text: string, earlier: Buffer[] = []): Buffer[] {
   return [...earlier, toPath(text)];
 }
 
-/** The last name of a path, and what is before it. */
+/** The last name of a path, without slashes after it. */
 export function baseName(path: Uint8Array): Buffer {
   const text = Buffer.from(path).toString('latin1').replace(/\/+$/, '');
   return Buffer.from(text.slice(text.lastIndexOf('/') + 1), 'latin1');
@@ -68,7 +68,7 @@ export function baseName(path: Uint8Array): Buffer {
 
 export const SLASH = Buffer.from('/');
 
-/** Whether a path asks for a directory. */
+/** Whether a path ends with a slash, and so asks for a directory. */
 export function endsWithSlash(path: Uint8Array): boolean {
   return path.at(-1) === SLASH[0];
 }

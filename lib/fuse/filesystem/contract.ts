@@ -1,14 +1,14 @@
-// Owns the contract of a filesystem that is served: inodes, names in directories, open files. `Ext2` keeps it as it is; so can
-// any filesystem whose files are DaxFiles.
+// Owns the contract of a filesystem that is served: inodes, names in directories, open files. `Ext2` fulfils it without an adapter;
+// so can any filesystem whose files are DaxFiles.
 
 import type { DaxFile, DaxFileOptions, Inode, InodeOperations } from 'node-dax';
 
-/** What a name leads to. There may be several objects for one inode: `ino` tells inodes apart. */
+/** An inode. There may be several objects for one inode: `ino` identifies it. */
 export interface FuseInode {
   readonly ino: number;
 }
 
-/** What `stat` tells. Times are nanoseconds since 1970. */
+/** The answer of `stat`. Times are nanoseconds since 1970. */
 export interface FuseStat {
   readonly ino: number;
   /** Type and permissions, as in `fs.Stats`. */
@@ -16,20 +16,20 @@ export interface FuseStat {
   readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
-  /** Of a device file: both its numbers. */
+  /** The numbers of a device file. */
   readonly device?: { readonly major: number; readonly minor: number } | undefined;
   /** Bytes. */
   readonly size: number;
-  /** Bytes that are a good size for reads and writes. */
+  /** A good size for reads and writes, in bytes. */
   readonly blksize: number;
-  /** What it takes of the medium, in units of 512 bytes. */
+  /** The space that it takes on the medium, in units of 512 bytes. */
   readonly blocks: number;
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
 }
 
-/** What `setattr` changes. What is left out stays. */
+/** The attributes that `setattr` changes. Those left out stay. */
 export interface FuseAttributes {
   /** Permissions, from 0 to 0o7777. */
   readonly mode?: number;
@@ -42,13 +42,13 @@ export interface FuseAttributes {
 export interface FuseDirent {
   readonly bytes: Uint8Array;
   readonly ino: number;
-  /** 1 a file, 2 a directory, 3 and 4 a character and a block device, 5 a fifo, 6 a socket, 7 a link; 0: not told. */
+  /** 1 a file, 2 a directory, 3 a character device, 4 a block device, 5 a fifo, 6 a socket, 7 a symbolic link, 0 unknown. */
   readonly type: number;
-  /** `readdir(dir, next)` goes on after this entry. A positive safe integer. */
+  /** `readdir(dir, next)` continues after this entry. A positive safe integer. */
   readonly next: number;
 }
 
-/** What `statfs` tells, in blocks of `blockSize` bytes. */
+/** The answer of `statfs`, in blocks of `blockSize` bytes. */
 export interface FuseStatfs {
   readonly blockSize: number;
   readonly blocks: number;
@@ -61,8 +61,8 @@ export interface FuseStatfs {
 }
 
 /**
- * An open file. What throws `EAGAIN`, because other work in this process has the file, or because the filesystem is frozen, is
- * tried again; the program waits meanwhile.
+ * An open file. A call that throws `EAGAIN`, because other work in this process has locked the file or because the filesystem is
+ * frozen, is tried again; the program waits meanwhile.
  */
 export interface FuseFile
   extends Pick<DaxFile, 'readSync' | 'writeSync' | 'truncateSync' | 'fsync'>,
@@ -70,20 +70,20 @@ export interface FuseFile
   closeSync(): void;
 }
 
-/** Who owns what is made. */
+/** The owner of a new inode. */
 export interface FuseMaking {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /**
- * A filesystem that `mountFuse` serves. Names are bytes without a slash; `.` and `..` are not asked for. Methods throw a
- * `DaxError` with the errno that the program gets; whatever else they throw is `EIO`. Requests for a method that is left out are
- * refused. An inode that was looked up is held until the kernel forgets it: while it is held, nothing else gets its number, also
- * if its last name is removed.
+ * A filesystem that `mountFuse` serves. Names are bytes without a slash, and never `.` or `..`. Methods throw a `DaxError` with the
+ * errno that the program gets; for any other error it gets `EIO`. Requests that need a method that is left out are refused. An
+ * inode that was looked up is held until the kernel forgets it: while it is held, its number must not be given to another inode,
+ * even if its last name is removed.
  */
 export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   readonly root: I;
-  /** Nothing can be changed: the mount is read-only. Default false. */
+  /** Whether nothing can be changed: the mount is read-only. Default false. */
   readonly readOnly?: boolean;
   lookup(dir: I, name: Uint8Array): I | undefined;
   stat(inode: I, options: { readonly nanoseconds: true }): FuseStat;
@@ -94,7 +94,7 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   hold?(inode: I): void;
   release?(inode: I): void;
   readlink?(inode: I): Uint8Array;
-  /** Makes attributes and names of the inode durable; open files have a method of their own. */
+  /** Makes the attributes and the names of the inode durable. `FuseFile` has its own `fsync`. */
   fsync?(inode: I): void;
   setattr?(inode: I, attributes: FuseAttributes): void;
   create?(dir: I, name: Uint8Array, permissions: number, options: FuseMaking): I;
@@ -111,8 +111,8 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   setxattr?(inode: I, name: Uint8Array, value: Uint8Array, flag?: 'create' | 'replace'): void;
   removexattr?(inode: I, name: Uint8Array): void;
   /**
-   * How files are laid out, for filesystems whose inodes are `Inode`s of node-dax: large reads are then answered from the
-   * device's memory, and holes can be looked for.
+   * The layout of files, for filesystems whose inodes are `Inode`s of node-dax: with it, large reads are answered from the device's
+   * memory, and lseek(2) finds holes.
    */
   readonly operations?: Pick<InodeOperations, 'getBlock'>;
 }

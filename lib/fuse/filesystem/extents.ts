@@ -1,9 +1,9 @@
-// Owns where the bytes of a file lie: in the device's memory, and in holes.
+// Owns finding the bytes of a file in the device's memory, and its holes.
 
 import { BufferHead, DaxError, PAGE_SIZE, SECTOR_SIZE, type GetBlock, type Inode } from 'node-dax';
 
 const ZEROS = new Uint8Array(64 * 1024);
-// A write(2) of more pieces is refused, and copies are faster than many small pieces.
+// An answer of more pieces is copied instead: writev(2) limits their number, and a copy is faster than many small pieces.
 const MOST_PIECES = 64;
 
 function ask(inode: Inode, getBlock: GetBlock, pos: number, end: number): BufferHead {
@@ -13,7 +13,7 @@ function ask(inode: Inode, getBlock: GetBlock, pos: number, end: number): Buffer
   bh.ask((Math.ceil(end / blockSize) - first) * blockSize);
   const errno = getBlock(inode, first, bh, false);
   if (typeof errno === 'number' && errno < 0) throw new DaxError({ errno, syscall: 'read' });
-  // No flag means one block.
+  // An answer without flags is about one block.
   if (bh.state === 0) bh.size = blockSize;
   return bh;
 }
@@ -37,11 +37,11 @@ function* windows(bh: BufferHead, blockSize: number, skip: number, length: numbe
 }
 
 /**
- * The bytes of a file from `pos` on, up to its end, as they lie in the device's memory. Undefined where that cannot be, or is
- * not worth it. They are valid until something is done with the file: use them at once.
+ * Views of the `length` bytes of a file from `pos` on, up to its end, in the device's memory. Undefined if that is impossible, or
+ * slower than a copy. They are valid until the next operation on the file: use them at once.
  */
 export function viewsOf(inode: Inode, getBlock: GetBlock, pos: number, length: number): Uint8Array[] | undefined {
-  // Somebody is writing: what is half done must not be seen.
+  // A writer has the lock, and a half-done write must not be seen.
   if (!inode.ilock.tryShared()) return undefined;
   try {
     const end = Math.min(pos + length, inode.size);
@@ -57,7 +57,7 @@ export function viewsOf(inode: Inode, getBlock: GetBlock, pos: number, length: n
     }
     return views;
   } catch (error) {
-    // A device that gives no views, a bad page: a copy says what is wrong.
+    // The device gives no views, or a page is bad: a copy then reports the error.
     if (error instanceof DaxError) return undefined;
     throw error;
   } finally {
@@ -65,7 +65,7 @@ export function viewsOf(inode: Inode, getBlock: GetBlock, pos: number, length: n
   }
 }
 
-/** Where from `pos` on the file has data, or a hole: its end is one. Undefined where there is no data up to its end. */
+/** The first position from `pos` on where the file has data, or a hole; its end counts as a hole. Undefined if no data follows. */
 export function seek(inode: Inode, getBlock: GetBlock, pos: number, forData: boolean): number | undefined {
   for (let at = pos; at < inode.size; ) {
     const bh = ask(inode, getBlock, at, inode.size);

@@ -1,4 +1,4 @@
-// Owns the agreement at the beginning: the version, the sizes, and what each side is able to do.
+// Owns the answer to `init`, the first request: the protocol version, the sizes, and the features of both sides.
 
 import { DaxError } from 'node-dax';
 import { hasFlag, INIT } from './numbers.js';
@@ -13,7 +13,7 @@ const MINOR = 40;
 export const MAX_TRANSFER = 2 ** 20;
 const PAGE = 4096;
 
-/** What is told to the kernel beyond what every filesystem wants. */
+/** What is asked of the kernel beyond what every filesystem needs. */
 export interface Wishes {
   readonly hasAcls: boolean;
 }
@@ -33,11 +33,11 @@ export function putInit(request: Request, reply: Reply, wishes: Wishes): void {
   reply.u32(Math.min(minor, MINOR));
   reply.u32(Math.min(readahead, MAX_TRANSFER));
   reply.u32(wanted(wishes).filter((flag) => hasFlag(offered, flag)).reduce((sum, flag) => sum + flag, 0));
-  // Requests that may wait at once, and how many of them are a crowd.
+  // max_background and congestion_threshold: requests that may wait at once, and how many of them count as congestion.
   reply.u16(64);
   reply.u16(48);
   reply.u32(MAX_TRANSFER);
-  // Times are kept to the nanosecond.
+  // The granularity of times: a nanosecond.
   reply.u32(1);
   reply.u16(MAX_TRANSFER / PAGE);
   reply.u16(0);

@@ -1,10 +1,10 @@
-// Owns how attributes, entries and the like lie in answers.
+// Owns the layout of attributes, entries and the like in answers.
 
 import type { Reply } from './reply.js';
 
 const NANOSECONDS = 1_000_000_000n;
 
-/** The attributes of an inode, as they are told. */
+/** The attributes of an inode that an answer carries. */
 export interface Attributes {
   readonly ino: number;
   readonly mode: number;
@@ -20,7 +20,7 @@ export interface Attributes {
   readonly ctimeNs: bigint;
 }
 
-// As the kernel packs the two into 32 bits.
+// Packs both numbers into 32 bits as the kernel does.
 function encodeDevice({ major, minor }: { major: number; minor: number }): number {
   return (minor % 256) + major * 256 + Math.floor(minor / 256) * 2 ** 20;
 }
@@ -29,7 +29,7 @@ export function decodeDevice(device: number): { major: number; minor: number } {
   return { major: Math.floor(device / 256) % 4096, minor: (device % 256) + Math.floor(device / 2 ** 20) * 256 };
 }
 
-// The rest is never negative: half a second before 1970 is second -1 and half a second.
+// The nanoseconds are never negative: half a second before 1970 is second -1 plus half a second.
 function nanosecondsOf(time: bigint): number {
   return Number(((time % NANOSECONDS) + NANOSECONDS) % NANOSECONDS);
 }
@@ -53,7 +53,7 @@ export function putAttributes(reply: Reply, of: Attributes): void {
   reply.u32(0);
 }
 
-/** How long the kernel may believe an answer. */
+/** How long the kernel may cache an answer. */
 function putPatience(reply: Reply, ms: number): void {
   reply.u64(Math.floor(ms / 1000));
 }
@@ -62,13 +62,13 @@ function putRestOfPatience(reply: Reply, ms: number): void {
   reply.u32(Math.floor(ms % 1000) * 1_000_000);
 }
 
-/** Bytes of an entry. */
+/** The size of an entry in bytes. */
 export const ENTRY = 128;
 
-/** What a name leads to; `of` undefined: to nothing. */
+/** The inode that a name leads to; `of` is undefined if it leads to none. */
 export function putEntry(reply: Reply, nodeId: number, of: Attributes | undefined, cacheMs: number): void {
   reply.u64(nodeId);
-  // The generation: no two inodes have the same number here.
+  // The generation: 0, because two inodes never have the same number here.
   reply.u64(0);
   for (let times = 0; times < 2; times++) putPatience(reply, cacheMs);
   for (let times = 0; times < 2; times++) putRestOfPatience(reply, cacheMs);
@@ -89,14 +89,14 @@ export function putOpened(reply: Reply, handle: number, flags: number): void {
   reply.u32(0);
 }
 
-// From the types of ext2's entries to those of readdir(3).
+// The types of readdir(3), by the type of an ext2 directory entry.
 const DIRENT_TYPES = [0, 8, 4, 2, 6, 1, 12, 10];
 
 const DIRENT = 24;
 
 const padding = (length: number): number => (8 - (length % 8)) % 8;
 
-/** Bytes of an entry of a directory with a name of `length` bytes. */
+/** The size in bytes of a directory entry with a name of `length` bytes. */
 export function direntSize(length: number): number {
   return DIRENT + length + padding(length);
 }

@@ -1,6 +1,6 @@
 // Owns the numbers of the FUSE protocol, version 7.31 and later, as linux/fuse.h publishes them.
 
-/** Requests that have an answer here, or none ever (`forget`, `batchForget`, `interrupt`). */
+/** The requests that the server handles. `forget`, `batchForget` and `interrupt` never have an answer. */
 export const OP = {
   lookup: 1,
   forget: 2,
@@ -41,7 +41,7 @@ export const OP = {
 /** The root directory of every filesystem. */
 export const ROOT_ID = 1;
 
-/** What `init` agrees on. */
+/** The features that `init` agrees on. */
 export const INIT = {
   asyncRead: 2 ** 0,
   atomicTruncate: 2 ** 3,
@@ -58,7 +58,7 @@ export const INIT = {
   handleKillPrivileges: 2 ** 28,
 } as const;
 
-/** Which attributes `setattr` is about. */
+/** The attributes that a `setattr` sets. */
 export const SET = {
   mode: 2 ** 0,
   uid: 2 ** 1,
@@ -71,7 +71,7 @@ export const SET = {
   mtimeNow: 2 ** 8,
 } as const;
 
-/** What the answer to `open` says of the file. */
+/** The flag in the answer to `open`: the kernel keeps its cache of the file. */
 export const FOPEN_KEEP_CACHE = 2;
 
 /** Flags of open(2) that arrive with `open` and `create`. */

@@ -1,4 +1,4 @@
-// Owns writing an answer: its header, fields one after the other, and parts that stay where they are.
+// Owns writing an answer: its header, fields one after the other, and parts that are attached without a copy.
 
 const HEADER = 16;
 
@@ -61,12 +61,12 @@ export class Reply {
     this.#end += bytes.byteLength;
   }
 
-  /** Has `fill` put up to `length` bytes in place; it returns how many. */
+  /** Lets `fill` store up to `length` bytes into the answer and return how many it stored. */
   fill(length: number, fill: (target: Uint8Array) => number): void {
     this.#end += fill(this.#bytes.subarray(this.#end, this.#end + length));
   }
 
-  /** Bytes that follow the others, from where they are. They must stay until the answer is given. */
+  /** Appends `parts` without copying them. They must not change until the answer is sent. */
   attach(parts: readonly Uint8Array[]): void {
     this.#parts = parts;
   }

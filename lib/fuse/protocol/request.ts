@@ -1,17 +1,18 @@
-// Owns reading a request: its header, and fields of what follows the header.
+// Owns reading a request: its header, and the fields after it.
 
 /** Bytes in the header of a request. */
 export const REQUEST_HEADER = 40;
 
 const HIGH = 2 ** 32;
 
-// The protocol uses the byte order of the machine; those that Node.js runs on Linux on are little-endian, but one.
+// The protocol uses the byte order of the machine. All but one of the architectures on which Node.js runs on Linux are
+// little-endian.
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** A request in the memory that it was read into. Positions are bytes from the end of the header. */
 export class Request {
   readonly opcode: number;
-  /** What the answer is to carry. */
+  /** The number that the answer must carry. */
   readonly unique: bigint;
   /** The inode that it is about. */
   readonly nodeId: number;
@@ -32,7 +33,7 @@ export class Request {
     this.gid = view.getUint32(28, LITTLE);
   }
 
-  /** The same in memory of its own. */
+  /** A copy of the request in its own memory. */
   copy(): Request {
     return new Request(new Uint8Array(this.#bytes));
   }

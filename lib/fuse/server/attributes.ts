@@ -63,7 +63,7 @@ const statfs: Handler = (served, _request, reply) => {
   return undefined;
 };
 
-// Who gives room for 0 bytes asks how many there are.
+// A request with room for 0 bytes asks for their number.
 function putSized(reply: Reply, bytes: Uint8Array, room: number): void {
   if (room === 0) {
     reply.u32(bytes.byteLength);

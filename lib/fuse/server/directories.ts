@@ -1,4 +1,5 @@
-// Owns the answers to requests for the entries of directories. A directory is not opened: a position in it says all.
+// Owns the answers to requests for the entries of directories. Directories are not opened, because a position in one is all the
+// state.
 
 import type { FuseDirent, FuseInode } from '../filesystem/contract.js';
 import { direntSize, ENTRY, putDirent, putEntry } from '../protocol/layout.js';
@@ -12,7 +13,7 @@ function isDot({ bytes }: FuseDirent): boolean {
   return bytes[0] === DOT && (bytes.byteLength === 1 || (bytes.byteLength === 2 && bytes[1] === DOT));
 }
 
-// The inode of an entry with it. The kernel is told of no inode for `.`, `..`, and one that is gone or cannot be read.
+// Writes the inode of a directory entry. The kernel gets no inode for `.`, `..`, and entries whose inode is gone or unreadable.
 function putWithInode<I extends FuseInode>(served: Served<I>, reply: Reply, dir: I, entry: FuseDirent): void {
   let inode: I | undefined;
   try {

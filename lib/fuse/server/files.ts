@@ -10,12 +10,12 @@ import type { Request } from '../protocol/request.js';
 import { making, permissionsOf, tell } from './names.js';
 import { fail, type Handler, type Handlers, type Served } from './served.js';
 
-// Below this a copy takes less time than finding out where the bytes lie.
+// Reads of fewer bytes are copied, which is faster than finding out where the bytes lie.
 const LEAST_VIEW = 32 * 1024;
-// What one copy_file_range copies at most, so that others have their turn.
+// The most bytes that one copy_file_range copies, so that other requests have their turn.
 const MOST_COPIED = 8 * MAX_TRANSFER;
 
-// It is never opened to append: the kernel knows the end, and writes pages of a mapping through the same file.
+// The file is never opened to append: the kernel knows the end, and writes pages of a mapping through the same file.
 function openFile<I extends FuseInode>({ fs }: Served<I>, inode: I, flags: number): FuseFile {
   const isReader = flags % 4 === 0;
   const file = fs.open(inode, { readOnly: isReader, sync: hasFlag(flags, O.dsync) });
@@ -34,7 +34,7 @@ const open: Handler = (served, request, reply) => {
   return undefined;
 };
 
-// What the kernel takes for free may have been made by this process meanwhile.
+// A name that the kernel believes free may have been made by this process meanwhile.
 function makeOrFind<I extends FuseInode>({ fs }: Served<I>, dir: I, name: Uint8Array, request: Request): I {
   const isExclusive = hasFlag(request.u32(0), O.excl);
   const found = isExclusive ? undefined : fs.lookup(dir, name);
@@ -87,7 +87,7 @@ const fallocate: Handler = (served, request) => {
     return undefined;
   }
   if (mode === FALLOC.zeroRange + FALLOC.keepSize && file.zeroRange !== undefined) return file.zeroRange(pos, length);
-  // Blocks are not reserved without being written: fallocate(1) writes instead.
+  // Blocks cannot be reserved without being written: fallocate(1) then writes instead.
   return fail('EOPNOTSUPP');
 };
 
@@ -116,7 +116,7 @@ const copyFileRange: Handler = (served, request, reply) => {
       done += to.writeSync(copied.subarray(0, bytes), toPos + done);
     }
   } catch (error) {
-    // What was copied counts; the error comes with the next call.
+    // The bytes copied so far are reported; the error comes with the next call.
     if (!(error instanceof DaxError) || done === 0) throw error;
   }
   reply.u32(done);

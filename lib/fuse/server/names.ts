@@ -1,4 +1,4 @@
-// Owns the answers to requests about names: what they lead to, and what makes and removes them.
+// Owns the answers to requests that look up, make, rename and remove names.
 
 import type { FuseInode, FuseMaking } from '../filesystem/contract.js';
 import { decodeDevice, putEntry } from '../protocol/layout.js';
@@ -15,12 +15,12 @@ export const typeOf = (mode: number): number => (mode % (S_IFMT + PERMISSIONS)) 
 
 export const permissionsOf = (mode: number): number => mode % PERMISSIONS;
 
-/** Who sends a request owns what it makes. */
+/** The user who sends a request owns what it makes. */
 export function making({ uid, gid }: Request): FuseMaking {
   return { owner: { uid, gid } };
 }
 
-/** Tells of an inode, once more. */
+/** Answers with an inode, and counts that the kernel knows it once more. */
 export function tell<I extends FuseInode>(served: Served<I>, reply: Reply, inode: I): void {
   const attributes = served.stat(inode);
   putEntry(reply, served.nodes.tell(inode), attributes, served.cacheMs);

@@ -1,4 +1,4 @@
-// Owns which inodes the kernel knows, by the numbers that it was given for them, and how often it was given each.
+// Owns the inodes that the kernel knows, by the numbers that it was given for them, and how often it was given each.
 
 import { DaxError } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from '../filesystem/contract.js';
@@ -8,11 +8,11 @@ import { ROOT_ID } from '../protocol/numbers.js';
 export interface Node<I> {
   readonly id: number;
   readonly inode: I;
-  /** How often it was told of. */
+  /** How often the kernel was told of it. */
   lookups: number;
 }
 
-/** Each inode is held once, from the first time that the kernel is told of it until it has forgotten all of them. */
+/** Each inode is held once, from the first time that the kernel is told of it until the kernel has forgotten it as often. */
 export class Nodes<I extends FuseInode> {
   readonly #fs: FuseFilesystem<I>;
   readonly #byId = new Map<number, Node<I>>();
@@ -29,7 +29,7 @@ export class Nodes<I extends FuseInode> {
     return this.#byId.size;
   }
 
-  /** The inode of a number. Throws `ESTALE` for one that was not given, or was forgotten. */
+  /** The inode of a number. Throws `ESTALE` for a number that was never given, or was forgotten. */
   inode(id: number): I {
     const node = this.#byId.get(id);
     if (node === undefined) throw new DaxError({ errno: 'ESTALE', syscall: 'fuse', hint: `node ${id} is not known` });
@@ -43,7 +43,7 @@ export class Nodes<I extends FuseInode> {
     return node.id;
   }
 
-  /** The kernel forgets what it was told `count` times. */
+  /** The kernel forgets `count` times that it was told of an inode. */
   forget(id: number, count: number): void {
     const node = this.#byId.get(id);
     if (node === undefined || id === ROOT_ID) return;
@@ -51,7 +51,7 @@ export class Nodes<I extends FuseInode> {
     if (node.lookups <= 0) this.#remove(node);
   }
 
-  /** The kernel knows nothing any more. */
+  /** The kernel knows no inode any more: releases all of them. */
   end(broken: (error: unknown) => void): void {
     for (const node of [...this.#byId.values()]) {
       try {

@@ -1,4 +1,4 @@
-// Owns what every request is answered from: the filesystem, what the kernel knows of it, and what is open.
+// Owns the state from which every request is answered: the filesystem, the inodes that the kernel knows, and the open files.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DaxError } from 'node-dax';
@@ -8,10 +8,10 @@ import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import { Nodes } from './nodes.js';
 
-// Milliseconds between two attempts to close a file that others work on.
+// Milliseconds between two attempts to close a file that other work still uses.
 const PATIENCE = 5;
 
-/** Answers a request. Where it returns a promise, the answer is empty and comes later. */
+/** Answers a request. If it returns a promise, the answer is empty and is sent once that resolves. */
 export type Handler = <I extends FuseInode>(served: Served<I>, request: Request, reply: Reply) => Promise<void> | undefined;
 
 export type Handlers = Readonly<Record<number, Handler>>;
@@ -20,7 +20,7 @@ export function fail(errno: string): never {
   throw new DaxError({ errno, syscall: 'fuse' });
 }
 
-/** Numbers that grow as the mount is used. */
+/** Statistics of a mount. The counts of requests, errors and bytes grow as it is used. */
 export interface FuseStatistics {
   readonly requests: number;
   /** Requests that were answered with an errno. */
@@ -36,7 +36,7 @@ export interface FuseStatistics {
 export class Served<I extends FuseInode> {
   readonly fs: FuseFilesystem<I>;
   readonly nodes: Nodes<I>;
-  /** Milliseconds for which the kernel may believe what it was told of names and attributes. */
+  /** Milliseconds for which the kernel may cache names and attributes. */
   readonly cacheMs: number;
   bytesRead = 0;
   bytesWritten = 0;
@@ -73,13 +73,13 @@ export class Served<I extends FuseInode> {
     return this.#files.get(handle) ?? fail('EBADF');
   }
 
-  /** Throws `EAGAIN`, and keeps the file, while work of it is under way. */
+  /** Closes an open file. Throws `EAGAIN`, and keeps it open, while work on it is under way. */
   close(handle: number): void {
     this.#files.get(handle)?.closeSync();
     this.#files.delete(handle);
   }
 
-  /** The kernel asks no more: everything is closed and released, once the work of other users of the files is done. */
+  /** No more requests come: closes and releases everything, once other work on the files is done. */
   async end(broken: (error: unknown) => void): Promise<void> {
     for (const handle of [...this.#files.keys()]) {
       while (!this.#hasClosed(handle, broken)) await sleep(PATIENCE);

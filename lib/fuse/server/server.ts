@@ -1,4 +1,4 @@
-// Owns answering: which function answers a request, what its errors become, and requests that must wait.
+// Owns the dispatch of requests: the function that answers each, the errno of its errors, and requests that must wait.
 
 import { DaxError } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from '../filesystem/contract.js';
@@ -24,14 +24,14 @@ const ENOSYS = 38;
 const FIRST_PATIENCE = 1;
 const MOST_PATIENCE = 50;
 
-/** Hands the pieces of an answer to the kernel, before it returns. */
+/** Hands the pieces of an answer to the kernel before it returns. */
 export type Send = (pieces: readonly Uint8Array[]) => void;
 
-/** What the server tells of, beside its answers. */
+/** The events of the server beside its answers. */
 export interface ServerEvents {
   /** The kernel and the server have agreed: the mount works. */
   readonly begun: () => void;
-  /** An error that is no answer of a filesystem, for which a program got `EIO`, or one that no program hears of. */
+  /** An error that is not a filesystem's answer: a program got `EIO` for it, or no program was told of it. */
   readonly broken: (error: unknown) => void;
 }
 
@@ -40,7 +40,7 @@ export class Server<I extends FuseInode> {
   readonly #send: Send;
   readonly #events: ServerEvents;
   readonly #reply = new Reply(MAX_TRANSFER + 4096);
-  // Requests that are tried again, by what their answers carry.
+  // Requests that wait to be tried again, by their `unique` number.
   readonly #waiting = new Map<bigint, NodeJS.Timeout>();
   #requests = 0;
   #errors = 0;
@@ -65,7 +65,7 @@ export class Server<I extends FuseInode> {
     else this.#answer(request, FIRST_PATIENCE);
   }
 
-  /** No request comes any more: what is open is closed, and what is held is released. */
+  /** No more requests come: closes what is open, and releases what is held. */
   async end(): Promise<void> {
     for (const timer of this.#waiting.values()) clearTimeout(timer);
     this.#waiting.clear();
@@ -89,7 +89,7 @@ export class Server<I extends FuseInode> {
     const { opcode, unique } = request;
     const handler = HANDLERS[opcode];
     if (handler === undefined) {
-      // The kernel does not ask again.
+      // After ENOSYS the kernel does not send this request again.
       if (opcode !== OP.destroy) this.#finish(unique, ENOSYS);
       return;
     }
@@ -142,6 +142,6 @@ export class Server<I extends FuseInode> {
 // The errno of an error that a program may get; undefined for others.
 function errnoOf(error: unknown): number | undefined {
   if (error instanceof DaxError) return -error.errno;
-  // A number that the filesystem cannot have, which a program may have chosen.
+  // A number out of the filesystem's range, which the program may have chosen.
   return error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE' ? EINVAL : undefined;
 }

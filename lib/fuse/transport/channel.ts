@@ -1,14 +1,14 @@
-// Owns the descriptor of a mount: requests are read from it in batches, between which the event loop has its turn, and answers are
-// written to it.
+// Owns the descriptor of a mount: reads requests from it in batches, between which the event loop has its turn, and writes answers
+// to it.
 
 import { closeSync, writeSync, writevSync } from 'node:fs';
 import { DaxError, DescriptorWatch, readAvailable } from 'node-dax';
 
-// What Linux asks of a buffer for requests with 1 MiB to write.
+// The buffer size that Linux requires for requests with 1 MiB to write.
 const REQUEST_BYTES = 2 ** 20 + 4096;
-// Milliseconds of one batch.
+// The longest time of one batch in milliseconds.
 const BATCH = 2;
-// Microseconds that are waited for the next request of a program that sent one just now: less than it takes to come back here.
+// Microseconds to wait for the next request of a program that has just sent one: less than a return through the event loop takes.
 const PATIENCE = 40;
 
 const ENOENT = -2;
@@ -16,11 +16,11 @@ const EINTR = -4;
 const ENODEV = -19;
 const ECONNABORTED = -103;
 
-/** What becomes of what is read. */
+/** The callbacks for what is read. */
 export interface ChannelEvents {
   /** One request. Its memory is used again for the next. */
   readonly request: (bytes: Uint8Array) => void;
-  /** There are no more: it was unmounted, or `error` happened. */
+  /** No more requests come: the filesystem was unmounted, or `error` happened. */
   readonly ended: (error?: unknown) => void;
 }
 
@@ -37,7 +37,7 @@ export class Channel {
     this.#events = events;
   }
 
-  /** Begins to read: once it is mounted. */
+  /** Begins to read. Call it once the filesystem is mounted. */
   start(): void {
     this.#watch = new DescriptorWatch(this.#fd, () => { this.#readBatch(); });
   }
@@ -50,12 +50,12 @@ export class Channel {
       else writevSync(this.#fd, pieces);
     } catch (error) {
       const { errno } = error as NodeJS.ErrnoException;
-      // Nobody waits for the answer any more, or it was refused and the program has an error for it.
+      // No program waits for the answer any more, or the kernel refused it and gave the program an error.
       if (errno !== ENOENT && errno !== ENODEV && errno !== EINTR) throw error;
     }
   }
 
-  /** Ends it. Programs that still use the mount get ENOTCONN. */
+  /** Closes the descriptor. Programs that still use the mount get ENOTCONN. */
   close(error?: unknown): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -78,7 +78,7 @@ export class Channel {
     }
   }
 
-  // A request that was taken back between the two steps of a read is none.
+  // Returns undefined if there is no request, or if it was withdrawn during the read.
   #read(patience: number): number | undefined {
     try {
       return readAvailable(this.#fd, this.#buffer, patience);

@@ -1,14 +1,14 @@
-// Owns how a directory becomes a mount point and ceases to be one: by mount(8) and umount(8) for root, by fusermount3 for others.
+// Owns mounting on a directory and unmounting from it: by mount(8) and umount(8) for root, by fusermount3 for other users.
 
 import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { DaxError, receiveDescriptor, socketPair } from 'node-dax';
 
-/** What a mount is made with. */
+/** The parameters of a mount. */
 export interface Mounting {
   /** Absolute, without links in it. */
   readonly directory: string;
-  /** What is shown as its source. */
+  /** The source that is shown for the mount. */
   readonly source: string;
   /** Options of mount(8). */
   readonly options: readonly string[];
@@ -23,7 +23,7 @@ interface Ran {
   readonly stderr: string;
 }
 
-// In a process that is waited for by the event loop: it may look at the mount, and then asks this process.
+// Runs a command asynchronously, because it may look at the mount, which this process serves.
 function run(command: string, args: readonly string[], stdio: StdioOptions, env = process.env): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio, env: { ...env, LC_ALL: 'C' } });
@@ -44,7 +44,7 @@ function refused(syscall: string, directory: string, { stderr, status }: Ran): D
   return new DaxError({ errno: code, syscall, path: directory, hint });
 }
 
-// Commas part options: in a value they are escaped.
+// Commas separate options, so that those in a value are escaped.
 function escaped(value: string): string {
   return value.replaceAll(/[\\,]/g, String.raw`\$&`);
 }
@@ -52,7 +52,7 @@ function escaped(value: string): string {
 async function mountAsRoot({ directory, source, options }: Mounting): Promise<number> {
   const fd = openFuse();
   try {
-    // In the child it is descriptor 3.
+    // The child gets `fd` as its descriptor 3.
     const identity = ['fd=3', `rootmode=${modeOf(directory).toString(8)}`, `user_id=${process.getuid?.() ?? 0}`, `group_id=${process.getgid?.() ?? 0}`];
     const args = ['-i', '-t', TYPE, '-o', [...identity, ...options].join(','), source, directory];
     const ran = await run('mount', args, ['ignore', 'ignore', 'pipe', fd]).catch((cause: unknown) => {
@@ -82,7 +82,7 @@ function openFuse(): number {
   }
 }
 
-// fusermount3 opens /dev/fuse and mounts, and sends the descriptor over the socket that the environment names.
+// fusermount3 opens /dev/fuse, mounts, and sends the descriptor over the socket that _FUSE_COMMFD names.
 async function mountAsUser({ directory, source, options }: Mounting): Promise<number> {
   const [ours, theirs] = socketPair();
   try {
@@ -100,7 +100,7 @@ async function mountAsUser({ directory, source, options }: Mounting): Promise<nu
   }
 }
 
-/** Mounts, and returns the descriptor that requests are read from. Throws `DaxError`, with what the mount command says. */
+/** Mounts, and resolves to the descriptor that requests are read from. Throws `DaxError` with the message of the mount command. */
 export function mount(mounting: Mounting): Promise<number> {
   return isRoot() ? mountAsRoot(mounting) : mountAsUser(mounting);
 }
@@ -108,13 +108,13 @@ export function mount(mounting: Mounting): Promise<number> {
 const unmountCommand = (directory: string, lazy: boolean): [command: string, args: string[]] =>
   isRoot() ? ['umount', ['-i', ...(lazy ? ['-l'] : []), '--', directory]] : ['fusermount3', ['-u', ...(lazy ? ['-z'] : []), '--', directory]];
 
-/** Unmounts. Throws `EBUSY` while it is in use, unless `lazy` takes away the name alone. */
+/** Unmounts. Throws `EBUSY` while the mount is in use, unless `lazy` only detaches it from its directory. */
 export async function unmount(directory: string, lazy: boolean): Promise<void> {
   const ran = await run(...unmountCommand(directory, lazy), ['ignore', 'ignore', 'pipe']);
   if (ran.status !== 0) throw refused('umount', directory, ran);
 }
 
-/** Takes a dead mount away while the process ends. Its descriptor must be closed: nobody here would answer. */
+/** Removes the mount while the process ends. Close its descriptor first, because this process no longer answers requests. */
 export function unmountAtExit(directory: string): void {
   spawnSync(...unmountCommand(directory, true), { stdio: 'ignore' });
 }
