@@ -415,6 +415,19 @@ t.test('handles', async (test) => {
       yield Buffer.from('two');
     };
     await fs.promises.writeFile(`${root}/i`, chunks());
+    const both = fs.openSync(`${root}/big`, 'w+');
+    test.equal(fs.writeSync(both, 'abc', 5n as never), 3);
+    test.equal(fs.writeSync(both, Buffer.from('def'), 0, 3, 9n as never), 3);
+    test.equal(fs.readFileSync(`${root}/big`, 'utf8'), 'abcdef', 'a bigint is no position of a write');
+    fs.closeSync(both);
+    const reader = fs.openSync(`${root}/big`, 'r');
+    await new Promise<void>((resolve) => {
+      fs.writeFile(reader, '', (error) => {
+        test.match(error, { code: 'EBADF', syscall: 'write' }, 'a descriptor for reading');
+        resolve();
+      });
+    });
+    fs.closeSync(reader);
     for (const path of ['i', 'no/folder']) {
       await test.rejects(fs.promises.writeFile(`${root}/${path}`, 'x', 'buffer' as never), { code: 'ERR_UNKNOWN_ENCODING' }, 'before it is opened');
     }

@@ -50,12 +50,13 @@ export function toRead(args: readonly unknown[]): { transfer: Transfer; buffer: 
  * Converts the arguments of a write: `(buffer, offset, length, position)`, `(buffer, options)` or `(string, position, encoding)`.
  */
 export function toWrite([data, second, third, fourth]: readonly unknown[]): Transfer {
-  if (!isView(data)) return { bytes: toBytes(data, third as Encoding), position: toPosition(second) };
-  return typeof second === 'object' ? byParams(data, (second ?? {})) : part(data, second, third, typeof fourth === 'number' ? fourth : null);
+  if (!isView(data)) return { bytes: toBytes(data, third as Encoding), position: toNumericPosition(second) };
+  const { offset, length, position } = (typeof second === 'object' ? (second ?? {}) : { offset: second, length: third, position: fourth }) as Params;
+  return part(data, offset, length, toNumericPosition(position));
 }
 
-/** Converts the position of a vectored read or write; a bigint means the current position. */
-export function toVectorPosition(position: unknown): number | null {
+/** Converts the position of a write, or of a vectored read; a bigint means the current position. */
+export function toNumericPosition(position: unknown): number | null {
   return typeof position === 'number' ? toPosition(position) : null;
 }
 

@@ -4,7 +4,7 @@
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';
 import { hasOpenFlag, toBytes, toEncoding, toFlags, toLength, toMode, toOptions, toPath, type FsPath } from '../arguments/arguments.js';
-import { toRead, toVector, toVectorPosition, toWrite } from '../arguments/transfer.js';
+import { toRead, toVector, toNumericPosition, toWrite } from '../arguments/transfer.js';
 import { attempt, attemptAsync, checkAborted, fail } from '../errors/failure.js';
 import { FileHandle, type HandleSource } from '../open/file-handle.js';
 import type { OpenFile, OpenFiles } from '../open/open-files.js';
@@ -88,7 +88,12 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
     const content = typeof data === 'string' ? toBytes(data, toEncoding(options)) : data;
     checkAborted(signal);
     if (file instanceof FileHandle) await file.writeFile(content, options);
-    else await withFile(file, flag ?? 'w', mode ?? 0o666, 'write', (opened) => writeWhole(opened, content, options));
+    else await withFile(file, flag ?? 'w', mode ?? 0o666, 'write', async (opened) => {
+      // By descriptor, node:fs writes even if there is nothing to write, and fails where the file is open for reading only.
+      const isNothing = typeof file === 'number' && ArrayBuffer.isView(content) && content.byteLength === 0;
+      if (isNothing) await attemptAsync({ syscall: 'write' }, () => opened.write(new Uint8Array(0), null));
+      await writeWhole(opened, content, options);
+    });
   };
 
   const copy = async (path: FsPath, dest: FsPath, flags: number): Promise<void> =>
@@ -140,14 +145,14 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       const vector = toVector(buffers);
       const read = async () => {
         const opened = files.get(fd, 'read');
-        return vector.length === 0 ? fail('EINVAL', { syscall: 'read' }) : opened.read(vector, toVectorPosition(position));
+        return vector.length === 0 ? fail('EINVAL', { syscall: 'read' }) : opened.read(vector, toNumericPosition(position));
       };
       return { bytesRead: await attemptAsync({ syscall: 'read' }, read), buffers };
     },
     writev: async (fd: number, buffers: unknown, position?: unknown) => {
       const vector = toVector(buffers);
       if (vector.length === 0) return { bytesWritten: 0, buffers };
-      const write = async () => files.get(fd, 'write').write(vector, toVectorPosition(position));
+      const write = async () => files.get(fd, 'write').write(vector, toNumericPosition(position));
       return { bytesWritten: await attemptAsync({ syscall: 'write' }, write), buffers };
     },
     ftruncate: async (fd: number, length?: unknown): Promise<void> => {

@@ -13,7 +13,7 @@ import {
   toPath,
   type FsPath,
 } from '../arguments/arguments.js';
-import { toRead, toVector, toVectorPosition, toWrite } from '../arguments/transfer.js';
+import { toRead, toVector, toNumericPosition, toWrite } from '../arguments/transfer.js';
 import { attempt, fail } from '../errors/failure.js';
 import type { OpenFile, OpenFiles } from '../open/open-files.js';
 import { readWholeSync, writeWholeSync, type FileOptions } from '../open/whole-file.js';
@@ -61,7 +61,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
   };
 
   const moveEach = (buffers: Uint8Array[], position: unknown, move: (buffer: Uint8Array, at: number | null) => number) => {
-    const start = toVectorPosition(position);
+    const start = toNumericPosition(position);
     let moved = 0;
     for (const buffer of buffers) {
       const count = move(buffer, start === null ? null : start + moved);
