@@ -86,14 +86,14 @@ function openFuse(): number {
 async function mountAsUser({ directory, source, options }: Mounting): Promise<number> {
   const [ours, theirs] = socketPair();
   try {
-    const own = [...options.filter((option) => option !== 'default_permissions'), 'default_permissions', `fsname=${escaped(source)}`, 'subtype=node-dax'];
-    const args = ['-o', own.join(','), '--', directory];
+    const args = ['-o', [...options, `fsname=${escaped(source)}`, 'subtype=node-dax'].join(','), '--', directory];
     const ran = await run('fusermount3', args, ['ignore', 'ignore', 'pipe', theirs], { ...process.env, _FUSE_COMMFD: '3' }).catch((cause: unknown) => {
       throw missing('fusermount3', directory, 'fuse3', cause);
     });
     const fd = receiveDescriptor(ours);
-    if (ran.status !== 0 || fd === undefined) throw refused('mount', directory, ran);
-    return fd;
+    if (ran.status === 0 && fd !== undefined) return fd;
+    if (fd !== undefined) closeSync(fd);
+    throw refused('mount', directory, ran);
   } finally {
     closeSync(ours);
     closeSync(theirs);
