@@ -2,13 +2,13 @@
 
 import { spawnSync } from 'node:child_process';
 import type * as nodeFs from 'node:fs';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from '../src/index.js';
 import { mkfsSync, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 
-export type ScaleSide = 'node-dax' | 'kernel';
+export type ScaleSide = 'node-dax' | 'kernel' | 'tmpfs';
 
 /** What `run.ts` asks of this process, as JSON in its only argument. */
 export interface ScaleRequest {
@@ -20,6 +20,8 @@ export interface ScaleRequest {
 
 /** Nanoseconds an operation, but for the memory. */
 export interface ScaleFigures {
+  /** Of the first files that the process makes. */
+  readonly first: number;
   readonly create: number;
   /** Of the first and of the last tenth of the files. */
   readonly createFirst: number;
@@ -29,6 +31,9 @@ export interface ScaleFigures {
   /** The same file's, with 10 files open and with a tenth of all. */
   readonly statFewOpen: number;
   readonly statManyOpen: number;
+  /** A chain of directories with a file in each: all of it listed, and removed. */
+  readonly listDeep: number;
+  readonly removeDeep: number;
   /** Bytes that the process has more of its own after all those look-ups than after the mount. */
   readonly memory: number;
 }
@@ -36,11 +41,15 @@ export interface ScaleFigures {
 const DIRECTORIES = 1000;
 const TENTHS = 10;
 const STATS = 10_000;
+const FIRST = 10_000;
+const DEEP = 600;
 // A prime larger than any number of files: a step by it meets each file.
 const STEP = 15_485_863;
 const OWNER = { uid: 0, gid: 0 };
 
-type Calls = Pick<typeof nodeFs, 'mkdirSync' | 'openSync' | 'closeSync' | 'statSync'>;
+type Calls = Pick<typeof nodeFs, 'mkdirSync' | 'openSync' | 'closeSync' | 'statSync' | 'readdirSync' | 'rmSync'>;
+
+const HOST: Calls = { mkdirSync, openSync, closeSync, statSync, readdirSync, rmSync };
 
 /** The calls of one side, on paths from `root`. `remount` begins with nothing in memory. */
 interface Side {
@@ -51,12 +60,12 @@ interface Side {
 }
 
 function imageBytes(files: number): number {
-  return Math.max(64 * 2 ** 20, files * 3 * 1024);
+  return Math.max(64 * 2 ** 20, (FIRST + files) * 3 * 1024);
 }
 
 /** Why a side cannot be had here. */
 export function missing(side: ScaleSide): string | undefined {
-  if (side === 'node-dax') return undefined;
+  if (side !== 'kernel') return undefined;
   if (process.geteuid?.() !== 0) return 'mounting takes root';
   if (!/\bext2$/m.test(readFileSync('/proc/filesystems', 'latin1'))) return 'this kernel has no ext2 mounted or built in';
   return spawnSync('mke2fs', ['-V']).error === undefined ? undefined : 'no mke2fs (e2fsprogs)';
@@ -77,7 +86,7 @@ function kernel(folder: string, files: number): Side {
   const mountIt = () => { must('mount', ['-o', 'loop', '-t', 'ext2', image, root]); };
   mountIt();
   return {
-    fs: { mkdirSync, openSync, closeSync, statSync },
+    fs: HOST,
     root,
     remount() {
       must('umount', [root]);
@@ -88,6 +97,11 @@ function kernel(folder: string, files: number): Side {
       rmSync(own, { recursive: true });
     },
   };
+}
+
+function tmpfs(folder: string): Side {
+  const root = mkdtempSync(join(folder, 'tmpfs-'));
+  return { fs: HOST, root, remount() { /* stays mounted */ }, end() { rmSync(root, { recursive: true }); } };
 }
 
 async function nodeDax(folder: string, files: number): Promise<Side> {
@@ -125,8 +139,10 @@ function ownMemory(): number {
 }
 
 async function measure({ side: name, folder, files }: ScaleRequest): Promise<ScaleFigures> {
-  const side = name === 'kernel' ? kernel(folder, files) : await nodeDax(folder, files);
+  const side = await { 'kernel': kernel, 'node-dax': nodeDax, tmpfs }[name](folder, files);
   try {
+    side.fs.mkdirSync(`${side.root}/first`);
+    const first = nanosecondsEach(FIRST, (n) => { side.fs.closeSync(side.fs.openSync(`${side.root}/first/file-${n}`, 'wx')); });
     const directories = Array.from({ length: DIRECTORIES }, (_, n) => `${side.root}/directory-${n}`);
     const pathOf = (n: number) => `${directories[n % DIRECTORIES] ?? ''}/file-${n}`;
     for (const directory of directories) side.fs.mkdirSync(directory);
@@ -144,14 +160,21 @@ async function measure({ side: name, folder, files }: ScaleRequest): Promise<Sca
     statSome();
     const statFewOpen = statSome();
     // The process may have no more of the system's.
-    const most = name === 'kernel' ? 10 : files / TENTHS;
+    const most = name === 'node-dax' ? files / TENTHS : 10;
     for (let n = openFiles.length; n < most; n++) openFiles.push(side.fs.openSync(pathOf(n), 'r'));
     statSome();
     const statManyOpen = statSome();
     for (const fd of openFiles) side.fs.closeSync(fd);
+    let deepest = `${side.root}/deep`;
+    for (let depth = 0; depth < DEEP; depth++, deepest += '/d') {
+      side.fs.mkdirSync(deepest);
+      side.fs.closeSync(side.fs.openSync(`${deepest}/file`, 'wx'));
+    }
+    const listDeep = nanosecondsEach(1, () => side.fs.readdirSync(`${side.root}/deep`, { recursive: true }));
+    const removeDeep = nanosecondsEach(1, () => { side.fs.rmSync(`${side.root}/deep`, { recursive: true }); });
     const create = tenths.reduce((sum, each) => sum + each, 0) / TENTHS;
     const [createFirst = NaN, createLast = NaN] = [tenths[0], tenths.at(-1)];
-    return { create, createFirst, createLast, stat, statFewOpen, statManyOpen, memory };
+    return { first, create, createFirst, createLast, stat, statFewOpen, statManyOpen, listDeep, removeDeep, memory };
   } finally {
     side.end();
   }

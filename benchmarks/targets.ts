@@ -1,6 +1,7 @@
 // What is compared with what, and what is wanted of it.
 
 import type { DriverName, ProgramName } from './drivers/index.js';
+import type { Wanted } from './result.js';
 
 const KiB = 1024;
 const MiB = 1024 ** 2;
@@ -17,9 +18,6 @@ export interface Side {
   /** The file's size, where it is larger than what is walked through. */
   fileSize?: number;
 }
-
-/** `speed`: times as fast as the base, at least. `time`: the base's time, at most. `ns`: of ours alone, below. */
-export type Wanted = { speed: number } | { time: number } | { ns: number };
 
 export interface Target {
   name: string;
