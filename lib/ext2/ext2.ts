@@ -507,7 +507,7 @@ export class Ext2 {
    */
   async freeze(): Promise<void> {
     this.#volume.begin('freeze');
-    this.#sb.checkWritable('freeze');
+    this.#volume.checkWritable('freeze');
     await freezeSuper(this.#sb);
     this.#volume.isFrozen = true;
     try {

@@ -70,7 +70,7 @@ export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
     if (held !== undefined) volume.onEnd(held.release);
     checkRoot(volume);
     if (!readOnly && sb.isWritable) {
-      sb.medium.unseal();
+      sb.readOnly = false;
       syncAtExit(volume, device, options.onWarning ?? ((message) => { console.error(`node-dax: ${message}`); }));
     }
     return begin(volume, options, options.onWarning ?? warnProcess);

@@ -59,7 +59,7 @@ export class Bitmaps {
     const told = groups.get(this.#kind.countName, group);
     if (told !== free) {
       this.free += free - told;
-      if (!medium.isSealed) groups.set(this.#kind.countName, group, free);
+      if (!this.#sb.readOnly) groups.set(this.#kind.countName, group, free);
     }
     return (this.#loaded[group] = bitmap);
   }

@@ -14,30 +14,17 @@ export class Medium {
   readonly device: BlockDevice;
   /** The size of the filesystem in bytes; nothing is stored past it. */
   readonly size: number;
-  #isSealed = true;
   // The range [from, to) of staged bytes that may not be durable yet.
   #stagedFrom = Number.POSITIVE_INFINITY;
   #stagedTo = 0;
+  readonly #filesystem: { readonly readOnly: boolean };
   readonly #word = new DataView(new ArrayBuffer(4));
 
-  /** Creates the medium sealed: nothing can be stored yet. */
-  constructor(device: BlockDevice, size: number) {
+  /** Nothing can be stored while `filesystem` is read-only; by default, nothing ever. */
+  constructor(device: BlockDevice, size: number, filesystem: { readonly readOnly: boolean } = { readOnly: true }) {
     this.device = device;
     this.size = size;
-  }
-
-  get isSealed(): boolean {
-    return this.#isSealed;
-  }
-
-  /** Permits stores from now on, once the filesystem is checked. */
-  unseal(): void {
-    this.#isSealed = false;
-  }
-
-  /** Refuses stores from now on. */
-  seal(): void {
-    this.#isSealed = true;
+    this.#filesystem = filesystem;
   }
 
   load(pos: number, length: number): Uint8Array<ArrayBuffer> {
@@ -91,7 +78,7 @@ export class Medium {
 
   #checkStore(pos: number, length: number): void {
     this.#check(pos, length);
-    if (this.#isSealed) throw new DaxError({ errno: 'EROFS', syscall: 'ext2', reason: 'READ_ONLY' });
+    if (this.#filesystem.readOnly) throw new DaxError({ errno: 'EROFS', syscall: 'ext2', reason: 'READ_ONLY' });
   }
 
   #check(pos: number, length: number): void {

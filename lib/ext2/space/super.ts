@@ -53,30 +53,28 @@ export class Super implements SuperBlock {
   readonly blockSize: number;
   readonly bdev: BlockDevice;
   readonly maxBytes: number;
+  /** Whether nothing is stored: until `mount` has checked the filesystem, and again once corruption is found. */
+  readOnly = true;
   synchronous: boolean;
   readonly owner: Owner;
   /** Whether the filesystem was clean when it was mounted. An unclean one may have leaks, and blocks past the end of files. */
   readonly wasClean: boolean;
   readonly #raw: Uint8Array;
 
-  /** Reads and checks the superblock and the descriptors. Read-only until its medium is unsealed. */
+  /** Reads and checks the superblock and the descriptors. */
   constructor(device: BlockDevice, options: SuperOptions) {
     this.#raw = loadSuperblock(device);
     this.fields = readSuperblock(this.#raw);
     this.geometry = geometryOf(this.fields, device.size);
     this.blockSize = this.geometry.blockSize;
     this.bdev = device;
-    this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize);
+    this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize, this);
     this.groups = new Groups(this.medium, this.fields, this.geometry);
     this.image = new InodeImage(this.medium, this.geometry.inodeSize);
     this.maxBytes = maxBytesOf(this.geometry, this.fields);
     this.synchronous = options.synchronous;
     this.owner = options.owner;
     this.wasClean = hasFlag(this.fields.s_state, EXT2_VALID_FS) && !hasFlag(this.fields.s_state, EXT2_ERROR_FS);
-  }
-
-  get readOnly(): boolean {
-    return this.medium.isSealed;
   }
 
   /** Whether all of its features permit this implementation to write. */
@@ -86,11 +84,6 @@ export class Super implements SuperBlock {
 
   get isDynamic(): boolean {
     return this.fields.s_rev_level >= EXT2_DYNAMIC_REV;
-  }
-
-  /** Throws `EROFS` if the filesystem is read-only. */
-  checkWritable(syscall: string): void {
-    if (this.medium.isSealed) throw new DaxError({ errno: 'EROFS', syscall, reason: 'READ_ONLY' });
   }
 
   /** Stores fields of the superblock, in order, each by a store of its own. */
@@ -135,7 +128,7 @@ export class Super implements SuperBlock {
       if (!(cause instanceof DaxError)) throw cause;
       // The medium cannot be stored to, so it cannot be marked.
     }
-    this.medium.seal();
+    this.readOnly = true;
     return error;
   }
 

@@ -87,8 +87,13 @@ export class Volume {
   /** Throws if the filesystem cannot be changed: `EBADF` after unmounting, `EROFS`, `EAGAIN` while it is frozen. */
   checkChange(syscall: string): void {
     this.checkMounted(syscall);
-    this.sb.checkWritable(syscall);
+    this.checkWritable(syscall);
     if (this.#isFrozen) fail('EAGAIN', syscall, 'the filesystem is frozen: thaw it first');
+  }
+
+  /** Throws `EROFS` if the filesystem is read-only. */
+  checkWritable(syscall: string): void {
+    if (this.sb.readOnly) throw new DaxError({ errno: 'EROFS', syscall, reason: 'READ_ONLY' });
   }
 
   /** Ends the use of the volume. Mappings of its files that still exist no longer show their contents. */
