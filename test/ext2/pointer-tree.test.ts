@@ -22,7 +22,7 @@ function put(tree: PointerTree, iblock: number, next: () => number): void {
     tree.set(indirect, slots, index, block);
     const level = depth + 1 - path.length;
     if (level === 0) return;
-    tree.make(block, level, tree.shape.subtreeBase(iblock, depth, level));
+    tree.make(block, level, tree.baseOf(iblock, depth, level));
   }
 }
 
@@ -36,7 +36,7 @@ t.test('the nearest block before another', (test) => {
     for (const edge of EDGES) {
       for (let iblock = Math.max(0, edge - 40); iblock < edge + 40; iblock++) {
         const depth = tree.depthOf(iblock);
-        const first = depth === 0 ? 0 : tree.shape.subtreeBase(iblock, depth, 1);
+        const first = depth === 0 ? 0 : tree.baseOf(iblock, depth, 1);
         const least = Math.max(0, Math.min(iblock - 1, Math.max(first, iblock - MOST)));
         let expected: { iblock: number; block: number } | undefined;
         for (let back = iblock - 1; back >= least && expected === undefined; back--) {

@@ -122,7 +122,7 @@ export class BlockMap {
 
   /** Whether the file has a block at or past `first`. */
   hasFrom(first: number): boolean {
-    const limit = this.#tree.shape.base(4);
+    const limit = this.#tree.shape.bases[4] as number;
     for (let iblock = first; iblock < limit; ) {
       const { block, count } = this.find(iblock, limit - iblock);
       if (block !== 0) return true;
@@ -175,7 +175,7 @@ export class BlockMap {
     const depth = tree.depthOf(iblock);
     const path = tree.path(iblock);
     let { indirect: parent, slots, index } = path.at(-1) as Step;
-    const leafEnd = shape.subtreeBase(iblock, depth, 1) + shape.pointers;
+    const leafEnd = tree.baseOf(iblock, depth, 1) + shape.pointers;
     const window = (this.#window ??= this.#blocks.openWindow());
     const taken: { block: number; level: number }[] = [];
     let next = goal;
@@ -192,11 +192,11 @@ export class BlockMap {
       throw error;
     }
     for (const { block, level } of taken) {
-      const made = tree.make(block, level, shape.subtreeBase(iblock, depth, level));
+      const made = tree.make(block, level, tree.baseOf(iblock, depth, level));
       tree.set(parent, slots, index, block);
       parent = made;
       slots = made.pointers;
-      index = Math.floor((iblock - made.base) / shape.below(level));
+      index = Math.floor((iblock - made.base) / (shape.spans[level - 1] as number));
     }
     for (let i = 0; i < data.count; i++) slots[index + i] = data.block + i;
     if (parent !== undefined) tree.changed(parent, index, index + data.count);

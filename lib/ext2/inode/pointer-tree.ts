@@ -5,7 +5,7 @@ import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
 import { fail } from '../format/error.js';
 import type { Flights } from './flights.js';
 import type { Super } from '../space/super.js';
-import { TreeShape } from '../format/tree-shape.js';
+import { treeShape, type TreeShape } from '../format/tree-shape.js';
 
 export type Pointers = number[] | Uint32Array;
 
@@ -46,7 +46,7 @@ export class PointerTree {
     this.#sb = sb;
     this.#ino = ino;
     this.top = top;
-    this.shape = TreeShape.of(sb.blockSize);
+    this.shape = treeShape(sb.blockSize);
   }
 
   /** The number of indirect blocks that differ from the medium. */
@@ -61,7 +61,18 @@ export class PointerTree {
 
   /** The number of indirect blocks on the way to block `iblock`. Throws `EFBIG` if a file cannot have such a block. */
   depthOf(iblock: number): number {
-    return this.shape.depthOf(iblock) ?? fail('EFBIG', 'ext2', `inode ${this.#ino} cannot have a block ${iblock}`);
+    const { bases } = this.shape;
+    for (let depth = 0; depth <= 3; depth++) if (iblock < (bases[depth + 1] as number)) return depth;
+    return fail('EFBIG', 'ext2', `inode ${this.#ino} cannot have a block ${iblock}`);
+  }
+
+  /**
+   * The file's first block that is covered by the indirect block of level `level` on the way to `iblock`, which has depth `depth`.
+   */
+  baseOf(iblock: number, depth: number, level: number): number {
+    const base = this.shape.bases[depth] as number;
+    const span = this.shape.spans[level] as number;
+    return base + Math.floor((iblock - base) / span) * span;
   }
 
   /** What up to `most` pointers, from that of `iblock` on, refer to: one run of blocks, or a hole if `block` is 0. */
@@ -71,11 +82,11 @@ export class PointerTree {
     if (depth === 0) return this.#run(this.top, iblock, most, EXT2_NDIR_BLOCKS);
     const { shape } = this;
     let block = this.top[EXT2_NDIR_BLOCKS + depth - 1] as number;
-    let base = shape.base(depth);
+    let base = shape.bases[depth] as number;
     for (let level = depth; ; level--) {
-      if (block === 0) return { block: 0, count: Math.min(most, base + shape.span(level) - iblock) };
+      if (block === 0) return { block: 0, count: Math.min(most, base + (shape.spans[level] as number) - iblock) };
       const { pointers } = this.load(block, level, base);
-      const below = shape.below(level);
+      const below = shape.spans[level - 1] as number;
       const index = Math.floor((iblock - base) / below);
       if (level === 1) return this.#run(pointers, index, most, shape.pointers);
       block = pointers[index] as number;
@@ -89,7 +100,7 @@ export class PointerTree {
    */
   before(iblock: number, most: number): { iblock: number; block: number } | undefined {
     const depth = this.depthOf(iblock);
-    const isFirst = iblock === (depth === 0 ? 0 : this.shape.subtreeBase(iblock, depth, 1));
+    const isFirst = iblock === (depth === 0 ? 0 : this.baseOf(iblock, depth, 1));
     if (isFirst) {
       const block = iblock === 0 ? 0 : this.find(iblock - 1, 1).block;
       return block === 0 ? undefined : { iblock: iblock - 1, block };
@@ -114,13 +125,13 @@ export class PointerTree {
     let indirect: Indirect | undefined;
     let slots: Pointers = this.top;
     let index = depth === 0 ? iblock : EXT2_NDIR_BLOCKS + depth - 1;
-    let base = this.shape.base(depth);
+    let base = this.shape.bases[depth] as number;
     path.push({ indirect, slots, index });
     for (let level = depth; level > 0; level--) {
       const block = slots[index] as number;
       if (block === 0) break;
       indirect = this.load(block, level, base);
-      const below = this.shape.below(level);
+      const below = this.shape.spans[level - 1] as number;
       slots = indirect.pointers;
       index = Math.floor((iblock - base) / below);
       base += index * below;
@@ -138,7 +149,7 @@ export class PointerTree {
     const seen = new Set<number>();
     for (let depth = 1; depth <= 3; depth++) {
       const block = this.top[EXT2_NDIR_BLOCKS + depth - 1] as number;
-      if (block !== 0) this.#visit(block, depth, this.shape.base(depth), seen, visit);
+      if (block !== 0) this.#visit(block, depth, this.shape.bases[depth] as number, seen, visit);
     }
   }
 
@@ -259,7 +270,7 @@ export class PointerTree {
     seen.add(block);
     const { pointers } = this.load(block, level, base);
     visit({ block, count: 1 }, level, base);
-    const below = this.shape.below(level);
+    const below = this.shape.spans[level - 1] as number;
     for (let index = 0; index < pointers.length; index++) {
       const child = pointers[index] as number;
       if (child === 0) continue;

@@ -26,8 +26,8 @@ export function cutFrom(tree: PointerTree, first: number): BlockRun[] {
   for (let depth = 1; depth <= 3; depth++) {
     const index = EXT2_NDIR_BLOCKS + depth - 1;
     const block = top[index] as number;
-    const base = shape.base(depth);
-    if (block === 0 || base + shape.span(depth) <= first) continue;
+    const base = shape.bases[depth] as number;
+    if (block === 0 || base + (shape.spans[depth] as number) <= first) continue;
     if (base >= first) {
       top[index] = 0;
       cut.subtree(block, depth, base);
@@ -87,7 +87,7 @@ class Cut {
     if (level === 1) {
       this.#addRuns(pointers, 0);
     } else {
-      const below = this.#tree.shape.below(level);
+      const below = this.#tree.shape.spans[level - 1] as number;
       for (let index = 0; index < pointers.length; index++) {
         const child = pointers[index] as number;
         if (child !== 0) this.subtree(child, level - 1, base + index * below);
@@ -100,7 +100,7 @@ class Cut {
   // Frees the part of a subtree at or past `first`, which lies within the subtree.
   within(indirect: Indirect, first: number): void {
     const { level, base, pointers } = indirect;
-    const below = this.#tree.shape.below(level);
+    const below = this.#tree.shape.spans[level - 1] as number;
     const start = Math.floor((first - base) / below);
     if (level === 1) {
       const end = this.#addRuns(pointers, start);
