@@ -88,6 +88,7 @@ export class DaxDevice implements BlockDevice {
   readonly numaNode: number | undefined;
   readonly facts: DeviceFacts;
 
+  readonly #addon = addon();
   readonly #handle: NativeHandle;
   // The handle; undefined once `close` is called.
   #open: NativeHandle | undefined;
@@ -105,7 +106,7 @@ export class DaxDevice implements BlockDevice {
 
   /** @internal Use `open` or `openSync`. */
   constructor(path: string, found: NativeFacts, { readOnly, isLocked, isForced, persistence }: OpenedAs) {
-    const { flushInstruction, streamThreshold } = addon().cpu();
+    const { flushInstruction, streamThreshold } = this.#addon.cpu();
     this.path = path;
     this.kind = found.kind;
     this.alignment = found.alignment;
@@ -219,10 +220,10 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     let read;
     if (options === undefined) {
-      read = addon().read(this.#handle, buffer, start);
+      read = this.#addon.read(this.#handle, buffer, start);
     } else {
       const { offset, length } = bufferRange(buffer, options);
-      read = addon().read(this.#handle, buffer, start, offset, length);
+      read = this.#addon.read(this.#handle, buffer, start, offset, length);
     }
     if (read > 0) return read;
     checkAttached(buffer, 'target');
@@ -246,10 +247,10 @@ export class DaxDevice implements BlockDevice {
     const flush = toFlush(options);
     let written;
     if (options === undefined) {
-      written = addon().write(this.#handle, buffer, start, flush);
+      written = this.#addon.write(this.#handle, buffer, start, flush);
     } else {
       const { offset, length } = bufferRange(buffer, options);
-      written = addon().write(this.#handle, buffer, start, flush, offset, length);
+      written = this.#addon.write(this.#handle, buffer, start, flush, offset, length);
     }
     if (written > 0) return written;
     checkAttached(buffer, 'source');
@@ -381,7 +382,7 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const flush = toFlush(options);
     const clipped = this.#clipWrite('zero', start, toBytes(length, 'length'));
-    const zeroed = addon().zero(this.#handle, start, clipped, flush);
+    const zeroed = this.#addon.zero(this.#handle, start, clipped, flush);
     return zeroed < 0 ? this.#failAt('zero', zeroed, start) : zeroed;
   }
 
@@ -397,7 +398,7 @@ export class DaxDevice implements BlockDevice {
     this.#writable('storeU64');
     if (options !== undefined) checkOptions(options, FLUSHING);
     const start = this.#word('storeU64', pos);
-    const error = addon().storeU64(this.#handle, start, toU64(value), toFlush(options));
+    const error = this.#addon.storeU64(this.#handle, start, toU64(value), toFlush(options));
     if (error < 0) this.#failAt('storeU64', error, start);
   }
 
@@ -407,7 +408,7 @@ export class DaxDevice implements BlockDevice {
   loadU64(pos: Bytes): bigint {
     this.#usable('loadU64');
     const start = this.#word('loadU64', pos);
-    const word = addon().loadU64(this.#handle, start);
+    const word = this.#addon.loadU64(this.#handle, start);
     return typeof word === 'number' ? this.#failAt('loadU64', word, start) : word;
   }
 
@@ -430,8 +431,8 @@ export class DaxDevice implements BlockDevice {
     const value = toU64(word);
     const done =
       seed === undefined
-        ? addon().publish(this.#handle, head, body, start, at, value)
-        : addon().publish(this.#handle, head, body, start, at, value, seed);
+        ? this.#addon.publish(this.#handle, head, body, start, at, value)
+        : this.#addon.publish(this.#handle, head, body, start, at, value, seed);
     if (done >= 0) return done;
     // Checked only after a failure, because the checks take longer than the rest.
     this.#checkInside(start, head.byteLength + body.byteLength);
@@ -448,12 +449,12 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const bytes = toBytes(length, 'length');
     this.#checkInside(start, bytes);
-    const data = addon().seek(this.#handle, start, true);
+    const data = this.#addon.seek(this.#handle, start, true);
     // If the kernel does not tell, there may be data everywhere.
     if (data < 0) return bytes === 0 ? undefined : { pos: start, length: bytes };
     const end = start + bytes;
     if (data >= end) return undefined;
-    const hole = addon().seek(this.#handle, data, false);
+    const hole = this.#addon.seek(this.#handle, data, false);
     return { pos: data, length: (hole < 0 ? end : Math.min(hole, end)) - data };
   }
 
@@ -466,17 +467,17 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const bytes = toBytes(length, 'length');
     this.#checkInside(start, bytes);
-    const error = addon().flush(this.#handle, start, bytes);
+    const error = this.#addon.flush(this.#handle, start, bytes);
     if (error >= 0) return;
     // If no page was lost, the device failed to write, and perhaps no byte of the range is durable.
-    const intact = addon().intact(this.#handle, start, bytes);
+    const intact = this.#addon.intact(this.#handle, start, bytes);
     this.#failAt('flush', error, intact > 0 && intact < bytes ? start + intact : start);
   }
 
   /** Waits until everything flushed before is durable. */
   drain(): void {
     this.#usable('drain');
-    addon().drain(this.#handle);
+    this.#addon.drain(this.#handle);
   }
 
   /** `flush`, then `drain`: makes the stores to a range durable. */
@@ -501,8 +502,8 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     const bytes = toBytes(length, 'length');
     this.#checkInside(start, bytes);
-    const error = addon().invalidate(this.#handle, start, bytes);
-    if (error < 0) this.#failAt('invalidate', error, start + Math.max(0, addon().intact(this.#handle, start, bytes)));
+    const error = this.#addon.invalidate(this.#handle, start, bytes);
+    if (error < 0) this.#failAt('invalidate', error, start + Math.max(0, this.#addon.intact(this.#handle, start, bytes)));
   }
 
   /**
@@ -511,7 +512,7 @@ export class DaxDevice implements BlockDevice {
    */
   deepFlush(): void {
     this.#usable('deepFlush');
-    const error = addon().deepFlush(this.#handle);
+    const error = this.#addon.deepFlush(this.#handle);
     if (error < 0) this.#fail('deepFlush', error);
   }
 
@@ -523,7 +524,7 @@ export class DaxDevice implements BlockDevice {
     const bytes = this.#checkTruncation(size);
     if (this.#inFlight > 0) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
     if (bytes < this.#size) this.#segments.shrink(bytes);
-    const error = addon().resize(this.#handle, bytes);
+    const error = this.#addon.resize(this.#handle, bytes);
     if (error < 0) {
       this.#segments.grow(this.#size);
       this.#failAt('truncate', error, undefined);
@@ -592,7 +593,7 @@ export class DaxDevice implements BlockDevice {
   // Views are detached first, because no view may outlive the mapping that it shows.
   #release(): void {
     this.#segments.shrink(-1);
-    addon().close(this.#handle);
+    this.#addon.close(this.#handle);
   }
 
   #idle(): Promise<void> {

@@ -15,7 +15,7 @@ import { asOperation } from '../locks/lock-order.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { toUint8Array } from '../device/memory.js';
 import { checkOptions, type OptionNames } from '../options.js';
-import { roundDown, toBytes, type Bytes } from '../units.js';
+import { PAGE_SIZE, roundDown, toBytes, type Bytes } from '../units.js';
 
 /** The options of a file. */
 export interface DaxFileOptions {
@@ -404,7 +404,7 @@ export class DaxFile {
     modified(inode);
     this.#operations.dirty?.(inode);
     if (inode.isFreeingDue && start + length > inode.size) freePastEnd(inode, this.#operations);
-    if (start > inode.size) zeroPastEnd(inode, this.#operations);
+    if (start > inode.size && endsWithinPage(inode)) zeroPastEnd(inode, this.#operations);
     return start;
   }
 
@@ -467,6 +467,11 @@ function modified(inode: Inode): void {
 // which would convert unwritten blocks that were only read.
 function touch(inode: Inode): void {
   inode.atimeMs = Date.now();
+}
+
+// Whether there are bytes past the end that a mapping may show, and so may have stored to.
+function endsWithinPage({ size, mappings }: Inode): boolean {
+  return size % (mappings?.pageSize ?? PAGE_SIZE) !== 0;
 }
 
 function isRegular(mode: number): boolean {

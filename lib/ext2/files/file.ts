@@ -6,6 +6,10 @@ import type { Ext2Inode } from '../volume/ext2-inode.js';
 import type { IncoreInode } from '../inode/inode.js';
 import type { Volume } from '../volume/volume.js';
 
+// The state of a block that a write must fill first. It is a constant of this file because a use of an import asks the other
+// file for it each time.
+const RESERVED = BH_UNWRITTEN;
+
 /**
  * The inode operations of one mounted filesystem. A block that a write needs is allocated in memory and reported as unwritten:
  * node-dax zeroes what the write does not cover, and `endIo` makes the block the file's. The medium points to it only from the next
@@ -142,6 +146,6 @@ function getBlock(volume: Volume, inode: IncoreInode, iblock: number, bh: Buffer
     ? inode.map.create(iblock, most, inode.group)
     : inode.map.find(iblock, most);
   if (block === 0) bh.mapHole(count * blockSize);
-  else bh.map(bdev, block, count * blockSize, isReserved ? BH_UNWRITTEN : 0);
+  else bh.map(bdev, block, count * blockSize, isReserved ? RESERVED : 0);
   if (create && isReserved) volume.markDirty(inode);
 }

@@ -17,19 +17,18 @@ export function clearRun(bits: Uint8Array, from: number, count: number): void {
 
 function change(bits: Uint8Array, from: number, count: number, value: boolean): void {
   const end = from + count;
-  let index = from;
-  for (; index < end && (index & 7) !== 0; index++) changeBit(bits, index, value);
-  const whole = (end - index) >> 3;
-  if (whole > 0) {
-    bits.fill(value ? 0xff : 0, index >> 3, (index >> 3) + whole);
-    index += whole * 8;
-  }
-  for (; index < end; index++) changeBit(bits, index, value);
+  const wholeFrom = Math.min(end, (from + 7) & ~7);
+  const wholeTo = Math.max(wholeFrom, end & ~7);
+  if (from < wholeFrom) changeInByte(bits, from, wholeFrom, value);
+  if (wholeFrom < wholeTo) bits.fill(value ? 0xff : 0, wholeFrom >> 3, wholeTo >> 3);
+  if (wholeTo < end) changeInByte(bits, wholeTo, end, value);
 }
 
-function changeBit(bits: Uint8Array, index: number, value: boolean): void {
-  const byte = bits[index >> 3] as number;
-  bits[index >> 3] = value ? byte | (1 << (index & 7)) : byte & ~(1 << (index & 7));
+// Changes the bits [from, to), all of one byte.
+function changeInByte(bits: Uint8Array, from: number, to: number, value: boolean): void {
+  const mask = ((1 << (to - from)) - 1) << (from & 7);
+  const byte = bits[from >> 3] as number;
+  bits[from >> 3] = value ? byte | mask : byte & ~mask;
 }
 
 /** Whether all of `count` bits from `from` on are `value`. */
