@@ -1,5 +1,7 @@
 // Owns the error of an operation whose signal was aborted, which says how far the operation came.
 
+import { argumentError } from './argument-error.js';
+
 /**
  * The error of an asynchronous operation whose signal was aborted. It has the name and the code of Node's own AbortError, and
  * the signal's reason as its `cause`.
@@ -29,4 +31,13 @@ export function movedAtAbort(error: unknown, signal: AbortSignal | undefined): n
   if (signal?.aborted !== true) return undefined;
   if (error instanceof AbortError) return error.bytesMoved;
   return error === signal.reason ? 0 : undefined;
+}
+
+/** The signal of an asynchronous operation. Throws `TypeError` for what is no signal, and `AbortError` if it is aborted already. */
+export function toSignal(options: { signal?: AbortSignal | undefined } | undefined): AbortSignal | undefined {
+  const signal: unknown = options?.signal;
+  if (signal === undefined) return undefined;
+  if (!(signal instanceof AbortSignal)) throw argumentError('ERR_INVALID_ARG_TYPE', 'signal must be an AbortSignal');
+  checkAborted(signal);
+  return signal;
 }

@@ -84,6 +84,8 @@ export interface Addon {
     lock: boolean,
     claim: boolean,
   ): NativeFacts | number;
+  /** Opens as `open` does, on a thread of the pool: it may wait for a lock, and allocates a file. */
+  openAsync(...wanted: Parameters<Addon['open']>): Promise<NativeFacts | number>;
   /** Without `offset` and `length` it reads into the whole buffer, whose length is slower to get in JavaScript. So does `write`. */
   read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;
   write(

@@ -4,9 +4,11 @@
 
 #include <mutex>
 
+#include "napi/checksum.h"
 #include "napi/dax_device.h"
 #include "napi/descriptor.h"
 #include "napi/fault_mapping.h"
+#include "napi/open_device.h"
 #include "sigbus/guarded_copy.h"
 
 namespace {
@@ -14,7 +16,9 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   static std::once_flag once;
   std::call_once(once, dax::InitializeGuards);
+  dax::InitOpenDevice(env, exports);
   dax::InitDaxDevice(env, exports);
+  dax::InitChecksum(env, exports);
   dax::InitDescriptor(env, exports);
   dax::InitFaultMapping(env, exports);
   return exports;

@@ -2,19 +2,18 @@
 
 #include <endian.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "checksum/crc32c.h"
 #include "device/direct_io.h"
 #include "device/mapping.h"
 #include "device/source.h"
 #include "napi/args.h"
+#include "napi/device_handle.h"
 #include "napi/leased_memory.h"
 #include "persist/persist.h"
 #include "sigbus/fault_signals.h"
@@ -22,105 +21,7 @@
 namespace dax {
 namespace {
 
-// The object behind a handle. Only the thread of its environment uses it; copies on the pool hold the mapping
-// and not this object.
-struct DaxDevice {
-  std::shared_ptr<Source> source;         // null once closed
-  std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty
-  std::shared_ptr<Mapping> view_mapping;  // of a read-only device, made by its first view
-  std::optional<Granularity> forced;
-  std::shared_ptr<const Backing> backing;  // made when it is first asked for
-  // Every mapping that an ArrayBuffer may show. A resized file has one for each of its sizes.
-  std::vector<std::weak_ptr<Mapping>> mappings;
-};
-
-constexpr const char* kKindNames[] = {"devdax", "fsdax", "file", "block"};
-constexpr const char* kGranularityNames[] = {"byte", "cache_line", "page"};
-
 constexpr size_t kChecksum = sizeof(uint32_t);
-
-bool GetDevice(const Args& args, DaxDevice** device) {
-  return args.External(0, reinterpret_cast<void**>(device));
-}
-
-int CheckWritable(const DaxDevice& device) {
-  return device.source && device.source->read_only() ? -EROFS : 0;
-}
-
-// Returns 0, -EBADF for a closed device, or -EINVAL for a range outside the device, which src/ should have
-// clipped or refused.
-int CheckRange(const DaxDevice& device, uint64_t pos, uint64_t length) {
-  if (!device.source) return -EBADF;
-  if (!device.mapping) return length == 0 ? 0 : -EINVAL;
-  const uint64_t size = device.mapping->length();
-  return pos <= size && length <= size - pos ? 0 : -EINVAL;
-}
-
-// Shortens a copy to the end of the device. Returns 0 or -EBADF.
-int ClipToDevice(const DaxDevice& device, uint64_t pos, uint64_t* length) {
-  if (!device.source) return -EBADF;
-  const uint64_t size = device.mapping ? device.mapping->length() : 0;
-  *length = pos < size ? std::min(*length, size - pos) : 0;
-  return 0;
-}
-
-Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
-  const Source& source = *device.source;
-  const Mapping* mapping = device.mapping.get();
-  Napi::Object facts = Napi::Object::New(env);
-  // Kernels before 5.8 do not report that a file is DAX, but grant MAP_SYNC to DAX files alone.
-  const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
-  facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
-  facts["created"] = Napi::Boolean::New(env, source.created());
-  facts["filled"] = Napi::Boolean::New(env, source.filled());
-  facts["size"] = Napi::Number::New(env, mapping == nullptr ? 0 : static_cast<double>(mapping->length()));
-  facts["alignment"] = Napi::Number::New(env, static_cast<double>(source.alignment()));
-  const Granularity granularity = mapping == nullptr ? Granularity::kPage : mapping->granularity();
-  facts["granularity"] = Napi::String::New(env, kGranularityNames[static_cast<int>(granularity)]);
-  facts["mapSync"] = Napi::Boolean::New(env, mapping != nullptr && mapping->map_sync());
-  facts["statxDax"] = Napi::Boolean::New(env, source.statx_dax());
-  facts["numaNode"] = Napi::Number::New(env, source.numa_node());
-  facts["persistenceDomain"] = Napi::String::New(env, source.persistence_domain());
-  if (source.resource()) facts["resource"] = Napi::Number::New(env, static_cast<double>(*source.resource()));
-  return facts;
-}
-
-// open(path, readOnly, createSize | undefined, granularity | undefined, lock, claim) -> { handle, ...facts }
-// | -errno
-Napi::Value Open(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const std::string path = info[0].As<Napi::String>().Utf8Value();
-  SourceOptions options;
-  options.read_only = info[1].As<Napi::Boolean>().Value();
-  if (info[2].IsNumber())
-    options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
-  options.lock = info[4].As<Napi::Boolean>().Value();
-  options.claim = info[5].As<Napi::Boolean>().Value();
-
-  InstallSignalHandlers();
-  auto device = std::make_unique<DaxDevice>();
-  if (info[3].IsString()) {
-    const std::string name = info[3].As<Napi::String>().Utf8Value();
-    for (int i = 0; i < 3; i++) {
-      if (name == kGranularityNames[i]) device->forced = static_cast<Granularity>(i);
-    }
-  }
-  if (const int error = Source::Open(path.c_str(), options, &device->source))
-    return Napi::Number::New(env, error);
-  uint64_t size = 0;
-  int error = device->source->Size(&size);
-  if (error == 0 && size != 0)
-    error = Mapping::CreateShared(device->source, device->forced, &device->mapping);
-  if (error != 0) {
-    device->source->Undo(path.c_str());
-    return Napi::Number::New(env, error);
-  }
-
-  Napi::Object result = Describe(env, *device);
-  result["handle"] =
-      Napi::External<DaxDevice>::New(env, device.release(), [](Napi::Env, DaxDevice* dead) { delete dead; });
-  return result;
-}
 
 // read(handle, target, pos, offset?, length?) -> bytes | -errno
 napi_value Read(napi_env env, napi_callback_info info) {
@@ -218,18 +119,6 @@ napi_value Publish(napi_env env, napi_callback_info info) {
   }
   return ToResult(env,
                   device->mapping->Publish({head, head_length}, {body, body_length}, pos, word_pos, word));
-}
-
-// crc32c(bytes, previous, offset?, length?) -> checksum
-napi_value Checksum(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  uint64_t previous, offset, length;
-  char* memory;
-  if (!args.Bytes(1, &previous) || !args.Part(2, &offset, &length) ||
-      !args.Memory(0, offset, &length, &memory)) {
-    return nullptr;
-  }
-  return ToResult(env, Crc32c(static_cast<uint32_t>(previous), memory, length));
 }
 
 // A read or write on a thread of libuv's pool. It uses plain Node-API: the copies of a worker that is
@@ -519,24 +408,7 @@ napi_value Misalignment(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-std::shared_ptr<const Backing> GetBacking(const Args& args, size_t index, int* error) {
-  DaxDevice* device;
-  *error = 0;
-  if (!args.External(index, reinterpret_cast<void**>(&device))) return nullptr;
-  if (!device->source || !device->mapping) {
-    *error = device->source ? -EINVAL : -EBADF;
-    return nullptr;
-  }
-  if (!device->backing) {
-    const Mapping& mapping = *device->mapping;
-    device->backing =
-        std::make_shared<Backing>(Backing{device->source, mapping.persistence(), mapping.map_sync()});
-  }
-  return device->backing;
-}
-
 void InitDaxDevice(Napi::Env env, Napi::Object exports) {
-  exports["open"] = Napi::Function::New(env, Open, "open");
   exports["cpu"] = Napi::Function::New(env, Cpu, "cpu");
   exports["directIoAlignment"] = Napi::Function::New(env, DirectIo, "directIoAlignment");
   const napi_property_descriptor functions[] = {
@@ -547,7 +419,6 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"storeU64", nullptr, StoreU64, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"loadU64", nullptr, LoadU64, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"publish", nullptr, Publish, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"crc32c", nullptr, Checksum, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"invalidate", nullptr, Invalidate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

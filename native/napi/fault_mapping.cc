@@ -9,7 +9,7 @@
 #include "fault/fault_file.h"
 #include "fault/fault_service.h"
 #include "napi/args.h"
-#include "napi/dax_device.h"
+#include "napi/device_handle.h"
 #include "napi/isolate_client.h"
 #include "napi/leased_memory.h"
 

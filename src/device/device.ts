@@ -1,6 +1,6 @@
 // Owns DaxDevice: an open device, and every operation on its bytes.
 
-import { checkAborted } from '../abort.js';
+import { checkAborted, toSignal } from '../abort.js';
 import { argumentError } from '../argument-error.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from '../binding.js';
 import {
@@ -709,14 +709,6 @@ function toFlush(options: FlushOption | undefined): boolean {
   if (flush === undefined) return true;
   if (typeof flush !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', 'flush must be a boolean');
   return flush;
-}
-
-function toSignal(options: Abortable | undefined): AbortSignal | undefined {
-  const signal: unknown = options?.signal;
-  if (signal === undefined) return undefined;
-  if (!(signal instanceof AbortSignal)) throw argumentError('ERR_INVALID_ARG_TYPE', 'signal must be an AbortSignal');
-  checkAborted(signal);
-  return signal;
 }
 
 // The length of a copy to make on this thread; undefined for a copy to hand to another thread. Arguments of a wrong type give 0,

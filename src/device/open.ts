@@ -1,9 +1,11 @@
 // Owns open: its options, its refusals, and the errors that say what to do.
 
+import { checkAborted, toSignal } from '../abort.js';
 import { argumentError } from '../argument-error.js';
 import { statfsSync, statSync, truncateSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { addon, type Granularity } from '../binding.js';
+import { addon, type Addon, type Granularity, type NativeFacts } from '../binding.js';
+import { ABORTABLE, type Abortable } from './block-device.js';
 import { DaxDevice } from './device.js';
 import { hintOfLocked } from './device-lock.js';
 import { blockNumbered } from '../discovery/block.js';
@@ -51,6 +53,8 @@ export interface OpenOptions {
 const OPTIONS: OptionNames<OpenOptions> = {
   ...{ readOnly: true, requireDax: true, requireGranularity: true, requireDurable: true, size: true, force: true, lock: true },
 };
+
+const OPENING_LATER: OptionNames<OpenOptions & Abortable> = { ...OPTIONS, ...ABORTABLE };
 
 const GRANULARITIES: readonly Granularity[] = ['byte', 'cache_line', 'page'];
 
@@ -148,20 +152,21 @@ function unmappable(path: string): ReturnType<typeof whyUnmappable> {
   return whyUnmappable(look(path, 'open').rdevno, new SystemTree());
 }
 
-/**
- * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
- *
- * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`; `ENODEV` (a kind of device
- * that cannot be mapped); `EINVAL` with reason `SOURCE_EMPTY` (an empty file); `EEXIST` (`size` differs); `ENOENT` with reason
- * `DEVICE_NOT_FOUND` (no such device in /dev); `ENOSPC` (no room for `size`); `EOPNOTSUPP` (`requireDax`, `requireGranularity`,
- * `requireDurable`); `EROFS` with reason `READ_ONLY` (a read-only block device) or `NOT_ARMED` (an NVDIMM that will not save
- * stores, without `force`); `EBUSY` (a block device that is mounted or held, without `force`, or, with `lock`, a device that is
- * locked already). `lock` waits up to a second for a block device, because udev holds new ones that long.
- */
-export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
+// What `open` was asked for, once its arguments are checked.
+interface Request {
+  readonly path: string;
+  readonly readOnly: boolean;
+  readonly requireDax: boolean;
+  readonly requireGranularity: Granularity | undefined;
+  readonly requireDurable: boolean;
+  readonly size: number | undefined;
+  readonly force: boolean;
+  readonly lock: boolean;
+}
+
+function toRequest(path: string, options: OpenOptions): Request {
   if (typeof path !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', 'path must be a string');
   if (path === '' || path.includes('\0')) throw argumentError('ERR_INVALID_ARG_VALUE', 'path must not be empty or contain null bytes');
-  checkOptions(options, OPTIONS);
   const readOnly = toFlag(options.readOnly, 'readOnly');
   const requireDax = toFlag(options.requireDax, 'requireDax');
   const requireGranularity = toGranularity(options.requireGranularity);
@@ -170,7 +175,11 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const force = toFlag(options.force, 'force');
   const lock = toFlag(options.lock, 'lock');
   if (readOnly && size !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'size creates a file, which readOnly forbids');
+  return { path, readOnly, requireDax, requireGranularity, requireDurable, size, force, lock };
+}
 
+// Refuses a device that must not be written to, and gives what to ask of the addon.
+function toNative({ path, readOnly, size, force, lock }: Request): Parameters<Addon['open']> {
   const forced = forcedGranularity();
   warnOfOverrides();
   if (!readOnly && isBlockDevice(path)) {
@@ -179,7 +188,12 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   }
   // No file is created in /dev, /proc or /sys, even if the device at `path` disappears meanwhile.
   const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
-  const found = addon().open(path, readOnly, made, forced, lock, lock && !force);
+  return [path, readOnly, made, forced, lock, lock && !force];
+}
+
+// Makes the device of what the addon found, and refuses one that is not as asked for. Nothing stays of a file that was made for it.
+function toDevice(request: Request, found: NativeFacts | number, signal?: AbortSignal): DaxDevice {
+  const { path, readOnly, requireDax, requireGranularity, requireDurable, size, force, lock } = request;
   if (typeof found === 'number') {
     const { code } = new DaxError({ errno: found, syscall: 'open', path });
     // From flock(2), EAGAIN means that the lock is held; from other calls, that the call may be retried.
@@ -190,6 +204,7 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   const persistence = persistenceAt(new SystemTree(), path);
   const device = new DaxDevice(path, found, { readOnly, isLocked: lock, isForced: force, persistence });
   try {
+    checkAborted(signal);
     if (size !== undefined && device.size !== size) {
       fail(path, 'EEXIST', { reason: 'SIZE_MISMATCH', hint: `it has ${device.size} bytes: leave out \`size\` to open it as it is` });
     }
@@ -226,8 +241,30 @@ export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
   return device;
 }
 
-/** Opens a device as `openSync` does. Rejects with what `openSync` throws. */
-// eslint-disable-next-line @typescript-eslint/require-await -- only allocating a new file takes long; errors reject
-export async function open(path: string, options: OpenOptions = {}): Promise<DaxDevice> {
-  return openSync(path, options);
+/**
+ * Opens a device or file and maps it whole. `path` may be a `/dev/daxX.Y`, a file on any filesystem, or a block device.
+ *
+ * Throws `TypeError` or `RangeError` for wrong arguments, and `DaxError`: `ENOENT`, `EACCES`, `EISDIR`; `ENODEV` (a kind of device
+ * that cannot be mapped); `EINVAL` with reason `SOURCE_EMPTY` (an empty file); `EEXIST` (`size` differs); `ENOENT` with reason
+ * `DEVICE_NOT_FOUND` (no such device in /dev); `ENOSPC` (no room for `size`); `EOPNOTSUPP` (`requireDax`, `requireGranularity`,
+ * `requireDurable`); `EROFS` with reason `READ_ONLY` (a read-only block device) or `NOT_ARMED` (an NVDIMM that will not save
+ * stores, without `force`); `EBUSY` (a block device that is mounted or held, without `force`, or, with `lock`, a device that is
+ * locked already). `lock` waits up to a second for a block device, because udev holds new ones that long.
+ */
+export function openSync(path: string, options: OpenOptions = {}): DaxDevice {
+  checkOptions(options, OPTIONS);
+  const request = toRequest(path, options);
+  return toDevice(request, addon().open(...toNative(request)));
+}
+
+/**
+ * Opens a device as `openSync` does, and waits for a lock, and for the room of a new file, on another thread. Rejects with what
+ * `openSync` throws, and with an `AbortError` if `signal` is aborted before the device is open: nothing is open then, and no file
+ * was made.
+ */
+export async function open(path: string, options: OpenOptions & Abortable = {}): Promise<DaxDevice> {
+  checkOptions(options, OPENING_LATER);
+  const request = toRequest(path, options);
+  const signal = toSignal(options);
+  return toDevice(request, await addon().openAsync(...toNative(request)), signal);
 }

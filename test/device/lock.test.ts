@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { daxMmap, deviceUse, Inode, openSync, PAGE_SIZE, partition } from 'node-dax';
+import { daxMmap, deviceUse, Inode, open, openSync, PAGE_SIZE, partition } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { FILE_SIZE, onDevices, onEveryDevice, scratchPath } from '../helpers/devices.js';
 
@@ -105,6 +105,15 @@ onDevices('a lock that is held for a moment, as by udev, of', ['a RAM disk (brd)
   wanted.open({ lock: true }).closeSync();
   test.pass('it was waited for');
   await udev.kill();
+});
+
+onDevices('open() while another process has the lock of', ['a RAM disk (brd)'], async (test, wanted) => {
+  const other = await holder('flock', '--no-fork', wanted.path, 'sh', '-c', 'echo; exec sleep 60');
+  // A timer of this thread ends the lock, so that a wait on this thread would end with EBUSY.
+  setTimeout(() => void other.kill(), 50);
+  const device = await open(wanted.path, { lock: true });
+  test.equal(canLock(wanted.path, 'exclusive'), false, 'timers ran while it waited, and it has the lock');
+  device.closeSync();
 });
 
 t.test('a process that has a lock and dies', async (test) => {

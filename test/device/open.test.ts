@@ -96,6 +96,29 @@ onEveryDevice('size, where it is what there is, of', (test, wanted) => {
   test.throws(() => openSync(wanted.path, { size: size + 4096 }), { code: 'EEXIST', reason: 'SIZE_MISMATCH' });
 });
 
+t.test('open() that is aborted makes no file', async (test) => {
+  const path = scratchPath(test);
+  const late = new AbortController();
+  const opening = open(path, { size: 8192, signal: late.signal });
+  late.abort();
+  await test.rejects(opening, { name: 'AbortError', code: 'ABORT_ERR' });
+  test.notOk(existsSync(path));
+
+  writeFileSync(path, '');
+  const filling = new AbortController();
+  const filled = open(path, { size: 8192, lock: true, signal: filling.signal });
+  filling.abort();
+  await test.rejects(filled, { name: 'AbortError' });
+  test.equal(statSync(path).size, 0, 'an empty file stays empty');
+
+  await test.rejects(open(path, { size: 8192, signal: AbortSignal.abort() }), { name: 'AbortError' });
+  await test.rejects(open(path, { signal: {} as AbortSignal }), { code: 'ERR_INVALID_ARG_TYPE', message: /signal/ });
+  test.throws(() => openSync(path, { signal: late.signal } as never), { name: 'TypeError' }, 'openSync waits for nothing that ends');
+  const device = await open(path, { size: 8192, lock: true, signal: new AbortController().signal });
+  test.equal(device.size, 8192, 'and nothing of the aborted ones is open');
+  device.closeSync();
+});
+
 t.test('no file is made where devices are', (test) => {
   const folder = test.testdir({ proc: test.fixture('symlink', '/proc'), dax: test.fixture('symlink', '/dev') });
   const places = ['/dev/dax9.0', '/dev/pmem99', '/dev/daxx1.0', '/proc/dax9.0', '/sys/kernel/dax9.0', `${folder}/dax/dax9.0`, `${folder}/proc/x`];
