@@ -58,6 +58,7 @@ const ROOMS = {
       famfs: ['trees'],
       mount: ['ext2'],
       log: [],
+      vm: [],
     },
   },
   'lib/fs': {
@@ -79,6 +80,17 @@ const ROOMS = {
       filesystem: [],
       transport: [],
       server: ['protocol', 'filesystem'],
+    },
+  },
+  'lib/vm': {
+    doors: ['index.ts', 'options.ts', 'requirements.ts', 'machine.ts', 'run.ts', 'power-cut.ts'],
+    rooms: {
+      host: [],
+      memory: [],
+      streams: [],
+      kernel: ['host'],
+      init: ['kernel', 'memory', 'streams'],
+      qemu: ['memory', 'streams', 'host'],
     },
   },
   native: {

@@ -61,7 +61,7 @@ t.test('arrows that are meant', (t) => {
     ['lib/fs/open/dir.ts', "import { direntOf } from '../tree/stats.js';"],
     ['lib/vfs/index.ts', "import { createFs } from 'node-dax/fs';"],
     ['lib/demo/ext2.ts', "import { mount } from 'node-dax/ext2';"],
-    ['lib/cli/vm.ts', "import { runVm } from '../vm/index.js';"],
+    ['lib/cli/vm/index.ts', "import { runVm } from '../../vm/index.js';"],
     ['lib/cli/ext2/mkfs.ts', "import { mkfs } from '../../ext2/index.js';"],
   ];
   for (const [filename, code] of meant) {

@@ -11,7 +11,7 @@ const commands = (args: readonly string[]): CommandTable => ({
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
   demo: async () => (await import('./demo.js')).demoCommand(),
   bench: async () => (await import('./bench/index.js')).benchCommand(),
-  vm: async () => (await import('./vm.js')).vmCommand(),
+  vm: async () => (await import('./vm/index.js')).vmCommand(),
   mount: async () => (await import('./mount/mount.js')).mountCommand(),
   umount: async () => (await import('./mount/umount.js')).umountCommand(),
   ext2: async () => (await import('./ext2/index.js')).ext2Command(args),

@@ -1,11 +1,13 @@
 // Owns the options of a guest, their defaults, and the checks that do not depend on this machine.
 
+import { existsSync, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { checkOptions, type OptionNames } from 'node-dax';
-import { DEFAULT_NVDIMMS, checkNvdimm, kindOf, type Nvdimm } from './nvdimm.js';
-import type { Acceleration, PersistenceDomain } from './qemu.js';
+import { checkKernelName } from './kernel/find.js';
+import { DEFAULT_NVDIMMS, checkNvdimm, kindOf, type Nvdimm } from './memory/nvdimm.js';
+import type { Acceleration, PersistenceDomain } from './qemu/arguments.js';
 import { GIB, MIB, formatSize } from './size.js';
-import { isKeyboard, isTerminal } from './streams.js';
+import { isKeyboard, isTerminal } from './streams/carriers.js';
 
 export interface VmOptions {
   /** The program, as a path or a name in the guest's PATH, and its arguments. */
@@ -22,10 +24,21 @@ export interface VmOptions {
   readonly accel?: Acceleration | 'auto';
   /** Seconds that the whole run may take, boot included. No limit by default. */
   readonly timeout?: number;
-  /** A folder with `boot/vmlinuz-*` and `lib/modules/*`. The kernel is searched for only there. */
+  /**
+   * The kernel: an image, whose modules are beside it or where kernels are looked for; a version, `6.1.0-50-amd64`, of those that are
+   * found; or a folder with `boot/vmlinuz-*` and `lib/modules/*`, or that a kernel was built in, which is searched alone.
+   */
   readonly kernel?: string;
-  /** Folders of the host that the guest writes to. Everything else that it writes is lost when it ends. */
-  readonly keep?: readonly string[];
+  /** Parameters for the kernel, after those that the guest needs. */
+  readonly append?: string;
+  /** Whether the guest reaches the network of the host by QEMU's user mode, 10.0.2.0/24. False by default. */
+  readonly network?: boolean;
+  /** Folders of the host that the guest may write to. Everything else that it writes is lost when it ends. */
+  readonly rw?: readonly string[];
+  /** The TCP port of 127.0.0.1 at which QEMU serves gdb. The guest does not wait for it, and has all the time that it takes. */
+  readonly gdb?: number;
+  /** Arguments for QEMU, after those that the guest needs. */
+  readonly qemuArguments?: readonly string[];
   /** Environment variables in addition to those that are passed by default (`guestEnvironment`). */
   readonly env?: Readonly<Record<string, string>>;
   /** The working directory of the command. The caller's by default. */
@@ -41,13 +54,23 @@ export interface VmOptions {
   /** The destination of the output. The process's own streams by default. They are not ended. */
   readonly stdout?: Writable;
   readonly stderr?: Writable;
+  /** The destination of what the guest's kernel says on its console, which is much more with this option. Nothing is shown by default. */
+  readonly console?: Writable;
   /** Ends the guest at once; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
    * Called with a sentence about something that is not a failure but that the caller should know, such as that KVM was given up.
    */
   readonly onNotice?: (message: string) => void;
+  /** Called when a step begins that takes time. */
+  readonly onStep?: (step: VmStep) => void;
 }
+
+/**
+ * What a run does, in this order: it finds the kernel and reads its modules, makes the initramfs, boots, makes the devices ready, and
+ * runs the command. Booting begins again where KVM is given up.
+ */
+export type VmStep = 'kernel' | 'initramfs' | 'boot under KVM' | 'boot, emulated' | 'devices' | 'command';
 
 const OPTIONS: OptionNames<VmOptions> = {
   command: true,
@@ -58,19 +81,25 @@ const OPTIONS: OptionNames<VmOptions> = {
   accel: true,
   timeout: true,
   kernel: true,
-  keep: true,
+  append: true,
+  network: true,
+  rw: true,
+  gdb: true,
+  qemuArguments: true,
   env: true,
   cwd: true,
   stdin: true,
   terminal: true,
   stdout: true,
   stderr: true,
+  console: true,
   signal: true,
   onNotice: true,
+  onStep: true,
 };
 
 /** Options with the defaults filled in. */
-export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'keep' | 'cwd' | 'terminal' | 'stdout' | 'stderr'>>;
+export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'network' | 'rw' | 'qemuArguments' | 'cwd' | 'terminal' | 'stdout' | 'stderr'>>;
 
 const MINIMUM_MEMORY = 512 * MIB;
 
@@ -83,7 +112,9 @@ export function settingsOf(options: VmOptions): Settings {
     nvdimms: DEFAULT_NVDIMMS,
     persistence: 'mem-ctrl',
     accel: 'auto',
-    keep: [],
+    network: false,
+    rw: [],
+    qemuArguments: [],
     cwd: process.cwd(),
     terminal: false,
     stdout: process.stdout,
@@ -100,19 +131,55 @@ export function settingsOf(options: VmOptions): Settings {
   if (timeout !== undefined && !(timeout > 0 && timeout <= 2 ** 31 / 1000)) {
     throw new RangeError('the timeout must be a number of seconds above 0');
   }
+  checkMachine(settings);
   if (settings.terminal && !(isKeyboard(settings.stdin) && [settings.stdout, settings.stderr].some(isTerminal))) {
     throw new RangeError('terminal: the standard input, and the standard output or error, must be a terminal');
   }
   nvdimms.forEach(checkNvdimm);
   checkFiles(nvdimms);
+  checkLabels(nvdimms);
   checkTables(nvdimms);
   return settings;
+}
+
+function checkMachine({ kernel, append, gdb, qemuArguments, rw }: Settings): void {
+  if (kernel !== undefined) checkKernelName(kernel);
+  if (append !== undefined) checkParameters(append);
+  if (gdb !== undefined) checkPort(gdb);
+  qemuArguments.forEach(checkQemuArgument);
+  rw.forEach(checkFolder);
+}
+
+/** Throws `RangeError` for text that cannot be on the kernel's command line. */
+export function checkParameters(text: string): void {
+  if (text === '' || /[\0-\x1f]/.test(text)) throw new RangeError('the parameters of the kernel must be one line of text');
+}
+
+/** Throws `RangeError` for a number that is no TCP port. */
+export function checkPort(port: number): void {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new RangeError('the port of gdb must be a number from 1 to 65535');
+}
+
+/** Throws `RangeError` for text that cannot be an argument of QEMU. */
+export function checkQemuArgument(text: string): void {
+  if (text === '' || text.includes('\0')) throw new RangeError('an argument of QEMU must not be empty, nor have a NUL character');
+}
+
+/** Throws `RangeError` if the host has no such folder. */
+export function checkFolder(folder: string): void {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new RangeError(`there is no folder '${folder}' that the guest could write to`);
 }
 
 function checkFiles(nvdimms: readonly Nvdimm[]): void {
   const files = nvdimms.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const twice = files.find((file, index) => files.indexOf(file) !== index);
   if (twice !== undefined) throw new RangeError(`'${twice}' cannot be behind two NVDIMMs`);
+}
+
+function checkLabels(nvdimms: readonly Nvdimm[]): void {
+  const labels = nvdimms.flatMap(({ label }) => label ?? []);
+  const twice = labels.find((label, index) => labels.indexOf(label) !== index);
+  if (twice !== undefined) throw new RangeError(`'${twice}' cannot be the name of two NVDIMMs`);
 }
 
 // A machine has one NFIT: QEMU's, which has only NVDIMMs, or one with volatile ranges.

@@ -1,53 +1,102 @@
-// Owns a run from options to exit status: the requirements of this machine, the boot, the fallback, the clean-up.
+// Owns a run from options to exit status: the boot, the fallback, the guest that runs, the clean-up.
 
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, existsSync, ftruncateSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { openBacking, openNameless, type Backing } from './backing-file.js';
-import { carve } from './carved-memory.js';
-import { EXIT_ESCAPE, EXIT_TIMEOUT, VmError } from './error.js';
-import { guestEnvironment } from './environment.js';
-import { FIRST_INHERITED, Guest, LOCK_CONFLICT, SOCKETS, type GuestOptions } from './guest.js';
-import { loadingLists, requiredModules } from './guest-modules.js';
-import { SHIM_FOLDER, commandScript, planScript } from './guest-script.js';
-import { initramfs } from './initramfs.js';
-import { LentTerminal } from './lent-terminal.js';
-import { fastImage, findKernel, kernelRoots, type Kernel } from './kernel.js';
-import { volatileTables } from './nfit.js';
-import { isCarved, kindOf } from './nvdimm.js';
+import { closeSync, ftruncateSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT_ESCAPE, VmError } from './error.js';
+import { guestFiles, machineCommand } from './machine.js';
+import { openBacking, openNameless, type Backing } from './memory/backing-file.js';
+import { copySparse } from './memory/image.js';
+import { isCarved, kindOf, outlivesPowerCut, type Nvdimm } from './memory/nvdimm.js';
 import { settingsOf, type Settings, type VmOptions } from './options.js';
-import { findProgram, missingPackages, type Program } from './programs.js';
-import { CXL_LABELS, qemuArguments, type Acceleration, type MachineDevice } from './qemu.js';
-import { shellQuote } from './shell-quote.js';
-import { carriedOutputs, portsOf, streamsOf, terminalOf, type Streams } from './streams.js';
+import type { Acceleration } from './qemu/arguments.js';
+import { FIRST_INHERITED, Guest, LOCK_CONFLICT, type GuestOptions } from './qemu/guest.js';
+import { forgetKvmFailure, kvmObstacle, rememberKvmFailure } from './qemu/kvm.js';
+import { Limits } from './qemu/limits.js';
+import { findRequirements, type Requirements } from './requirements.js';
+import { carriedOutputs, streamsOf, terminalOf, type Streams } from './streams/carriers.js';
+import { LentTerminal } from './streams/lent-terminal.js';
 
 /** Milliseconds in which a guest under KVM must reach its init, or KVM is given up. */
 const KVM_DEADLINE = 20_000;
 
-/** Milliseconds in which the devices of any guest must be ready. */
-const BOOT_DEADLINE = 300_000;
+/** A guest whose command runs. */
+export class Vm {
+  /**
+   * Resolves to the exit status of the command (128 + n when signal n ended it), after all its output was passed on. Rejects with
+   * `VmError` when the guest fails, dies or is ended, and with the reason of `signal`.
+   */
+  readonly status: Promise<number>;
+  readonly #guest: Guest;
+  readonly #nvdimms: readonly Nvdimm[];
+  readonly #paths: readonly (string | undefined)[];
+
+  /** @internal */
+  constructor(guest: Guest, status: Promise<number>, nvdimms: readonly Nvdimm[], paths: readonly (string | undefined)[]) {
+    this.#guest = guest;
+    this.status = status;
+    this.#nvdimms = nvdimms;
+    this.#paths = paths;
+  }
+
+  /**
+   * The content of the NVDIMMs at this instant, as a power cut would leave it: the processors of the guest stand still while sparse
+   * copies are made in `folder`, which may be missing, under names such as `0-devdax.pmem`; none may be there yet. Resolves to the
+   * NVDIMMs for another guest. What does not outlive a power cut (`unarmed`, parts of the RAM, CXL memory) has no image and is made
+   * anew there. Rejects with `VmError` if the guest has ended. A store is in the image as soon as it was made, flushed or not.
+   */
+  async crash(folder: string): Promise<Nvdimm[]> {
+    mkdirSync(folder, { recursive: true });
+    return await this.#guest.stopped(() => this.#nvdimms.map(({ size, kind, label }, index) => {
+      const description: Nvdimm = { size, kind, ...(label === undefined ? {} : { label }) };
+      const path = this.#paths[index];
+      if (path === undefined || !outlivesPowerCut(description)) return description;
+      const file = join(folder, `${index}-${label ?? kind}.pmem`);
+      copySparse(path, file);
+      return { ...description, file };
+    }));
+  }
+
+  /** Ends the guest at once, as a loss of power does. `status` rejects, unless the command has ended. */
+  async end(): Promise<void> {
+    this.#guest.kill(new VmError('the guest was ended'));
+    await this.status.catch(() => undefined);
+  }
+}
+
+/**
+ * Starts a guest, and resolves when its command starts.
+ * Rejects with `VmError` when the guest fails before that, with `RangeError` or `TypeError` for invalid options, and with the reason
+ * of `signal`.
+ */
+export async function startVm(options: VmOptions): Promise<Vm> {
+  const settings = settingsOf(options);
+  settings.signal?.throwIfAborted();
+  settings.onStep?.('kernel');
+  const requirements = findRequirements(settings);
+  const resources = new Resources();
+  try {
+    return await boot(settings, requirements, resources);
+  } catch (error) {
+    resources.release();
+    throw error;
+  }
+}
 
 /**
  * Runs a command in a guest and resolves to its exit status (128 + n when signal n ended it).
- * Rejects with `VmError` when the guest, not the command, failed, and with `RangeError` for invalid options.
+ * Rejects with `VmError` when the guest, not the command, failed, with `RangeError` or `TypeError` for invalid options, and with the
+ * reason of `signal`.
  */
 export async function runVm(options: VmOptions): Promise<number> {
-  const settings = settingsOf(options);
-  settings.signal?.throwIfAborted();
-  checkFolders(settings.keep);
-  const { programs, kernel } = requirements(settings);
-  const resources = new Resources();
-  try {
-    return await boot(settings, programs, kernel, resources);
-  } finally {
-    resources.release();
-  }
+  const { status } = await startVm(options);
+  return await status;
 }
 
 /** Why this machine cannot run the guest that `options` ask for; `undefined` if it can. */
 export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | undefined {
   try {
-    requirements(settingsOf({ ...options, command: ['true'] }));
+    findRequirements(settingsOf({ ...options, command: ['true'] }));
     return undefined;
   } catch (error) {
     if (error instanceof VmError) return error.message;
@@ -55,39 +104,21 @@ export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | u
   }
 }
 
-function checkFolders(keep: readonly string[]): void {
-  const missing = keep.find((folder) => !existsSync(folder) || !statSync(folder).isDirectory());
-  if (missing !== undefined) throw new RangeError(`there is no folder '${missing}' to keep the changes of`);
-}
-
-/** Finds the programs and the kernel. Throws one `VmError` that names everything that is missing. */
-function requirements(settings: Settings): { programs: ReadonlyMap<Program, string>; kernel: Kernel } {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new VmError(`the guest runs on Linux on x86-64 only, not on ${process.platform} on ${process.arch}`);
-  }
-  const needed = neededPrograms(settings);
-  const packages = missingPackages(needed);
-  const problems = packages.length === 0 ? [] : [`packages are missing: sudo apt-get install --no-install-recommends ${packages.join(' ')}`];
-  let kernel: Kernel | undefined;
-  try {
-    kernel = findKernel(kernelRoots(settings.kernel), requiredModules(settings.nvdimms));
-  } catch (error) {
-    if (!(error instanceof VmError)) throw error;
-    problems.push(error.message);
-  }
-  if (problems.length > 0 || kernel === undefined) throw new VmError(`the guest cannot run: ${problems.join('\n')}`);
-  return { programs: new Map(needed.map((program) => [program, findProgram(program) ?? program])), kernel };
-}
-
-function neededPrograms({ nvdimms }: Settings): Program[] {
-  const kinds = nvdimms.map(kindOf);
-  const filesystems = new Set(kinds.flatMap(({ filesystem }) => filesystem ?? []));
-  return [
-    'qemu-system-x86_64', 'busybox', 'setpriv', 'flock', 'blkid',
-    ...(kinds.some(({ mode }) => mode !== undefined) ? ['ndctl' as const] : []),
-    ...(kinds.some(({ source }) => source === 'cxl-pmem') ? ['cxl' as const] : []),
-    ...[...filesystems].map((filesystem) => `mkfs.${filesystem}` as const),
-  ];
+/**
+ * The command by which QEMU would be started, word by word. Nothing is started, and no file is made. Sockets and files without a name
+ * are descriptors that the process of the guest would have. Throws as `startVm` rejects.
+ */
+export function qemuCommand(options: VmOptions): string[] {
+  const settings = settingsOf(options);
+  const requirements = findRequirements(settings);
+  let fd = FIRST_INHERITED;
+  const next = (): string => `/proc/self/fd/${fd++}`;
+  const command = machineCommand(settings, requirements, () => Buffer.of(), {
+    nameless: next,
+    backing: (index) => settings.nvdimms[index]?.file ?? next(),
+  });
+  const { accel } = settings;
+  return command(accel !== 'auto' ? accel : kvmObstacle() === undefined ? 'kvm' : 'tcg');
 }
 
 /** The resources that must be released however the run ends. */
@@ -109,7 +140,9 @@ class Resources {
   }
 }
 
-async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, kernel: Kernel, resources: Resources): Promise<number> {
+async function boot(settings: Settings, requirements: Requirements, resources: Resources): Promise<Vm> {
+  settings.onStep?.('initramfs');
+  const { programs } = requirements;
   const backings = settings.nvdimms.map((nvdimm) => {
     if (isCarved(kindOf(nvdimm).source)) return undefined;
     const backing = openBacking(nvdimm);
@@ -118,41 +151,40 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
   });
   const inherited: number[] = [];
   const inherit = (fd: number): string => `/proc/self/fd/${FIRST_INHERITED + inherited.push(fd) - 1}`;
-  const nameless = (content: Buffer | number): string => {
-    const fd = openNameless();
-    resources.add(() => { closeSync(fd); });
-    if (typeof content === 'number') ftruncateSync(fd, content);
-    else writeFileSync(fd, content);
-    return inherit(fd);
-  };
   const trailer = randomBytes(16);
-  const initrd = nameless(guestFiles(settings, programs, kernel, backings, trailer));
-  const devices = settings.nvdimms.map((nvdimm, index): MachineDevice => {
-    const source = backings[index]?.source;
-    if (source === undefined) return { nvdimm };
-    const path = 'fd' in source ? inherit(source.fd) : source.path;
-    return kindOf(nvdimm).source === 'cxl-pmem' ? { nvdimm, path, labels: nameless(CXL_LABELS) } : { nvdimm, path };
+  const initrd = (): Buffer => guestFiles(settings, requirements, backings.map((backing) => backing?.fresh ?? true), trailer);
+  const command = machineCommand(settings, requirements, initrd, {
+    nameless(content) {
+      const fd = openNameless();
+      resources.add(() => { closeSync(fd); });
+      const bytes = content();
+      if (typeof bytes === 'number') ftruncateSync(fd, bytes);
+      else writeFileSync(fd, bytes);
+      return inherit(fd);
+    },
+    backing(index) {
+      const source = backings[index]?.source;
+      if (source === undefined) throw new RangeError(`there is no file behind device ${index}`);
+      return 'fd' in source ? inherit(source.fd) : source.path;
+    },
   });
-  const volatile = carve(settings.memory, settings.nvdimms).ranges.filter(({ source }) => source === 'nfit-volatile');
-  const acpiTables = volatile.length === 0 ? [] : volatileTables(volatile).map(nameless);
   const streams = streamsOf(settings);
   const start = (accel: Acceleration): Guest => {
-    const { memory, cpus, persistence } = settings;
-    const image = accel === 'tcg' ? fastImage(kernel) : kernel.image;
-    const keep = settings.keep.map((folder) => resolve(folder));
-    const machine = { accel, memory, cpus, persistence, kernel: image, initrd, sockets: SOCKETS, ports: portsOf(streams), devices, acpiTables, keep };
-    const qemu = [programs.get('qemu-system-x86_64') ?? '', ...qemuArguments(machine)];
+    settings.onStep?.(accel === 'kvm' ? 'boot under KVM' : 'boot, emulated');
     // QEMU ends when this process ends, in whatever way, and holds exclusive locks on the caller's files.
     const locks = backings.flatMap((backing) => (backing !== undefined && 'path' in backing.source ? [backing.source.path] : []));
     const lock = (file: string): string[] => [programs.get('flock') ?? '', '--no-fork', '--nonblock', '--conflict-exit-code', String(LOCK_CONFLICT), file];
     const guest = new Guest({
       program: programs.get('setpriv') ?? '',
-      arguments: ['--pdeathsig', 'KILL', '--', ...locks.flatMap(lock), ...qemu],
+      arguments: ['--pdeathsig', 'KILL', '--', ...locks.flatMap(lock), ...command(accel)],
       inherited,
       trailer,
       sinks: sinksOf(settings, streams),
+      ...(settings.console === undefined ? {} : { console: settings.console }),
     });
+    guest.once('init', () => settings.onStep?.('devices'));
     guest.once('provisioned', () => {
+      settings.onStep?.('command');
       try {
         backings.forEach((backing) => { backing?.keep(); });
         feed(settings, guest);
@@ -162,7 +194,18 @@ async function boot(settings: Settings, programs: ReadonlyMap<Program, string>, 
     });
     return guest;
   };
-  return await withFallback(settings, start);
+  const limits = new Limits({ ...settings, patient: settings.gdb !== undefined });
+  resources.add(() => { limits.clear(); });
+  const guest = await withFallback(settings, limits, start);
+  const status = guest.status.finally(() => { resources.release(); });
+  // Whoever started the guest may look at its status later.
+  status.catch(() => undefined);
+  return new Vm(guest, status, settings.nvdimms, settings.nvdimms.map((nvdimm, index) => pathOf(nvdimm, backings[index])));
+}
+
+/** The path of the file behind a device whose command runs: only then has a file that was made its name. */
+function pathOf({ file }: Nvdimm, backing: Backing | undefined): string | undefined {
+  return backing !== undefined && 'fd' in backing.source ? `/proc/self/fd/${backing.source.fd}` : file;
 }
 
 /** The destinations of the ports that carry the command's output. */
@@ -199,111 +242,30 @@ function feed(settings: Settings, guest: Guest): void {
   }
 }
 
-/** Runs the guest under the given acceleration. `auto` falls back from KVM if the guest does not reach its init. */
-async function withFallback(settings: Settings, start: (accel: Acceleration) => Guest): Promise<number> {
-  const limits = new Limits(settings);
+/** A guest that is ready, under the given acceleration. `auto` falls back from KVM if the guest does not reach its init. */
+async function withFallback(settings: Settings, limits: Limits, start: (accel: Acceleration) => Guest): Promise<Guest> {
+  const { accel, gdb, onNotice } = settings;
+  const obstacle = accel === 'auto' ? kvmObstacle() : undefined;
+  if (obstacle !== undefined) onNotice?.(`${obstacle}: the guest is emulated, which is slower`);
+  const guest = start(accel === 'auto' ? (obstacle === undefined ? 'kvm' : 'tcg') : accel);
+  let alive = false as boolean;
+  guest.once('init', () => { alive = true; });
+  const isTried = accel === 'auto' && obstacle === undefined;
+  const deadline = isTried && gdb === undefined
+    ? setTimeout(() => { if (!alive) guest.fail(`no sign of life in ${KVM_DEADLINE / 1000} s`); }, KVM_DEADLINE)
+    : undefined;
   try {
-    if (settings.accel !== 'auto') return await limits.watch(start(settings.accel));
-    const obstacle = kvmObstacle();
-    if (obstacle === undefined) {
-      const guest = start('kvm');
-      let alive = false as boolean;
-      guest.once('init', () => { alive = true; });
-      const deadline = setTimeout(() => { if (!alive) guest.fail(`no sign of life in ${KVM_DEADLINE / 1000} s`); }, KVM_DEADLINE);
-      try {
-        return await limits.watch(guest);
-      } catch (error) {
-        if (alive || limits.reached || !(error instanceof VmError)) throw error;
-        settings.onNotice?.(`KVM does not run the guest (${error.message.split('\n')[0] ?? ''}): going on with emulation, which is slower`);
-      } finally {
-        clearTimeout(deadline);
-      }
-    } else {
-      settings.onNotice?.(`${obstacle}: the guest is emulated, which is slower`);
-    }
-    return await limits.watch(start('tcg'));
+    await limits.ready(guest);
+    if (accel === 'kvm') forgetKvmFailure();
+    return guest;
+  } catch (error) {
+    if (!isTried || alive || limits.reached || !(error instanceof VmError)) throw error;
+    rememberKvmFailure();
+    onNotice?.(`KVM does not run the guest (${error.message.split('\n')[0] ?? ''}): going on with emulation, which is slower`);
   } finally {
-    limits.clear();
+    clearTimeout(deadline);
   }
-}
-
-function kvmObstacle(): string | undefined {
-  if (!existsSync('/dev/kvm')) return 'there is no /dev/kvm';
-  try {
-    accessSync('/dev/kvm', constants.R_OK + constants.W_OK);
-    return undefined;
-  } catch {
-    return 'you may not open /dev/kvm';
-  }
-}
-
-/** The caller's timeout and abort signal, which apply to every guest of the run. */
-class Limits {
-  /** Whether the timeout has passed or the signal was aborted. */
-  reached = false;
-  #guest: Guest | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #abort = (): void => {
-    this.#end((guest) => { guest.kill(this.#signal?.reason); });
-  };
-
-  constructor({ timeout, signal }: Settings) {
-    this.#signal = signal;
-    signal?.addEventListener('abort', this.#abort);
-    if (timeout !== undefined) {
-      this.#timer = setTimeout(() => {
-        this.#end((guest) => { guest.kill(new VmError(`the command did not end in ${timeout} s`, EXIT_TIMEOUT)); });
-      }, timeout * 1000);
-    }
-  }
-
-  async watch(guest: Guest): Promise<number> {
-    this.#guest = guest;
-    const late = setTimeout(() => { guest.fail(`the guest was not ready in ${BOOT_DEADLINE / 1000} s`); }, BOOT_DEADLINE);
-    guest.once('provisioned', () => { clearTimeout(late); });
-    try {
-      return await guest.status;
-    } finally {
-      clearTimeout(late);
-    }
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#abort);
-  }
-
-  #end(how: (guest: Guest) => void): void {
-    this.reached = true;
-    if (this.#guest !== undefined) how(this.#guest);
-  }
-}
-
-function guestFiles(
-  settings: Settings,
-  programs: ReadonlyMap<Program, string>,
-  kernel: Kernel,
-  backings: readonly (Backing | undefined)[],
-  trailer: Buffer,
-): Buffer {
-  const environment = { ...guestEnvironment(process.env), ...settings.env };
-  environment['PATH'] = `${SHIM_FOLDER}:${environment['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`;
-  const variable = (program: Program): string => program.toUpperCase().replaceAll(/\W/g, '_');
-  const main = join(__dirname, '..', 'cli', 'main.js');
-  return initramfs({
-    busybox: programs.get('busybox') ?? '',
-    lists: loadingLists(kernel.modules, settings.nvdimms),
-    plan: planScript({
-      nvdimms: settings.nvdimms.map((nvdimm, index) => ({ nvdimm, fresh: backings[index]?.fresh ?? true })),
-      keep: settings.keep.map((folder) => resolve(folder)),
-      modulesFolder: resolve(kernel.modulesFolder),
-      kernelVersion: kernel.version,
-      streams: streamsOf(settings),
-      programs: Object.fromEntries([...programs].map(([program, path]) => [variable(program), path])),
-    }),
-    command: commandScript(settings.command, resolve(settings.cwd), environment),
-    shim: `#!/bin/sh\nexec ${shellQuote(process.execPath)} ${shellQuote(main)} "$@"\n`,
-    trailer,
-  });
+  const emulated = start('tcg');
+  await limits.ready(emulated);
+  return emulated;
 }

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { existsSync, fstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openBacking } from '../../lib/vm/backing-file.js';
+import { openBacking } from '../../lib/vm/memory/backing-file.js';
 import { MIB } from '../../lib/vm/size.js';
 
 const size = 64 * MIB;

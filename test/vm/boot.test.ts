@@ -125,7 +125,7 @@ t.test('what one guest writes to a file, another reads', { skip }, async (t) => 
   const first = await run({
     command: ['sh', '-ec', `echo kept >$NODE_DAX_TEST_EXT4/file; blkid -p -s UUID -o value /dev/pmem*; echo out >kept/file\n${program('device.writeSync(Buffer.from("dax!"), 4097)')}`],
     nvdimms: [dax, ext4, { size: 64 * MIB, kind: 'fsdax-ext2' }],
-    keep: [join(folder, 'kept')],
+    rw: [join(folder, 'kept')],
     cwd: folder,
   });
   t.equal(first.status, 0, first.stderr.toString());

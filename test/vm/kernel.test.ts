@@ -4,8 +4,8 @@ import t from 'tap';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { findKernel, kernelRoots } from '../../lib/vm/kernel.js';
-import { loadingLists, requiredModules } from '../../lib/vm/guest-modules.js';
+import { findKernel, kernelRoots } from '../../lib/vm/kernel/find.js';
+import { loadingLists, requiredModules } from '../../lib/vm/init/modules.js';
 
 function module(depends: string, signed = false): string {
   const body = `\x7fELF\0license=GPL\0depends=${depends}\0name=x\0`;
@@ -60,7 +60,6 @@ t.test('where kernels are looked for', (t) => {
   process.env['XDG_CACHE_HOME'] = '/cache';
   process.env['NODE_DAX_VM_KERNEL'] = '/named';
   t.strictSame(kernelRoots(), ['/named', '/cache/node-dax/kernel', '/']);
-  t.strictSame(kernelRoots('/asked'), ['/asked']);
   delete process.env['NODE_DAX_VM_KERNEL'];
   process.env['XDG_CACHE_HOME'] = '';
   process.env['HOME'] = '/home/someone';
@@ -85,9 +84,9 @@ t.test('modules come after what they depend on, uncompressed and unsigned', (t) 
       'hwpoison-inject.ko': module(''),
     }) as never,
   );
-  const nvdimms = [{ size: 2 ** 26, kind: 'pmem' as const }];
-  const { modules } = findKernel([root], requiredModules(nvdimms));
-  const lists = loadingLists(modules, nvdimms);
+  const devices = { nvdimms: [{ size: 2 ** 26, kind: 'pmem' as const }], network: false };
+  const { modules } = findKernel([root], requiredModules(devices));
+  const lists = loadingLists(modules, devices);
   t.strictSame(lists.map(({ name, text }) => [name, text.trim().split('\n')]), [
     ['ports', ['virtio', 'virtio_console']],
     ['root', ['9pnet', '9pnet_virtio', '9p', 'overlay']],

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { resolve } from 'node:path';
-import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, parseDevice, parseNvdimm } from '../../lib/vm/nvdimm.js';
+import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, parseDevice, parseNvdimm } from '../../lib/vm/memory/nvdimm.js';
 import { GIB, MIB, formatSize, parseSize } from '../../lib/vm/size.js';
 
 t.test('sizes', (t) => {

@@ -1,9 +1,9 @@
 // The argument vector of QEMU.
 
 import t from 'tap';
-import { volatileTables } from '../../lib/vm/nfit.js';
-import type { Nvdimm } from '../../lib/vm/nvdimm.js';
-import { qemuArguments, type Machine } from '../../lib/vm/qemu.js';
+import { volatileTables } from '../../lib/vm/memory/nfit.js';
+import type { Nvdimm } from '../../lib/vm/memory/nvdimm.js';
+import { qemuArguments, type Machine } from '../../lib/vm/qemu/arguments.js';
 import { GIB, MIB } from '../../lib/vm/size.js';
 
 const MACHINE: Machine = {
@@ -13,11 +13,14 @@ const MACHINE: Machine = {
   persistence: 'mem-ctrl',
   kernel: '/boot/vmlinuz',
   initrd: '/proc/self/fd/7',
-  sockets: { status: 3, stdout: 4, stderr: 5, console: 6, stdin: 7, terminal: 8 },
+  sockets: { status: 3, stdout: 4, stderr: 5, console: 6, stdin: 7, terminal: 8, qmp: 9 },
   ports: ['status', 'stdout', 'stderr'],
   devices: [],
   acpiTables: [],
-  keep: [],
+  rw: [],
+  network: false,
+  verbose: false,
+  more: [],
 };
 
 /** The values of one option. */
@@ -34,7 +37,7 @@ t.test('a machine without devices', (t) => {
   t.strictSame(values(MACHINE, '-initrd'), ['/proc/self/fd/7']);
   t.match(values(MACHINE, '-append')[0], /(^| )panic=-1( |$)/, 'a panic ends the guest');
   t.strictSame(values(MACHINE, '-chardev'), [
-    'socket,id=console,fd=6', 'socket,id=status,fd=3', 'socket,id=stdout,fd=4', 'socket,id=stderr,fd=5',
+    'socket,id=console,fd=6', 'socket,id=qmp,fd=9', 'socket,id=status,fd=3', 'socket,id=stdout,fd=4', 'socket,id=stderr,fd=5',
   ]);
   t.strictSame(values(MACHINE, '-fsdev'), ['local,id=root,path=/,security_model=none,multidevs=remap,readonly=on']);
   t.strictSame(values(MACHINE, '-object'), []);
@@ -64,7 +67,7 @@ t.test('devices and folders', (t) => {
   const machine: Machine = {
     ...MACHINE,
     devices: [{ nvdimm, path: '/a,b' }, { nvdimm: virtio, path: '/proc/self/fd/8' }],
-    keep: ['/out,put'],
+    rw: ['/out,put'],
   };
   t.strictSame(values(machine, '-m'), ['2048M,slots=2,maxmem=5G'], 'room for both and for the gaps between them');
   t.strictSame(values(machine, '-object'), [
@@ -74,7 +77,7 @@ t.test('devices and folders', (t) => {
   const devices = values(machine, '-device');
   t.ok(devices.includes('nvdimm,memdev=mem0,slot=0'));
   t.ok(devices.includes('virtio-pmem-pci,memdev=mem1'));
-  t.ok(devices.includes('virtio-9p-pci,fsdev=keep0,mount_tag=keep0'));
+  t.ok(devices.includes('virtio-9p-pci,fsdev=rw0,mount_tag=rw0'));
   t.match(values(machine, '-fsdev')[1], 'path=/out,,put,security_model=none,multidevs=remap,readonly=off');
   t.end();
 });

@@ -2,12 +2,12 @@
 
 import t from 'tap';
 import { spawnSync } from 'node:child_process';
-import { cpio, directory, file } from '../../lib/vm/cpio.js';
-import { guestEnvironment } from '../../lib/vm/environment.js';
-import { planScript } from '../../lib/vm/guest-script.js';
-import { findProgram } from '../../lib/vm/programs.js';
+import { cpio, directory, file } from '../../lib/vm/init/cpio.js';
+import { guestEnvironment } from '../../lib/vm/init/environment.js';
+import { planScript } from '../../lib/vm/init/script.js';
+import { findProgram } from '../../lib/vm/host/programs.js';
 import { shellQuote } from '../../lib/vm/shell-quote.js';
-import { TrailerFilter } from '../../lib/vm/trailer.js';
+import { TrailerFilter } from '../../lib/vm/streams/trailer.js';
 
 async function filtered(chunks: Buffer[], trailer: Buffer): Promise<{ output: Buffer; seen: boolean }> {
   const filter = new TrailerFilter(trailer);
@@ -76,7 +76,7 @@ t.test('devices without a file are grouped by size, those with one are found by 
     { nvdimm: { size, kind: 'virtio-pmem' as const }, fresh: true },
   ];
   const streams = { stdin: 'nothing', stdout: 'port', stderr: 'terminal' } as const;
-  const plan = planScript({ nvdimms, streams, keep: [], modulesFolder: '/k/lib/modules/6', kernelVersion: '6', programs: { NDCTL: '/usr/bin/ndctl' } });
+  const plan = planScript({ nvdimms, streams, network: false, rw: [], modulesFolder: '/k/lib/modules/6', kernelVersion: '6', programs: { NDCTL: '/usr/bin/ndctl' } });
   t.match(plan, "stdin=/dev/null\nstdout=/run/node-dax/stdout\nstderr=/dev/hvc0\noutputs='stdout=/dev/vport0p2'\n");
   t.match(plan, 'set -- $(regions_of 0 2)\n[ $# = 2 ]');
   t.match(plan, 'set -- $(regions_of 1)\n[ $# = 1 ]');

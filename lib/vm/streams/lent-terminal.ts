@@ -1,7 +1,7 @@
 // Owns the caller's terminal while the command in the guest uses it: makes it raw, tells the guest its size, and restores it.
 
 import type { Writable } from 'node:stream';
-import type { Terminal } from './streams.js';
+import type { Terminal } from './carriers.js';
 
 /** The escape key: Ctrl-] typed `times` times within `within` milliseconds ends the guest, as in systemd-nspawn. */
 const ESCAPE = { key: 0x1d, times: 3, within: 1000 } as const;

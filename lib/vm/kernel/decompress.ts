@@ -2,8 +2,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { gunzipSync } from 'node:zlib';
-import { VmError } from './error.js';
-import { findProgram, missingPackages, type Program } from './programs.js';
+import { VmError } from '../error.js';
+import { installCommands } from '../host/packages.js';
+import { findProgram, type Program } from '../host/programs.js';
 
 const FORMATS: readonly { magic: string; program?: Program }[] = [
   { magic: '1f8b' },
@@ -21,8 +22,7 @@ export function decompress(data: Buffer): Buffer {
 function run(program: Program, input: Buffer): Buffer {
   const path = findProgram(program);
   if (path === undefined) {
-    const packages = missingPackages([program]).join(' ');
-    throw new VmError(`the kernel is compressed with ${program}, which this machine lacks: sudo apt-get install ${packages}`);
+    throw new VmError(`the kernel is compressed with ${program}, which this machine lacks: ${installCommands([program]).join('\n  ')}`);
   }
   const { status, stdout, stderr, error } = spawnSync(path, ['-dc'], { input, maxBuffer: 2 ** 30 });
   if (status !== 0) throw new VmError(`${program} cannot read a file of the kernel: ${error?.message ?? stderr.toString().trim()}`);

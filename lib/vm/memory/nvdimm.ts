@@ -2,7 +2,7 @@
 
 import { checkOptions } from 'node-dax';
 import { resolve } from 'node:path';
-import { GIB, MIB, formatSize, parseSize } from './size.js';
+import { GIB, MIB, formatSize, parseSize } from '../size.js';
 
 /**
  * Where the memory comes from: an ACPI NVDIMM, armed or not; virtio-pmem; a CXL memory device, persistent or volatile; or a part
@@ -64,6 +64,11 @@ export interface Nvdimm {
   /** The bytes that the namespace is made from: a multiple of 16 MiB, up to 1 TiB. */
   readonly size: number;
   readonly kind: NvdimmKindName;
+  /**
+   * Its name in the guest, of lower-case letters, digits and dashes: a filesystem is mounted at `/mnt/LABEL`, and `/dev/nvdimm/LABEL`
+   * leads to a device. The variable `NODE_DAX_TEST_LABEL`, in capitals and with underscores, says where it is.
+   */
+  readonly label?: string;
   /** The file that keeps its content between runs. Without one the content is lost when the guest ends. */
   readonly file?: string;
 }
@@ -86,26 +91,32 @@ export function kindOf(nvdimm: Nvdimm): NvdimmKind {
   return NVDIMM_KINDS[nvdimm.kind];
 }
 
-/** Parses `SIZE:KIND[:FILE]`. Throws `RangeError` with a sentence that says what is wrong. */
+/** Parses `SIZE:KIND[=LABEL][:FILE]`. Throws `RangeError` with a sentence that says what is wrong. */
 export function parseNvdimm(text: string): Nvdimm {
   const [size = '', kind = '', ...rest] = text.split(':');
-  if (!isKind(kind)) throw notAKind(kind);
+  const named = parseKind(kind);
   const file = rest.join(':');
   if (rest.length > 0 && file === '') throw new RangeError(`'${text}' ends where a file name is expected`);
-  const nvdimm: Nvdimm = { size: parseSize(size), kind, ...(file === '' ? {} : { file: resolve(file) }) };
+  const nvdimm: Nvdimm = { size: parseSize(size), ...named, ...(file === '' ? {} : { file: resolve(file) }) };
   checkNvdimm(nvdimm);
   return nvdimm;
 }
 
-/** Parses `KIND`, which gets 256 MiB or the smallest size of the kind, or `SIZE:KIND[:FILE]`. */
+/** Parses `KIND[=LABEL]`, which gets 256 MiB or the smallest size of the kind, or `SIZE:KIND[=LABEL][:FILE]`. */
 export function parseDevice(text: string): Nvdimm {
   if (text.includes(':')) return parseNvdimm(text);
-  if (!isKind(text)) throw notAKind(text);
-  return { size: Math.max(256 * MIB, NVDIMM_KINDS[text].minimum), kind: text };
+  const named = parseKind(text);
+  const nvdimm = { size: Math.max(256 * MIB, NVDIMM_KINDS[named.kind].minimum), ...named };
+  checkNvdimm(nvdimm);
+  return nvdimm;
 }
 
-function notAKind(text: string): RangeError {
-  return new RangeError(`'${text}' is not a kind of NVDIMM: use SIZE:KIND[:FILE] with ${Object.keys(NVDIMM_KINDS).join(', ')}`);
+function parseKind(text: string): Pick<Nvdimm, 'kind' | 'label'> {
+  const [kind = '', ...rest] = text.split('=');
+  if (!isKind(kind)) {
+    throw new RangeError(`'${kind}' is not a kind of NVDIMM: use SIZE:KIND[=LABEL][:FILE] with ${Object.keys(NVDIMM_KINDS).join(', ')}`);
+  }
+  return rest.length === 0 ? { kind } : { kind, label: rest.join('=') };
 }
 
 function isKind(kind: string): kind is NvdimmKindName {
@@ -114,8 +125,8 @@ function isKind(kind: string): kind is NvdimmKindName {
 
 /** Throws `RangeError` for a size that the kernel or the filesystem would refuse, and for a file that could not be kept. */
 export function checkNvdimm(nvdimm: Nvdimm): void {
-  checkOptions(nvdimm, { size: true, kind: true, file: true }, 'an NVDIMM');
-  const { size, kind, file } = nvdimm;
+  checkOptions(nvdimm, { size: true, kind: true, label: true, file: true }, 'an NVDIMM');
+  const { size, kind, label, file } = nvdimm;
   const { minimum, source }: NvdimmKind = NVDIMM_KINDS[kind];
   const unit = isCxl(source) ? 256 * MIB : SIZE_UNIT;
   if (!Number.isSafeInteger(size) || size % unit !== 0 || size < minimum || size > MAXIMUM) {
@@ -124,13 +135,36 @@ export function checkNvdimm(nvdimm: Nvdimm): void {
         `from ${formatSize(minimum)} to ${formatSize(MAXIMUM)}`,
     );
   }
+  if (label !== undefined) checkLabel(label);
   if (file !== undefined && (isCxl(source) || isCarved(source))) {
     throw new RangeError(`a ${kind} device has no file: it is made anew for each guest`);
   }
 }
 
+// So that each device has variables of its own.
+const TAKEN = new Set(['NODE_DAX_TEST_GUEST', 'NODE_DAX_TEST_BRD', ...Object.values(NVDIMM_KINDS).map(({ variable }) => variable)]);
+
+function checkLabel(label: string): void {
+  if (!/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(label)) {
+    throw new RangeError(`'${label}' is not a name for an NVDIMM: use lower-case letters, digits and dashes, with a letter first`);
+  }
+  const kind = labelVariable(label).replace(/_[0-9]+$/, '');
+  if (TAKEN.has(labelVariable(label)) || TAKEN.has(kind)) throw new RangeError(`'${label}' is the name of a kind of NVDIMM: use another`);
+}
+
+/** The environment variable that names a device with this label in the guest. */
+export function labelVariable(label: string): string {
+  return `NODE_DAX_TEST_${label.toUpperCase().replaceAll('-', '_')}`;
+}
+
 export function isCarved(source: MemorySource): source is CarvedSource {
   return source === 'hmem' || source === 'e820' || source === 'nfit-volatile';
+}
+
+/** Whether the content of its image is that of a machine which has lost power. */
+export function outlivesPowerCut(nvdimm: Nvdimm): boolean {
+  const { source } = kindOf(nvdimm);
+  return source === 'nvdimm' || source === 'virtio';
 }
 
 export function isCxl(source: MemorySource): source is 'cxl-pmem' | 'cxl-ram' {

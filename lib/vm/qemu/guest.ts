@@ -4,13 +4,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Duplex, Writable } from 'node:stream';
-import { VmError } from './error.js';
-import type { OutputName } from './streams.js';
-import { TrailerFilter } from './trailer.js';
+import { VmError } from '../error.js';
+import { Monitor } from './monitor.js';
+import type { OutputName } from '../streams/carriers.js';
+import { TrailerFilter } from '../streams/trailer.js';
 
 /** The descriptors of QEMU: sockets to this process, then the files that it inherits. */
-export const SOCKETS = { status: 3, stdout: 4, stderr: 5, console: 6, stdin: 7, terminal: 8 } as const;
-export const FIRST_INHERITED = 9;
+export const SOCKETS = { status: 3, stdout: 4, stderr: 5, console: 6, stdin: 7, terminal: 8, qmp: 9 } as const;
+export const FIRST_INHERITED = 10;
 
 /** Status of `flock` when another guest has one of the NVDIMM files. */
 export const LOCK_CONFLICT = 75;
@@ -27,6 +28,8 @@ export interface GuestOptions {
   readonly trailer: Buffer;
   /** The destination of each output of the guest. */
   readonly sinks: Readonly<Partial<Record<OutputName, Writable>>>;
+  /** The destination of what the kernel says. */
+  readonly console?: Writable;
 }
 
 interface GuestEvents {
@@ -43,6 +46,9 @@ export class Guest extends EventEmitter<GuestEvents> {
    * dies, or with the reason given to `kill`. QEMU has ended by then.
    */
   readonly status: Promise<number>;
+  /** Resolves when all devices are ready, and the command starts. Rejects as `status` does. */
+  readonly ready: Promise<void>;
+  readonly #monitor: Monitor;
   readonly #process: ChildProcess;
   readonly #trailer: Buffer;
   #reject: (reason: unknown) => void = () => undefined;
@@ -61,7 +67,10 @@ export class Guest extends EventEmitter<GuestEvents> {
     for (const fd of Object.values(SOCKETS)) this.#stream(fd).on('error', () => undefined);
     this.#stream(2).on('data', (chunk: Buffer) => { this.#errors = tail(this.#errors + chunk.toString()); });
     this.#stream(SOCKETS.console).on('data', (chunk: Buffer) => { this.#console = tail(this.#console + chunk.toString()); });
+    if (options.console !== undefined) this.#stream(SOCKETS.console).pipe(options.console, { end: false });
+    this.#monitor = new Monitor(this.#stream(SOCKETS.qmp));
     this.status = this.#run(options);
+    this.ready = Promise.race([once(this, 'provisioned'), this.status]).then(() => undefined);
   }
 
   /** Ends the guest at once: `status` is rejected with `reason`. */
@@ -77,6 +86,17 @@ export class Guest extends EventEmitter<GuestEvents> {
   /** Tells the guest the size of its terminal. It waits for one before the command starts. */
   resize(rows: number, columns: number): void {
     this.#stream(SOCKETS.status).write(`size ${rows} ${columns}\n`);
+  }
+
+  /** The result of `work`, which is done while the processors of the guest stand still. Rejects with `VmError` if it has ended. */
+  async stopped<T>(work: () => T): Promise<T> {
+    const ended = this.status.then(() => { throw new VmError('the guest has ended'); });
+    await Promise.race([this.#monitor.execute('stop'), ended]);
+    try {
+      return work();
+    } finally {
+      await Promise.race([this.#monitor.execute('cont'), ended]);
+    }
   }
 
   async #run({ sinks }: GuestOptions): Promise<number> {

@@ -1,9 +1,9 @@
 // Owns the command line of QEMU.
 
-import { GIB, MIB } from './size.js';
-import { carve, memmapOf } from './carved-memory.js';
-import { SIZE_UNIT, isCarved, isCxl, kindOf, type Nvdimm } from './nvdimm.js';
-import { PORTS, type PortName } from './streams.js';
+import { GIB, MIB } from '../size.js';
+import { carve, memmapOf } from '../memory/carved-memory.js';
+import { SIZE_UNIT, isCarved, isCxl, kindOf, type Nvdimm } from '../memory/nvdimm.js';
+import { PORTS, type PortName } from '../streams/carriers.js';
 
 export type Acceleration = 'kvm' | 'tcg';
 export type PersistenceDomain = 'mem-ctrl' | 'cpu';
@@ -17,8 +17,8 @@ export interface Machine {
   readonly persistence: PersistenceDomain;
   readonly kernel: string;
   readonly initrd: string;
-  /** Connected sockets for the console and the ports. */
-  readonly sockets: Readonly<Record<'console' | PortName, number>>;
+  /** Connected sockets for the console, the monitor (QMP) and the ports. */
+  readonly sockets: Readonly<Record<'console' | 'qmp' | PortName, number>>;
   /** The ports that this guest has. */
   readonly ports: readonly PortName[];
   /** All of them, in the order of the slots. */
@@ -26,7 +26,16 @@ export interface Machine {
   /** Files with tables for ACPI beside those of QEMU, which then makes none for NVDIMMs. */
   readonly acpiTables: readonly string[];
   /** Folders of the host that the guest may write to. */
-  readonly keep: readonly string[];
+  readonly rw: readonly string[];
+  readonly network: boolean;
+  /** Whether the kernel says all that it has to say. */
+  readonly verbose: boolean;
+  /** More parameters for the kernel. */
+  readonly append?: string;
+  /** The port for gdb. */
+  readonly gdb?: number;
+  /** More arguments for QEMU. */
+  readonly more: readonly string[];
 }
 
 export interface MachineDevice {
@@ -45,10 +54,10 @@ export const CXL_LABELS = MIB;
 const CXL_FIRST_BUS = 16;
 const CXL_BUSES = 4;
 
-// Quiet and quick: no boot-time self-tests, no timer calibration, no mitigations (nothing here is secret), no
+// Quick: no boot-time self-tests, no timer calibration, no mitigations (nothing here is secret), no
 // address-space randomisation. A kernel in trouble stops at once.
 const KERNEL_PARAMETERS = [
-  'console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'mitigations=off', 'nokaslr', 'tsc=reliable', 'no_timer_check',
+  'console=ttyS0', 'panic=-1', 'oops=panic', 'mitigations=off', 'nokaslr', 'tsc=reliable', 'no_timer_check',
   'cryptomgr.notests', 'random.trust_cpu=on', 'rcupdate.rcu_expedited=1', '8250.nr_uarts=1', 'audit=0',
 ];
 
@@ -61,7 +70,7 @@ const ACCELERATORS = { kvm: { accel: 'kvm', cpu: 'host' }, tcg: { accel: 'tcg,th
  * set up.
  */
 export function qemuArguments(machine: Machine): string[] {
-  const { accel, cpus, persistence, sockets, devices, acpiTables, keep } = machine;
+  const { accel, cpus, persistence, sockets, devices, acpiTables, rw, append, gdb } = machine;
   const { total, below4G, ranges } = carve(machine.memory, devices.map(({ nvdimm }) => nvdimm));
   // Room for each device in a slot and for the gap that its alignment may leave.
   const slots = devices.filter(({ nvdimm }) => isInSlot(nvdimm));
@@ -75,23 +84,32 @@ export function qemuArguments(machine: Machine): string[] {
     ...cxlOptions(devices),
   ];
   return [
-    '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-nic', 'none',
+    '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', ...network(machine.network),
     '-M', options.join(','),
     '-accel', ACCELERATORS[accel].accel, '-cpu', `${ACCELERATORS[accel].cpu}${hidden}`,
     '-smp', String(cpus),
     '-m', `${total / MIB}M${slots.length === 0 ? '' : `,slots=${devices.length},maxmem=${maximum}G`}`,
-    '-kernel', machine.kernel, '-initrd', machine.initrd, '-append', [...KERNEL_PARAMETERS, ...ranges.map(memmapOf)].join(' '),
+    '-kernel', machine.kernel, '-initrd', machine.initrd, '-append',
+    [...KERNEL_PARAMETERS, ...(machine.verbose ? [] : ['quiet']), ...ranges.map(memmapOf), ...(append === undefined ? [] : [append])].join(' '),
     ...acpiTables.flatMap((path) => ['-acpitable', `file=${escape(path)}`]),
     '-chardev', `socket,id=console,fd=${sockets.console}`, '-serial', 'chardev:console',
+    '-chardev', `socket,id=qmp,fd=${sockets.qmp}`, '-mon', 'chardev=qmp,mode=control',
     '-device', 'virtio-serial-pci',
     ...machine.ports.flatMap((name) => [
       '-chardev', `socket,id=${name},fd=${sockets[name]}`,
       '-device', `${name === 'terminal' ? 'virtconsole' : 'virtserialport'},chardev=${name},nr=${PORTS[name]},name=node-dax.${name}`,
     ]),
     ...share('root', '/', 'readonly=on'),
-    ...keep.flatMap((folder, index) => share(`keep${index}`, folder, 'readonly=off')),
+    ...rw.flatMap((folder, index) => share(`rw${index}`, folder, 'readonly=off')),
     ...devices.flatMap(memoryDevice),
+    ...(gdb === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${gdb}`]),
+    ...machine.more,
   ];
+}
+
+/** A network card without the ROM from which a machine could boot. */
+function network(wanted: boolean): string[] {
+  return wanted ? ['-netdev', 'user,id=network', '-device', 'virtio-net-pci,netdev=network,romfile='] : ['-nic', 'none'];
 }
 
 /** A folder of the host over 9p. Inode numbers are made unique across the host's mounts. */

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { cpio, directory, file } from './cpio.js';
-import type { LoadingList } from './guest-modules.js';
-import { STAGE_ONE, STAGE_TWO } from './guest-script.js';
+import type { LoadingList } from './modules.js';
+import { STAGE_ONE, STAGE_TWO } from './script.js';
 
 /** The contents that differ from guest to guest. */
 export interface InitramfsContents {

@@ -1,25 +1,13 @@
-// Owns the programs that the guest runner needs: their paths, and the package of each.
+// Owns finding the programs that the guest runner needs.
 
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The package of each program, by its name in Debian and Ubuntu. */
-const PACKAGES = {
-  'qemu-system-x86_64': 'qemu-system-x86',
-  busybox: 'busybox-static',
-  ndctl: 'ndctl',
-  cxl: 'ndctl',
-  'mkfs.ext2': 'e2fsprogs',
-  'mkfs.ext4': 'e2fsprogs',
-  'mkfs.xfs': 'xfsprogs',
-  blkid: 'util-linux',
-  flock: 'util-linux',
-  setpriv: 'util-linux',
-  xz: 'xz-utils',
-  zstd: 'zstd',
-} as const;
+export type Program =
+  | 'qemu-system-x86_64' | 'busybox' | 'ndctl' | 'cxl' | 'mkfs.ext2' | 'mkfs.ext4' | 'mkfs.xfs' | 'blkid' | 'flock' | 'setpriv' | 'xz' | 'zstd';
 
-export type Program = keyof typeof PACKAGES;
+// Other names of the static busybox: those of Alpine and of openSUSE.
+const NAMES: Partial<Record<Program, readonly string[]>> = { busybox: ['busybox', 'busybox.static', 'busybox-static'] };
 
 // Folders of administrators' programs, which are often not on a user's PATH.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -28,16 +16,12 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 export function findProgram(program: Program, path = process.env['PATH'] ?? ''): string | undefined {
   const folders = path === '' ? [] : [...path.split(delimiter), ...SYSTEM_FOLDERS];
   return folders
-    .map((folder) => join(folder, program))
+    .flatMap((folder) => (NAMES[program] ?? [program]).map((name) => join(folder, name)))
     .find((candidate) => isExecutable(candidate) && (program !== 'busybox' || isStatic(candidate)));
 }
 
-/** The packages of the missing ones of `programs`, each once. */
-export function missingPackages(programs: readonly Program[], path?: string): string[] {
-  return [...new Set(programs.filter((program) => findProgram(program, path) === undefined).map((program) => PACKAGES[program]))];
-}
-
-function isExecutable(path: string): boolean {
+/** Whether `path` is a file that this process may execute. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();

@@ -2,7 +2,7 @@
 // it.
 
 import { SIZE_UNIT, isCarved, kindOf, type CarvedSource, type Nvdimm } from './nvdimm.js';
-import { GIB } from './size.js';
+import { GIB } from '../size.js';
 
 export interface CarvedRange {
   readonly source: CarvedSource;

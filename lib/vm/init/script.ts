@@ -1,10 +1,10 @@
 // Owns what runs in the guest before and after the command: the two stages of its init, as busybox shell.
 
-import { LOADING_LISTS } from './guest-modules.js';
-import { isCxl, kindOf, type MemorySource, type Nvdimm } from './nvdimm.js';
-import { MIB } from './size.js';
-import { shellQuote } from './shell-quote.js';
-import { PORTS, carriedOutputs, type PortName, type Streams } from './streams.js';
+import { LOADING_LISTS } from './modules.js';
+import { isCxl, kindOf, labelVariable, type MemorySource, type Nvdimm } from '../memory/nvdimm.js';
+import { MIB } from '../size.js';
+import { shellQuote } from '../shell-quote.js';
+import { PORTS, carriedOutputs, type PortName, type Streams } from '../streams/carriers.js';
 
 /** The path of a port in the guest. The terminal is a console, hence a tty. */
 function portPath(port: PortName): string {
@@ -222,6 +222,21 @@ filesystem() {
   quietly mount -t $2 -o $3 $1 $6
 }
 
+# link DEVICE NAME: gives a device the name that was asked for.
+link() {
+  mkdir -p /dev/nvdimm
+  ln -s $1 /dev/nvdimm/$2
+}
+
+# The addresses of QEMU's user mode. The file of the name server may be a link into the host's /run.
+network() {
+  wait_for /sys/class/net/eth0
+  quietly ifconfig eth0 10.0.2.15 netmask 255.255.255.0
+  quietly route add default gw 10.0.2.2
+  rm -f /etc/resolv.conf
+  echo nameserver 10.0.2.3 >/etc/resolv.conf
+}
+
 mkdir -p /dev/pts /dev/shm /tmp
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
@@ -285,8 +300,9 @@ poweroff -f
 /** The task of one guest's init. */
 export interface GuestPlan {
   readonly nvdimms: readonly { readonly nvdimm: Nvdimm; readonly fresh: boolean }[];
+  readonly network: boolean;
   /** Folders of the host that the guest may write to. */
-  readonly keep: readonly string[];
+  readonly rw: readonly string[];
   /** `lib/modules/VERSION` of the kernel on the host. */
   readonly modulesFolder: string;
   readonly kernelVersion: string;
@@ -300,8 +316,9 @@ export function planScript(plan: GuestPlan): string {
   const lines = Object.entries(plan.programs).map(([name, path]) => `${name}=${shellQuote(path)}`);
   const modules = `/lib/modules/${plan.kernelVersion}`;
   if (plan.modulesFolder !== modules) lines.push(`mkdir -p /lib/modules; ln -s ${shellQuote(plan.modulesFolder)} ${modules}`);
-  plan.keep.forEach((folder, index) => {
-    lines.push(`quietly mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap keep${index} ${shellQuote(folder)}`);
+  if (plan.network) lines.push('network');
+  plan.rw.forEach((folder, index) => {
+    lines.push(`quietly mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap rw${index} ${shellQuote(folder)}`);
   });
   lines.push(...streamLines(plan.streams));
   lines.push('provided NODE_DAX_TEST_GUEST 1', 'wait_for /dev/ram0', 'provided NODE_DAX_TEST_BRD /dev/ram0');
@@ -335,7 +352,14 @@ interface GuestDevice {
   readonly folder?: string;
 }
 
-/** The names of the device at `slot`. The second and later devices of a kind get a number. */
+/** The step that tells the command where the device is. */
+function provided({ nvdimm: { label }, variable, folder }: GuestDevice, place: string): string {
+  if (label === undefined) return `provided ${variable} ${place}`;
+  const link = folder === undefined ? `; link ${place} ${label}` : '';
+  return `provided ${variable} ${place}; provided ${labelVariable(label)} ${place}${link}`;
+}
+
+/** The names of the device at `slot`. The second and later devices of a kind get a number. A label is the name of its folder. */
 function namesIn(devices: GuestPlan['nvdimms'], slot: number): Pick<GuestDevice, 'variable' | 'folder'> {
   const nvdimm = devices[slot]?.nvdimm;
   if (nvdimm === undefined) throw new RangeError(`there is no device ${slot}`);
@@ -344,7 +368,7 @@ function namesIn(devices: GuestPlan['nvdimms'], slot: number): Pick<GuestDevice,
   const suffix = (separator: string): string => (ordinal === 1 ? '' : `${separator}${ordinal}`);
   return {
     variable: `${variable}${suffix('_')}`,
-    ...(mountPoint === undefined ? {} : { folder: `${mountPoint}${suffix('-')}` }),
+    ...(mountPoint === undefined ? {} : { folder: nvdimm.label === undefined ? `${mountPoint}${suffix('-')}` : `/mnt/${nvdimm.label}` }),
   };
 }
 
@@ -401,23 +425,24 @@ function regionsOf(group: readonly GuestDevice[], cxlDevices: number): string {
 }
 
 /** The steps that make one device usable. `region` is the shell's expression for its region. */
-function provisioning({ nvdimm, fresh, variable, folder }: GuestDevice, region: string): string {
+function provisioning(device: GuestDevice, region: string): string {
+  const { nvdimm, fresh, folder } = device;
   const { source, mode, align = NAMESPACE_ALIGN, filesystem } = kindOf(nvdimm);
   const state = fresh ? 'fresh' : 'existing';
   const name = shellQuote(nvdimm.file ?? `the ${nvdimm.kind} device`);
   const steps: string[] = [];
   if (mode !== undefined) steps.push(`namespace ${region} ${mode} ${align} ${state} ${name}`);
   if (source === 'hmem' || source === 'cxl-ram') {
-    steps.push(`realign dax${region}.0 ${align}`, `wait_for /dev/dax${region}.0`, `provided ${variable} /dev/dax${region}.0`);
+    steps.push(`realign dax${region}.0 ${align}`, `wait_for /dev/dax${region}.0`, provided(device, `/dev/dax${region}.0`));
   } else if (mode === 'devdax') {
-    const device = `/dev/dax${region}.0`;
-    steps.push(`wait_for ${device}`, `aligned ${region} ${align} ${name}`, `provided ${variable} ${device}`);
+    const path = `/dev/dax${region}.0`;
+    steps.push(`wait_for ${path}`, `aligned ${region} ${align} ${name}`, provided(device, path));
   } else if (filesystem !== undefined && folder !== undefined) {
     // virtio-pmem has no MAP_SYNC, but the kernel mounts it with DAX all the same.
     const options = filesystem === 'ext2' ? 'dax' : 'dax=always';
-    steps.push(`filesystem /dev/pmem${region} ${filesystem} ${options} ${state} ${name} ${folder}`, `provided ${variable} ${folder}`);
+    steps.push(`filesystem /dev/pmem${region} ${filesystem} ${options} ${state} ${name} ${folder}`, provided(device, folder));
   } else {
-    steps.push(`wait_for /dev/pmem${region}`, `provided ${variable} /dev/pmem${region}`);
+    steps.push(`wait_for /dev/pmem${region}`, provided(device, `/dev/pmem${region}`));
   }
   return steps.join('; ');
 }

@@ -3,7 +3,7 @@
 import { closeSync, existsSync, ftruncateSync, linkSync, mkdtempSync, openSync, rmSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { VmError } from './error.js';
+import { VmError } from '../error.js';
 import type { Nvdimm } from './nvdimm.js';
 
 /** The file behind one device. */

@@ -24,9 +24,7 @@ export class KernelModules {
   /** `signed` keeps the signatures, for a kernel that loads nothing without one. */
   constructor(folder: string, signed: boolean) {
     this.#signed = signed;
-    for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-      if (/\.ko(?:\.(?:xz|zst|gz))?$/.test(path)) this.#files.set(moduleName(path), join(folder, path));
-    }
+    for (const path of modulesUnder(folder)) this.#files.set(moduleName(path), path);
     const builtin = readFileSync(join(folder, 'modules.builtin'), 'utf8');
     this.#builtin = new Set(builtin.split('\n').filter(Boolean).map(moduleName));
   }
@@ -60,6 +58,15 @@ export class KernelModules {
     this.#loaded.set(file, content);
     return content;
   }
+}
+
+/** The files of modules. Links to folders are not followed: `build` leads to the kernel's source. */
+function modulesUnder(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return modulesUnder(path);
+    return /\.ko(?:\.(?:xz|zst|gz))?$/.test(entry.name) ? [path] : [];
+  });
 }
 
 /** `hwpoison-inject.ko.xz` and `hwpoison_inject` are one name to the kernel. */

@@ -1,7 +1,7 @@
 // Owns the choice of kernel modules for the guest, when it loads each, and their parameters.
 
-import { kindOf, type MemorySource, type Nvdimm } from './nvdimm.js';
-import type { KernelModule, KernelModules } from './modules.js';
+import { kindOf, type MemorySource, type Nvdimm } from '../memory/nvdimm.js';
+import type { KernelModule, KernelModules } from '../kernel/modules.js';
 
 /**
  * The lists, by their names in the guest. `ports` comes first; `root` and `memory` at the same time; `filesystems`
@@ -18,9 +18,15 @@ const CHECKSUMS = ['crc32c_generic', 'crc32c_intel'];
 
 const PARAMETERS: Readonly<Record<string, string>> = { brd: 'rd_nr=1 rd_size=262144' };
 
-/** The modules that a guest with `nvdimms` cannot do without. */
-export function requiredModules(nvdimms: readonly Nvdimm[]): string[] {
-  return [...PORTS, ...ROOT, ...memoryModules(nvdimms), ...filesystemModules(nvdimms)];
+/** The devices that a guest has. */
+export interface GuestDevices {
+  readonly nvdimms: readonly Nvdimm[];
+  readonly network: boolean;
+}
+
+/** The modules that a guest with these devices cannot do without. */
+export function requiredModules({ nvdimms, network }: GuestDevices): string[] {
+  return [...PORTS, ...ROOT, ...memoryModules(nvdimms), ...filesystemModules(nvdimms), ...networkModules(network)];
 }
 
 /** The modules for the memory. Their order sets the numbers of regions: `nfit` first, then `virtio_pmem`. */
@@ -41,6 +47,10 @@ function memoryModules(nvdimms: readonly Nvdimm[]): string[] {
   ];
 }
 
+function networkModules(network: boolean): string[] {
+  return network ? ['virtio_net'] : [];
+}
+
 /** The modules for the filesystems. The ext4 driver serves ext2, because distributions have no other. */
 function filesystemModules(nvdimms: readonly Nvdimm[]): string[] {
   return [...new Set(nvdimms.flatMap((nvdimm) => kindOf(nvdimm).filesystem ?? []).map((name) => (name === 'ext2' ? 'ext4' : name)))];
@@ -55,11 +65,11 @@ export interface LoadingList {
 }
 
 /** The lists. A module that several of the later lists need is in the first, so that no list waits for another. */
-export function loadingLists(modules: KernelModules, nvdimms: readonly Nvdimm[]): LoadingList[] {
+export function loadingLists(modules: KernelModules, { nvdimms, network }: GuestDevices): LoadingList[] {
   const filesystems = filesystemModules(nvdimms);
   const later = [
     [LOADING_LISTS.root, modules.inLoadingOrder(ROOT)],
-    [LOADING_LISTS.memory, modules.inLoadingOrder([...memoryModules(nvdimms), POISON])],
+    [LOADING_LISTS.memory, modules.inLoadingOrder([...memoryModules(nvdimms), POISON, ...networkModules(network)])],
     [LOADING_LISTS.filesystems, modules.inLoadingOrder(filesystems.length === 0 ? [] : [...CHECKSUMS, ...filesystems])],
   ] as const;
   const names = later.flatMap(([, list]) => list.map(({ name }) => name));
