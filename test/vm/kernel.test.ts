@@ -54,6 +54,50 @@ t.test('kernels that cannot be used are told apart', (t) => {
   t.end();
 });
 
+/** The header of a bzImage, with its version. */
+function bzImage(version: string): Buffer {
+  const image = Buffer.alloc(4096);
+  image.write('HdrS', 0x202, 'latin1');
+  image.writeUInt16LE(0x800, 0x20e);
+  image.write(`${version} (someone@somewhere) #1 SMP\0`, 0xa00, 'latin1');
+  return image;
+}
+
+t.test('the kernel of one\'s choice: a folder, a version, an image', (t) => {
+  const modules = () => ({ 'modules.builtin': '', kernel: { 'brd.ko': module('') } });
+  const folder = t.testdir({
+    debian: { boot: { 'vmlinuz-6.1': '', 'vmlinuz-6.2': '' }, lib: { modules: { '6.1': modules(), '6.2': modules() } } },
+    fedora: { lib: { modules: { '6.9': { ...modules(), vmlinuz: '', config: 'CONFIG_MODULE_SIG_FORCE=y\n' } } } },
+    tree: {
+      arch: { x86: { boot: { bzImage: bzImage('6.10.0-mine') } } },
+      drivers: { 'brd.ko': module('') },
+      'modules.builtin': '',
+      '.config': 'CONFIG_PVH=y\n',
+      source: t.fixture('symlink', '.'),
+    },
+    other: { 'an-image': bzImage('6.2'), text: 'no kernel' },
+  });
+  const at = (path: string) => join(folder, path);
+  const roots = [at('debian'), at('fedora')];
+  const found = (asked?: string): [string, string] => {
+    const { version, modulesFolder } = findKernel(roots, ['brd'], asked);
+    return [version, modulesFolder];
+  };
+  t.strictSame(found(), ['6.2', at('debian/lib/modules/6.2')]);
+  t.strictSame(found('6.1'), ['6.1', at('debian/lib/modules/6.1')]);
+  t.strictSame(found('6.9'), ['6.9', at('fedora/lib/modules/6.9')]);
+  t.strictSame(found(at('fedora')), ['6.9', at('fedora/lib/modules/6.9')]);
+  t.strictSame(found(at('debian/boot/vmlinuz-6.1')), ['6.1', at('debian/lib/modules/6.1')], 'its name has the version');
+  t.strictSame(found(at('fedora/lib/modules/6.9/vmlinuz')), ['6.9', at('fedora/lib/modules/6.9')]);
+  t.strictSame(found(at('other/an-image')), ['6.2', at('debian/lib/modules/6.2')], 'its header has the version');
+  t.strictSame(found(at('tree')), ['6.10.0-mine', at('tree')]);
+  t.strictSame(found(at('tree/arch/x86/boot/bzImage')), ['6.10.0-mine', at('tree')]);
+  t.ok(findKernel(roots, ['brd'], at('tree')).config.has('CONFIG_PVH=y'));
+  t.throws(() => found('7.0'), { name: 'VmError', message: /of version 7\.0 in .*\(which have 6\.2, 6\.1, 6\.9\)/ });
+  t.throws(() => found(at('other/text')), { message: /text: it is no kernel image for x86/ });
+  t.end();
+});
+
 t.test('where kernels are looked for', (t) => {
   const environment = { ...process.env };
   t.teardown(() => { process.env = environment; });

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { resolve } from 'node:path';
-import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, parseDevice, parseNvdimm } from '../../lib/vm/memory/nvdimm.js';
+import { DEFAULT_NVDIMMS, NVDIMM_KINDS, checkNvdimm, labelVariable, parseDevice, parseNvdimm } from '../../lib/vm/memory/nvdimm.js';
 import { GIB, MIB, formatSize, parseSize } from '../../lib/vm/size.js';
 
 t.test('sizes', (t) => {
@@ -32,6 +32,18 @@ t.test('NVDIMMs', (t) => {
   t.throws(() => parseNvdimm('304M:fsdax-xfs'), { message: /from 320M/ });
   t.throws(() => parseNvdimm('2T:pmem'), { message: /to 1T/ });
   t.throws(() => { checkNvdimm({ size: NaN, kind: 'pmem' }); }, RangeError);
+  t.end();
+});
+
+t.test('labels', (t) => {
+  t.strictSame(parseNvdimm('64M:devdax=journal'), { size: 64 * MIB, kind: 'devdax', label: 'journal' });
+  t.strictSame(parseNvdimm('64M:fsdax-ext4=my-data2:a=b'), { size: 64 * MIB, kind: 'fsdax-ext4', label: 'my-data2', file: resolve('a=b') });
+  t.strictSame(parseDevice('hmem=far'), { size: 256 * MIB, kind: 'hmem', label: 'far' });
+  t.equal(labelVariable('my-data2'), 'NODE_DAX_TEST_MY_DATA2');
+  for (const label of ['', 'A', '1a', 'a b', 'a/b', '-a', 'a-', "a'", 'a=b']) {
+    t.throws(() => parseNvdimm(`64M:devdax=${label}`), { name: 'RangeError', message: `'${label}' is not a name for an NVDIMM: use lower-case letters, digits and dashes, with a letter first` });
+  }
+  for (const label of ['devdax', 'ext4', 'pmem-2', 'guest', 'brd']) t.throws(() => parseNvdimm(`64M:devdax=${label}`), { message: /is the name of a kind of NVDIMM/ });
   t.end();
 });
 

@@ -44,6 +44,18 @@ t.test('a machine without devices', (t) => {
   t.end();
 });
 
+t.test('what a user adds', (t) => {
+  const machine: Machine = { ...MACHINE, network: true, verbose: true, append: 'debug x=1', gdb: 1234, more: ['-S'] };
+  t.match(values(machine, '-append')[0], / audit=0 debug x=1$/, 'and not quiet');
+  t.match(values(MACHINE, '-append')[0], / quiet$/);
+  t.strictSame(values(machine, '-netdev'), ['user,id=network']);
+  const devices = values(machine, '-device');
+  t.equal(devices[0], 'virtio-serial-pci', 'whose number is in the names of the ports');
+  t.ok(devices.includes('virtio-net-pci,netdev=network,romfile='));
+  t.strictSame(qemuArguments(machine).slice(-3), ['-gdb', 'tcp:127.0.0.1:1234', '-S']);
+  t.end();
+});
+
 t.test('ports for the input, and a console for a terminal', (t) => {
   const devices = values({ ...MACHINE, ports: ['status', 'stdin', 'terminal'] }, '-device');
   t.ok(devices.includes('virtserialport,chardev=stdin,nr=4,name=node-dax.stdin'));

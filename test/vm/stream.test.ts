@@ -72,7 +72,7 @@ t.test('devices without a file are grouped by size, those with one are found by 
   const nvdimms = [
     { nvdimm: { size, kind: 'devdax' as const }, fresh: true },
     { nvdimm: { size, kind: 'devdax' as const, file: '/f' }, fresh: false },
-    { nvdimm: { size, kind: 'pmem' as const }, fresh: true },
+    { nvdimm: { size, kind: 'pmem' as const, label: 'raw-one' }, fresh: true },
     { nvdimm: { size, kind: 'virtio-pmem' as const }, fresh: true },
   ];
   const streams = { stdin: 'nothing', stdout: 'port', stderr: 'terminal' } as const;
@@ -83,7 +83,8 @@ t.test('devices without a file are grouped by size, those with one are found by 
   t.match(plan, 'set -- $(bus_regions virtio-pmem)\n[ $# = 1 ]');
   t.match(plan, "namespace ${1} devdax 4096 existing '/f'");
   t.match(plan, 'provided NODE_DAX_TEST_DEVDAX_2 /dev/dax${1}.0', 'the second of a kind is numbered');
-  t.match(plan, 'provided NODE_DAX_TEST_PMEM /dev/pmem${2}');
+  t.match(plan, 'provided NODE_DAX_TEST_PMEM /dev/pmem${2}; provided NODE_DAX_TEST_RAW_ONE /dev/pmem${2}; link /dev/pmem${2} raw-one');
+  t.notMatch(plan, '\nnetwork\n');
   t.match(plan, 'ln -s \'/k/lib/modules/6\' /lib/modules/6');
   const { status, stderr } = spawnSync('sh', ['-n'], { input: plan, encoding: 'utf8' });
   t.strictSame({ status, stderr }, { status: 0, stderr: '' }, 'and the script is one that a shell reads');

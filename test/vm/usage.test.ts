@@ -2,8 +2,9 @@
 
 import t from 'tap';
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { runVm } from '../../lib/vm/index.js';
+import { runVm, vmObstacle } from '../../lib/vm/index.js';
 
 const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
 
@@ -26,8 +27,17 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     [['--accel', 'warp', '--', 'true'], /--accel.*auto, kvm, tcg/],
     [['--timeout', 'soon', '--', 'true'], /'soon' is not a number of seconds/],
     [['--timeout', '0', '--', 'true'], /above 0/],
-    [['--keep', '/dev/no-such-folder', '--', 'true'], /there is no folder '\/dev\/no-such-folder'/],
-    [['--keep', '.', '--keep', '/dev/null', '--', 'true'], /there is no folder '\/dev\/null'/],
+    [['--nvdimm', '64M:pmem=a', '--device', 'devdax=a', '--', 'true'], /'a' cannot be the name of two NVDIMMs/],
+    [['--rw', '/dev/no-such-folder', '--', 'true'], /there is no folder '\/dev\/no-such-folder'/],
+    [['--rw', '.', '--rw', '/dev/null', '--', 'true'], /there is no folder '\/dev\/null'/],
+    [['--kernel', '/dev/no-such-image', '--', 'true'], /there is no kernel '\/dev\/no-such-image': give an image, a version/],
+    [['--append', 'a\nb', '--', 'true'], /--append[^]*must be one line of text/],
+    [['--qemu-arg', '', '--', 'true'], /--qemu-arg.*must not be empty/],
+    [['--gdb', 'tcp', '--', 'true'], /--gdb.*'tcp' is not a whole number/],
+    [['--gdb', '65536', '--', 'true'], /from 1 to 65535/],
+    [['--power-cut', '1,later', '--check', 'true', '--', 'true'], /'later' is not a number of seconds/],
+    [['--power-cut', '1', '--', 'true'], /--power-cut and --check belong together/],
+    [['--check', 'true', '--', 'true'], /--power-cut and --check belong together/],
     [['--env', '=x', '--', 'true'], /no name before the '='/],
     [['--', ''], /the command is empty/],
     [['ls', '-l'], /unknown option '-l'/],
@@ -49,12 +59,37 @@ t.test('all that is missing is named at once, with the command that brings it', 
   const { status, stderr } = vm(['--kernel', empty, '--', 'true'], { PATH: '', HOME: empty });
   t.equal(status, 125);
   t.match(stderr, 'sudo apt-get install --no-install-recommends qemu-system-x86 busybox-static util-linux ndctl e2fsprogs xfsprogs');
+  t.match(stderr, 'sudo dnf install qemu-system-x86-core busybox util-linux ndctl e2fsprogs xfsprogs');
+  t.match(stderr, 'sudo pacman -S --needed qemu-system-x86 busybox util-linux ndctl e2fsprogs xfsprogs');
+  t.match(stderr, 'doas apk add qemu-system-x86_64 busybox-static setpriv flock blkid ndctl e2fsprogs xfsprogs');
+  t.match(stderr, 'sudo zypper install --no-recommends qemu-x86 busybox-static util-linux ndctl e2fsprogs xfsprogs');
   t.match(stderr, `no kernel for the guest in ${empty}`);
+  t.match(stderr, 'node-dax vm --fetch-kernel fetches that of the distribution');
   t.match(stderr, /apt-get download .*linux-image-/);
   t.match(stderr, `mkdir -p '${empty}/.cache/node-dax/kernel' && `, 'dpkg makes no folders above the one that it unpacks to');
   t.match(stderr, `dpkg -x "$deb" '${empty}/.cache/node-dax/kernel'`);
   const few = vm(['--kernel', empty, '--nvdimm', '64M:fsdax-ext4', '--', 'true'], { PATH: '', HOME: empty });
   t.notMatch(few.stderr, 'xfsprogs', 'what the devices asked for do not need is not asked for');
+  t.end();
+});
+
+const obstacle = vmObstacle();
+
+t.test('--dry-run prints a command for a shell, and makes nothing', { skip: obstacle !== undefined && `no guest on this machine: ${obstacle}` }, (t) => {
+  const folder = t.testdir({});
+  const { status, stdout, stderr } = vm([
+    '--dry-run', '--accel', 'tcg', '--nvdimm', `64M:devdax:${folder}/it's new`, '--append', 'a b', '--gdb', '--network', '--rw', folder,
+    '--qemu-arg', '-S', '--qemu-arg=-name', '--qemu-arg', 'my guest', '--', 'true',
+  ]);
+  t.strictSame({ status, stderr }, { status: 0, stderr: '' });
+  const words = spawnSync('sh', ['-c', `printf '%s\\n' ${stdout}`], { encoding: 'utf8' }).stdout.trimEnd().split('\n');
+  t.match(words[0], /\/qemu-system-x86_64$/);
+  t.match(words[words.indexOf('-append') + 1], /(^| )quiet a b$/);
+  t.ok(words.includes(`memory-backend-file,id=mem0,share=on,mem-path=${folder}/it's new,size=67108864,align=16777216`));
+  t.ok(words.includes('user,id=network'));
+  t.ok(words.some((word) => word.includes(`path=${folder},`) && word.endsWith('readonly=off')));
+  t.strictSame(words.slice(-5), ['-gdb', 'tcp:127.0.0.1:1234', '-S', '-name', 'my guest']);
+  t.strictSame(readdirSync(folder), []);
   t.end();
 });
 

@@ -65,6 +65,10 @@ const KERNEL_PARAMETERS = [
 // by byte.
 const ACCELERATORS = { kvm: { accel: 'kvm', cpu: 'host' }, tcg: { accel: 'tcg,thread=multi', cpu: 'max,erms=off' } } as const;
 
+// A network card without the ROM from which a machine could boot. It comes after the serial ports, whose names in the guest have the
+// number of their device among those of virtio.
+const NETWORK = ['-netdev', 'user,id=network', '-device', 'virtio-net-pci,netdev=network,romfile='];
+
 /**
  * The arguments of `qemu-system-x86_64`. The machine is q35, because on the older pc each PCI interrupt takes the guest 0.25 s to
  * set up.
@@ -84,7 +88,7 @@ export function qemuArguments(machine: Machine): string[] {
     ...cxlOptions(devices),
   ];
   return [
-    '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', ...network(machine.network),
+    '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-nic', 'none',
     '-M', options.join(','),
     '-accel', ACCELERATORS[accel].accel, '-cpu', `${ACCELERATORS[accel].cpu}${hidden}`,
     '-smp', String(cpus),
@@ -100,16 +104,12 @@ export function qemuArguments(machine: Machine): string[] {
       '-device', `${name === 'terminal' ? 'virtconsole' : 'virtserialport'},chardev=${name},nr=${PORTS[name]},name=node-dax.${name}`,
     ]),
     ...share('root', '/', 'readonly=on'),
+    ...(machine.network ? NETWORK : []),
     ...rw.flatMap((folder, index) => share(`rw${index}`, folder, 'readonly=off')),
     ...devices.flatMap(memoryDevice),
     ...(gdb === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${gdb}`]),
     ...machine.more,
   ];
-}
-
-/** A network card without the ROM from which a machine could boot. */
-function network(wanted: boolean): string[] {
-  return wanted ? ['-netdev', 'user,id=network', '-device', 'virtio-net-pci,netdev=network,romfile='] : ['-nic', 'none'];
 }
 
 /** A folder of the host over 9p. Inode numbers are made unique across the host's mounts. */
