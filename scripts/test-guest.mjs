@@ -52,7 +52,7 @@ async function runGuest({ claims, required, devices = [], files }) {
     process.execPath,
     [
       join(root, 'dist', 'lib', 'cli', 'main.js'),
-      ...['vm', '--timeout', TIME_LIMIT, '--keep', claims, '--env', `NODE_DAX_TEST_REQUIRE=${required}`, '--env', 'NODE_DAX_ASSERT_LOCKS=1', '--env', 'TAP_TIMEOUT=1200'],
+      ...['vm', '--timeout', TIME_LIMIT, '--rw', claims, '--env', `NODE_DAX_TEST_REQUIRE=${required}`, '--env', 'NODE_DAX_ASSERT_LOCKS=1', '--env', 'TAP_TIMEOUT=1200'],
       ...devices.flatMap((device) => ['--device', device]),
       ...process.argv.slice(2),
       ...['--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...files],

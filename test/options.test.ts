@@ -28,10 +28,10 @@ import { createFs } from 'node-dax/fs';
 import { openLog } from 'node-dax/log';
 import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, RecordingDevice } from 'node-dax/testkit';
 import { createProvider } from 'node-dax/vfs';
+import { cutPower, qemuCommand, runVm, startVm, vmObstacle } from 'node-dax/vm';
 import { bench } from '../lib/bench/index.js';
 import { DEFAULTS } from '../lib/bench/job.js';
 import { demonstrate } from '../lib/demo/demo.js';
-import { runVm, vmObstacle } from '../lib/vm/index.js';
 import { scratchPath } from './helpers/devices.js';
 import { objectsTaken } from './helpers/public-options.js';
 
@@ -153,6 +153,10 @@ t.test('names that nobody knows', async (test) => {
     ['Job', 'kind', (options) => jobs({ ...job, random_distribution: { kind: 'random', ...options } }), 'kinds'],
     ['Job', 'h', (options) => jobs({ ...job, random_distribution: { kind: 'pareto', h: 0.2, ...options } }), 'H'],
     ['runVm', 'nvdimms', (options) => runVm({ command: ['true'], ...options }), 'nvdims'],
+    ['startVm', 'rw', (options) => startVm({ command: ['true'], ...options }), 'rww'],
+    ['qemuCommand', 'append', (options) => qemuCommand({ command: ['true'], ...options }), 'apend'],
+    ['cutPower', 'label', (options) => cutPower({ command: ['true'], nvdimms: [{ size: 16 * SIZE, kind: 'pmem', ...options }] }, { at: [1], check: ['true'] }), 'lable'],
+    ['cutPower', 'onCut', (options) => cutPower({ command: ['true'] }, { at: [1], check: ['true'], ...options }), 'oncut'],
     ['vmObstacle', 'memory', (options) => vmObstacle(options), 'memroy'],
     ['VmOptions', 'file', (options) => runVm({ command: ['true'], nvdimms: [{ size: 16 * SIZE, kind: 'pmem', ...options }] }), 'fil'],
     ['demonstrate', 'ext2', (options) => demonstrate(path, { force: false, ...options }, {} as never), 'ext'],

@@ -17,7 +17,7 @@ export interface Taken {
 function entryPoints(): string[] {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: Record<string, string | { types: string }> };
   const types = Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? [] : [entry.types]));
-  return [...types, 'dist/lib/bench/index.d.ts', 'dist/lib/vm/index.d.ts', 'dist/lib/demo/demo.d.ts'].map((path) => join(root, path));
+  return [...types, 'dist/lib/bench/index.d.ts', 'dist/lib/demo/demo.d.ts'].map((path) => join(root, path));
 }
 
 const isOurs = (symbol: ts.Symbol): boolean => symbol.declarations?.some((node) => node.getSourceFile().fileName.startsWith(built)) === true;

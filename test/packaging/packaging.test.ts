@@ -48,7 +48,7 @@ const FILES = {
   'esm.mjs': `import { open, DaxDevice } from 'node-dax';\n${ROUND_TRIP}\nawait roundTrip(open, process.argv[2]);\n`,
   'cjs.cjs': `const { open } = require('node-dax');\n${ROUND_TRIP}\nvoid roundTrip(open, process.argv[2]);\n`,
   'loaded.cjs': `
-for (const name of ['', '/drivers', '/ext2', '/famfs', '/fs', '/log', '/testkit', '/vfs']) require('node-dax' + name);
+for (const name of ['', '/drivers', '/ext2', '/famfs', '/fs', '/log', '/testkit', '/vfs', '/vm']) require('node-dax' + name);
 try { require('node-dax').openSync('/dev/null'); } catch {}
 const loaded = Object.keys(require.cache).map((file) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)\\/(?!.*node_modules)/.exec(file)?.[1]);
 console.log([...new Set(loaded)].filter((name) => name !== undefined).sort().join(' '));

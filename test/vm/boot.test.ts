@@ -6,10 +6,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type * as fileSystem from 'node:fs';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runVm, vmObstacle, type VmOptions } from '../../lib/vm/index.js';
+import { runVm, startVm, vmObstacle, type VmOptions, type VmStep } from 'node-dax/vm';
 import { MIB } from '../../lib/vm/size.js';
 import { onTerminal } from '../helpers/terminal.js';
 
@@ -187,6 +189,80 @@ t.test('the command reads the standard input, byte for byte, to its end', { skip
 });
 
 const python = spawnSync('python3', ['--version']).status === 0;
+t.test('a guest that runs, and its image at an instant', { skip }, async (t) => {
+  const folder = t.testdir({ kept: {} });
+  const server = createServer((_request, response) => { response.end('from the host'); });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => { server.close(); });
+  const { port } = server.address() as AddressInfo;
+  const [stdout, guestConsole, steps] = [new Sink(), new Sink(), [] as VmStep[]];
+  const program = `
+    const fs = require('node:fs');
+    const journal = require(${JSON.stringify(ROOT)}).openSync(process.env.NODE_DAX_TEST_JOURNAL);
+    journal.writeSync(Buffer.from('written before the cut'), 4096);
+    const fd = fs.openSync(process.env.NODE_DAX_TEST_MY_DATA + '/file', 'w');
+    fs.writeSync(fd, 'synced before the cut');
+    fs.fsyncSync(fd);
+    fetch('http://10.0.2.2:${port}').then((response) => response.text()).then((answer) => {
+      console.log(JSON.stringify({
+        answer,
+        link: fs.realpathSync('/dev/nvdimm/journal') === journal.path,
+        places: [process.env.NODE_DAX_TEST_MY_DATA, process.env.NODE_DAX_TEST_EXT4],
+        parameters: fs.readFileSync('/proc/cmdline', 'utf8').includes(' a.parameter=1'),
+      }));
+      process.stdin.once('data', () => process.exit(4));
+    });`;
+  const stdin = new Readable({ read: () => undefined });
+  const shown = new Promise<void>((resolve) => {
+    const write = stdout._write.bind(stdout);
+    stdout._write = (...args) => { write(...args); resolve(); };
+  });
+  const vm = await startVm({
+    command: [process.execPath, '-e', program],
+    nvdimms: [{ size: 32 * MIB, kind: 'devdax', label: 'journal' }, { size: 64 * MIB, kind: 'fsdax-ext4', label: 'my-data' }, { size: 32 * MIB, kind: 'unarmed' }],
+    network: true,
+    append: 'a.parameter=1',
+    stdin,
+    stdout,
+    stderr: process.stderr,
+    console: guestConsole,
+    onStep: (step) => steps.push(step),
+  });
+  await Promise.race([shown, vm.status]);
+  const images = await vm.crash(join(folder, 'images'));
+  t.strictSame(images, [
+    { size: 32 * MIB, kind: 'devdax', label: 'journal', file: join(folder, 'images', '0-journal.pmem') },
+    { size: 64 * MIB, kind: 'fsdax-ext4', label: 'my-data', file: join(folder, 'images', '1-my-data.pmem') },
+    { size: 32 * MIB, kind: 'unarmed' },
+  ]);
+  t.ok(readFileSync(images[0]?.file ?? '').includes('written before the cut'));
+  t.ok(readFileSync(images[1]?.file ?? '').includes('synced before the cut'));
+  await t.rejects(vm.crash(join(folder, 'images')), { code: 'EEXIST' }, 'no image is overwritten');
+  stdin.push('end');
+  t.equal(await vm.status, 4, 'it has gone on');
+  t.strictSame(JSON.parse(stdout.bytes().toString()), { answer: 'from the host', link: true, places: ['/mnt/my-data', '/mnt/my-data'], parameters: true });
+  t.match(guestConsole.bytes().toString(), /Linux version/);
+  t.strictSame(steps.filter((step) => !step.startsWith('boot')), ['kernel', 'initramfs', 'devices', 'command']);
+  await t.rejects(vm.crash(join(folder, 'later')), { name: 'VmError', message: 'the guest has ended' });
+  await vm.end();
+});
+
+t.test('power cuts, and the command that judges what is left', { skip }, (t) => {
+  const TMPDIR = t.testdir({});
+  // At the first instant the image is taken. The command ends before the second.
+  const { status, stdout, stderr } = spawnSync(process.execPath, [
+    MAIN, 'vm', '--nvdimm', '64M:fsdax-ext4=data', '--power-cut', '0,1000', '--check', 'test -d $NODE_DAX_TEST_DATA/lost+found && echo judged && exit 3',
+    '--', 'sh', '-c', 'echo running; sleep 1; exit 5',
+  ], { env: { ...process.env, TMPDIR }, encoding: 'utf8' });
+  t.equal(status, 3, stderr);
+  t.equal(stdout, 'running\njudged\n');
+  t.match(stderr, 'the command ended with status 5, before the power cut at 1000 s');
+  const file = /power cut at 0 s: the check failed with status 3; what is left: (.*)/.exec(stderr)?.[1] ?? '';
+  t.ok(existsSync(file), 'the image is kept');
+  t.end();
+});
+
 t.test('on a terminal the command has one', { skip: skip || (!python && 'there is no python3') }, async (t) => {
   const session = await onTerminal([process.execPath, MAIN, 'vm', '--nvdimm', 'none'], [
     { expect: '#|\\$ ' },
