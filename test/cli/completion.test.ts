@@ -26,6 +26,9 @@ t.test('bash completes commands, options and their values', (test) => {
   };
   test.strictSame(COMMANDS.filter((name) => !offered('').includes(name)), []);
   test.strictSame(offered('be'), ['bench']);
+  test.strictSame(offered('vm', '--power'), ['--power-cut']);
+  test.strictSame(offered('vm', '--kernel', 'an-'), ['an-image']);
+  test.strictSame(offered('vm', '--accel', 't'), ['tcg']);
   test.strictSame(offered('ext2', 'mk').sort(), ['mkdir', 'mkfs']);
   test.strictSame(offered('bench', '--rw', 'randr').sort(), ['randread', 'randrw']);
   test.strictSame(offered('bench', '--time'), ['--time_based']);
@@ -44,7 +47,7 @@ for (const shell of ['bash', 'zsh', 'fish']) {
     const { status, stdout } = cli('completion', shell);
     test.equal(status, 0);
     for (const command of COMMANDS) test.ok(stdout.includes(`'${command}'`), command);
-    for (const option of ['rw', 'iodepth', 'compare', 'nvdimm']) test.ok(stdout.includes(shell === 'fish' ? `-l ${option} ` : `--${option}`), option);
+    for (const option of ['rw', 'iodepth', 'compare', 'nvdimm', 'qemu-arg', 'gdb', 'fetch-kernel']) test.ok(stdout.includes(shell === 'fish' ? `-l ${option} ` : `--${option}`), option);
     const isThere = spawnSync(shell, ['-c', 'true']).error === undefined;
     test.test('its syntax', { skip: !isThere && `there is no ${shell}` }, (sub) => {
       const file = join(sub.testdir({ script: '' }), 'script');
