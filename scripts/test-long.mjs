@@ -54,7 +54,7 @@ if (!hasCxlRam) console.log('# skipped: this QEMU has no volatile memory of CXL 
 for (const devices of [['hmem', 'e820', 'unarmed', 'virtio-devdax'], ['nfit-volatile'], ['cxl-pmem'], ...(hasCxlRam ? [['cxl-ram']] : [])]) {
   const claims = mkdtempSync(join(tmpdir(), 'node-dax-claims-'));
   const required = Object.entries({ ...environment, NODE_DAX_TEST_REQUIRE: devices.join(',') }).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
-  const options = ['vm', '--timeout', '7200', '--keep', claims, ...required, ...devices.flatMap((device) => ['--device', device]), ...process.argv.slice(2)];
+  const options = ['vm', '--timeout', '7200', '--rw', claims, ...required, ...devices.flatMap((device) => ['--device', device]), ...process.argv.slice(2)];
   run([join('dist', 'lib', 'cli', 'main.js'), ...options, '--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...suites]);
   rmSync(claims, { recursive: true });
 }

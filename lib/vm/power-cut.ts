@@ -62,8 +62,10 @@ export async function cutPower(options: VmOptions, cuts: PowerCutOptions): Promi
 
 /** The options of a guest that checks: nobody types into it. */
 function checkingOptions(options: VmOptions): VmOptions {
-  const { stdin: _stdin, terminal: _terminal, ...others } = options;
-  return others;
+  const checking: { -readonly [Name in keyof VmOptions]: VmOptions[Name] } = { ...options };
+  delete checking.stdin;
+  delete checking.terminal;
+  return checking;
 }
 
 function folderOf(folder: string, at: number): string {

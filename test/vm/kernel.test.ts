@@ -67,7 +67,7 @@ t.test('the kernel of one\'s choice: a folder, a version, an image', (t) => {
   const modules = () => ({ 'modules.builtin': '', kernel: { 'brd.ko': module('') } });
   const folder = t.testdir({
     debian: { boot: { 'vmlinuz-6.1': '', 'vmlinuz-6.2': '' }, lib: { modules: { '6.1': modules(), '6.2': modules() } } },
-    fedora: { lib: { modules: { '6.9': { ...modules(), vmlinuz: '', config: 'CONFIG_MODULE_SIG_FORCE=y\n' } } } },
+    fedora: { lib: { modules: { '6.9': { ...modules(), vmlinuz: bzImage('6.9'), config: 'CONFIG_MODULE_SIG_FORCE=y\n' } } } },
     tree: {
       arch: { x86: { boot: { bzImage: bzImage('6.10.0-mine') } } },
       drivers: { 'brd.ko': module('') },
