@@ -152,7 +152,7 @@ function checkMachine({ kernel, append, gdb, qemuArguments, rw }: Settings): voi
 
 /** Throws `RangeError` for text that cannot be on the kernel's command line. */
 export function checkParameters(text: string): void {
-  if (text === '' || [...text].some((character) => character < ' ')) throw new RangeError('the parameters of the kernel must be one line of text');
+  if (text === '' || /\p{Cc}/u.test(text)) throw new RangeError('the parameters of the kernel must be one line of text');
 }
 
 /** Throws `RangeError` for a number that is no TCP port. */

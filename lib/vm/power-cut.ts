@@ -79,7 +79,7 @@ async function takeImages(options: VmOptions, instants: readonly number[], folde
   const images: { at: number; nvdimms: Nvdimm[] }[] = [];
   try {
     for (const at of [...new Set(instants)].sort((a, b) => a - b)) {
-      const how = await Promise.race([instant(start + at * 1000), ended]);
+      const how = await earlier(start + at * 1000, ended);
       if (how !== undefined) {
         const message = `the command ended ${how}, before the power cut at ${at} s`;
         if (images.length === 0) throw new VmError(message);
@@ -94,6 +94,13 @@ async function takeImages(options: VmOptions, instants: readonly number[], folde
   return images;
 }
 
-async function instant(time: number): Promise<undefined> {
-  await new Promise((resolve) => { setTimeout(resolve, Math.max(0, time - performance.now())); });
+/** How the command ended, if it did before `time`; else `undefined`, at that time. */
+async function earlier(time: number, ended: Promise<string>): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const instant = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined); }, Math.max(0, time - performance.now())); });
+  try {
+    return await Promise.race([instant, ended]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
