@@ -1,35 +1,47 @@
 // Runs the device suites in guests, where every kind of device is; one that is missing there is a failure. Two guests share
-// the work, each with devices of its own. Those suites in which it matters what the memory is are run again in three
-// guests with other memory than NVDIMMs in order; `npm run test:long` runs the others there: what a process does wrong, or ends with.
+// the work, each with devices of its own. The suites of test/device/ run again in three guests with other memory than armed NVDIMMs.
 // A device suite lies in test/device/ or test/fault/, or is called guest.test.ts. Arguments go to `node-dax vm`: `npm run test:guest -- --accel tcg`.
-// TAP_OUTPUT_FILE names a file for the TAP, as it does for tap.
+// TAP_OUTPUT_FILE names a file for the TAP, as it does for tap. NODE_DAX_TEST_THOROUGH=1 takes every device where one of each kind
+// does otherwise, and a fourth guest with the volatile memory of CXL where QEMU has it (8.1).
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { failureText, tapResults } from './tap-results.mjs';
 
-const TIME_LIMIT = '3600';
+const THOROUGH = process.env.NODE_DAX_TEST_THOROUGH === '1';
+const TIME_LIMIT = THOROUGH ? '14400' : '3600';
+const VARIABLES = ['NODE_DAX_ASSERT_LOCKS=1', ...(THOROUGH ? ['NODE_DAX_TEST_THOROUGH=1', 'TAP_TIMEOUT=7200'] : ['TAP_TIMEOUT=1200'])];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+const fileOf = (name) => join('dist', 'test', `${name}.test.js`);
+
+// These need no device: `npm test` runs them.
+const ON_HOST = ['fault/busy-owner', 'fault/native'].map(fileOf);
 const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
   .filter((name) => /^(?:device|fault)\/.*\.test\.js$|(?:^|\/)guest\.test\.js$/.test(name))
   .map((name) => join('dist', 'test', name))
+  .filter((file) => !ON_HOST.includes(file))
   .sort();
 
+const HMEM = fileOf('device/hmem');
+// These are for files with DAX, block devices, huge pages and pages that the kernel takes for bad: other memory is a devdax of 4 KiB alone.
+const NOT_ON_OTHERS = [...['dax-flag', 'huge-pages', 'mmap-dio', 'poison'].map((name) => fileOf(`device/${name}`)), HMEM];
 const ON_OTHERS = [
-  ...['dax-io', 'demo', 'direct-access', 'driver', 'durability', 'ext2', 'famfs', 'io', 'lock', 'log', 'open', 'views', 'words'].map((name) => `device/${name}`),
-  'discovery/guest',
+  ...suites.filter((file) => file.startsWith(join('dist', 'test', 'device')) && !NOT_ON_OTHERS.includes(file)),
+  fileOf('discovery/guest'),
 ];
+const hasCxlRam = () => /volatile-memdev/.test(spawnSync('qemu-system-x86_64', ['-device', 'cxl-type3,help'], { encoding: 'utf8' }).stdout ?? '');
 // A volatile range of the NFIT cannot be beside NVDIMMs.
 // `device/hmem` comes last: it takes the device apart, and gives it to the kernel; the suite that came after it once met ENXIO.
 const OTHERS = [
-  { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax'], names: [...ON_OTHERS, 'device/hmem'] },
-  { devices: ['nfit-volatile'], names: ON_OTHERS },
-  { devices: ['cxl-pmem'], names: ON_OTHERS },
+  { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax'], files: [...ON_OTHERS, HMEM] },
+  { devices: ['nfit-volatile'], files: ON_OTHERS },
+  { devices: ['cxl-pmem'], files: ON_OTHERS },
+  ...(THOROUGH && hasCxlRam() ? [{ devices: ['cxl-ram'], files: ON_OTHERS }] : []),
 ];
 
 const closed = [];
@@ -52,7 +64,8 @@ async function runGuest({ claims, required, devices = [], files }) {
     process.execPath,
     [
       join(root, 'dist', 'lib', 'cli', 'main.js'),
-      ...['vm', '--timeout', TIME_LIMIT, '--rw', claims, '--env', `NODE_DAX_TEST_REQUIRE=${required}`, '--env', 'NODE_DAX_ASSERT_LOCKS=1', '--env', 'TAP_TIMEOUT=1200'],
+      ...['vm', '--timeout', TIME_LIMIT, '--rw', claims],
+      ...[`NODE_DAX_TEST_REQUIRE=${required}`, ...VARIABLES].flatMap((variable) => ['--env', variable]),
       ...devices.flatMap((device) => ['--device', device]),
       ...process.argv.slice(2),
       ...['--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...files],
@@ -77,10 +90,7 @@ const shared = { claims: claimsFolder(), required: '1', files: suites };
 const guests = await Promise.all(Array.from({ length: atOnce }, () => runGuest(shared)));
 
 // Each takes the next one.
-const waiting = OTHERS.map(({ devices, names }) => () => {
-  const files = names.map((name) => join('dist', 'test', `${name}.test.js`));
-  return runGuest({ claims: claimsFolder(), required: devices.join(','), devices, files });
-}).values();
+const waiting = OTHERS.map(({ devices, files }) => () => runGuest({ claims: claimsFolder(), required: devices.join(','), devices, files })).values();
 await Promise.all(Array.from({ length: atOnce }, async () => {
   for (const run of waiting) guests.push(await run());
 }));

@@ -2,13 +2,12 @@
 // faults, a minute of threads against a file that changes under them, an owner that blocks for one, 200 000 operations on ext2 against a model of a tree,
 // 1000 writers of a log killed, 300 000 on many files in each size of its caches, 100 000 corrupt images of ext2, 200 000 operations against files of the
 // kernel's here, and as many as an emulated machine makes
-// in a quarter of an hour in the guest; the test kit and ext2's suites on every driver, and 10,000 devices unplugged while they are in use; and all suites of devices on memory that is no NVDIMM in order,
-// with the volatile memory of CXL where QEMU (8.1) and the kernel (6.3) have it. The NODE_DAX_TEST_ variables below ask
+// in a quarter of an hour in the guest; the test kit and ext2's suites on every driver, and 10,000 devices unplugged while they are in use; and the suites of devices in guests, each on every
+// device, with the volatile memory of CXL where QEMU (8.1) and the kernel (6.3) have it. The NODE_DAX_TEST_ variables below ask
 // for other numbers. Arguments go to `node-dax vm`.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -45,16 +44,4 @@ const inGuest = { ...environment, ...operations('100000'), NODE_DAX_TEST_REQUIRE
 const variables = Object.entries(inGuest).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
 const vm = ['vm', '--timeout', '7200', ...variables, ...process.argv.slice(2)];
 run([join('dist', 'lib', 'cli', 'main.js'), ...vm, '--', process.execPath, kernelFile]);
-
-const suites = readdirSync(join(root, 'dist', 'test', 'device')).filter((name) => name.endsWith('.test.js')).map((name) => join('dist', 'test', 'device', name));
-// The suite that takes the device apart comes last.
-suites.sort((a, b) => Number(a.endsWith('hmem.test.js')) - Number(b.endsWith('hmem.test.js')));
-const hasCxlRam = /volatile-memdev/.test(spawnSync('qemu-system-x86_64', ['-device', 'cxl-type3,help'], { encoding: 'utf8' }).stdout ?? '');
-if (!hasCxlRam) console.log('# skipped: this QEMU has no volatile memory of CXL (8.1 has)');
-for (const devices of [['hmem', 'e820', 'unarmed', 'virtio-devdax'], ['nfit-volatile'], ['cxl-pmem'], ...(hasCxlRam ? [['cxl-ram']] : [])]) {
-  const claims = mkdtempSync(join(tmpdir(), 'node-dax-claims-'));
-  const required = Object.entries({ ...environment, NODE_DAX_TEST_REQUIRE: devices.join(',') }).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
-  const options = ['vm', '--timeout', '7200', '--rw', claims, ...required, ...devices.flatMap((device) => ['--device', device]), ...process.argv.slice(2)];
-  run([join('dist', 'lib', 'cli', 'main.js'), ...options, '--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...suites]);
-  rmSync(claims, { recursive: true });
-}
+run([join('scripts', 'test-guest.mjs'), ...process.argv.slice(2)]);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { openSync, partition, type DaxDevice, type DaxFile } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 import { seeded } from '../helpers/random.js';
 import { isFree, Tfs, type TfsOptions } from '../helpers/tfs.js';
 
@@ -136,7 +137,7 @@ onEveryDevice('a filesystem on a partition of', (test, wanted) => {
   test.end();
 });
 
-t.test('a device that is closed', async (test) => {
+t.test('a device that is closed', ON_HOST, async (test) => {
   const device = openSync(scratchPath(test), { size: MIB });
   const file = format(device).file();
   file.writeSync(Buffer.alloc(10), 0);

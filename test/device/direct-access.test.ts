@@ -12,6 +12,7 @@ import {
   type DirectAccessOp,
 } from 'node-dax';
 import { onEveryDevice } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 import { frameOf } from '../helpers/page-frame.js';
 
 const SECTORS = 64;
@@ -34,7 +35,7 @@ function blockDevice(op: DirectAccessOp, sectors: number): BlockDevice {
   return { size: sectors * SECTOR_SIZE, granularity: 'byte', directAccess } as unknown as BlockDevice;
 }
 
-t.test('sectors 0 and 8 are the first bytes of two pages (DA-6)', (test) => {
+t.test('sectors 0 and 8 are the first bytes of two pages (DA-6)', ON_HOST, (test) => {
   const first = access(pmem, 0, 4096);
   test.match(first, { bytes: 4096, pfn: 0 });
   test.equal(first.window.byteOffset, 0);
@@ -44,7 +45,7 @@ t.test('sectors 0 and 8 are the first bytes of two pages (DA-6)', (test) => {
   test.end();
 });
 
-t.test('pmem gives the whole request, brd a page (DA-4)', (test) => {
+t.test('pmem gives the whole request, brd a page (DA-4)', ON_HOST, (test) => {
   test.equal(access(pmem, 0, 16384).bytes, 16384);
   const short = access(brd, 0, 16384);
   test.equal(short.bytes, 4096);
@@ -52,25 +53,25 @@ t.test('pmem gives the whole request, brd a page (DA-4)', (test) => {
   test.end();
 });
 
-t.test('a sector within a page is EINVAL (DA-3)', (test) => {
+t.test('a sector within a page is EINVAL (DA-3)', ON_HOST, (test) => {
   test.throws(() => access(pmem, 1, 512), { code: 'EINVAL', errno: -22 });
   test.throws(() => access(pmem, 7, 512), { code: 'EINVAL' });
   test.equal(access(pmem, 16, 512).bytes, 512);
   test.end();
 });
 
-t.test('the end is fine, past it is ERANGE (DA-1)', (test) => {
+t.test('the end is fine, past it is ERANGE (DA-1)', ON_HOST, (test) => {
   test.equal(access(pmem, 56, 4096).bytes, 4096);
   test.throws(() => access(pmem, 56, 4097), { code: 'ERANGE', errno: -34 });
   test.end();
 });
 
-t.test('the range is checked before the alignment (DA-2)', (test) => {
+t.test('the range is checked before the alignment (DA-2)', ON_HOST, (test) => {
   test.throws(() => access(pmem, 61, 4096), { code: 'ERANGE' });
   test.end();
 });
 
-t.test('partitions count from their start, alignment is absolute (DA-3)', (test) => {
+t.test('partitions count from their start, alignment is absolute (DA-3)', ON_HOST, (test) => {
   const disk = blockDevice(pmem, SECTORS);
   test.equal(partition(disk, 8, 8).directAccess(0, 4096).window.byteOffset, 4096);
   const odd = partition(blockDevice(pmem, 128), 63, 64);
@@ -83,7 +84,7 @@ t.test('partitions count from their start, alignment is absolute (DA-3)', (test)
   test.end();
 });
 
-t.test('an errno as the size comes straight out (DA-1)', (test) => {
+t.test('an errno as the size comes straight out (DA-1)', ON_HOST, (test) => {
   calls = 0;
   test.throws(() => access(pmem, 0, -5), { code: 'EIO', errno: -5 });
   test.throws(() => access(pmem, 10 ** 9, -5), { code: 'EIO', errno: -5 });
@@ -92,14 +93,14 @@ t.test('an errno as the size comes straight out (DA-1)', (test) => {
   test.end();
 });
 
-t.test('a device without the operation is EOPNOTSUPP, even out of range (DA-1)', (test) => {
+t.test('a device without the operation is EOPNOTSUPP, even out of range (DA-1)', ON_HOST, (test) => {
   test.throws(() => access(undefined, 0, 4096), { code: 'EOPNOTSUPP', errno: -95 });
   test.throws(() => access(undefined, 10 ** 9, 0), { code: 'EOPNOTSUPP' });
   test.throws(() => access(undefined, 0, -5), { code: 'EIO', errno: -5 });
   test.end();
 });
 
-t.test('no bytes are legal within the device, and ERANGE at its end (DA-5)', (test) => {
+t.test('no bytes are legal within the device, and ERANGE at its end (DA-5)', ON_HOST, (test) => {
   const empty = access(pmem, 0, 0);
   test.equal(empty.bytes, 0);
   test.equal(empty.window.byteLength, 0);
@@ -108,7 +109,7 @@ t.test('no bytes are legal within the device, and ERANGE at its end (DA-5)', (te
   test.end();
 });
 
-t.test('what a driver answers comes out, except for 0 and less than a page (DA-1, DA-7)', (test) => {
+t.test('what a driver answers comes out, except for 0 and less than a page (DA-1, DA-7)', ON_HOST, (test) => {
   const driver = (bytes: number): DirectAccessOp => {
     return (sector) => {
       if (bytes < 0) throw new DaxError({ errno: bytes, syscall: 'directAccess' });
@@ -122,7 +123,7 @@ t.test('what a driver answers comes out, except for 0 and less than a page (DA-1
   test.end();
 });
 
-t.test('a page that nobody touched is there, and is zeros (DA-6)', (test) => {
+t.test('a page that nobody touched is there, and is zeros (DA-6)', ON_HOST, (test) => {
   // As brd: a page is made when it is first asked for, even to be read.
   const pages = new Map<number, Uint8Array>();
   const lazy: DirectAccessOp = (sector) => {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { doctor, list, openSync, partition, type Evidence } from 'node-dax';
 import { onEveryDevice, type TestDevice } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 function isReal({ source }: Evidence): boolean {
   return !source.startsWith('/') || existsSync(source);
@@ -54,7 +55,7 @@ onEveryDevice('an open for writing is refused only of what is not armed:', async
   test.match(flags, 'not_armed');
 });
 
-t.test('a file in memory is not durable, one of procfs not known', (test) => {
+t.test('a file in memory is not durable, one of procfs not known', ON_HOST, (test) => {
   const path = `/dev/shm/node-dax-durable-${process.pid}`;
   test.throws(() => openSync(path, { size: 4096, requireDurable: true }), { reason: 'NOT_DURABLE', message: /lost when the machine stops/ });
   test.notOk(existsSync(path), 'and is not made');

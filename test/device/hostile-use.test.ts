@@ -6,11 +6,12 @@ import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { openSync } from 'node-dax';
-import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { onEveryKind, scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 const MIB = 1024 * 1024;
 
-onEveryDevice('a view as the buffer of a copy of another device, closed meanwhile:', async (test, wanted) => {
+onEveryKind('a view as the buffer of a copy of another device, closed meanwhile:', async (test, wanted) => {
   if (wanted.kind === 'block' || wanted.kind === 'devdax') {
     // Two opens of the device itself: the buffer and the device are the same bytes.
     const twin = wanted.open();
@@ -36,7 +37,7 @@ async function movedOrRefused(test: Test, copies: Promise<number>[]): Promise<vo
   }
 }
 
-t.test('a view that Node still works on, closed meanwhile', async (test) => {
+t.test('a view that Node still works on, closed meanwhile', ON_HOST, async (test) => {
   const device = openSync(scratchPath(test, '/dev/shm'), { size: 16 * MIB });
   const deflating = promisify(deflate)(device.view());
   device.closeSync();
@@ -46,7 +47,7 @@ t.test('a view that Node still works on, closed meanwhile', async (test) => {
   await next.close();
 });
 
-t.test('writing a view of the device to the device', (test) => {
+t.test('writing a view of the device to the device', ON_HOST, (test) => {
   const program = `
     const { openSync } = require('node-dax');
     const device = openSync(process.argv[1], { size: 1 << 20 });
@@ -70,7 +71,7 @@ t.test('writing a view of the device to the device', (test) => {
   test.end();
 });
 
-t.test('a buffer of a vector that is transferred meanwhile', async (test) => {
+t.test('a buffer of a vector that is transferred meanwhile', ON_HOST, async (test) => {
   const device = openSync(scratchPath(test, '/dev/shm'), { size: 4 * MIB });
   const parts = [Buffer.alloc(2 * MIB, 1), new Uint8Array(MIB).fill(2), Buffer.alloc(MIB, 3)] as const;
   const writing = device.writev(parts, 0);
@@ -81,7 +82,7 @@ t.test('a buffer of a vector that is transferred meanwhile', async (test) => {
   await device.close();
 });
 
-t.test('a device with lost pages keeps its size', (test) => {
+t.test('a device with lost pages keeps its size', ON_HOST, (test) => {
   const path = scratchPath(test, '/dev/shm');
   const device = openSync(path, { size: 8192 });
   const view = device.view();
@@ -98,7 +99,7 @@ t.test('a device with lost pages keeps its size', (test) => {
   test.end();
 });
 
-t.test('a size that cannot be had changes nothing', (test) => {
+t.test('a size that cannot be had changes nothing', ON_HOST, (test) => {
   const path = scratchPath(test, '/dev/shm');
   const device = openSync(path, { size: 8192 });
   device.writeSync(Buffer.from('kept'), 0);
@@ -117,7 +118,7 @@ t.test('a size that cannot be had changes nothing', (test) => {
   test.end();
 });
 
-t.test('a listener for SIGBUS', (test) => {
+t.test('a listener for SIGBUS', ON_HOST, (test) => {
   const program = `
     const { openSync } = require('node-dax');
     const device = openSync(process.argv[1], { size: 8192 });

@@ -3,6 +3,7 @@ import t from 'tap';
 import { openSync, type AbortError, type DaxDevice } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
 import { userEmulation } from '../helpers/emulated.js';
+import { ON_HOST } from '../helpers/guest.js';
 import { seeded, type Random } from '../helpers/random.js';
 
 const KIB = 1024;
@@ -22,7 +23,7 @@ onEveryDevice('what is written is read, at every alignment, on', (test, wanted) 
     for (const length of [0, 1, 7, 63, 64, 65, 255, 256, 257, 511, 512, 513, 4095, 4096, 4097, 20_000]) {
       const bytes = random.bytes(length);
       const around = contents(device, 0, 64 * KIB);
-      test.equal(device.writeSync(bytes, pos), length);
+      if (device.writeSync(bytes, pos) !== length) test.fail(`not all of ${length} bytes at ${pos}`);
       around.set(bytes, pos);
       if (!contents(device, 0, 64 * KIB).equals(around)) test.fail(`${length} bytes at ${pos}`);
     }
@@ -151,7 +152,7 @@ onEveryDevice('an AbortSignal on', async (test, wanted) => {
   test.ok(written > 0 && written < 4 * MIB);
   const found = contents(device, 0, 4 * MIB);
   test.ok(found.subarray(0, written).equals(Buffer.alloc(written, 'w')), 'what is told was written');
-  test.ok(found.subarray(written).every((byte) => byte === 0), 'and nothing else');
+  test.ok(found.subarray(written).equals(Buffer.alloc(4 * MIB - written)), 'and nothing else');
 });
 
 onEveryDevice('flushing on', (test, wanted) => {
@@ -237,7 +238,7 @@ onEveryDevice('random operations against a model on', async (test, wanted) => {
   test.ok(contents(device, 0, model.length).equals(model));
 });
 
-t.test('a 64 GiB sparse file: its last byte', { skip: userEmulation }, async (test) => {
+t.test('a 64 GiB sparse file: its last byte', { skip: ON_HOST.skip || userEmulation }, async (test) => {
   const path = scratchPath(test);
   const size = 64 * 1024 ** 3;
   writeFileSync(path, '');

@@ -7,6 +7,7 @@ import t from 'tap';
 import { daxMmap, deviceUse, Inode, open, openSync, PAGE_SIZE, partition } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { FILE_SIZE, onDevices, onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 const REFUSAL = { code: 'EBUSY', reason: 'DEVICE_IN_USE', syscall: 'open', message: /locked.*lslocks/ };
 
@@ -116,7 +117,7 @@ onDevices('open() while another process has the lock of', ['a RAM disk (brd)'], 
   device.closeSync();
 });
 
-t.test('a process that has a lock and dies', async (test) => {
+t.test('a process that has a lock and dies', ON_HOST, async (test) => {
   const path = scratchPath(test);
   openSync(path, { size: 8192 }).closeSync();
   const program = "globalThis.device = require('node-dax').openSync(process.argv[1], { lock: true }); console.log(); process.stdin.resume();";
@@ -127,7 +128,7 @@ t.test('a process that has a lock and dies', async (test) => {
   openSync(path, { lock: true }).closeSync();
 });
 
-t.test('a lock of another program', async (test) => {
+t.test('a lock of another program', ON_HOST, async (test) => {
   const path = scratchPath(test);
   writeFileSync(path, '');
   const other = await holder('flock', '--no-fork', path, 'sh', '-c', 'echo; exec sleep 60');

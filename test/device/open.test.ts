@@ -6,6 +6,7 @@ import t from 'tap';
 import { DaxError, open, openSync } from 'node-dax';
 import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
 import { userEmulation } from '../helpers/emulated.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 onEveryDevice('open tells the truth about', (test, wanted) => {
   const device = wanted.open();
@@ -66,7 +67,7 @@ onEveryDevice('a read-only device', async (test, wanted) => {
   test.equal(read.toString(), 'kept');
 });
 
-t.test('size creates a file and nothing else', (test) => {
+t.test('size creates a file and nothing else', ON_HOST, (test) => {
   const path = scratchPath(test);
   const device = openSync(path, { size: 10_000n });
   test.equal(device.size, 10_000);
@@ -96,7 +97,7 @@ onEveryDevice('size, where it is what there is, of', (test, wanted) => {
   test.throws(() => openSync(wanted.path, { size: size + 4096 }), { code: 'EEXIST', reason: 'SIZE_MISMATCH' });
 });
 
-t.test('open() that is aborted makes no file', async (test) => {
+t.test('open() that is aborted makes no file', ON_HOST, async (test) => {
   const path = scratchPath(test);
   const late = new AbortController();
   const opening = open(path, { size: 8192, signal: late.signal });
@@ -119,7 +120,7 @@ t.test('open() that is aborted makes no file', async (test) => {
   device.closeSync();
 });
 
-t.test('no file is made where devices are', (test) => {
+t.test('no file is made where devices are', ON_HOST, (test) => {
   const folder = test.testdir({ proc: test.fixture('symlink', '/proc'), dax: test.fixture('symlink', '/dev') });
   const places = ['/dev/dax9.0', '/dev/pmem99', '/dev/daxx1.0', '/proc/dax9.0', '/sys/kernel/dax9.0', `${folder}/dax/dax9.0`, `${folder}/proc/x`];
   for (const path of places) {
@@ -134,7 +135,7 @@ t.test('no file is made where devices are', (test) => {
   test.end();
 });
 
-t.test('more than there is room for', { skip: userEmulation }, (test) => {
+t.test('more than there is room for', { skip: ON_HOST.skip || userEmulation }, (test) => {
   const path = scratchPath(test, '/dev/shm');
   const { bavail, bsize } = statfsSync('/dev/shm');
   const size = (bavail + 1_000_000) * bsize;
@@ -148,7 +149,7 @@ t.test('more than there is room for', { skip: userEmulation }, (test) => {
   test.end();
 });
 
-t.test('what cannot be opened says what to do', { skip: userEmulation }, async (test) => {
+t.test('what cannot be opened says what to do', { skip: ON_HOST.skip || userEmulation }, async (test) => {
   const folder = mkdtempSync(join(tmpdir(), 'node-dax-test-'));
   test.teardown(() => {
     rmSync(folder, { recursive: true });
@@ -181,7 +182,7 @@ t.test('a file without permission', { skip: process.getuid?.() === 0 ? 'root may
   test.end();
 });
 
-t.test('wrong arguments throw before anything happens', async (test) => {
+t.test('wrong arguments throw before anything happens', ON_HOST, async (test) => {
   const path = scratchPath(test);
   for (const bad of [undefined, null, 1, {}, Buffer.from(path), '', 'a\0b']) {
     test.throws(() => openSync(bad as string), TypeError);

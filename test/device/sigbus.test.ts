@@ -3,7 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
 import { openSync } from 'node-dax';
-import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { FILE_SIZE, onEveryKind, scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 function truncateElsewhere(path: string, size: number): void {
   execFileSync('truncate', ['-s', String(size), path]);
@@ -11,7 +12,7 @@ function truncateElsewhere(path: string, size: number): void {
 
 const gone = (position: number) => ({ code: 'EIO', reason: 'MEDIA_ERROR', position });
 
-onEveryDevice('a file truncated by another process:', async (test, wanted) => {
+onEveryKind('a file truncated by another process:', async (test, wanted) => {
   if (wanted.kind === 'devdax' || wanted.kind === 'block') {
     test.pass('only files can be truncated');
     return;
@@ -37,7 +38,7 @@ onEveryDevice('a file truncated by another process:', async (test, wanted) => {
   await test.rejects(device.write(target, page), gone(page));
 });
 
-t.test('a buffer that is itself a lost page', (test) => {
+t.test('a buffer that is itself a lost page', ON_HOST, (test) => {
   const lost = scratchPath(test, '/dev/shm');
   const source = openSync(lost, { size: 8192 }).view(0, 8192);
   const device = openSync(scratchPath(test, '/dev/shm'), { size: 8192 });
@@ -49,7 +50,7 @@ t.test('a buffer that is itself a lost page', (test) => {
   test.end();
 });
 
-t.test('loads and stores of JavaScript', (test) => {
+t.test('loads and stores of JavaScript', ON_HOST, (test) => {
   const path = scratchPath(test, '/dev/shm');
   const device = openSync(path, { size: 300 * 4096 });
   const view = device.view();

@@ -4,6 +4,7 @@ import { MessageChannel } from 'node:worker_threads';
 import t from 'tap';
 import { openSync } from 'node-dax';
 import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 onEveryDevice('a view is the memory of', async (test, wanted) => {
   const device = wanted.open();
@@ -36,7 +37,7 @@ onEveryDevice('a view is the memory of', async (test, wanted) => {
   test.equal(view[3], undefined);
 });
 
-t.test('a view without arguments is the whole device', (test) => {
+t.test('a view without arguments is the whole device', ON_HOST, (test) => {
   const device = openSync(scratchPath(test), { size: 10_001 });
   test.equal(device.view().byteLength, 10_001);
   test.equal(device.view(10_000).byteLength, 1);
@@ -56,7 +57,7 @@ onEveryDevice('a view shows what write(2) writes to', (test, wanted) => {
   test.equal(Buffer.from(view.subarray(100, 104)).toString(), 'seen');
 });
 
-t.test('windows of a device that no view holds', (test) => {
+t.test('windows of a device that no view holds', ON_HOST, (test) => {
   const GIB = 2 ** 30;
   const path = scratchPath(test);
   writeFileSync(path, '');
@@ -83,7 +84,7 @@ t.test('windows of a device that no view holds', (test) => {
   test.end();
 });
 
-t.test('truncate', async (test) => {
+t.test('truncate', ON_HOST, async (test) => {
   const path = scratchPath(test);
   const device = openSync(path, { size: FILE_SIZE });
   const before = device.view(0, 4096);
@@ -122,7 +123,7 @@ t.test('truncate', async (test) => {
   test.equal(openSync(path).size, 100);
 });
 
-t.test('truncate while reads are under way', async (test) => {
+t.test('truncate while reads are under way', ON_HOST, async (test) => {
   const device = openSync(scratchPath(test), { size: 64 * 1024 * 1024 });
   const target = Buffer.alloc(device.size);
   const reading = device.read(target, 0);
@@ -154,7 +155,7 @@ const transfers = ['transfer', 'transferToFixedLength'].flatMap((name) => {
   const transfer = (ArrayBuffer.prototype as unknown as Record<string, Transfer | undefined>)[name];
   return transfer === undefined ? [] : [{ name, transfer }];
 });
-const withTransfer = transfers.length > 0 ? {} : { skip: `ArrayBuffer.prototype.transfer is not in Node ${process.version}` };
+const withTransfer = transfers.length > 0 ? ON_HOST : { skip: `ArrayBuffer.prototype.transfer is not in Node ${process.version}` };
 
 t.test('the memory of a view is not transferred', withTransfer, (test) => {
   const device = openSync(scratchPath(test), { size: 8192 });
@@ -185,7 +186,7 @@ t.test('a view that was transferred away by the language itself', withTransfer, 
   test.end();
 });
 
-t.test('what clones a view never has the memory of the device', async (test) => {
+t.test('what clones a view never has the memory of the device', ON_HOST, async (test) => {
   const device = openSync(scratchPath(test), { size: 8192 });
   const view = device.view(0, 10);
   const buffer = view.buffer as ArrayBuffer;

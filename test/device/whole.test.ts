@@ -2,9 +2,10 @@
 
 import t, { type Test } from 'tap';
 import { openSync, partition, readFull, readFullSync, writeAll, writeAllSync, type AbortError, type ByteSink, type ByteSource } from 'node-dax';
-import { onEveryDevice } from '../helpers/devices.js';
+import { onEveryKind } from '../helpers/devices.js';
 import { Tfs } from '../helpers/tfs.js';
 import { scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
 const KIB = 1024;
 const bytesOf = (length: number) => Buffer.from(Array.from({ length }, (_, index) => (7 * index) % 251));
@@ -32,13 +33,13 @@ async function checkEnd(test: Test, to: ByteSink & ByteSource, size: number): Pr
   }
 }
 
-onEveryDevice('all or an error on', async (test, wanted) => {
+onEveryKind('all or an error on', async (test, wanted) => {
   const device = wanted.open();
   await checkEnd(test, device, device.size);
   await checkEnd(test, partition(device, 8, 256), 256 * 512);
 });
 
-t.test('of a file', async (test) => {
+t.test('of a file', ON_HOST, async (test) => {
   const tfs = new Tfs({ blocksPerDevice: 16 });
   const file = tfs.file();
   const bytes = bytesOf(40 * KIB);
@@ -52,7 +53,7 @@ t.test('of a file', async (test) => {
   await test.rejects(writeAll(file, bytes, 30 * KIB), { code: 'ENOSPC' });
 });
 
-t.test('of what moves a little at a time', async (test) => {
+t.test('of what moves a little at a time', ON_HOST, async (test) => {
   const memory = Buffer.alloc(1000);
   const slow: ByteSink & ByteSource = {
     readSync: (target, pos) => memory.copy(target as Uint8Array, 0, Number(pos), Math.min(Number(pos) + 7, memory.length)),
@@ -80,7 +81,7 @@ t.test('of what moves a little at a time', async (test) => {
   await test.rejects(writeAll(slow, 'text' as unknown as Buffer, 3), TypeError);
 });
 
-t.test('an abort tells what moved in all', async (test) => {
+t.test('an abort tells what moved in all', ON_HOST, async (test) => {
   using device = openSync(scratchPath(test, '/dev/shm'), { size: 64 * KIB });
   const ending = new AbortController();
   let calls = 0;

@@ -3,9 +3,10 @@
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { crc32c, openSync, partition } from 'node-dax';
-import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { onEveryKind, scratchPath } from '../helpers/devices.js';
+import { ON_HOST } from '../helpers/guest.js';
 
-onEveryDevice('words on', (test, wanted) => {
+onEveryKind('words on', (test, wanted) => {
   const device = wanted.open();
   const all = 2n ** 64n - 1n;
   for (const pos of [0, 8, 4096, device.size - 8, BigInt(device.size - 8)]) {
@@ -62,7 +63,7 @@ onEveryDevice('words on', (test, wanted) => {
   test.throws(() => reader.loadU64(24), { code: 'EBADF' });
 });
 
-t.test('CRC32C is that of RFC 3720, however the bytes are divided', (test) => {
+t.test('CRC32C is that of RFC 3720, however the bytes are divided', ON_HOST, (test) => {
   test.equal(crc32c(Buffer.from('123456789')), 0xe3069283);
   test.equal(crc32c(Buffer.alloc(32)), 0x8a9136aa);
   test.equal(crc32c(Buffer.alloc(32, 0xff)), 0x62a8ab43);
@@ -88,7 +89,7 @@ t.test('CRC32C is that of RFC 3720, however the bytes are divided', (test) => {
   test.end();
 });
 
-t.test('a thread finds no half of a word', async (test) => {
+t.test('a thread finds no half of a word', ON_HOST, async (test) => {
   const path = scratchPath(test, '/dev/shm');
   const device = openSync(path, { size: 8192 });
   test.teardown(() => device.close());

@@ -1,9 +1,9 @@
 // Advice about a mapping is accepted, and nothing that is there changes (ST-30).
 
 import { MADV_DONTNEED, MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED } from 'node-dax';
-import { onEveryGround } from '../helpers/mapped-file.js';
+import { onEveryKindOfGround } from '../helpers/mapped-file.js';
 
-onEveryGround('advice is accepted and changes nothing', (test, ground) => {
+onEveryKindOfGround('advice is accepted and changes nothing', (test, ground) => {
   const file = ground.holes(4);
   ground.write(file, 1, 7);
   const mapping = ground.map(file, { allocate: true });

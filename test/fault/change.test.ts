@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { daxMmap, MAP_PRIVATE, PROT_READ, type DaxDevice } from 'node-dax';
 import { onDevices } from '../helpers/devices.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
-import { Ground, onEveryGround, type MappedFile } from '../helpers/mapped-file.js';
+import { Ground, onEveryKindOfGround, type MappedFile } from '../helpers/mapped-file.js';
 import { Tfs } from '../helpers/tfs.js';
 import { watch } from '../helpers/watchdog.js';
 
@@ -18,7 +18,7 @@ function poisonFreed({ fs, inode }: MappedFile, from: number, bytesAt: (iblock: 
   };
 }
 
-onEveryGround('the size is lowered, pages are unmapped, blocks are freed, in this order (TR-6, TR-7)', async (test, ground) => {
+onEveryKindOfGround('the size is lowered, pages are unmapped, blocks are freed, in this order (TR-6, TR-7)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   ground.write(mapped, 1, 5);
@@ -42,7 +42,7 @@ onEveryGround('the size is lowered, pages are unmapped, blocks are freed, in thi
   }
 });
 
-onEveryGround('a shorter file: views of the owner go, other threads meet the end', async (test, ground) => {
+onEveryKindOfGround('a shorter file: views of the owner go, other threads meet the end', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   for (const n of [0, 1, 2, 3]) ground.write(mapped, n, n + 1);
@@ -64,7 +64,7 @@ onEveryGround('a shorter file: views of the owner go, other threads meet the end
   test.match(await worker.lost(1), [{ code: 'ENXIO', reason: 'BEYOND_END', position: 3 * page }]);
 });
 
-onEveryGround('every buffer that the owner ever took goes', (test, ground) => {
+onEveryKindOfGround('every buffer that the owner ever took goes', (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   mapped.file.truncateSync(page);
@@ -83,7 +83,7 @@ onEveryGround('every buffer that the owner ever took goes', (test, ground) => {
   test.strictSame([third.byteLength, fourth.byteLength], [0, 0]);
 });
 
-onEveryGround('what was stored past the end is gone when the file grows (TR-8)', async (test, ground) => {
+onEveryKindOfGround('what was stored past the end is gone when the file grows (TR-8)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -100,7 +100,7 @@ onEveryGround('what was stored past the end is gone when the file grows (TR-8)',
   }
 });
 
-onEveryGround('what grows is there at once, and what was refused comes to life (U-4)', async (test, ground) => {
+onEveryKindOfGround('what grows is there at once, and what was refused comes to life (U-4)', async (test, ground) => {
   const mapped = ground.holes(6);
   const { page } = ground;
   mapped.file.truncateSync(0);
@@ -120,7 +120,7 @@ onEveryGround('what grows is there at once, and what was refused comes to life (
   test.equal(worker.losses.length, 1);
 });
 
-onEveryGround('private copies survive a punch, and not a truncation (TR-11)', async (test, ground) => {
+onEveryKindOfGround('private copies survive a punch, and not a truncation (TR-11)', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   if (!ground.hasPrivate) {
@@ -145,7 +145,7 @@ onEveryGround('private copies survive a punch, and not a truncation (TR-11)', as
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('a hole that is punched shows as zeros in shared mappings (TR-12)', async (test, ground) => {
+onEveryKindOfGround('a hole that is punched shows as zeros in shared mappings (TR-12)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   for (const n of [0, 1, 2, 3]) ground.write(mapped, n, n + 1);
@@ -165,7 +165,7 @@ onEveryGround('a hole that is punched shows as zeros in shared mappings (TR-12)'
   test.ok(ground.isHole(mapped, 2));
 });
 
-onEveryGround('write(2) into a hole that is mapped is seen through every mapping (IO-13.6)', async (test, ground) => {
+onEveryKindOfGround('write(2) into a hole that is mapped is seen through every mapping (IO-13.6)', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   const reader = ground.map(mapped, { prot: PROT_READ });
@@ -186,7 +186,7 @@ onEveryGround('write(2) into a hole that is mapped is seen through every mapping
   for (const index of handles.keys()) test.strictSame([await worker.load(page + 9, index), await worker.load(page + 10, index)], [0, 7]);
 });
 
-onEveryGround('blocks that the filesystem moves are seen where they are', async (test, ground) => {
+onEveryKindOfGround('blocks that the filesystem moves are seen where they are', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page, blocksPerPage } = ground;
   ground.write(mapped, 0, 1);
@@ -205,7 +205,7 @@ onEveryGround('blocks that the filesystem moves are seen where they are', async 
   test.equal(await worker.load(page), 0);
 });
 
-onEveryGround('a truncation meets questions that nobody has answered yet', async (test, ground) => {
+onEveryKindOfGround('a truncation meets questions that nobody has answered yet', async (test, ground) => {
   const mapped = ground.holes(8);
   const { page } = ground;
   const workers = await Promise.all([0, 1, 2, 3].map(() => FaultWorker.start(test, mapped.mapping.handle)));

@@ -20,7 +20,8 @@ import {
   VM_FAULT_SIGBUS,
   type VmFault,
 } from 'node-dax';
-import { NotedArea, onEveryGround, type Ground } from '../helpers/mapped-file.js';
+import { ON_HOST } from '../helpers/guest.js';
+import { NotedArea, onEverySizeOfPage, type Ground } from '../helpers/mapped-file.js';
 import { GARBAGE, MemoryDevice } from '../helpers/memory-device.js';
 import { isFree, Tfs, type TfsInode, type TfsOptions } from '../helpers/tfs.js';
 
@@ -49,17 +50,21 @@ function makeCase(ground: Ground, pages: number, options: TfsOptions & { shared?
   };
 }
 
+function isZero({ device, page }: Ground, pos: number): boolean {
+  return Buffer.compare(device.view(pos, page), Buffer.alloc(page)) === 0;
+}
+
 function createCalls({ fs }: Case): boolean[] {
   return fs.calls.map(([, , create]) => create);
 }
 
-t.test('the values of the codes', (test) => {
+t.test('the values of the codes', ON_HOST, (test) => {
   const codes = [VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_FAULT_MAJOR, VM_FAULT_NOPAGE, VM_FAULT_LOCKED, VM_FAULT_RETRY, VM_FAULT_FALLBACK];
   test.strictSame(codes, [0x1, 0x2, 0x4, 0x100, 0x200, 0x400, 0x800]);
   test.end();
 });
 
-onEveryGround('the handler installs a written page for loads and stores, and allocates nothing (FT-10)', (test, ground) => {
+onEverySizeOfPage('the handler installs a written page for loads and stores, and allocates nothing (FT-10)', (test, ground) => {
   const one = makeCase(ground, 3);
   const { fs, inode, vma } = one;
   fs.allocate(inode, 0, 3 * ground.blocksPerPage);
@@ -73,7 +78,7 @@ onEveryGround('the handler installs a written page for loads and stores, and all
   test.ok(isFree(inode));
 });
 
-onEveryGround('the handler gives a load of a hole zeros, and allocates nothing (FT-6)', (test, ground) => {
+onEverySizeOfPage('the handler gives a load of a hole zeros, and allocates nothing (FT-6)', (test, ground) => {
   const one = makeCase(ground, 4);
   const free = one.fs.freeBlocks;
   const code = one.fault(one.load(2));
@@ -83,12 +88,12 @@ onEveryGround('the handler gives a load of a hole zeros, and allocates nothing (
   test.equal(one.fs.freeBlocks, free);
 });
 
-onEveryGround('the handler looks a hole up, then allocates it for a store (FT-7)', (test, ground) => {
+onEverySizeOfPage('the handler looks a hole up, then allocates it for a store (FT-7)', (test, ground) => {
   const one = makeCase(ground, 4);
   const { fs, inode, vma } = one;
   let isClean = false;
   vma.onInsert = (_bdev, pos) => {
-    isClean = ground.device.view(pos, ground.page).every((byte) => byte === 0);
+    isClean = isZero(ground, pos);
   };
   test.equal(one.fault(one.store(2)), VM_FAULT_MAJOR + VM_FAULT_NOPAGE);
   test.strictSame(createCalls(one), [false, true]);
@@ -98,7 +103,7 @@ onEveryGround('the handler looks a hole up, then allocates it for a store (FT-7)
   test.equal(one.fault(one.store(2)), VM_FAULT_NOPAGE, 'once');
 });
 
-onEveryGround('the handler refuses what lies past the end until the file has grown (FT-2)', (test, ground) => {
+onEverySizeOfPage('the handler refuses what lies past the end until the file has grown (FT-2)', (test, ground) => {
   const { page } = ground;
   const one = makeCase(ground, 4);
   one.inode.size = page + 1;
@@ -113,7 +118,7 @@ onEveryGround('the handler refuses what lies past the end until the file has gro
   test.equal(one.fault(one.load(2)), VM_FAULT_LOCKED);
 });
 
-onEveryGround('the handler turns errors into the codes of a fault (FT-12)', (test, ground) => {
+onEverySizeOfPage('the handler turns errors into the codes of a fault (FT-12)', (test, ground) => {
   const errors: [code: string, result: number][] = [
     ['ENOSPC', VM_FAULT_SIGBUS],
     ['EDQUOT', VM_FAULT_SIGBUS],
@@ -143,7 +148,7 @@ onEveryGround('the handler turns errors into the codes of a fault (FT-12)', (tes
   test.equal(busy.fault(busy.load()), VM_FAULT_NOPAGE);
 });
 
-onEveryGround('the handler refuses an answer about less than a page, or against the contract (FT-4)', (test, ground) => {
+onEverySizeOfPage('the handler refuses an answer about less than a page, or against the contract (FT-4)', (test, ground) => {
   const { device } = ground;
   const answers: [name: string, answer: Tfs['onGetBlock'], hint: RegExp][] = [
     ['less than a page', (_inode, _iblock, bh) => { bh.map(device, 0, 512); return 0; }, /512 bytes/],
@@ -166,7 +171,7 @@ onEveryGround('the handler refuses an answer about less than a page, or against 
   }
 });
 
-onEveryGround('a callback that breaks is no SIGBUS, but comes out, with every lock free', (test, ground) => {
+onEverySizeOfPage('a callback that breaks is no SIGBUS, but comes out, with every lock free', (test, ground) => {
   const one = makeCase(ground, 1);
   one.fs.onGetBlock = () => {
     throw new TypeError('a bug');
@@ -177,7 +182,7 @@ onEveryGround('a callback that breaks is no SIGBUS, but comes out, with every lo
   test.equal(one.fault(one.store()), VM_FAULT_MAJOR + VM_FAULT_NOPAGE);
 });
 
-onEveryGround('the handler gives a private store a copy and allocates nothing (FT-5)', (test, ground) => {
+onEverySizeOfPage('the handler gives a private store a copy and allocates nothing (FT-5)', (test, ground) => {
   const one = makeCase(ground, 2, { shared: false });
   one.fs.allocate(one.inode, 0, ground.blocksPerPage);
   const free = one.fs.freeBlocks;
@@ -196,7 +201,7 @@ onEveryGround('the handler gives a private store a copy and allocates nothing (F
   test.equal(one.fault({ ...one.store(1), cowPage }), VM_FAULT_SIGBUS);
 });
 
-onEveryGround('the handler refuses a private copy of a page that the file loses meanwhile (FT-5)', (test, ground) => {
+onEverySizeOfPage('the handler refuses a private copy of a page that the file loses meanwhile (FT-5)', (test, ground) => {
   const one = makeCase(ground, 2, { shared: false });
   one.fs.onGetBlock = () => {
     one.inode.size = ground.page;
@@ -205,13 +210,13 @@ onEveryGround('the handler refuses a private copy of a page that the file loses 
   test.equal(one.fault({ ...one.store(1), cowPage: new Uint8Array(ground.page) }), VM_FAULT_SIGBUS);
 });
 
-onEveryGround('the handler clears an unwritten page, then installs it, then converts it (FT-8, FT-11)', (test, ground) => {
+onEverySizeOfPage('the handler clears an unwritten page, then installs it, then converts it (FT-8, FT-11)', (test, ground) => {
   const one = makeCase(ground, 2, { unwritten: true });
   const { fs, inode, vma } = one;
   fs.allocate(inode, 0, 2 * ground.blocksPerPage, true);
   const states: unknown[] = [];
   vma.onInsert = (bdev, pos) => {
-    states.push(['insert', fs.completions.length, bdev === ground.device && ground.device.view(pos, ground.page).every((byte) => byte === 0)]);
+    states.push(['insert', fs.completions.length, bdev === ground.device && isZero(ground, pos)]);
   };
   test.equal(one.fault(one.store(0)), VM_FAULT_MAJOR + VM_FAULT_NOPAGE);
   test.strictSame(states, [['insert', 0, true]]);
@@ -221,7 +226,7 @@ onEveryGround('the handler clears an unwritten page, then installs it, then conv
   test.equal(one.fault(one.load(0)), VM_FAULT_NOPAGE, 'it is data now');
 });
 
-onEveryGround('the handler leaves a page unwritten that could not be installed (FT-11)', (test, ground) => {
+onEverySizeOfPage('the handler leaves a page unwritten that could not be installed (FT-11)', (test, ground) => {
   for (const [failure, ok] of [['EIO', false], ['ENOMEM', false], ['EBUSY', true]] as const) {
     const one = makeCase(ground, 1, { unwritten: true });
     one.fs.allocate(one.inode, 0, ground.blocksPerPage, true);
@@ -234,7 +239,7 @@ onEveryGround('the handler leaves a page unwritten that could not be installed (
   }
 });
 
-onEveryGround('the handler gives a load of an unwritten page zeros and converts nothing (FT-8)', (test, ground) => {
+onEverySizeOfPage('the handler gives a load of an unwritten page zeros and converts nothing (FT-8)', (test, ground) => {
   const one = makeCase(ground, 1, { unwritten: true });
   one.fs.allocate(one.inode, 0, ground.blocksPerPage, true);
   test.equal(one.fault(one.load()), VM_FAULT_LOCKED);
@@ -244,7 +249,7 @@ onEveryGround('the handler gives a load of an unwritten page zeros and converts 
   test.equal(one.fs.placeOf(one.inode, 0)?.unwritten, true);
 });
 
-onEveryGround('the handler refuses a page that the file loses while its block is allocated (FT-10)', (test, ground) => {
+onEverySizeOfPage('the handler refuses a page that the file loses while its block is allocated (FT-10)', (test, ground) => {
   const one = makeCase(ground, 1);
   const free = one.fs.freeBlocks;
   one.fs.onGetBlock = (inode, _iblock, _bh, create) => {
@@ -259,7 +264,7 @@ onEveryGround('the handler refuses a page that the file loses while its block is
   test.equal(one.fs.freeBlocks, free);
 });
 
-onEveryGround('the handler changes the times at the first store, not at a load (FT-1, MK-2, MK-3)', (test, ground) => {
+onEverySizeOfPage('the handler changes the times at the first store, not at a load (FT-1, MK-2, MK-3)', (test, ground) => {
   const one = makeCase(ground, 2);
   const { inode } = one;
   const untouched = () => inode.mtimeMs === 0 && inode.ctimeMs === 0;
@@ -282,7 +287,7 @@ onEveryGround('the handler changes the times at the first store, not at a load (
   test.notOk(untouched(), 'also a store that is then refused');
 });
 
-onEveryGround('the handler makes stores wait for a thaw, but not loads and private stores (MK-6)', async (test, ground) => {
+onEverySizeOfPage('the handler makes stores wait for a thaw, but not loads and private stores (MK-6)', async (test, ground) => {
   const one = makeCase(ground, 1);
   const aside = new NotedArea(ground, one.fs, one.inode, 1, false);
   const cowPage = new Uint8Array(ground.page);
@@ -300,7 +305,7 @@ onEveryGround('the handler makes stores wait for a thaw, but not loads and priva
   test.equal(one.fault(one.store()), VM_FAULT_MAJOR + VM_FAULT_NOPAGE);
 });
 
-onEveryGround('who cannot have a lock tries again later', (test, ground) => {
+onEverySizeOfPage('who cannot have a lock tries again later', (test, ground) => {
   const one = makeCase(ground, 2);
   const { inode } = one;
   // As others, which hold them over their awaits.
@@ -316,7 +321,7 @@ onEveryGround('who cannot have a lock tries again later', (test, ground) => {
   test.ok(isFree(inode));
 });
 
-onEveryGround('the handler refuses pages larger than what lies together, and says what helps (DD-5)', (test, ground) => {
+onEverySizeOfPage('the handler refuses pages larger than what lies together, and says what helps (DD-5)', (test, ground) => {
   if (ground.page === 4096) {
     test.pass('the device maps every block');
     return;
@@ -331,12 +336,12 @@ onEveryGround('the handler refuses pages larger than what lies together, and say
   test.match(vmf.error, { code: 'EIO', reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace -f -e namespace\d+\.\d+ -m devdax -a 4096`, which erases/ });
 });
 
-onEveryGround('holes that are told block by block', (test, ground) => {
+onEverySizeOfPage('holes that are told block by block', (test, ground) => {
   const one = makeCase(ground, 2, { holeLen: false });
   test.equal(one.fault(one.load(1)), VM_FAULT_LOCKED);
 });
 
-t.test('a page that the device does not have refuses the fault (FT-10)', (test) => {
+t.test('a page that the device does not have refuses the fault (FT-10)', ON_HOST, (test) => {
   const device = new MemoryDevice();
   const fs = new Tfs({ devices: [device] });
   const inode = fs.inode(8192);
@@ -354,7 +359,7 @@ t.test('a page that the device does not have refuses the fault (FT-10)', (test) 
   test.end();
 });
 
-t.test('a page that a filesystem answers as unwritten to one and as written to the next is cleared once (GB-11)', (test) => {
+t.test('a page that a filesystem answers as unwritten to one and as written to the next is cleared once (GB-11)', ON_HOST, (test) => {
   const fs = new Tfs({ unwritten: true });
   const inode = fs.inode(4096);
   fs.allocate(inode, 0, 1, true);

@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { daxMmap, DaxMapping, freezeSuper, thawSuper } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { gc } from '../helpers/gc.js';
-import { onEveryGround } from '../helpers/mapped-file.js';
+import { onEveryKindOfGround } from '../helpers/mapped-file.js';
 
-onEveryGround('a thread that ends takes nothing from others', async (test, ground) => {
+onEveryKindOfGround('a thread that ends takes nothing from others', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -31,7 +31,7 @@ onEveryGround('a thread that ends takes nothing from others', async (test, groun
   test.strictSame([await worker.load(1), await worker.call('storeAndLoad', 0, 3 * page, 4)], [2, 4], 'nor does the first mapping');
 });
 
-onEveryGround('a buffer whose mapping nobody has any more', async (test, ground) => {
+onEveryKindOfGround('a buffer whose mapping nobody has any more', async (test, ground) => {
   const { fs, inode, file } = ground.holes(2);
   const take = () => new Uint8Array(daxMmap(inode, {}, fs.operations.getBlock, fs.operations).buffer);
   const [first, second] = [take(), take()];
@@ -53,7 +53,7 @@ onEveryGround('a buffer whose mapping nobody has any more', async (test, ground)
   test.equal(third.byteLength, 0, 'and where its blocks go');
 });
 
-onEveryGround('a mapping that is unmapped', async (test, ground) => {
+onEveryKindOfGround('a mapping that is unmapped', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -87,7 +87,7 @@ onEveryGround('a mapping that is unmapped', async (test, ground) => {
   test.equal(ground.read(mapped, 0), 1);
 });
 
-onEveryGround('a device that is closed under its mappings', async (test, ground) => {
+onEveryKindOfGround('a device that is closed under its mappings', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -106,7 +106,7 @@ onEveryGround('a device that is closed under its mappings', async (test, ground)
 });
 
 // The thread that would have to answer the fault is the thread that waits for the answer (U-9).
-onEveryGround('a fault of the owner itself is refused at once (U-9)', async (test, ground) => {
+onEveryKindOfGround('a fault of the owner itself is refused at once (U-9)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -137,7 +137,7 @@ onEveryGround('a fault of the owner itself is refused at once (U-9)', async (tes
   test.equal(await worker.call('storeAndLoad', 0, 2 * page, 9), 9, 'another thread is served');
 });
 
-onEveryGround('a getBlock that touches the mapping is not made to wait for itself (U-9)', async (test, ground) => {
+onEveryKindOfGround('a getBlock that touches the mapping is not made to wait for itself (U-9)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   const attached = DaxMapping.attach(mapped.mapping.handle);
@@ -154,7 +154,7 @@ onEveryGround('a getBlock that touches the mapping is not made to wait for itsel
   attached.unmap();
 });
 
-onEveryGround('a mapping that its owner has unmapped is attached no more', async (test, ground) => {
+onEveryKindOfGround('a mapping that its owner has unmapped is attached no more', async (test, ground) => {
   const mapped = ground.holes(2);
   ground.write(mapped, 0, 1);
   const { handle } = mapped.mapping;

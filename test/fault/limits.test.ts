@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { daxMmap, Inode, openSync, partition, PROT_READ, type GetBlock } from 'node-dax';
 import { scratchPath } from '../helpers/devices.js';
 import type { ModeReport } from '../helpers/fault-mode-main.js';
+import { ON_HOST } from '../helpers/guest.js';
 import { watch } from '../helpers/watchdog.js';
 
 const PAGE = 4096;
@@ -69,7 +70,7 @@ t.test('a process without privileges', { skip }, (test) => {
 
 const PIECES = 100_000;
 
-t.test(`a file in ${PIECES} pieces`, (test) => {
+t.test(`a file in ${PIECES} pieces`, ON_HOST, (test) => {
   watch(test, 90);
   const path = scratchPath(test, '/dev/shm');
   // Sparse: no page of it is touched but those that are looked at.
@@ -94,7 +95,7 @@ t.test(`a file in ${PIECES} pieces`, (test) => {
   test.end();
 });
 
-t.test('a partition that begins within a page', (test) => {
+t.test('a partition that begins within a page', ON_HOST, (test) => {
   const device = openSync(scratchPath(test, '/dev/shm'), { size: 64 * PAGE });
   test.teardown(() => device.close());
   const bdev = partition(device, 63, 256);

@@ -4,7 +4,7 @@ import '../helpers/assert-locks.js';
 import { MAP_PRIVATE } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { IN_GUEST } from '../helpers/guest.js';
-import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
+import { onEveryKindOfGround, type Ground } from '../helpers/mapped-file.js';
 
 const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (IN_GUEST ? 20 : 50));
 // Beside other suites on two processors a round may take ten times as long.
@@ -16,7 +16,7 @@ const turn = () => new Promise(setImmediate);
 
 for (const unwritten of [false, true]) {
   const answers = unwritten ? 'unwritten, or new once it is written' : 'new, then plain';
-  onEveryGround(`eight threads store to the same holes, which getBlock answers as ${answers} (GB-11)`, async (test, ground) => {
+  onEveryKindOfGround(`eight threads store to the same holes, which getBlock answers as ${answers} (GB-11)`, async (test, ground) => {
     const { page } = ground;
     const pages = page === 4096 ? Math.min(256, Math.max(32, ROUNDS)) : 4;
     const mapped = ground.holes(pages, {}, { unwritten: unwritten && page === 4096 });
@@ -45,7 +45,7 @@ for (const unwritten of [false, true]) {
   }, PATIENCE);
 }
 
-onEveryGround('a file that is truncated whenever a fault waits for a block loses no block (FT-10)', async (test, ground) => {
+onEveryKindOfGround('a file that is truncated whenever a fault waits for a block loses no block (FT-10)', async (test, ground) => {
   const { page } = ground;
   const mapped = ground.holes(2);
   const { fs, inode, file, mapping } = mapped;
@@ -88,7 +88,7 @@ const LATER = {
 } as const;
 
 for (const [what, { command, pages }] of Object.entries(LATER)) {
-  onEveryGround(`private copies that are made while the file is looked up again ${what} (FT-5)`, async (test, ground) => {
+  onEveryKindOfGround(`private copies that are made while the file is looked up again ${what} (FT-5)`, async (test, ground) => {
     if (!ground.hasPrivate) {
       test.pass('the device has no private mappings');
       return;
@@ -117,7 +117,7 @@ for (const [what, { command, pages }] of Object.entries(LATER)) {
   }, PATIENCE);
 }
 
-onEveryGround('a system call stores to a private mapping while blocks are forgotten (FT-5)', async (test, ground) => {
+onEveryKindOfGround('a system call stores to a private mapping while blocks are forgotten (FT-5)', async (test, ground) => {
   if (!ground.hasPrivate) {
     test.pass('the device has no private mappings');
     return;

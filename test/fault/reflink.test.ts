@@ -25,7 +25,7 @@ import {
 import { COW_WAYS, CowFs, type CowWay } from '../helpers/cow-fs.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { withMapSync } from '../helpers/map-sync.js';
-import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
+import { onEveryKindOfGround, type Ground } from '../helpers/mapped-file.js';
 
 const PAGES = 4;
 const A = 97;
@@ -40,7 +40,7 @@ interface Pair {
 }
 
 function onEveryWay(title: string, run: (test: Test, pair: Pair, ground: Ground) => Promise<void> | void): void {
-  onEveryGround(title, async (test, ground) => {
+  onEveryKindOfGround(title, async (test, ground) => {
     const { device, page, pages, blocksPerPage: cluster } = ground;
     // A device that maps more than a block at once needs them given together.
     for (const way of COW_WAYS.filter((one) => cluster === 1 || one === 'copied')) {

@@ -8,7 +8,7 @@ import { freezeSuper, PROT_READ, thawSuper, type DaxMapping } from 'node-dax';
 import type { StormResult } from '../helpers/fault-storm.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { isExpected, LANES, Lanes, OWNER, type Stored } from '../helpers/lanes.js';
-import { onEveryGround, type Ground, type MappedFile } from '../helpers/mapped-file.js';
+import { onEveryKindOfGround, type Ground, type MappedFile } from '../helpers/mapped-file.js';
 import { seeded, type Random } from '../helpers/random.js';
 
 const SECONDS = Number(process.env['NODE_DAX_TEST_SECONDS'] ?? 2);
@@ -194,7 +194,7 @@ function compare(test: Test, lanes: Lanes, bytes: Uint32Array, upheaval: Upheava
   test.ok(rest.every((word) => word === 0), 'and nothing between the words');
 }
 
-onEveryGround('eight threads against a file that changes under them', async (test, ground) => {
+onEveryKindOfGround('eight threads against a file that changes under them', async (test, ground) => {
   const random = seeded(test);
   const pages = ground.page > 4096 ? 8 : 48;
   const isUnwritten = random.below(2) === 1 && ground.page === 4096;

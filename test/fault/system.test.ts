@@ -7,6 +7,7 @@ import t from 'tap';
 import { alignedBuffer, daxMmap, MAP_PRIVATE, MAP_SHARED, partition, PROT_READ, PROT_WRITE, type MmapOptions } from 'node-dax';
 import { scratchPath } from '../helpers/devices.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
+import { ON_HOST } from '../helpers/guest.js';
 import { onEveryGround } from '../helpers/mapped-file.js';
 import { MemoryDevice } from '../helpers/memory-device.js';
 import { Tfs } from '../helpers/tfs.js';
@@ -255,7 +256,7 @@ onEveryGround('a file on several devices, and on a partition', async (test, grou
   test.equal(ground.read(mapped, 3), 9);
 });
 
-t.test('blocks on a device that cannot be mapped', (test) => {
+t.test('blocks on a device that cannot be mapped', ON_HOST, (test) => {
   watch(test);
   const fs = new Tfs({ devices: [new MemoryDevice()] });
   const inode = fs.inode(8192);
@@ -263,7 +264,7 @@ t.test('blocks on a device that cannot be mapped', (test) => {
   test.end();
 });
 
-t.test('memory for O_DIRECT is no mapping', (test) => {
+t.test('memory for O_DIRECT is no mapping', ON_HOST, (test) => {
   test.equal(alignedBuffer(4096).byteLength, 4096);
   test.strictSame([PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE], [1, 2, 1, 2], 'the values of the kernel');
   test.end();

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openSync, type DaxDevice, type DeviceKind, type Granularity, type OpenOptions } from 'node-dax';
+import { THOROUGH } from './thorough.js';
 
 /** Bytes of the files that tests make: no multiple of 2 MiB, so that the last huge page is partial. */
 export const FILE_SIZE = 5 * 1024 * 1024;
@@ -36,6 +37,8 @@ interface Candidate {
   granularities: readonly Granularity[];
   persistent: Persistent;
   needed?: OpenOptions;
+  /** The kind that it is of: the name of another, on which faults, copies and closes go the same way. */
+  like?: string;
 }
 
 // What must be there: '1' for every kind of device, or other memory, as `vm --device` calls it, with commas between.
@@ -54,7 +57,7 @@ const CANDIDATES: readonly Candidate[] = [
   { name: 'an ordinary file', folder: tmpdir(), kind: 'file', isDax: false, granularities: SYNCED, persistent: 'depends' },
   { name: 'a tmpfs file', folder: '/dev/shm', kind: 'file', isDax: false, granularities: SYNCED, persistent: false },
   { name: 'a file on ext4 -o dax', variable: 'NODE_DAX_TEST_EXT4', kind: 'fsdax', isDax: true, granularities: FLUSHED, persistent: true },
-  { name: 'a file on xfs -o dax', variable: 'NODE_DAX_TEST_XFS', kind: 'fsdax', isDax: true, granularities: FLUSHED, persistent: true },
+  { name: 'a file on xfs -o dax', variable: 'NODE_DAX_TEST_XFS', kind: 'fsdax', isDax: true, granularities: FLUSHED, persistent: true, like: 'a file on ext4 -o dax' },
   {
     name: 'a file on virtio-pmem',
     variable: 'NODE_DAX_TEST_VIRTIO_PMEM',
@@ -62,11 +65,12 @@ const CANDIDATES: readonly Candidate[] = [
     isDax: true,
     granularities: SYNCED,
     persistent: true,
+    like: 'a file on ext4 -o dax',
   },
   { name: 'devdax of 4 KiB', variable: 'NODE_DAX_TEST_DEVDAX', kind: 'devdax', isDax: true, granularities: FLUSHED, persistent: true },
   { name: 'devdax of 2 MiB', variable: 'NODE_DAX_TEST_DEVDAX_2M', kind: 'devdax', isDax: true, granularities: FLUSHED, persistent: true },
   { name: 'raw pmem', variable: 'NODE_DAX_TEST_PMEM', kind: 'block', isDax: false, granularities: SYNCED, persistent: true },
-  { name: 'a RAM disk (brd)', variable: 'NODE_DAX_TEST_BRD', kind: 'block', isDax: false, granularities: SYNCED, persistent: false },
+  { name: 'a RAM disk (brd)', variable: 'NODE_DAX_TEST_BRD', kind: 'block', isDax: false, granularities: SYNCED, persistent: false, like: 'raw pmem' },
 ];
 
 /** Devdax that are no armed NVDIMMs, where the machine has them: guests of their own do (`scripts/test-guest.mjs`). */
@@ -134,6 +138,14 @@ type Run = (test: Test, device: TestDevice) => Promise<void> | void;
 /** Runs a test on every kind of device: skipped, with the reason, where this machine has none. */
 export function onEveryDevice(title: string, run: Run): void {
   runOn(title, candidates(), run);
+}
+
+/**
+ * As `onEveryDevice`, on one of each kind: a file with DAX, a devdax of 4 KiB and of 2 MiB, a block device, an ordinary file.
+ * For what does not ask how a store becomes durable. A thorough run takes every device.
+ */
+export function onEveryKind(title: string, run: Run): void {
+  runOn(title, THOROUGH ? candidates() : candidates().filter(({ like }) => like === undefined), run);
 }
 
 /** As `onEveryDevice`, on those of these names. `everywhere`: what needs no device in the guest too, because others are beside it. */

@@ -13,7 +13,7 @@ import {
   type MmapOptions,
   type VmArea,
 } from 'node-dax';
-import { onEveryDevice, type TestDevice } from './devices.js';
+import { onDevices, onEveryDevice, onEveryKind, type TestDevice } from './devices.js';
 import { Tfs, type TfsInode, type TfsOptions } from './tfs.js';
 import { watch } from './watchdog.js';
 
@@ -110,12 +110,28 @@ export interface MappedFile {
   mapping: DaxMapping;
 }
 
-/** Runs a test on a filesystem on every kind of device, guarded against hanging for longer than so many seconds. */
-export function onEveryGround(title: string, run: (test: Test, ground: Ground) => Promise<void> | void, seconds?: number): void {
-  onEveryDevice(title, async (test, wanted) => {
+type Run = (test: Test, ground: Ground) => Promise<void> | void;
+
+function grounded(run: Run, seconds?: number) {
+  return async (test: Test, wanted: TestDevice): Promise<void> => {
     watch(test, seconds);
     await run(test, new Ground(test, wanted));
-  });
+  };
+}
+
+/** Runs a test on a filesystem on every device, guarded against hanging for longer than so many seconds. */
+export function onEveryGround(title: string, run: Run, seconds?: number): void {
+  onEveryDevice(title, grounded(run, seconds));
+}
+
+/** As `onEveryGround`, on one device of each kind. */
+export function onEveryKindOfGround(title: string, run: Run, seconds?: number): void {
+  onEveryKind(title, grounded(run, seconds));
+}
+
+/** As `onEveryGround`, on one device of each size of page: for what maps nothing. */
+export function onEverySizeOfPage(title: string, run: Run): void {
+  onDevices(title, ['a tmpfs file', 'devdax of 4 KiB', 'devdax of 2 MiB'], grounded(run));
 }
 
 /** A mapping as a fault handler sees it, which only notes what is installed, and fails when it is told to. */
