@@ -1,4 +1,5 @@
-// Runs test files one after the other and writes one TAP stream: `run-suites.mjs CLAIMS FILE…`.
+// Runs test files one after the other and writes one TAP stream: `run-suites.mjs CLAIMS FILE[,FILE…]…`. Files with commas between
+// them share a process, which takes an emulated machine many seconds to start.
 // CLAIMS is a folder that several runs share, on whatever machine: each file is run by the one that claims it there.
 // tap's own runner does more (plugins, reporters, parallel files), which costs an emulated machine more than the tests;
 // and the suites that run here share their devices.
@@ -6,15 +7,19 @@
 
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 const [node, ...flags] = process.env.NODE_DAX_TEST_NODE?.split(' ') ?? [process.execPath];
 
-async function runSuite(file, number) {
-  console.log(`# Subtest: ${file}`);
+const together = join(dirname(fileURLToPath(import.meta.url)), 'require-suites.cjs');
+
+async function runSuites(files, number) {
+  const name = files.join(', ');
+  console.log(`# Subtest: ${name}`);
   const start = performance.now();
-  const child = spawn(node, [...flags, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(node, [...flags, ...(files.length > 1 ? [together] : []), ...files], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => {
     child.on('error', (error) => { resolve(error.message); });
     child.on('close', (status, signal) => { resolve(signal ?? (status === 0 ? '' : `exit status ${status}`)); });
@@ -27,7 +32,7 @@ async function runSuite(file, number) {
   }
   const failure = (await ended) || (points === 0 ? 'it ran no test' : '');
   const time = `# time=${Math.round(performance.now() - start)}ms`;
-  console.log(`${failure === '' ? 'ok' : 'not ok'} ${number} - ${file} ${time}`);
+  console.log(`${failure === '' ? 'ok' : 'not ok'} ${number} - ${name} ${time}`);
   if (failure !== '') console.log(`  ---\n  error: ${JSON.stringify(failure)}\n  ...`);
   return failure === '';
 }
@@ -42,10 +47,11 @@ function claim(folder, file) {
   }
 }
 
-const [claims, ...files] = process.argv.slice(2);
+const [claims, ...groups] = process.argv.slice(2);
 let count = 0;
 console.log('TAP version 14');
-for (const file of files) {
-  if (claim(claims, file) && !(await runSuite(file, ++count))) process.exitCode = 1;
+for (const group of groups) {
+  const files = group.split(',');
+  if (claim(claims, files[0]) && !(await runSuites(files, ++count))) process.exitCode = 1;
 }
 console.log(`1..${count}`);

@@ -13,7 +13,8 @@ import { failureText, tapResults } from './tap-results.mjs';
 
 const THOROUGH = process.env.NODE_DAX_TEST_THOROUGH === '1';
 const TIME_LIMIT = THOROUGH ? '14400' : '3600';
-const VARIABLES = ['NODE_DAX_ASSERT_LOCKS=1', ...(THOROUGH ? ['NODE_DAX_TEST_THOROUGH=1', 'TAP_TIMEOUT=7200'] : ['TAP_TIMEOUT=1200'])];
+// tap's time limit is one for all suites of a process.
+const VARIABLES = ['NODE_DAX_ASSERT_LOCKS=1', ...(THOROUGH ? ['NODE_DAX_TEST_THOROUGH=1', 'TAP_TIMEOUT=7200'] : ['TAP_TIMEOUT=1800'])];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -30,18 +31,19 @@ const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
 const HMEM = fileOf('device/hmem');
 // These are for files with DAX, block devices, huge pages and pages that the kernel takes for bad: other memory is a devdax of 4 KiB alone.
 const NOT_ON_OTHERS = [...['dax-flag', 'huge-pages', 'mmap-dio', 'poison'].map((name) => fileOf(`device/${name}`)), HMEM];
+// In one process: none takes long.
 const ON_OTHERS = [
   ...suites.filter((file) => file.startsWith(join('dist', 'test', 'device')) && !NOT_ON_OTHERS.includes(file)),
   fileOf('discovery/guest'),
-];
+].join(',');
 const hasCxlRam = () => /volatile-memdev/.test(spawnSync('qemu-system-x86_64', ['-device', 'cxl-type3,help'], { encoding: 'utf8' }).stdout ?? '');
 // A volatile range of the NFIT cannot be beside NVDIMMs.
 // `device/hmem` comes last: it takes the device apart, and gives it to the kernel; the suite that came after it once met ENXIO.
 const OTHERS = [
-  { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax'], files: [...ON_OTHERS, HMEM] },
-  { devices: ['nfit-volatile'], files: ON_OTHERS },
-  { devices: ['cxl-pmem'], files: ON_OTHERS },
-  ...(THOROUGH && hasCxlRam() ? [{ devices: ['cxl-ram'], files: ON_OTHERS }] : []),
+  { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax'], files: [ON_OTHERS, HMEM] },
+  { devices: ['nfit-volatile'], files: [ON_OTHERS] },
+  { devices: ['cxl-pmem'], files: [ON_OTHERS] },
+  ...(THOROUGH && hasCxlRam() ? [{ devices: ['cxl-ram'], files: [ON_OTHERS] }] : []),
 ];
 
 const closed = [];

@@ -26,7 +26,7 @@ export interface BufferRange {
   length?: number | undefined;
 }
 
-/** Whether a write is durable when it returns. */
+/** Whether a write is durable when it returns, as `DaxDevice` uses the word: whether it is flushed. */
 export interface FlushOption {
   /** `true` (default): the bytes are durable when the write returns. `false`: a later `persist` makes them durable. */
   flush?: boolean | undefined;
@@ -131,7 +131,7 @@ export interface BlockDevice {
    * runs.
    */
   seekData?(pos: number, length: number): DeviceRun | undefined;
-  /** Starts to make stores to the range durable. */
+  /** Starts to make stores to the range durable, if the device is `persistent`. */
   flush(pos: Bytes, length: Bytes): void;
   /** Waits until everything that was flushed is durable. */
   drain(): void;

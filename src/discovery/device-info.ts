@@ -4,8 +4,7 @@ import type { Evidence } from './evidence.js';
 
 /**
  * The part of the machine that the platform flushes by itself when the power fails, as `ndctl list -R` prints it: `cpu_cache`
- * (eADR: stores are durable once visible), `memory_controller` (ADR: stores are durable once flushed from the CPU caches) or
- * `unknown`.
+ * (eADR: the CPU caches), `memory_controller` (ADR: what was flushed from the CPU caches) or `unknown`.
  */
 export type PersistenceDomain = 'cpu_cache' | 'memory_controller' | 'unknown';
 

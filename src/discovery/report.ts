@@ -42,11 +42,18 @@ export function meaningOfDomain(domain: PersistenceDomain): string {
   }
 }
 
-/** The persistence domain of a region as evidence; none if the region has no such attribute. */
+/**
+ * The persistence domain of a region as evidence; none if the region has no such attribute. Its meaning promises nothing of the
+ * memory: the region of an unarmed NVDIMM has a domain as well.
+ */
 export function domainEvidence({ dev, persistenceDomain }: RegionInfo): Evidence[] {
   if (persistenceDomain === 'unknown') return [];
   const source = `/sys/bus/nd/devices/${dev}/persistence_domain`;
-  return [{ source, value: persistenceDomain, meaning: meaningOfDomain(persistenceDomain) }];
+  const meaning =
+    persistenceDomain === 'cpu_cache' ?
+      'a power failure empties the CPU caches into the memory (eADR)'
+    : 'a power failure empties the memory controller into the memory, not the CPU caches (ADR)';
+  return [{ source, value: persistenceDomain, meaning }];
 }
 
 /** `text` as the beginning of a sentence. */

@@ -1,7 +1,6 @@
 // famfs on every kind of device that has room for one: made, filled, striped, mapped, followed and mounted again.
 
 import '../helpers/assert-locks.js';
-import t from 'tap';
 import { openSync, PROT_READ } from 'node-dax';
 import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
@@ -11,9 +10,6 @@ import { contentOf, MIB, systemUuidFile } from '../helpers/famfs-image.js';
 // A log, and four units.
 const LEAST = 18 * MIB;
 const SIZE = 3 * MIB + 77;
-
-// Emulated, on a busy machine.
-t.setTimeout(900_000);
 
 onEveryDevice('a famfs', (test, wanted) => {
   const device = wanted.open();
