@@ -61,7 +61,7 @@ function write(path: string, { size, force }: DemoOptions, listener: DemoListene
   device.persist(0, MESSAGE.length);
   const { flushInstruction } = device.facts;
   const how = { byte: 'a fence', cache_line: `${flushInstruction} and a fence`, page: 'msync' }[device.granularity];
-  listener.onStep(`persist ${persistent === true ? 'made it durable' : 'pushed it to the medium'} with ${how}`);
+  listener.onStep(`persist ${persistent === true ? 'made it durable' : 'flushed it'} with ${how}`);
 }
 
 /**

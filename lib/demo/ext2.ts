@@ -73,7 +73,7 @@ export function showExt2(device: DaxDevice, say: Say): Ext2Shown {
     say(`write   '${TEXT}' to /hello.txt`);
     const { flushInstruction } = device.facts;
     const how = { byte: 'a fence', cache_line: `${flushInstruction} and a fence`, page: 'msync' }[device.granularity];
-    const persisted = `${device.persistent === true ? 'durable' : 'pushed to the medium'} with ${how}`;
+    const persisted = `${device.persistent === true ? 'durable' : 'flushed'} with ${how}`;
     notMapped = change(file, persisted, say);
     file.truncateSync(CUT);
     say(`cut     to ${CUT} bytes; unmounted`);

@@ -14,6 +14,8 @@ t.setTimeout(900_000);
 
 const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
 const OWN = ['view', 'sync', 'async', 'fs', 'direct', 'filehandle'];
+// One of each way to read, and the engine that would write: each is a process.
+const READERS = ['view', 'fs', 'direct', 'fio-mmap', 'fio-dev-dax', 'fio-libpmem'];
 const REFUSED = 'its filesystem refuses O_DIRECT';
 const SIZE = 64 * 1024;
 
@@ -66,7 +68,7 @@ onDevices('bench that only reads changes nothing on', DEVICES, (test, wanted) =>
   };
   const before = stateOf();
   const isFile = kind === 'file' || kind === 'fsdax';
-  const options = ['--rw', 'randread', '--loops', '1', '--ramp_time', '10ms', '--runtime', '100ms', '--repeats', '1', '--json'];
+  const options = ['--rw', 'randread', '--loops', '1', '--ramp_time', '10ms', '--runtime', '100ms', '--repeats', '1', '--json', ...READERS.flatMap((name) => ['--driver', name])];
   // All of a file too: libpmem would leave one of another size alone.
   for (const worked of isFile ? [SIZE, size] : [SIZE]) {
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'bench', path, '--size', `${worked}`, ...options], { encoding: 'utf8' });

@@ -10,8 +10,8 @@ import { onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 import { pipe } from '../helpers/pipe.js';
 
-// More than a pipe holds: whoever writes it waits for the reader.
-const LENGTH = 2 * 1024 * 1024;
+// Four times what a pipe holds: whoever writes it waits for the reader.
+const LENGTH = 256 * 1024;
 // What is read at once.
 const PATTERN = Buffer.alloc(64 * 1024, 0xa5);
 

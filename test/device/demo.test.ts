@@ -22,6 +22,7 @@ onEveryDevice('the demonstration on', (test, wanted) => {
   last.readSync(kept, 4096);
   test.equal(kept.toString(), 'kept', 'only the first 4096 bytes were overwritten');
   test.match(steps.join('\n'), /reopen {2}found it again/);
+  test.equal(/(?:made it|a store is) durable/.test(steps.join('\n')), report.persistent === true, 'durable is said of what is vouched for');
   checkOverwritable(wanted.path, 'demo');
   last.writeSync(Buffer.from('XFSB'), 0);
   test.throws(() => {
