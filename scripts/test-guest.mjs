@@ -14,7 +14,7 @@ import { failureText, tapResults } from './tap-results.mjs';
 const THOROUGH = process.env.NODE_DAX_TEST_THOROUGH === '1';
 const TIME_LIMIT = THOROUGH ? '14400' : '3600';
 // tap's time limit is one for all suites of a process.
-const VARIABLES = ['NODE_DAX_ASSERT_LOCKS=1', ...(THOROUGH ? ['NODE_DAX_TEST_THOROUGH=1', 'TAP_TIMEOUT=7200'] : ['TAP_TIMEOUT=1800'])];
+const VARIABLES = ['NODE_DAX_ASSERT_LOCKS=1', ...(THOROUGH ? ['NODE_DAX_TEST_THOROUGH=1', 'TAP_TIMEOUT=7200'] : ['TAP_TIMEOUT=3600'])];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 

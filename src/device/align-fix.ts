@@ -10,17 +10,20 @@ import { statSync } from 'node:fs';
 export function alignFix(path: string): string {
   try {
     const device = devdaxNumbered(new SystemTree(), deviceNumber(statSync(path).rdev));
-    if (device !== undefined) return `\`${alignCommand(device)}\`${device.namespace === undefined ? '' : ', which erases it'}`;
+    const command = device && alignCommand(device);
+    if (command !== undefined) return `\`${command}\`${device?.namespace === undefined ? '' : ', which erases it'}`;
   } catch {
-    // The devdax is gone, and there is no namespace to recreate.
+    // The devdax is gone: there is nothing to recreate.
   }
   return 'a devdax aligned to 4096';
 }
 
 /**
  * The command that recreates the namespace. It names the namespace, because ndctl would otherwise make another one from free space.
+ * Undefined if the region is read-only, as that of an unarmed NVDIMM: ndctl changes nothing there.
  */
-export function alignCommand({ chardev, namespace }: DevdaxInfo): string {
+export function alignCommand({ chardev, namespace, region }: Pick<DevdaxInfo, 'chardev' | 'namespace' | 'region'>): string | undefined {
+  if (region?.readOnly === true) return undefined;
   if (namespace !== undefined) return `ndctl create-namespace -f -e ${namespace} -m devdax -a 4096`;
   return `daxctl disable-device ${chardev} && echo 4096 >/sys/bus/dax/devices/${chardev}/align && daxctl enable-device ${chardev}`;
 }

@@ -2,9 +2,9 @@
 
 import { blockDevice, PAGE_SIZE, SECTOR_SIZE, type Driver } from 'node-dax';
 import { checkDriver, format } from 'node-dax/testkit';
-import { onEveryDevice } from '../helpers/devices.js';
+import { onEveryDevice, onEveryKind } from '../helpers/devices.js';
 
-onEveryDevice('checkDriver finds nothing', async (test, wanted) => {
+onEveryKind('checkDriver finds nothing', async (test, wanted) => {
   const report = await checkDriver(() => {
     const below = wanted.open();
     const driver: Driver = {
