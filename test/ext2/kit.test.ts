@@ -19,13 +19,16 @@ function underTest(fs: Ext2): FilesystemUnderTest {
   };
 }
 
-for (const blockSize of [1024, 2048, 4096] as const) {
+// Of a smaller device there is less to compare after each power cut.
+const blockDeviceSize = (THOROUGH ? 4 : 2) * 1024 * 1024;
+
+for (const blockSize of THOROUGH ? ([1024, 2048, 4096] as const) : ([4096] as const)) {
   t.test(`blocks of ${blockSize}`, { timeout: 600_000 }, async (t) => {
     const make = (device: BlockDevice) => {
       mkfsSync(device, { blockSize, force: true });
       return underTest(mount(device, { owner: { uid: 0, gid: 0 } }));
     };
-    const report = await checkFilesystem(make, { operations: (blockSize === 4096 ? 2000 : 500) / (THOROUGH ? 1 : 5) });
+    const report = await checkFilesystem(make, { operations: (blockSize === 4096 ? 2000 : 500) / (THOROUGH ? 1 : 5), blockDeviceSize });
     t.ok(report.ok, format(report));
     const skipped = report.checks.filter(({ status }) => status === 'skipped').map(({ detail }) => detail);
     // A run ends with the block of pointers that it is in: 256 KiB in blocks of 1024.

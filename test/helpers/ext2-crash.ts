@@ -6,6 +6,7 @@ import { checkCrashes, type CrashReport, type CrashTest, type Random } from 'nod
 import { E2fsckJudge, type Judged } from './e2fsck.js';
 import { applyTo, treeOf } from './ext2-tree.js';
 import { chooseTreeOperation, type TreeLimits } from './random-tree.js';
+import { THOROUGH } from './thorough.js';
 import { describeOperation, TreeModel, type Tree, type TreeOperation } from './tree-model.js';
 import { TreeHistory } from './tree-oracle.js';
 
@@ -25,6 +26,8 @@ interface Ext2CrashOptions {
 const OWNER = { uid: 0, gid: 0 };
 // How many operations are done to what a power cut left.
 const MORE = 20;
+// Images of each moment, of all that a power cut may leave of it.
+const LIMIT = THOROUGH ? 24 : 2;
 
 // With a clock that goes on when it is asked: the same run gives the same images.
 async function withSteadyClock<T>(run: () => Promise<T>): Promise<T> {
@@ -122,7 +125,7 @@ export class Ext2Crashes {
       judge: (content, describe) => this.#found.add(content, `seed ${seed}: ${describe()}`),
     };
     const { seen } = this;
-    const report = await withSteadyClock(() => checkCrashes(test, { seed, seen, limit: 24, recoveryEvery: 50 }));
+    const report = await withSteadyClock(() => checkCrashes(test, { seed, seen, limit: LIMIT, recoveryEvery: 50 }));
     this.recoveries += report.recoveries;
     return report;
   }

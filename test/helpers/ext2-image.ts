@@ -100,9 +100,21 @@ export function withFile<T>(work: (path: string) => T): T {
   }
 }
 
-/** What mke2fs makes. */
+// What mke2fs has made, by its options: many tests begin with the same small image.
+const made = new Map<string, Uint8Array>();
+const SMALL = 4 * 1024 * 1024;
+
+/** What mke2fs makes; small images are copies of one. */
 export function mke2fs(options: ImageOptions = {}): Uint8Array {
-  const { size = 4 * 1024 * 1024, blockSize = 1024, inodeSize = 256, revision = 1, more = [] } = options;
+  if ((options.size ?? SMALL) > SMALL) return madeNow(options);
+  const key = JSON.stringify(options);
+  const image = made.get(key) ?? madeNow(options);
+  made.set(key, image);
+  return image.slice();
+}
+
+function madeNow(options: ImageOptions): Uint8Array {
+  const { size = SMALL, blockSize = 1024, inodeSize = 256, revision = 1, more = [] } = options;
   return withFile((path) => {
     writeFileSync(path, '');
     truncateSync(path, size);
