@@ -19,8 +19,8 @@ t.setTimeout(300_000);
 
 const SIZE = 256 * 1024;
 const BRIEF = ['--runtime', '20ms', '--ramp_time', '0', '--repeats', '1', '--json'];
-const FEW = ['view', 'async', 'fs', 'fio-mmap', 'fio-psync'].flatMap((key) => ['--driver', key]);
-const FIO = fioContenders().map(({ key }) => key);
+const FEW = sample(['view', 'async', 'fs', 'fio-psync', 'fio-mmap'], 2).flatMap((key) => ['--driver', key]);
+const FIO = sample(fioContenders().map(({ key }) => key), 3);
 // What fio would take for something else in a name of its own.
 const NAMES = sample(['a:b', ' blank ', 'x#y;'], 3);
 
@@ -141,7 +141,7 @@ t.test('every engine of fio, by whatever name', { skip: missing }, (test) => {
     const before = stateOf(dir);
     const found = bench(path, '--rw', 'read', '--bs', '64k', ...FIO.flatMap((key) => ['--driver', key]));
     test.strictSame(turns(found)[0]?.failed, [], name);
-    test.ok(turns(found)[0]?.ran.includes('fio-mmap'), name);
+    test.ok(turns(found)[0]?.ran.some((key) => FIO.includes(key)), name);
     test.strictSame(stateOf(dir), before, name);
     rmSync(path);
   }
@@ -155,7 +155,7 @@ t.test('an engine of fio alone, on a file that has become shorter than it was', 
   const target: Target = { path, kind: 'file', granularity: 'page', isDax: false, isMade: false, folder: undefined, force: false };
   for (const rw of sample(['read', 'randread'] as const, 2)) {
     const job: Job = { ...DEFAULTS, rw, bs: 4096, size: 2 * SIZE, runtime: 0.02, time_based: true };
-    for (const contender of fioContenders().filter(({ key }) => !['fio-libpmem', 'fio-dev-dax'].includes(key))) {
+    for (const contender of sample(fioContenders().filter(({ key }) => !['fio-libpmem', 'fio-dev-dax'].includes(key)), 3)) {
       // Whether it reads what there is or fails is its own affair.
       await makeTrial(contender, job, target).catch(() => undefined);
       test.strictSame(stateOf(dir), before, `${contender.key} ${rw}`);
