@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runVm, startVm, vmObstacle, type VmOptions, type VmStep } from 'node-dax/vm';
 import { MIB } from '../../lib/vm/size.js';
 import { onTerminal } from '../helpers/terminal.js';
+import { THOROUGH } from '../helpers/thorough.js';
 
 // A guest takes seconds, and minutes where it is emulated on a machine that has other things to do.
 t.setTimeout(1_200_000);
@@ -54,8 +55,10 @@ function node(main: (fs: typeof fileSystem, sysfs: (path: string) => string) => 
 const obstacle = vmObstacle();
 if (obstacle !== undefined && CI) t.fail(`no guest on a CI machine: ${obstacle}`);
 const skip = obstacle !== undefined && `no guest on this machine: ${obstacle}`;
+// Where it is emulated, a guest costs as much as several other suites.
+const long = skip || (!THOROUGH && '.ci/run boots it: NODE_DAX_TEST_THOROUGH=1');
 
-t.test('the default guest', { skip }, async (t) => {
+t.test('the default guest', { skip: long }, async (t) => {
   const cwd = t.testdir({ 'host.txt': 'from the host' });
   const command = node((fs, sysfs) => {
     const { NODE_DAX_TEST_DEVDAX: devdax = '', NODE_DAX_TEST_DEVDAX_2M: devdax2m = '', NODE_DAX_TEST_PMEM: pmem = '' } = process.env;
@@ -118,7 +121,7 @@ t.test('the default guest', { skip }, async (t) => {
   t.strictSame(readdirSync(cwd), ['host.txt'], 'the host has none of what the guest wrote');
 });
 
-t.test('what one guest writes to a file, another reads', { skip }, async (t) => {
+t.test('what one guest writes to a file, another reads', { skip: long }, async (t) => {
   const folder = t.testdir({ kept: {} });
   const dax = { size: 32 * MIB, kind: 'devdax' as const, file: join(folder, 'dax') };
   const ext4 = { size: 64 * MIB, kind: 'fsdax-ext4' as const, file: join(folder, 'ext4') };
@@ -152,7 +155,7 @@ t.test('what one guest writes to a file, another reads', { skip }, async (t) => 
   });
 });
 
-t.test('a guest that dies, and one that is in use', { skip }, async (t) => {
+t.test('a guest that dies, and one that is in use', { skip: long }, async (t) => {
   const folder = t.testdir({});
   const nvdimms = [{ size: 32 * MIB, kind: 'pmem' as const, file: join(folder, 'pmem') }];
   const stdout = new Sink();
@@ -176,15 +179,18 @@ t.test('a guest that dies, and one that is in use', { skip }, async (t) => {
 
 t.test('the command reads the standard input, byte for byte, to its end', { skip }, async (t) => {
   const bytes = randomBytes(1_000_001);
-  // What is not read is left: the guest ends with the command.
+  const command = ['sh', '-c', 'sha256sum; pwd >&2; test -c $NODE_DAX_TEST_DEVDAX && exit $GIVEN'];
+  const stdin = Readable.from([bytes.subarray(0, 1), bytes.subarray(1)]);
+  const { status, stdout, stderr } = await run({ command, nvdimms: [{ size: 32 * MIB, kind: 'devdax' }], env: { GIVEN: '7' }, stdin });
+  t.equal(stdout.toString(), `${createHash('sha256').update(bytes).digest('hex')}  -\n`);
+  t.equal(stderr.toString(), `${process.cwd()}\n`);
+  t.equal(status, 7, 'with the devices and the variables that it was given');
+});
+
+t.test('what is not read is left: the guest ends with the command', { skip: long }, async (t) => {
   const endless = new Readable({ read() { this.push(randomBytes(4096)); } });
-  const [read, unread] = await Promise.all([
-    run({ command: ['sha256sum'], nvdimms: [], stdin: Readable.from([bytes.subarray(0, 1), bytes.subarray(1)]) }),
-    run({ command: ['head', '-c', '7'], nvdimms: [], stdin: endless }),
-  ]);
-  t.match(read, { status: 0, stderr: Buffer.of() });
-  t.equal(read.stdout.toString(), `${createHash('sha256').update(bytes).digest('hex')}  -\n`);
-  t.equal(unread.stdout.length, 7);
+  const { stdout } = await run({ command: ['head', '-c', '7'], nvdimms: [], stdin: endless });
+  t.equal(stdout.length, 7);
   t.notOk(endless.destroyed, 'the stream is its owner\'s');
 });
 
@@ -280,13 +286,16 @@ t.test('on a terminal the command has one', { skip: skip || (!python && 'there i
     { send: 'exit 9\r' },
   ], { ...process.env, SHELL: '/bin/sh' });
   t.match(session, { status: 9, same: true }, session.shown);
+});
+
+t.test('a guest on a terminal ends by Ctrl-], and an output that leads elsewhere is no terminal', { skip: long || (!python && 'there is no python3') }, async (t) => {
   const ended = await onTerminal([process.execPath, MAIN, 'vm', '--nvdimm', 'none', '--', 'sh', '-c', 'trap "" INT; echo rea""dy; sleep 1000'], [
     { expect: 'ready' },
     { send: '\x03\x1d\x1d\x1d' },
   ]);
   t.match(ended, { status: 130, same: true, shown: /ended by Ctrl-\], typed three times/ });
   const mixed = await onTerminal(['sh', '-c', `${process.execPath} ${MAIN} vm --nvdimm none -- sh -c 'test -t 0 && ! test -t 1 && test -t 2 && echo mixed' | cat`], []);
-  t.match(mixed, { status: 0, shown: /mixed/ }, 'an output that leads elsewhere is none');
+  t.match(mixed, { status: 0, shown: /mixed/ });
 });
 
 t.test('timeouts and signals end the guest', { skip }, async (t) => {
@@ -304,7 +313,7 @@ t.test('timeouts and signals end the guest', { skip }, async (t) => {
   t.strictSame(alive(), [], 'QEMU is gone');
 });
 
-t.test('the command can be missing', { skip }, async (t) => {
+t.test('the command can be missing', { skip: long }, async (t) => {
   const { status, stderr } = await run({ command: ['no-such-program'], nvdimms: [], memory: 512 * MIB });
   t.equal(status, 127);
   t.match(stderr.toString(), 'no-such-program');
