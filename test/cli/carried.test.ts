@@ -35,7 +35,7 @@ function found(path: string): string[] {
   return [...new Set(rows.map((row) => row.split(',').at(-1) ?? ''))];
 }
 
-for (const { title, obstacle, signature, make } of sample(CARRIERS, 4)) {
+for (const { title, obstacle, signature, make } of sample(CARRIERS, 8)) {
   const reason = missing || obstacle;
   if (reason !== undefined && process.env['CI'] === 'true') t.fail(`${title}: ${reason}`);
   t.test(title, { skip: reason ?? false }, async (test) => {

@@ -5,9 +5,10 @@ import { mount } from 'node-dax/ext2';
 import { e2fsck, e2fsprogsMissing, formatted } from '../helpers/ext2-image.js';
 import { ManyFilesModel } from '../helpers/many-files-model.js';
 import { randomFrom, seeded } from '../helpers/random.js';
+import { THOROUGH } from '../helpers/thorough.js';
 
 // In each cache; the long run has 300 000.
-const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? 15_000);
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? (THOROUGH ? 15_000 : 1500));
 const MIB = 1024 * 1024;
 const OWNER = { uid: 0, gid: 0 };
 

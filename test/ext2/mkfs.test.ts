@@ -9,13 +9,13 @@ import { crashImages, RecordingDevice } from 'node-dax/testkit';
 import { scratchPath } from '../helpers/devices.js';
 import { e2fsckMissing } from '../helpers/e2fsck.js';
 import { seeded, type Random } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { sample, THOROUGH } from '../helpers/thorough.js';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const TIB = 1024 ** 4;
-const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 25 : 5));
+const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 25 : 2));
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 const SEED = 'ffeeddcc-bbaa-9988-7766-554433221100';
@@ -94,7 +94,7 @@ function checkClean(test: Test, path: string, message: string): void {
 }
 
 function draw(random: Random): Case {
-  const nearGroup = random.pick([8 * MIB, 32 * MIB, 128 * MIB]) * (1 + random.below(2));
+  const nearGroup = random.pick([8 * MIB, ...(THOROUGH ? [32 * MIB, 128 * MIB] : [])]) * (1 + random.below(2));
   const size = random.pick([
     () => 128 * KIB + random.below(random.pick([MIB, 8 * MIB, 64 * MIB])),
     // Where the last group is too short to be one.
@@ -173,7 +173,7 @@ t.test('images are mke2fs’s, byte for byte', { skip: missing }, (test) => {
     // Eight inodes would go to each group, and lost+found would not be in the first.
     { size: 33 * MIB, options: { inodes: 12 } },
   ];
-  for (const item of fixed) compare(test, item);
+  for (const item of sample(fixed, 4)) compare(test, item);
   test.end();
 });
 
@@ -184,7 +184,7 @@ t.test('random ones too', { skip: missing }, (test) => {
 });
 
 t.test('large ones, as dumpe2fs shows them', { skip: missing }, (test) => {
-  for (const size of [512 * MIB - 4096, 512 * MIB, 1.5 * GIB + 12345, 64 * GIB]) {
+  for (const size of sample([512 * MIB - 4096, 512 * MIB, 1.5 * GIB + 12345, 64 * GIB], 4)) {
     const expected = theirs(test, { size, options: {} });
     const found = ours(test, { size, options: {} });
     test.equal(run('dumpe2fs', found).stdout, run('dumpe2fs', expected ?? '').stdout, `${size}`);
@@ -240,7 +240,7 @@ class Ledger implements BlockDevice {
 }
 
 t.test('the numbers of mke2fs, up to the largest', { skip: missing }, (test) => {
-  for (const size of [3.9 * TIB, 4 * TIB, 15.9 * TIB]) {
+  for (const size of sample([15.9 * TIB, 4 * TIB, 3.9 * TIB], 3)) {
     const whole = Math.floor(size / 4096) * 4096;
     const sb = mkfsSync(new Ledger(whole), { zeroed: true });
     const { stdout } = run('mke2fs', '-n', '-F', '-t', 'ext2', sparse(test, whole));

@@ -42,11 +42,13 @@ function sparse(path: string, size: number): void {
 }
 
 function by({ title, signature, package: pack, program, args, size, input = '', lost = 0 }: Recipe): Carrier {
-  const isMissing = spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined;
   return {
     title: title ?? program,
     signature,
-    obstacle: isMissing ? `${program} is not installed: apt-get install ${pack}` : undefined,
+    get obstacle() {
+      const isMissing = spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined;
+      return isMissing ? `${program} is not installed: apt-get install ${pack}` : undefined;
+    },
     make: (path) => {
       if (size !== undefined) sparse(path, size);
       const { status, stdout, stderr } = spawnSync(program, args(path), { input, encoding: 'utf8' });
