@@ -21,7 +21,7 @@ t.test('examples run one after the other, and print what is written under them',
   let examples = 0;
   // In the package, which knows itself by its name; and as if at its top.
   const program = join(test.testdir({ dist: test.fixture('symlink', join(ROOT, 'dist')) }), 'example.mjs');
-  for (const document of sample(DOCUMENTS, 2)) {
+  for (const document of sample(DOCUMENTS, 5)) {
     removeExamples();
     for (const [, code, output] of text(document).matchAll(/```js\n(.*?)```(?:\n\n```text\n(.*?)```)?/gs)) {
       writeFileSync(program, code ?? '');

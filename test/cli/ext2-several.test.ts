@@ -9,6 +9,7 @@ import { check, mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
 import { ranHere } from '../helpers/cli.js';
 import { scratchPath } from '../helpers/devices.js';
 import { makeImage } from '../helpers/ext2-command.js';
+import { sample } from '../helpers/thorough.js';
 
 const hasGnu = spawnSync('sh', ['-c', 'mv --version'], { encoding: 'utf8' }).stdout.includes('GNU coreutils');
 const skip = hasGnu || process.env['CI'] === 'true' ? false : 'the mv of this machine is not GNU\'s';
@@ -141,7 +142,7 @@ link c link
 
 t.test('mv', { skip }, async (test) => {
   const { fresh, prototype } = grounds(test);
-  for (const { args, message } of MOVES) {
+  for (const { args, message } of sample(MOVES, 3)) {
     const title = `mv ${args.join(' ')}`;
     const folder = fresh();
     const image = scratchPath(test, '/dev/shm');
@@ -188,7 +189,7 @@ loop
 
 t.test('rm', { skip }, async (test) => {
   const { fresh, prototype } = grounds(test);
-  for (const { args, message } of REMOVALS) {
+  for (const { args, message } of sample(REMOVALS, 3)) {
     const title = `rm ${args.join(' ')}`;
     const folder = fresh();
     const image = scratchPath(test, '/dev/shm');
@@ -246,7 +247,7 @@ c z/new/ #notDirectory
 t.test('put and get', { skip }, async (test) => {
   const { fresh, prototype } = grounds(test);
   const source = fresh();
-  for (const { args, message } of COPIES) {
+  for (const { args, message } of sample(COPIES, 3)) {
     const options = args.filter((arg) => arg.startsWith('-'));
     const names = args.slice(options.length, -1);
     const [into = ''] = args.slice(-1);

@@ -7,7 +7,7 @@ import { randomFrom, seeded } from '../helpers/random.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
 // In all; the long run has 200 000.
-const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? (THOROUGH ? 12_000 : 3000));
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? (THOROUGH ? 12_000 : 2000));
 const SEEDS = 10;
 const MIB = 1024 * 1024;
 

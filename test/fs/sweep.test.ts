@@ -99,7 +99,7 @@ const NOT_YET: readonly (readonly [major: number, calls: RegExp])[] = [
 const EXCEPT = [...INTENDED, ...NOT_YET.filter(([major]) => NODE_MAJOR >= major).map(([, calls]) => calls)];
 
 // One case in so many.
-const SHARE = THOROUGH ? 1 : 8;
+const SHARE = THOROUGH ? 1 : 40;
 
 function* cases(): Generator<readonly [form: Form, name: string, values: readonly Odd[]]> {
   for (const form of FORMS) {

@@ -14,7 +14,7 @@ import { THOROUGH } from '../helpers/thorough.js';
 import { answer, FORMS, snapshot } from './answers.js';
 import { isHosts, ODD } from './odd-values.js';
 
-const CALLS = THOROUGH ? 100_000 : 3000;
+const CALLS = THOROUGH ? 100_000 : 1000;
 // After so many calls the trees are compared.
 const STRETCH = 500;
 const MOST_OPEN = 8;
