@@ -1,4 +1,4 @@
-// Owns the decision whether a device that the user named may be overwritten.
+// Owns the decision whether what the user named may be overwritten, or made where nothing is.
 
 import { existsSync } from 'node:fs';
 import { type BlockDevice, contentOf, DaxError, type DeviceContent, deviceUse, type DeviceUse, openSync } from 'node-dax';
@@ -57,4 +57,17 @@ export function checkUnused(path: string, command: string, way: string = FORCE):
 /** Throws `EBUSY` if `device`, which is the device at `path` or a part of it, carries a known signature. */
 export function checkUnsigned(device: BlockDevice, path: string, command: string): void {
   refuse(path, command, carried(path, contentOf(device)), FORCE);
+}
+
+/**
+ * Throws `ENOENT` with reason `DEVICE_NOT_FOUND` if nothing is at `path` and no file may be made there: the path is the mistyped
+ * name of a device, or of one that is gone, and a file in its place would look like the device to every other program.
+ */
+export function checkMakeable(path: string): void {
+  if (existsSync(path)) return;
+  try {
+    openSync(path, { readOnly: true }).closeSync();
+  } catch (error) {
+    if (error instanceof DaxError && error.reason === 'DEVICE_NOT_FOUND') throw error;
+  }
 }

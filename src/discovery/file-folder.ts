@@ -13,11 +13,12 @@ const PSEUDO: ReadonlySet<string> = new Set([
 
 /**
  * The type of the filesystem that `path` would be created on, if that filesystem is not for files. A folder of devices (/dev) may
- * be an ordinary tmpfs, as in containers; /dev/shm is for files, whatever it is.
+ * be an ordinary tmpfs, as in containers; /dev/shm is for files, whatever it is. If folders on the way are missing, as that of
+ * `/dev/disk/by-id`, the last one that is there decides.
  */
 export function pseudoFilesystemOf(path: string, tree: SystemTree): string | undefined {
-  const folder = dirname(resolve(path));
-  if (!existsSync(folder)) return undefined;
+  let folder = dirname(resolve(path));
+  while (!existsSync(folder)) folder = dirname(folder);
   const { realPath, devno } = look(folder, 'open');
   if (isIn(realPath, '/dev/shm')) return undefined;
   const mount = mountOf(readMounts(tree), realPath, devno);

@@ -122,7 +122,7 @@ t.test('open() that is aborted makes no file', ON_HOST, async (test) => {
 
 t.test('no file is made where devices are', ON_HOST, (test) => {
   const folder = test.testdir({ proc: test.fixture('symlink', '/proc'), dax: test.fixture('symlink', '/dev') });
-  const places = ['/dev/dax9.0', '/dev/pmem99', '/dev/daxx1.0', '/proc/dax9.0', '/sys/kernel/dax9.0', `${folder}/dax/dax9.0`, `${folder}/proc/x`];
+  const places = ['/dev/dax9.0', '/dev/pmem99', '/dev/daxx1.0', '/proc/dax9.0', '/sys/kernel/dax9.0', `${folder}/dax/dax9.0`, `${folder}/proc/x`, '/dev/nowhere/by-id/dax9.0'];
   for (const path of places) {
     for (const options of [{ size: 8192 }, {}, { size: 8192, lock: true }]) {
       const expected = { code: 'ENOENT', reason: 'DEVICE_NOT_FOUND', path, hint: /`node-dax list`/ };

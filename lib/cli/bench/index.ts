@@ -13,6 +13,7 @@ import { parseSize } from '../../vm/size.js';
 import { shellQuote } from '../../vm/shell-quote.js';
 import { checked, parseCount } from '../arguments.js';
 import { interruptible, Interruption } from '../interruption.js';
+import { checkMakeable } from '../permission.js';
 import { withProgress } from '../progress.js';
 import { packageVersion } from '../version.js';
 import { checkDrivers, checkPermission, jobsOf, sizeOf, type JobFlags } from './jobs.js';
@@ -47,6 +48,7 @@ function choice(flags: string, text: string, words: readonly string[], isRepeata
 async function measure(path: string, options: Options, command: Command): Promise<Report> {
   checkDrivers(options);
   const place = placeAt(path);
+  checkMakeable(place.path);
   const size = sizeOf(place, options);
   const { jobs, rounds, budget } = jobsOf(options, size);
   jobs.forEach(checkJob);

@@ -2,12 +2,12 @@
 
 import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import type { Command } from 'commander';
-import { DaxError, openSync as open } from 'node-dax';
+import { DaxError } from 'node-dax';
 import { mkfs, type Layout, type Superblock } from 'node-dax/ext2';
 import { parseCount } from '../arguments.js';
 import { interruptible } from '../interruption.js';
 import { toJson } from '../json.js';
-import { checkUnsigned, checkUnused } from '../permission.js';
+import { checkMakeable, checkUnsigned, checkUnused } from '../permission.js';
 import { withProgress } from '../progress.js';
 import { describe, layoutLines } from './describe.js';
 import { imageCommand, inPlace, syscallOf, withRegion, type Region } from './image.js';
@@ -28,21 +28,12 @@ function parsePercent(text: string): number {
   return /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : NaN;
 }
 
-// Fails for a missing device or a mistyped name of one, so that no ordinary file is made among devices.
-function refuseDevice(image: string, command: Command): void {
-  inPlace(syscallOf(command), image, () => {
-    try {
-      open(image, { readOnly: true }).closeSync();
-    } catch (error) {
-      if (error instanceof DaxError && error.reason === 'DEVICE_NOT_FOUND') throw error;
-    }
-  });
-}
-
 /** Makes the image, a sparse file, if it does not exist. Returns whether it made it. */
 function create(image: string, { offset = 0, size }: Region, command: Command): boolean {
   if (existsSync(image)) return false;
-  refuseDevice(image, command);
+  inPlace(syscallOf(command), image, () => {
+    checkMakeable(image);
+  });
   if (size === undefined) command.error(`error: ${image} does not exist: --size BYTES makes it`, { exitCode: 2 });
   if (size === 0) command.error(`error: ${image} does not exist: to make it, --size must be more than 0`, { exitCode: 2 });
   const fd = openSync(image, 'wx');

@@ -8,6 +8,7 @@ import { shellQuote } from '../../vm/shell-quote.js';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
 import { print } from '../output.js';
+import { checkMakeable } from '../permission.js';
 import { addDevice, addFolder, addInstants, addNvdimm, addQemuArgument, addVariable, parseParameters, parsePort, parseSeconds, parseWhole } from './values.js';
 import { Waiting } from './waiting.js';
 
@@ -60,6 +61,7 @@ The NODE_DAX_TEST_* variables name the devices in the guest: see docs/guest.md.`
 }
 
 async function act(words: string[], flags: Flags, command: Command): Promise<void> {
+  for (const { file } of [...(flags.nvdimm ?? []), ...(flags.device ?? [])]) if (file !== undefined) checkMakeable(file);
   const waiting = new Waiting(flags.verbose === true);
   const ending = new AbortController();
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
