@@ -96,6 +96,7 @@ export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
     ...inForm({ ...both, open: openFd, opendir: directories.opendir }, callbackForm),
     ...transferForms(tasks),
     cp: callbackForm('cp', copies.cp, (value) => [value]),
+    stat: callbackForm('stat', tasks.stat, (value) => [value]),
     exists: existsForm(exists),
   };
   const promises = likeNode(nodeFs.promises, {

@@ -11,7 +11,7 @@ import type { OpenFile, OpenFiles } from '../open/open-files.js';
 import { readWhole, writeWhole, type FileOptions } from '../open/whole-file.js';
 import { NODE_MAJOR } from '../release.js';
 import type { Tree } from '../tree/tree.js';
-import { appending, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
+import { appending, copiedAttributes, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
 import type { SyncCalls } from './sync-calls.js';
 
 /** Calls that wait only for their turn in the event loop. */
@@ -106,7 +106,7 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
           for (let read = await from.read(chunk, null); read > 0; read = await from.read(chunk, null)) {
             await writeWhole(to, chunk.subarray(0, read));
           }
-          tree.setattr(to.inode, { mode: toMode(from.inode.mode) });
+          tree.setattr(to.inode, copiedAttributes(tree, from));
         } catch (error) {
           dropCopy(tree, dest);
           throw error;
@@ -114,11 +114,19 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       });
     });
 
+  // Since Node 26 these take a signal.
+  const unlessAborted = (call: (file: never, options?: unknown) => unknown) =>
+    inTurn((file: unknown, options?: unknown) => {
+      if (NODE_MAJOR >= 26) checkAborted(toOptions<FileOptions>(options).signal);
+      return call(file as never, options);
+    });
+
   return {
     ...atOnce,
     // `throwIfNoEntry` is an option of the synchronous calls only, and of `stat` since Node 24.
-    stat: inTurn((path: unknown, options?: unknown) => calls.statSync(path, NODE_MAJOR >= 24 ? options : onlyBigint(options))),
-    lstat: inTurn((path: unknown, options?: unknown) => calls.lstatSync(path, onlyBigint(options))),
+    stat: unlessAborted((path, options) => calls.statSync(path, NODE_MAJOR >= 24 ? options : onlyBigint(options))),
+    lstat: unlessAborted((path, options) => calls.lstatSync(path, onlyBigint(options))),
+    fstat: unlessAborted(calls.fstatSync),
     nativeRealpath: inTurn(calls.nativeRealpathSync),
     promisedReaddir: inTurn(calls.promisedReaddirSync),
     exists: inTurn(calls.existsSync),
@@ -162,7 +170,9 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       const { flag, signal } = toOptions<FileOptions>(options);
       checkAborted(signal);
       if (file instanceof FileHandle) return file.readFile(options);
-      return withFile(file, flag ?? 'r', 0o666, 'read', (opened) => readWhole(opened, options));
+      // Since Node 26 an error of reading names the path.
+      const call = { syscall: 'read', path: NODE_MAJOR < 26 || typeof file === 'number' ? undefined : toPath(file) };
+      return withFile(file, flag ?? 'r', 0o666, 'read', (opened) => attemptAsync(call, () => readWhole(opened, options)));
     },
     writeFile,
     appendFile: async (file: unknown, data: unknown, options?: unknown): Promise<void> => writeFile(file, data, appending(options)),

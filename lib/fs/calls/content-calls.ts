@@ -14,9 +14,11 @@ import {
   type FsPath,
 } from '../arguments/arguments.js';
 import { toRead, toVector, toNumericPosition, toWrite } from '../arguments/transfer.js';
+import type { FsAttributes } from '../contract.js';
 import { attempt, fail } from '../errors/failure.js';
 import type { OpenFile, OpenFiles } from '../open/open-files.js';
 import { readWholeSync, writeWholeSync, type FileOptions } from '../open/whole-file.js';
+import { NODE_MAJOR } from '../release.js';
 import type { Tree } from '../tree/tree.js';
 
 const COPY_CHUNK = 1024 * 1024;
@@ -123,7 +125,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
       const encoding = toEncoding(options);
       // The system call that fails first in Node.
       const syscall = encoding === 'utf8' || encoding === 'utf-8' ? 'read' : 'fstat';
-      const content = withFile(file, flag ?? 'r', 0o666, syscall, (opened) => attempt({ syscall: 'read' }, () => readWholeSync(opened)));
+      const content = withFile(file, flag ?? 'r', 0o666, syscall, (opened) => attempt({ syscall: 'read' }, () => readWholeSync(opened, options)));
       return encodeAll(content, encoding);
     },
     writeFileSync,
@@ -148,7 +150,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
               for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
                 writeWholeSync(to, chunk.subarray(0, read));
               }
-              tree.setattr(to.inode, { mode: toMode(from.inode.mode) });
+              tree.setattr(to.inode, copiedAttributes(tree, from));
             } catch (error) {
               dropCopy(tree, dest);
               throw error;
@@ -158,6 +160,14 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
       });
     },
   };
+}
+
+/** What a copy takes over from its source: the permissions and, with the libuv of later Nodes, the owners. */
+export function copiedAttributes(tree: Tree, { inode }: OpenFile): FsAttributes {
+  const mode = toMode(inode.mode);
+  if (NODE_MAJOR < 22) return { mode };
+  const { uid, gid } = tree.stat(inode);
+  return { mode, uid, gid };
 }
 
 /** Removes the destination of a failed copy, as node:fs does, even if it existed before. */

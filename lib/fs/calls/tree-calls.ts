@@ -22,7 +22,8 @@ import { attempt, fail, shown, type Call } from '../errors/failure.js';
 import { systemError } from '../errors/system-error.js';
 import type { OpenFiles } from '../open/open-files.js';
 import { NODE_MAJOR } from '../release.js';
-import { listed, listedBelow } from '../tree/entries.js';
+import { listedBelow } from '../tree/below.js';
+import { listed } from '../tree/entries.js';
 import { nativeRealPath, partsOf, realPath } from '../tree/real-path.js';
 import { removeName, removeTree } from '../tree/removal.js';
 import { StatFs, statsOf } from '../tree/stats.js';
@@ -147,13 +148,12 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     else throw systemError('ERR_FS_EISDIR', 'EISDIR', 'is a directory', call);
   };
 
-  // `isLastFirst`: the promise form of earlier releases descends first into the directory that it found last.
-  const readdir = (given: unknown, options: unknown, isLastFirst: boolean) => {
+  const readdir = (given: unknown, options: unknown, isPromised: boolean) => {
     const path = toPath(given);
     const { withFileTypes, recursive } = toOptions<{ withFileTypes: unknown; recursive: unknown }>(options);
-    const encoding = toEncoding(options);
-    if (recursive) return listedBelow(tree, path, encoding, Boolean(withFileTypes), isLastFirst);
-    return listed(tree, path, { syscall: 'scandir', path }, encoding, Boolean(withFileTypes));
+    const [encoding, isTyped] = [toEncoding(options), Boolean(withFileTypes)];
+    if (recursive) return listedBelow(tree, path, { encoding, isTyped, isPromised });
+    return listed(tree, path, { syscall: 'scandir', path }, encoding, isTyped);
   };
 
   return {
@@ -186,7 +186,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     realpathSync: (path: unknown, options?: unknown) => encodeName(realPath(tree, typeof path === 'string' || Buffer.isBuffer(path) ? path : toTextPath(path)), toEncoding(options)),
     nativeRealpathSync: (path: unknown, options?: unknown) => encodeName(nativeRealPath(tree, toPath(path)), toEncoding(options)),
     readdirSync: (path: unknown, options?: unknown) => readdir(path, options, false),
-    promisedReaddirSync: (path: unknown, options?: unknown) => readdir(path, options, NODE_MAJOR < 26),
+    promisedReaddirSync: (path: unknown, options?: unknown) => readdir(path, options, true),
     readlinkSync: (given: unknown, options?: unknown) => {
       const { inode, path } = at(given, 'readlink', false);
       return encodeName(attempt({ syscall: 'readlink', path }, () => tree.readlink(inode)), toEncoding(options));

@@ -20,6 +20,7 @@ const isData: Plain = (value) => typeof value === 'string' || isBytes(value);
 const isFlags: Plain = (value) => (typeof value === 'string' ? flagsOf(value) !== undefined : isInteger(0, 2 ** 31 - 1)(value));
 const isEncoding: Plain = (value) => value === 'utf8' || (typeof value === 'string' && (value === 'buffer' || Buffer.isEncoding(value)));
 const isSignal: Plain = (value) => value instanceof AbortSignal;
+const isAbsent: Plain = (value) => value === undefined;
 const isVector: Plain = (value) => Array.isArray(value) && value.every(isBytes);
 
 const maybe = (plain: Plain): Plain => (value) => value === undefined || plain(value);
@@ -41,7 +42,8 @@ const options = (members: Readonly<Record<string, Plain>>): Plain => {
 const encoded = (members: Readonly<Record<string, Plain>> = {}): Plain =>
   either(isEncoding, options({ encoding: isEncoding, signal: isSignal, ...members }));
 
-const STAT = options({ bigint: isBoolean, throwIfNoEntry: isBoolean });
+// Later Nodes check a signal and an encoding too.
+const STAT = options({ bigint: isBoolean, throwIfNoEntry: isBoolean, signal: isSignal, encoding: isEncoding });
 const WRITE_FILE = encoded({ mode: isMode, flag: isFlags, flush: isBoolean });
 
 // (buffer, offset, length, position), with the whole range within the buffer.
@@ -79,17 +81,17 @@ const SHAPES: Readonly<Record<string, readonly Plain[] | ((args: readonly unknow
   open: [isPath, maybe(isFlags), maybe(isMode)],
   opendir: [isPath, encoded({ bufferSize: isInteger(1, 2 ** 31 - 1), recursive: isBoolean })],
   read: (args) => isTransfer(args, args.length),
-  readFile: [isFile, encoded({ flag: isFlags })],
+  readFile: [isFile, encoded({ flag: isFlags, buffer: isAbsent })],
   readdir: [isPath, encoded({ withFileTypes: isBoolean, recursive: isBoolean })],
   readlink: [isPath, encoded()],
   readv: [isFd, isVector, maybe(isLength)],
   realpath: [isPath, encoded()],
   rename: [isPath, isPath],
   rm: [isPath, options({ force: isBoolean, recursive: isBoolean, maxRetries: isInteger(0, 100), retryDelay: isInteger(0, 1000) })],
-  rmdir: [isPath, (value) => value === undefined],
+  rmdir: [isPath, isAbsent],
   stat: [isPath, STAT],
   statfs: [isPath, options({ bigint: isBoolean })],
-  symlink: [isPath, isPath, (value) => value === undefined],
+  symlink: [isPath, isPath, isAbsent],
   truncate: [isPath, maybe(isLength)],
   unlink: [isPath],
   utimes: [isPath, isTime, isTime],

@@ -1,9 +1,11 @@
 // Owns reading an open file from its current position to the end, and writing from that position on.
 
 import { constants } from 'node:buffer';
+import { readFileSync } from 'node:fs';
 import { AbortError } from 'node-dax';
 import { encodeAll, toBytes, toEncoding, toOptions, type Encoding } from '../arguments/arguments.js';
 import { attemptAsync, checkAborted } from '../errors/failure.js';
+import { NODE_MAJOR } from '../release.js';
 import type { OpenFile } from './open-files.js';
 
 export interface FileOptions {
@@ -12,6 +14,8 @@ export interface FileOptions {
   readonly mode?: number | string | null;
   readonly flush?: boolean | null;
   readonly signal?: AbortSignal;
+  /** Since Node 24: where `readFile` puts what it reads, or a function that makes it for a size in bytes. */
+  readonly buffer?: unknown;
 }
 
 // A buffer for the rest of a file, and one byte more, so that its end is noticed.
@@ -24,28 +28,45 @@ function bufferFor(opened: OpenFile): Buffer {
   return Buffer.allocUnsafe(left + 1);
 }
 
-export function readWholeSync(opened: OpenFile): Buffer {
-  let buffer = bufferFor(opened);
+// The buffer that the options of `readFile` give, which must have room for the file.
+function givenBuffer({ size }: OpenFile, options: unknown): Buffer | undefined {
+  const { buffer } = toOptions<FileOptions>(options);
+  if (buffer === undefined || NODE_MAJOR < 24) return undefined;
+  const isMade = typeof buffer === 'function';
+  const view = isMade ? (buffer as (size: number) => unknown)(size) : buffer;
+  // Node itself says what is wrong with it, of an empty file.
+  if (!ArrayBuffer.isView(view)) readFileSync('/dev/null', { buffer: () => view } as object);
+  const bytes = toBytes(view);
+  if (bytes.byteLength >= size) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const name = `options.buffer${isMade ? '()' : ''}.byteLength`;
+  const error = new TypeError(`The property '${name}' is smaller than the file size of ${size} bytes. Received ${bytes.byteLength}`);
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+export function readWholeSync(opened: OpenFile, options?: unknown): Buffer {
+  const given = givenBuffer(opened, options);
+  let buffer = given ?? bufferFor(opened);
   let filled = 0;
   for (;;) {
-    const read = opened.readSync(buffer.subarray(filled), null);
+    const read = filled === given?.length ? 0 : opened.readSync(buffer.subarray(filled), null);
     if (read === 0) return buffer.subarray(0, filled);
     filled += read;
-    if (filled === buffer.length) buffer = Buffer.concat([buffer, bufferFor(opened)]);
+    if (filled === buffer.length && given === undefined) buffer = Buffer.concat([buffer, bufferFor(opened)]);
   }
 }
 
 export async function readWhole(opened: OpenFile, options?: unknown): Promise<string | Buffer> {
   const { signal } = toOptions<FileOptions>(options);
   const content = await attemptAsync({ syscall: 'read' }, async () => {
-    let buffer = bufferFor(opened);
+    const given = givenBuffer(opened, options);
+    let buffer = given ?? bufferFor(opened);
     let filled = 0;
     for (;;) {
       checkAborted(signal);
-      const read = await opened.read(buffer.subarray(filled), null, signal);
+      const read = filled === given?.length ? 0 : await opened.read(buffer.subarray(filled), null, signal);
       if (read === 0) return buffer.subarray(0, filled);
       filled += read;
-      if (filled === buffer.length) buffer = Buffer.concat([buffer, bufferFor(opened)]);
+      if (filled === buffer.length && given === undefined) buffer = Buffer.concat([buffer, bufferFor(opened)]);
     }
   });
   return encodeAll(content, toEncoding(options));

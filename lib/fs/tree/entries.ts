@@ -1,10 +1,9 @@
-// Owns reading directories: their entries, alone or with everything below, in the order of node:fs.
+// Owns reading a directory: its entries, in the order of node:fs.
 
 import type { Dirent } from 'node:fs';
-import { join, relative } from 'node:path';
 import { encodeName, type Encoding, type FsPath } from '../arguments/arguments.js';
 import { attempt, fail, type Call } from '../errors/failure.js';
-import { direntOf, isDirectory, modeOfType } from './stats.js';
+import { direntOf, modeOfType } from './stats.js';
 import type { Tree } from './tree.js';
 
 export interface Entry {
@@ -37,7 +36,8 @@ export function entriesOf(tree: Tree, path: FsPath, call: Call): Entry[] {
   }));
 }
 
-function nameOf({ name, text }: Entry, encoding: Encoding): string | Buffer {
+/** The name of an entry in an encoding. */
+export function nameOf({ name, text }: Entry, encoding: Encoding): string | Buffer {
   return !encoding || encoding === 'utf8' ? text : encodeName(name, encoding);
 }
 
@@ -47,32 +47,4 @@ export function listed(tree: Tree, path: FsPath, call: Call, encoding: Encoding,
     const name = nameOf(entry, encoding);
     return isTyped ? direntOf(name, path, entry.mode) : name;
   });
-}
-
-function leadsToDirectory(tree: Tree, path: string): boolean {
-  try {
-    return tree.resolve(path).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * As `listed`, with everything below, directory by directory: the next one is the first of those found or, if `isLastFirst`, the
- * last. Without types, links to directories are followed.
- */
-export function listedBelow(tree: Tree, path: FsPath, encoding: Encoding, isTyped: boolean, isLastFirst: boolean): (string | Dirent)[] {
-  const found: (string | Dirent)[] = [];
-  const queue = [path as string];
-  const next = () => (isLastFirst ? queue.pop() : queue.shift());
-  for (let at = next(); at !== undefined; at = next()) {
-    for (const entry of entriesOf(tree, at, { syscall: 'scandir', path: at })) {
-      const name = nameOf(entry, encoding) as string;
-      // As in node:fs, a name that is a buffer cannot be joined to a path, and this throws.
-      const inner = () => join(at, name);
-      found.push(isTyped ? direntOf(name, at, entry.mode) : relative(path as string, inner()));
-      if (isTyped ? isDirectory(entry.mode) : leadsToDirectory(tree, inner())) queue.push(inner());
-    }
-  }
-  return found;
 }
