@@ -16,8 +16,9 @@ type Any = (...args: unknown[]) => unknown;
 type Git = Record<string, ((options: object) => Promise<unknown>) | undefined>;
 
 const PACKAGES = [
-  'enhanced-resolve@5.27.0', 'fast-glob@3.3.3', 'glob@11.1.0', 'globby@11.1.0', 'isomorphic-git@1.44.19', 'memfs@4.80.1',
-  'mkdirp@1.0.4', 'proper-lockfile@4.1.2', 'tar-fs@3.1.3', 'tinyglobby@0.2.17', 'unionfs@4.6.0', 'webpack@5.113.0',
+  'archiver@7.0.1', 'enhanced-resolve@5.27.0', 'fast-glob@3.3.3', 'glob@11.1.0', 'globby@11.1.0', 'graceful-fs@4.2.11', 'isomorphic-git@1.44.19',
+  'memfs@4.80.1', 'mkdirp@1.0.4', 'proper-lockfile@4.1.2', 'rollup@4.53.0', 'tar-fs@3.1.3', 'tinyglobby@0.2.17', 'unionfs@4.6.0',
+  'unzipper@0.12.3', 'webpack@5.113.0',
 ];
 const COMMITS = 200;
 const author = { name: 'The author', email: 'author@example.org', timestamp: 1_700_000_000, timezoneOffset: 0 };
@@ -62,6 +63,40 @@ function clients(load: NodeJS.Require): Readonly<Record<string, (fs: Fs, dir: st
       const union = new Union();
       union.use(fs).use(Volume.fromJSON({ [join(dir, 'in-memory')]: 'of the other' }));
       return [union.readFileSync(join(dir, 'in-memory'), 'utf8'), union.readFileSync(join(dir, 'source/second.js'), 'utf8')];
+    },
+    archiver: async (fs, dir) => {
+      const archive = call('archiver')('zip', { store: true }) as NodeJS.ReadableStream & Record<string, Any>;
+      const target = fs.createWriteStream(join(dir, 'archive.zip'));
+      for (const name of ['first.js', 'deep/third.txt']) archive['append']?.(fs.createReadStream(join(dir, 'source', name)), { name, date: new Date(0) });
+      archive.pipe(target);
+      await Promise.all([once(target, 'close'), archive['finalize']?.()]);
+      return fs.readFileSync(join(dir, 'archive.zip'), 'hex');
+    },
+    unzipper: async (fs, dir) => {
+      const archive = call('archiver')('zip') as NodeJS.ReadableStream & Record<string, Any>;
+      const target = fs.createWriteStream(join(dir, 'packed.zip'));
+      archive['append']?.(fs.createReadStream(join(dir, 'source/second.js')), { name: 'second.js' });
+      archive.pipe(target);
+      await Promise.all([once(target, 'close'), archive['finalize']?.()]);
+      const found: unknown[] = [];
+      const entries = fs.createReadStream(join(dir, 'packed.zip')).pipe((call('unzipper')['Parse'] as Any)({ forceStream: true }) as NodeJS.ReadWriteStream);
+      for await (const entry of entries as unknown as AsyncIterable<{ path: string; buffer: () => Promise<Buffer> }>) found.push([entry.path, (await entry.buffer()).toString()]);
+      return found;
+    },
+    rollup: async (fs, dir) => {
+      fs.writeFileSync(join(dir, 'source/entry.mjs'), 'import { two } from "./two.mjs";\nexport const three = two + 1;\n');
+      fs.writeFileSync(join(dir, 'source/two.mjs'), 'export const two = 2;\n');
+      const bundle = (await (call('rollup')['rollup'] as Any)({ input: join(dir, 'source/entry.mjs'), fs: fs.promises })) as Record<string, Any>;
+      await bundle['write']?.({ dir: join(dir, 'rolled') });
+      await bundle['close']?.();
+      return [sorted(fs.readdirSync(join(dir, 'rolled'))), fs.readFileSync(join(dir, 'rolled/entry.js'), 'utf8')];
+    },
+    'graceful-fs': async (fs, dir) => {
+      const graceful = (call('graceful-fs')['gracefulify'] as Any)({ ...fs }) as Fs;
+      await Promise.all(Array.from({ length: 300 }, async (_, n) => new Promise<void>((done, failed) => {
+        graceful.writeFile(join(dir, `graceful-${n}`), String(n), (error) => { if (error === null) done(); else failed(error); });
+      })));
+      return [graceful.readdirSync(dir).length, graceful.readFileSync(join(dir, 'graceful-299'), 'utf8')];
     },
     webpack: async (fs, dir) => {
       const output = { path: join(dir, 'out'), filename: 'bundle.js', library: { type: 'commonjs2' } };
@@ -112,7 +147,7 @@ function examples(): [code: string, output: string][] {
 }
 
 if (ALL) {
-  testWith(t, 'programs that take an fs', 'clients-1', PACKAGES, (t, modules) => {
+  testWith(t, 'programs that take an fs', 'clients-2', PACKAGES, (t, modules) => {
     t.setTimeout(600_000);
     void t.test('the examples of the documents', (t) => {
       const project = temporaryFolder(t, 'examples');
