@@ -19,6 +19,7 @@ import {
   EXT2_VALID_FS,
   S_IFREG,
   typeOf,
+  USER_FLAGS,
   withFlag,
   type Superblock,
 } from './format/disk.js';
@@ -28,13 +29,14 @@ import { Ext2File, operationsOf } from './files/file.js';
 import type { Ext2Inode } from './volume/ext2-inode.js';
 import { decodeDevice, type Ext2Times, type IncoreInode } from './inode/inode.js';
 import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './format/name.js';
+import { exchange } from './names/exchange.js'; // late
 import * as namei from './names/namei.js';
 import { lookup, resolve, resolveParent } from './names/path.js';
 import { reclaim, type Reclaimed } from './volume/reclaim.js'; // late
 import { nowSeconds, type Owner, type Super } from './space/super.js';
 import { readTarget } from './inode/symlink.js'; // late
 import type { Volume } from './volume/volume.js';
-import { chmodAcl, getXattr, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js'; // late
+import { chmodAcl, getXattr, inheritAcl, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js'; // late
 
 /** What `stat` returns. */
 export interface Ext2Stat {
@@ -106,11 +108,15 @@ export interface Ext2Dirent {
   readonly next: number;
 }
 
-/** The options of `create`, `mkdir`, `mknod` and `symlink`. */
+/** The options of `create`, `mkdir`, `mknod`, `symlink` and `tmpfile`. */
 export interface MakeOptions {
   /** The owner of the new inode. Default: the `owner` of the mount. */
   readonly owner?: Owner;
+  /** The permissions, from 0 to 0o777, that it does not get unless the directory has a default ACL. Default 0. */
+  readonly umask?: number;
 }
+
+const MAKE_OPTIONS: OptionNames<MakeOptions> = { owner: true, umask: true };
 
 const ATTRIBUTES: OptionNames<Ext2Attributes> = {
   ...{ mode: true, uid: true, gid: true, atimeMs: true, atimeNs: true, mtimeMs: true, mtimeNs: true },
@@ -137,6 +143,13 @@ export function checkOwner(options: MakeOptions | undefined): Owner | undefined 
   const owner = options?.owner;
   if (owner === undefined) return undefined;
   return { uid: checkNumber(owner.uid, 'uid', 2 ** 32 - 1), gid: checkNumber(owner.gid, 'gid', 2 ** 32 - 1) };
+}
+
+// The flags of `inode` after users asked for `wanted`.
+function changedFlags({ flags, isDirectory, isRegular }: IncoreInode, wanted: number): number {
+  const mayHave = isDirectory ? USER_FLAGS.directory : isRegular ? USER_FLAGS.regular : USER_FLAGS.other;
+  // eslint-disable-next-line no-bitwise -- i_flags
+  return ((wanted & mayHave) | (flags & ~USER_FLAGS.directory)) >>> 0;
 }
 
 const UNCHANGED = 2 ** 32 - 1;
@@ -205,6 +218,11 @@ export class Ext2 {
    */
   get readOnly(): boolean {
     return this.#sb.readOnly;
+  }
+
+  /** True, for programs that serve the filesystem: `umask` of `create` and the like is applied here. */
+  get appliesUmask(): true {
+    return true;
   }
 
   /** The root directory. */
@@ -289,22 +307,22 @@ export class Ext2 {
 
   /** Creates an empty regular file. Throws `EEXIST` and `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
-    checkOptions(options, { owner: true });
+    checkOptions(options, MAKE_OPTIONS);
     const type = S_IFREG + checkPermissions(mode);
     const at = this.#at(dir, 'create');
-    return this.#identityOf(namei.create(this.#volume, at, toEntryName(name, 'create'), type, checkOwner(options)));
+    return this.#identityOf(namei.create(this.#volume, at, toEntryName(name, 'create'), type, this.#making(options)));
   }
 
   mkdir(dir: Ext2Inode, name: Name, mode = 0o755, options?: MakeOptions): Ext2Inode {
-    checkOptions(options, { owner: true });
+    checkOptions(options, MAKE_OPTIONS);
     const at = this.#at(dir, 'mkdir');
     const entryName = toEntryName(name, 'mkdir');
-    return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), checkOwner(options)));
+    return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), this.#making(options)));
   }
 
   /** Creates a device file, FIFO or socket. `mode` is `S_IFBLK`, `S_IFCHR`, `S_IFIFO` or `S_IFSOCK`, plus the permissions. */
   mknod(dir: Ext2Inode, name: Name, mode: number, device?: namei.DeviceNumber, options?: MakeOptions): Ext2Inode {
-    checkOptions(options, { owner: true });
+    checkOptions(options, MAKE_OPTIONS);
     checkPermissions(mode - typeOf(mode));
     if (!namei.SPECIAL.includes(typeOf(mode))) fail('EINVAL', 'mknod', 'the mode has no type of a device, fifo or socket');
     if (device !== undefined) {
@@ -312,15 +330,25 @@ export class Ext2 {
       checkNumber(device.minor, 'minor', 2 ** 20 - 1);
     }
     const at = this.#at(dir, 'mknod');
-    return this.#identityOf(namei.mknod(this.#volume, at, toEntryName(name, 'mknod'), mode, device, checkOwner(options)));
+    return this.#identityOf(namei.mknod(this.#volume, at, toEntryName(name, 'mknod'), mode, device, this.#making(options)));
+  }
+
+  /**
+   * Creates an empty regular file without a name, as open(2) with O_TMPFILE does. It is held: open it, then `release` it. It is
+   * deleted with its last reference unless `link` gives it a name first.
+   */
+  tmpfile(dir: Ext2Inode, mode = 0o600, options?: MakeOptions): Ext2Inode {
+    checkOptions(options, MAKE_OPTIONS);
+    const type = S_IFREG + checkPermissions(mode);
+    return this.#identityOf(namei.temporary(this.#volume, this.#at(dir, 'tmpfile'), type, this.#making(options)));
   }
 
   symlink(dir: Ext2Inode, name: Name, target: Name, options?: MakeOptions): Ext2Inode {
-    checkOptions(options, { owner: true });
+    checkOptions(options, MAKE_OPTIONS);
     const bytes = typeof target === 'string' ? Buffer.from(target) : target;
     if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
     const at = this.#at(dir, 'symlink');
-    return this.#identityOf(namei.symlink(this.#volume, at, toEntryName(name, 'symlink'), bytes, checkOwner(options)));
+    return this.#identityOf(namei.symlink(this.#volume, at, toEntryName(name, 'symlink'), bytes, this.#making(options)));
   }
 
   /** The target of a symbolic link, as bytes. */
@@ -351,6 +379,16 @@ export class Ext2 {
     const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
     const at = this.#at(fromDir, 'rename');
     namei.rename(this.#volume, at, from, this.#volume.current(toDir, 'rename'), to);
+  }
+
+  /**
+   * Exchanges what two names refer to, as renameat2(2) with RENAME_EXCHANGE does: both exist at all times. A power cut during it may
+   * leave one of the two inodes with a third name beside the first, `.exchange-…`.
+   */
+  exchange(firstDir: Ext2Inode, firstName: Name, secondDir: Ext2Inode, secondName: Name): void {
+    const [first, second] = [toEntryName(firstName, 'rename'), toEntryName(secondName, 'rename')];
+    const at = this.#at(firstDir, 'rename');
+    exchange(this.#volume, at, first, this.#volume.current(secondDir, 'rename'), second);
   }
 
   /** The attributes of an inode. With `nanoseconds: true`, the times are also given in nanoseconds, as bigints. */
@@ -407,6 +445,17 @@ export class Ext2 {
     if (mode !== undefined && at.mayHaveAttributes) chmodAcl(this.#volume, at);
   }
 
+  /**
+   * Sets i_flags, as `chattr` does: those that ext2 lets users change, and of them only what an inode of this type can have. All
+   * others keep their values. Also of an inode that is immutable or append-only, because this is how it ceases to be so.
+   */
+  setFlags(inode: Ext2Inode, flags: number): void {
+    const at = this.#at(inode, 'setFlags');
+    at.flags = changedFlags(at, checkNumber(flags, 'flags', 2 ** 32 - 1));
+    at.ctimeMs = Date.now();
+    this.#volume.store(at);
+  }
+
   chmod(inode: Ext2Inode, mode: number): void {
     this.setattr(inode, { mode });
   }
@@ -452,7 +501,7 @@ export class Ext2 {
   }
 
   /**
-   * Sets a `user.*` attribute, or an ACL in the form of setxattr(2); the access ACL changes the mode too. `flag` is that of
+   * Sets a `user.*`, `trusted.*` or `security.*` attribute, or an ACL in the form of setxattr(2); the access ACL changes the mode too. `flag` is that of
    * setxattr(2): with `create` an existing attribute fails with `EEXIST`, with `replace` a missing one with `ENODATA`. Throws
    * `TypeError` for a value that is not a `Uint8Array`, `EINVAL` for a malformed ACL, and `EOPNOTSUPP` for an ACL of another
    * version.
@@ -575,6 +624,14 @@ export class Ext2 {
   #at(inode: Ext2Inode, syscall: string): IncoreInode {
     this.#volume.beginChange(syscall);
     return this.#volume.current(inode, syscall);
+  }
+
+  #making(options: MakeOptions | undefined): namei.Making {
+    const umask = checkNumber(options?.umask ?? 0, 'umask', 0o777);
+    return {
+      owner: checkOwner(options),
+      inherit: (inode, dir) => { inheritAcl(this.#volume, inode, dir, umask); },
+    };
   }
 
   #identityOf(inode: IncoreInode): Ext2Inode {

@@ -4,7 +4,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { argumentError, checkOptions, DaxError, type OptionNames } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from './filesystem/contract.js';
 import type { FuseStatistics } from './server/served.js';
-import { Server } from './server/server.js';
+import { Server, type Caching } from './server/server.js';
 import { Channel } from './transport/channel.js';
 import { mount, unmount, unmountAtExit } from './transport/mounting.js';
 
@@ -25,12 +25,18 @@ export interface MountFuseOptions {
    * are seen after a second. If it makes none, a day is right.
    */
   readonly cacheMs?: number;
+  /**
+   * Whether the kernel keeps written bytes, sizes and times to itself until a program calls fsync(2), memory is short, or half a
+   * minute has passed. Many small writes then become few. What this process changes beside the mount may be overwritten, and a
+   * program is told that the space is full only by fsync(2) or close(2). Default false.
+   */
+  readonly writebackCache?: boolean;
   /** Called with each error that is not a `DaxError`, for which a program got `EIO`. Default: `process.emitWarning`. */
   readonly onError?: (error: unknown) => void;
 }
 
 const OPTIONS: OptionNames<MountFuseOptions> = {
-  ...{ source: true, readOnly: true, allowOther: true, mountOptions: true, cacheMs: true, onError: true },
+  ...{ source: true, readOnly: true, allowOther: true, mountOptions: true, cacheMs: true, writebackCache: true, onError: true },
 };
 
 export interface UnmountOptions {
@@ -105,13 +111,13 @@ export async function mountFuse<I extends FuseInode>(
   options: MountFuseOptions = {},
 ): Promise<FuseMount> {
   checkOptions(options, OPTIONS);
-  const { source = 'node-dax', cacheMs = 1000, onError = warn, allowOther = false, mountOptions = [] } = options;
+  const { source = 'node-dax', cacheMs = 1000, writebackCache = false, onError = warn, allowOther = false, mountOptions = [] } = options;
   if (!Number.isFinite(cacheMs) || cacheMs < 0) throw argumentError('ERR_OUT_OF_RANGE', `cacheMs must be a number from 0 on, it is ${cacheMs}`);
   const path = directoryOf(directory);
   const isReadOnly = options.readOnly ?? filesystem.readOnly ?? false;
   const all = [isReadOnly ? 'ro' : 'rw', 'default_permissions', ...(allowOther ? ['allow_other'] : []), ...mountOptions];
   const fd = await mount({ directory: path, source, options: all });
-  return serve(filesystem, path, fd, cacheMs, onError);
+  return serve(filesystem, path, fd, { cacheMs, writebackCache }, onError);
 }
 
 /**
@@ -157,7 +163,7 @@ async function serve<I extends FuseInode>(
   filesystem: FuseFilesystem<I>,
   directory: string,
   fd: number,
-  cacheMs: number,
+  caching: Caching,
   onError: (error: unknown) => void,
 ): Promise<FuseMount> {
   const begun = promised();
@@ -178,7 +184,7 @@ async function serve<I extends FuseInode>(
       });
     },
   });
-  const server = new Server(filesystem, cacheMs, (pieces) => { channel.send(pieces); }, { begun: begun.resolve, broken: onError });
+  const server = new Server(filesystem, caching, (pieces) => { channel.send(pieces); }, { begun: begun.resolve, broken: onError });
   process.on('exit', atExit);
   const mounted = new FuseMount(directory, server, channel, closed.promise);
   channel.start();

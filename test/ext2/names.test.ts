@@ -392,6 +392,59 @@ function indexed(image: Uint8Array): Uint8Array {
   });
 }
 
+t.test('two names are exchanged', { skip }, (t) => {
+  const { device, fs } = begin();
+  const dirs = [fs.mkdir(fs.root, 'one'), fs.mkdir(fs.root, 'two')] as const;
+  const [file, moved] = [fs.create(dirs[0], 'a'), fs.mkdir(dirs[1], 'b')];
+  fs.exchange(dirs[0], 'a', dirs[1], 'b');
+  t.equal(fs.lookup(dirs[0], 'a')?.ino, moved.ino);
+  t.equal(fs.lookup(dirs[1], 'b')?.ino, file.ino);
+  t.equal(fs.lookup(moved, '..')?.ino, dirs[0].ino);
+  t.strictSame([fs.stat(dirs[0]).nlink, fs.stat(dirs[1]).nlink], [3, 2]);
+  answers(t, [
+    ['a directory with what is in it', 'EINVAL', () => { fs.exchange(fs.root, 'one', dirs[0], 'a'); }],
+    ['a name that is not there', 'ENOENT', () => { fs.exchange(dirs[0], 'a', dirs[1], 'c'); }],
+    ['. of a directory', 'EINVAL', () => { fs.exchange(dirs[0], '.', dirs[1], 'b'); }],
+    ['a name with itself', 'done', () => { fs.exchange(dirs[0], 'a', dirs[0], 'a'); }],
+  ]);
+  t.strictSame([names(fs, '/one'), names(fs, '/two')], [['.', '..', 'a'], ['.', '..', 'b']]);
+  end(t, device, fs);
+  t.end();
+});
+
+t.test('a file without a name is deleted unless it gets one', { skip }, (t) => {
+  const { device, fs } = begin();
+  const { freeInodes } = fs.statfs();
+  const lost = fs.tmpfile(fs.root, 0o640);
+  const kept = fs.tmpfile(fs.root);
+  t.strictSame([fs.stat(lost).nlink, fs.stat(lost).mode], [0, S_IFREG + 0o640]);
+  fs.link(kept, fs.root, 'kept');
+  fs.link(kept, fs.root, 'again');
+  fs.release(lost);
+  fs.release(kept);
+  t.throws(() => fs.stat(lost), { code: 'ESTALE' });
+  t.equal(fs.lookup(fs.root, 'kept')?.nlink, 2);
+  t.equal(fs.statfs().freeInodes, freeInodes - 1);
+  end(t, device, fs);
+  t.end();
+});
+
+t.test('flags are changed as chattr changes them, and honoured', { skip }, (t) => {
+  const { device, fs } = begin();
+  const file = fs.create(fs.root, 'file');
+  fs.setFlags(file, 0x10 + 0x80 + 0x20000 + 0x1000);
+  t.equal(fs.stat(file).flags, 0x90, 'a file has no flags of directories, and nobody sets those of the filesystem itself');
+  answers(t, [
+    ['open to write', 'EPERM', () => fs.open(file)],
+    ['chmod', 'EPERM', () => { fs.chmod(file, 0); }],
+    ['unlink', 'EPERM', () => { fs.unlink(fs.root, 'file'); }],
+  ]);
+  fs.setFlags(file, 0);
+  fs.unlink(fs.root, 'file');
+  end(t, device, fs);
+  t.end();
+});
+
 t.test('more inodes than are kept in memory', { skip, timeout: 600_000 }, (t) => {
   const device = formatted({ size: 64 * 1024 * 1024, more: ['-N', '24000'] });
   const fs = mount(device, { owner: OWNER });

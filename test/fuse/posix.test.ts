@@ -69,6 +69,80 @@ os.removexattr("f", "user.a"); assert os.listxattr("f") == ["user.b"]
 try: os.getxattr("f", "user.a"); raise SystemExit("not removed")
 except OSError as error: assert error.errno == 61, error
 '`],
+  ['attributes of the system and of security', `
+    touch f; python3 -c '
+import os
+for name in ("trusted.a", "security.a"):
+    os.setxattr("f", name, b"value"); assert os.getxattr("f", name) == b"value"
+assert sorted(os.listxattr("f")) == ["security.a", "trusted.a"], os.listxattr("f")
+os.removexattr("f", "trusted.a"); assert os.listxattr("f") == ["security.a"]
+# The capability to open any port goes when the file is written.
+os.setxattr("f", "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+with open("f", "w") as f: f.write("x")
+assert os.listxattr("f") == ["security.a"], os.listxattr("f")
+'`],
+  ['default ACLs of directories', `
+    mkdir d; umask 077; python3 -c '
+import os, struct
+def acl(*entries): return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, bits, id) for tag, bits, id in entries)
+NONE = 0xffffffff
+default = acl((1, 7, NONE), (2, 7, 1234), (4, 5, NONE), (16, 7, NONE), (32, 5, NONE))
+os.setxattr("d", "system.posix_acl_default", default)
+os.close(os.open("d/f", os.O_CREAT | os.O_WRONLY, 0o640)); os.mkdir("d/sub", 0o750); os.mkfifo("d/p", 0o600); os.symlink("f", "d/l")
+mode = lambda path: os.lstat(path).st_mode & 0o7777
+assert (mode("d/f"), mode("d/sub"), mode("d/p")) == (0o640, 0o750, 0o600), [oct(mode("d/" + x)) for x in ("f", "sub", "p")]
+get = lambda path, kind: os.getxattr(path, "system.posix_acl_" + kind)
+assert get("d/f", "access") == acl((1, 6, NONE), (2, 7, 1234), (4, 5, NONE), (16, 4, NONE), (32, 0, NONE))
+assert get("d/sub", "access") == acl((1, 7, NONE), (2, 7, 1234), (4, 5, NONE), (16, 5, NONE), (32, 0, NONE))
+assert get("d/sub", "default") == default
+assert os.listxattr("d/l", follow_symlinks=False) == []
+os.setxattr("d", "system.posix_acl_default", acl((1, 7, NONE), (4, 5, NONE), (32, 4, NONE)))
+os.close(os.open("d/g", os.O_CREAT | os.O_WRONLY, 0o666))
+assert mode("d/g") == 0o644 and os.listxattr("d/g") == []
+os.close(os.open("masked", os.O_CREAT | os.O_WRONLY, 0o666)); os.mkdir("hidden", 0o777)
+assert (mode("masked"), mode("hidden")) == (0o600, 0o700)
+'`],
+  ['flags that chattr sets', `
+    echo a > log; chattr +a log; lsattr log | grep -q '^-*a-* log$'; echo b >> log; test "$(cat log)" = "$(printf 'a\nb')"
+    refuses bash -c 'echo c > log'; refuses bash -c 'printf c | dd of=log conv=notrunc oflag=nofollow'; refuses truncate -s 0 log; refuses rm log; refuses mv log other
+    python3 -c '
+import os
+fd = os.open("log", os.O_WRONLY | os.O_APPEND)
+for change in (lambda: os.ftruncate(fd, 0), lambda: os.open("log", os.O_WRONLY | os.O_APPEND | os.O_TRUNC)):
+    try: change(); raise SystemExit("not refused")
+    except PermissionError: pass
+assert os.write(fd, b"c") == 1
+'; test $(stat -c %s log) = 5; chattr -a log; rm log
+    echo x > fixed; mkdir kept; touch kept/f; chattr +i fixed kept; for c in 'rm fixed' 'chmod 600 fixed' 'touch kept/g' 'rm kept/f' 'mv fixed else' 'ln fixed link' 'bash -c "echo y >> fixed"'; do refuses eval "$c"; done
+    test "$(cat fixed)" = x; chattr -i fixed kept; chattr +d fixed; lsattr fixed | grep -q d; rm -r fixed kept; touch plain; mkfifo fifo; refuses chattr +i fifo`],
+  ['names exchanged, and files without a name that get one', `
+    mkdir d e; echo one > d/a; mkdir e/b; touch e/b/in; python3 -c '
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def name(fd, path):
+    if libc.linkat(-100, b"/proc/self/fd/%d" % fd, -100, path, 0x400) != 0: raise OSError(ctypes.get_errno(), path)
+def exchange(a, b):
+    if libc.renameat2(-100, a.encode(), -100, b.encode(), 2) != 0: raise OSError(ctypes.get_errno(), a)
+exchange("d/a", "e/b")
+assert os.path.isdir("d/a") and os.path.exists("d/a/in") and open("e/b").read() == "one\\n"
+assert os.stat("d").st_nlink == 3 and os.stat("e").st_nlink == 2 and os.path.samefile("d/a/..", "d")
+exchange("d/a", "e/b"); exchange("d/a", "e/b"); exchange("d/a", "d/a")
+os.mkdir("d/a/x"); os.mkdir("e/y"); exchange("d/a/x", "e/y"); assert os.path.samefile("d/a/x/..", "d/a")
+for a, b, errno in (("d", "d/a/x", 22), ("d/a/x", "d", 22), ("d/a", "none", 2)):
+    try: exchange(a, b); raise SystemExit("not refused")
+    except OSError as error: assert error.errno == errno, error
+assert sorted(os.listdir("d")) == ["a"] and sorted(os.listdir("e")) == ["b", "y"]
+fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)
+os.write(fd, b"later"); assert os.fstat(fd).st_nlink == 0
+name(fd, b"named"); assert os.fstat(fd).st_nlink == 1
+assert open("named").read() == "later" and os.stat("named").st_mode & 0o777 == 0o640
+lost = os.open("d", os.O_TMPFILE | os.O_WRONLY); os.write(lost, bytes(100000)); os.close(lost)
+exclusive = os.open(".", os.O_TMPFILE | os.O_EXCL | os.O_WRONLY)
+try: name(exclusive, b"never"); raise SystemExit("linked")
+except FileNotFoundError: pass
+'`],
+  ['the time of birth', `
+    before=$(date +%s); echo x > t; touch -d 2001-01-01 t; test $(stat -c %W t) -ge $before; test $(stat -c %Y t) -lt 1000000000`],
   ['devices, fifos and sockets', `
     mknod c c 1 3; test "$(stat -c '%t %T' c)" = '1 3'; mknod b b 259 70000; test "$(stat -c '%F %t %T' b)" = 'block special file 103 11170'
     mkfifo p; (echo through > p &); test "$(cat p)" = through

@@ -185,6 +185,12 @@ export const INODE_FLAGS = {
   TOPDIR: 0x00020000,
 } as const;
 
+/**
+ * The flags that users may change (EXT2_FL_USER_MODIFIABLE), by the type of the inode: only directories have DIRSYNC and TOPDIR,
+ * and what is neither a file nor a directory has NODUMP and NOATIME alone.
+ */
+export const USER_FLAGS = { directory: 0x000380ff, regular: 0x000080ff, other: 0x000000c0 } as const;
+
 /** Flags of later formats, in which i_block means something else. */
 export const FOREIGN_INODE_FLAGS = { EXTENTS: 0x00080000, EA_INODE: 0x00200000, INLINE_DATA: 0x10000000 } as const;
 

@@ -101,6 +101,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   references = 0;
   /** The inode was deleted: it had no name and no reference, and its blocks are free. */
   isDeleted = false;
+  /** The inode was made without a name, and has not got one yet. */
+  isTemporary = false;
   /** The inode was evicted: another object may stand for it now, and this one must not be used. */
   isForgotten = false;
   /** The inode was read again soon after it was evicted (see `InodeCache`). */

@@ -45,7 +45,7 @@ export interface DeviceNumber {
   readonly minor: number;
 }
 
-function now(inode: IncoreInode, volume: Volume): void {
+export function now(inode: IncoreInode, volume: Volume): void {
   inode.mtimeMs = inode.ctimeMs = Date.now();
   volume.markDirty(inode);
 }
@@ -72,7 +72,7 @@ export function withoutSetId(mode: number): number {
   return withFlag(mode, S_ISUID + (runsAsGroup ? S_ISGID : 0), false);
 }
 
-function isDot(name: ByteName): boolean {
+export function isDot(name: ByteName): boolean {
   return name === '.' || name === '..';
 }
 
@@ -89,7 +89,7 @@ function forNew(volume: Volume, dir: IncoreInode, name: ByteName, syscall: strin
 }
 
 /** An entry of `dir`, checked to be removable and replaceable. */
-function forOld(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): { directory: Directory; entry: Dirent } {
+export function forOld(volume: Volume, dir: IncoreInode, name: ByteName, syscall: string): { directory: Directory; entry: Dirent } {
   volume.checkChange(syscall);
   checkDirectory(dir, syscall);
   checkFlags(dir, syscall);
@@ -103,7 +103,7 @@ function mostLinks(volume: Volume, isDirectory: boolean): number {
   return isDirectory && hasFlag(sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK) ? DIR_NLINK_MAX : EXT2_LINK_MAX;
 }
 
-function checkLinks(volume: Volume, inode: IncoreInode, syscall: string): void {
+export function checkLinks(volume: Volume, inode: IncoreInode, syscall: string): void {
   const { isDirectory, nlink } = inode;
   // With dir_nlink, a directory with too many links to count has the count 1.
   const counts = isDirectory && hasFlag(volume.sb.fields.s_feature_ro_compat, RO_COMPAT.DIR_NLINK);
@@ -113,7 +113,7 @@ function checkLinks(volume: Volume, inode: IncoreInode, syscall: string): void {
 }
 
 /** Raises the link count, durably, before the link exists. */
-function addLink(volume: Volume, inode: IncoreInode): void {
+export function addLink(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.isDirectory && inode.nlink === 1) return;
   const tooMany = inode.isDirectory && inode.nlink + 1 >= DIR_NLINK_MAX;
@@ -122,19 +122,28 @@ function addLink(volume: Volume, inode: IncoreInode): void {
 }
 
 /** Lowers the link count, durably, after the link is removed. Never for the last one: see `Volume.loseLast`. */
-function dropLink(volume: Volume, inode: IncoreInode): void {
+export function dropLink(volume: Volume, inode: IncoreInode): void {
   inode.ctimeMs = Date.now();
   if (inode.nlink > (inode.isDirectory ? 2 : 1)) inode.nlink--;
   volume.store(inode);
 }
 
+/** What a new inode gets beside its type and permissions. */
+export interface Making {
+  /** Default: the owner of the mount. */
+  readonly owner: Owner | undefined;
+  /** Gives the inode what it inherits from the directory beside its group. Nothing refers to it yet. */
+  readonly inherit: (inode: IncoreInode, dir: IncoreInode) => void;
+}
+
 /** Sets a new inode's owner and group, and what it inherits from the directory in which it is created. */
-function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, owner: Owner | undefined): void {
-  const { uid, gid } = owner ?? volume.sb.owner;
+function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, making: Making): void {
+  const { uid, gid } = making.owner ?? volume.sb.owner;
   const hasGroupId = Math.floor(dir.mode / S_ISGID) % 2 === 1;
   inode.uid = uid;
   inode.gid = hasGroupId ? dir.gid : gid;
   if (hasGroupId && inode.isDirectory && Math.floor(inode.mode / S_ISGID) % 2 === 0) inode.mode += S_ISGID;
+  making.inherit(inode, dir);
 }
 
 /** Creates anything but a directory. `fill` sets the inode's contents before any entry refers to it. */
@@ -143,14 +152,14 @@ export function create(
   dir: IncoreInode,
   name: ByteName,
   mode: number,
-  owner?: Owner,
+  making: Making,
   fill?: (inode: IncoreInode) => void,
   syscall = 'create',
 ): IncoreInode {
   const directory = forNew(volume, dir, name, syscall);
   const inode = volume.makeInode(dir, mode, false);
   try {
-    inherit(volume, inode, dir, owner);
+    inherit(volume, inode, dir, making);
     fill?.(inode);
   } catch (error) {
     volume.loseLast(inode);
@@ -171,30 +180,30 @@ export function mknod(
   name: ByteName,
   mode: number,
   device: DeviceNumber | undefined,
-  owner?: Owner,
+  making: Making,
 ): IncoreInode {
   const fill = (inode: IncoreInode) => {
     if (!isDevice(mode) || device === undefined) return;
     for (const [index, word] of encodeDevice(device.major, device.minor).entries()) inode.map.top[index] = word;
   };
-  return create(volume, dir, name, mode, owner, fill, 'mknod');
+  return create(volume, dir, name, mode, making, fill, 'mknod');
 }
 
-export function symlink(volume: Volume, dir: IncoreInode, name: ByteName, target: Uint8Array, owner?: Owner): IncoreInode {
+export function symlink(volume: Volume, dir: IncoreInode, name: ByteName, target: Uint8Array, making: Making): IncoreInode {
   if (target.length === 0) fail('ENOENT', 'symlink', 'the target is empty');
   if (target.length >= volume.sb.blockSize) fail('ENAMETOOLONG', 'symlink', `the target has ${target.length} bytes`);
   const fill = (inode: IncoreInode) => {
     putTarget(inode, target);
   };
-  return create(volume, dir, name, S_IFLNK + 0o777, owner, fill, 'symlink');
+  return create(volume, dir, name, S_IFLNK + 0o777, making, fill, 'symlink');
 }
 
-export function mkdir(volume: Volume, dir: IncoreInode, name: ByteName, mode: number, owner?: Owner): IncoreInode {
+export function mkdir(volume: Volume, dir: IncoreInode, name: ByteName, mode: number, making: Making): IncoreInode {
   const directory = forNew(volume, dir, name, 'mkdir');
   checkLinks(volume, dir, 'mkdir');
   const inode = volume.makeInode(dir, S_IFDIR + (mode % (PERMISSIONS + 1)), true);
   try {
-    inherit(volume, inode, dir, owner);
+    inherit(volume, inode, dir, making);
     const { block } = inode.map.create(0, 1, inode.group);
     volume.sb.medium.store(block * volume.sb.blockSize, Directory.firstBlock(inode, dir));
     inode.map.settle(0, 1);
@@ -214,12 +223,32 @@ export function mkdir(volume: Volume, dir: IncoreInode, name: ByteName, mode: nu
 export function link(volume: Volume, inode: IncoreInode, dir: IncoreInode, name: ByteName): void {
   if (inode.isDirectory) fail('EPERM', 'link', 'a directory has one name');
   const directory = forNew(volume, dir, name, 'link');
-  if (inode.nlink === 0) fail('ENOENT', 'link', `inode ${inode.ino} has no name any more`);
+  const { isTemporary } = inode;
+  if (inode.nlink === 0 && !isTemporary) fail('ENOENT', 'link', `inode ${inode.ino} has no name any more`);
   checkFlags(inode, 'link');
   checkLinks(volume, inode, 'link');
   addLink(volume, inode);
   directory.add(name, inode);
+  if (isTemporary) volume.becomesLasting(inode);
   now(dir, volume);
+}
+
+/** Creates a file without a name, and holds it. It is deleted with its last reference unless `link` gives it a name first. */
+export function temporary(volume: Volume, dir: IncoreInode, mode: number, making: Making): IncoreInode {
+  volume.checkChange('tmpfile');
+  checkDirectory(dir, 'tmpfile');
+  checkFlags(dir, 'tmpfile', true);
+  const inode = volume.makeInode(dir, mode, false);
+  try {
+    inherit(volume, inode, dir, making);
+  } catch (error) {
+    volume.loseLast(inode);
+    throw error;
+  }
+  inode.isTemporary = true;
+  volume.hold(inode);
+  volume.loseLast(inode);
+  return inode;
 }
 
 export function unlink(volume: Volume, dir: IncoreInode, name: ByteName): void {
@@ -265,6 +294,12 @@ function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode):
   }
 }
 
+/** Makes `..` of a directory refer to another parent. */
+export function setParent(volume: Volume, inode: IncoreInode, parent: IncoreInode): void {
+  const entries = volume.directory(inode);
+  entries.replace(entries.find('..') ?? fail('EUCLEAN', 'rename', `directory ${inode.ino} has no ..`), parent);
+}
+
 /** The parts of a rename that passed all checks. */
 interface Renaming {
   readonly from: { dir: IncoreInode; directory: Directory; entry: Dirent };
@@ -289,10 +324,7 @@ export function rename(
   addLink(volume, inode);
   if (to.entry === undefined) to.directory.add(toName, inode);
   else to.directory.replace(to.entry, inode);
-  if (moves) {
-    const entries = volume.directory(inode);
-    entries.replace(entries.find('..') ?? fail('EUCLEAN', 'rename', `directory ${inode.ino} has no ..`), to.dir);
-  }
+  if (moves) setParent(volume, inode, to.dir);
   from.directory.remove(from.entry);
   dropLink(volume, inode);
   if (moves) dropLink(volume, from.dir);
@@ -342,7 +374,7 @@ function checkReplaced(volume: Volume, inode: IncoreInode, replaced: IncoreInode
 }
 
 /** Whether `dir` is `ancestor` or lies below it. */
-function isWithin(volume: Volume, dir: IncoreInode, ancestor: IncoreInode): boolean {
+export function isWithin(volume: Volume, dir: IncoreInode, ancestor: IncoreInode): boolean {
   const seen = new Set<number>();
   for (let at = dir; at !== ancestor; ) {
     if (at.ino === EXT2_ROOT_INO) return false;

@@ -275,6 +275,13 @@ export class Volume {
     else this.#delete(inode);
   }
 
+  /** After an inode that was made without a name got one: it is no orphan any more. */
+  becomesLasting(inode: IncoreInode): void {
+    inode.isTemporary = false;
+    this.orphans.remove(inode);
+    this.store(inode);
+  }
+
   /** Deletes an inode without links and references: its pointers are erased on the medium first, then its blocks are freed. */
   #delete(inode: IncoreInode): void {
     const { isDirectory } = inode;

@@ -27,7 +27,8 @@ import {
 export type XattrFlag = 'create' | 'replace' | undefined;
 
 const FLAGS: readonly XattrFlag[] = ['create', 'replace', undefined];
-const USER = 1;
+const [USER, TRUSTED, SECURITY] = [1, 4, 6];
+const WRITABLE: readonly number[] = [USER, ACL_ACCESS, ACL_DEFAULT, TRUSTED, SECURITY];
 const MAX_NAME = 255;
 const MAX_VALUE = 65536;
 
@@ -46,7 +47,7 @@ export function getXattr(inode: IncoreInode, name: Name): Uint8Array {
   return isAcl(key) ? aclForProgram(aclOnMedium(found.value)) : found.value;
 }
 
-/** Sets a user attribute or an ACL, durably on return. Throws `EEXIST` or `ENODATA` according to `flag`, and `ENOSPC`. */
+/** Sets an attribute or an ACL, durably on return. Throws `EEXIST` or `ENODATA` according to `flag`, and `ENOSPC`. */
 export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: Uint8Array, flag: XattrFlag): void {
   const key = writable(name, 'setxattr');
   if (!((value as unknown) instanceof Uint8Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'the value must be a Uint8Array');
@@ -61,7 +62,7 @@ export function setXattr(volume: Volume, inode: IncoreInode, name: Name, value: 
   else put(volume, inode, { ...key, value: value.slice() });
 }
 
-/** Removes a user attribute or an ACL, durably on return. Throws `ENODATA`. */
+/** Removes an attribute or an ACL, durably on return. Throws `ENODATA`. */
 export function removeXattr(volume: Volume, inode: IncoreInode, name: Name): void {
   const key = writable(name, 'removexattr');
   const isThere = find(inBody(inode), key) !== undefined || find(inBlock(inode), key) !== undefined;
@@ -76,6 +77,32 @@ export function chmodAcl(volume: Volume, inode: IncoreInode): void {
   if (found === undefined) return;
   const value = aclForMedium(withMode(aclOnMedium(found.value), inode.mode));
   if (Buffer.compare(value, found.value) !== 0) put(volume, inode, { ...key, value });
+}
+
+/**
+ * Gives a new inode, to which nothing refers yet, its permissions and ACLs: from the default ACL of its directory if that has one;
+ * otherwise its permissions lose those of `umask`. As in Linux, the umask does not count where there is a default ACL.
+ */
+export function inheritAcl(volume: Volume, inode: IncoreInode, dir: IncoreInode, umask: number): void {
+  if (inode.isSymlink) return;
+  const key = { index: ACL_DEFAULT, name: '' };
+  const inherited = dir.mayHaveAttributes ? (find(inBody(dir), key) ?? find(inBlock(dir), key)) : undefined;
+  const permissions = inode.mode % 0o1000;
+  if (inherited === undefined) {
+    inode.mode += commonBits(permissions, 0o777 - (umask % 0o1000)) - permissions;
+    return;
+  }
+  const acl = aclOnMedium(inherited.value);
+  inode.mode += commonBits(permissions, modeOf(acl)) - permissions;
+  // Attributes are added to an inode that is on the medium.
+  volume.store(inode);
+  if (inode.isDirectory) put(volume, inode, { ...key, value: inherited.value });
+  if (!isMode(acl)) put(volume, inode, { index: ACL_ACCESS, name: '', value: aclForMedium(withMode(acl, inode.mode)) });
+}
+
+function commonBits(one: number, other: number): number {
+  // eslint-disable-next-line no-bitwise -- permissions
+  return one & other;
 }
 
 function describe(name: Name): string {
@@ -118,8 +145,8 @@ function parseName(name: Name, syscall: string): Key {
 
 function writable(name: Name, syscall: string): Key {
   const key = parseName(name, syscall);
-  if (key.index === USER || isAcl(key)) return key;
-  return fail('EOPNOTSUPP', syscall, `${describe(name)}: only ACLs, and attributes that begin with user., can be changed`);
+  if (WRITABLE.includes(key.index)) return key;
+  return fail('EOPNOTSUPP', syscall, `${describe(name)}: only ACLs and attributes that begin with user., trusted. or security. can be changed`);
 }
 
 function isAcl({ index }: Key): boolean {

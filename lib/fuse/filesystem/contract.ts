@@ -27,6 +27,12 @@ export interface FuseStat {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  /** When it was made, if that is known. */
+  readonly birthtimeNs?: bigint | undefined;
+  /**
+   * i_flags, as ioctl(2) with FS_IOC_GETFLAGS has them. The filesystem refuses what an immutable or append-only file forbids.
+   */
+  readonly flags?: number;
 }
 
 /** The attributes that `setattr` changes. Those left out stay. */
@@ -70,9 +76,11 @@ export interface FuseFile
   closeSync(): void;
 }
 
-/** The owner of a new inode. */
+/** What a new inode gets beside its name and permissions. */
 export interface FuseMaking {
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The program's umask, from 0 to 0o777. Only a filesystem whose `appliesUmask` is true applies it. */
+  readonly umask?: number;
 }
 
 /**
@@ -85,6 +93,11 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   readonly root: I;
   /** Whether nothing can be changed: the mount is read-only. Default false. */
   readonly readOnly?: boolean;
+  /**
+   * Whether it applies the umask to what it makes, because a default ACL counts instead of the umask. Default false: the kernel has
+   * applied the umask to the permissions.
+   */
+  readonly appliesUmask?: boolean;
   lookup(dir: I, name: Uint8Array): I | undefined;
   stat(inode: I, options: { readonly nanoseconds: true }): FuseStat;
   /** The entries from `from` on, a `next` of one of them or 0, with or without `.` and `..`. */
@@ -99,6 +112,8 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   setattr?(inode: I, attributes: FuseAttributes): void;
   create?(dir: I, name: Uint8Array, permissions: number, options: FuseMaking): I;
   mkdir?(dir: I, name: Uint8Array, permissions: number, options: FuseMaking): I;
+  /** Makes a file without a name, and holds it: `release` is called once it is open. `link` may give it a name. */
+  tmpfile?(dir: I, permissions: number, options: FuseMaking): I;
   symlink?(dir: I, name: Uint8Array, target: Uint8Array, options: FuseMaking): I;
   /** `mode` has the type of a device, a fifo or a socket. */
   mknod?(dir: I, name: Uint8Array, mode: number, device: { major: number; minor: number } | undefined, options: FuseMaking): I;
@@ -106,6 +121,9 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   unlink?(dir: I, name: Uint8Array): void;
   rmdir?(dir: I, name: Uint8Array): void;
   rename?(fromDir: I, fromName: Uint8Array, toDir: I, toName: Uint8Array): void;
+  /** Exchanges what two names refer to. */
+  exchange?(firstDir: I, firstName: Uint8Array, secondDir: I, secondName: Uint8Array): void;
+  setFlags?(inode: I, flags: number): void;
   listxattr?(inode: I): readonly (string | Uint8Array)[];
   getxattr?(inode: I, name: Uint8Array): Uint8Array;
   setxattr?(inode: I, name: Uint8Array, value: Uint8Array, flag?: 'create' | 'replace'): void;

@@ -16,11 +16,15 @@ const PAGE = 4096;
 /** What is asked of the kernel beyond what every filesystem needs. */
 export interface Wishes {
   readonly hasAcls: boolean;
+  /** The filesystem applies the umask. */
+  readonly appliesUmask: boolean;
+  /** The kernel keeps written bytes until it must write them back. */
+  readonly writebackCache: boolean;
 }
 
-function wanted({ hasAcls }: Wishes): number[] {
-  const { posixAcl, ...rest } = INIT;
-  return hasAcls ? [posixAcl, ...Object.values(rest)] : Object.values(rest);
+function wanted({ hasAcls, appliesUmask, writebackCache }: Wishes): number[] {
+  const { posixAcl, dontMask, writebackCache: writeback, ...rest } = INIT;
+  return [...Object.values(rest), ...(hasAcls ? [posixAcl] : []), ...(appliesUmask ? [dontMask] : []), ...(writebackCache ? [writeback] : [])];
 }
 
 /** Answers `init`. Throws `EPROTO` for a kernel that is older than Linux 5.4. */

@@ -1,5 +1,6 @@
 // Owns the layout of attributes, entries and the like in answers.
 
+import { STATX } from './numbers.js';
 import type { Reply } from './reply.js';
 
 const NANOSECONDS = 1_000_000_000n;
@@ -18,6 +19,7 @@ export interface Attributes {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  readonly birthtimeNs?: bigint | undefined;
 }
 
 // Packs both numbers into 32 bits as the kernel does.
@@ -81,6 +83,29 @@ export function putAttributesAnswer(reply: Reply, of: Attributes, cacheMs: numbe
   putRestOfPatience(reply, cacheMs);
   reply.u32(0);
   putAttributes(reply, of);
+}
+
+function putStatxTime(reply: Reply, time: bigint): void {
+  reply.i64(secondsOf(time));
+  reply.u32(nanosecondsOf(time));
+  reply.u32(0);
+}
+
+/** The attributes as statx(2) has them, with the time of birth if the filesystem knows it. */
+export function putStatx(reply: Reply, of: Attributes, cacheMs: number): void {
+  putPatience(reply, cacheMs);
+  putRestOfPatience(reply, cacheMs);
+  reply.zeros(4 + 16);
+  reply.u32(STATX.basic + (of.birthtimeNs === undefined ? 0 : STATX.birthtime));
+  reply.u32(of.blksize);
+  reply.u64(0);
+  for (const field of [of.nlink, of.uid, of.gid]) reply.u32(field);
+  reply.u16(of.mode);
+  reply.u16(0);
+  for (const field of [of.ino, of.size, of.blocks, 0]) reply.u64(field);
+  for (const time of [of.atimeNs, of.birthtimeNs ?? 0n, of.ctimeNs, of.mtimeNs]) putStatxTime(reply, time);
+  for (const field of [of.device?.major ?? 0, of.device?.minor ?? 0, 0, 0]) reply.u32(field);
+  reply.zeros(14 * 8);
 }
 
 export function putOpened(reply: Reply, handle: number, flags: number): void {

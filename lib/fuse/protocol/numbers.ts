@@ -30,12 +30,15 @@ export const OP = {
   create: 35,
   interrupt: 36,
   destroy: 38,
+  ioctl: 39,
   batchForget: 42,
   fallocate: 43,
   readdirplus: 44,
   rename2: 45,
   lseek: 46,
   copyFileRange: 47,
+  tmpfile: 51,
+  statx: 52,
 } as const;
 
 /** The root directory of every filesystem. */
@@ -46,10 +49,12 @@ export const INIT = {
   asyncRead: 2 ** 0,
   atomicTruncate: 2 ** 3,
   bigWrites: 2 ** 5,
+  dontMask: 2 ** 6,
   autoInvalidateData: 2 ** 12,
   readdirplus: 2 ** 13,
   readdirplusAuto: 2 ** 14,
   asyncDirectIo: 2 ** 15,
+  writebackCache: 2 ** 16,
   parallelDirectoryOperations: 2 ** 18,
   posixAcl: 2 ** 20,
   maxPages: 2 ** 22,
@@ -71,11 +76,13 @@ export const SET = {
   mtimeNow: 2 ** 8,
 } as const;
 
-/** The flag in the answer to `open`: the kernel keeps its cache of the file. */
-export const FOPEN_KEEP_CACHE = 2;
+/**
+ * Flags in the answer to `open`: the kernel does not cache the file, keeps its cache of it, or sends no `flush` when it is closed.
+ */
+export const FOPEN = { directIo: 2 ** 0, keepCache: 2 ** 1, noFlush: 2 ** 5 } as const;
 
 /** Flags of open(2) that arrive with `open` and `create`. */
-export const O = { excl: 0o200, trunc: 0o1000, dsync: 0o10000 } as const;
+export const O = { excl: 0o200, trunc: 0o1000, append: 0o2000, dsync: 0o10000 } as const;
 
 export const RENAME = { noReplace: 1, exchange: 2 } as const;
 
@@ -83,6 +90,15 @@ export const RENAME = { noReplace: 1, exchange: 2 } as const;
 export const FALLOC = { keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } as const;
 
 export const SEEK = { data: 3, hole: 4 } as const;
+
+/** The requests of ioctl(2) that are answered, without the size of their data: of FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and their kind. */
+export const IOCTL = { getFlags: 0x6601, setFlags: 0x6602, getAttributes: 0x581f } as const;
+
+/** i_flags, as ioctl(2) has them. */
+export const FLAG = { immutable: 0x10, append: 0x20 } as const;
+
+/** The fields of statx(2) that `stat` gives, and the time of birth. */
+export const STATX = { basic: 0x7ff, birthtime: 0x800 } as const;
 
 export const XATTR = { create: 1, replace: 2 } as const;
 

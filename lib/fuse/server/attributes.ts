@@ -1,8 +1,8 @@
 // Owns the answers to requests about attributes: of inodes, extended ones, and of the whole filesystem.
 
 import type { FuseAttributes, FuseInode } from '../filesystem/contract.js';
-import { putAttributesAnswer } from '../protocol/layout.js';
-import { hasFlag, OP, SET, XATTR } from '../protocol/numbers.js';
+import { putAttributesAnswer, putStatx } from '../protocol/layout.js';
+import { hasFlag, IOCTL, OP, SET, XATTR } from '../protocol/numbers.js';
 import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import { permissionsOf } from './names.js';
@@ -10,6 +10,33 @@ import { fail, type Handler, type Handlers, type Served } from './served.js';
 
 const getattr: Handler = (served, request, reply) => {
   putAttributesAnswer(reply, served.stat(served.inode(request)), served.cacheMs);
+  return undefined;
+};
+
+const statx: Handler = (served, request, reply) => {
+  putStatx(reply, served.stat(served.inode(request)), served.cacheMs);
+  return undefined;
+};
+
+// FS_XFLAG_… of struct fsxattr, by the i_flags that mean the same.
+const XFLAGS: readonly (readonly [flag: number, xflag: number])[] = [[0x08, 0x20], [0x10, 0x08], [0x20, 0x10], [0x40, 0x80], [0x80, 0x40]];
+
+function putIoctl(reply: Reply, words: readonly number[]): void {
+  reply.zeros(16);
+  for (const word of words) reply.u32(word);
+}
+
+const ioctl: Handler = (served, request, reply) => {
+  const command = request.u32(12) % 2 ** 16;
+  const inode = served.inode(request);
+  const { flags } = served.stat(inode);
+  if (flags === undefined) fail('ENOSYS');
+  if (command === IOCTL.getFlags) putIoctl(reply, [flags]);
+  else if (command === IOCTL.getAttributes) putIoctl(reply, [XFLAGS.reduce((sum, [flag, xflag]) => sum + (hasFlag(flags, flag) ? xflag : 0), 0), ...Array<number>(6).fill(0)]);
+  else if (command === IOCTL.setFlags && served.fs.setFlags !== undefined) {
+    served.fs.setFlags(inode, request.u32(32));
+    putIoctl(reply, []);
+  } else fail('ENOTTY');
   return undefined;
 };
 
@@ -30,6 +57,7 @@ function attributesOf(request: Request, valid: number): FuseAttributes {
 
 function truncate<I extends FuseInode>(served: Served<I>, inode: I, request: Request, valid: number): void {
   const size = request.u64(16);
+  served.checkNotAppendOnly(inode);
   if (hasFlag(valid, SET.handle)) {
     served.file(request.u64(8)).truncateSync(size);
     return;
@@ -103,6 +131,8 @@ const removexattr: Handler = (served, request) => {
 
 export const ATTRIBUTES: Handlers = {
   [OP.getattr]: getattr,
+  [OP.statx]: statx,
+  [OP.ioctl]: ioctl,
   [OP.setattr]: setattr,
   [OP.statfs]: statfs,
   [OP.getxattr]: getxattr,

@@ -5,7 +5,8 @@ import { isInode, type FuseFile, type FuseInode } from '../filesystem/contract.j
 import { seek, viewsOf } from '../filesystem/extents.js';
 import { MAX_TRANSFER } from '../protocol/init.js';
 import { putOpened } from '../protocol/layout.js';
-import { FALLOC, FOPEN_KEEP_CACHE, hasFlag, O, OP, SEEK } from '../protocol/numbers.js';
+import { FALLOC, FOPEN, hasFlag, O, OP, SEEK } from '../protocol/numbers.js';
+import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import { making, permissionsOf, tell } from './names.js';
 import { fail, type Handler, type Handlers, type Served } from './served.js';
@@ -15,12 +16,16 @@ const LEAST_VIEW = 32 * 1024;
 // The most bytes that one copy_file_range copies, so that other requests have their turn.
 const MOST_COPIED = 8 * MAX_TRANSFER;
 
-// The file is never opened to append: the kernel knows the end, and writes pages of a mapping through the same file.
-function openFile<I extends FuseInode>({ fs }: Served<I>, inode: I, flags: number): FuseFile {
+// Files are not opened to append: the kernel knows the end, and writes pages of a mapping through the same file. The exception is an
+// append-only file, which must be, and which the kernel therefore must not cache.
+function openFile<I extends FuseInode>({ fs }: Served<I>, inode: I, flags: number, isAppended: boolean): FuseFile {
   const isReader = flags % 4 === 0;
-  const file = fs.open(inode, { readOnly: isReader, sync: hasFlag(flags, O.dsync) });
+  const file = fs.open(inode, { readOnly: isReader, sync: hasFlag(flags, O.dsync), append: isAppended });
   try {
-    if (hasFlag(flags, O.trunc) && !isReader) file.truncateSync(0);
+    if (hasFlag(flags, O.trunc) && !isReader) {
+      if (isAppended) fail('EPERM');
+      file.truncateSync(0);
+    }
   } catch (error) {
     file.closeSync();
     throw error;
@@ -28,9 +33,16 @@ function openFile<I extends FuseInode>({ fs }: Served<I>, inode: I, flags: numbe
   return file;
 }
 
+function answerOpened<I extends FuseInode>(served: Served<I>, reply: Reply, file: FuseFile, isAppended: boolean): void {
+  // A `flush` would have nothing to do.
+  putOpened(reply, served.opened(file), FOPEN.noFlush + (isAppended ? FOPEN.directIo : FOPEN.keepCache));
+}
+
 const open: Handler = (served, request, reply) => {
-  const file = openFile(served, served.inode(request), request.u32(0));
-  putOpened(reply, served.opened(file), FOPEN_KEEP_CACHE);
+  const inode = served.inode(request);
+  const flags = request.u32(0);
+  const isAppended = hasFlag(flags, O.append) && served.isAppendOnly(inode);
+  answerOpened(served, reply, openFile(served, inode, flags, isAppended), isAppended);
   return undefined;
 };
 
@@ -38,14 +50,27 @@ const open: Handler = (served, request, reply) => {
 function makeOrFind<I extends FuseInode>({ fs }: Served<I>, dir: I, name: Uint8Array, request: Request): I {
   const isExclusive = hasFlag(request.u32(0), O.excl);
   const found = isExclusive ? undefined : fs.lookup(dir, name);
-  return found ?? fs.create?.(dir, name, permissionsOf(request.u32(4)), making(request)) ?? fail('EPERM');
+  return found ?? fs.create?.(dir, name, permissionsOf(request.u32(4)), making(request, request.u32(8))) ?? fail('EPERM');
 }
 
 const create: Handler = (served, request, reply) => {
   const inode = makeOrFind(served, served.inode(request), request.name(16), request);
-  const file = openFile(served, inode, request.u32(0));
+  const file = openFile(served, inode, request.u32(0), false);
   tell(served, reply, inode);
-  putOpened(reply, served.opened(file), FOPEN_KEEP_CACHE);
+  answerOpened(served, reply, file, false);
+  return undefined;
+};
+
+const tmpfile: Handler = (served, request, reply) => {
+  const { fs } = served;
+  const inode = fs.tmpfile?.(served.inode(request), permissionsOf(request.u32(4)), making(request, request.u32(8))) ?? fail('ENOSYS');
+  try {
+    const file = openFile(served, inode, request.u32(0), false);
+    tell(served, reply, inode);
+    answerOpened(served, reply, file, false);
+  } finally {
+    fs.release?.(inode);
+  }
   return undefined;
 };
 
@@ -82,6 +107,7 @@ const release: Handler = (served, request) => {
 const fallocate: Handler = (served, request) => {
   const [pos, length, mode] = [request.u64(8), request.u64(16), request.u32(24)];
   const file = served.file(request.u64(0));
+  served.checkNotAppendOnly(served.inode(request));
   if (mode === FALLOC.punchHole + FALLOC.keepSize && file.punchHoleSync !== undefined) {
     file.punchHoleSync(pos, length);
     return undefined;
@@ -127,6 +153,7 @@ const copyFileRange: Handler = (served, request, reply) => {
 export const FILES: Handlers = {
   [OP.open]: open,
   [OP.create]: create,
+  [OP.tmpfile]: tmpfile,
   [OP.read]: read,
   [OP.write]: write,
   [OP.fsync]: fsync,

@@ -10,14 +10,15 @@ import { fail, type Handler, type Handlers, type Served } from './served.js';
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const PERMISSIONS = 0o10000;
+const UMASK = 0o1000;
 
 export const typeOf = (mode: number): number => (mode % (S_IFMT + PERMISSIONS)) - (mode % PERMISSIONS);
 
 export const permissionsOf = (mode: number): number => mode % PERMISSIONS;
 
-/** The user who sends a request owns what it makes. */
-export function making({ uid, gid }: Request): FuseMaking {
-  return { owner: { uid, gid } };
+/** The user who sends a request owns what it makes. `umask` is that of the program. */
+export function making({ uid, gid }: Request, umask = 0): FuseMaking {
+  return { owner: { uid, gid }, umask: umask % UMASK };
 }
 
 /** Answers with an inode, and counts that the kernel knows it once more. */
@@ -62,14 +63,14 @@ const mknod: Handler = (served, request, reply) => {
   const [dir, name] = [served.inode(request), request.name(16)];
   const isFile = typeOf(mode) === S_IFREG || typeOf(mode) === 0;
   const made = isFile
-    ? fs.create?.(dir, name, permissionsOf(mode), making(request))
-    : fs.mknod?.(dir, name, mode, decodeDevice(device), making(request));
+    ? fs.create?.(dir, name, permissionsOf(mode), making(request, request.u32(8)))
+    : fs.mknod?.(dir, name, mode, decodeDevice(device), making(request, request.u32(8)));
   tell(served, reply, made ?? fail('EPERM'));
   return undefined;
 };
 
 const mkdir: Handler = (served, request, reply) => {
-  const made = served.fs.mkdir?.(served.inode(request), request.name(8), permissionsOf(request.u32(0)), making(request));
+  const made = served.fs.mkdir?.(served.inode(request), request.name(8), permissionsOf(request.u32(0)), making(request, request.u32(4)));
   tell(served, reply, made ?? fail('EPERM'));
   return undefined;
 };
@@ -92,6 +93,11 @@ function move<I extends FuseInode>(served: Served<I>, request: Request, at: numb
   const from = request.name(at);
   const to = request.name(at + from.byteLength + 1);
   const dir = served.nodes.inode(request.u64(0));
+  if (flags === RENAME.exchange) {
+    if (fs.exchange === undefined) fail('EINVAL');
+    fs.exchange(served.inode(request), from, dir, to);
+    return;
+  }
   if (fs.rename === undefined) fail('EPERM');
   if (hasFlag(flags, RENAME.noReplace) && fs.lookup(dir, to) !== undefined) fail('EEXIST');
   if (flags > RENAME.noReplace) fail('EINVAL');

@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DaxError } from 'node-dax';
-import type { FuseFile, FuseFilesystem, FuseInode } from '../filesystem/contract.js';
-import type { Attributes } from '../protocol/layout.js';
+import type { FuseFile, FuseFilesystem, FuseInode, FuseStat } from '../filesystem/contract.js';
+import { FLAG, hasFlag } from '../protocol/numbers.js';
 import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import { Nodes } from './nodes.js';
@@ -58,8 +58,18 @@ export class Served<I extends FuseInode> {
     return this.nodes.inode(request.nodeId);
   }
 
-  stat(inode: I): Attributes {
+  stat(inode: I): FuseStat {
     return this.fs.stat(inode, { nanoseconds: true });
+  }
+
+  /** Whether bytes can only be added to the inode. */
+  isAppendOnly(inode: I): boolean {
+    return hasFlag(this.stat(inode).flags ?? 0, FLAG.append);
+  }
+
+  /** Throws `EPERM` for an inode to which bytes can only be added, for what also an open file may not do with it. */
+  checkNotAppendOnly(inode: I): void {
+    if (this.isAppendOnly(inode)) fail('EPERM');
   }
 
   /** Keeps an open file, and gives it a number. */

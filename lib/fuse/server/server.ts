@@ -35,8 +35,17 @@ export interface ServerEvents {
   readonly broken: (error: unknown) => void;
 }
 
+/** What the kernel may keep in its memory. */
+export interface Caching {
+  /** Milliseconds for which it may cache names and attributes. */
+  readonly cacheMs: number;
+  /** Whether it may keep written bytes until it must write them back. */
+  readonly writebackCache: boolean;
+}
+
 export class Server<I extends FuseInode> {
   readonly #served: Served<I>;
+  readonly #writebackCache: boolean;
   readonly #send: Send;
   readonly #events: ServerEvents;
   readonly #reply = new Reply(MAX_TRANSFER + 4096);
@@ -45,8 +54,9 @@ export class Server<I extends FuseInode> {
   #requests = 0;
   #errors = 0;
 
-  constructor(fs: FuseFilesystem<I>, cacheMs: number, send: Send, events: ServerEvents) {
-    this.#served = new Served(fs, cacheMs);
+  constructor(fs: FuseFilesystem<I>, caching: Caching, send: Send, events: ServerEvents) {
+    this.#served = new Served(fs, caching.cacheMs);
+    this.#writebackCache = caching.writebackCache;
     this.#send = send;
     this.#events = events;
   }
@@ -76,7 +86,8 @@ export class Server<I extends FuseInode> {
     this.#reply.begin();
     const { fs } = this.#served;
     try {
-      putInit(request, this.#reply, { hasAcls: fs.getxattr !== undefined && fs.setxattr !== undefined });
+      const hasAcls = fs.getxattr !== undefined && fs.setxattr !== undefined;
+      putInit(request, this.#reply, { hasAcls, appliesUmask: fs.appliesUmask ?? false, writebackCache: this.#writebackCache });
     } catch (error) {
       this.#fail(request.unique, error);
       throw error;
