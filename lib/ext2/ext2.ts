@@ -181,6 +181,8 @@ function checkTime(ms: number, name: string): number {
 export class Ext2 {
   /** This filesystem's inode operations, to pass to `daxDoIo`, `DaxFile` and the like. */
   readonly operations: InodeOperations;
+  /** For programs that serve the filesystem: `umask` of `create` and the like is applied here. */
+  readonly appliesUmask = true;
   readonly #volume: Volume;
   readonly #sb: Super;
   #state: number;
@@ -218,11 +220,6 @@ export class Ext2 {
    */
   get readOnly(): boolean {
     return this.#sb.readOnly;
-  }
-
-  /** True, for programs that serve the filesystem: `umask` of `create` and the like is applied here. */
-  get appliesUmask(): true {
-    return true;
   }
 
   /** The root directory. */
@@ -414,7 +411,7 @@ export class Ext2 {
       flags: at.flags,
       generation: at.generation,
     };
-    return options?.nanoseconds === true ? { ...stat, ...at.times } : stat;
+    return options?.nanoseconds === true ? Object.assign(stat, at.times) : stat;
   }
 
   /**
@@ -490,6 +487,11 @@ export class Ext2 {
    */
   listxattr(inode: Ext2Inode): Name[] {
     return listXattr(this.#begin(inode, 'listxattr'));
+  }
+
+  /** Whether an inode may have extended attributes. Costs less than `listxattr`, and than an `ENODATA` of `getxattr`. */
+  mayHaveXattrs(inode: Ext2Inode): boolean {
+    return this.#begin(inode, 'listxattr').mayHaveAttributes;
   }
 
   /**

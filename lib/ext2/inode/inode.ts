@@ -252,13 +252,17 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
    */
   get attributeArea(): { offset: number; bytes: Uint8Array<ArrayBuffer> } {
     const { image, medium } = this.sb;
-    const offset = this.#end > GOOD_OLD_INODE_SIZE ? this.#end : image.size;
+    const offset = this.#attributesAt;
     return { offset, bytes: medium.load(this.#pos + offset, image.size - offset) };
   }
 
   /** Whether it may have extended attributes. */
   get mayHaveAttributes(): boolean {
-    return this.fileAcl !== 0 || this.attributeArea.bytes.subarray(0, XATTR_IBODY_HEADER_SIZE).some((byte) => byte !== 0);
+    if (this.fileAcl !== 0) return true;
+    const { image, medium } = this.sb;
+    const offset = this.#attributesAt;
+    const room = Math.min(XATTR_IBODY_HEADER_SIZE, image.size - offset);
+    return medium.load(this.#pos + offset, room).some((byte) => byte !== 0);
   }
 
   /** Whether its access time in memory differs from that on the medium. */
@@ -403,6 +407,10 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (!Number.isInteger(blocks) || blocks === 0 || blocks > geometry.blocksCount) {
       throw this.sb.corrupt(`is a directory of ${this.size} bytes`, { ino: this.ino });
     }
+  }
+
+  get #attributesAt(): number {
+    return this.#end > GOOD_OLD_INODE_SIZE ? this.#end : this.sb.image.size;
   }
 
   get #pos(): number {

@@ -124,6 +124,8 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   /** Exchanges what two names refer to. */
   exchange?(firstDir: I, firstName: Uint8Array, secondDir: I, secondName: Uint8Array): void;
   setFlags?(inode: I, flags: number): void;
+  /** Whether the inode may have extended attributes. The kernel asks for one before it writes to a file. Default true. */
+  mayHaveXattrs?(inode: I): boolean;
   listxattr?(inode: I): readonly (string | Uint8Array)[];
   getxattr?(inode: I, name: Uint8Array): Uint8Array;
   setxattr?(inode: I, name: Uint8Array, value: Uint8Array, flag?: 'create' | 'replace'): void;

@@ -32,20 +32,26 @@ export function decodeDevice(device: number): { major: number; minor: number } {
 }
 
 // The nanoseconds are never negative: half a second before 1970 is second -1 plus half a second.
-function nanosecondsOf(time: bigint): number {
-  return Number(((time % NANOSECONDS) + NANOSECONDS) % NANOSECONDS);
+function secondsOf(time: bigint): bigint {
+  const seconds = time / NANOSECONDS;
+  return seconds * NANOSECONDS > time ? seconds - 1n : seconds;
 }
 
-function secondsOf(time: bigint): bigint {
-  return (time - BigInt(nanosecondsOf(time))) / NANOSECONDS;
+function nanosecondsOf(time: bigint): number {
+  const rest = Number(time % NANOSECONDS);
+  return rest < 0 ? rest + 1e9 : rest;
 }
 
 export function putAttributes(reply: Reply, of: Attributes): void {
   reply.u64(of.ino);
   reply.u64(of.size);
   reply.u64(of.blocks);
-  for (const time of [of.atimeNs, of.mtimeNs, of.ctimeNs]) reply.i64(secondsOf(time));
-  for (const time of [of.atimeNs, of.mtimeNs, of.ctimeNs]) reply.u32(nanosecondsOf(time));
+  reply.i64(secondsOf(of.atimeNs));
+  reply.i64(secondsOf(of.mtimeNs));
+  reply.i64(secondsOf(of.ctimeNs));
+  reply.u32(nanosecondsOf(of.atimeNs));
+  reply.u32(nanosecondsOf(of.mtimeNs));
+  reply.u32(nanosecondsOf(of.ctimeNs));
   reply.u32(of.mode);
   reply.u32(of.nlink);
   reply.u32(of.uid);
