@@ -166,7 +166,7 @@ t.test('chown takes set-id bits away as the kernel does', { skip: process.geteui
   const folder = mkdtempSync(join(shm, 'node-dax-chown-'));
   t.teardown(() => { rmSync(folder, { recursive: true }); });
   for (const make of ['file', 'directory']) {
-    for (const [uid, gid] of [[1, 1], [1, -1], [-1, 1]] as const) {
+    for (const [uid, gid] of [[1, 1], [1, -1], [-1, 1], [-1, -1], [0xffffffff, 0xffffffff]] as const) {
       const by = (facade: Pick<typeof nodeFs, 'writeFileSync' | 'mkdirSync' | 'chmodSync' | 'chownSync' | 'statSync' | 'rmSync'>, path: string) =>
         modesAfter((mode) => {
           if (make === 'file') facade.writeFileSync(path, '');

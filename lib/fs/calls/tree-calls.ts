@@ -64,18 +64,20 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
   };
 
   // The path is resolved first; the attributes are converted only if it exists.
-  const change = (given: unknown, syscall: string, follow: boolean, attributes: () => object) => {
+  const change = (given: unknown, syscall: string, follow: boolean, attributes: (inode: FsInode) => object) => {
     const { inode, path } = at(given, syscall, follow);
-    attempt({ syscall, path }, () => { tree.setattr(inode, attributes()); });
+    attempt({ syscall, path }, () => { tree.setattr(inode, attributes(inode)); });
   };
 
-  const changeOpen = (fd: number, syscall: string, attributes: () => object) => {
+  const changeOpen = (fd: number, syscall: string, attributes: (inode: FsInode) => object) => {
     const { inode } = files.get(fd, syscall);
-    attempt({ syscall }, () => { tree.setattr(inode, attributes()); });
+    attempt({ syscall }, () => { tree.setattr(inode, attributes(inode)); });
   };
 
-  const ownersOf = (uid: unknown, gid: unknown) => {
+  const ownersOf = (inode: FsInode, uid: unknown, gid: unknown) => {
     const [owner, group] = [toId(uid), toId(gid)];
+    // Keeping both is a change of owner all the same: Linux takes the set-id bits away.
+    if (owner === undefined && group === undefined) return { uid: tree.stat(inode).uid };
     return { ...(owner !== undefined && { uid: owner }), ...(group !== undefined && { gid: group }) };
   };
 
@@ -265,9 +267,9 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     },
     chmodSync: (path: unknown, mode: unknown): void => { change(path, 'chmod', true, () => ({ mode: toMode(mode) })); },
     fchmodSync: (fd: number, mode: unknown): void => { changeOpen(fd, 'fchmod', () => ({ mode: toMode(mode) })); },
-    chownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'chown', true, () => ownersOf(uid, gid)); },
-    lchownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'lchown', false, () => ownersOf(uid, gid)); },
-    fchownSync: (fd: number, uid: unknown, gid: unknown): void => { changeOpen(fd, 'fchown', () => ownersOf(uid, gid)); },
+    chownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'chown', true, (inode) => ownersOf(inode, uid, gid)); },
+    lchownSync: (path: unknown, uid: unknown, gid: unknown): void => { change(path, 'lchown', false, (inode) => ownersOf(inode, uid, gid)); },
+    fchownSync: (fd: number, uid: unknown, gid: unknown): void => { changeOpen(fd, 'fchown', (inode) => ownersOf(inode, uid, gid)); },
     utimesSync: (path: unknown, atime: unknown, mtime: unknown): void => { change(path, 'utime', true, () => timesOf('utime', atime, mtime)); },
     lutimesSync: (path: unknown, atime: unknown, mtime: unknown): void => { change(path, 'lutime', false, () => timesOf('lutime', atime, mtime)); },
     futimesSync: (fd: number, atime: unknown, mtime: unknown): void => { changeOpen(fd, 'futime', () => timesOf('futime', atime, mtime)); },
