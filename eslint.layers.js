@@ -66,7 +66,7 @@ module.exports = [
   { files: ['lib/fs/*.ts', 'lib/vfs/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(1), EXT2) },
   { files: ['lib/*/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/fs/*/*.ts'], rules: refuse(ADDON, SRC, SIDEWAYS(2), EXT2) },
-  { files: ['lib/ext2/*/*.ts', 'lib/famfs/*/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(2)) },
+  { files: ['lib/ext2/*/*.ts', 'lib/famfs/*/*.ts', 'lib/testkit/*/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/cli/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(2)) },
   { files: ['lib/cli/*/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(3)) },
 ];

@@ -25,6 +25,15 @@ const ROOMS = {
       file: ['io', 'mmap', 'inode', 'device', 'locks'],
     },
   },
+  'src/discovery': {
+    doors: ['list.ts'],
+    rooms: {
+      system: [],
+      devices: ['system'],
+      use: ['devices', 'system'],
+      diagnosis: ['devices', 'system'],
+    },
+  },
   'lib/ext2': {
     doors: ['index.ts', 'ext2.ts', 'mount.ts'],
     rooms: {
@@ -59,6 +68,27 @@ const ROOMS = {
       mount: ['ext2'],
       log: [],
       vm: [],
+    },
+  },
+  'lib/bench': {
+    doors: ['index.ts', 'run.ts', 'subject.ts'],
+    rooms: {
+      jobs: [],
+      drivers: ['jobs'],
+      machine: ['jobs'],
+      trials: ['drivers', 'jobs'],
+      report: ['trials', 'machine', 'drivers', 'jobs'],
+    },
+  },
+  'lib/testkit': {
+    doors: ['index.ts', 'check-filesystem.ts', 'check-driver.ts', 'check-crashes.ts'],
+    rooms: {
+      device: [],
+      crash: ['device'],
+      filesystem: ['crash', 'device'],
+      probes: ['filesystem'],
+      runs: ['filesystem', 'device'],
+      driver: ['filesystem'],
     },
   },
   'lib/fs': {

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { fromFio } from '../dist/lib/bench/fio-json.js';
-import { speedTable } from '../dist/lib/bench/tables.js';
+import { fromFio } from '../dist/lib/bench/report/fio-json.js';
+import { speedTable } from '../dist/lib/bench/report/tables.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values } = parseArgs({ options: { repeats: { type: 'string' }, only: { type: 'string', default: '' } } });

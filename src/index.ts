@@ -74,8 +74,8 @@ export { lockDevice } from './device/device-lock.js';
 export type { Driver, DriverAnswer, Place } from './device/driver.js';
 export { blockDevice, DriverDevice } from './device/driver-device.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './device/direct-io.js';
-export { contentOf, type DeviceContent } from './discovery/content.js';
-export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/device-use.js';
+export { contentOf, type DeviceContent } from './discovery/use/content.js';
+export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/use/device-use.js';
 export type {
   BadBlocks,
   BrdInfo,
@@ -90,12 +90,12 @@ export type {
   PmemInfo,
   RegionInfo,
 } from './discovery/device-info.js';
-export { doctor, type DoctorOptions } from './discovery/doctor.js';
+export { doctor, type DoctorOptions } from './discovery/diagnosis/doctor.js';
 export type { Evidence } from './discovery/evidence.js';
 export { freezeSuper, thawSuper } from './inode/freeze.js';
 export { list } from './discovery/list.js';
-export type { Report } from './discovery/report.js';
-export { SIGNATURE_LENGTH, signatureOf } from './discovery/signatures.js';
+export type { Report } from './discovery/diagnosis/report.js';
+export { SIGNATURE_LENGTH, signatureOf } from './discovery/use/signatures.js';
 export { DaxError, type DaxErrorInit, type DaxErrorReason } from './errors.js';
 export { type Extent, ExtentCache, type ExtentState } from './inode/extent-cache.js';
 export { Inode, type EndIo, type FileMappings, type GetBlock, type InodeOperations, type SuperBlock } from './inode/inode.js';

@@ -30,7 +30,7 @@ import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, 
 import { createProvider } from 'node-dax/vfs';
 import { cutPower, qemuCommand, runVm, startVm, vmObstacle } from 'node-dax/vm';
 import { bench } from '../lib/bench/index.js';
-import { DEFAULTS } from '../lib/bench/job.js';
+import { DEFAULTS } from '../lib/bench/jobs/job.js';
 import { demonstrate } from '../lib/demo/demo.js';
 import { scratchPath } from './helpers/devices.js';
 import { objectsTaken } from './helpers/public-options.js';

@@ -1,14 +1,14 @@
 // Owns bench(), which does jobs on a path and makes a report.
 
 import { checkOptions, type OptionNames } from 'node-dax';
-import { ownContenders, type Contender } from './contender.js';
-import { fioContenders, fioVersion } from './fio.js';
-import { checkJob, nameOf, type Job } from './job.js';
-import { frequencies, readMachine } from './machine.js';
+import { ownContenders, type Contender } from './trials/contender.js';
+import { fioContenders, fioVersion } from './trials/fio.js';
+import { checkJob, nameOf, type Job } from './jobs/job.js';
+import { frequencies, readMachine } from './machine/machine.js';
 import type { Prepared } from './subject.js';
-import { resultOf, type Report } from './report.js';
+import { resultOf, type Report } from './report/report.js';
 import { run, type Plan } from './run.js';
-import { frequencyWarning, warningsOf } from './warnings.js';
+import { frequencyWarning, warningsOf } from './machine/warnings.js';
 
 export interface BenchOptions {
   readonly jobs: readonly Job[];

@@ -1,11 +1,11 @@
 // Owns the order of the trials: rounds through all jobs, in which every contender has one turn at each (A B C A B C …), until all
 // are made, the budget is used up, or the run is interrupted.
 
-import { makeTrial, type Contender } from './contender.js';
-import type { Target } from './driver.js';
-import type { Trial } from './figures.js';
-import type { Job } from './job.js';
-import type { Outcome } from './report.js';
+import { makeTrial, type Contender } from './trials/contender.js';
+import type { Target } from './drivers/driver.js';
+import type { Trial } from './trials/figures.js';
+import type { Job } from './jobs/job.js';
+import type { Outcome } from './report/report.js';
 
 export interface Plan {
   readonly jobs: readonly Job[];

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync as openFile, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openSync } from 'node-dax';
-import type { Target } from './driver.js';
-import type { Subject } from './report.js';
+import type { Target } from './drivers/driver.js';
+import type { Subject } from './report/report.js';
 
 /** Magic numbers of statfs(2), linux/magic.h. */
 const FILESYSTEMS: Readonly<Record<number, string>> = {

@@ -1,11 +1,11 @@
 // Owns the crash test: it runs operations on a recording device, and mounts and checks what each power cut among them leaves.
 
 import { checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
-import { crashImages, type CrashImage } from './crash-images.js';
-import { MemoryDevice } from './memory-device.js';
+import { crashImages, type CrashImage } from './crash/crash-images.js';
+import { MemoryDevice } from './device/memory-device.js';
 import { seeded, type Random } from './random.js';
-import { RecordingDevice } from './recording-device.js';
-import type { Trace, TraceEvent } from './trace.js';
+import { RecordingDevice } from './device/recording-device.js';
+import type { Trace, TraceEvent } from './device/trace.js';
 
 /** One operation of a workload. It has returned when `run` returns, or when the promise of `run` resolves. */
 export interface CrashOperation<Fs> {

@@ -2,8 +2,8 @@
 
 import { performance } from 'node:perf_hooks';
 import { checkOptions, PAGE_SIZE, SECTOR_SIZE } from 'node-dax';
-import { DRIVER_PROBES, type DriverProbe } from './driver-probes.js';
-import { DriverSession, toFailure, type MakeDriver } from './driver-session.js';
+import { DRIVER_PROBES, type DriverProbe } from './driver/driver-probes.js';
+import { DriverSession, toFailure, type MakeDriver } from './driver/driver-session.js';
 import type { Check, Report } from './report.js';
 
 /** Options of `checkDriver`. */

@@ -1,22 +1,22 @@
 // Owns the run of the whole kit: the random run, each probe on a filesystem of its own, and the findings of the witness.
 
 import { argumentError, checkOptions } from 'node-dax';
-import type { MakeFilesystem } from './contract.js';
-import { failingRun } from './failing-run.js';
+import type { MakeFilesystem } from './filesystem/contract.js';
+import { failingRun } from './runs/failing-run.js';
 import { Failure } from './failure.js';
-import { whyUnmapped } from './file-mappings.js';
-import { fsx } from './fsx.js';
-import type { Probe } from './probe.js';
-import { BLOCK_PROBES } from './probe-blocks.js';
-import { DURABLE_PROBES } from './probe-durable.js';
-import { LIMIT_PROBES } from './probe-limits.js';
-import { MAPPED_PROBES } from './probe-mapped.js';
-import { PARKING_PROBES } from './probe-parking.js';
-import { STALE_PROBES } from './probe-stale.js';
+import { whyUnmapped } from './filesystem/file-mappings.js';
+import { fsx } from './runs/fsx.js';
+import type { Probe } from './filesystem/probe.js';
+import { BLOCK_PROBES } from './probes/probe-blocks.js';
+import { DURABLE_PROBES } from './probes/probe-durable.js';
+import { LIMIT_PROBES } from './probes/probe-limits.js';
+import { MAPPED_PROBES } from './probes/probe-mapped.js';
+import { PARKING_PROBES } from './probes/probe-parking.js';
+import { STALE_PROBES } from './probes/probe-stale.js';
 import type { Check, Report } from './report.js';
 import { RULES, type RuleId } from './rules.js';
-import { Session } from './session.js';
-import { WITNESSED } from './witness.js';
+import { Session } from './filesystem/session.js';
+import { WITNESSED } from './filesystem/witness.js';
 
 export interface CheckOptions {
   /** The seed of the random operations. Default: another every time; the report has it. */

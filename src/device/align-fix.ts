@@ -1,9 +1,9 @@
 // Owns the command that gives a devdax an alignment of one page.
 
-import { devdaxNumbered } from '../discovery/devdax.js';
+import { devdaxNumbered } from '../discovery/devices/devdax.js';
 import type { DevdaxInfo } from '../discovery/device-info.js';
-import { deviceNumber } from '../discovery/look.js';
-import { SystemTree } from '../discovery/system-tree.js';
+import { deviceNumber } from '../discovery/system/look.js';
+import { SystemTree } from '../discovery/system/system-tree.js';
 import { statSync } from 'node:fs';
 
 /** The command for the devdax at `path`, phrased to end a hint. */

@@ -4,10 +4,10 @@ import { argumentError } from '../argument-error.js';
 import { statSync } from 'node:fs';
 import { addon, type NativeHandle } from '../binding.js';
 import type { BlockDevice, DeviceLock, LockMode } from './block-device.js';
-import { holdersOf, inWords } from '../discovery/device-use.js'; // late
-import { lockersOf } from '../discovery/lockers.js'; // late
-import { look, type PathFacts } from '../discovery/look.js'; // late
-import { SystemTree } from '../discovery/system-tree.js';
+import { holdersOf, inWords } from '../discovery/use/device-use.js'; // late
+import { lockersOf } from '../discovery/use/lockers.js'; // late
+import { look, type PathFacts } from '../discovery/system/look.js'; // late
+import { SystemTree } from '../discovery/system/system-tree.js';
 import { DaxError } from '../errors.js';
 import { toBytes, type Bytes } from '../units.js';
 

@@ -24,7 +24,7 @@ import {
 } from './block-device.js';
 import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
 import type { Evidence } from '../discovery/evidence.js';
-import type { Persistence } from '../discovery/region-persistence.js';
+import type { Persistence } from '../discovery/devices/region-persistence.js';
 import { DaxError, type DaxErrorInit } from '../errors.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';

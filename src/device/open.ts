@@ -8,13 +8,13 @@ import { addon, type Addon, type Granularity, type NativeFacts } from '../bindin
 import { ABORTABLE, type Abortable } from './block-device.js';
 import { DaxDevice } from './device.js';
 import { hintOfLocked } from './device-lock.js';
-import { blockNumbered } from '../discovery/block.js';
-import { holdersOf, inWords, isClaimed } from '../discovery/device-use.js'; // late
-import { pseudoFilesystemOf } from '../discovery/file-folder.js'; // late
-import { look } from '../discovery/look.js';
-import { persistenceAt } from '../discovery/persistence.js';
-import { SystemTree } from '../discovery/system-tree.js';
-import { whyUnmappable } from '../discovery/unmappable.js'; // late
+import { blockNumbered } from '../discovery/devices/block.js';
+import { holdersOf, inWords, isClaimed } from '../discovery/use/device-use.js'; // late
+import { pseudoFilesystemOf } from '../discovery/system/file-folder.js'; // late
+import { look } from '../discovery/system/look.js';
+import { persistenceAt } from '../discovery/devices/persistence.js';
+import { SystemTree } from '../discovery/system/system-tree.js';
+import { whyUnmappable } from '../discovery/diagnosis/unmappable.js'; // late
 import { forcedGranularity, warnOfOverrides } from './environment.js';
 import { DaxError, type DaxErrorInit, type DaxErrorReason } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';

@@ -1,6 +1,6 @@
 // Owns the refusal to open a device that does not keep what is stored on it.
 
-import type { Persistence } from '../discovery/region-persistence.js';
+import type { Persistence } from '../discovery/devices/region-persistence.js';
 import { DaxError } from '../errors.js';
 
 /** What the caller of `open` asks for. */

@@ -1,13 +1,13 @@
 // Owns list(): the devdax devices, pmem block devices, RAM disks and DAX mounts of this machine.
 
-import { blockNumbered, listDisks } from './block.js';
-import { listDevdax } from './devdax.js';
+import { blockNumbered, listDisks } from './devices/block.js';
+import { listDevdax } from './devices/devdax.js';
 import type { BrdInfo, DeviceInfo, MountInfo, PersistentInfo } from './device-info.js';
-import { daxOption, defaultDaxOption, type Mount, readMounts } from './mounts.js';
-import { persistenceOfBlock, persistenceOfMount } from './persistence.js';
-import { domainUnder, listPmem } from './pmem.js';
-import type { Persistence } from './region-persistence.js';
-import { SystemTree } from './system-tree.js';
+import { daxOption, defaultDaxOption, type Mount, readMounts } from './system/mounts.js';
+import { persistenceOfBlock, persistenceOfMount } from './devices/persistence.js';
+import { domainUnder, listPmem } from './devices/pmem.js';
+import type { Persistence } from './devices/region-persistence.js';
+import { SystemTree } from './system/system-tree.js';
 
 /**
  * Lists every device of this machine that node-dax opens, ordinary files apart, and every mount whose files can be DAX. It reads

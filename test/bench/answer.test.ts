@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { answersOf } from '../../lib/bench/answer.js';
-import { spread, type Trial } from '../../lib/bench/figures.js';
-import { fromFio } from '../../lib/bench/fio-json.js';
-import { DEFAULTS, nameOf, type Job } from '../../lib/bench/job.js';
-import { COPIED, durable, IN_PLACE } from '../../lib/bench/driver.js';
-import type { JobResult, Report, Row } from '../../lib/bench/report.js';
+import { answersOf } from '../../lib/bench/report/answer.js';
+import { spread, type Trial } from '../../lib/bench/trials/figures.js';
+import { fromFio } from '../../lib/bench/report/fio-json.js';
+import { DEFAULTS, nameOf, type Job } from '../../lib/bench/jobs/job.js';
+import { COPIED, durable, IN_PLACE } from '../../lib/bench/drivers/driver.js';
+import type { JobResult, Report, Row } from '../../lib/bench/report/report.js';
 
 const kept = fromFio(readFileSync(join(__dirname, '..', '..', '..', 'benchmarks', 'results', 'guest-ext4.json'), 'utf8'));
 

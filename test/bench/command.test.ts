@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { Report } from '../../lib/bench/report.js';
+import type { Report } from '../../lib/bench/report/report.js';
 import { cli, MAIN, type Ran } from '../helpers/cli.js';
 import { sample, THOROUGH } from '../helpers/thorough.js';
 

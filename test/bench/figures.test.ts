@@ -1,8 +1,8 @@
 // Figures over several trials: medians, and ranges that promise what they say.
 
 import t from 'tap';
-import { formatBandwidth, formatIops, formatRatio, formatSize, formatTime } from '../../lib/bench/notation.js';
-import { median, middle, spread, toldBy, type Latency, type Trial } from '../../lib/bench/figures.js';
+import { formatBandwidth, formatIops, formatRatio, formatSize, formatTime } from '../../lib/bench/report/notation.js';
+import { median, middle, spread, toldBy, type Latency, type Trial } from '../../lib/bench/trials/figures.js';
 
 t.test('medians', (test) => {
   test.equal(median([3, 1, 2]), 2);

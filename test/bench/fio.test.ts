@@ -2,10 +2,10 @@
 
 import { statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { makeTrial } from '../../lib/bench/contender.js';
-import { ACCEPTED, durable, type Target } from '../../lib/bench/driver.js';
-import { fioContenders, fioVersion, parseFio } from '../../lib/bench/fio.js';
-import { DEFAULTS, type Job } from '../../lib/bench/job.js';
+import { makeTrial } from '../../lib/bench/trials/contender.js';
+import { ACCEPTED, durable, type Target } from '../../lib/bench/drivers/driver.js';
+import { fioContenders, fioVersion, parseFio } from '../../lib/bench/trials/fio.js';
+import { DEFAULTS, type Job } from '../../lib/bench/jobs/job.js';
 import { scratchPath } from '../helpers/devices.js';
 
 const job = (more: Partial<Job> = {}): Job => ({ ...DEFAULTS, rw: 'randread', bs: 4096, size: 1024 ** 2, ...more });

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Report } from '../../lib/bench/report.js';
+import type { Report } from '../../lib/bench/report/report.js';
 import { onDevices } from '../helpers/devices.js';
 import { THOROUGH } from '../helpers/thorough.js';
 

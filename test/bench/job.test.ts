@@ -13,8 +13,8 @@ import {
   rateOf,
   syncEvery,
   type Job,
-} from '../../lib/bench/job.js';
-import { PRESETS, presetJobs } from '../../lib/bench/presets.js';
+} from '../../lib/bench/jobs/job.js';
+import { PRESETS, presetJobs } from '../../lib/bench/jobs/presets.js';
 
 const MiB = 1024 ** 2;
 const job = (more: Partial<Job> = {}): Job => ({ ...DEFAULTS, rw: 'randread', bs: 4096, size: MiB, ...more });

@@ -2,10 +2,10 @@
 
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
-import type { Operations } from '../../lib/bench/driver.js';
-import { DEFAULTS, type Job } from '../../lib/bench/job.js';
-import { measure } from '../../lib/bench/measure.js';
-import { check, stamp } from '../../lib/bench/verify.js';
+import type { Operations } from '../../lib/bench/drivers/driver.js';
+import { DEFAULTS, type Job } from '../../lib/bench/jobs/job.js';
+import { measure } from '../../lib/bench/trials/measure.js';
+import { check, stamp } from '../../lib/bench/jobs/verify.js';
 
 const BS = 4096;
 const job = (more: Partial<Job>): Job => ({ ...DEFAULTS, rw: 'read', bs: BS, size: 64 * BS, ramp_time: 0, ...more });

@@ -5,10 +5,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
-import { fromFio } from '../../lib/bench/fio-json.js';
-import { page as pageOf } from '../../lib/bench/page.js';
-import { pictureFiles } from '../../lib/bench/plots.js';
-import type { Report } from '../../lib/bench/report.js';
+import { fromFio } from '../../lib/bench/report/fio-json.js';
+import { page as pageOf } from '../../lib/bench/report/page.js';
+import { pictureFiles } from '../../lib/bench/report/plots.js';
+import type { Report } from '../../lib/bench/report/report.js';
 
 const RESULT = join(__dirname, '..', '..', '..', 'benchmarks', 'results', 'guest-ext4.json');
 const CHROMIUM = process.env['NODE_DAX_TEST_CHROMIUM'] ?? '/usr/bin/chromium';

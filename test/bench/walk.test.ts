@@ -1,8 +1,8 @@
 // Where jobs go: in range, on blocks, repeatable, and as often as the distribution says.
 
 import t from 'tap';
-import { DEFAULTS, type Job, type Mode } from '../../lib/bench/job.js';
-import { Walk } from '../../lib/bench/walk.js';
+import { DEFAULTS, type Job, type Mode } from '../../lib/bench/jobs/job.js';
+import { Walk } from '../../lib/bench/jobs/walk.js';
 
 const BS = 4096;
 

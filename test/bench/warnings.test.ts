@@ -3,9 +3,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { DEFAULTS, type Job } from '../../lib/bench/job.js';
-import { frequencies, readMachine, type Machine } from '../../lib/bench/machine.js';
-import { frequencyWarning, warningsOf, type Medium } from '../../lib/bench/warnings.js';
+import { DEFAULTS, type Job } from '../../lib/bench/jobs/job.js';
+import { frequencies, readMachine, type Machine } from '../../lib/bench/machine/machine.js';
+import { frequencyWarning, warningsOf, type Medium } from '../../lib/bench/machine/warnings.js';
 
 const MiB = 1024 ** 2;
 const CPU = '/sys/devices/system/cpu';

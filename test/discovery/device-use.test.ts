@@ -2,8 +2,8 @@
 
 import t from 'tap';
 import { deviceUse } from '../../src/index.js';
-import { useOf } from '../../src/discovery/device-use.js';
-import { look, type PathFacts } from '../../src/discovery/look.js';
+import { useOf } from '../../src/discovery/use/device-use.js';
+import { look, type PathFacts } from '../../src/discovery/system/look.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
 const FREE = {

@@ -2,9 +2,9 @@
 
 import t from 'tap';
 import { doctor } from '../../src/index.js';
-import { diagnose, examine } from '../../src/discovery/doctor.js';
-import type { PathFacts } from '../../src/discovery/look.js';
-import { whyUnmappable } from '../../src/discovery/unmappable.js';
+import { diagnose, examine } from '../../src/discovery/diagnosis/doctor.js';
+import type { PathFacts } from '../../src/discovery/system/look.js';
+import { whyUnmappable } from '../../src/discovery/diagnosis/unmappable.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
 // Each test makes a tree of some hundred files.

@@ -1,11 +1,11 @@
 // Owns the tests of what is said to survive a power cut, one for each kind of memory as the kernel describes it.
 
 import t from 'tap';
-import { blockNumbered } from '../../src/discovery/block.js';
-import { listDevdax } from '../../src/discovery/devdax.js';
-import { diagnose } from '../../src/discovery/doctor.js';
-import { persistenceOf, persistenceOfBlock } from '../../src/discovery/persistence.js';
-import type { SystemTree } from '../../src/discovery/system-tree.js';
+import { blockNumbered } from '../../src/discovery/devices/block.js';
+import { listDevdax } from '../../src/discovery/devices/devdax.js';
+import { diagnose } from '../../src/discovery/diagnosis/doctor.js';
+import { persistenceOf, persistenceOfBlock } from '../../src/discovery/devices/persistence.js';
+import type { SystemTree } from '../../src/discovery/system/system-tree.js';
 import { FakeSystem } from '../helpers/fake-system.js';
 
 const REGION = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region1';

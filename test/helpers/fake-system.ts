@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { SystemTree } from '../../src/discovery/system-tree.js';
+import { SystemTree } from '../../src/discovery/system/system-tree.js';
 
 const NFIT = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0';
 const VIRTIO = '/sys/devices/pci0000:00/0000:00:04.0/virtio1/ndbus1';

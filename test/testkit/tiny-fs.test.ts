@@ -7,7 +7,7 @@ import t from 'tap';
 import { open, type BlockDevice } from 'node-dax';
 import { checkFilesystem, format, RecordingDevice, type FilesystemUnderTest } from 'node-dax/testkit';
 import { TinyFs } from '../../docs/examples/tiny-fs.js';
-import { fsx } from '../../lib/testkit/fsx.js';
+import { fsx } from '../../lib/testkit/runs/fsx.js';
 import { scratchPath } from '../helpers/devices.js';
 import { sample, THOROUGH } from '../helpers/thorough.js';
 

@@ -2,8 +2,8 @@
 
 import { closeSync, mkdtempSync, openSync, promises, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Operations, Target } from '../driver.js';
-import { blocksOf, type Job } from '../job.js';
+import type { Operations, Target } from './driver.js';
+import { blocksOf, type Job } from '../jobs/job.js';
 
 /** The words for how the jobs are done. */
 export const FILE_WORDS = { read: 'stat', write: 'open with O_CREAT | O_EXCL and close; unlink' };

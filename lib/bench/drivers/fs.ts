@@ -2,8 +2,8 @@
 
 import * as fs from 'node:fs';
 import { PAGE_SIZE } from 'node-dax';
-import { ACCEPTED, COPIED, durable, inFlight, KNOWN, SEEN, type Done, type Driver, type Target } from '../driver.js';
-import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
+import { ACCEPTED, COPIED, durable, inFlight, KNOWN, SEEN, type Done, type Driver, type Target } from './driver.js';
+import { isOfFiles, syncEvery, writes, type Job } from '../jobs/job.js';
 import { blockBuffer, directIoNeeds, directObstacle, slotBuffers } from './block-buffer.js';
 import { awaitedFiles, FILE_WORDS, files } from './files.js';
 

@@ -1,6 +1,6 @@
 // Owns the list of drivers that run in a process of this program, by their names on the command line.
 
-import type { Driver } from '../driver.js';
+import type { Driver } from './driver.js';
 import { buffered, direct, directHandle, fileHandle } from './fs.js';
 import { readAwaited, readSync, view } from './node-dax.js';
 

@@ -1,8 +1,8 @@
 // Owns the drivers of this package: views, synchronous and awaited reads and writes.
 
 import { openSync, PAGE_SIZE, type DaxDevice } from 'node-dax';
-import { COPIED, durable, IN_PLACE, inFlight, type Driver, type Target } from '../driver.js';
-import { isOfFiles, syncEvery, writes, type Job } from '../job.js';
+import { COPIED, durable, IN_PLACE, inFlight, type Driver, type Target } from './driver.js';
+import { isOfFiles, syncEvery, writes, type Job } from '../jobs/job.js';
 import { blockBuffer, slotBuffers } from './block-buffer.js';
 
 const CACHE_LINE = 64;

@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { bench, driverNames } from '../../bench/index.js';
-import { changesOf, parseThreshold } from '../../bench/compare.js';
-import { fromFio } from '../../bench/fio-json.js';
-import { checkJob, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/job.js';
-import { PRESETS } from '../../bench/presets.js';
+import { changesOf, parseThreshold } from '../../bench/report/compare.js';
+import { fromFio } from '../../bench/report/fio-json.js';
+import { checkJob, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/jobs/job.js';
+import { PRESETS } from '../../bench/jobs/presets.js';
 import { placeAt, prepare } from '../../bench/subject.js';
-import type { Report } from '../../bench/report.js';
+import type { Report } from '../../bench/report/report.js';
 import { parseSize } from '../../vm/size.js';
 import { shellQuote } from '../../vm/shell-quote.js';
 import { checked, parseCount } from '../arguments.js';

@@ -4,8 +4,8 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { openSync } from 'node-dax';
-import { DEFAULTS, isOfFiles, writes, type Job, type Mode } from '../../bench/job.js';
-import { PRESETS, presetJobs, type Preset, type PresetName } from '../../bench/presets.js';
+import { DEFAULTS, isOfFiles, writes, type Job, type Mode } from '../../bench/jobs/job.js';
+import { PRESETS, presetJobs, type Preset, type PresetName } from '../../bench/jobs/presets.js';
 import type { Place } from '../../bench/subject.js';
 import { checkOverwritable } from '../permission.js';
 

@@ -3,13 +3,13 @@
 
 import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { toFio } from '../../bench/fio-json.js';
-import { answersOf } from '../../bench/answer.js';
-import { changeTable, type Change } from '../../bench/compare.js';
-import { page } from '../../bench/page.js';
-import { pictureFiles } from '../../bench/plots.js';
-import type { Report } from '../../bench/report.js';
-import { factsOf, narrowed, rangeNote, speedTable, type Table } from '../../bench/tables.js';
+import { toFio } from '../../bench/report/fio-json.js';
+import { answersOf } from '../../bench/report/answer.js';
+import { changeTable, type Change } from '../../bench/report/compare.js';
+import { page } from '../../bench/report/page.js';
+import { pictureFiles } from '../../bench/report/plots.js';
+import type { Report } from '../../bench/report/report.js';
+import { factsOf, narrowed, rangeNote, speedTable, type Table } from '../../bench/report/tables.js';
 import { columns } from '../table.js';
 import { terminalWidth, wrap } from '../width.js';
 

@@ -1,0 +1,135 @@
+// Owns the JSON of a report in fio's format, for programs that read fio's: it has one job for each driver of each job.
+
+import { iopsOf, PERCENTILES, type Latency, type Moved } from '../trials/figures.js';
+import { depthShares, latencyShares } from './fio-latency.js';
+import { DEFAULTS, formatDistribution, isMixed, isRandom, reads, writes, type Job } from '../jobs/job.js';
+import type { Report, Row } from './report.js';
+
+const NO_LATENCY = { min: 0, max: 0, mean: 0, stddev: 0, N: 0 };
+
+function latency({ min, max, mean, stddev, count, percentiles, bins }: Latency): object {
+  const percentile = Object.fromEntries(percentiles.map((value, i) => [(PERCENTILES[i] ?? 0).toFixed(6), Math.round(value)]));
+  const hasBins = bins !== undefined && Object.keys(bins).length > 0;
+  return { min, max, mean, stddev, N: Math.round(count), ...(percentiles.length > 0 && { percentile }), ...(hasBins && { bins }) };
+}
+
+/** fio's samples of bandwidth (KiB a second) and IOPS, of which there is one for each round here. */
+function samples(iops: readonly number[], bytes: number): object {
+  const mean = iops.reduce((sum, one) => sum + one, 0) / Math.max(1, iops.length);
+  const deviation = Math.sqrt(iops.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, iops.length - 1));
+  const [least, most] = iops.length === 0 ? [0, 0] : [Math.min(...iops), Math.max(...iops)];
+  const kibibytes = (one: number): number => (one * bytes) / 1024;
+  return {
+    bw_min: Math.round(kibibytes(least)),
+    bw_max: Math.round(kibibytes(most)),
+    bw_agg: iops.length === 0 ? 0 : 100,
+    bw_mean: kibibytes(mean),
+    bw_dev: kibibytes(deviation),
+    bw_samples: iops.length,
+    iops_min: Math.round(least),
+    iops_max: Math.round(most),
+    iops_mean: mean,
+    iops_stddev: deviation,
+    iops_samples: iops.length,
+  };
+}
+
+// fio's clat is the time of an operation. Its lat is the whole wait, which for a job with a rate begins when the operation was due.
+function direction(moved: Moved | undefined, seconds: number, rounds: readonly number[], whole: number): object {
+  const { bytes = 0, bw = 0, iops = 0, operations = 0 } = moved ?? {};
+  // Rounds have the IOPS of both directions together. This direction's part of them is taken from the medians.
+  const own = moved === undefined ? [] : rounds.map((one) => (one * iops) / whole);
+  return {
+    io_bytes: Math.round(bytes),
+    io_kbytes: Math.floor(bytes / 1024),
+    bw_bytes: Math.round(bw),
+    bw: Math.round(bw / 1024),
+    iops,
+    runtime: moved === undefined ? 0 : Math.round(seconds * 1000),
+    total_ios: Math.round(operations),
+    short_ios: 0,
+    drop_ios: 0,
+    slat_ns: NO_LATENCY,
+    clat_ns: moved === undefined ? NO_LATENCY : latency(moved.service ?? moved.latency),
+    lat_ns: moved === undefined ? NO_LATENCY : latency(moved.latency),
+    ...samples(own, operations === 0 ? 0 : bytes / operations),
+  };
+}
+
+/** The job's options as fio prints them: as text. */
+function options(job: Job, row: Row): Record<string, string> {
+  const { rw, bs, size, numjobs, loops, randseed, fsync, fdatasync, ramp_time, iodepth } = job;
+  return {
+    name: row.driver,
+    rw,
+    bs: `${bs}`,
+    size: `${size}`,
+    numjobs: `${numjobs}`,
+    iodepth: `${iodepth}`,
+    loops: `${loops}`,
+    randseed: `${randseed}`,
+    ramp_time: `${ramp_time}`,
+    ...(job.runtime !== undefined && { runtime: `${job.runtime}` }),
+    ...(job.time_based && { time_based: '1' }),
+    ...(isMixed(job) && { rwmixread: `${job.rwmixread}` }),
+    ...(writes(job) && (fsync > 0 ? { fsync: `${fsync}` } : { fdatasync: `${fdatasync}` })),
+    ...(isRandom(job) && { norandommap: '1', random_distribution: formatDistribution(job.random_distribution) }),
+    ...(job.verify !== undefined && { verify: job.verify }),
+    ...(job.rate !== undefined && { rate: `${job.rate}` }),
+    ...(job.rate_iops !== undefined && { rate_iops: `${job.rate_iops}` }),
+  };
+}
+
+function jobOf(row: Row, job: Job, groupid: number): object {
+  const { figures, iodepth = 1 } = row;
+  const whole = iopsOf(figures);
+  const { read, write, usr_cpu, sys_cpu, ctx, majf, minf, seconds } = figures;
+  return {
+    jobname: row.driver,
+    groupid,
+    error: 0,
+    eta: 0,
+    elapsed: Math.ceil(seconds),
+    'job options': options(job, row),
+    read: direction(reads(job) ? read : undefined, seconds, row.rounds, whole),
+    write: direction(writes(job) ? write : undefined, seconds, row.rounds, whole),
+    trim: direction(undefined, seconds, [], whole),
+    sync: { total_ios: 0, lat_ns: NO_LATENCY },
+    job_runtime: Math.round(seconds * 1000),
+    usr_cpu,
+    sys_cpu,
+    ctx: Math.round(ctx),
+    majf: Math.round(majf),
+    minf: Math.round(minf),
+    iodepth_level: depthShares(iodepth),
+    ...latencyShares([read, write].map((moved) => moved?.latency.bins).filter((bins) => bins !== undefined)),
+    latency_depth: job.iodepth,
+    latency_target: 0,
+    latency_percentile: 100,
+    latency_window: 0,
+  };
+}
+
+/** The report in fio's format; `groupid` numbers the jobs. The report itself is under "node-dax", where `fromFio` finds it. */
+export function toFio(report: Report): object {
+  const started = new Date(report.started);
+  return {
+    'fio version': `node-dax-${report.versions['node-dax'] ?? ''}`,
+    timestamp: Math.floor(started.getTime() / 1000),
+    timestamp_ms: started.getTime(),
+    time: started.toUTCString(),
+    'global options': { filename: report.subject.path },
+    jobs: report.results.flatMap(({ job, groups }, groupid) => groups.flatMap(({ rows }) => rows.map((row) => jobOf(row, job, groupid)))),
+    // The bins are left out: they are many, and are in fio's part already.
+    'node-dax': JSON.parse(JSON.stringify(report, (key, value: unknown) => (key === 'bins' ? undefined : value))) as Report,
+  };
+}
+
+/** Reads the report from the text of `toFio`'s result. Throws if there is none, or if it has another format. */
+export function fromFio(text: string): Report {
+  const report = (JSON.parse(text) as { 'node-dax'?: Report } | null)?.['node-dax'];
+  if (report === undefined) throw new Error('this is no result of node-dax bench --json');
+  if ((report.format as number) !== 1) throw new Error(`this result has format ${report.format as number}, this version reads format 1`);
+  // A report of another version may have fewer properties of its jobs.
+  return { ...report, results: report.results.map((result) => ({ ...result, job: { ...DEFAULTS, ...result.job } })) };
+}
