@@ -69,4 +69,5 @@ module.exports = [
   { files: ['lib/ext2/*/*.ts', 'lib/famfs/*/*.ts', 'lib/testkit/*/*.ts'], rules: refuseBare(ADDON, SRC, SIDEWAYS(2)) },
   { files: ['lib/cli/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(2)) },
   { files: ['lib/cli/*/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(3)) },
+  { files: ['lib/cli/*/*/*.ts'], rules: refuse(ADDON, SRC, OUTSIDE(4)) },
 ];

@@ -91,6 +91,15 @@ const ROOMS = {
       driver: ['filesystem'],
     },
   },
+  'lib/cli/ext2': {
+    doors: ['index.ts'],
+    rooms: {
+      image: [],
+      showing: ['image'],
+      copying: ['image'],
+      changing: ['showing', 'image'],
+    },
+  },
   'lib/fs': {
     doors: ['index.ts', 'facade.ts'],
     rooms: {

@@ -28,7 +28,7 @@ t.test('arrows that are refused', (t) => {
     ['lib does not reach into dist', 'lib/ext2/space/super.ts', "import { addon } from '../../dist/src/binding.js';"],
     ['lib/cli does not reach into src', 'lib/cli/main.ts', "import { open } from '../../src/open.js';"],
     ['nor out of lib at all', 'lib/cli/main.ts', "import { seed } from '../../test/helpers/seed.js';"],
-    ['nor from a folder', 'lib/cli/ext2/mkfs.ts', "import { seed } from '../../../test/helpers/seed.js';"],
+    ['nor from a folder', 'lib/cli/log/info.ts', "import { seed } from '../../../test/helpers/seed.js';"],
     ['no folder of lib imports the one beside it', 'lib/fs/index.ts', "import { mount } from '../ext2/index.js';"],
     ['node-dax/fs knows no ext2', 'lib/fs/index.ts', "import { FT } from 'node-dax/ext2';"],
     ['nor does a room of it', 'lib/fs/tree/stats.ts', "import { FT } from 'node-dax/ext2';"],
@@ -62,7 +62,7 @@ t.test('arrows that are meant', (t) => {
     ['lib/vfs/index.ts', "import { createFs } from 'node-dax/fs';"],
     ['lib/demo/ext2.ts', "import { mount } from 'node-dax/ext2';"],
     ['lib/cli/vm/index.ts', "import { runVm } from '../../vm/index.js';"],
-    ['lib/cli/ext2/mkfs.ts', "import { mkfs } from '../../ext2/index.js';"],
+    ['lib/cli/log/info.ts', "import { mkfs } from '../../ext2/index.js';"],
   ];
   for (const [filename, code] of meant) {
     t.strictSame(importRules(filename, code), [], `${filename}: ${code}`);
@@ -164,9 +164,13 @@ const WRONG_ARROWS = [
   ['lib/testkit/probes/probe-blocks.ts', 'lib/testkit/runs/fsx.ts'],
   ['lib/testkit/runs/fsx.ts', 'lib/testkit/driver/driver-session.ts'],
   ['lib/testkit/driver/driver-session.ts', 'lib/testkit/crash/choices.ts'],
-  ['lib/cli/famfs/show.ts', 'lib/cli/ext2/image.ts'],
+  ['lib/cli/ext2/image/image.ts', 'lib/cli/ext2/showing/ls.ts'],
+  ['lib/cli/ext2/showing/ls.ts', 'lib/cli/ext2/copying/put.ts'],
+  ['lib/cli/ext2/copying/put.ts', 'lib/cli/ext2/showing/ls.ts'],
+  ['lib/cli/ext2/changing/mkfs.ts', 'lib/cli/ext2/copying/put.ts'],
+  ['lib/cli/famfs/show.ts', 'lib/cli/ext2/image/image.ts'],
   ['lib/cli/log/cat.ts', 'lib/cli/trees/names.ts'],
-  ['lib/cli/trees/mode.ts', 'lib/cli/ext2/image.ts'],
+  ['lib/cli/trees/mode.ts', 'lib/cli/ext2/image/image.ts'],
   ['lib/fs/arguments/arguments.ts', 'lib/fs/errors/failure.ts'],
   ['lib/fs/errors/failure.ts', 'lib/fs/tree/tree.ts'],
   ['lib/fs/tree/tree.ts', 'lib/fs/open/open-files.ts'],

@@ -5,7 +5,7 @@ import { linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { identityOf } from '../../lib/cli/ext2/host-tree.js';
+import { identityOf } from '../../lib/cli/ext2/copying/host-tree.js';
 import { ranHere } from '../helpers/cli.js';
 import { checkImage, makeImage } from '../helpers/ext2-command.js';
 import { debugfs, e2fsprogsMissing } from '../helpers/ext2-image.js';

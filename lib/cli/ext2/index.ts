@@ -4,20 +4,20 @@ import { Command } from 'commander';
 import { commandsFor, type CommandTable } from '../commands.js';
 
 const COMMANDS: CommandTable = {
-  mkfs: async () => (await import('./mkfs.js')).mkfsCommand(),
-  info: async () => (await import('./info.js')).infoCommand(),
-  check: async () => (await import('./check.js')).checkCommand(),
-  df: async () => (await import('./df.js')).dfCommand(),
-  ls: async () => (await import('./ls.js')).lsCommand(),
-  tree: async () => (await import('./tree.js')).treeCommand(),
-  stat: async () => (await import('./stat.js')).statCommand(),
-  cat: async () => (await import('./cat.js')).catCommand(),
-  put: async () => (await import('./put.js')).putCommand(),
-  get: async () => (await import('./get.js')).getCommand(),
-  mkdir: async () => (await import('./mkdir.js')).mkdirCommand(),
-  rm: async () => (await import('./rm.js')).rmCommand(),
-  mv: async () => (await import('./mv.js')).mvCommand(),
-  ln: async () => (await import('./ln.js')).lnCommand(),
+  mkfs: async () => (await import('./changing/mkfs.js')).mkfsCommand(),
+  info: async () => (await import('./showing/info.js')).infoCommand(),
+  check: async () => (await import('./showing/check.js')).checkCommand(),
+  df: async () => (await import('./showing/df.js')).dfCommand(),
+  ls: async () => (await import('./showing/ls.js')).lsCommand(),
+  tree: async () => (await import('./showing/tree.js')).treeCommand(),
+  stat: async () => (await import('./showing/stat.js')).statCommand(),
+  cat: async () => (await import('./showing/cat.js')).catCommand(),
+  put: async () => (await import('./copying/put.js')).putCommand(),
+  get: async () => (await import('./copying/get.js')).getCommand(),
+  mkdir: async () => (await import('./changing/mkdir.js')).mkdirCommand(),
+  rm: async () => (await import('./changing/rm.js')).rmCommand(),
+  mv: async () => (await import('./changing/mv.js')).mvCommand(),
+  ln: async () => (await import('./changing/ln.js')).lnCommand(),
 };
 
 /** The command, with the subcommands that `args` name, or with all. */

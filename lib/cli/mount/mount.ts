@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DaxError, type BlockDevice } from 'node-dax';
 import { mount } from 'node-dax/ext2';
 import { mountFuse, type FuseMount } from 'node-dax/fuse';
-import { imageCommand, inPlace, noFilesystem, withRegion, type Region } from '../ext2/image.js';
+import { imageCommand, inPlace, noFilesystem, withRegion, type Region } from '../ext2/image/image.js';
 import { toJson } from '../json.js';
 import { print } from '../output.js';
 import { checkUnused } from '../permission.js';

@@ -1,10 +1,10 @@
 // Owns the command `ext2 mkdir`.
 
 import { Option, type Command } from 'commander';
-import { checked } from '../arguments.js';
-import { each } from '../trees/failures.js';
-import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
-import { toPaths } from '../trees/names.js';
+import { checked } from '../../arguments.js';
+import { each } from '../../trees/failures.js';
+import { changeImage, imageCommand, type MountedImage, type Region } from '../image/image.js';
+import { toPaths } from '../../trees/names.js';
 
 interface Options extends Region {
   parents?: true;

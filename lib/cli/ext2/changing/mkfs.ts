@@ -4,14 +4,14 @@ import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync } from 'node
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import { mkfs, type Layout, type Superblock } from 'node-dax/ext2';
-import { parseCount } from '../arguments.js';
-import { interruptible } from '../interruption.js';
-import { toJson } from '../json.js';
-import { checkMakeable, checkUnsigned, checkUnused } from '../permission.js';
-import { withProgress } from '../progress.js';
-import { describe, layoutLines } from './describe.js';
-import { imageCommand, inPlace, syscallOf, withRegion, type Region } from './image.js';
-import { print } from '../output.js';
+import { parseCount } from '../../arguments.js';
+import { interruptible } from '../../interruption.js';
+import { toJson } from '../../json.js';
+import { checkMakeable, checkUnsigned, checkUnused } from '../../permission.js';
+import { withProgress } from '../../progress.js';
+import { describe, layoutLines } from '../showing/describe.js';
+import { imageCommand, inPlace, syscallOf, withRegion, type Region } from '../image/image.js';
+import { print } from '../../output.js';
 
 interface Options extends Region, Pick<Layout, 'label' | 'uuid' | 'blockSize' | 'inodeSize' | 'inodes'> {
   reserved?: number;

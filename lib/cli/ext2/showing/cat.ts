@@ -1,10 +1,10 @@
 // Owns the command `ext2 cat`: it prints the bytes of files unchanged.
 
 import type { Command } from 'commander';
-import { each } from '../trees/failures.js';
-import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
-import { toPaths } from '../trees/names.js';
-import { write } from '../output.js';
+import { each } from '../../trees/failures.js';
+import { imageCommand, readImage, type MountedImage, type Region } from '../image/image.js';
+import { toPaths } from '../../trees/names.js';
+import { write } from '../../output.js';
 
 const CHUNK = 1024 * 1024;
 

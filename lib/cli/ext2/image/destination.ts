@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
 import type { MountedImage } from './image.js';
-import { baseName, endsWithSlash, joined, shown } from '../trees/names.js';
+import { baseName, endsWithSlash, joined, shown } from '../../trees/names.js';
 
 /** A name in a directory, which may be taken or free. */
 export interface Place {

@@ -1,9 +1,9 @@
 // Owns walks through files outside of images, and the identity of such a file.
 
 import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
-import { attempt, goOnAfter } from '../trees/failures.js';
-import { joined } from '../trees/names.js';
-import { walk, type Step, type Tree } from './walk.js';
+import { attempt, goOnAfter } from '../../trees/failures.js';
+import { joined } from '../../trees/names.js';
+import { walk, type Step, type Tree } from '../image/walk.js';
 
 /** A file outside of images. Numbers are bigints, because overlayfs and mergerfs use all 64 bits of an inode number. */
 export interface HostFile {

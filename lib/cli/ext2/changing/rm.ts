@@ -3,12 +3,12 @@
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2Inode } from 'node-dax/ext2';
-import { checkInterrupted, interruptible } from '../interruption.js';
-import { hasNoName, ownName, type Place } from './destination.js';
-import { each } from '../trees/failures.js';
-import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
-import { pathOf, walkImage } from './image-tree.js';
-import { toPaths } from '../trees/names.js';
+import { checkInterrupted, interruptible } from '../../interruption.js';
+import { hasNoName, ownName, type Place } from '../image/destination.js';
+import { each } from '../../trees/failures.js';
+import { changeImage, imageCommand, type MountedImage, type Region } from '../image/image.js';
+import { pathOf, walkImage } from '../image/image-tree.js';
+import { toPaths } from '../../trees/names.js';
 
 interface Options extends Region {
   recursive?: true;

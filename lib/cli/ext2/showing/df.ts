@@ -2,10 +2,10 @@
 
 import type { Command } from 'commander';
 import type { Ext2Statfs } from 'node-dax/ext2';
-import { toJson } from '../json.js';
-import { columns, humanSize } from '../table.js';
-import { imageCommand, readImage, type Region } from './image.js';
-import { print } from '../output.js';
+import { toJson } from '../../json.js';
+import { columns, humanSize } from '../../table.js';
+import { imageCommand, readImage, type Region } from '../image/image.js';
+import { print } from '../../output.js';
 
 interface Options extends Region {
   json?: true;

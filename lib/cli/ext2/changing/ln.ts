@@ -1,9 +1,9 @@
 // Owns the command `ext2 ln`.
 
 import type { Command } from 'commander';
-import { destinationAt } from './destination.js';
-import { changeImage, imageCommand, type Region } from './image.js';
-import { toPath } from '../trees/names.js';
+import { destinationAt } from '../image/destination.js';
+import { changeImage, imageCommand, type Region } from '../image/image.js';
+import { toPath } from '../../trees/names.js';
 
 interface Options extends Region {
   symbolic?: true;

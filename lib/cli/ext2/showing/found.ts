@@ -1,10 +1,10 @@
 // Owns what commands read from an inode, and its form in JSON.
 
 import type { Ext2Inode, Ext2Stat, Ext2Times } from 'node-dax/ext2';
-import { attempt, goOnAfter } from '../trees/failures.js';
-import type { MountedImage } from './image.js';
-import { modeInDigits, typeInWords } from '../trees/mode.js';
-import { inJson } from '../trees/names.js';
+import { attempt, goOnAfter } from '../../trees/failures.js';
+import type { MountedImage } from '../image/image.js';
+import { modeInDigits, typeInWords } from '../../trees/mode.js';
+import { inJson } from '../../trees/names.js';
 
 /** The attributes of an inode, and the target of a symbolic link. */
 export interface Found {

@@ -2,9 +2,9 @@
 
 import { DaxError } from 'node-dax';
 import type { Ext2, Ext2Inode } from 'node-dax/ext2';
-import { attempt, goOnAfter } from '../trees/failures.js';
+import { attempt, goOnAfter } from '../../trees/failures.js';
 import type { MountedImage } from './image.js';
-import { needsSlash, SLASH } from '../trees/names.js';
+import { needsSlash, SLASH } from '../../trees/names.js';
 import { walk, type Step, type Tree } from './walk.js';
 
 /** The path of the `names` of a walk that began at `directory`. */

@@ -1,13 +1,13 @@
 // Owns the command `ext2 stat`: it prints everything in an inode.
 
 import type { Command } from 'commander';
-import { toJson } from '../json.js';
-import { each } from '../trees/failures.js';
+import { toJson } from '../../json.js';
+import { each } from '../../trees/failures.js';
 import { foundInJson, lookInto, type Found } from './found.js';
-import { imageCommand, readImage, type Region } from './image.js';
-import { modeInDigits, modeInLetters, typeInWords } from '../trees/mode.js';
-import { inJson, printable, toPaths } from '../trees/names.js';
-import { print, type Line } from '../output.js';
+import { imageCommand, readImage, type Region } from '../image/image.js';
+import { modeInDigits, modeInLetters, typeInWords } from '../../trees/mode.js';
+import { inJson, printable, toPaths } from '../../trees/names.js';
+import { print, type Line } from '../../output.js';
 import { timeInWords } from './times.js';
 
 interface Options extends Region {

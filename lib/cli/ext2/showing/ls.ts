@@ -2,13 +2,13 @@
 
 import { Argument, type Command } from 'commander';
 import type { Ext2Inode, Ext2Stat } from 'node-dax/ext2';
-import { toJson } from '../json.js';
+import { toJson } from '../../json.js';
 import { findOut, foundInJson, lookInto } from './found.js';
-import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
-import { bytesOf, childOf, entriesOf, type Entry } from './image-tree.js';
-import { modeInLetters } from '../trees/mode.js';
-import { inJson, joined, printable, toPath } from '../trees/names.js';
-import { print, type Line } from '../output.js';
+import { imageCommand, readImage, type MountedImage, type Region } from '../image/image.js';
+import { bytesOf, childOf, entriesOf, type Entry } from '../image/image-tree.js';
+import { modeInLetters } from '../../trees/mode.js';
+import { inJson, joined, printable, toPath } from '../../trees/names.js';
+import { print, type Line } from '../../output.js';
 import { minuteInWords } from './times.js';
 
 interface Options extends Region {

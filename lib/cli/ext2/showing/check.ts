@@ -2,10 +2,10 @@
 
 import type { Command } from 'commander';
 import { check, describeFinding, type CheckReport, type FindingClass } from 'node-dax/ext2';
-import { toJson } from '../json.js';
-import { parseCount } from '../arguments.js';
-import { imageCommand, inPlace, syscallOf, withRegion, type Region } from './image.js';
-import { print } from '../output.js';
+import { toJson } from '../../json.js';
+import { parseCount } from '../../arguments.js';
+import { imageCommand, inPlace, syscallOf, withRegion, type Region } from '../image/image.js';
+import { print } from '../../output.js';
 
 interface Options extends Region {
   limit: number;

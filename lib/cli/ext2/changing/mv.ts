@@ -3,10 +3,10 @@
 import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2Inode } from 'node-dax/ext2';
-import { destinationAt, GivenNames, ownName, sourcesAndDestination, type Destination } from './destination.js';
-import { each } from '../trees/failures.js';
-import { changeImage, imageCommand, type MountedImage, type Region } from './image.js';
-import { shown, toPaths } from '../trees/names.js';
+import { destinationAt, GivenNames, ownName, sourcesAndDestination, type Destination } from '../image/destination.js';
+import { each } from '../../trees/failures.js';
+import { changeImage, imageCommand, type MountedImage, type Region } from '../image/image.js';
+import { shown, toPaths } from '../../trees/names.js';
 
 const ADVICE = { EINVAL: 'a directory cannot go into itself' };
 

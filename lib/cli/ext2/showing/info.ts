@@ -2,13 +2,13 @@
 
 import type { Command } from 'commander';
 import { DaxError, type BlockDevice } from 'node-dax';
-import { EXT2_MAGIC, readSuperblock, SUPERBLOCK_POS, SUPERBLOCK_SIZE, type Superblock } from '../../ext2/format/disk.js';
-import { geometryOf } from '../../ext2/format/geometry.js';
-import { toJson } from '../json.js';
+import { EXT2_MAGIC, readSuperblock, SUPERBLOCK_POS, SUPERBLOCK_SIZE, type Superblock } from '../../../ext2/format/disk.js';
+import { geometryOf } from '../../../ext2/format/geometry.js';
+import { toJson } from '../../json.js';
 import { describe, historyLines, layoutLines } from './describe.js';
-import { imageCommand, inPlace, noFilesystem, syscallOf, withRegion, type Region } from './image.js';
-import { print } from '../output.js';
-import { persistentInWords } from '../persistent.js';
+import { imageCommand, inPlace, noFilesystem, syscallOf, withRegion, type Region } from '../image/image.js';
+import { print } from '../../output.js';
+import { persistentInWords } from '../../persistent.js';
 
 interface Options extends Region {
   json?: true;

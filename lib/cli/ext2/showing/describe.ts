@@ -1,10 +1,10 @@
 // Owns the description of a superblock that `ext2 info` and `ext2 mkfs` print.
 
 import type { Superblock } from 'node-dax/ext2';
-import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag } from '../../ext2/format/disk.js';
-import { featureNames } from '../../ext2/format/features.js';
-import { humanSize } from '../table.js';
-import { shown } from '../trees/names.js';
+import { EXT2_ERROR_FS, EXT2_VALID_FS, hasFlag } from '../../../ext2/format/disk.js';
+import { featureNames } from '../../../ext2/format/features.js';
+import { humanSize } from '../../table.js';
+import { shown } from '../../trees/names.js';
 import { minuteInWords } from './times.js';
 
 const UUID = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;

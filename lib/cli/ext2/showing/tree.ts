@@ -2,13 +2,13 @@
 
 import { Argument, type Command } from 'commander';
 import type { Ext2Inode } from 'node-dax/ext2';
-import { toJson } from '../json.js';
+import { toJson } from '../../json.js';
 import { findOut, foundInJson, lookInto, targetOf } from './found.js';
-import { imageCommand, readImage, type MountedImage, type Region } from './image.js';
-import { pathOf, walkImage } from './image-tree.js';
-import { inJson, printable, toPath } from '../trees/names.js';
-import { print, type Line } from '../output.js';
-import type { Step } from './walk.js';
+import { imageCommand, readImage, type MountedImage, type Region } from '../image/image.js';
+import { pathOf, walkImage } from '../image/image-tree.js';
+import { inJson, printable, toPath } from '../../trees/names.js';
+import { print, type Line } from '../../output.js';
+import type { Step } from '../image/walk.js';
 
 interface Options extends Region {
   json?: true;

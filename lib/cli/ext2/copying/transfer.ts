@@ -1,8 +1,8 @@
 // Owns the progress bar of a copy into or out of an image, and its interruption by signals.
 
-import { withProgress } from '../progress.js'; // late
-import { checkInterrupted, interruptible } from '../interruption.js';
-import { shown } from '../trees/names.js';
+import { withProgress } from '../../progress.js'; // late
+import { checkInterrupted, interruptible } from '../../interruption.js';
+import { shown } from '../../trees/names.js';
 
 /** The most bytes that are copied at once. */
 export const CHUNK = 1024 * 1024;
