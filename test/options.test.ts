@@ -112,6 +112,7 @@ t.test('names that nobody knows', async (test) => {
     ['Ext2.create', 'owner', (options) => ext2.create(root, 'a', 0o644, options), 'Owner'],
     ['Ext2.mkdir', 'owner', (options) => ext2.mkdir(root, 'a', 0o755, options), 'owners'],
     ['Ext2.mknod', 'owner', (options) => ext2.mknod(root, 'a', S_IFIFO, undefined, options), 'ower'],
+    ['Ext2.tmpfile', 'umask', (options) => ext2.tmpfile(root, 0o600, options), 'umsk'],
     ['Ext2.symlink', 'owner', (options) => ext2.symlink(root, 'a', 'b', options), 'oner'],
     ['Ext2.stat', 'nanoseconds', (options) => ext2.stat(root, options as never), 'nanosecond'],
     ['Ext2.setattr', 'mtimeMs', (options) => { ext2.setattr(root, options); }, 'mtimems'],
