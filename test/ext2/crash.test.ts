@@ -71,6 +71,25 @@ t.test('attributes that fill an inode and a block', { skip: missing ?? false }, 
   await finishCrashes(t, crashes);
 });
 
+t.test('names that are exchanged, and files that get a name late', { skip: missing ?? false }, async (t) => {
+  const crashes = new Ext2Crashes();
+  const exchange = (from: string, to: string): TreeOperation => ({ kind: 'exchange', from, to });
+  const setup: TreeOperation[] = [
+    { kind: 'mkdir', path: 'A' }, { kind: 'mkdir', path: 'B' }, { kind: 'mkdir', path: 'A/C' }, { kind: 'create', path: 'f' }, { kind: 'create', path: 'A/C/g' },
+    { kind: 'write', path: 'f', pos: 0, bytes: Buffer.from('f') }, { kind: 'symlink', path: 'A/s', target: 'f' }, { kind: 'link', from: 'f', to: 'B/f' },
+  ];
+  const operations: TreeOperation[] = [
+    exchange('f', 'A/C/g'), exchange('f', 'A/s'), exchange('A', 'B'), exchange('B/C', 'f'), exchange('f', 'A/f'), exchange('A', 'f'),
+    { kind: 'tmpfile', path: 't' }, { kind: 'write', path: 't', pos: 5, bytes: Buffer.from('late') }, { kind: 'tmpfile', path: 'B/t' }, exchange('t', 'B/t'), { kind: 'unlink', path: 't' },
+  ];
+  for (const synchronous of [true, false]) {
+    const kind = { blockSize: 1024, inodeSize: 256, synchronous };
+    const report = await crashes.run({ ...kind, image: crashImage(kind), setup, operations, limits: limitsOf(kind), seed: 1 });
+    showCrashes(t, report, synchronous ? 'synchronous' : 'not synchronous');
+  }
+  await finishCrashes(t, crashes);
+});
+
 t.test('random operations', { skip: missing ?? false }, async (t) => {
   await randomCrashes(t, CRASH_IMAGES / 2, [
     { blockSize: 1024, inodeSize: 128, synchronous: true },

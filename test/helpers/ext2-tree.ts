@@ -38,6 +38,18 @@ export function applyTo(fs: Ext2, operation: TreeOperation): void {
       fs.rename(find(fs, parentOf(from)), nameOf(from), find(fs, parentOf(to)), nameOf(to));
       break;
     }
+    case 'exchange': {
+      const { from, to } = operation;
+      fs.exchange(find(fs, parentOf(from)), nameOf(from), find(fs, parentOf(to)), nameOf(to));
+      break;
+    }
+    case 'tmpfile': {
+      const folder = find(fs, parentOf(operation.path));
+      const inode = fs.tmpfile(folder);
+      fs.link(inode, folder, nameOf(operation.path));
+      fs.release(inode);
+      break;
+    }
     case 'write':
       withFile(fs, operation.path, (file) => {
         const bytes = file.writeSync(operation.bytes, operation.pos);

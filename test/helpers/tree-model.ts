@@ -7,7 +7,9 @@ export type TreeOperation =
   | { readonly kind: 'truncate'; readonly path: string; readonly size: number }
   | { readonly kind: 'punch'; readonly path: string; readonly pos: number; readonly length: number }
   | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
-  | { readonly kind: 'link' | 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'link' | 'rename' | 'exchange'; readonly from: string; readonly to: string }
+  /** A file that gets its name when it is there already. */
+  | { readonly kind: 'tmpfile'; readonly path: string }
   | { readonly kind: 'setxattr'; readonly path: string; readonly name: string; readonly value: string }
   | { readonly kind: 'removexattr'; readonly path: string; readonly name: string }
   | { readonly kind: 'sync' };
@@ -28,6 +30,7 @@ export function describeOperation(operation: TreeOperation): string {
       return `symlink ${operation.path} to ${operation.target.length} bytes`;
     case 'link':
     case 'rename':
+    case 'exchange':
       return `${operation.kind} ${operation.from} to ${operation.to}`;
     case 'sync':
       return 'sync';
@@ -91,6 +94,7 @@ export class TreeModel {
       case 'sync':
         return true;
       case 'create':
+      case 'tmpfile':
       case 'mkdir':
       case 'symlink':
         return isFree(operation.path);
@@ -110,6 +114,12 @@ export class TreeModel {
         if (target === undefined) return true;
         return kind === 'directory' ? target === 'directory' && isEmpty(to) : target !== 'directory';
       }
+      case 'exchange': {
+        const { from, to } = operation;
+        const [first, second] = [this.#tree.get(from), this.#tree.get(to)];
+        if (first === undefined || second === undefined || first.ino === second.ino) return false;
+        return !from.startsWith(`${to}/`) && !to.startsWith(`${from}/`);
+      }
       case 'removexattr': {
         const found = this.#tree.get(operation.path);
         return found?.kind === 'file' && attributesOf(found).has(operation.name);
@@ -122,6 +132,7 @@ export class TreeModel {
   apply(operation: TreeOperation): void {
     switch (operation.kind) {
       case 'create':
+      case 'tmpfile':
         this.#add(operation.path, 'file', NOTHING);
         break;
       case 'mkdir':
@@ -160,6 +171,9 @@ export class TreeModel {
         break;
       case 'rename':
         this.#tree = renamed(this.#tree, operation.from, operation.to, false);
+        break;
+      case 'exchange':
+        this.#tree = exchanged(this.#tree, operation.from, operation.to);
         break;
       case 'fsync':
       case 'sync':
@@ -213,4 +227,22 @@ export function renamed(tree: Tree, from: string, to: string, both: boolean): Tr
     after.set(to + path.slice(from.length), found);
   }
   return after;
+}
+
+function without(tree: Tree, path: string): Tree {
+  return new Map([...tree].filter(([name]) => name !== path && !name.startsWith(`${path}/`)));
+}
+
+/** `tree` at each step of an exchange, during which the first file has the name `spare` too. */
+export function* exchanging(tree: Tree, from: string, to: string, spare: string): Generator<Tree> {
+  const three = renamed(tree, from, spare, true);
+  yield three;
+  const second = renamed(without(three, from), to, from, true);
+  yield second;
+  yield renamed(without(second, to), spare, to, true);
+}
+
+function exchanged(tree: Tree, from: string, to: string): Tree {
+  const spare = '\0';
+  return without([...exchanging(tree, from, to, spare)].at(-1) ?? tree, spare);
 }

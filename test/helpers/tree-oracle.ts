@@ -1,6 +1,6 @@
 // Owns what must be found after a power cut: the acknowledged names and bytes, and of an operation under way all or nothing.
 
-import { renamed, type Found, type Tree, type TreeOperation } from './tree-model.js';
+import { exchanging, renamed, type Found, type Tree, type TreeOperation } from './tree-model.js';
 
 // Which names are there, of what kind, and which of them are of one file.
 function shapeOf(tree: Tree): string {
@@ -41,8 +41,10 @@ export class TreeHistory {
     for (let index = first; index < last; index++) {
       const operation = this.#operations[index];
       const before = this.#trees[index];
-      if (operation?.kind !== 'rename' || before === undefined) continue;
-      candidates.push(renamed(before, operation.from, operation.to, true));
+      if (operation === undefined || before === undefined) continue;
+      if (operation.kind === 'rename') candidates.push(renamed(before, operation.from, operation.to, true));
+      const spare = [...found.keys()].find((path) => /(?:^|\/)\.exchange-[0-9]+-[0-9]+$/.test(path));
+      if (operation.kind === 'exchange' && spare !== undefined) candidates.push(...exchanging(before, operation.from, operation.to, spare));
     }
     const shape = shapeOf(found);
     const same = candidates.filter((candidate) => shapeOf(candidate) === shape);
@@ -50,13 +52,25 @@ export class TreeHistory {
       const expected = this.#trees[completed] ?? new Map<string, Found>();
       throw new Error(`the names are wrong: ${difference(shapeOf(expected), shape)}`);
     }
-    for (const [path, file] of found) {
-      if (file.kind !== 'file') continue;
-      const ino = same.at(-1)?.get(path)?.ino;
-      const from = this.#isSynchronous ? first : this.#acknowledged(completed, (name, at) => this.#trees[at]?.get(name)?.ino === ino);
-      this.#checkContent(path, file.content, ino, from, last);
-      // They are durable on return, however it is mounted.
-      this.#checkAttributes(path, file, ino, completed, last);
+    // Two files that are exchanged have the names of before, and other contents under them.
+    const failures = same.map((candidate) => this.#failureOf(found, candidate, completed, first, last));
+    if (!failures.includes(undefined)) throw failures.at(-1) as Error;
+  }
+
+  // Why contents and attributes are not those of the files that `names` has.
+  #failureOf(found: Tree, names: Tree, completed: number, first: number, last: number): Error | undefined {
+    try {
+      for (const [path, file] of found) {
+        if (file.kind !== 'file') continue;
+        const ino = names.get(path)?.ino;
+        const from = this.#isSynchronous ? first : this.#acknowledged(completed, (name, at) => this.#trees[at]?.get(name)?.ino === ino);
+        this.#checkContent(path, file.content, ino, from, last);
+        // They are durable on return, however it is mounted.
+        this.#checkAttributes(path, file, ino, completed, last);
+      }
+      return undefined;
+    } catch (error) {
+      return error as Error;
     }
   }
 
