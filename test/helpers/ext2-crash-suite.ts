@@ -16,7 +16,7 @@ const SIZE = 256 * 1024;
 const OPERATIONS = THOROUGH ? 60 : 12;
 
 /** Distinct images that the random runs of both suites look at together, at least one run of each kind; those of ACE are besides. */
-export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 20_000 : 0));
+export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 8_000 : 0));
 
 /** What is formatted, and how it is mounted. */
 export interface CrashKind {

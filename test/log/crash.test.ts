@@ -6,7 +6,7 @@ import { checkCrashes, formatCrashes } from 'node-dax/testkit';
 import { logCrashTest, type OrderFault } from '../helpers/log-crash.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
-const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 100_000 : 500));
+const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 30_000 : 500));
 const BASE = Number(process.env['NODE_DAX_TEST_SEED'] ?? Date.now() % 1_000_000);
 const OPERATIONS = 40;
 // Of each kind of image, at each point.

@@ -13,7 +13,7 @@ import { THOROUGH } from '../helpers/thorough.js';
 t.setTimeout(3_600_000);
 
 // How often a writer is killed.
-const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 100 : 3));
+const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 40 : 3));
 
 const SIZE = 256 * 1024;
 const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');
