@@ -89,7 +89,7 @@ export function inheritAcl(volume: Volume, inode: IncoreInode, dir: IncoreInode,
   const inherited = dir.mayHaveAttributes ? (find(inBody(dir), key) ?? find(inBlock(dir), key)) : undefined;
   const permissions = inode.mode % 0o1000;
   if (inherited === undefined) {
-    inode.mode += commonBits(permissions, 0o777 - (umask % 0o1000)) - permissions;
+    inode.mode += commonBits(permissions, 0o777 - umask) - permissions;
     return;
   }
   const acl = aclOnMedium(inherited.value);
