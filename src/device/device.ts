@@ -23,6 +23,7 @@ import {
   type WriteOptions,
 } from './block-device.js';
 import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
+import { InFlight } from './in-flight.js';
 import type { Evidence } from '../discovery/evidence.js';
 import type { Persistence } from '../discovery/devices/region-persistence.js';
 import { DaxError, type DaxErrorInit } from '../errors.js';
@@ -100,8 +101,7 @@ export class DaxDevice implements BlockDevice {
     return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
   };
   readonly #locks: FileLocks;
-  #inFlight = 0;
-  #whenIdle: (() => void)[] = [];
+  readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
   /** @internal Use `open` or `openSync`. */
@@ -345,7 +345,7 @@ export class DaxDevice implements BlockDevice {
       if (turn === undefined) return this.#readEach(buffers, start);
       return this.#after(turn, signal, () => this.#readEach(buffers, start));
     }
-    return this.#whileBusy(() =>
+    return this.#inFlight.run(() =>
       moveEach(buffers, (buffer, length, moved) =>
         this.#inPool('readv', false, buffer, 0, this.#clip(start + moved, length), start + moved, signal),
       ),
@@ -367,7 +367,7 @@ export class DaxDevice implements BlockDevice {
       if (turn === undefined) return this.#writeEach(buffers, start, flush);
       return this.#after(turn, signal, () => this.#writeEach(buffers, start, flush));
     }
-    return this.#whileBusy(() =>
+    return this.#inFlight.run(() =>
       moveEach(buffers, async (buffer, length, moved) => {
         const clipped = this.#clipWrite('writev', start + moved, length);
         return this.#inPool('writev', flush, buffer, 0, clipped, start + moved, signal);
@@ -522,7 +522,7 @@ export class DaxDevice implements BlockDevice {
    */
   truncateSync(size: Bytes): void {
     const bytes = this.#checkTruncation(size);
-    if (this.#inFlight > 0) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
+    if (!this.#inFlight.isIdle) this.#fail('truncate', 'EBUSY', { hint: 'reads or writes are under way: await truncate()' });
     if (bytes < this.#size) this.#segments.shrink(bytes);
     const error = this.#addon.resize(this.#handle, bytes);
     if (error < 0) {
@@ -538,7 +538,7 @@ export class DaxDevice implements BlockDevice {
     this.#checkTruncation(size);
     const turn = loopTurn();
     if (turn !== undefined) await turn;
-    while (this.#inFlight > 0) await this.#idle();
+    while (!this.#inFlight.isIdle) await this.#inFlight.lastEnded();
     this.truncateSync(size);
   }
 
@@ -586,7 +586,7 @@ export class DaxDevice implements BlockDevice {
   }
 
   async #closeWhenIdle(): Promise<void> {
-    while (this.#inFlight > 0) await this.#idle();
+    while (!this.#inFlight.isIdle) await this.#inFlight.lastEnded();
     this.#release();
   }
 
@@ -596,22 +596,9 @@ export class DaxDevice implements BlockDevice {
     this.#addon.close(this.#handle);
   }
 
-  #idle(): Promise<void> {
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
-  }
-
-  async #whileBusy<T>(work: () => Promise<T>): Promise<T> {
-    this.#inFlight++;
-    try {
-      return await work();
-    } finally {
-      if (--this.#inFlight === 0) for (const wake of this.#whenIdle.splice(0)) wake();
-    }
-  }
-
   // Work that waits for its turn counts as under way, so that `close` waits for it.
   #after<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
-    return this.#whileBusy(async () => {
+    return this.#inFlight.run(async () => {
       await turn;
       checkAborted(signal);
       return work();
@@ -628,7 +615,7 @@ export class DaxDevice implements BlockDevice {
     signal: AbortSignal | undefined,
   ): Promise<number> {
     const write = syscall.startsWith('write');
-    return this.#whileBusy(async () => {
+    return this.#inFlight.run(async () => {
       const moved = await copyInPool({ handle: this.#handle, write, flush, buffer, offset, length, pos, signal });
       return moved < 0 ? this.#failAt(syscall, moved, pos) : moved;
     });
@@ -656,7 +643,7 @@ export class DaxDevice implements BlockDevice {
     const start = toBytes(pos, 'pos');
     this.#checkInside(start, 8);
     if (start % 8 !== 0) {
-      this.#fail(syscall, 'EINVAL', { reason: 'OFFSET_UNALIGNED', position: start, hint: 'a word is stored at once at a multiple of 8 alone' });
+      this.#fail(syscall, 'EINVAL', { reason: 'OFFSET_UNALIGNED', position: start, hint: 'a word can be loaded and stored in one step only at a multiple of 8' });
     }
     return start;
   }

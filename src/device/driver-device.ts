@@ -25,6 +25,7 @@ import {
 import { toLockMode } from './device-lock.js';
 import { askDriver, DRIVER, windowOf, type Driver, type DriverAnswer, type Place } from './driver.js';
 import { DaxError } from '../errors.js';
+import { InFlight } from './in-flight.js';
 import { lockRanges, type DeviceRange } from './lock-ranges.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
@@ -70,8 +71,7 @@ export class DriverDevice implements BlockDevice {
   // The buffers of the driver's own memory on which callers were given windows.
   readonly #shown = new Set<WeakRef<ArrayBuffer>>();
   readonly #isShown = new WeakSet<ArrayBuffer>();
-  #inFlight = 0;
-  #whenIdle: (() => void)[] = [];
+  readonly #inFlight = new InFlight();
   #closing: Promise<void> | undefined;
 
   /** As `blockDevice`, for subclasses that offer more than a block device. */
@@ -239,7 +239,7 @@ export class DriverDevice implements BlockDevice {
   }
 
   async #closeWhenIdle(): Promise<void> {
-    while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    while (!this.#inFlight.isIdle) await this.#inFlight.lastEnded();
     this.#release();
   }
 
@@ -337,14 +337,11 @@ export class DriverDevice implements BlockDevice {
     const { offset, length } = bufferRange(copy.bytes, options);
     const signal = toSignal(options);
     const wanted = this.#clip(copy.syscall, copy.isWrite, start, length);
-    this.#inFlight++;
-    try {
+    return this.#inFlight.run(async () => {
       const turn = loopTurn(Math.min(wanted, STEP));
       if (turn !== undefined) await turn;
-      return await this.#stepsLater(copy, offset, start, wanted, signal);
-    } finally {
-      if (--this.#inFlight === 0) for (const wake of this.#whenIdle.splice(0)) wake();
-    }
+      return this.#stepsLater(copy, offset, start, wanted, signal);
+    });
   }
 
   async #stepsLater(copy: Copy, offset: number, pos: number, length: number, signal: AbortSignal | undefined): Promise<number> {
