@@ -2,9 +2,10 @@
 
 import { join, resolve } from 'node:path';
 import { guestEnvironment } from './init/environment.js';
+import { SHIM_FOLDER } from './init/guest-paths.js';
 import { initramfs } from './init/initramfs.js';
 import { loadingLists } from './init/modules.js';
-import { SHIM_FOLDER, commandScript, planScript } from './init/script.js';
+import { commandScript, planScript } from './init/plan.js';
 import { fastImage } from './kernel/image.js';
 import { carve } from './memory/carved-memory.js';
 import { volatileTables } from './memory/nfit.js';

@@ -4,7 +4,7 @@ import t from 'tap';
 import { spawnSync } from 'node:child_process';
 import { cpio, directory, file } from '../../lib/vm/init/cpio.js';
 import { guestEnvironment } from '../../lib/vm/init/environment.js';
-import { planScript } from '../../lib/vm/init/script.js';
+import { planScript } from '../../lib/vm/init/plan.js';
 import { findProgram } from '../../lib/vm/host/programs.js';
 import { shellQuote } from '../../lib/vm/shell-quote.js';
 import { TrailerFilter } from '../../lib/vm/streams/trailer.js';

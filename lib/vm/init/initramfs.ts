@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { cpio, directory, file } from './cpio.js';
 import type { LoadingList } from './modules.js';
-import { STAGE_ONE, STAGE_TWO } from './script.js';
+import { STAGE_ONE, STAGE_TWO } from './stages.js';
 
 /** The contents that differ from guest to guest. */
 export interface InitramfsContents {
