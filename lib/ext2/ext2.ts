@@ -27,7 +27,8 @@ import type { Dirent } from './inode/dir.js';
 import { fail } from './format/error.js';
 import { Ext2File, operationsOf } from './files/file.js';
 import type { Ext2Inode } from './volume/ext2-inode.js';
-import { decodeDevice, type Ext2Times, type IncoreInode } from './inode/inode.js';
+import type { Ext2Times, IncoreInode } from './inode/inode.js';
+import { decodeDevice } from './format/device-number.js'; // late
 import { bytesOf, textOf, toEntryName, type ByteName, type Name } from './format/name.js';
 import { exchange } from './names/exchange.js'; // late
 import * as namei from './names/namei.js';

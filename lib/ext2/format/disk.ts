@@ -344,11 +344,15 @@ export const XATTR_ENTRY = fields({
 
 export const XATTR_ENTRY_SIZE = 16;
 
+/** e_name_index of a file's own ACL, and of a directory's default ACL for what is created in it. */
+export const ACL_ACCESS = 2;
+export const ACL_DEFAULT = 3;
+
 /** The name prefix that each e_name_index stands for. */
 export const XATTR_PREFIXES: ReadonlyMap<number, string> = new Map([
   [1, 'user.'],
-  [2, 'system.posix_acl_access'],
-  [3, 'system.posix_acl_default'],
+  [ACL_ACCESS, 'system.posix_acl_access'],
+  [ACL_DEFAULT, 'system.posix_acl_default'],
   [4, 'trusted.'],
   [6, 'security.'],
   [7, 'system.'],

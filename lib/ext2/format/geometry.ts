@@ -17,7 +17,7 @@ import {
   unknownFlags,
   type Superblock,
 } from './disk.js';
-import { featureNames } from './features.js';
+import { featureNames } from './features.js'; // late
 
 /** The geometry. Blocks and inodes are numbered as on the medium. */
 export interface Geometry {
@@ -113,7 +113,7 @@ function checkInodes(sb: Superblock, blockSize: number, inodeSize: number, group
  */
 export function geometryOf(sb: Superblock, deviceSize: number): Geometry {
   if (sb.s_magic !== EXT2_MAGIC) {
-    throw new DaxError({ errno: 'EINVAL', syscall: 'mount', hint: 'there is no ext2 filesystem here: the magic is not its' });
+    throw new DaxError({ errno: 'EINVAL', syscall: 'mount', hint: 'there is no ext2 filesystem here: the magic number of ext2 is missing' });
   }
   checkFeatures(sb);
   const blockSize = blockSizeOf(sb);

@@ -3,10 +3,6 @@
 
 import { fail } from './error.js';
 
-/** e_name_index of a file's own ACL, and of a directory's default ACL for what is created in it. */
-export const ACL_ACCESS = 2;
-export const ACL_DEFAULT = 3;
-
 const MEDIUM_VERSION = 1;
 const PROGRAM_VERSION = 2;
 const HEADER = 4;

@@ -3,16 +3,13 @@
 import { Inode } from 'node-dax';
 import type { BlockAllocator, BlockRun } from '../space/balloc.js';
 import { BlockMap } from './block-map.js';
+import { checkInode } from './check-inode.js';
 import type { InodeImage } from '../space/inode-image.js';
 import {
   CREATOR_HURD,
   EXT2_N_BLOCKS,
   EXT2_ROOT_INO,
-  fileTypeOf,
-  FOREIGN_INODE_FLAGS,
-  FT,
   GOOD_OLD_INODE_SIZE,
-  hasFlag,
   INODE,
   INODE_EXTRA,
   RO_COMPAT,
@@ -24,17 +21,32 @@ import {
   XATTR_IBODY_HEADER_SIZE,
 } from '../format/disk.js';
 import { nowSeconds, type Super } from '../space/super.js';
-import { fromMilliseconds, fromNanoseconds, nanosecondsOf, toMilliseconds, toNanoseconds } from '../format/timestamp.js';
+import {
+  ATIME,
+  copyTime,
+  CRTIME,
+  CTIME,
+  gidIn,
+  hasExtra,
+  MTIME,
+  nanosecondsIn,
+  pointersIn,
+  POINTERS,
+  putNanoseconds,
+  putOwner,
+  putPointers,
+  putSize,
+  putTime,
+  sizeIn,
+  timeIn,
+  uidIn,
+  type TimeField,
+} from '../format/inode-fields.js';
+import { nanosecondsOf } from '../format/timestamp.js';
 import type { Linked } from './use-order.js';
 
-// Byte offsets of the fields that change.
+// Byte offsets of the fields that are one number.
 const MODE = INODE.i_mode[1];
-const UID = INODE.i_uid[1];
-const UID_HIGH = INODE.l_i_uid_high[1];
-const GID = INODE.i_gid[1];
-const GID_HIGH = INODE.l_i_gid_high[1];
-const SIZE = INODE.i_size[1];
-const SIZE_HIGH = INODE.i_size_high[1];
 const LINKS = INODE.i_links_count[1];
 const SECTORS = INODE.i_blocks[1];
 const FLAGS = INODE.i_flags[1];
@@ -42,12 +54,7 @@ const DTIME = INODE.i_dtime[1];
 const GENERATION = INODE.i_generation[1];
 const TRANSLATOR = INODE.i_osd1[1];
 const FILE_ACL = INODE.i_file_acl[1];
-const POINTERS = INODE.i_block[1];
 const POINTERS_END = INODE.i_generation[1];
-const [ATIME, ATIME_EXTRA] = [INODE.i_atime[1], INODE_EXTRA.i_atime_extra[1]];
-const [CTIME, CTIME_EXTRA] = [INODE.i_ctime[1], INODE_EXTRA.i_ctime_extra[1]];
-const [MTIME, MTIME_EXTRA] = [INODE.i_mtime[1], INODE_EXTRA.i_mtime_extra[1]];
-const [CRTIME, CRTIME_EXTRA] = [INODE_EXTRA.i_crtime[1], INODE_EXTRA.i_crtime_extra[1]];
 
 // Files of this size or larger need the large_file feature, and with it the high half of i_size.
 const LARGE_FILE = 2 ** 31;
@@ -85,6 +92,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   /** i_flags. */
   flags = 0;
   generation = 0;
+  /** Where its fields end, in bytes: 128, and what i_extra_isize adds in a larger inode. */
+  fieldsEnd = GOOD_OLD_INODE_SIZE;
   /** The block of extended attributes, or 0. */
   fileAcl = 0;
   /** The block of the passive translator on a GNU/Hurd filesystem, or 0. */
@@ -118,8 +127,6 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   #map: BlockMap | undefined;
   // i_blocks, until there is a map.
   #sectors: number;
-  // The end of the inode's fields, in bytes, as i_extra_isize gives it.
-  #end: number;
   // Nothing of the inode is on the medium yet.
   #isNew = false;
 
@@ -127,7 +134,6 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     super(sb, ino, size);
     this.mode = mode;
     this.#blocks = blocks;
-    this.#end = GOOD_OLD_INODE_SIZE;
     this.#sectors = sectors;
   }
 
@@ -135,7 +141,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   static load(home: Home, ino: number): IncoreInode {
     if (!IncoreInode.isNumber(home.sb, ino)) throw home.sb.corrupt('is no inode for files', { ino });
     const inode = IncoreInode.read(home, ino);
-    inode.check();
+    checkInode(inode);
     return inode;
   }
 
@@ -151,19 +157,19 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     const { found: view, size } = sb.image;
     const mode = view.getUint16(MODE, true);
     const inode = new IncoreInode(home, ino, sizeIn(view, mode), mode, view.getUint32(SECTORS, true));
-    if (size > GOOD_OLD_INODE_SIZE) inode.#end += view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
-    inode.uid = view.getUint16(UID_HIGH, true) * 2 ** 16 + view.getUint16(UID, true);
-    inode.gid = view.getUint16(GID_HIGH, true) * 2 ** 16 + view.getUint16(GID, true);
+    if (size > GOOD_OLD_INODE_SIZE) inode.fieldsEnd += view.getUint16(INODE_EXTRA.i_extra_isize[1], true);
+    inode.uid = uidIn(view);
+    inode.gid = gidIn(view);
     inode.nlink = view.getUint16(LINKS, true);
     inode.flags = view.getUint32(FLAGS, true);
     inode.generation = view.getUint32(GENERATION, true);
     inode.fileAcl = view.getUint32(FILE_ACL, true);
     if (sb.fields.s_creator_os === CREATOR_HURD) inode.translator = view.getUint32(TRANSLATOR, true);
     inode.dtime = view.getUint32(DTIME, true);
-    inode.atimeMs = inode.#timeIn(view, ATIME, ATIME_EXTRA);
-    inode.ctimeMs = inode.#timeIn(view, CTIME, CTIME_EXTRA);
-    inode.mtimeMs = inode.#timeIn(view, MTIME, MTIME_EXTRA);
-    if (inode.#has(CRTIME_EXTRA)) inode.birthtimeMs = inode.#timeIn(view, CRTIME, CRTIME_EXTRA);
+    inode.atimeMs = timeIn(view, ATIME, inode.fieldsEnd);
+    inode.ctimeMs = timeIn(view, CTIME, inode.fieldsEnd);
+    inode.mtimeMs = timeIn(view, MTIME, inode.fieldsEnd);
+    if (hasExtra(view, CRTIME, inode.fieldsEnd)) inode.birthtimeMs = timeIn(view, CRTIME, inode.fieldsEnd);
     return inode;
   }
 
@@ -172,8 +178,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     const inode = new IncoreInode(home, ino, 0, mode, 0);
     inode.generation = Math.floor(Math.random() * 2 ** 32);
     inode.atimeMs = inode.mtimeMs = inode.ctimeMs = Date.now();
-    if (inode.hasExtra) {
-      inode.#end += WANT_EXTRA_ISIZE;
+    if (home.sb.image.size > GOOD_OLD_INODE_SIZE) {
+      inode.fieldsEnd += WANT_EXTRA_ISIZE;
       inode.birthtimeMs = inode.ctimeMs;
     }
     inode.#isNew = true;
@@ -231,10 +237,6 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return Math.floor((this.ino - 1) / this.sb.geometry.inodesPerGroup);
   }
 
-  get hasExtra(): boolean {
-    return this.sb.image.size > GOOD_OLD_INODE_SIZE;
-  }
-
   /** i_block as bytes, as a fast symlink uses it. */
   get inlineBytes(): Uint8Array {
     return new Uint8Array(Uint32Array.from(this.map.top).buffer);
@@ -270,16 +272,14 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (this.activity === undefined) return false;
     const { image } = this.sb;
     image.begin(this.#pos);
-    return this.#timeIn(image.found, ATIME, ATIME_EXTRA) !== this.atimeMs;
+    return timeIn(image.found, ATIME, this.fieldsEnd) !== this.atimeMs;
   }
 
   /** Whether the inode differs from the medium in more than its access time. */
   get isDirty(): boolean {
     if (this.dirtyIndirect > 0) return true;
     const image = this.#encode();
-    const { found, next } = image;
-    next.setInt32(ATIME, found.getInt32(ATIME, true), true);
-    if (this.#has(ATIME_EXTRA)) next.setUint32(ATIME_EXTRA, found.getUint32(ATIME_EXTRA, true), true);
+    copyTime(image.next, ATIME, this.fieldsEnd, image.found);
     return image.differs;
   }
 
@@ -303,7 +303,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     const { image } = this.sb;
     image.begin(this.#pos);
     if (this.size >= sizeIn(image.found, this.mode)) return;
-    this.#encodeSize(image.next);
+    putSize(image.next, this.mode, this.size);
     image.put(0, POINTERS);
     image.put(POINTERS_END, image.size);
   }
@@ -313,13 +313,13 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     const { image } = this.sb;
     if (this.#isNew) image.beginNew(this.#pos);
     else image.begin(this.#pos);
-    const exact = (ms: number, seconds: number, extra: number) =>
-      this.#timeIn(image.found, seconds, extra) === ms ? this.#nanosecondsIn(image.found, seconds, extra) : nanosecondsOf(ms);
+    const exact = (ms: number, time: TimeField) =>
+      timeIn(image.found, time, this.fieldsEnd) === ms ? nanosecondsIn(image.found, time, this.fieldsEnd) : nanosecondsOf(ms);
     return {
-      atimeNs: exact(this.atimeMs, ATIME, ATIME_EXTRA),
-      mtimeNs: exact(this.mtimeMs, MTIME, MTIME_EXTRA),
-      ctimeNs: exact(this.ctimeMs, CTIME, CTIME_EXTRA),
-      birthtimeNs: this.birthtimeMs === undefined ? undefined : exact(this.birthtimeMs, CRTIME, CRTIME_EXTRA),
+      atimeNs: exact(this.atimeMs, ATIME),
+      mtimeNs: exact(this.mtimeMs, MTIME),
+      ctimeNs: exact(this.ctimeMs, CTIME),
+      birthtimeNs: this.birthtimeMs === undefined ? undefined : exact(this.birthtimeMs, CRTIME),
     };
   }
 
@@ -330,15 +330,12 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   storeTimes(atimeNs: bigint | undefined, mtimeNs: bigint | undefined): void {
     const { image } = this.sb;
     image.begin(this.#pos);
-    const put = (ns: bigint, secondsAt: number, extraAt: number): number => {
-      const hasExtra = this.#has(extraAt);
-      const { seconds, extra } = fromNanoseconds(ns, hasExtra);
-      image.next.setInt32(secondsAt, seconds, true);
-      if (hasExtra) image.next.setUint32(extraAt, extra, true);
-      return this.#timeIn(image.next, secondsAt, extraAt);
+    const put = (ns: bigint, time: TimeField): number => {
+      putNanoseconds(image.next, time, this.fieldsEnd, ns);
+      return timeIn(image.next, time, this.fieldsEnd);
     };
-    if (atimeNs !== undefined) this.atimeMs = put(atimeNs, ATIME, ATIME_EXTRA);
-    if (mtimeNs !== undefined) this.mtimeMs = put(mtimeNs, MTIME, MTIME_EXTRA);
+    if (atimeNs !== undefined) this.atimeMs = put(atimeNs, ATIME);
+    if (mtimeNs !== undefined) this.mtimeMs = put(mtimeNs, MTIME);
     image.put(POINTERS_END, image.size);
     image.put(0, POINTERS);
   }
@@ -384,70 +381,17 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return this.isSymlink && this.sectors === this.blocksBeside * (this.sb.blockSize / 512);
   }
 
-  /** Throws `EUCLEAN` if the inode is not in use or is invalid. */
-  check(): void {
-    const corrupt = (what: string) => this.sb.corrupt(what, { ino: this.ino });
-    if (this.nlink === 0) throw corrupt('is deleted, and an entry leads to it');
-    if (fileTypeOf(this.mode) === FT.UNKNOWN) throw corrupt(`has mode ${this.mode.toString(8)}`);
-    const foreign = Object.entries(FOREIGN_INODE_FLAGS).find(([, flag]) => hasFlag(this.flags, flag));
-    if (foreign !== undefined) throw corrupt(`has the flag ${foreign[0]}, which ext2 does not know`);
-    if (this.#end % 4 !== 0 || this.#end > this.sb.image.size) {
-      throw corrupt(`has i_extra_isize ${this.#end - GOOD_OLD_INODE_SIZE}`);
-    }
-    if (this.isRegular && this.size > this.sb.maxBytes) throw corrupt(`has ${this.size} bytes: more than a file can`);
-    if (this.isDirectory) this.#checkDirectorySize();
-    if (this.fileAcl !== 0) this.sb.checkData(this.fileAcl, 1, this.ino);
-    if (this.translator !== 0) this.sb.checkData(this.translator, 1, this.ino);
-  }
-
-  // A directory has no holes and no block twice, so it cannot have more blocks than the filesystem.
-  #checkDirectorySize(): void {
-    const { blockSize, geometry } = this.sb;
-    const blocks = this.size / blockSize;
-    if (!Number.isInteger(blocks) || blocks === 0 || blocks > geometry.blocksCount) {
-      throw this.sb.corrupt(`is a directory of ${this.size} bytes`, { ino: this.ino });
-    }
-  }
-
   get #attributesAt(): number {
-    return this.#end > GOOD_OLD_INODE_SIZE ? this.#end : this.sb.image.size;
+    return this.fieldsEnd > GOOD_OLD_INODE_SIZE ? this.fieldsEnd : this.sb.image.size;
   }
 
   get #pos(): number {
     return this.sb.groups.inodePos(this.ino);
   }
 
-  // Whether the inode is large enough to have the four-byte field at `offset`.
-  #has(offset: number): boolean {
-    return offset + 4 <= this.#end && this.#end <= this.sb.image.size;
-  }
-
-  #nanosecondsIn(view: DataView, seconds: number, extra: number): bigint {
-    return toNanoseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
-  }
-
-  #timeIn(view: DataView, seconds: number, extra: number): number {
-    return toMilliseconds(view.getInt32(seconds, true), this.#has(extra) ? view.getUint32(extra, true) : undefined);
-  }
-
   #loadPointers(): number[] {
     if (this.#isNew) return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    const view = new DataView(this.sb.medium.load(this.#pos + POINTERS, EXT2_N_BLOCKS * 4).buffer);
-    const top: number[] = [];
-    for (let index = 0; index < EXT2_N_BLOCKS; index++) top.push(view.getUint32(4 * index, true));
-    return top;
-  }
-
-  #encodeBlocks(view: DataView, { storedSectors, storedTop }: BlockMap): void {
-    view.setUint32(SECTORS, storedSectors, true);
-    for (let index = 0; index < storedTop.length; index++) {
-      view.setUint32(POINTERS + index * 4, storedTop[index] as number, true);
-    }
-  }
-
-  #encodeSize(view: DataView): void {
-    view.setUint32(SIZE, this.size % 2 ** 32, true);
-    if (this.isRegular) view.setUint32(SIZE_HIGH, Math.floor(this.size / 2 ** 32), true);
+    return pointersIn(new DataView(this.sb.medium.load(this.#pos + POINTERS, EXT2_N_BLOCKS * 4).buffer));
   }
 
   // Encodes the inode as it is to be on the medium. The image is valid until another inode is encoded.
@@ -457,20 +401,20 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     if (this.#isNew) this.#encodeNew(image);
     else image.begin(this.#pos);
     view.setUint16(MODE, this.mode, true);
-    view.setUint16(UID, this.uid % 2 ** 16, true);
-    view.setUint16(UID_HIGH, Math.floor(this.uid / 2 ** 16), true);
-    view.setUint16(GID, this.gid % 2 ** 16, true);
-    view.setUint16(GID_HIGH, Math.floor(this.gid / 2 ** 16), true);
+    putOwner(view, this.uid, this.gid);
     view.setUint16(LINKS, this.nlink, true);
     view.setUint32(FLAGS, this.flags, true);
     view.setUint32(DTIME, this.dtime, true);
     view.setUint32(FILE_ACL, this.fileAcl, true);
     if (this.sb.fields.s_creator_os === CREATOR_HURD) view.setUint32(TRANSLATOR, this.translator, true);
-    this.#encodeSize(view);
-    if (this.#map !== undefined) this.#encodeBlocks(view, this.#map);
-    this.#encodeTime(image, this.atimeMs, ATIME, ATIME_EXTRA);
-    this.#encodeTime(image, this.ctimeMs, CTIME, CTIME_EXTRA);
-    this.#encodeTime(image, this.mtimeMs, MTIME, MTIME_EXTRA);
+    putSize(view, this.mode, this.size);
+    if (this.#map !== undefined) {
+      view.setUint32(SECTORS, this.#map.storedSectors, true);
+      putPointers(view, this.#map.storedTop);
+    }
+    this.#encodeTime(image, ATIME, this.atimeMs);
+    this.#encodeTime(image, CTIME, this.ctimeMs);
+    this.#encodeTime(image, MTIME, this.mtimeMs);
     return image;
   }
 
@@ -480,16 +424,12 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     view.setUint32(GENERATION, this.generation, true);
     if (this.birthtimeMs === undefined) return;
     view.setUint16(INODE_EXTRA.i_extra_isize[1], WANT_EXTRA_ISIZE, true);
-    this.#encodeTime(image, this.birthtimeMs, CRTIME, CRTIME_EXTRA);
+    this.#encodeTime(image, CRTIME, this.birthtimeMs);
   }
 
   // An unchanged time keeps its nanoseconds on the medium, which memory does not hold.
-  #encodeTime({ found, next }: InodeImage, ms: number, secondsAt: number, extraAt: number): void {
-    if (this.#timeIn(found, secondsAt, extraAt) === ms) return;
-    const hasExtra = this.#has(extraAt);
-    const { seconds, extra } = fromMilliseconds(ms, hasExtra);
-    next.setInt32(secondsAt, seconds, true);
-    if (hasExtra) next.setUint32(extraAt, extra, true);
+  #encodeTime({ found, next }: InodeImage, time: TimeField, ms: number): void {
+    if (timeIn(found, time, this.fieldsEnd) !== ms) putTime(next, time, this.fieldsEnd, ms);
   }
 
   // Stages the inode with mode and link count 0, which mark it as unused. All other fields may be stored before these two.
@@ -501,22 +441,4 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     image.next.setUint16(MODE, this.mode, true);
     image.next.setUint16(LINKS, this.nlink, true);
   }
-}
-
-function sizeIn(view: DataView, mode: number): number {
-  const high = typeOf(mode) === S_IFREG ? view.getUint32(SIZE_HIGH, true) : 0;
-  return high * 2 ** 32 + view.getUint32(SIZE, true);
-}
-
-/** The first two words of i_block of a device file. */
-export function encodeDevice(major: number, minor: number): [number, number] {
-  if (major < 256 && minor < 256) return [major * 256 + minor, 0];
-  return [0, (minor % 256) + major * 256 + Math.floor(minor / 256) * 2 ** 20];
-}
-
-/** The device number of a device file, from its i_block. */
-export function decodeDevice(top: readonly number[]): { major: number; minor: number } {
-  const [old, extended] = [top[0] as number, top[1] as number];
-  if (old !== 0) return { major: Math.floor(old / 256) % 256, minor: old % 256 };
-  return { major: Math.floor(extended / 256) % 4096, minor: (extended % 256) + Math.floor(extended / 2 ** 20) * 256 };
 }

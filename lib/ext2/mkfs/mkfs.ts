@@ -37,7 +37,7 @@ export interface MkfsOptions extends Layout {
   readonly force?: boolean;
   /** The device is known to read as zeros, as a new sparse file does, so the inode tables need not be zeroed. Default false. */
   readonly zeroed?: boolean;
-  /** Lock the device meanwhile, as `mount` does. Default true. */
+  /** Lock the device in the meantime, as `mount` does. Default true. */
   readonly lock?: boolean;
   /** Called with the fraction of the work that is done, from 0 to 1. */
   readonly onProgress?: (done: number) => void;

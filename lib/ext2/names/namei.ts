@@ -19,7 +19,8 @@ import {
   withFlag,
 } from '../format/disk.js';
 import { fail } from '../format/error.js';
-import { encodeDevice, type IncoreInode } from '../inode/inode.js';
+import type { IncoreInode } from '../inode/inode.js';
+import { encodeDevice } from '../format/device-number.js'; // late
 import type { ByteName } from '../format/name.js';
 import { putTarget } from '../inode/symlink.js'; // late
 import type { Owner } from '../space/super.js';

@@ -196,7 +196,7 @@ export class Ext2Inode implements Inode {
 
   #now(): IncoreInode {
     const incore = this.#incore;
-    // Operations under way and mappings keep using the object they began with even if the inode is deleted meanwhile.
+    // Operations under way and mappings keep using the object they began with even if the inode is deleted in the meantime.
     const isOver = incore.isForgotten || (incore.isDeleted && incore.isIdle);
     return isOver ? (this.#incore = this.#home.again(this.ino, this.generation)) : incore;
   }

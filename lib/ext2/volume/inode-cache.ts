@@ -134,7 +134,7 @@ export class InodeCache {
     } else {
       this.#directoryOrder.touch(directory);
     }
-    // The previous directory may have grown in the last operation, so its bytes are counted anew.
+    // The previous directory may have grown in the last operation, so its bytes are counted again.
     if (this.#latest !== undefined) this.#weighDirectory(this.#latest);
     return (this.#latest = directory);
   }

@@ -5,6 +5,7 @@ import { AttributeBlocks } from '../space/attribute-blocks.js';
 import { BlockAllocator, type BlockRun } from '../space/balloc.js';
 import type { Directory } from '../inode/dir.js';
 import { fileTypeOf, FT } from '../format/disk.js';
+import { checkInode } from '../inode/check-inode.js';
 import { fail } from '../format/error.js';
 import { Ext2Inode } from './ext2-inode.js';
 import { InodeAllocator } from '../space/ialloc.js';
@@ -132,7 +133,7 @@ export class Volume {
       fail('ESTALE', syscall, `inode ${ino} was deleted`);
     }
     if (known !== undefined) return known;
-    inode.check();
+    checkInode(inode);
     return this.#remember(inode);
   }
 

@@ -28,7 +28,7 @@ export interface Entry extends Attribute {
 
 /**
  * The index of a removed entry: no prefix has it. One store of it removes an entry between others in an inode; a list that is
- * written anew omits such entries.
+ * written again omits such entries.
  */
 export const HIDDEN = 0;
 

@@ -1,11 +1,11 @@
 // Owns extended attributes: in the inode, and in blocks that inodes with the same attributes share.
 
 import { argumentError, DaxError } from 'node-dax';
-import { COMPAT, XATTR_PREFIXES } from '../format/disk.js';
+import { ACL_ACCESS, ACL_DEFAULT, COMPAT, XATTR_PREFIXES } from '../format/disk.js';
 import { fail } from '../format/error.js';
 import type { IncoreInode } from '../inode/inode.js';
 import { bytesOf, textOf, toByteName, type ByteName, type Name } from '../format/name.js';
-import { ACL_ACCESS, ACL_DEFAULT, aclForMedium, aclForProgram, aclOfProgram, aclOnMedium, isMode, modeOf, withMode } from '../format/posix-acl.js'; // late
+import { aclForMedium, aclForProgram, aclOfProgram, aclOnMedium, isMode, modeOf, withMode } from '../format/posix-acl.js'; // late
 import type { Volume } from '../volume/volume.js';
 import {
   appendToBody,
@@ -21,7 +21,7 @@ import {
   type Attribute,
   type Entry,
   type Key,
-} from './xattr-list.js';
+} from './xattr-list.js'; // late
 
 /** Whether setting an attribute may only create it or only replace it; undefined permits both. */
 export type XattrFlag = 'create' | 'replace' | undefined;
