@@ -84,7 +84,7 @@ const OVERRIDES: ReadonlyMap<number, readonly [string, string]> = new Map([
   [-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
-// Cached, because Node builds the map anew on each call.
+// Cached, because Node builds the map again on each call.
 const TEXTS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([...getSystemErrorMap(), ...OVERRIDES]);
 const NUMBERS: ReadonlyMap<string, number> = new Map([...TEXTS].map(([errno, [code]]) => [code, errno]));
 

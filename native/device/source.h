@@ -21,7 +21,7 @@ struct SourceOptions {
   // Whether the source holds both locks on all of its bytes while it is open: shared if it is read-only, else
   // exclusive.
   bool lock = false;
-  // Whether `lock` also claims a writable block device (O_EXCL), so that nobody can mount it meanwhile.
+  // Whether `lock` also claims a writable block device (O_EXCL), so that nobody can mount it in the meantime.
   bool claim = false;
 };
 

@@ -237,7 +237,7 @@ int FaultFile::ShowCopy(uint64_t region_id, uint64_t page, const char* bytes) {
   regions = Alive();
   for (const auto& region : regions) {
     if (region->id() != region_id) continue;
-    // If the page has changed meanwhile, the next touch finds out.
+    // If the page has changed in the meantime, the next touch finds out.
     if (ShowsCopy(*region, places_.Find(page)) && region->InstallCopy(page, bytes) == -EAGAIN) return -EAGAIN;
     region->Wake({page, 1});
   }
@@ -394,7 +394,8 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
     const int error = ServeLocked(region, page, event, &served);
     if (error == -EINPROGRESS) return Outcome::kWaiting;
     if (error == -EAGAIN) return Outcome::kPostponed;
-    // If the kernel has no memory for the refusal either, the thread faults again until it has.
+    // If the kernel has no memory for the refusal either, the thread touches the page again, which is another
+    // fault, until there is memory.
     if (error != 0) region.Refuse({page, 1}, error);
   }
   region.Wake(served);

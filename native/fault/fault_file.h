@@ -60,7 +60,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void AnswerNobody();
   // Answers FaultClient::Ask for a load: the region shows a copy of `bytes`, the content of the page.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
-  // Releases pages that were refused for an error, so that the next touch of one is served anew.
+  // Releases pages that were refused for an error, so that the next touch of one is served again.
   void Forgive();
   // Freezes the file, so that stores through shared mappings wait (MK-6), or thaws it.
   void SetFrozen(bool frozen);

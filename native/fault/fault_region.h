@@ -25,7 +25,7 @@ struct RegionShape {
   size_t unit;      // bytes in a page
   bool writable;    // PROT_WRITE
   bool shared;      // MAP_SHARED
-  // Whether a fault that cannot be served ends the process, as a fault of the kernel's would.
+  // Whether a fault that cannot be served ends the process with SIGBUS, as in a mapping of the kernel's.
   bool kill;
   // The position of the first page on the device, modulo 2 MiB. The addresses follow it, so that huge pages
   // can be mapped.

@@ -159,7 +159,7 @@ bool MappedRange::ReplaceWithCopy(uintptr_t address) {
   memcpy(copy, page, unit_);
   const std::lock_guard<MappedRange> hold(*this);
   if (replaced_.load() != replaced || withdrawn()) {
-    // The copy may be of a page that went. The store is tried again.
+    // The page that was copied may have been replaced since. The store is tried again.
     munmap(copy, unit_);
     return true;
   }

@@ -25,7 +25,7 @@ enum class OnStore {
 // list.
 class MappedRange {
  public:
-  // `unit` is the smallest piece that can be mapped anew. Returns null if there is no memory.
+  // `unit` is the smallest piece that can be mapped again. Returns null if there is no memory.
   static MappedRange* Add(void* start, size_t length, size_t unit, OnLoss on_loss = OnLoss::kZeros,
                           OnStore on_store = OnStore::kCopy);
   // Returns null if no range holds the address. Safe in a signal handler.

@@ -13,7 +13,7 @@ export type DriverAnswer = number | (Pick<DirectAccess, 'bytes' | 'window'> & Pa
 export interface Place {
   readonly device: BlockDevice;
   readonly pos: number;
-  /** How many of the bytes asked for, from the first on, lie together there. Default: all. */
+  /** The number of the requested bytes that lie together there, counted from the first one. Default: all. */
   readonly length?: number | undefined;
 }
 
@@ -68,7 +68,7 @@ function isAnswer(answer: unknown): answer is Answer {
 
 function refusal(answer: unknown, pos: number): DaxError {
   if (Number.isInteger(answer) && (answer as number) < 0) {
-    return new DaxError({ errno: answer as number, syscall: 'directAccess', position: pos, hint: 'the driver answered so' });
+    return new DaxError({ errno: answer as number, syscall: 'directAccess', position: pos, hint: 'the driver answered with this error' });
   }
   const what = typeof answer === 'number' ? answer : typeof answer;
   return broken('ENXIO', pos, `DA-7: the driver must give bytes and a window, or a negative errno, and it gave ${what}`);

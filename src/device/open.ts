@@ -84,7 +84,7 @@ function refusalOf(path: string, code: string, size: number | undefined): Partia
 
 const NO_DEVICE: Partial<DaxErrorInit> = {
   reason: 'DEVICE_NOT_FOUND',
-  hint: 'there is no such device: `node-dax list` shows those that there are; files are not made here, but elsewhere, as in /dev/shm',
+  hint: 'there is no such device: `node-dax list` shows the devices of this machine; no file can be made there: make it elsewhere, such as in /dev/shm',
 };
 
 function roomHint(path: string, size: number): string {
@@ -186,7 +186,7 @@ function toNative({ path, readOnly, size, force, lock }: Request): Parameters<Ad
     if (isReadOnlyBlock(path)) fail(path, 'EROFS', READ_ONLY_BLOCK);
     if (!force) refuseHeld(path);
   }
-  // No file is created in /dev, /proc or /sys, even if the device at `path` disappears meanwhile.
+  // No file is created in /dev, /proc or /sys, even if the device at `path` disappears in the meantime.
   const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
   return [path, readOnly, made, forced, lock, lock && !force];
 }

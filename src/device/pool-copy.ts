@@ -27,7 +27,7 @@ export interface PoolCopy {
 
 /**
  * Returns the bytes moved, or a negative errno if none were. Rejects with an `AbortError` that says how many were moved, or with
- * `TypeError` for a buffer that was transferred meanwhile, if nothing had moved by then.
+ * `TypeError` for a buffer that was transferred in the meantime, if nothing had moved by then.
  */
 export async function copyInPool(copy: PoolCopy): Promise<number> {
   const { handle, write, flush, buffer, offset, length, pos, signal } = copy;

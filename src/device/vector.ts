@@ -34,7 +34,7 @@ export function moveEachSync(buffers: readonly Uint8Array[], step: (buffer: Uint
 }
 
 /**
- * As `moveEachSync`. The lengths are taken at the start: if a buffer is transferred meanwhile, the next one must not move in its
+ * As `moveEachSync`. The lengths are taken at the start: if a buffer is transferred in the meantime, the next one must not move in its
  * place. An abort is not partial progress: the call rejects, and says how many bytes were moved in all.
  */
 export async function moveEach(

@@ -93,7 +93,7 @@ export class BufferHead {
     this.source = { bdev, blocknr };
   }
 
-  /** Answers with a hole of `size` bytes, and makes `size` count. */
+  /** Answers with a hole of `size` bytes. Without this call, an unanswered `BufferHead` is a hole of one block. */
   mapHole(size: number): void {
     this.state = BH_UPTODATE;
     this.size = size;

@@ -253,7 +253,7 @@ export class Walk {
   }
 
   #clear(): number {
-    // A buffer that was transferred meanwhile would take the zeros without an error.
+    // A buffer that was transferred in the meantime would take the zeros without an error.
     checkAttached(this.#buffer, 'iter');
     const { offset, length } = this.#range;
     this.#buffer.fill(0, offset, offset + length);

@@ -248,7 +248,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
     addon().faultSetSize(this.#file, size);
-    // Without faults, no touch asks for the new pages.
+    // Where touches of a mapping raise no faults, nothing else would bring the new pages into it.
     if (mode === 'none') this.refresh(0, size);
   }
 
@@ -495,6 +495,6 @@ export function mapFailure(errno: number): DaxError {
       reason: 'TOO_MANY_MAPPINGS' as const,
       hint: 'the file lies in more pieces than a process may map: raise vm.max_map_count (sysctl), or map a part of it',
     }),
-    ...(errno === -116 && { hint: 'the isolate that the file belongs to is gone, or let go of it' }),
+    ...(errno === -116 && { hint: 'the isolate that owned the file has ended, or has closed the file' }),
   });
 }

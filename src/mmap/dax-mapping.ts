@@ -10,7 +10,7 @@ import { keepInPlace } from '../device/segments.js';
 import { mappedPageSizes } from './page-sizes.js';
 import { roundUp, toBytes, type Bytes } from '../units.js';
 
-/** The kernel's names and values. */
+/** The constants of mmap(2) and madvise(2), with the kernel's names and values. */
 export const PROT_READ = 0x1;
 export const PROT_WRITE = 0x2;
 export const MAP_SHARED = 0x1;
@@ -77,7 +77,7 @@ const REASONS: Reasons = {
   ENXIO: { reason: 'BEYOND_END', hint: 'the file ends before it' },
   EDEADLK: {
     reason: 'OWNER_THREAD',
-    hint: 'the thread that owns the file would have had to wait for itself: use `mapping.buffer`, which is resolved ahead',
+    hint: 'the thread that owns the file would have waited for itself: use `mapping.buffer`, which resolves the pages first',
   },
   EROFS: { reason: 'READ_ONLY', hint: 'it was stored to, and may only be read: the store stayed in this process' },
   EIO: { reason: 'MEDIA_ERROR', hint: 'the medium, or the filesystem, could not give the page' },
@@ -249,7 +249,7 @@ export class DaxMapping extends EventEmitter {
     const length = this.#owner === undefined ? this.length : this.buffer.byteLength;
     const reached = addon().regionPrefault(this.#region, length);
     if (reached >= length) return;
-    throw new DaxError({ errno: 'EIO', syscall: 'prefault', position: this.pos + reached, hint: 'the page cannot be had' });
+    throw new DaxError({ errno: 'EIO', syscall: 'prefault', position: this.pos + reached, hint: 'the page cannot be mapped' });
   }
 
   /**
