@@ -7,8 +7,6 @@ import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-const root = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..');
-
 // What each room may import beside its own files and, in src/, the files at the top. The files named in `doors` import any
 // room, and no room imports them.
 const ROOMS = {
@@ -164,7 +162,7 @@ const NATIVE_RULES = [
   },
 ];
 
-function filesUnder(folder, extension) {
+function filesUnder(root, folder, extension) {
   const path = join(root, folder);
   if (!existsSync(path)) return [];
   return readdirSync(path, { recursive: true })
@@ -180,8 +178,8 @@ function withoutComments(source) {
   );
 }
 
-function nativeViolations() {
-  return filesUnder('native', /\.(?:cc|h)$/).flatMap((file) => {
+function nativeViolations(root) {
+  return filesUnder(root, 'native', /\.(?:cc|h)$/).flatMap((file) => {
     const code = withoutComments(readFileSync(join(root, file), 'utf8'));
     const name = relative('native', file);
     return NATIVE_RULES.filter(({ allowed }) => !allowed.test(name)).flatMap(({ pattern, message }) =>
@@ -194,7 +192,7 @@ function nativeViolations() {
 }
 
 /** The files of `known` that `file` imports or includes. */
-function importsOf(file, known) {
+function importsOf(root, file, known) {
   const source = readFileSync(join(root, file), 'utf8');
   const imported = file.endsWith('.ts')
     ? ts
@@ -205,9 +203,9 @@ function importsOf(file, known) {
   return imported.filter((name) => known.has(name));
 }
 
-function wrongArrows() {
+function wrongArrows(root) {
   return Object.entries(ROOMS).flatMap(([house, { doors, rooms }]) => {
-    const files = filesUnder(house, /\.(?:ts|cc|h)$/);
+    const files = filesUnder(root, house, /\.(?:ts|cc|h)$/);
     const known = new Set(files);
     const roomOf = (file) => {
       const path = relative(house, file);
@@ -222,7 +220,7 @@ function wrongArrows() {
       const room = roomOf(file);
       if (room !== undefined && rooms[room] === undefined) return [`${file}: ${house}/ has no room ${room} (scripts/lint-layers.mjs)`];
       if (isDoor(file)) return [];
-      return importsOf(file, known)
+      return importsOf(root, file, known)
         .filter((imported) => isDoor(imported) || !isMeant(file, imported))
         .map((imported) => `${file} → ${imported}: a wrong arrow (scripts/lint-layers.mjs says which are meant)`);
     });
@@ -230,8 +228,8 @@ function wrongArrows() {
 }
 
 // Imports of types alone count: two files that need each other's types are one idea in two files.
-function cycles() {
-  const files = new Set([...filesUnder('src', /\.ts$/), ...filesUnder('lib', /\.ts$/)]);
+function cycles(root) {
+  const files = new Set([...filesUnder(root, 'src', /\.ts$/), ...filesUnder(root, 'lib', /\.ts$/)]);
   const finished = new Set();
   const path = [];
   const found = [];
@@ -240,7 +238,7 @@ function cycles() {
     if (start !== -1) found.push(`${[...path.slice(start), file].join(' → ')}: a cycle of imports`);
     if (start !== -1 || finished.has(file)) return;
     path.push(file);
-    for (const imported of importsOf(file, files)) visit(imported);
+    for (const imported of importsOf(root, file, files)) visit(imported);
     path.pop();
     finished.add(file);
   };
@@ -248,6 +246,14 @@ function cycles() {
   return found;
 }
 
-const violations = [...nativeViolations(), ...wrongArrows(), ...cycles()];
-for (const violation of violations) console.error(violation);
-if (violations.length > 0) process.exitCode = 1;
+/** What breaks the rules in the tree at `root`: a line for each. */
+export function violationsIn(root) {
+  return [...nativeViolations(root), ...wrongArrows(root), ...cycles(root)];
+}
+
+const script = fileURLToPath(import.meta.url);
+if (process.argv[1] === script) {
+  const violations = violationsIn(process.argv[2] ?? join(dirname(script), '..'));
+  for (const violation of violations) console.error(violation);
+  if (violations.length > 0) process.exitCode = 1;
+}
