@@ -3,12 +3,11 @@
 import t from 'tap';
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { runVm, vmObstacle } from '../../lib/vm/index.js';
+import { cli, MAIN } from '../helpers/cli.js';
 
-const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
-
-function vm(words: string[], env: NodeJS.ProcessEnv = process.env): { status: number | null; stdout: string; stderr: string } {
+/** With an environment of its own, which a process has. */
+function vmIn(env: NodeJS.ProcessEnv, words: string[]): { status: number | null; stderr: string } {
   return spawnSync(process.execPath, [MAIN, 'vm', ...words], { env, encoding: 'utf8', timeout: 60_000 });
 }
 
@@ -43,7 +42,7 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     [['ls', '-l'], /unknown option '-l'/],
   ];
   for (const [words, message] of wrong) {
-    const { status, stdout, stderr } = vm(words);
+    const { status, stdout, stderr } = cli('vm', ...words);
     t.match({ status, stdout }, { status: 2, stdout: '' }, words.join(' '));
     t.match(stderr, message);
   }
@@ -56,7 +55,7 @@ t.test('a terminal is asked for where there is one', async (t) => {
 
 t.test('all that is missing is named at once, with the command that brings it', { skip: process.arch !== 'x64' && 'x86-64 only' }, (t) => {
   const empty = t.testdir({});
-  const { status, stderr } = vm(['--kernel', empty, '--', 'true'], { PATH: '', HOME: empty });
+  const { status, stderr } = vmIn({ PATH: '', HOME: empty }, ['--kernel', empty, '--', 'true']);
   t.equal(status, 125);
   t.match(stderr, 'sudo apt-get install --no-install-recommends qemu-system-x86 busybox-static util-linux ndctl e2fsprogs xfsprogs');
   t.match(stderr, 'sudo dnf install qemu-system-x86-core busybox util-linux ndctl e2fsprogs xfsprogs');
@@ -68,7 +67,7 @@ t.test('all that is missing is named at once, with the command that brings it', 
   t.match(stderr, /apt-get download .*linux-image-/);
   t.match(stderr, `mkdir -p '${empty}/.cache/node-dax/kernel' && `, 'dpkg makes no folders above the one that it unpacks to');
   t.match(stderr, `dpkg -x "$deb" '${empty}/.cache/node-dax/kernel'`);
-  const few = vm(['--kernel', empty, '--nvdimm', '64M:fsdax-ext4', '--', 'true'], { PATH: '', HOME: empty });
+  const few = vmIn({ PATH: '', HOME: empty }, ['--kernel', empty, '--nvdimm', '64M:fsdax-ext4', '--', 'true']);
   t.notMatch(few.stderr, 'xfsprogs', 'what the devices asked for do not need is not asked for');
   t.end();
 });
@@ -77,10 +76,10 @@ const obstacle = vmObstacle();
 
 t.test('--dry-run prints a command for a shell, and makes nothing', { skip: obstacle !== undefined && `no guest on this machine: ${obstacle}` }, (t) => {
   const folder = t.testdir({});
-  const { status, stdout, stderr } = vm([
-    '--dry-run', '--accel', 'tcg', '--nvdimm', `64M:devdax:${folder}/it's new`, '--append', 'a b', '--gdb', '--network', '--rw', folder,
+  const { status, stdout, stderr } = cli(
+    'vm', '--dry-run', '--accel', 'tcg', '--nvdimm', `64M:devdax:${folder}/it's new`, '--append', 'a b', '--gdb', '--network', '--rw', folder,
     '--qemu-arg', '-S', '--qemu-arg=-name', '--qemu-arg', 'my guest', '--', 'true',
-  ]);
+  );
   t.strictSame({ status, stderr }, { status: 0, stderr: '' });
   const words = spawnSync('sh', ['-c', `printf '%s\\n' ${stdout}`], { encoding: 'utf8' }).stdout.trimEnd().split('\n');
   t.match(words[0], /\/qemu-system-x86_64$/);
@@ -94,7 +93,7 @@ t.test('--dry-run prints a command for a shell, and makes nothing', { skip: obst
 });
 
 t.test('--help names the exit statuses', (t) => {
-  const { status, stdout } = vm(['--help']);
+  const { status, stdout } = cli('vm', '--help');
   t.equal(status, 0);
   t.match(stdout, /124 after a timeout, 125 when the guest failed/);
   t.end();
