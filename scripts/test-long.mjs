@@ -1,10 +1,6 @@
-// The long runs: a million random operations against a plain model, fsx with 100 000, 10 000 rounds of each race of page
-// faults, a minute of threads against a file that changes under them, an owner that blocks for one, 200 000 operations on ext2 against a model of a tree,
-// 100,000 images of a power cut in a log and 20,000 in ext2, 1000 writers of a log killed, 300 000 on many files in each size of its caches, 100 000 corrupt images of ext2, all of stress-ng's stressors of filesystems on a mount, 200 000 operations against files of the
-// kernel's here, and as many as an emulated machine makes
-// in a quarter of an hour in the guest; the test kit and ext2's suites on every driver, and 10,000 devices unplugged while they are in use; and the suites of devices in guests, each on every
-// device, with the volatile memory of CXL where QEMU (8.1) and the kernel (6.3) have it. The NODE_DAX_TEST_ variables below ask
-// for other numbers. Arguments go to `node-dax vm`.
+// The long runs, which take hours: the suites that random numbers drive, each with far more of them than `.ci/run` asks for; ext2's suites on every
+// driver; and last the suites of devices in guests, on every device. A NODE_DAX_TEST_ variable of the environment replaces the number below that
+// goes with it. Arguments go to `node-dax vm`.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Runs the tests on an addon built with sanitizers: AddressSanitizer and UndefinedBehaviorSanitizer.
-// Arguments go to tap: `npm run test:sanitized -- dist/test/device.test.js`.
+// Arguments are those of `npm test`: `npm run test:sanitized -- dist/test/device/`.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,7 @@ const runtime = (name) => execFileSync(process.env.CXX ?? 'g++', [`-print-file-n
 
 process.exitCode = run('scripts/build.mjs', ['--sanitize=address,undefined'], process.env);
 if (process.exitCode === 0) {
-  process.exitCode = run('node_modules/tap/dist/esm/run.mjs', ['--timeout=600', ...process.argv.slice(2)], {
+  process.exitCode = run('scripts/test.mjs', ['--timeout=600', ...process.argv.slice(2)], {
     ...process.env,
     LD_PRELOAD: `${runtime('libasan.so')} ${runtime('libubsan.so')}`,
     // SIGBUS belongs to the addon. Node frees little of its own at its end, and every allocation of the addon has Node on its stack to be suppressed by.

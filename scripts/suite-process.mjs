@@ -1,0 +1,41 @@
+// Runs test files in one process, and makes one subtest of the TAP that they write.
+// NODE_DAX_TEST_NODE: what runs a file in place of this Node, an emulator and its arguments perhaps.
+
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const [node, ...flags] = process.env.NODE_DAX_TEST_NODE?.split(' ') ?? [process.execPath];
+
+const together = join(dirname(fileURLToPath(import.meta.url)), 'require-suites.cjs');
+
+// No suite takes that long. tap itself ends a test that takes too long, but not one that keeps the thread busy.
+const LIMIT_MS = 7_200_000;
+
+/** Runs `files` as one subtest. `write` gets each line of it. Resolves with whether all is well. */
+export async function runSuite(files, write, env = process.env) {
+  const name = files.join(', ');
+  write(`# Subtest: ${name}`);
+  const start = performance.now();
+  const child = spawn(node, [...flags, ...(files.length > 1 ? [together] : []), ...files], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+    timeout: LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
+  const ended = new Promise((resolve) => {
+    child.on('error', (error) => { resolve(error.message); });
+    child.on('close', (status, signal) => { resolve(signal ?? (status === 0 ? '' : `exit status ${status}`)); });
+  });
+  let points = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/^\s*(?:not )?ok\b|^1\.\.0 # skip/i.test(line)) points++;
+    // A version line belongs to the top of a stream alone.
+    if (!line.startsWith('TAP version')) write(line === '' ? '' : `    ${line}`);
+  }
+  const failure = (await ended) || (points === 0 ? 'it ran no test' : '');
+  write(`${failure === '' ? 'ok' : 'not ok'} - ${name} # time=${Math.round(performance.now() - start)}ms`);
+  if (failure !== '') write(`  ---\n  error: ${JSON.stringify(failure)}\n  ...`);
+  return failure === '';
+}

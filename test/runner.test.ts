@@ -1,0 +1,48 @@
+// What runs the suites: it counts what passed, tells what failed, and calls nothing a success that did not end as one.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import t from 'tap';
+
+const SCRIPTS = join(__dirname, '..', '..', 'scripts');
+
+const SUITES = {
+  good: "console.log('TAP version 14\\nok 1 - a sentence\\nok 2 - a device # SKIP there is none\\n1..2')",
+  bad: "console.log('TAP version 14\\n# Subtest: inner\\n    not ok 1 - a promise\\n    1..1\\nnot ok 1 - inner\\n1..1'); process.exitCode = 1",
+  ends: "console.log('TAP version 14\\nok 1 - begun'); process.kill(process.pid, 'SIGKILL')",
+  mute: '',
+};
+
+function suites(names: readonly (keyof typeof SUITES)[]): Record<string, Record<string, Record<string, string>>> {
+  return { dist: { test: Object.fromEntries(names.map((name) => [`${name}.test.js`, SUITES[name]])) } };
+}
+
+t.test('npm test', (t) => {
+  const cwd = t.testdir(suites(['bad', 'ends', 'good', 'mute']));
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [join(SCRIPTS, 'test.mjs'), ...args], { cwd, encoding: 'utf8', env: { ...process.env, TAP_OUTPUT_FILE: join(cwd, 'out.tap') } });
+  const good = run('dist/test/good');
+  t.match(good, { status: 0, stdout: /^ok dist\/test\/good\.test\.js .* s\nskipped 1: there is none\n\n1 passed, 0 failed, 1 skipped/ }, good.stderr);
+  const all = run();
+  t.match(all, { status: 1, stdout: /2 passed, 3 failed, 1 skipped/ });
+  t.match(all.stdout, /not ok: dist\/test\/bad\.test\.js > inner > a promise\n/);
+  t.match(all.stdout, /not ok: dist\/test\/ends\.test\.js\n(?: .*\n)* {2}error: SIGKILL\n/);
+  t.match(all.stdout, /not ok: dist\/test\/mute\.test\.js\n(?: .*\n)* {2}error: it ran no test\n/);
+  const counted = spawnSync(process.execPath, [join(SCRIPTS, 'count-tap.mjs'), join(cwd, 'out.tap')], { encoding: 'utf8' });
+  t.equal(counted.stdout, '2 3 1\n', 'the file for the TAP says the same');
+  t.match(run('--without', 'dist/test/bad', '--without', 'dist/test/ends', '--without', 'dist/test/mute'), { status: 0, stdout: /1 passed, 0 failed/ });
+  t.match(run('dist/test/none'), { status: 2, stderr: /no suite is called dist\/test\/none/ });
+  t.end();
+});
+
+t.test('one suite after the other, each run by the first that claims it', (t) => {
+  const cwd = t.testdir({ claims: {}, ...suites(['bad', 'good']) });
+  const run = (...files: string[]) =>
+    spawnSync(process.execPath, [join(SCRIPTS, 'run-suites.mjs'), 'claims', ...files.map((name) => `dist/test/${name}.test.js`)], { cwd, encoding: 'utf8' });
+  t.match(run('good'), { status: 0, stdout: /^TAP version 14\n# Subtest: dist\/test\/good\.test\.js\n {4}ok 1 - a sentence\n[^]*\nok - dist\/test\/good\.test\.js # time=\d+ms\n1\.\.1\n$/ });
+  const second = run('good', 'bad');
+  t.equal(second.status, 1);
+  t.notMatch(second.stdout, 'good');
+  t.match(second.stdout, /\nnot ok - dist\/test\/bad\.test\.js # time=\d+ms\n {2}---\n {2}error: "exit status 1"\n {2}\.\.\.\n1\.\.1\n$/);
+  t.end();
+});
