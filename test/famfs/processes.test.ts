@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
 import { contentFor } from '../helpers/famfs-main.js';
-import { contentOf, makeFamfs, MIB, walk } from '../helpers/famfs-image.js';
+import { contentOf, makeFamfs, MIB, python, pythonMissing, sha256, walk } from '../helpers/famfs-image.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
 const MAIN = join(__dirname, '..', 'helpers', 'famfs-main.js');
@@ -68,6 +68,11 @@ t.test('a master that is killed leaves a log that is whole', { timeout: 300_000 
     }
     entries = famfs.entries;
     famfs.unmount();
+  }
+  if (pythonMissing === false) {
+    const told = python('read', path) as { entries: { path: string; sha256: string }[] };
+    const wanted = Array.from({ length: entries }, (_, index) => ({ path: `f${index}`, sha256: sha256(contentFor(index)) }));
+    test.strictSame(told.entries.map(({ path: name, sha256: digest }) => ({ path: name, sha256: digest })), wanted, 'to another reader too');
   }
 });
 

@@ -1,16 +1,12 @@
 // A reader and a writer in another language, by the description of the format alone: each reads what the other wrote.
 
-import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { openSync, PROT_READ } from 'node-dax';
 import { mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
-import { contentOf, folderFor, makeFamfs, MIB, sha256, SYSTEM_UUID, systemUuidFile, walk } from '../helpers/famfs-image.js';
+import { contentOf, folderFor, makeFamfs, MIB, python, pythonMissing, sha256, SYSTEM_UUID, systemUuidFile, walk } from '../helpers/famfs-image.js';
 import { seeded } from '../helpers/random.js';
-
-const PROGRAM = join(__dirname, '..', '..', '..', 'test', 'helpers', 'famfs.py');
-const missing = spawnSync('python3', ['--version']).status === 0 ? false : 'python3 is not here';
 
 interface Told {
   version: number;
@@ -20,9 +16,6 @@ interface Told {
   system: string;
   entries: { kind: string | number; path?: string; size?: number; sha256?: string; chunk?: number; extents?: number[][] }[];
 }
-
-const python = (how: 'read' | 'write', path: string, input = ''): unknown =>
-  JSON.parse(execFileSync('python3', [PROGRAM, how, path], { input, encoding: 'utf8', maxBuffer: 2 ** 28 }));
 
 const FILES = [
   { kind: 'mkdir', path: 'd' },
@@ -44,7 +37,7 @@ const inBytes = (entries: typeof FILES) =>
     ...(entry.chunk !== undefined && { chunk: entry.chunk * MIB }),
   }));
 
-t.test('what another writer wrote is read byte by byte, by read, by mapping and by the facade', { skip: missing }, (t) => {
+t.test('what another writer wrote is read byte by byte, by read, by mapping and by the facade', { skip: pythonMissing }, (t) => {
   for (const [version, log] of [[48, 8], [47, 8], [48, 16]] as const) {
     t.test(`version ${version}, a log of ${log} MiB`, (test) => {
       const path = join(folderFor(test), 'memory');
@@ -78,7 +71,7 @@ t.test('what another writer wrote is read byte by byte, by read, by mapping and 
   t.end();
 });
 
-t.test('what was created is read by another reader, and again by this one', { skip: missing, timeout: 120_000 }, (test) => {
+t.test('what was created is read by another reader, and again by this one', { skip: pythonMissing, timeout: 120_000 }, (test) => {
   const { path, device, mount } = makeFamfs(test, 192 * MIB);
   const random = seeded(test);
   const famfs = mount();

@@ -1,5 +1,6 @@
-// Owns famfs for the suites: memories to make one in, whose host is the master, and what all of its files hold.
+// Owns famfs for the suites: memories to make one in, whose host is the master, what all of its files hold, and another reader.
 
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -69,4 +70,14 @@ export function contentOf(famfs: Famfs, inode: FamfsInode): Buffer {
   const content = Buffer.alloc(inode.size);
   readFullSync(file, content, 0);
   return content;
+}
+
+const PROGRAM = join(__dirname, '..', '..', '..', 'test', 'helpers', 'famfs.py');
+
+/** For `skip`: false where there is a Python. */
+export const pythonMissing = spawnSync('python3', ['--version']).status === 0 ? false : 'python3 is not here';
+
+/** What the reader or writer in Python says of a memory, or makes of one: `test/helpers/famfs.py`. */
+export function python(how: 'read' | 'write', path: string, input = ''): unknown {
+  return JSON.parse(execFileSync('python3', [PROGRAM, how, path], { input, encoding: 'utf8', maxBuffer: 2 ** 28 }));
 }
