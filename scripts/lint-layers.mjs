@@ -47,7 +47,7 @@ const ROOMS = {
     },
   },
   'lib/famfs': {
-    doors: ['index.ts', 'famfs.ts', 'mount.ts', 'mkfs.ts'],
+    doors: ['index.ts', 'famfs.ts', 'mount.ts', 'mounted.ts', 'mkfs.ts'],
     rooms: {
       format: [],
       tree: ['format'],

@@ -22,7 +22,7 @@ import {
 } from 'node-dax';
 import { axonram, brd, dcssblk, linear, striped } from 'node-dax/drivers';
 import { check, mkfs, mkfsSync, mount, S_IFIFO } from 'node-dax/ext2';
-import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
+import { mkfsFamfs, mountFamfs, openMountedFamfs } from 'node-dax/famfs';
 import { FuseMount, mountFuse, unmountFuse } from 'node-dax/fuse';
 import { createFs } from 'node-dax/fs';
 import { openLog } from 'node-dax/log';
@@ -124,6 +124,7 @@ t.test('names that nobody knows', async (test) => {
     ['createProvider', 'umask', (options) => createProvider(ext2, options), 'umsk'],
     ['mkfsFamfs', 'logLength', (options) => { mkfsFamfs(shared, options); }, 'loglength'],
     ['mountFamfs', 'readOnly', (options) => mountFamfs(shared, options), 'readonly'],
+    ['openMountedFamfs', 'systemUuidFile', (options) => openMountedFamfs('/dev', options), 'uuidFile'],
     ['Famfs.resolve', 'follow', (options) => famfs.resolve('/', options), 'folow'],
     ['Famfs.stat', 'nanoseconds', (options) => famfs.stat('/', options as never), 'nanosecond'],
     ['Famfs.open', 'append', (options) => famfs.open('/f', options), 'apend'],

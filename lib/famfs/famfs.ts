@@ -12,7 +12,7 @@ import { Replay, type UnknownEntry } from './log/replay.js';
 import { appendDirectory, appendFile, type Log } from './master/append.js';
 import { newDirectory, newFile, type FamfsCreateOptions, type FamfsMkdirOptions } from './master/new-entry.js';
 import type { Medium } from './medium.js';
-import type { FamfsInode } from './tree/node.js';
+import { inoOf, type FamfsInode } from './tree/node.js';
 import { toBytes, Tree, type Name } from './tree/tree.js';
 
 const FAMFS_STATFS_TYPE = 0x87b282fd;
@@ -57,6 +57,8 @@ export interface FamfsDirent {
   readonly ino: number;
   /** 1 for a file, 2 for a directory. */
   readonly type: number;
+  /** `readdir(dir, next)` continues after this entry. */
+  readonly next: number;
 }
 
 /** What `statfs` returns, in units of `blockSize` bytes. */
@@ -76,12 +78,14 @@ export interface FollowOptions {
   readonly everyMs?: number;
 }
 
-/** @internal What `mountFamfs` determined. */
+/** @internal What `mountFamfs` or `openMountedFamfs` determined. */
 export interface Mounting {
   readonly superblock: FamfsSuperblock;
   readonly role: 'master' | 'client';
   readonly readOnly: boolean;
   readonly isLocked: boolean;
+  /** The folder of the kernel's mount, if superblock and log are read through it and contents cannot be. */
+  readonly folder?: string;
   /** Called after unmounting. */
   readonly release: () => void;
 }
@@ -100,20 +104,22 @@ export class Famfs {
   /** Whether neither files nor the log can be written through this mount. */
   readonly readOnly: boolean;
   readonly #medium: Medium;
-  readonly #tree = new Tree();
+  readonly #tree = new Tree((index) => this.#replay.fileAt(index));
   readonly #files: Files;
   readonly #replay: Replay;
   readonly #log: Log;
+  readonly #folder: string | undefined;
   readonly #release: () => void;
   #isMounted = true;
 
   /** @internal Use `mountFamfs`. */
-  constructor(medium: Medium, { superblock, role, readOnly, isLocked, release }: Mounting) {
+  constructor(medium: Medium, { superblock, role, readOnly, isLocked, folder, release }: Mounting) {
     this.superblock = superblock;
     this.role = role;
     this.readOnly = readOnly;
     this.#medium = medium;
     this.#files = new Files(medium, readOnly);
+    this.#folder = folder;
     this.#replay = new Replay(medium, superblock, this.#tree);
     this.#release = release;
     const catchUp = (syscall: string): FamfsInode[] => this.#catchUp(syscall);
@@ -176,15 +182,21 @@ export class Famfs {
     return { dir, name: Buffer.from(name, 'latin1') };
   }
 
-  /** The entries of a directory, with `.` and `..`. Entries that are added meanwhile may or may not be yielded. */
-  readdir(dir: FamfsInode): Generator<FamfsDirent>;
-  readdir(path: Name): Generator<FamfsDirent>;
-  *readdir(of: FamfsInode | Name): Generator<FamfsDirent> {
+  /**
+   * The entries of a directory from `from` on, a `next` of one of them or 0, with `.` and `..`. Entries that are added meanwhile may
+   * or may not be yielded.
+   */
+  readdir(dir: FamfsInode, from?: number): Generator<FamfsDirent>;
+  readdir(path: Name, from?: number): Generator<FamfsDirent>;
+  *readdir(of: FamfsInode | Name, from = 0): Generator<FamfsDirent> {
     const dir = this.#at(of, 'readdir');
     if (dir.children === undefined) return fail('ENOTDIR', 'readdir', dir.path);
-    yield direntOf('.', dir);
-    yield direntOf('..', dir.parent);
-    for (const child of dir.children.values()) yield direntOf(child.name, child);
+    if (from < 1) yield direntOf('.', dir, 1);
+    if (from < 2) yield direntOf('..', dir.parent, 2);
+    let next = 2;
+    for (const [name, child] of dir.children) {
+      if (++next > from) yield direntOf(name, typeof child === 'number' ? { ino: inoOf(child), isDirectory: false } : child, next);
+    }
   }
 
   stat(inode: FamfsInode, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
@@ -205,7 +217,7 @@ export class Famfs {
   open(inode: FamfsInode, options?: DaxFileOptions): FamfsFile;
   open(path: Name, options?: DaxFileOptions): FamfsFile;
   open(of: FamfsInode | Name, options: DaxFileOptions = {}): FamfsFile {
-    return this.#files.openFile(this.#at(of, 'open'), options);
+    return this.#files.openFile(this.#contentsOf(of, 'open'), options);
   }
 
   /**
@@ -214,7 +226,7 @@ export class Famfs {
    * `DaxDevice.invalidate` for what it destroys if two hosts write.
    */
   flush(of: FamfsInode | Name): void {
-    const inode = this.#at(of, 'flush');
+    const inode = this.#contentsOf(of, 'flush');
     if (inode.isDirectory) fail('EISDIR', 'flush', inode.path);
     this.#files.flush(inode);
   }
@@ -359,6 +371,12 @@ export class Famfs {
     return isName(of) ? this.#tree.resolve(of, syscall) : of;
   }
 
+  #contentsOf(of: FamfsInode | Name, syscall: string): FamfsInode {
+    const inode = this.#at(of, syscall);
+    if (this.#folder === undefined || inode.isDirectory) return inode;
+    return fail('EOPNOTSUPP', syscall, `its contents are in the mount: open ${this.#folder}${inode.path}`);
+  }
+
   #catchUp(syscall: string): FamfsInode[] {
     const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
     this.#medium.read(bytes, 0);
@@ -369,7 +387,9 @@ export class Famfs {
       // There is no valid superblock: a new famfs is half made, or there is none any more.
     }
     if (uuid !== this.superblock.uuid) fail('ESTALE', syscall, 'it is not the famfs that was mounted: somebody has made a new one here; mount it again');
-    return this.#replay.run(syscall);
+    const made: FamfsInode[] = [];
+    this.#replay.run(syscall, made);
+    return made;
   }
 }
 
@@ -377,9 +397,9 @@ function isName(of: FamfsInode | Name): of is Name {
   return typeof of === 'string' || of instanceof Uint8Array;
 }
 
-function direntOf(name: string, { ino, isDirectory }: FamfsInode): FamfsDirent {
+function direntOf(name: string, { ino, isDirectory }: Pick<FamfsInode, 'ino' | 'isDirectory'>, next: number): FamfsDirent {
   const bytes = Buffer.from(name, 'latin1');
-  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE };
+  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE, next };
 }
 
 async function nextTurn(): Promise<void> {

@@ -16,4 +16,5 @@ export type { UnknownEntry } from './log/replay.js';
 export type { FamfsCreateOptions, FamfsMkdirOptions } from './master/new-entry.js';
 export { mkfsFamfs, type FamfsMkfsOptions } from './mkfs.js';
 export { mountFamfs, type FamfsMountOptions } from './mount.js';
+export { openMountedFamfs, type FamfsMountedOptions } from './mounted.js';
 export type { FamfsInode } from './tree/node.js';

@@ -5,9 +5,12 @@ import { DaxError, writeAllSync, type BlockDevice } from 'node-dax';
 /** The memory of one famfs, as this host sees it. */
 export class Medium {
   readonly device: BlockDevice;
+  /** Bytes of the memory: more than those of `device`, where that shows superblock and log alone. */
+  readonly size: number;
 
-  constructor(device: BlockDevice) {
+  constructor(device: BlockDevice, size = device.size) {
     this.device = device;
+    this.size = size;
   }
 
   /** Drops a range from this host's caches, so that the next read returns what the memory holds. */

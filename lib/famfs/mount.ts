@@ -50,7 +50,7 @@ export function mountFamfs(device: BlockDevice, options: FamfsMountOptions = {})
     if (!readOnly && device.readOnly === true) throw new DaxError({ errno: 'EROFS', syscall: 'mountFamfs', reason: 'READ_ONLY', hint: 'the device is open to be read' });
     const release = (): void => { held?.release(); };
     const famfs = new Famfs(medium, { superblock, role, readOnly, isLocked: lock, release });
-    if (famfs.damage !== undefined) onWarning(`${describeDamage(famfs.damage)}: nothing behind it is read`);
+    warnOfDamage(famfs, onWarning);
     return famfs;
   } catch (error) {
     held?.release();
@@ -58,6 +58,11 @@ export function mountFamfs(device: BlockDevice, options: FamfsMountOptions = {})
   }
 }
 
-function warnProcess(message: string): void {
+/** Calls `onWarning` if an entry of the log is bad. */
+export function warnOfDamage({ damage }: Famfs, onWarning: (message: string) => void): void {
+  if (damage !== undefined) onWarning(`${describeDamage(damage)}: nothing behind it is read`);
+}
+
+export function warnProcess(message: string): void {
   process.emitWarning(message, { code: 'NODE_DAX_FAMFS' });
 }

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { openSync, PROT_READ, type DaxDevice } from 'node-dax';
 import { mountFamfs, type Famfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
-import { readEntry, unsound } from '../../lib/famfs/format/entry.js';
+import { entryMemory, readEntry, unsound } from '../../lib/famfs/format/entry.js';
 import { positionOf } from '../../lib/famfs/format/log-header.js';
 import { contentOf, folderFor, sha256, systemUuidFile, walk } from '../helpers/famfs-image.js';
 
@@ -81,11 +81,11 @@ function expected(entry: ManifestEntry): object {
 }
 
 function checkEntries(test: Test, device: DaxDevice, entries: ManifestEntry[]): void {
-  const bytes = Buffer.alloc(544);
+  const memory = entryMemory(Buffer.alloc(544));
   const wrong = entries.filter((entry) => {
-    device.readSync(bytes, positionOf(entry.index));
-    if (positionOf(entry.index) !== entry.device_offset || unsound(bytes, 0, entry.index) !== undefined) return true;
-    return !test.match(readEntry(bytes, 0), expected(entry), `entry ${entry.index}`);
+    device.readSync(memory.bytes, positionOf(entry.index));
+    if (positionOf(entry.index) !== entry.device_offset || unsound(memory, 0, entry.index) !== undefined) return true;
+    return !test.match(readEntry(memory, 0), expected(entry), `entry ${entry.index}`);
   });
   test.strictSame(wrong, []);
 }

@@ -1,8 +1,9 @@
-// Owns the DEVICE of a command: opening it, mounting the famfs on it, and errors that name both the device and the path on it.
+// Owns the DEVICE of a command: opening it, mounting the famfs on it or reading it through the kernel's mount, and errors that name both the device and the path on it.
 
+import { statSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import { DaxError, openSync, type DaxDevice, type OpenOptions } from 'node-dax';
-import { mountFamfs, type Famfs } from 'node-dax/famfs';
+import { mountFamfs, openMountedFamfs, type Famfs } from 'node-dax/famfs';
 import { placeOf } from '../trees/names.js';
 
 export interface HostOptions {
@@ -13,7 +14,7 @@ export interface HostOptions {
 export function famfsCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .addArgument(new Argument('<device>', '/dev/daxX.Y, or a file with the same in it'))
+    .addArgument(new Argument('<device>', '/dev/daxX.Y, or a file with the same in it; to look at it, also the folder where it is mounted'))
     .option('--system-uuid-file <path>', "where this host's UUID is (default: /opt/famfs/system_uuid)");
 }
 
@@ -44,14 +45,18 @@ export async function withDevice<T>(path: string, command: Command, options: Ope
 
 /** Mounts the famfs for `work`: read-only, or for its master also to add to it. */
 export async function withFamfs<T>(path: string, options: HostOptions, command: Command, readOnly: boolean, work: (famfs: Famfs) => T | Promise<T>): Promise<T> {
-  return withDevice(path, command, { readOnly }, async (device) => {
-    const onWarning = (message: string): void => { console.error(`node-dax: ${path}: ${message}`); };
-    const mount = { ...hostOptions(options), ...(readOnly && { readOnly }), onWarning };
-    const famfs = at(command, path, undefined, () => mountFamfs(device, mount));
-    try {
-      return await work(famfs);
-    } finally {
-      famfs.unmount();
-    }
-  });
+  const onWarning = (message: string): void => { console.error(`node-dax: ${path}: ${message}`); };
+  const host = { ...hostOptions(options), onWarning };
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    return workOn(at(command, path, undefined, () => openMountedFamfs(path, host)), work);
+  }
+  return withDevice(path, command, { readOnly }, (device) => workOn(at(command, path, undefined, () => mountFamfs(device, { ...host, ...(readOnly && { readOnly }) })), work));
+}
+
+async function workOn<T>(famfs: Famfs, work: (famfs: Famfs) => T | Promise<T>): Promise<T> {
+  try {
+    return await work(famfs);
+  } finally {
+    famfs.unmount();
+  }
 }

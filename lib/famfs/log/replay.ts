@@ -1,20 +1,22 @@
 // Owns the replay of the log's entries, in order, into the tree and the space that is taken. It stops before the first bad entry
 // and tries that entry again the next time, because it may not have reached the memory yet.
 
-import { ADD_DAXDEV, ENTRY_SIZE, MKDIR, readEntry, unsound, type DeviceEntry, type DirectoryEntry, type Entry, type FileEntry } from '../format/entry.js';
+import { ADD_DAXDEV, ENTRY_SIZE, entryMemory, MKDIR, readEntry, unsound, type DeviceEntry, type Entry, type EntryMemory, type FileEntry } from '../format/entry.js';
 import { describeDamage, fail, type Breach, type FamfsDamage } from '../format/error.js';
 import { capacityOf, checkHeader, COUNTERS, COUNTERS_SIZE, HEADER_SIZE, positionOf, readCounters, type Counters } from '../format/log-header.js';
 import { Space } from '../format/space.js';
 import { LOG_OFFSET, type FamfsSuperblock } from '../format/superblock.js';
 import type { Medium } from '../medium.js';
 import { FamfsInode } from '../tree/node.js';
-import { nameOf, type Tree } from '../tree/tree.js';
+import type { Tree } from '../tree/tree.js';
 import { checkExtents, checkPath, rangesOf } from './check-entry.js';
 
-// Entries that are read at a time, so that the use of memory does not depend on the length of the log.
+// Entries that are read, and kept, in one piece of memory.
 const BATCH = 1024;
 // How often the counters are read until they agree: a writer stores them one after the other.
 const LOOKS = 3;
+// Last names with which a path may be unclean.
+const SUSPECT = new Set(['', '.', '..', '.meta']);
 
 /** A skipped entry of an unknown type. */
 export interface UnknownEntry {
@@ -36,13 +38,15 @@ export class Replay {
   readonly #medium: Medium;
   readonly #sb: FamfsSuperblock;
   readonly #tree: Tree;
+  // The entries as they were checked: what the memory holds may change. A file's is decoded when somebody asks for the file.
+  readonly #batches: EntryMemory[] = [];
 
   constructor(medium: Medium, sb: FamfsSuperblock, tree: Tree) {
     this.#medium = medium;
     this.#sb = sb;
     this.#tree = tree;
     this.capacity = capacityOf(sb.logLength);
-    this.space = new Space(medium.device.size, sb.allocUnit, this.#start);
+    this.space = new Space(medium.size, sb.allocUnit, this.#start);
   }
 
   // Where files begin.
@@ -70,56 +74,64 @@ export class Replay {
   }
 
   /**
-   * Replays the entries that were appended since the last time. Returns the new files and directories. Throws `ESTALE` if the log
-   * became shorter.
+   * Replays the entries that were appended since the last time, and adds the new files and directories to `made`. Throws `ESTALE` if
+   * the log became shorter.
    */
-  run(syscall: string): FamfsInode[] {
+  run(syscall: string, made?: FamfsInode[]): void {
     const { seqnum, index } = this.#counters();
     const count = Math.min(seqnum, index);
     if (count < this.next) fail('ESTALE', syscall, 'the log became shorter: somebody has made a new famfs here; mount it again');
-    const made: FamfsInode[] = [];
     if (index > this.capacity) {
       this.damage = { entry: undefined, field: 'next_index', message: `it is ${index}, and the log has room for ${this.capacity}` };
-      return made;
+      return;
     }
     let damage: FamfsDamage | undefined;
-    const buffer = Buffer.allocUnsafe(Math.min(BATCH, count - this.next) * ENTRY_SIZE);
-    while (this.next < count && damage === undefined) damage = this.#replayBatch(buffer, Math.min(BATCH, count - this.next), made);
+    while (this.next < count && damage === undefined) damage = this.#replayBatch(count, made);
     // Counters that differ by one are left by an append that a power cut ended between their stores: it did not take place, and the
     // next append corrects both.
     if (damage === undefined && Math.abs(seqnum - index) > 1) {
       damage = { entry: undefined, field: 'next_seqnum', message: `it is ${seqnum}, and next_index is ${index}` };
     }
     this.damage = damage;
-    return made;
   }
 
-  #replayBatch(buffer: Buffer, count: number, made: FamfsInode[]): FamfsDamage | undefined {
+  /** The entry of a file that was replayed. */
+  fileAt(index: number): FileEntry {
+    return readEntry(this.#batchOf(index), (index % BATCH) * ENTRY_SIZE) as FileEntry;
+  }
+
+  #batchOf(index: number): EntryMemory {
+    return (this.#batches[Math.floor(index / BATCH)] ??= entryMemory(Buffer.allocUnsafeSlow(BATCH * ENTRY_SIZE)));
+  }
+
+  // Replays entries up to before `count`, or to the end of the piece of memory that the next one is in.
+  #replayBatch(count: number, made: FamfsInode[] | undefined): FamfsDamage | undefined {
     const first = this.next;
-    const bytes = buffer.subarray(0, count * ENTRY_SIZE);
-    const read = this.#medium.read(bytes, positionOf(first));
-    for (let index = first; index < first + count; index++) {
-      const at = (index - first) * ENTRY_SIZE;
-      const breach = at + ENTRY_SIZE > read ? UNREADABLE : this.#replayAt(bytes, at, index, made);
+    const end = Math.min(count, (Math.floor(first / BATCH) + 1) * BATCH);
+    const memory = this.#batchOf(first);
+    const start = (first % BATCH) * ENTRY_SIZE;
+    const read = this.#medium.read(memory.bytes.subarray(start, start + (end - first) * ENTRY_SIZE), positionOf(first));
+    for (let index = first, at = start; index < end; index++, at += ENTRY_SIZE) {
+      const breach = at + ENTRY_SIZE > start + read ? UNREADABLE : this.#replayAt(memory, at, index, made);
       if (breach !== undefined) return { entry: index, ...breach };
       this.next++;
     }
     return undefined;
   }
 
-  #replayAt(bytes: Buffer, at: number, index: number, made: FamfsInode[]): Breach | undefined {
-    let field = unsound(bytes, at, index);
+  #replayAt(memory: EntryMemory, at: number, index: number, made: FamfsInode[] | undefined): Breach | undefined {
+    let field = unsound(memory, at, index);
     if (field !== undefined) {
       // The counters may have become visible before the entry did, so it is read again.
-      this.#medium.read(bytes.subarray(at, at + ENTRY_SIZE), positionOf(index));
-      field = unsound(bytes, at, index);
+      this.#medium.read(memory.bytes.subarray(at, at + ENTRY_SIZE), positionOf(index));
+      field = unsound(memory, at, index);
     }
     if (field === 'seqnum') return { field, message: `it is not ${index}` };
     if (field === 'crc') return { field, message: 'the checksum is not that of the entry' };
-    return this.#replay(readEntry(bytes, at), index, made);
+    return this.#replay(readEntry(memory, at), index, made);
   }
 
-  #replay(entry: Entry, index: number, made: FamfsInode[]): Breach | undefined {
+  #replay(entry: Entry, index: number, made: FamfsInode[] | undefined): Breach | undefined {
     // In version 47, the type number of a device has another meaning.
     if (entry.type === undefined || (entry.type === ADD_DAXDEV && this.#sb.version === 47)) {
       this.unknownEntries++;
@@ -128,31 +140,37 @@ export class Replay {
     }
     if (entry.type === ADD_DAXDEV) return this.#addDevice(entry);
     const { path } = entry;
-    const breach = checkPath(path);
-    if (breach !== undefined || path === undefined) return breach;
-    const parent = this.#tree.parentOf(path);
+    if (path === undefined) return checkPath(path);
+    const slash = path.lastIndexOf('/');
+    const name = slash < 0 ? path : path.slice(slash + 1);
+    const parent = this.#tree.directory(slash < 0 ? '' : path.slice(0, slash));
+    // The path of a directory that is there was checked: its last name alone is new.
+    const breach = parent === undefined || slash === 0 || SUSPECT.has(name) ? checkPath(path) : undefined;
+    if (breach !== undefined) return breach;
     if (parent === undefined) return { field: 'path', message: 'no entry before it makes the directory that it is in' };
-    const inode = entry.type === MKDIR ? this.#makeDirectory(entry, path, parent, index) : this.#makeFile(entry, path, parent, index);
-    if (inode !== undefined && 'field' in inode) return inode;
-    if (inode === undefined) return undefined;
-    this.#tree.add(path, inode);
-    made.push(inode);
+    const there = parent.children?.get(name);
+    if (entry.type === MKDIR) {
+      if (there !== undefined) return typeof there !== 'number' && there.isDirectory ? undefined : { field: 'path', message: 'a file has it already' };
+      const directory = FamfsInode.directory(index, parent, name, entry);
+      this.#tree.addDirectory(path, directory);
+      made?.push(directory);
+      return undefined;
+    }
+    const bad = this.#take(entry);
+    // Of two entries with one path, the first counts. The bytes of the other are taken as well.
+    if (bad !== undefined || there !== undefined) return bad;
+    this.#tree.addFile(parent, name, index);
+    if (made !== undefined) made.push(this.#tree.child(parent, name) as FamfsInode);
     return undefined;
   }
 
-  #makeDirectory(entry: DirectoryEntry, path: string, parent: FamfsInode, index: number): FamfsInode | Breach | undefined {
-    const there = this.#tree.at(path);
-    if (there?.isDirectory === false) return { field: 'path', message: 'a file has it already' };
-    return there === undefined ? FamfsInode.directory(index, parent, nameOf(path), entry) : undefined;
-  }
-
-  // Of two entries with one path, the first counts. The bytes of the other are taken as well.
-  #makeFile(entry: FileEntry, path: string, parent: FamfsInode, index: number): FamfsInode | Breach | undefined {
+  // Takes the bytes of a file, whose extents must be sound.
+  #take(entry: FileEntry): Breach | undefined {
     const breach = checkExtents(entry, this.space, this.#start);
     if (breach !== undefined) return breach;
     const { unit } = this.space;
     for (const { pos, length } of rangesOf(entry, unit)) this.space.take(pos / unit, length / unit);
-    return this.#tree.at(path) === undefined ? FamfsInode.file(index, parent, nameOf(path), entry) : undefined;
+    return undefined;
   }
 
   #addDevice(entry: DeviceEntry): Breach | undefined {

@@ -105,6 +105,7 @@ function publish(log: Log, entry: FileEntry | DirectoryEntry, syscall: string): 
   medium.publish(entryBytes(entry, index), positionOf(index));
   medium.publish(counterBytes(index + 1), COUNTERS);
   // Read back as every other host will read it.
-  const made = replay.run(syscall).at(-1);
-  return made ?? fail('EIO', syscall, 'the entry is not on the memory as it was written');
+  const made: FamfsInode[] = [];
+  replay.run(syscall, made);
+  return made.at(-1) ?? fail('EIO', syscall, 'the entry is not on the memory as it was written');
 }

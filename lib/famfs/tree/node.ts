@@ -6,7 +6,14 @@ const DIRECTORY = 0o040000;
 const REGULAR = 0o100000;
 const PERMISSIONS = 0o10000;
 
-/** A file or directory. There is one object for each while the famfs is mounted. */
+const FIRST_INO = 2;
+
+/** The inode number of entry `index`. */
+export function inoOf(index: number): number {
+  return index + FIRST_INO;
+}
+
+/** A file or directory. There is one object at most for each while the famfs is mounted. */
 export class FamfsInode {
   /** 1 for the root; otherwise the index of the log entry plus 2, the same on every host. */
   readonly ino: number;
@@ -19,8 +26,8 @@ export class FamfsInode {
   readonly name: string;
   /** @internal The parent directory; the root is its own parent. */
   readonly parent: FamfsInode;
-  /** @internal The contents of a directory by name; undefined for a file. */
-  readonly children: Map<string, FamfsInode> | undefined;
+  /** @internal The contents of a directory by name: a file that nobody asked for yet is its entry's index. Undefined for a file. */
+  readonly children: Map<string, FamfsInode | number> | undefined;
   /** @internal The log entry of a file, with its extents; undefined for a directory. */
   readonly entry: FileEntry | undefined;
   /** @internal The number of directories directly in it. */
@@ -42,11 +49,11 @@ export class FamfsInode {
   }
 
   static directory(index: number, parent: FamfsInode, name: string, owner: Owned): FamfsInode {
-    return new FamfsInode(index + 2, parent, name, owner, undefined);
+    return new FamfsInode(inoOf(index), parent, name, owner, undefined);
   }
 
   static file(index: number, parent: FamfsInode, name: string, entry: FileEntry): FamfsInode {
-    return new FamfsInode(index + 2, parent, name, entry, entry);
+    return new FamfsInode(inoOf(index), parent, name, entry, entry);
   }
 
   get isRegular(): boolean {

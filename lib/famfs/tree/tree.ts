@@ -1,5 +1,6 @@
 // Owns the tree of names: finding the inode at a path, and adding new names.
 
+import type { FileEntry } from '../format/entry.js';
 import { fail } from '../format/error.js';
 import { FamfsInode } from './node.js';
 
@@ -15,21 +16,46 @@ export class Tree {
   readonly root = FamfsInode.root();
   // Directories by path, so that the paths of a long log need not be walked name by name.
   readonly #directories = new Map<string, FamfsInode>([['', this.root]]);
+  readonly #entryAt: (index: number) => FileEntry;
 
-  /** The parent directory of `path`, which is an entry's; undefined if there is none. */
+  /** `entryAt` gives the entry of a file that was added. */
+  constructor(entryAt: (index: number) => FileEntry) {
+    this.#entryAt = entryAt;
+  }
+
+  /** The directory at a path as entries have it; '' is the root. Undefined if there is none. */
+  directory(path: string): FamfsInode | undefined {
+    return this.#directories.get(path);
+  }
+
+  /** The parent directory of an entry's path; undefined if there is none. */
   parentOf(path: string): FamfsInode | undefined {
-    return this.#directories.get(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    return this.directory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
   }
 
   /** The inode at an entry's path, if there is one. */
   at(path: string): FamfsInode | undefined {
-    return this.parentOf(path)?.children?.get(nameOf(path));
+    const parent = this.parentOf(path);
+    return parent && this.child(parent, path.slice(path.lastIndexOf('/') + 1));
   }
 
-  /** Adds the inode of an entry at `path`. Its directory must exist and contain nothing of that name. */
-  add(path: string, inode: FamfsInode): void {
+  /** The inode of a name in a directory, if there is one. */
+  child(dir: FamfsInode, name: string): FamfsInode | undefined {
+    const found = dir.children?.get(name);
+    if (typeof found !== 'number') return found;
+    const inode = FamfsInode.file(found, dir, name, this.#entryAt(found));
+    dir.children?.set(name, inode);
+    return inode;
+  }
+
+  /** Adds the file of entry `index`. The directory must contain nothing of that name. */
+  addFile(dir: FamfsInode, name: string, index: number): void {
+    dir.children?.set(name, index);
+  }
+
+  /** Adds a directory at `path`. Its parent must contain nothing of that name. */
+  addDirectory(path: string, inode: FamfsInode): void {
     inode.parent.children?.set(inode.name, inode);
-    if (!inode.isDirectory) return;
     inode.parent.directories++;
     this.#directories.set(path, inode);
   }
@@ -37,7 +63,7 @@ export class Tree {
   lookup(dir: FamfsInode, name: string, syscall: string): FamfsInode | undefined {
     if (dir.children === undefined) return fail('ENOTDIR', syscall, dir.path);
     if (name === '.') return dir;
-    return name === '..' ? dir.parent : dir.children.get(name);
+    return name === '..' ? dir.parent : this.child(dir, name);
   }
 
   /** The inode at a path from the root. */
@@ -60,11 +86,6 @@ export class Tree {
     if (!dir.isDirectory) fail('ENOTDIR', syscall, dir.path);
     return { dir, name: text.slice(slash + 1) };
   }
-}
-
-/** The last name of a path. */
-export function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 function checked(path: Name, syscall: string): string {
