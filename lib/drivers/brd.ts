@@ -19,7 +19,7 @@ class Pages {
   // Pages of memory that were given up, all zeros. Those from `#next` on were never in use.
   readonly #free: number[] = [];
   // Pages of memory whose address was given out: they keep their place even when they are discarded.
-  readonly #shown = new Set<number>();
+  readonly #shown = new PageTable();
   #next = 0;
 
   constructor(size: number) {
@@ -39,7 +39,7 @@ class Pages {
   /** As `at`, for an address that is given out. */
   show(page: number): number {
     const at = this.at(page);
-    this.#shown.add(at / PAGE_SIZE);
+    this.#shown.set(at / PAGE_SIZE, 0);
     return at;
   }
 
@@ -48,7 +48,7 @@ class Pages {
       const number = this.#table.get(page);
       if (number === undefined) continue;
       this.memory.zeroSync(number * PAGE_SIZE, PAGE_SIZE, { flush: false });
-      if (this.#shown.has(number)) continue;
+      if (this.#shown.get(number) !== undefined) continue;
       this.#table.delete(page);
       this.#free.push(number);
     }

@@ -1,16 +1,16 @@
-// Owns the table from pages of a device to pages of memory: three levels, as an x86 page table, so that holes cost nothing.
+// Owns the table from pages to numbers, such as pages of memory: three levels, as an x86 page table, so that holes cost nothing.
 
 // Pages in one table: 2 MiB of the device.
 const ENTRIES = 512;
 
 /**
- * A map from page numbers of a device to numbers. It takes 4 bytes a page where pages lie together, and 2 KiB for a page that is
+ * A map from page numbers to numbers. It takes 4 bytes a page where pages lie together, and 2 KiB for a page that is
  * alone in its 2 MiB. A look-up takes three steps, however many pages there are.
  */
 export class PageTable {
   readonly #root: ((Uint32Array | undefined)[] | undefined)[] = [];
 
-  /** The number, from 0 on, that a page was given; undefined for a hole. */
+  /** The number, from 0 on, that a page was given; undefined if it has none. */
   get(page: number): number | undefined {
     const index = Math.floor(page / ENTRIES);
     const entry = this.#root[Math.floor(index / ENTRIES)]?.[index % ENTRIES]?.[page % ENTRIES];

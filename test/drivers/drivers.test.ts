@@ -5,12 +5,14 @@ import { once } from 'node:events';
 import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { lockDevice, openSync, PAGE_SIZE, SECTOR_SIZE } from 'node-dax';
 import { axonram, brd, dcssblk, faulty, linear, readOnly, striped } from 'node-dax/drivers';
 import { mkfsSync, mount } from 'node-dax/ext2';
 import { scratchPath } from '../helpers/devices.js';
 import { scratch } from '../helpers/drivers.js';
+import { gc } from '../helpers/gc.js';
 
 const MIB = 1024 * 1024;
 const TIB = 1024 ** 4;
@@ -64,6 +66,27 @@ t.test('brd: a filesystem of 64 GiB takes the memory that it uses', (test) => {
   fs.unmount();
   test.ok(disk.used < 32 * MIB, `${disk.used} bytes`);
   test.end();
+});
+
+t.test('brd: a page takes no more than 16 bytes beside its memory', async (test) => {
+  const pages = 200_000;
+  const disk = brd({ size: pages * PAGE_SIZE });
+  test.teardown(() => disk.close());
+  const used = async (): Promise<number> => {
+    gc();
+    // What earlier tests left is freed by another thread.
+    await setImmediate();
+    gc();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  disk.directAccess(0, PAGE_SIZE);
+  const before = await used();
+  // With an address that is given out, and nothing stored there: the memory stays a hole.
+  for (let page = 0; page < pages; page++) if (disk.directAccess(bytesIn(page), PAGE_SIZE).window.byteLength !== PAGE_SIZE) test.fail(`page ${page}`);
+  const bytes = ((await used()) - before) / pages;
+  test.equal(disk.used, pages * PAGE_SIZE);
+  test.ok(bytes > 1 && bytes <= 16, `${bytes} bytes a page`);
 });
 
 t.test('axonram: all that is left of the bank, corrected errors are counted, others are EIO from then on', (test) => {
