@@ -25,7 +25,7 @@ run([join('dist', 'test', 'fault', 'stress.test.js')], faults);
 run([join('dist', 'test', 'fault', 'busy-owner.test.js')], { NODE_DAX_TEST_MINUTE: '1' });
 run([join('dist', 'test', 'drivers', 'filesystems.test.js')], { NODE_DAX_TEST_DRIVERS: 'all' });
 const ext2Suites = readdirSync(join(root, 'dist', 'test', 'ext2')).filter((name) => name.endsWith('.test.js')).map((name) => join('dist', 'test', 'ext2', name));
-for (const driver of ['pass-through', 'linear', 'striped', 'axonram', 'faulty']) {
+for (const driver of ['pass-through', 'linear', 'striped', 'axonram', 'faulty', 'brd', 'dcssblk']) {
   for (const suite of ext2Suites) run([suite], { NODE_DAX_TEST_ON_DRIVER: driver });
 }
 run([join('dist', 'test', 'drivers', 'unplug.test.js')], { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '10000' });

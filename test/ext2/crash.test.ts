@@ -25,13 +25,13 @@ t.test('what a power cut leaves of i_blocks and of blocks past the end is put ri
   file.closeSync();
   fs.unmount();
   for (const blocks of [0, 2, 200]) {
-    const image = afterDebugfs(device.memory, [`sif f blocks ${blocks}`, 'sif f size 3000', 'ssv state 0']);
+    const image = afterDebugfs(device.content, [`sif f blocks ${blocks}`, 'sif f size 3000', 'ssv state 0']);
     t.match(e2fsck(image), /i_blocks is/);
     const after = new ImageDevice(image);
     const again = mount(after, { reclaim: true, onWarning: () => undefined });
     t.equal(again.stat(again.resolve('/f')).blocks, 6);
     again.unmount();
-    t.equal(e2fsck(after.memory), undefined, `i_blocks of ${blocks}`);
+    t.equal(e2fsck(after.content), undefined, `i_blocks of ${blocks}`);
   }
   t.end();
 });

@@ -34,9 +34,9 @@ function sound(options: ImageOptions): Uint8Array {
     fs.setxattr(file, 'user.small', Buffer.from('value'));
   }
   fs.unmount();
-  const complaint = e2fsck(device.memory);
+  const complaint = e2fsck(device.content);
   if (complaint !== undefined) throw new Error(complaint);
-  return device.memory;
+  return device.content;
 }
 
 const KINDS: readonly ImageOptions[] = [

@@ -40,7 +40,7 @@ function begin(cacheBytes?: number, inodes = THOROUGH ? 24_000 : 6000, size = (T
 
 function end(t: Test, { device, fs }: Begun): void {
   fs.unmount();
-  t.equal(e2fsck(device.memory), undefined, 'e2fsck finds nothing');
+  t.equal(e2fsck(device.content), undefined, 'e2fsck finds nothing');
 }
 
 // Pushes everything that has no reference out of a small cache.
@@ -224,12 +224,12 @@ t.test('what was held at a power cut goes at the next mount', { skip }, (t) => {
   fs.unlink(fs.root, 'file');
   fs.unlink(fs.root, 'link');
   fs.sync();
-  const cut = new ImageDevice(device.memory.slice());
+  const cut = new ImageDevice(device.content.slice());
   const warnings: string[] = [];
   const after = mount(cut, { owner: OWNER, onWarning: (warning) => warnings.push(warning) });
   t.match(warnings.join('\n'), /3 files that had no name any more were deleted/);
   after.unmount();
-  t.equal(e2fsck(cut.memory), undefined);
+  t.equal(e2fsck(cut.content), undefined);
   t.end();
 });
 

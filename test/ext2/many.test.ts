@@ -31,7 +31,7 @@ for (const [what, cacheBytes] of [['no cache', 0], ['a small cache', MIB], ['the
       fs = mount(device, options);
       model.compare(fs);
       fs.unmount();
-      t.equal(e2fsck(device.memory), undefined, 'e2fsck finds nothing');
+      t.equal(e2fsck(device.content), undefined, 'e2fsck finds nothing');
     } catch (error) {
       t.fail(`seed ${own}, operation ${step}: ${String(error instanceof Error ? error.stack : error)}`);
     }

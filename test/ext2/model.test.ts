@@ -28,14 +28,14 @@ t.test(`${OPERATIONS} random operations`, { skip: e2fsprogsMissing() ?? false, t
         if (step % 1000 !== 999) continue;
         model.settle();
         // In use, as its state says, but sound.
-        const complaint = e2fsck(device.memory);
+        const complaint = e2fsck(device.content);
         if (complaint !== undefined) throw new Error(complaint);
       }
       model.compare();
       model.remount();
       model.compare();
       model.unmount();
-      t.equal(e2fsck(device.memory), undefined, where);
+      t.equal(e2fsck(device.content), undefined, where);
     } catch (error) {
       t.fail(`${where}, operation ${step}: ${String(error instanceof Error ? error.stack : error)}`);
     }

@@ -17,7 +17,7 @@ function begin(options?: Parameters<typeof formatted>[0]): { device: ImageDevice
 
 function end(t: Test, device: ImageDevice, fs: Ext2): void {
   fs.unmount();
-  t.equal(e2fsck(device.memory), undefined, 'e2fsck finds nothing');
+  t.equal(e2fsck(device.content), undefined, 'e2fsck finds nothing');
 }
 
 function answers(t: Test, table: readonly (readonly [what: string, code: string, work: () => unknown])[]): void {
@@ -156,7 +156,7 @@ t.test('names are bytes', { skip }, (t) => {
   t.equal(found?.name, '\ufffd \ufffd\n');
   t.ok(bytes.equals(found?.bytes ?? new Uint8Array()));
   end(t, device, fs);
-  t.match(debugfs(device.memory, 'stat "/Grüße 🗄"').toString(), /Type: regular/);
+  t.match(debugfs(device.content, 'stat "/Grüße 🗄"').toString(), /Type: regular/);
   t.end();
 });
 
@@ -287,7 +287,7 @@ t.test('the list of orphans survives, and is worked off', { skip }, (t) => {
   fs.sync();
   const warnings: string[] = [];
   // What a power cut leaves.
-  const later = new ImageDevice(Buffer.from(device.memory));
+  const later = new ImageDevice(Buffer.from(device.content));
   const again = mount(later, { owner: OWNER, onWarning: (message) => { warnings.push(message); } });
   t.match(warnings, [/not cleanly unmounted/, /^3 files that had no name/]);
   t.match(again.statfs(), { freeBlocks: free.freeBlocks, freeInodes: free.freeInodes });
@@ -336,7 +336,7 @@ t.test('a mount that fails leaves the device as free as it was', { skip }, (t) =
   for (const owner of [{ uid: -1, gid: 0 }, { uid: 0, gid: 1.5 }, { uid: 2 ** 32, gid: 0 }]) t.throws(() => mount(device, { owner }), RangeError);
   mount(device, { owner: OWNER });
   // What a power cut leaves.
-  const unclean = new ImageDevice(Buffer.from(device.memory));
+  const unclean = new ImageDevice(Buffer.from(device.content));
   const strict = (message: string) => { throw new Error(message); };
   t.throws(() => mount(unclean, { onWarning: strict }), /not cleanly unmounted/);
   t.throws(() => mount(unclean, { onWarning: strict }), /not cleanly unmounted/);
@@ -355,8 +355,8 @@ t.test('devices, fifos and sockets', { skip }, (t) => {
   fs.mknod(fs.root, 'socket', S_IFSOCK + 0o600);
   t.throws(() => fs.mknod(fs.root, 'a', S_IFCHR, { major: 4096, minor: 0 }), RangeError);
   fs.unmount();
-  t.match(debugfs(device.memory, 'stat /old').toString(), /Device major\/minor number: 05:01/);
-  t.match(debugfs(device.memory, 'stat /new').toString(), /Device major\/minor number: 300:70000/);
+  t.match(debugfs(device.content, 'stat /old').toString(), /Device major\/minor number: 05:01/);
+  t.match(debugfs(device.content, 'stat /new').toString(), /Device major\/minor number: 300:70000/);
   const again = mount(device);
   t.strictSame(again.stat(again.resolve('/new')).device, { major: 300, minor: 70_000 });
   t.strictSame(again.stat(again.resolve('/old')).device, { major: 5, minor: 1 });
@@ -370,8 +370,8 @@ t.test('an index of a directory is read over, and goes when the directory change
   const into = made.fs.mkdir(made.fs.root, 'dir');
   for (let i = 0; i < 2000; i++) made.fs.create(into, `file-${i}`);
   made.fs.unmount();
-  const device = new ImageDevice(indexed(made.device.memory));
-  t.match(debugfs(device.memory, 'stat /dir').toString(), /Flags: 0x1000/, 'e2fsck made an index');
+  const device = new ImageDevice(indexed(made.device.content));
+  t.match(debugfs(device.content, 'stat /dir').toString(), /Flags: 0x1000/, 'e2fsck made an index');
   const fs = mount(device, { owner: OWNER });
   const dir = fs.resolve('/dir');
   t.equal([...fs.readdir(dir)].length, 2002);

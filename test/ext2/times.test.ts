@@ -41,8 +41,8 @@ t.test('nanoseconds are exact', { skip }, (t) => {
     fs.setattr(inode, { atimeNs: ns, mtimeNs: ns });
     t.equal(fs.stat(inode, { nanoseconds: true }).mtimeNs, ns, what);
     // Durable on return: another mount sees it, and debugfs.
-    t.equal(inDebugfs(device.memory, 'f', 'mtime'), ns, `${what}: on the medium`);
-    const again = mount(new ImageDevice(device.memory.slice()), { ...quietly, readOnly: true });
+    t.equal(inDebugfs(device.content, 'f', 'mtime'), ns, `${what}: on the medium`);
+    const again = mount(new ImageDevice(device.content.slice()), { ...quietly, readOnly: true });
     const { atimeNs, mtimeNs } = again.stat(again.resolve('/f'), { nanoseconds: true });
     t.strictSame({ atimeNs, mtimeNs }, { atimeNs: ns, mtimeNs: ns }, `${what}: after a mount`);
   }
@@ -56,8 +56,8 @@ t.test('nanoseconds are exact', { skip }, (t) => {
   fs.chmod(inode, 0o600);
   fs.setattr(inode, { atimeMs: 1 });
   fs.unmount();
-  t.equal(inDebugfs(device.memory, 'f', 'mtime'), 1_700_000_000_123_456_790n);
-  t.equal(e2fsck(device.memory), undefined);
+  t.equal(inDebugfs(device.content, 'f', 'mtime'), 1_700_000_000_123_456_790n);
+  t.equal(e2fsck(device.content), undefined);
   t.end();
 });
 
@@ -149,7 +149,7 @@ t.test('a truncation that changes no size changes times, as ftruncate', { skip }
   // Durably so.
   const mtimeMs = ext2.stat(inode).mtimeMs;
   ext2.sync();
-  const again = mount(new ImageDevice(device.memory.slice()), { ...quietly, readOnly: true });
+  const again = mount(new ImageDevice(device.content.slice()), { ...quietly, readOnly: true });
   t.equal(again.stat(again.resolve('/f')).mtimeMs, mtimeMs);
   t.end();
 });

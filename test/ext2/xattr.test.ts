@@ -19,7 +19,7 @@ const quietly = { owner: OWNER, onWarning: () => undefined };
 /** Ends the use of a filesystem; neither e2fsck nor the own check has anything to say. */
 function end(t: Test, fs: Ext2, what: string): Uint8Array {
   fs.unmount();
-  const { memory } = fs.device as unknown as ImageDevice;
+  const { content: memory } = fs.device as unknown as ImageDevice;
   t.equal(e2fsck(memory), undefined, `${what}: e2fsck`);
   t.strictSame(check(new ImageDevice(memory)).findings.map(describeFinding), [], `${what}: check`);
   return memory;
@@ -131,7 +131,7 @@ t.test('full attributes can be removed, and made shorter', { skip: skip === fals
     const rest = Object.fromEntries(Object.entries(expected).filter(([key]) => key !== name));
     t.strictSame(valuesOf(fs, '/f'), rest, `without ${name}`);
     // What was there has room again.
-    const again = mount(new ImageDevice((fs.device as unknown as ImageDevice).memory.slice()), { ...quietly, reclaim: true });
+    const again = mount(new ImageDevice((fs.device as unknown as ImageDevice).content.slice()), { ...quietly, reclaim: true });
     again.setxattr(again.resolve('/f'), name, Buffer.from(expected[name] ?? ''));
     t.strictSame(valuesOf(again, '/f'), expected, `${name} is back`);
     end(t, again, `${name} is back`);
@@ -148,10 +148,10 @@ t.test('full attributes can be removed, and made shorter', { skip: skip === fals
     }
   }
   const { fs, expected } = filled(FULL);
-  const before = (fs.device as unknown as ImageDevice).memory.slice();
+  const before = (fs.device as unknown as ImageDevice).content.slice();
   t.throws(() => { fs.setxattr(fs.resolve('/f'), 'user.one', Buffer.alloc(100, 'x')); }, { code: 'ENOSPC' });
   t.strictSame(valuesOf(fs, '/f'), expected, 'what finds no room changes nothing');
-  t.ok(Buffer.compare(before, (fs.device as unknown as ImageDevice).memory) === 0);
+  t.ok(Buffer.compare(before, (fs.device as unknown as ImageDevice).content) === 0);
   end(t, fs, 'after what failed');
   t.end();
 });
@@ -212,15 +212,15 @@ t.test("a translator's block on a filesystem of GNU/Hurd is in use", { skip }, (
   t.equal(e2fsck(image), undefined);
   const device = new ImageDevice(image);
   t.strictSame(check(device).findings.map(describeFinding), []);
-  device.memory[1024 + 58] = 0; // not cleanly unmounted
+  device.writeSync(Buffer.alloc(1), 1024 + 58); // not cleanly unmounted
   const fs = mount(device, { ...quietly, reclaim: true });
   t.strictSame(fs.reclaim(), { blocks: 0, inodes: 0, counts: 0, names: 0 });
   t.equal(Buffer.from(fs.readlink(fs.resolve('/s', { follow: false }))).toString(), 'target');
-  t.match(debugfs(device.memory, 'stat f').toString(), /Translator: 2001/);
+  t.match(debugfs(device.content, 'stat f').toString(), /Translator: 2001/);
   const free = fs.statfs().freeBlocks;
   fs.setxattr(fs.resolve('/f'), 'user.a', Buffer.from('x'));
   fs.chmod(fs.resolve('/f'), 0o600);
-  t.match(debugfs(device.memory, 'stat f').toString(), /Translator: 2001/, 'it stays');
+  t.match(debugfs(device.content, 'stat f').toString(), /Translator: 2001/, 'it stays');
   fs.unlink(fs.root, 'f');
   fs.rmdir(fs.root, 'd');
   fs.unlink(fs.root, 's');
@@ -237,7 +237,7 @@ t.test('the file of orphans is nobody lost', { skip: skip === false ? noKernel :
   });
   t.strictSame(check(new ImageDevice(blank)).findings.map(describeFinding), [], 'a fresh one');
   const device = new ImageDevice(blank);
-  device.memory[1024 + 58] = 0;
+  device.writeSync(Buffer.alloc(1), 1024 + 58);
   const fs = mount(device, quietly);
   t.strictSame(fs.reclaim(), { blocks: 0, inodes: 0, counts: 0, names: 0 });
   fs.create(fs.root, 'f');

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PAGE_SIZE, type BufferRange, type Bytes, type DirectAccess, type DriverDevice, type FlushOption, type WriteOptions } from 'node-dax';
 import { MemoryDevice } from 'node-dax/testkit';
-import { imageDriver } from './image-drivers.js';
+import { imageDriver, type ImageDriver } from './image-drivers.js';
 
+const EMPTY = new Uint8Array(PAGE_SIZE);
 const DRIVER = process.env['NODE_DAX_TEST_ON_DRIVER'];
 
 /** Why there is no mke2fs, e2fsck or debugfs, or undefined. */
@@ -18,7 +19,6 @@ export function e2fsprogsMissing(): string | undefined {
 
 /** A device in memory, or on a driver in memory, with an image. What is stored past `limit` is noted. */
 export class ImageDevice extends MemoryDevice {
-  declare readonly memory: Uint8Array;
   /** Where the filesystem ends, in bytes. */
   limit = Number.POSITIVE_INFINITY;
   /** Where something was stored that is not the filesystem's. */
@@ -27,15 +27,23 @@ export class ImageDevice extends MemoryDevice {
   loads = 0;
   /** More loads than this are a loop that does not end. */
   mostLoads = Number.POSITIVE_INFINITY;
-  readonly #driver: DriverDevice | undefined;
+  readonly #made: ImageDriver | undefined;
 
   /** An image that does not end with a page is followed by zeros. */
   constructor(image: Uint8Array) {
     const pages = wholePages(image);
-    const made = DRIVER === undefined ? undefined : imageDriver(DRIVER, pages.byteLength);
-    made?.memory.set(pages);
-    super(made?.memory ?? pages);
-    this.#driver = made?.device;
+    super(pages);
+    this.#made = DRIVER === undefined ? undefined : imageDriver(DRIVER, pages.byteLength);
+    if (this.#driver !== undefined) putOn(this.#driver, pages);
+  }
+
+  /** What is on it now. It may be a copy. */
+  get content(): Uint8Array {
+    return this.#made?.content() ?? this.memory;
+  }
+
+  get #driver(): DriverDevice | undefined {
+    return this.#made?.device;
   }
 
   override directAccess(sector: Bytes, size: Bytes): DirectAccess {
@@ -67,6 +75,14 @@ export class ImageDevice extends MemoryDevice {
   #note(pos: number, length: number): void {
     this.stores++;
     if (pos + length > this.limit) this.strayStore ??= pos;
+  }
+}
+
+// Only pages with something in them, so that the others come into being when they are first used.
+function putOn(device: DriverDevice, pages: Uint8Array): void {
+  for (let pos = 0; pos < pages.byteLength; pos += PAGE_SIZE) {
+    const page = pages.subarray(pos, pos + PAGE_SIZE);
+    if (Buffer.compare(page, EMPTY) !== 0) device.writeSync(page, pos);
   }
 }
 

@@ -406,7 +406,9 @@ export class Ext2Model {
     if (node === undefined) return;
     const [mode, uid, gid] = [this.#random.below(0o10000), this.#random.below(200_000), this.#random.below(200_000)];
     const mtimeMs = this.#random.below(2_000_000_000) * 1000 + (this.#hasAttributes ? this.#random.below(1000) : 0);
-    const isWhole = this.#device.memory[1024 + 88] === 128;
+    const inodeSize = Buffer.alloc(2);
+    this.#device.readSync(inodeSize, 1024 + 88);
+    const isWhole = inodeSize.readUInt16LE() === 128;
     this.#fs.setattr(this.#inode(node), { mode, uid, gid, mtimeMs });
     Object.assign(node, { mode, uid, gid, mtimeMs: isWhole ? Math.floor(mtimeMs / 1000) * 1000 : mtimeMs });
     // Until the next mount, memory has more than the medium can.
