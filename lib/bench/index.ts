@@ -15,7 +15,7 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Seconds for the rounds: as many are made as fit, and at least one. */
   readonly budget?: number;
-  /** The names of drivers; all of them if absent. */
+  /** The names of drivers. If absent, all but those that must be named. */
   readonly drivers?: readonly string[];
   /** The driver with which others are compared that make the same promise. */
   readonly base?: string;
@@ -48,7 +48,7 @@ export function driverNames(): string[] {
 
 function contenders(fio: string | undefined, wanted: readonly string[] | undefined): Contender[] {
   const all = [...ownContenders(), ...(fio === undefined ? [] : fioContenders())];
-  return wanted === undefined ? all : all.filter(({ key }) => wanted.includes(key));
+  return all.filter(({ key, isOptional }) => wanted?.includes(key) ?? isOptional !== true);
 }
 
 // Throws `RangeError` if no driver can do any job.

@@ -161,6 +161,36 @@ t.test('what was written is verified', (test) => {
   test.end();
 });
 
+t.test('what was written to a device of several is verified, and a byte that is changed below it is found', (test) => {
+  const path = join(folder(test), 'halves');
+  const size = 8 * 1024 ** 2;
+  writeFileSync(path, Buffer.alloc(size));
+  const options = [path, '--loops', '1', '--ramp_time', '0', '--verify', 'sha256', '--size', `${size}`, '--bs', '64k', '--repeats', '1', '--json'];
+  const verified = (by: string, ...modes: string[]): { status: number | null; report: Report } => {
+    const { status, stdout } = bench(...options, ...drivers(by), ...modes.flatMap((mode) => ['--rw', mode]), '--yes-overwrite');
+    return { status, report: (JSON.parse(stdout) as Fio)['node-dax'] };
+  };
+  const { status, report } = verified('striped', 'write', 'randrw', 'read');
+  test.equal(status, 0);
+  for (const { name, groups, absent } of report.results) {
+    test.strictSame(absent, []);
+    test.equal(groups[0]?.rows[0]?.driver, 'striped', name);
+    test.ok((groups[0]?.rows[0]?.figures.verified ?? 0) > 0, name);
+  }
+  test.equal(report.results[2]?.groups[0]?.rows[0]?.figures.verified, size / 65_536, 'every block');
+  const [plain] = verified('sync', 'read').report.results;
+  test.match(plain?.absent[0]?.why, /verify: the block at 2097152 is not/, 'the second chunk is the first of the other half');
+  const content = readFileSync(path);
+  const at = 5 * 1024 ** 2 + 1000;
+  content[at] = (content[at] ?? 0) ^ 1; // eslint-disable-line no-bitwise -- one bit of one byte
+  writeFileSync(path, content);
+  const [spoilt] = verified('striped', 'read').report.results;
+  // The byte lies in the first chunk of the second half, at 1 MiB and 1000 bytes: in the second chunk of the device.
+  test.match(spoilt?.absent[0]?.why, new RegExp(`verify: the block at ${2 * 1024 ** 2 + 1024 ** 2} is not`));
+  test.match(bench(path, ...drivers('striped'), '--size', '1M', '--rw', 'read').stderr, /multiple of 4194304/);
+  test.end();
+});
+
 t.test('threads, rates and syncs', (test) => {
   const dir = folder(test);
   const rated = bench(dir, ...drivers(...some('view', 'async')), '--rw', 'write', '--rate_iops', '500', '--runtime', '100ms', '--repeats', '1', '--size', '1M', '--json');

@@ -65,6 +65,8 @@ export interface Driver {
   readonly name: string;
   /** Present if its operations are awaited: `iodepth` of them are under way at once. */
   readonly isDeep?: true;
+  /** Present if it takes part only where it is named. */
+  readonly isOptional?: true;
   done(job: Job): Done;
   /** The calls by which it does the job, in words. */
   how(job: Job, target: Target): { read: string; write: string };

@@ -1,15 +1,18 @@
-// Owns the drivers of this package: views, synchronous and awaited reads and writes.
+// Owns the drivers of this package: views, synchronous and awaited reads and writes, and those of two halves as one device.
 
-import { openSync, PAGE_SIZE, type DaxDevice } from 'node-dax';
-import { COPIED, durable, IN_PLACE, inFlight, type Driver, type Target } from './driver.js';
+import { openSync, PAGE_SIZE, partition, SECTOR_SIZE, type BlockDevice, type DaxDevice } from 'node-dax';
+import { striped } from 'node-dax/drivers';
+import { COPIED, durable, IN_PLACE, inFlight, type Driver, type Operations, type Target } from './driver.js';
 import { isOfFiles, syncEvery, writes, type Job } from '../jobs/job.js';
 import { blockBuffer, slotBuffers } from './block-buffer.js';
 
 const CACHE_LINE = 64;
+// Bytes that lie together on one half: no less than devices map at once.
+const CHUNK = 2 * 1024 * 1024;
 
 // Touches every page, because the first touch of a page is a page fault, which a program that runs longer than a trial does not
 // notice. The first store to a page is a fault of its own, because the filesystem is told of it.
-function touchPages(device: DaxDevice, job: Job): void {
+function touchPages(device: BlockDevice, job: Job): void {
   const byte = new Uint8Array(1);
   for (let pos = 0; pos < job.size; pos += PAGE_SIZE) {
     device.readSync(byte, pos);
@@ -37,7 +40,7 @@ function writeWords(store: string, job: Job, target: Target): string {
  * Wraps `write`: after every `every` calls it makes the ranges written since then durable, one by one if cache lines are flushed,
  * or as one range that covers them all if it is msync.
  */
-function persistingEvery(every: number, device: DaxDevice, bs: number, write: (pos: number) => void): (pos: number) => void {
+function persistingEvery(every: number, device: BlockDevice, bs: number, write: (pos: number) => void): (pos: number) => void {
   if (every === 0) return write;
   const since: number[] = [];
   return (pos) => {
@@ -87,26 +90,48 @@ export const view: Driver = {
   },
 };
 
+function copying(device: BlockDevice, job: Job, close: () => unknown): Operations {
+  const every = syncEvery(job);
+  const buffer = blockBuffer(job.bs);
+  const writeLater = (pos: number): void => {
+    device.writeSync(buffer, pos, { flush: false });
+  };
+  return {
+    awaited: false,
+    source: () => buffer,
+    found: () => buffer,
+    read: (pos) => device.readSync(buffer, pos),
+    write: every === 1 ? (pos) => device.writeSync(buffer, pos) : persistingEvery(every, device, job.bs, writeLater),
+    close,
+  };
+}
+
 export const readSync: Driver = {
   name: 'node-dax sync',
   obstacle: noFiles,
   done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
   how: (job, target) => ({ read: 'readSync()', write: writeWords('writeSync()', job, target) }),
   open(job, target) {
-    const every = syncEvery(job);
     const device = openFor(job, target);
-    const buffer = blockBuffer(job.bs);
-    const writeLater = (pos: number): void => {
-      device.writeSync(buffer, pos, { flush: false });
-    };
-    return {
-      awaited: false,
-      source: () => buffer,
-      found: () => buffer,
-      read: (pos) => device.readSync(buffer, pos),
-      write: every === 1 ? (pos) => device.writeSync(buffer, pos) : persistingEvery(every, device, job.bs, writeLater),
-      close: () => device.close(),
-    };
+    return copying(device, job, () => device.close());
+  },
+};
+
+// The bytes of the job as the halves of them, chunk by chunk in turn.
+export const readStriped: Driver = {
+  name: 'node-dax striped',
+  isOptional: true,
+  obstacle: (job) => noFiles(job) ?? (job.size % (2 * CHUNK) === 0 ? undefined : `two halves of whole chunks want a --size that is a multiple of ${2 * CHUNK}`),
+  done: (job) => ({ read: COPIED, write: durable(syncEvery(job)) }),
+  how: (job, target) => ({
+    read: 'readSync() of the device that striped() makes of two halves',
+    write: writeWords('writeSync() to the device that striped() makes of two halves', job, target),
+  }),
+  open(job, target) {
+    const below = openFor(job, target);
+    const sectors = job.size / 2 / SECTOR_SIZE;
+    const device = striped([partition(below, 0, sectors), partition(below, sectors, sectors)], { chunk: CHUNK });
+    return copying(device, job, () => below.close());
   },
 };
 

@@ -22,6 +22,8 @@ export interface Contender {
   /** Its name on the command line. */
   readonly key: string;
   readonly name: string;
+  /** Present if it takes part only where it is named. */
+  readonly isOptional?: true;
   /** The number of operations that it has under way at once. */
   depth(job: Job): number;
   done(job: Job): Done;
@@ -38,6 +40,7 @@ function ofDriver(key: DriverName): Contender {
   return {
     key,
     name: driver.name,
+    ...(driver.isOptional && { isOptional: driver.isOptional }),
     depth: ({ iodepth }) => (driver.isDeep === true ? iodepth : 1),
     done: (job) => driver.done(job),
     how: (job, target) => driver.how(job, target),
