@@ -83,6 +83,7 @@ export interface Addon {
     granularity: Granularity | undefined,
     lock: boolean,
     claim: boolean,
+    byCall: boolean,
   ): NativeFacts | number;
   /** Opens as `open` does, on a thread of the pool: it may wait for a lock, and allocates a file. */
   openAsync(...wanted: Parameters<Addon['open']>): Promise<NativeFacts | number>;
@@ -227,6 +228,11 @@ export interface Addon {
   socketPair(): [number, number] | number;
   /** The descriptor that came with a message; -ENOMSG if none has come. */
   receiveDescriptor(socket: number): number;
+  /**
+   * Looks at files of a directory, and reads those that are small. All paths end with a NUL. `fields` has twelve 64-bit integers for
+   * each file. Returns how many files it looked at.
+   */
+  readSmallFiles(directory: Uint8Array, names: Uint8Array, content: Uint8Array, fields: Uint8Array): number;
   /** Puts the addon's signal handlers in front of any that were installed since. */
   guard(): void;
   cpu(): { flushInstruction: string; streamThreshold?: number };

@@ -68,6 +68,7 @@ export { daxWriteback, daxWritebackAll } from './mmap/dax-writeback.js';
 export { daxClearBlocks, daxTruncatePage, daxZeroPageRange } from './io/dax-zero.js';
 export { crc32c } from './device/checksum.js';
 export { DaxDevice, type DeviceFacts } from './device/device.js';
+export { SmallFiles, type FileStats, type SmallFile } from './descriptor/small-files.js';
 export { DescriptorWatch, readAvailable, receiveDescriptor, socketPair } from './descriptor/descriptor.js';
 export { dataRuns } from './device/data-runs.js';
 export { lockDevice } from './device/device-lock.js';

@@ -92,6 +92,16 @@ class Mapping {
   int FinishPut(uint64_t pos, size_t length) const;
   // The stores of Publish, flushed as Put does.
   int64_t PutBoth(const Bytes& head, const Bytes& body, uint64_t pos) const;
+  // The source, or null once the mapping was retired.
+  std::shared_ptr<Source> SourceNow() const;
+  // Copies by pread(2) and pwrite(2), if the source was opened so. Returns the bytes moved; 0 where loads and
+  // stores are to do it, or to tell why they cannot.
+  int64_t ReadByCall(char* target, size_t length, uint64_t pos) const;
+  int64_t WriteByCall(const char* source, size_t length, uint64_t pos) const;
+  // Whether the user's memory is a part of this mapping, so that only a memmove copies it rightly.
+  bool Overlaps(const char* memory, size_t length) const {
+    return memory != nullptr && memory < address_ + reserved_length_ && memory + length > address_;
+  }
   // Writes up to the first bad page.
   int64_t WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const;
   // Writes this content to the bad page at `pos` by way of the kernel, which clears poison. Returns false if
@@ -109,6 +119,7 @@ class Mapping {
   const uint64_t length_;
   const uint64_t reserved_length_;
   const bool map_sync_;
+  const bool by_call_;
   const Persistence persistence_;
   std::atomic<bool> retired_{false};
   MappedRange* const range_;

@@ -59,7 +59,7 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   }
   if (fd < 0) return -errno;
 
-  std::shared_ptr<Source> source(new Source(fd, options.read_only));
+  std::shared_ptr<Source> source(new Source(fd, options));
   // The lock is taken before anything is changed or undone, because the file may belong to a process that has
   // the lock.
   source->created_ = created;

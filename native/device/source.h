@@ -23,6 +23,8 @@ struct SourceOptions {
   bool lock = false;
   // Whether `lock` also claims a writable block device (O_EXCL), so that nobody can mount it in the meantime.
   bool claim = false;
+  // Whether a mapping of it copies by system calls where that saves page faults.
+  bool by_call = false;
 };
 
 // An open device or file. It owns the descriptor. Everything else was read at open and does not change.
@@ -44,6 +46,7 @@ class Source {
   // Removes the file that this open made, or empties the file that it gave its size.
   void Undo(const char* path) const;
   bool read_only() const { return read_only_; }
+  bool by_call() const { return by_call_; }
   // Whether the file has STATX_ATTR_DAX, which kernels before 5.8 do not report.
   bool statx_dax() const { return statx_dax_; }
   // Mappings begin and end at multiples of this: the `align` of a devdax, else the page size.
@@ -89,7 +92,8 @@ class Source {
     uint64_t address;
   };
 
-  Source(int fd, bool read_only) : fd_(fd), read_only_(read_only) {}
+  Source(int fd, const SourceOptions& options)
+      : fd_(fd), read_only_(options.read_only), by_call_(options.by_call) {}
 
   int Classify();
   void ReadDevdax(const std::string& directory);
@@ -100,6 +104,7 @@ class Source {
 
   const int fd_;
   const bool read_only_;
+  const bool by_call_;
   int claim_fd_ = -1;
   bool created_ = false;
   bool filled_ = false;

@@ -59,6 +59,7 @@ std::unique_ptr<Opening> ToOpening(const Napi::CallbackInfo& info) {
     options.create_size = static_cast<uint64_t>(info[2].As<Napi::Number>().DoubleValue());
   options.lock = info[4].As<Napi::Boolean>().Value();
   options.claim = info[5].As<Napi::Boolean>().Value();
+  options.by_call = info[6].As<Napi::Boolean>().Value();
   opening->device = std::make_unique<DaxDevice>();
   if (info[3].IsString()) {
     const std::string name = info[3].As<Napi::String>().Utf8Value();
@@ -89,8 +90,8 @@ Napi::Value ToAnswer(Napi::Env env, Opening* opening) {
   return result;
 }
 
-// open(path, readOnly, createSize | undefined, granularity | undefined, lock, claim) -> { handle, ...facts }
-// | -errno
+// open(path, readOnly, createSize | undefined, granularity | undefined, lock, claim, byCall)
+// -> { handle, ...facts } | -errno
 Napi::Value Open(const Napi::CallbackInfo& info) {
   InstallSignalHandlers();
   const std::unique_ptr<Opening> opening = ToOpening(info);

@@ -48,10 +48,18 @@ export interface OpenOptions {
    * is closed and no longer mapped. Mounts lock their devices without this option: see `DaxDevice.lock`. Default false.
    */
   lock?: boolean | undefined;
+  /**
+   * Read, and write with `flush: false`, 512 bytes and more by pread(2) and pwrite(2) instead of the mapping, if the file is in the
+   * page cache (granularity `page`). The first touch of a page through a mapping is a page fault, which takes many times as long as
+   * the copy: calls suit a program that goes over a file once, the mapping one that comes back. Default false. Views and direct
+   * access are of the mapping in any case, and show the same bytes. A file that is shortened meanwhile grows again where it is
+   * written.
+   */
+  byCall?: boolean | undefined;
 }
 
 const OPTIONS: OptionNames<OpenOptions> = {
-  ...{ readOnly: true, requireDax: true, requireGranularity: true, requireDurable: true, size: true, force: true, lock: true },
+  ...{ readOnly: true, requireDax: true, requireGranularity: true, requireDurable: true, size: true, force: true, lock: true, byCall: true },
 };
 
 const OPENING_LATER: OptionNames<OpenOptions & Abortable> = { ...OPTIONS, ...ABORTABLE };
@@ -162,6 +170,7 @@ interface Request {
   readonly size: number | undefined;
   readonly force: boolean;
   readonly lock: boolean;
+  readonly byCall: boolean;
 }
 
 function toRequest(path: string, options: OpenOptions): Request {
@@ -174,12 +183,13 @@ function toRequest(path: string, options: OpenOptions): Request {
   const size = toSize(options.size);
   const force = toFlag(options.force, 'force');
   const lock = toFlag(options.lock, 'lock');
+  const byCall = toFlag(options.byCall, 'byCall');
   if (readOnly && size !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'size creates a file, which readOnly forbids');
-  return { path, readOnly, requireDax, requireGranularity, requireDurable, size, force, lock };
+  return { path, readOnly, requireDax, requireGranularity, requireDurable, size, force, lock, byCall };
 }
 
 // Refuses a device that must not be written to, and gives what to ask of the addon.
-function toNative({ path, readOnly, size, force, lock }: Request): Parameters<Addon['open']> {
+function toNative({ path, readOnly, size, force, lock, byCall }: Request): Parameters<Addon['open']> {
   const forced = forcedGranularity();
   warnOfOverrides();
   if (!readOnly && isBlockDevice(path)) {
@@ -188,7 +198,7 @@ function toNative({ path, readOnly, size, force, lock }: Request): Parameters<Ad
   }
   // No file is created in /dev, /proc or /sys, even if the device at `path` disappears in the meantime.
   const made = size !== undefined && pseudoFilesystemOf(path, new SystemTree()) === undefined ? size : undefined;
-  return [path, readOnly, made, forced, lock, lock && !force];
+  return [path, readOnly, made, forced, lock, lock && !force, byCall];
 }
 
 // Makes the device of what the addon found, and refuses one that is not as asked for. Nothing stays of a file that was made for it.

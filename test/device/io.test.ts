@@ -221,13 +221,28 @@ const OPERATIONS: readonly Operation[] = [
   (device, model, random) => {
     const length = random.below(20_000);
     const pos = random.below(model.length - length + 1);
-    device.zeroSync(pos, length);
+    device.zeroSync(pos, length, { flush: random.below(2) === 0 });
     model.fill(0, pos, pos + length);
+  },
+  // From the device to itself, where the ranges may overlap.
+  (device, model, random) => {
+    const length = random.below(20_000);
+    const [from, to] = [random.below(model.length - length + 1), random.below(model.length - length + 1)];
+    const near = Math.min(model.length - length, from + (to % 2000));
+    device.writeSync(device.view(from, length), near, { flush: false });
+    model.copy(model, near, from, from + length);
+  },
+  (device, model, random) => {
+    const length = random.below(20_000);
+    const pos = random.below(model.length - length + 1);
+    const read = Buffer.alloc(length);
+    device.readSync(read, pos);
+    if (!read.equals(model.subarray(pos, pos + length))) throw new Error(`${length} bytes read at ${pos} differ`);
   },
 ];
 
-onEveryDevice('random operations against a model on', async (test, wanted) => {
-  const device = wanted.open();
+for (const byCall of [false, true]) onEveryDevice(`random operations${byCall ? ' by calls' : ''} against a model on`, async (test, wanted) => {
+  const device = wanted.open({ byCall });
   const random = seeded(test);
   const model = Buffer.alloc(MIB + 13);
   device.zeroSync(0, model.length);
@@ -236,6 +251,18 @@ onEveryDevice('random operations against a model on', async (test, wanted) => {
     if (step % 20 === 0 && !contents(device, 0, model.length).equals(model)) test.fail(`step ${step} differs`);
   }
   test.ok(contents(device, 0, model.length).equals(model));
+});
+
+t.test('copies by calls of a file that another shortens', { skip: ON_HOST.skip }, (test) => {
+  const path = scratchPath(test);
+  using device = openSync(path, { size: MIB, byCall: true });
+  const bytes = Buffer.alloc(8192, 'bytes');
+  truncateSync(path, 4096);
+  test.equal(device.readSync(bytes, 0), 4096);
+  test.throws(() => device.readSync(bytes, 8192), { code: 'EIO', position: 8192 });
+  test.equal(device.writeSync(bytes, 8192, { flush: false }), 8192, 'it grows again');
+  test.equal(statSync(path).size, 16_384);
+  test.end();
 });
 
 t.test('a 64 GiB sparse file: its last byte', { skip: ON_HOST.skip || userEmulation }, async (test) => {

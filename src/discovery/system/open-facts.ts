@@ -24,7 +24,7 @@ export function openFacts(path: string): OpenFacts {
 function openFile(path: string): NativeFacts | undefined {
   try {
     if (!statSync(path).isFile()) return undefined;
-    const found = addon().open(path, true, undefined, undefined, false, false);
+    const found = addon().open(path, true, undefined, undefined, false, false, false);
     return typeof found === 'number' ? undefined : found;
   } catch {
     return undefined;

@@ -137,13 +137,18 @@ class Getting {
   }
 
   async #copy(inode: Ext2Inode, from: Buffer, place: Buffer, isNamed: boolean, stat: TimedStat): Promise<void> {
-    const { target, isNew } = this.#openTarget(place, isNamed);
+    const mode = permissionsOf(stat.mode);
+    const { target, isNew } = this.#openTarget(place, isNamed, mode);
     try {
       await this.#fill(target, inode, from);
-      if (keepsOwners) host.fchownSync(target, stat.uid, stat.gid);
-      host.fchmodSync(target, permissionsOf(stat.mode));
+      const there = host.fstatSync(target, { bigint: true });
+      // Most files are new and have both already, and each call is one of a few for a file.
+      const isOwned = !keepsOwners || (Number(there.uid) === stat.uid && Number(there.gid) === stat.gid);
+      if (!isOwned) host.fchownSync(target, stat.uid, stat.gid);
+      // A new owner clears the set-id bits.
+      if (!isOwned || permissionsOf(Number(there.mode)) !== mode) host.fchmodSync(target, mode);
       host.futimesSync(target, seconds(stat.atimeNs), seconds(stat.mtimeNs));
-      this.#made.add(identityOf(host.fstatSync(target, { bigint: true })));
+      this.#made.add(identityOf(there));
     } catch (error) {
       if (isNew) host.unlinkSync(place);
       throw error;
@@ -152,9 +157,10 @@ class Getting {
     }
   }
 
-  #openTarget(place: Buffer, isNamed: boolean): { target: number; isNew: boolean } {
+  // A new file has its permissions from the beginning, without set-id bits, which are for its owner alone.
+  #openTarget(place: Buffer, isNamed: boolean, mode: number): { target: number; isNew: boolean } {
     try {
-      return { target: host.openSync(place, O_WRONLY + O_CREAT + O_EXCL, 0o600), isNew: true };
+      return { target: host.openSync(place, O_WRONLY + O_CREAT + O_EXCL, mode % 0o1000), isNew: true };
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }

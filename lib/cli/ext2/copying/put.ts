@@ -1,10 +1,10 @@
 // Owns the command `ext2 put`: it copies files into an image, with their permissions, owners, times and holes.
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, open, openSync, read, readlinkSync, readSync, statSync, type BigIntStats } from 'node:fs';
+import { closeSync, open, openSync, read, readlinkSync, readSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
-import { DaxError } from 'node-dax';
+import { DaxError, type FileStats } from 'node-dax';
 import type { Ext2File, Ext2Inode } from 'node-dax/ext2';
 import { destinationAt, distinct, GivenNames, hasNoName, sourcesAndDestination, type Destination } from '../image/destination.js';
 import { each, goOnAfter } from '../../trees/failures.js';
@@ -24,29 +24,29 @@ function refuse(command: string, errno: string, path: Uint8Array, hint: string):
   throw new DaxError({ errno, syscall: command, path: shown(path), hint });
 }
 
-function attributesOf({ mode, uid, gid, atimeNs, mtimeNs }: BigIntStats) {
+function attributesOf({ mode, uid, gid, atimeNs, mtimeNs }: FileStats) {
   return { mode: permissionsOf(Number(mode)), uid: Number(uid), gid: Number(gid), atimeNs, mtimeNs };
 }
 
 // The numbers of a device, which makedev(3) combines in this way.
-function deviceOf({ rdev }: BigIntStats): { major: number; minor: number } {
+function deviceOf({ rdev }: FileStats): { major: number; minor: number } {
   const number = Number(rdev);
   return { major: Math.floor(number / 256) % 4096, minor: (number % 256) + Math.floor(number / 2 ** 20) * 256 };
 }
 
-/** Reads the next bytes into a buffer. Returns how many it read: 0 at the end. */
-type Source = (buffer: Buffer) => number | Promise<number>;
+/** Gives the next bytes, valid until the next call: none at the end. */
+type Source = () => Uint8Array | Promise<Uint8Array>;
 
-function readNow(fd: number): Source {
-  return (buffer) => readSync(fd, buffer, 0, buffer.byteLength, null);
+function readNow(fd: number, buffer: Buffer): Source {
+  return () => buffer.subarray(0, readSync(fd, buffer, 0, buffer.byteLength, null));
 }
 
 // Pipes and terminals are read asynchronously, so that signals can arrive during a long wait.
 const openLater = promisify(open);
 const readBytes = promisify(read);
 
-function readLater(fd: number): Source {
-  return async (buffer) => (await readBytes(fd, buffer, 0, buffer.byteLength, null)).bytesRead;
+function readLater(fd: number, buffer: Buffer): Source {
+  return async () => buffer.subarray(0, (await readBytes(fd, buffer, 0, buffer.byteLength, null)).bytesRead);
 }
 
 /** One copy into an image. */
@@ -99,14 +99,15 @@ class Putting {
     return { dir: this.#mounted.at(place.path, () => fs.mkdir(place.dir, place.name)), isNew: true };
   }
 
-  async #putFile({ path, stats }: HostFile, place: Destination): Promise<void> {
+  async #putFile(file: HostFile, place: Destination): Promise<void> {
+    const { path, stats } = file;
     const { fs, command } = this.#mounted;
     if (identityOf(stats) === this.#image) refuse(command, 'EINVAL', path, 'it is the image itself: leave it out');
     this.#transfer.begin(path);
     const hasNames = stats.nlink > 1n;
     const known = hasNames ? this.#linked.get(identityOf(stats)) : undefined;
     const placed = await this.#place(place, known, (name) => {
-      if (known === undefined) return this.#make({ path, stats }, place.dir, name);
+      if (known === undefined) return this.#make(file, place.dir, name);
       fs.link(known, place.dir, name);
       return known;
     });
@@ -136,9 +137,11 @@ class Putting {
     });
   }
 
-  async #make({ path, stats }: HostFile, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
+  async #make(file: HostFile, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
+    const { path, stats, content } = file;
     const { fs } = this.#mounted;
-    if (stats.isFile() || (!this.#isRecursive && !stats.isSymbolicLink())) return this.#copy(path, stats, dir, name);
+    if (content !== undefined) return this.#copy(() => content, stats, dir, name);
+    if (stats.isFile() || (!this.#isRecursive && !stats.isSymbolicLink())) return this.#copyFrom(file, dir, name);
     const inode = stats.isSymbolicLink()
       ? fs.symlink(dir, name, readlinkSync(path, { encoding: 'buffer' }))
       : fs.mknod(dir, name, Number(stats.mode), deviceOf(stats));
@@ -146,24 +149,28 @@ class Putting {
     return inode;
   }
 
-  async #copy(path: Uint8Array, stats: BigIntStats, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
-    const { fs } = this.#mounted;
+  async #copyFrom({ path, stats }: HostFile, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
+    const { buffer } = this.#transfer;
     const isFile = stats.isFile();
-    const from = Buffer.from(path);
-    const source = isFile ? openSync(from, 'r') : await openLater(from, 'r');
+    const fd = isFile ? openSync(path, 'r') : await openLater(path, 'r');
     try {
-      const inode = fs.create(dir, name, 0o600);
-      const target = fs.open(inode);
-      try {
-        await this.#fill(target, isFile ? readNow(source) : readLater(source), Number(stats.size));
-      } finally {
-        target.closeSync();
-      }
-      fs.setattr(inode, attributesOf(stats));
-      return inode;
+      return await this.#copy(isFile ? readNow(fd, buffer) : readLater(fd, buffer), stats, dir, name);
     } finally {
-      closeSync(source);
+      closeSync(fd);
     }
+  }
+
+  async #copy(source: Source, stats: FileStats, dir: Ext2Inode, name: Uint8Array): Promise<Ext2Inode> {
+    const { fs } = this.#mounted;
+    const inode = fs.create(dir, name, 0o600);
+    const target = fs.open(inode);
+    try {
+      await this.#fill(target, source, Number(stats.size));
+    } finally {
+      target.closeSync();
+    }
+    fs.setattr(inode, attributesOf(stats));
+    return inode;
   }
 
   // Copies the content. Blocks of zeros become holes.
@@ -171,10 +178,11 @@ class Putting {
     const { buffer } = this.#transfer;
     const { blockSize } = this.#mounted.fs;
     for (let pos = 0; ; ) {
-      const bytesRead = await source(buffer);
-      for (const run of nonZeroOf(buffer.subarray(0, bytesRead), blockSize)) {
+      const bytes = await source();
+      const bytesRead = bytes.byteLength;
+      for (const run of nonZeroOf(bytes, blockSize)) {
         for (let done = 0; done < run.length; ) {
-          done += target.writeSync(buffer.subarray(run.pos + done, run.pos + run.length), pos + run.pos + done);
+          done += target.writeSync(bytes.subarray(run.pos + done, run.pos + run.length), pos + run.pos + done);
         }
       }
       pos += bytesRead;
@@ -192,7 +200,7 @@ function bytesOf(sources: readonly HostFile[]): number {
   let bytes = 0;
   // Errors are ignored here, because the copy will report them.
   const unheard = (): void => undefined;
-  for (const source of sources) for (const { item } of walkHost(source, unheard)) if (item?.stats.isFile() === true) bytes += Number(item.stats.size);
+  for (const source of sources) for (const { item } of walkHost(source, unheard, 0)) if (item?.stats.isFile() === true) bytes += Number(item.stats.size);
   return bytes;
 }
 

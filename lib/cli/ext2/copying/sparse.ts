@@ -20,14 +20,16 @@ export function* dataOf(fs: Ext2, inode: Ext2Inode): Generator<Range> {
   }
 }
 
+// The largest block.
+const ZEROS = Buffer.alloc(4096);
+
 /** The runs of blocks in `bytes` that are not all zeros. `bytes` must begin at a block boundary. */
 export function* nonZeroOf(bytes: Uint8Array, blockSize: number): Generator<Range> {
-  const zeros = Buffer.alloc(blockSize);
   let start = -1;
   for (let pos = 0; pos < bytes.byteLength; pos += blockSize) {
     const length = Math.min(blockSize, bytes.byteLength - pos);
     // For most blocks the first or the last byte decides without a comparison of the rest.
-    const isZero = bytes[pos] === 0 && bytes[pos + length - 1] === 0 && zeros.compare(bytes, pos, pos + length, 0, length) === 0;
+    const isZero = bytes[pos] === 0 && bytes[pos + length - 1] === 0 && ZEROS.compare(bytes, pos, pos + length, 0, length) === 0;
     if (!isZero && start < 0) start = pos;
     if (isZero && start >= 0) {
       yield { pos: start, length: pos - start };

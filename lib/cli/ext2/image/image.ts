@@ -143,7 +143,8 @@ export async function withRegion<T>(
   options: OpenOptions,
   work: (device: BlockDevice) => T | Promise<T>,
 ): Promise<T> {
-  const device = inPlace(syscallOf(command), image, () => openSync(image, { ...options, lock: true }), {
+  // A command goes over an image once.
+  const device = inPlace(syscallOf(command), image, () => openSync(image, { ...options, lock: true, byCall: true }), {
     ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
     EISDIR: 'it is a directory: name an image or a device',
     EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
