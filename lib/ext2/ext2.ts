@@ -303,6 +303,13 @@ export class Ext2 {
     }
   }
 
+  /** The names of `readdir`, decoded as UTF-8: all at once, with no object for each. */
+  names(dir: Ext2Inode): string[] {
+    const at = this.#begin(dir, 'readdir');
+    namei.checkDirectory(at, 'readdir');
+    return this.#volume.directory(at).names().map(textOf);
+  }
+
   /** Creates an empty regular file. Throws `EEXIST` and `ENOSPC`. */
   create(dir: Ext2Inode, name: Name, mode = 0o644, options?: MakeOptions): Ext2Inode {
     checkOptions(options, MAKE_OPTIONS);

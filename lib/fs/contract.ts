@@ -98,6 +98,8 @@ export interface MountedFilesystem<I extends FsInode = FsInode> {
   resolveParent(path: FsName): { dir: I; name: Uint8Array };
   /** The entries, with `.` and `..`. An entry that exists during the whole iteration is yielded exactly once. */
   readdir(dir: I): Iterable<FsDirent>;
+  /** The names of `readdir`, in any order. Optional: it saves an object for each entry where only names are asked for. */
+  names?(dir: I): string[];
   create(dir: I, name: FsName, mode: number): I;
   mkdir(dir: I, name: FsName, mode: number): I;
   symlink(dir: I, name: FsName, target: FsName): I;

@@ -85,6 +85,14 @@ export class Directory implements Linked<Directory> {
     for (let batch = this.batch(0); batch !== undefined; batch = this.batch(batch.next)) yield* batch.entries;
   }
 
+  /** The names of all entries, in their order on the medium. */
+  names(): ByteName[] {
+    const names: ByteName[] = [];
+    const { blockSize } = this.inode.sb;
+    for (let start = 0; start < this.inode.size; start += blockSize) this.#load(start).addNames(names);
+    return names;
+  }
+
   /** Makes room for an entry of this name. Only this method throws `ENOSPC`. */
   makeRoom(name: ByteName): void {
     this.#loaded();

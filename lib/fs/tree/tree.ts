@@ -56,6 +56,10 @@ export class Tree implements MountedFilesystem {
     return this.#mounted.readdir(dir);
   }
 
+  names(dir: FsInode): string[] {
+    return this.#mounted.names?.(dir) ?? Array.from(this.#mounted.readdir(dir), ({ name }) => name);
+  }
+
   create(dir: FsInode, name: FsName, mode: number): FsInode {
     const inode = this.#mounted.create(dir, name, mode);
     this.changes.named(dir, name);
