@@ -17,6 +17,7 @@ import {
   EXT2_MAGIC,
   EXT2_ROOT_INO,
   EXT2_VALID_FS,
+  maskOf,
   S_IFREG,
   typeOf,
   USER_FLAGS,
@@ -147,10 +148,9 @@ export function checkOwner(options: MakeOptions | undefined): Owner | undefined 
 }
 
 // The flags of `inode` after users asked for `wanted`.
-function changedFlags({ flags, isDirectory, isRegular }: IncoreInode, wanted: number): number {
-  const mayHave = isDirectory ? USER_FLAGS.directory : isRegular ? USER_FLAGS.regular : USER_FLAGS.other;
+function changedFlags({ flags, mode }: IncoreInode, wanted: number): number {
   // eslint-disable-next-line no-bitwise -- i_flags
-  return ((wanted & mayHave) | (flags & ~USER_FLAGS.directory)) >>> 0;
+  return ((wanted & maskOf(USER_FLAGS, mode)) | (flags & ~USER_FLAGS.directory)) >>> 0;
 }
 
 const UNCHANGED = 2 ** 32 - 1;

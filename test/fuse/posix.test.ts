@@ -115,6 +115,25 @@ assert os.write(fd, b"c") == 1
 '; test $(stat -c %s log) = 5; chattr -a log; rm log
     echo x > fixed; mkdir kept; touch kept/f; chattr +i fixed kept; for c in 'rm fixed' 'chmod 600 fixed' 'touch kept/g' 'rm kept/f' 'mv fixed else' 'ln fixed link' 'bash -c "echo y >> fixed"'; do refuses eval "$c"; done
     test "$(cat fixed)" = x; chattr -i fixed kept; chattr +d fixed; lsattr fixed | grep -q d; rm -r fixed kept; touch plain; mkfifo fifo; refuses chattr +i fifo`],
+  ['flags that directories hand down, and the attributes of FS_IOC_FSGETXATTR', `
+    flags() { lsattr -d "$1" | cut -d ' ' -f 1 | tr -d -; }
+    mkdir d; chattr +AdSDTcsu d; touch d/file; mkdir d/dir; mkfifo d/fifo; ln -s file d/link
+    test "$(flags d)" = suSDdAcT; test "$(flags d/dir)" = suSDdAc; test "$(flags d/file)" = suSdAc
+    mkdir plain; touch plain/f; test -z "$(flags plain)$(flags plain/f)"; mv plain/f d/moved; test -z "$(flags d/moved)"
+    chattr +i plain; refuses touch plain/g; chattr -i plain; touch plain/g; test -z "$(flags plain/g)"
+    python3 -c '
+import fcntl, os, struct
+def xflags(path):
+    fd = os.open(path, os.O_RDONLY)
+    fields = struct.unpack("<IIIII8s", fcntl.ioctl(fd, 0x801c581f, bytes(28)))
+    assert fields[1:] == (0, 0, 0, 0, bytes(8)), fields
+    return fields[0]
+# FS_XFLAG_SYNC, _NOATIME, _NODUMP, _IMMUTABLE and _APPEND
+assert xflags("d/file") == 0x20 | 0x40 | 0x80 and xflags("d/moved") == 0
+os.system("chattr +i d/moved; chattr =a d/file")
+assert xflags("d/moved") == 0x08 and xflags("d/file") == 0x10
+os.system("chattr -i d/moved; chattr -a d/file")
+'`],
   ['names exchanged, and files without a name that get one', `
     mkdir d e; echo one > d/a; mkdir e/b; touch e/b/in; python3 -c '
 import ctypes, os

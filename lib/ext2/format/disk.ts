@@ -191,6 +191,15 @@ export const INODE_FLAGS = {
  */
 export const USER_FLAGS = { directory: 0x000380ff, regular: 0x000080ff, other: 0x000000c0 } as const;
 
+/** The flags that a new inode takes over from its directory (EXT2_FL_INHERITED), by its type. */
+export const INHERITED_FLAGS = { directory: 0x0001c6cf, regular: 0x0000c6cf, other: 0x000000c0 } as const;
+
+/** The one of `masks` that is for inodes with `mode`. */
+export function maskOf(masks: typeof USER_FLAGS | typeof INHERITED_FLAGS, mode: number): number {
+  const type = typeOf(mode);
+  return type === S_IFDIR ? masks.directory : type === S_IFREG ? masks.regular : masks.other;
+}
+
 /** Flags of later formats, in which i_block means something else. */
 export const FOREIGN_INODE_FLAGS = { EXTENTS: 0x00080000, EA_INODE: 0x00200000, INLINE_DATA: 0x10000000 } as const;
 

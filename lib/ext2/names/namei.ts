@@ -7,7 +7,9 @@ import {
   EXT2_LINK_MAX,
   EXT2_ROOT_INO,
   hasFlag,
+  INHERITED_FLAGS,
   INODE_FLAGS,
+  maskOf,
   RO_COMPAT,
   S_IFBLK,
   S_IFCHR,
@@ -143,6 +145,8 @@ function inherit(volume: Volume, inode: IncoreInode, dir: IncoreInode, making: M
   const hasGroupId = Math.floor(dir.mode / S_ISGID) % 2 === 1;
   inode.uid = uid;
   inode.gid = hasGroupId ? dir.gid : gid;
+  // eslint-disable-next-line no-bitwise -- i_flags
+  inode.flags = dir.flags & maskOf(INHERITED_FLAGS, inode.mode);
   if (hasGroupId && inode.isDirectory && Math.floor(inode.mode / S_ISGID) % 2 === 0) inode.mode += S_ISGID;
   making.inherit(inode, dir);
 }
