@@ -37,6 +37,7 @@ import { lookup, resolve, resolveParent } from './names/path.js';
 import { reclaim, type Reclaimed } from './volume/reclaim.js'; // late
 import { nowSeconds, type Owner, type Super } from './space/super.js';
 import { readTarget } from './inode/symlink.js'; // late
+import type { Ext2Change } from './volume/changes.js';
 import type { Volume } from './volume/volume.js';
 import { chmodAcl, getXattr, inheritAcl, listXattr, removeXattr, setXattr, type XattrFlag } from './xattr/xattr.js'; // late
 
@@ -315,14 +316,14 @@ export class Ext2 {
     checkOptions(options, MAKE_OPTIONS);
     const type = S_IFREG + checkPermissions(mode);
     const at = this.#at(dir, 'create');
-    return this.#identityOf(namei.create(this.#volume, at, toEntryName(name, 'create'), type, this.#making(options)));
+    return this.#added(at, toEntryName(name, 'create'), (entryName) => namei.create(this.#volume, at, entryName, type, this.#making(options)));
   }
 
   mkdir(dir: Ext2Inode, name: Name, mode = 0o755, options?: MakeOptions): Ext2Inode {
     checkOptions(options, MAKE_OPTIONS);
     const at = this.#at(dir, 'mkdir');
-    const entryName = toEntryName(name, 'mkdir');
-    return this.#identityOf(namei.mkdir(this.#volume, at, entryName, checkPermissions(mode), this.#making(options)));
+    const permissions = checkPermissions(mode);
+    return this.#added(at, toEntryName(name, 'mkdir'), (entryName) => namei.mkdir(this.#volume, at, entryName, permissions, this.#making(options)));
   }
 
   /** Creates a device file, FIFO or socket. `mode` is `S_IFBLK`, `S_IFCHR`, `S_IFIFO` or `S_IFSOCK`, plus the permissions. */
@@ -335,7 +336,7 @@ export class Ext2 {
       checkNumber(device.minor, 'minor', 2 ** 20 - 1);
     }
     const at = this.#at(dir, 'mknod');
-    return this.#identityOf(namei.mknod(this.#volume, at, toEntryName(name, 'mknod'), mode, device, this.#making(options)));
+    return this.#added(at, toEntryName(name, 'mknod'), (entryName) => namei.mknod(this.#volume, at, entryName, mode, device, this.#making(options)));
   }
 
   /**
@@ -353,7 +354,7 @@ export class Ext2 {
     const bytes = typeof target === 'string' ? Buffer.from(target) : target;
     if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
     const at = this.#at(dir, 'symlink');
-    return this.#identityOf(namei.symlink(this.#volume, at, toEntryName(name, 'symlink'), bytes, this.#making(options)));
+    return this.#added(at, toEntryName(name, 'symlink'), (entryName) => namei.symlink(this.#volume, at, entryName, bytes, this.#making(options)));
   }
 
   /** The target of a symbolic link, as bytes. */
@@ -364,17 +365,23 @@ export class Ext2 {
   /** Gives a file another name. Throws `EPERM` for a directory, and `EMLINK` for more than 32000 names. */
   link(inode: Ext2Inode, dir: Ext2Inode, name: Name): void {
     const at = this.#at(inode, 'link');
-    namei.link(this.#volume, at, this.#volume.current(dir, 'link'), toEntryName(name, 'link'));
+    const [to, entryName] = [this.#volume.current(dir, 'link'), toEntryName(name, 'link')];
+    namei.link(this.#volume, at, to, entryName);
+    this.#named(to, entryName);
   }
 
   /** Removes a name. A file without a name is freed once it is neither open nor held. Throws `EISDIR` for a directory. */
   unlink(dir: Ext2Inode, name: Name): void {
-    namei.unlink(this.#volume, this.#at(dir, 'unlink'), toEntryName(name, 'unlink'));
+    const [at, entryName] = [this.#at(dir, 'unlink'), toEntryName(name, 'unlink')];
+    namei.unlink(this.#volume, at, entryName);
+    this.#named(at, entryName);
   }
 
   /** Removes an empty directory. Throws `ENOTEMPTY`. */
   rmdir(dir: Ext2Inode, name: Name): void {
-    namei.rmdir(this.#volume, this.#at(dir, 'rmdir'), toEntryName(name, 'rmdir'));
+    const [at, entryName] = [this.#at(dir, 'rmdir'), toEntryName(name, 'rmdir')];
+    namei.rmdir(this.#volume, at, entryName);
+    this.#named(at, entryName);
   }
 
   /**
@@ -383,7 +390,10 @@ export class Ext2 {
   rename(fromDir: Ext2Inode, fromName: Name, toDir: Ext2Inode, toName: Name): void {
     const [from, to] = [toEntryName(fromName, 'rename'), toEntryName(toName, 'rename')];
     const at = this.#at(fromDir, 'rename');
-    namei.rename(this.#volume, at, from, this.#volume.current(toDir, 'rename'), to);
+    const target = this.#volume.current(toDir, 'rename');
+    namei.rename(this.#volume, at, from, target, to);
+    this.#named(at, from);
+    this.#named(target, to);
   }
 
   /**
@@ -393,7 +403,10 @@ export class Ext2 {
   exchange(firstDir: Ext2Inode, firstName: Name, secondDir: Ext2Inode, secondName: Name): void {
     const [first, second] = [toEntryName(firstName, 'rename'), toEntryName(secondName, 'rename')];
     const at = this.#at(firstDir, 'rename');
-    exchange(this.#volume, at, first, this.#volume.current(secondDir, 'rename'), second);
+    const other = this.#volume.current(secondDir, 'rename');
+    exchange(this.#volume, at, first, other, second);
+    this.#named(at, first);
+    this.#named(other, second);
   }
 
   /** The attributes of an inode. With `nanoseconds: true`, the times are also given in nanoseconds, as bigints. */
@@ -528,6 +541,15 @@ export class Ext2 {
     removeXattr(this.#volume, at, name);
   }
 
+  /**
+   * Calls `listener` at every change of an inode or a name, in the middle of the call that makes it, until the returned function is
+   * called. The listener must not throw or use the filesystem. Times of access, and stores through a mapping after the first one
+   * to a page, are no changes. For servers whose clients cache.
+   */
+  watchChanges(listener: (change: Ext2Change) => void): () => void {
+    return this.#volume.changes.listen(listener);
+  }
+
   statfs(): Ext2Statfs {
     this.#volume.begin('statfs');
     const { geometry, fields, groups } = this.#sb;
@@ -642,6 +664,18 @@ export class Ext2 {
       owner: checkOwner(options),
       inherit: (inode, dir) => { inheritAcl(this.#volume, inode, dir, umask); },
     };
+  }
+
+  // The identity of an inode that `make` gives a name.
+  #added(dir: IncoreInode, name: ByteName, make: (name: ByteName) => IncoreInode): Ext2Inode {
+    const inode = make(name);
+    this.#named(dir, name);
+    return this.#identityOf(inode);
+  }
+
+  #named({ ino }: IncoreInode, name: ByteName): void {
+    const { changes } = this.#volume;
+    if (changes.isHeard) changes.tell({ dir: ino, name: bytesOf(name) });
   }
 
   #identityOf(inode: IncoreInode): Ext2Inode {

@@ -10,6 +10,7 @@ export {
   type MakeOptions,
 } from './ext2.js';
 export type { Ext2File } from './files/file.js';
+export type { Ext2Change } from './volume/changes.js';
 export type { Ext2Inode } from './volume/ext2-inode.js';
 export type { Ext2Times } from './inode/inode.js';
 export { check, type CheckOptions, type CheckReport } from './check/check.js';

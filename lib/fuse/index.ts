@@ -2,6 +2,7 @@
 
 export type {
   FuseAttributes,
+  FuseChange,
   FuseDirent,
   FuseFile,
   FuseFilesystem,

@@ -21,8 +21,8 @@ export interface MountFuseOptions {
   /** More options of mount(8), such as `noexec`, `nosuid`, `nodev`, `noatime`. */
   readonly mountOptions?: readonly string[];
   /**
-   * Milliseconds for which the kernel caches names and attributes. Default 1000: changes that this process makes beside the mount
-   * are seen after a second. If it makes none, a day is right.
+   * Milliseconds for which the kernel caches names and attributes. Default 1000. It is told of changes that this process makes beside
+   * the mount, if the filesystem has `watchChanges`, as ext2 has: then a day is right. Otherwise they are seen after this time.
    */
   readonly cacheMs?: number;
   /**
@@ -71,6 +71,14 @@ export class FuseMount {
 
   get statistics(): FuseStatistics {
     return this.#server.statistics;
+  }
+
+  /**
+   * Resolves once the kernel has dropped from its caches what this process has changed so far beside the mount: programs see it then.
+   * Content, sizes and other attributes are seen at once, also without it, and names as soon as the kernel can.
+   */
+  notified(): Promise<void> {
+    return this.#channel.notified();
   }
 
   /**
@@ -169,11 +177,12 @@ async function serve<I extends FuseInode>(
   const begun = promised();
   const closed = promised();
   const atExit = (): void => {
-    channel.close();
+    channel.closeAtExit();
     unmountAtExit(directory);
   };
   const channel = new Channel(fd, {
     request: (bytes) => { server.handle(bytes); },
+    refused: onError,
     ended: (error) => {
       process.off('exit', atExit);
       // Both promises get the error: `begun` is awaited until the mount works, and `closed` belongs to the caller after that.
@@ -184,7 +193,14 @@ async function serve<I extends FuseInode>(
       });
     },
   });
-  const server = new Server(filesystem, caching, (pieces) => { channel.send(pieces); }, { begun: begun.resolve, broken: onError });
+  const kernel = {
+    send: (pieces: readonly Uint8Array[]): void => { channel.send(pieces); },
+    notify: {
+      now: (message: Uint8Array): void => { channel.notifyNow(message); },
+      soon: (key: string, message: () => Uint8Array): void => { channel.notifySoon(key, message); },
+    },
+  };
+  const server = new Server(filesystem, caching, kernel, { begun: begun.resolve, broken: onError });
   process.on('exit', atExit);
   const mounted = new FuseMount(directory, server, channel, closed.promise);
   channel.start();

@@ -4,9 +4,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mountFuse, unmountFuse, type FuseFilesystem } from 'node-dax/fuse';
-import { fuseTest, imagePath, isMountPoint, judgeImage, mountExt2, mountPoint, ran } from '../helpers/fuse.js';
+import { DaxError } from 'node-dax';
+import { createFs } from 'node-dax/fs';
+import { mountFuse, unmountFuse, type FuseChange, type FuseFilesystem, type FuseInode, type FuseStat } from 'node-dax/fuse';
+import { fuseTest, imagePath, isMountPoint, judgeImage, mountExt2, mountPoint, ran, runIn, serve } from '../helpers/fuse.js';
 
 fuseTest('programs wait while the filesystem is frozen, and a signal ends the wait', async (test) => {
   const { fs, run, directory, end } = await mountExt2(test);
@@ -24,19 +27,156 @@ fuseTest('programs wait while the filesystem is frozen, and a signal ends the wa
   await end();
 });
 
-fuseTest('what the process changes itself is seen by programs', async (test) => {
-  const { fs, run, end } = await mountExt2(test, { cacheMs: 0 });
-  await run('echo theirs > f; test ! -e ours');
-  const file = fs.open(fs.create(fs.root, 'ours'));
-  file.writeSync(Buffer.from('text'), 0);
-  const theirs = fs.open(fs.resolve('/f'));
-  theirs.truncateSync(2);
-  await run('test "$(cat ours)" = text; test "$(cat f)" = th; test $(stat -c %s f) = 2');
-  fs.unlink(fs.root, 'ours');
-  await run('test ! -e ours');
-  file.closeSync();
-  theirs.closeSync();
+fuseTest('what the process changes itself is seen by programs, whatever the kernel had cached', async (test) => {
+  const { fs, mount, run, directory, end } = await mountExt2(test);
+  const calls = createFs(fs);
+  await run('echo theirs > f; echo gone > gone; echo old > old; mkdir d; ln -s f link; touch d/full; for p in f gone old d link none d/none; do stat $p; cat $p; ls $p; done > /dev/null 2>&1 || true');
+  // It has the file open the whole time.
+  const reader = spawn('python3', ['-uc', 'import sys\nf = open("f")\nfor line in sys.stdin: f.seek(0); print(f.read().strip())'], { cwd: directory, stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface(reader.stdout)[Symbol.asyncIterator]();
+  const read = async (): Promise<unknown> => {
+    reader.stdin.write('\n');
+    return (await lines.next()).value;
+  };
+  test.equal(await read(), 'theirs');
+  calls.writeFileSync('/f', 'ours of another length');
+  test.equal(await read(), 'ours of another length');
+  await run('test "$(cat f)" = "ours of another length"; test "$(cat link)" = "ours of another length"');
+  calls.writeFileSync('/f', 'ours of equal length!!');
+  await run('test "$(cat f)" = "ours of equal length!!"');
+  calls.truncateSync('/f', 4);
+  calls.chmodSync('/f', 0o640);
+  calls.linkSync('/f', '/second');
+  await mount.notified();
+  test.equal(await read(), 'ours');
+  await run('test "$(cat f)" = ours; test $(stat -c "%s %a %h" f | tr " " -) = 4-640-2; test second -ef f');
+  calls.renameSync('/old', '/new');
+  calls.unlinkSync('/gone');
+  calls.writeFileSync('/none', 'there');
+  calls.writeFileSync('/d/none', 'there too');
+  calls.mkdirSync('/made');
+  calls.rmSync('/link');
+  calls.symlinkSync('second', '/link');
+  await mount.notified();
+  await run(`
+    test "$(cat new)" = old; test ! -e old; test ! -e gone; test "$(cat none)" = there; test "$(cat d/none)" = 'there too'; test -d made
+    test "$(readlink link)" = second; test $(stat -c %h .) = 5; test "$(ls | tr '\\n' ' ')" = 'd f link lost+found made new none second '`);
+  fs.exchange(fs.root, 'new', fs.resolve('/d'), 'none');
+  calls.rmSync('/made', { recursive: true });
+  await mount.notified();
+  await run('test "$(cat new)" = "there too"; test "$(cat d/none)" = old; test ! -e made; refuses cd made');
+  reader.stdin.end();
+  await once(reader, 'close');
   await end();
+});
+
+fuseTest('names change here and in programs at once', async (test) => {
+  const { fs, mount, run, end } = await mountExt2(test);
+  const calls = createFs(fs);
+  await run('mkdir d');
+  const state = { isDone: false };
+  const working = run('cd d; for i in $(seq 30); do mkdir p$i; mv p$i q; ls > /dev/null; rmdir q; done').finally(() => { state.isDone = true; });
+  let rounds = 0;
+  for (; !state.isDone; rounds++) {
+    calls.mkdirSync('/d/ours');
+    calls.renameSync('/d/ours', '/d/theirs');
+    await new Promise(setImmediate);
+    calls.rmdirSync('/d/theirs');
+  }
+  await working;
+  await mount.notified();
+  test.ok(rounds > 0);
+  await run('test -z "$(ls d)"');
+  await end();
+});
+
+fuseTest('the event loop has its turn between batches, however many programs wait', async (test) => {
+  const events: string[] = [];
+  const filesystem: FuseFilesystem = {
+    ...slowToMake().filesystem,
+    lookup() {
+      events.push('request');
+      // Longer than a batch may take.
+      for (const start = performance.now(); performance.now() - start < 5;);
+      return undefined;
+    },
+  };
+  const mount = await serve(test, filesystem, { cacheMs: 0 });
+  let isDone = false;
+  const turn = (): void => {
+    events.push('turn');
+    if (!isDone) setImmediate(turn);
+  };
+  turn();
+  const timer = setInterval(() => { events.push('timer'); }, 1);
+  const four = Array.from({ length: 4 }, (_, lane) => runIn(test, mount.directory, `for i in $(seq 20); do test ! -e ${lane}-$i; done`));
+  await Promise.all(four);
+  isDone = true;
+  clearInterval(timer);
+  await mount.unmount();
+  const between = events.join(' ').split('request').slice(1, -1);
+  test.ok(between.length >= 79, 'requests', { found: between.length });
+  test.strictSame(between.filter((what) => !what.includes('turn') || !what.includes('timer')), [], 'between two of them, the rest of the program went on');
+});
+
+// A filesystem of directories that are made when `mayMake` says so. Programs wait until then, and the kernel keeps others from the root.
+function slowToMake() {
+  const directory = (ino: number): FuseStat => ({ ino, mode: 0o40755, nlink: 2, uid: 0, gid: 0, size: 0, blksize: 4096, blocks: 0, atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n });
+  const made = new Map<string, FuseInode>();
+  const listeners: ((change: FuseChange) => void)[] = [];
+  const state = { mayMake: false, asked: 0 };
+  const filesystem: FuseFilesystem = {
+    root: { ino: 2 },
+    lookup: (_dir, name) => made.get(Buffer.from(name).toString()),
+    stat: ({ ino }) => directory(ino),
+    readdir: () => [],
+    statfs: () => ({ blockSize: 4096, blocks: 1, freeBlocks: 0, availableBlocks: 0, inodes: 1, freeInodes: 0 }),
+    open: () => { throw new DaxError({ errno: 'EISDIR', syscall: 'open' }); },
+    mkdir(_dir, name) {
+      state.asked++;
+      if (!state.mayMake) throw new DaxError({ errno: 'EAGAIN', syscall: 'mkdir' });
+      made.set(Buffer.from(name).toString(), { ino: 3 });
+      return { ino: 3 };
+    },
+    watchChanges(listener) {
+      listeners.push(listener);
+      return () => undefined;
+    },
+  };
+  const change = (name: string): void => { for (const listener of listeners) listener({ dir: 2, name: Buffer.from(name) }); };
+  return { filesystem, state, change };
+}
+
+fuseTest('news of a name that the kernel cannot take yet keeps nobody from working', async (test) => {
+  const { filesystem, state, change } = slowToMake();
+  const mount = await serve(test, filesystem);
+  await runIn(test, mount.directory, 'test ! -e ours');
+  const making = runIn(test, mount.directory, 'mkdir theirs');
+  while (state.asked === 0) await new Promise(setImmediate);
+  change('ours');
+  let isTold = false;
+  const told = mount.notified().then(() => { isTold = true; });
+  const before = state.asked;
+  while (state.asked < before + 5) await new Promise(setImmediate);
+  test.notOk(isTold, 'mkdir has the directory');
+  state.mayMake = true;
+  await making;
+  await told;
+  await mount.unmount();
+});
+
+fuseTest('a mount is taken away by force while the kernel cannot take news', async (test) => {
+  const { filesystem, state, change } = slowToMake();
+  const mount = await serve(test, filesystem);
+  await runIn(test, mount.directory, 'test ! -e ours');
+  const making = ran(mount.directory, 'mkdir theirs');
+  while (state.asked === 0) await new Promise(setImmediate);
+  change('ours');
+  const told = mount.notified();
+  await mount.unmount({ force: true });
+  await told;
+  test.not((await making).status, 0);
+  test.notOk(isMountPoint(mount.directory));
 });
 
 fuseTest('statistics, and everything given back at the end', async (test) => {

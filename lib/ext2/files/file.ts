@@ -21,7 +21,9 @@ export function operationsOf(volume: Volume): InodeOperations {
       getBlock(volume, own(volume, inode), iblock, bh, create);
     },
     endIo(inode, pos, result) {
-      const { map, sb } = own(volume, inode);
+      const file = own(volume, inode);
+      const { map, sb } = file;
+      if (result > 0) volume.changed(file);
       if (result > 0) map.settle(Math.floor(pos / sb.blockSize), Math.ceil((pos + result) / sb.blockSize));
       map.giveBackReserved();
     },

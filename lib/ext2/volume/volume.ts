@@ -7,6 +7,7 @@ import type { Directory } from '../inode/dir.js';
 import { fileTypeOf, FT } from '../format/disk.js';
 import { checkInode } from '../inode/check-inode.js';
 import { fail } from '../format/error.js';
+import { Changes } from './changes.js';
 import { Ext2Inode } from './ext2-inode.js';
 import { InodeAllocator } from '../space/ialloc.js';
 import { InodeCache } from './inode-cache.js';
@@ -25,6 +26,7 @@ export class Volume {
   readonly inodes: InodeAllocator;
   readonly orphans: OrphanList;
   readonly attributes: AttributeBlocks;
+  readonly changes = new Changes();
   readonly #cache: InodeCache;
   readonly #dirty = new Set<IncoreInode>();
   #openFiles = 0;
@@ -164,7 +166,7 @@ export class Volume {
     if (!isChanged && (this.sb.readOnly || !inode.wasRead)) return true;
     if (this.sb.readOnly || this.#isFrozen) return false;
     try {
-      this.store(inode);
+      this.#bring(inode);
       return true;
     } catch (error) {
       // The inode stays dirty, so the next sync reports the error.
@@ -192,16 +194,27 @@ export class Volume {
   /** Marks the inode as changed, to be stored by the next sync at the latest. */
   markDirty(inode: IncoreInode): void {
     this.#dirty.add(inode);
-    if (inode.dirtyIndirect > MOST_INDIRECT) this.store(inode);
+    this.changed(inode);
+    if (inode.dirtyIndirect > MOST_INDIRECT) this.#bring(inode);
     if (this.#dirty.size <= MOST_DIRTY) return;
     for (const oldest of this.#dirty) {
-      this.store(oldest);
+      this.#bring(oldest);
       break;
     }
   }
 
-  /** Brings an inode to the medium. */
+  /** Tells listeners that the content or the attributes of an inode changed. */
+  changed({ ino }: IncoreInode): void {
+    if (this.changes.isHeard) this.changes.tell({ ino });
+  }
+
+  /** Brings a changed inode to the medium. */
   store(inode: IncoreInode): void {
+    this.changed(inode);
+    this.#bring(inode);
+  }
+
+  #bring(inode: IncoreInode): void {
     if (!inode.isDeleted) inode.store();
     this.#dirty.delete(inode);
     this.#release(inode);
@@ -217,7 +230,7 @@ export class Volume {
   }
 
   #syncMetadata(): void {
-    for (const inode of [...this.#dirty]) this.store(inode);
+    for (const inode of [...this.#dirty]) this.#bring(inode);
     this.blocks.flush();
     this.inodes.flush();
     this.sb.groups.flush();
@@ -264,7 +277,7 @@ export class Volume {
       this.orphans.remove(inode);
       this.#delete(inode);
     } else if (this.#dirty.has(inode)) {
-      this.store(inode);
+      this.#bring(inode);
     }
   }
 

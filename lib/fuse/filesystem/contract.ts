@@ -83,6 +83,9 @@ export interface FuseMaking {
   readonly umask?: number;
 }
 
+/** The inode `ino` changed; or a name in directory `dir`, an inode number, was added, removed or given to another inode. */
+export type FuseChange = { readonly ino: number } | { readonly dir: number; readonly name: Uint8Array };
+
 /**
  * A filesystem that `mountFuse` serves. Names are bytes without a slash, and never `.` or `..`. Methods throw a `DaxError` with the
  * errno that the program gets; for any other error it gets `EIO`. Requests that need a method that is left out are refused. An
@@ -130,6 +133,11 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   getxattr?(inode: I, name: Uint8Array): Uint8Array;
   setxattr?(inode: I, name: Uint8Array, value: Uint8Array, flag?: 'create' | 'replace'): void;
   removexattr?(inode: I, name: Uint8Array): void;
+  /**
+   * Calls `listener` at every change, whoever makes it, until the returned function is called. With it, programs see at once what
+   * this process changes beside the mount; without it, after `cacheMs`.
+   */
+  watchChanges?(listener: (change: FuseChange) => void): () => void;
   /**
    * The layout of files, for filesystems whose inodes are `Inode`s of node-dax: with it, large reads are answered from the device's
    * memory, and lseek(2) finds holes.

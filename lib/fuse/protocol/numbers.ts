@@ -41,6 +41,9 @@ export const OP = {
   statx: 52,
 } as const;
 
+/** Messages that the server sends unasked. */
+export const NOTIFY = { invalidInode: 2, invalidEntry: 3 } as const;
+
 /** The root directory of every filesystem. */
 export const ROOT_ID = 1;
 

@@ -71,6 +71,14 @@ export class Reply {
     this.#parts = parts;
   }
 
+  /** The bytes as a message that is no answer, of the kind `code`. */
+  unasked(code: number): Uint8Array {
+    this.#view.setUint32(0, this.#end, LITTLE);
+    this.#view.setInt32(4, code, LITTLE);
+    this.#view.setBigUint64(8, 0n, LITTLE);
+    return this.#bytes.subarray(0, this.#end);
+  }
+
   /** The answer to `unique`: the pieces that one write(2) hands over. `errno` is positive, or 0. */
   pieces(unique: bigint, errno: number): readonly Uint8Array[] {
     if (errno !== 0) this.begin();

@@ -10,12 +10,12 @@ import { permissionsOf } from './names.js';
 import { fail, type Handler, type Handlers, type Served } from './served.js';
 
 const getattr: Handler = (served, request, reply) => {
-  putAttributesAnswer(reply, served.stat(served.inode(request)), served.cacheMs);
+  putAttributesAnswer(reply, served.attributes(served.inode(request)), served.cacheMs);
   return undefined;
 };
 
 const statx: Handler = (served, request, reply) => {
-  putStatx(reply, served.stat(served.inode(request)), served.cacheMs);
+  putStatx(reply, served.attributes(served.inode(request)), served.cacheMs);
   return undefined;
 };
 
@@ -80,7 +80,7 @@ const setattr: Handler = (served, request, reply) => {
     if (served.fs.setattr === undefined) fail('EPERM');
     served.fs.setattr(inode, attributes);
   }
-  putAttributesAnswer(reply, served.stat(inode), served.cacheMs);
+  putAttributesAnswer(reply, served.attributes(inode), served.cacheMs);
   return undefined;
 };
 

@@ -18,7 +18,7 @@ function putWithInode<I extends FuseInode>(served: Served<I>, reply: Reply, dir:
   let inode: I | undefined;
   try {
     inode = isDot(entry) ? undefined : served.fs.lookup(dir, entry.bytes);
-    const attributes = inode && served.stat(inode);
+    const attributes = inode && served.attributes(inode);
     putEntry(reply, inode === undefined ? 0 : served.nodes.tell(inode), attributes, served.cacheMs);
   } catch {
     putEntry(reply, 0, undefined, 0);

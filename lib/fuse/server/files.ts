@@ -33,16 +33,17 @@ function openFile<I extends FuseInode>({ fs }: Served<I>, inode: I, flags: numbe
   return file;
 }
 
-function answerOpened<I extends FuseInode>(served: Served<I>, reply: Reply, file: FuseFile, isAppended: boolean): void {
+function answerOpened<I extends FuseInode>(served: Served<I>, reply: Reply, inode: I, file: FuseFile, isAppended: boolean): void {
+  const caching = isAppended ? FOPEN.directIo : served.hasPages(inode) ? FOPEN.keepCache : 0;
   // A `flush` would have nothing to do.
-  putOpened(reply, served.opened(file), FOPEN.noFlush + (isAppended ? FOPEN.directIo : FOPEN.keepCache));
+  putOpened(reply, served.opened(file), FOPEN.noFlush + caching);
 }
 
 const open: Handler = (served, request, reply) => {
   const inode = served.inode(request);
   const flags = request.u32(0);
   const isAppended = hasFlag(flags, O.append) && served.isAppendOnly(inode);
-  answerOpened(served, reply, openFile(served, inode, flags, isAppended), isAppended);
+  answerOpened(served, reply, inode, openFile(served, inode, flags, isAppended), isAppended);
   return undefined;
 };
 
@@ -57,7 +58,7 @@ const create: Handler = (served, request, reply) => {
   const inode = makeOrFind(served, served.inode(request), request.name(16), request);
   const file = openFile(served, inode, request.u32(0), false);
   tell(served, reply, inode);
-  answerOpened(served, reply, file, false);
+  answerOpened(served, reply, inode, file, false);
   return undefined;
 };
 
@@ -67,7 +68,7 @@ const tmpfile: Handler = (served, request, reply) => {
   try {
     const file = openFile(served, inode, request.u32(0), false);
     tell(served, reply, inode);
-    answerOpened(served, reply, file, false);
+    answerOpened(served, reply, inode, file, false);
   } finally {
     fs.release?.(inode);
   }

@@ -23,7 +23,7 @@ export function making({ uid, gid }: Request, umask = 0): FuseMaking {
 
 /** Answers with an inode, and counts that the kernel knows it once more. */
 export function tell<I extends FuseInode>(served: Served<I>, reply: Reply, inode: I): void {
-  const attributes = served.stat(inode);
+  const attributes = served.attributes(inode);
   putEntry(reply, served.nodes.tell(inode), attributes, served.cacheMs);
 }
 

@@ -10,6 +10,10 @@ export interface Node<I> {
   readonly inode: I;
   /** How often the kernel was told of it. */
   lookups: number;
+  /** Whether the kernel was told that its attributes changed, and has not asked for them since. */
+  isStale: boolean;
+  /** Whether the kernel's pages of it may be old. */
+  hasOldPages: boolean;
 }
 
 /** Each inode is held once, from the first time that the kernel is told of it until the kernel has forgotten it as often. */
@@ -34,6 +38,11 @@ export class Nodes<I extends FuseInode> {
     const node = this.#byId.get(id);
     if (node === undefined) throw new DaxError({ errno: 'ESTALE', syscall: 'fuse', hint: `node ${id} is not known` });
     return node.inode;
+  }
+
+  /** What the kernel knows of an inode number; undefined if nothing. */
+  known(ino: number): Node<I> | undefined {
+    return this.#byIno.get(ino);
   }
 
   /** The number of an inode that the kernel is about to be told of. */
@@ -63,7 +72,7 @@ export class Nodes<I extends FuseInode> {
   }
 
   #add(id: number, inode: I): Node<I> {
-    const node: Node<I> = { id, inode, lookups: 0 };
+    const node: Node<I> = { id, inode, lookups: 0, isStale: false, hasOldPages: false };
     this.#fs.hold?.(inode);
     this.#byId.set(id, node);
     this.#byIno.set(inode.ino, node);

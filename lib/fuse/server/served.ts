@@ -62,6 +62,21 @@ export class Served<I extends FuseInode> {
     return this.fs.stat(inode, { nanoseconds: true });
   }
 
+  /** The attributes of an inode, for an answer: the kernel knows them from now on. */
+  attributes(inode: I): FuseStat {
+    const node = this.nodes.known(inode.ino);
+    if (node !== undefined) node.isStale = false;
+    return this.stat(inode);
+  }
+
+  /** Whether the kernel's pages of an inode that it opens are the file's. */
+  hasPages({ ino }: I): boolean {
+    const node = this.nodes.known(ino);
+    if (node?.hasOldPages !== true) return true;
+    node.hasOldPages = false;
+    return false;
+  }
+
   /** Whether bytes can only be added to the inode. */
   isAppendOnly(inode: I): boolean {
     return hasFlag(this.stat(inode).flags ?? 0, FLAG.append);

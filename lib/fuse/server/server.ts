@@ -10,6 +10,7 @@ import { ATTRIBUTES } from './attributes.js';
 import { DIRECTORIES } from './directories.js';
 import { FILES } from './files.js';
 import { NAMES } from './names.js';
+import { Notices, type Notify } from './notices.js';
 import { Served, type FuseStatistics, type Handlers } from './served.js';
 
 const HANDLERS: Handlers = { ...NAMES, ...DIRECTORIES, ...ATTRIBUTES, ...FILES };
@@ -24,8 +25,12 @@ const ENOSYS = 38;
 const FIRST_PATIENCE = 1;
 const MOST_PATIENCE = 50;
 
-/** Hands the pieces of an answer to the kernel before it returns. */
-export type Send = (pieces: readonly Uint8Array[]) => void;
+/** The way to the kernel. */
+export interface Kernel {
+  /** Hands the pieces of an answer over before it returns. */
+  readonly send: (pieces: readonly Uint8Array[]) => void;
+  readonly notify: Notify;
+}
 
 /** The events of the server beside its answers. */
 export interface ServerEvents {
@@ -46,7 +51,8 @@ export interface Caching {
 export class Server<I extends FuseInode> {
   readonly #served: Served<I>;
   readonly #writebackCache: boolean;
-  readonly #send: Send;
+  readonly #kernel: Kernel;
+  readonly #notices: Notices<I>;
   readonly #events: ServerEvents;
   readonly #reply = new Reply(MAX_TRANSFER + 4096);
   // Requests that wait to be tried again, by their `unique` number.
@@ -54,10 +60,11 @@ export class Server<I extends FuseInode> {
   #requests = 0;
   #errors = 0;
 
-  constructor(fs: FuseFilesystem<I>, caching: Caching, send: Send, events: ServerEvents) {
+  constructor(fs: FuseFilesystem<I>, caching: Caching, kernel: Kernel, events: ServerEvents) {
     this.#served = new Served(fs, caching.cacheMs);
     this.#writebackCache = caching.writebackCache;
-    this.#send = send;
+    this.#kernel = kernel;
+    this.#notices = new Notices(fs, this.#served.nodes, kernel.notify);
     this.#events = events;
   }
 
@@ -79,6 +86,7 @@ export class Server<I extends FuseInode> {
   async end(): Promise<void> {
     for (const timer of this.#waiting.values()) clearTimeout(timer);
     this.#waiting.clear();
+    this.#notices.end();
     await this.#served.end(this.#events.broken);
   }
 
@@ -106,7 +114,7 @@ export class Server<I extends FuseInode> {
     }
     this.#reply.begin();
     try {
-      const later = handler(this.#served, request, this.#reply);
+      const later = this.#notices.serving(() => handler(this.#served, request, this.#reply));
       if (later === undefined) {
         if (opcode !== OP.forget && opcode !== OP.batchForget) this.#finish(unique, 0);
         return;
@@ -146,7 +154,7 @@ export class Server<I extends FuseInode> {
 
   #finish(unique: bigint, errno: number): void {
     if (errno !== 0) this.#errors++;
-    this.#send(this.#reply.pieces(unique, errno));
+    this.#kernel.send(this.#reply.pieces(unique, errno));
   }
 }
 

@@ -1,7 +1,7 @@
 // Owns the descriptor of a mount: reads requests from it in batches, between which the event loop has its turn, and writes answers
 // to it.
 
-import { closeSync, writeSync, writevSync } from 'node:fs';
+import { closeSync, write, writeSync, writevSync } from 'node:fs';
 import { DaxError, DescriptorWatch, readAvailable } from 'node-dax';
 
 // The buffer size that Linux requires for requests with 1 MiB to write.
@@ -10,6 +10,9 @@ const REQUEST_BYTES = 2 ** 20 + 4096;
 const BATCH = 2;
 // Microseconds to wait for the next request of a program that has just sent one: less than a return through the event loop takes.
 const PATIENCE = 40;
+
+// The longest time in milliseconds that a process that ends answers requests, so that the kernel takes a message.
+const LAST_BATCH = 100;
 
 const ENOENT = -2;
 const EINTR = -4;
@@ -20,6 +23,8 @@ const ECONNABORTED = -103;
 export interface ChannelEvents {
   /** One request. Its memory is used again for the next. */
   readonly request: (bytes: Uint8Array) => void;
+  /** The kernel refused a message that is no answer. */
+  readonly refused: (error: unknown) => void;
   /** No more requests come: the filesystem was unmounted, or `error` happened. */
   readonly ended: (error?: unknown) => void;
 }
@@ -28,8 +33,12 @@ export class Channel {
   readonly #fd: number;
   readonly #events: ChannelEvents;
   readonly #buffer = Buffer.allocUnsafeSlow(REQUEST_BYTES);
+  // What is next on the way to the kernel that may have to wait, by keys of what is equal. Undefined is nothing.
+  readonly #messages = new Map<unknown, () => Uint8Array | undefined>();
   #watch: DescriptorWatch | undefined;
   #isOpen = true;
+  #isNotifying = false;
+  #closing: { readonly error: unknown } | undefined;
 
   /** `fd` is one of /dev/fuse, opened with O_NONBLOCK. It belongs to the channel. */
   constructor(fd: number, events: ChannelEvents) {
@@ -39,7 +48,7 @@ export class Channel {
 
   /** Begins to read. Call it once the filesystem is mounted. */
   start(): void {
-    this.#watch = new DescriptorWatch(this.#fd, () => { this.#readBatch(); });
+    this.#watch = new DescriptorWatch(this.#fd, () => { this.#readBatch(BATCH); });
   }
 
   /** Hands an answer to the kernel, which copies it. */
@@ -49,30 +58,94 @@ export class Channel {
       if (pieces.length === 1) writeSync(this.#fd, pieces[0] as Uint8Array);
       else writevSync(this.#fd, pieces);
     } catch (error) {
-      const { errno } = error as NodeJS.ErrnoException;
       // No program waits for the answer any more, or the kernel refused it and gave the program an error.
-      if (errno !== ENOENT && errno !== ENODEV && errno !== EINTR) throw error;
+      if (!isIdle(error)) throw error;
     }
   }
 
-  /** Closes the descriptor. Programs that still use the mount get ENOTCONN. */
+  /** Hands a message to the kernel that it takes at once. */
+  notifyNow(message: Uint8Array): void {
+    try {
+      this.send([message]);
+    } catch (error) {
+      this.#events.refused(error);
+    }
+  }
+
+  /**
+   * Hands a message to the kernel that it may take only after answers. It waits on a thread of the pool, one message at a time. A
+   * message with the `key` of one that has not been handed over yet is left out.
+   */
+  notifySoon(key: string, message: () => Uint8Array): void {
+    if (this.#messages.has(key)) return;
+    this.#messages.set(key, message);
+    this.#notifyNext();
+  }
+
+  /** Resolves once the kernel has taken all messages so far, or takes no more. */
+  notified(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#messages.set(resolve, () => {
+        resolve();
+        return undefined;
+      });
+      this.#notifyNext();
+    });
+  }
+
+  /** Closes the descriptor, after a message on its way was taken. Programs that still use the mount get ENOTCONN. */
   close(error?: unknown): void {
     if (!this.#isOpen) return;
+    this.#closing ??= { error };
+    // The number of the descriptor must not be another file's while a thread writes to it.
+    if (!this.#isNotifying) this.#end();
+  }
+
+  /** As `close`, in a process that ends: it waits for the threads of the pool, and they for answers. */
+  closeAtExit(): void {
+    if (!this.#isOpen) return;
+    this.#closing ??= { error: undefined };
+    if (this.#isNotifying) this.#readBatch(LAST_BATCH);
+    this.#end();
+  }
+
+  #end(): void {
     this.#isOpen = false;
     this.#watch?.close();
     closeSync(this.#fd);
-    this.#events.ended(error);
+    this.#notifyNext();
+    this.#events.ended(this.#closing?.error);
   }
 
-  #readBatch(): void {
+  #notifyNext(): void {
+    if (this.#isNotifying) return;
+    for (const [key, next] of this.#messages) {
+      this.#messages.delete(key);
+      const message = next();
+      if (message === undefined || !this.#isOpen) continue;
+      this.#isNotifying = true;
+      write(this.#fd, message, (error) => { this.#hasNotified(error); });
+      return;
+    }
+  }
+
+  #hasNotified(error: unknown): void {
+    this.#isNotifying = false;
+    if (error !== null && !isIdle(error)) this.#events.refused(error);
+    if (this.#closing !== undefined && this.#isOpen) this.#end();
+    else this.#notifyNext();
+  }
+
+  #readBatch(most: number): void {
     const start = performance.now();
     try {
-      for (let patience = 0; this.#isOpen && performance.now() - start < BATCH; patience = PATIENCE) {
+      for (let patience = 0; this.#isOpen && performance.now() - start < most; patience = PATIENCE) {
         const bytes = this.#read(patience);
         if (bytes === undefined) return;
         this.#events.request(this.#buffer.subarray(0, bytes));
       }
     } catch (error) {
+      this.#watch?.close();
       const isUnmounted = error instanceof DaxError && error.syscall === 'read' && (error.errno === ENODEV || error.errno === ECONNABORTED);
       this.close(isUnmounted ? undefined : error);
     }
@@ -87,4 +160,10 @@ export class Channel {
       throw error;
     }
   }
+}
+
+// Whether the kernel has no use for what was written: nothing waits for it, knows of it, or is connected.
+function isIdle(error: unknown): boolean {
+  const { errno } = error as NodeJS.ErrnoException;
+  return errno === ENOENT || errno === ENODEV || errno === EINTR;
 }

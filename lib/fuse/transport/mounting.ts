@@ -106,7 +106,7 @@ export function mount(mounting: Mounting): Promise<number> {
 }
 
 const unmountCommand = (directory: string, lazy: boolean): [command: string, args: string[]] =>
-  isRoot() ? ['umount', ['-i', ...(lazy ? ['-l'] : []), '--', directory]] : ['fusermount3', ['-u', ...(lazy ? ['-z'] : []), '--', directory]];
+  isRoot() ? ['umount', ['-i', ...(lazy ? ['-f', '-l'] : []), '--', directory]] : ['fusermount3', ['-u', ...(lazy ? ['-z'] : []), '--', directory]];
 
 /** Unmounts. Throws `EBUSY` while the mount is in use, unless `lazy` only detaches it from its directory. */
 export async function unmount(directory: string, lazy: boolean): Promise<void> {
