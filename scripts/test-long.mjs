@@ -37,6 +37,7 @@ run([join('dist', 'test', 'ext2', 'model.test.js')], operations('200000'));
 run([join('dist', 'test', 'ext2', 'many.test.js')], operations('300000'));
 run([join('dist', 'test', 'fs', 'walk.test.js')], { NODE_DAX_TEST_SEED: process.env.NODE_DAX_TEST_SEED ?? String(Date.now() % 0xffffffff) });
 run([join('dist', 'test', 'fuse', 'judges.test.js')], { NODE_DAX_TEST_STRESSORS: 'all' });
+run([join('dist', 'test', 'fuse', 'random.test.js')], { NODE_DAX_TEST_MINUTES: process.env.NODE_DAX_TEST_MINUTES ?? '60' });
 run([join('dist', 'test', 'ext2', 'fuzz.test.js')], images('100000'));
 const kernelFile = join('dist', 'test', 'device', 'kernel-file.test.js');
 run([kernelFile], operations('200000'));

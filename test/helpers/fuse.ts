@@ -32,8 +32,8 @@ function obstacle(): string | undefined {
 export const FUSE_MISSING = obstacle();
 
 /** A test that mounts: skipped with the reason where it cannot, which is a failure in CI. */
-export function fuseTest(title: string, run: (test: Test) => Promise<void> | void): void {
-  if (FUSE_MISSING === undefined) t.test(title, run);
+export function fuseTest(title: string, run: (test: Test) => Promise<void> | void, options: { timeout?: number } = {}): void {
+  if (FUSE_MISSING === undefined) t.test(title, options, run);
   else if (process.env['CI'] === 'true') t.fail(`${title}: ${FUSE_MISSING}`);
   else t.test(title, { skip: FUSE_MISSING }, () => undefined);
 }
