@@ -5,9 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import t, { type Test } from 'tap';
 import { DaxError } from 'node-dax';
 import { seeded } from '../helpers/random.js';
+import { THOROUGH } from '../helpers/thorough.js';
 import { at, awaitBoth, callBoth, checkMedium, openSides, type At, type Said, type Sides } from './two-sides.js';
 
-const OPERATIONS = Number(process.env['NODE_DAX_TEST_FS_OPERATIONS'] ?? 2000);
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_FS_OPERATIONS'] ?? (THOROUGH ? 2000 : 500));
 const { COPYFILE_EXCL, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY, R_OK, W_OK, X_OK } = nodeFs.constants;
 
 type Call = [name: string, ...args: unknown[]];

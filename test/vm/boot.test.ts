@@ -195,7 +195,7 @@ t.test('what is not read is left: the guest ends with the command', { skip: long
 });
 
 const python = spawnSync('python3', ['--version']).status === 0;
-t.test('a guest that runs, and its image at an instant', { skip }, async (t) => {
+t.test('a guest that runs, and its image at an instant', { skip: long }, async (t) => {
   const folder = t.testdir({ kept: {} });
   const server = createServer((_request, response) => { response.end('from the host'); });
   server.listen(0, '127.0.0.1');
@@ -254,7 +254,7 @@ t.test('a guest that runs, and its image at an instant', { skip }, async (t) => 
   await vm.end();
 });
 
-t.test('power cuts, and the command that judges what is left', { skip }, (t) => {
+t.test('power cuts, and the command that judges what is left', { skip: long }, (t) => {
   const TMPDIR = t.testdir({});
   // At the first instant the image is taken. The command ends before the second.
   const { status, stdout, stderr } = spawnSync(process.execPath, [
@@ -269,7 +269,7 @@ t.test('power cuts, and the command that judges what is left', { skip }, (t) => 
   t.end();
 });
 
-t.test('on a terminal the command has one', { skip: skip || (!python && 'there is no python3') }, async (t) => {
+t.test('on a terminal the command has one', { skip: long || (!python && 'there is no python3') }, async (t) => {
   const session = await onTerminal([process.execPath, MAIN, 'vm', '--nvdimm', 'none'], [
     { expect: '#|\\$ ' },
     { send: 'test -t 0 && test -t 1 && test -t 2 && tty; stty size\r' },
@@ -298,7 +298,7 @@ t.test('a guest on a terminal ends by Ctrl-], and an output that leads elsewhere
   t.match(mixed, { status: 0, shown: /mixed/ });
 });
 
-t.test('timeouts and signals end the guest', { skip }, async (t) => {
+t.test('timeouts and signals end the guest', { skip: long }, async (t) => {
   await t.rejects(runVm({ command: ['sleep', '600'], nvdimms: [], timeout: 1 }), { exitStatus: 124, message: 'the command did not end in 1 s' });
   const aborted = runVm({ command: ['true'], signal: AbortSignal.abort('enough') }).catch((reason: unknown) => reason);
   t.equal(await aborted, 'enough');
