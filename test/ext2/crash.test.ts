@@ -41,7 +41,7 @@ t.test("ACE's workloads", { skip: missing ?? noCorpus ?? false }, async (t) => {
   for (const [blockSize, inodeSize] of [[1024, 128], [4096, 256]] as const) {
     const kind = { blockSize, inodeSize, synchronous: true };
     const image = crashImage(kind);
-    for (const { name, setup, operations } of sample(aceWorkloads(), 20)) {
+    for (const { name, setup, operations } of sample(aceWorkloads(), 50)) {
       const report = await crashes.run({ ...kind, image, setup, operations, limits: limitsOf(kind), seed: 1 });
       showCrashes(t, report, `${name}, blocks of ${blockSize}`);
     }

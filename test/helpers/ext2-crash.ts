@@ -25,7 +25,7 @@ interface Ext2CrashOptions {
 
 const OWNER = { uid: 0, gid: 0 };
 // How many operations are done to what a power cut left.
-const MORE = 20;
+const MORE = THOROUGH ? 20 : 8;
 // Images of each moment, of all that a power cut may leave of it.
 const LIMIT = THOROUGH ? 24 : 2;
 
