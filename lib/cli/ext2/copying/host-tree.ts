@@ -29,7 +29,9 @@ const ROOM = 256 * 1024;
 
 /** Looks at the files of directories, and reads the small ones, many at a time. */
 class ReadAhead {
-  readonly #files: SmallFiles;
+  readonly #room: number;
+  // Made for the first directory.
+  #files: SmallFiles | undefined;
   // Of each directory that the walk is in, the names, and how many of them were read.
   readonly #directories = new Map<HostFile, { readonly names: readonly Buffer[]; read: number }>();
   // The files that were read and that the walk has not come to, in reverse. Only the last file of a batch can be a directory, so that
@@ -37,7 +39,7 @@ class ReadAhead {
   #batch: (SmallFile | undefined)[] = [];
 
   constructor(room: number) {
-    this.#files = new SmallFiles(room);
+    this.#room = room;
   }
 
   /** Takes the names in a directory, in the order of the walk. */
@@ -57,7 +59,7 @@ class ReadAhead {
     const state = this.#directories.get(directory);
     if (state === undefined) return [undefined];
     const { names, read } = state;
-    const batch = this.#files.read(directory.path, names.slice(read, read + SmallFiles.most));
+    const batch = (this.#files ??= new SmallFiles(this.#room)).read(directory.path, names.slice(read, read + SmallFiles.most));
     if (batch.length === 0) batch.push(undefined);
     state.read += batch.length;
     if (state.read === names.length) this.#directories.delete(directory);
