@@ -66,7 +66,7 @@ class Pairs {
     }
     const request: TrialRequest = { driver, path, blockSize, span };
     const { environment = {} }: Driver = DRIVERS[driver];
-    return outputOf<Figure>(process.execPath, [join(__dirname, 'trial.js'), JSON.stringify(request)], environment);
+    return outputOf<Figure>(process.execPath, [...process.execArgv, join(__dirname, 'trial.js'), JSON.stringify(request)], environment);
   }
 
   // Its first `span` bytes are allocated, the rest is a hole.

@@ -131,6 +131,12 @@ export const TARGETS: readonly Target[] = [
     wanted: { speed: 0.5 },
   },
   facade('readFileSync 4 KiB', 'readFileSync', 1.5),
+  {
+    name: 'readFileSync 4 KiB by node:vfs : of the facade on ext2',
+    ours: ext2('vfs-readFileSync', 4 * KiB, 4 * KiB),
+    base: ext2('facade-readFileSync', 4 * KiB, 4 * KiB),
+    wanted: { time: 1.5 },
+  },
   facade('writeFileSync 4 KiB', 'writeFileSync', 1.5),
   facade('await readFile 4 KiB', 'readFile', 5),
   facade('statSync', 'statSync', 2),

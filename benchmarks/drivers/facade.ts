@@ -3,6 +3,7 @@
 
 import nodeFs from 'node:fs';
 import { createFs } from 'node-dax/fs';
+import { createProvider } from 'node-dax/vfs';
 import { filledBuffer, type Driver, type Job, type Operation } from '../driver.js';
 import { CACHE_LINE, mounted } from './ext2.js';
 
@@ -27,6 +28,26 @@ export const readFileSync = onBothSides('the content of the file is in a new buf
   const path = withFile(fs, folder, blockSize);
   return { run: () => fs.readFileSync(path) };
 });
+
+interface Virtual extends Fs {
+  mount(): string;
+}
+
+const nodeVfs = (process as { getBuiltinModule?: (name: string) => unknown }).getBuiltinModule?.('node:vfs') as { create(provider: object): Virtual } | undefined;
+
+/** By the process's own node:fs, which reaches the file through node:vfs. */
+export const vfsReadFileSync: Driver = {
+  done: 'the content of the file is in a new buffer',
+  leavesGarbage: true,
+  environment: CACHE_LINE,
+  missing: () => nodeVfs === undefined ? 'no node:vfs: start the benchmark with Node 26.4 or later and --experimental-vfs' : undefined,
+  open({ path, blockSize }) {
+    const provider = createProvider(mounted(path));
+    withFile(provider.fs, '', blockSize);
+    const at = `${nodeVfs?.create(provider).mount() ?? ''}/file`;
+    return { run: () => nodeFs.readFileSync(at) };
+  },
+};
 
 export const readFile = onBothSides('the promise is fulfilled with the content of the file in a new buffer', (fs, folder, { blockSize }) => {
   const path = withFile(fs, folder, blockSize);

@@ -45,6 +45,7 @@ export const DRIVERS = {
   'ext2-mount': ext2Mount,
   'facade-readFileSync': facade.readFileSync.ours,
   'fs-readFileSync': facade.readFileSync.node,
+  'vfs-readFileSync': facade.vfsReadFileSync,
   'facade-readFile': facade.readFile.ours,
   'fs-readFile': facade.readFile.node,
   'facade-writeFileSync': facade.writeFileSync.ours,
