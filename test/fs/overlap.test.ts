@@ -114,6 +114,43 @@ const CALLS: Record<string, (fs: Fs, root: string) => Promise<unknown>> = {
     await promises.unlink(`${root}/big`);
     return said;
   },
+  // Large enough that they meet in it.
+  '3 rm of one tree': async ({ promises }, root) => {
+    for (let dir = 0; dir < 40; dir++) {
+      await promises.mkdir(`${root}/tree/${dir}`, { recursive: true });
+      await Promise.all(times(40, (file) => promises.writeFile(`${root}/tree/${dir}/${file}`, '')));
+    }
+    const said = await outcomes(times(3, () => promises.rm(`${root}/tree`, { recursive: true, force: true })));
+    return [said, await outcomes([promises.stat(`${root}/tree`)])];
+  },
+  '5 mkdir of one path': async ({ promises }, root) => {
+    await Promise.all(times(5, () => promises.mkdir(`${root}/a/b/c`, { recursive: true })));
+    return (await outcomes(times(5, () => promises.mkdir(`${root}/a/d`)))).sort();
+  },
+  'links, names and what they lead to': async ({ promises }, root) => {
+    await promises.writeFile(`${root}/first`, 'first');
+    const linked = await outcomes(times(4, () => promises.link(`${root}/first`, `${root}/linked`)));
+    const moved = await outcomes(times(4, () => promises.rename(`${root}/first`, `${root}/moved`)));
+    const removed = await outcomes(times(4, () => promises.unlink(`${root}/linked`)));
+    return [linked.sort(), moved.sort(), removed.sort(), (await promises.stat(`${root}/moved`)).nlink];
+  },
+  'reads of a file that is cut and written': async ({ promises, createReadStream }, root) => {
+    await promises.writeFile(`${root}/cut-under`, Buffer.alloc(MIB, 'c'));
+    const handle = await promises.open(`${root}/cut-under`, 'r+');
+    const said = await outcomes([
+      promises.readFile(`${root}/cut-under`),
+      handle.truncate(10),
+      handle.readFile(),
+      createReadStream(`${root}/cut-under`).toArray(),
+      handle.truncate(2 * MIB),
+      promises.copyFile(`${root}/cut-under`, `${root}/cut-copy`),
+      handle.writeFile('x'),
+      promises.cp(`${root}/cut-under`, `${root}/cut-copy`),
+      handle.close(),
+    ]);
+    await promises.unlink(`${root}/cut-under`);
+    return said;
+  },
   'a handle that is closed under its writeFile': async ({ promises }, root) => {
     const said: unknown[] = [];
     for (const data of ['text', Buffer.alloc(3 * MIB, 'f'), ['in ', 'many ', 'steps']]) {

@@ -22,10 +22,11 @@ import { NODE_MAJOR } from '../release.js';
 import type { Tree } from '../tree/tree.js';
 
 const COPY_CHUNK = 1024 * 1024;
+const LEAST_CHUNK = 64 * 1024;
 
-/** The buffer through which a copy moves a file in chunks. */
+/** The buffer through which a copy moves a file in chunks: not too small for a file that grows meanwhile. */
 export function copyBuffer(from: OpenFile): Buffer {
-  return Buffer.allocUnsafe(Math.max(1, Math.min(COPY_CHUNK, from.size)));
+  return Buffer.allocUnsafe(Math.max(LEAST_CHUNK, Math.min(COPY_CHUNK, from.size)));
 }
 
 /** The flags with which a copy opens its destination. */
