@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { daxDoIoAsync, loopTurn, openSync, partition, RwLock, type DaxDevice } from 'node-dax';
-import { mkfsSync, mount } from 'node-dax/ext2';
+import { mkfsSync, mount, type Ext2 } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { RecordingDevice } from 'node-dax/testkit';
 import { scratchPath } from './helpers/devices.js';
@@ -115,8 +115,9 @@ t.test('node-dax/fs', async (test) => {
   const device = new RecordingDevice(16 * MIB);
   mkfsSync(device, { blockSize: 4096 });
   const ext2 = mount(device);
-  const { promises, writeFileSync, symlinkSync, createReadStream: readStream } = createFs(ext2);
+  const { promises, writeFileSync, symlinkSync, mkdirSync, openAsBlob, createReadStream: readStream, createWriteStream: writeStream } = createFs(ext2);
   writeFileSync('/f', Buffer.alloc(100, 'f'));
+  mkdirSync('/few/dir', { recursive: true });
   symlinkSync('f', '/link');
   const handle = await promises.open('/f', 'r+');
   const bytes = Buffer.alloc(16);
@@ -126,20 +127,29 @@ t.test('node-dax/fs', async (test) => {
     chmod: () => promises.chmod('/f', 0o600),
     chown: () => promises.chown('/f', 1, 1),
     copyFile: () => promises.copyFile('/f', '/g'),
+    cp: () => promises.cp('/f', '/copy'),
+    'cp of a tree': () => promises.cp('/few', '/copies', { recursive: true }),
     lchown: () => promises.lchown('/f', 1, 1),
     link: async () => { await promises.link('/f', '/hard'); await promises.unlink('/hard'); },
     lstat: () => promises.lstat('/link'),
     lutimes: () => promises.lutimes('/link', 1, 1),
     mkdir: async () => { await promises.mkdir('/dir'); await promises.rmdir('/dir'); },
     mkdtemp: async () => promises.rm(await promises.mkdtemp('/t'), { recursive: true }),
+    'mkdir of a path': () => promises.mkdir('/few/dir', { recursive: true }),
     open: async () => (await promises.open('/f')).close(),
+    openAsBlob: () => openAsBlob('/f'),
+    opendir: async () => {
+      for await (const { name } of await promises.opendir('/')) if (name === '') throw new Error('no name');
+    },
     'open and empty': async () => (await promises.open('/g', 'w')).close(),
     readFile: () => promises.readFile('/f'),
     readdir: () => promises.readdir('/'),
+    'readdir of a tree': () => promises.readdir('/', { recursive: true }),
     readlink: () => promises.readlink('/link'),
     realpath: () => promises.realpath('/link'),
     rename: async () => { await promises.rename('/g', '/h'); await promises.rename('/h', '/g'); },
     rm: () => promises.rm('/none', { force: true }),
+    'rm of a tree': async () => { await promises.mkdir('/tree/dir', { recursive: true }); await promises.rm('/tree', { recursive: true }); },
     stat: () => promises.stat('/f'),
     'stat of nothing': () => promises.stat('/none').catch(() => undefined),
     statfs: () => promises.statfs('/'),
@@ -152,6 +162,21 @@ t.test('node-dax/fs', async (test) => {
     'handle.read of nothing': () => handle.read(Buffer.alloc(0), 0, 0, 0),
     'handle.readv': () => handle.readv([bytes], 0),
     'handle.readFile': () => handle.readFile(),
+    'handle.readLines': async () => {
+      const opened = await promises.open('/f');
+      for await (const line of opened.readLines()) if (line === '') throw new Error('no line');
+    },
+    'handle.readableWebStream': async () => {
+      const opened = await promises.open('/f');
+      for await (const chunk of opened.readableWebStream()) if (chunk === undefined) throw new Error('no chunk');
+      await opened.close();
+    },
+    'handle.appendFile': async () => {
+      const opened = await promises.open('/g', 'w');
+      await opened.appendFile('x');
+      await opened.writeFile('y');
+      await opened.close();
+    },
     'handle.write': () => handle.write(bytes, 0, 16, 0),
     'handle.writev': () => handle.writev([bytes], 0),
     'handle.truncate': () => handle.truncate(100),
@@ -163,8 +188,56 @@ t.test('node-dax/fs', async (test) => {
     'handle.utimes': () => handle.utimes(1, 1),
     'Ext2File.close': () => ext2.open(ext2.resolve('/f')).close(),
     'a stream': () => pipeline(readStream('/f'), new Writable({ write: (_chunk, _encoding, done) => { done(); } })),
+    'a stream into a file': () => pipeline(Readable.from([bytes]), writeStream('/g')),
   });
   await handle.close();
+  ext2.unmount();
+});
+
+// A filesystem of which each call takes a millisecond, so that a small tree is work for many turns.
+function slow(ext2: Ext2): Ext2 {
+  return new Proxy(ext2, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown => {
+        const end = performance.now() + 1;
+        while (performance.now() < end) { /* it works */ }
+        return (member as (...all: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+}
+
+// Calls whose work is as long as a tree is large.
+t.test('one call on a tree', async (test) => {
+  watch(test);
+  const device = new RecordingDevice(16 * MIB);
+  mkfsSync(device, { blockSize: 1024 });
+  const ext2 = mount(device);
+  for (let dir = 0; dir < 4; dir++) {
+    createFs(ext2).mkdirSync(`/tree/${dir}/empty`, { recursive: true });
+    for (let file = 0; file < 4; file++) createFs(ext2).symlinkSync('nothing', `/tree/${dir}/${file}`);
+  }
+  const fs = createFs(slow(ext2));
+  const globs = (fs.promises as { glob?: (pattern: string) => AsyncIterable<string> }).glob;
+  const calls: Record<string, () => Promise<unknown>> = {
+    readdir: () => fs.promises.readdir('/tree', { recursive: true }),
+    'readdir with types': () => fs.promises.readdir('/tree', { recursive: true, withFileTypes: true }),
+    ...(globs !== undefined && { glob: async () => { for await (const path of globs('/tree/**')) if (path === '') return; } }),
+    cp: () => fs.promises.cp('/tree', '/copy', { recursive: true }),
+    rm: () => fs.promises.rm('/tree', { recursive: true }),
+    'rm with a callback': () => new Promise((resolve) => { fs.rm('/copy', { recursive: true }, resolve); }),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    // Of this very call, since none has used this turn of the loop before.
+    await new Promise(setImmediate);
+    const order: string[] = [];
+    setImmediate(() => order.push('turn'));
+    await call().then(() => order.push('done'));
+    test.strictSame(order, ['turn', 'done'], name);
+  }
+  test.strictSame(fs.readdirSync('/'), ['lost+found']);
   ext2.unmount();
 });
 

@@ -18,12 +18,15 @@ import { settle } from './settle.js';
 import { entriesOf } from './tree/entries.js';
 import { globbed } from './tree/glob.js';
 import { statsOfNothing } from './tree/stats.js';
+import { takeAll, takeInTurns } from './tree/steps.js';
 import type { Tree } from './tree/tree.js';
 import { fileWatching } from './watch/watch-file.js';
 import { FSWatcher, watching } from './watch/watch.js';
 
 type Any = (...args: unknown[]) => unknown;
 type Names = Record<string, unknown>;
+
+const EVERYTHING = { recursive: true, force: true };
 
 /** Exports of node:fs that work for any filesystem. */
 const SHARED: ReadonlySet<string> = new Set(['Dirent', 'Stats', '_toUnixTimestamp']);
@@ -74,7 +77,7 @@ export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
   const tasks = asyncCalls(tree, files, calls, source);
   const directories = dirCalls(tree);
   const copies = copyCalls(tree, calls, tasks);
-  const temporary = temporaryCalls(tree, calls);
+  const temporary = temporaryCalls(tree, calls, tasks);
   const { nativeRealpathSync, ...sync } = calls;
   const { nativeRealpath, promisedReaddir, openFd, exists, open, ...both } = tasks;
 
@@ -112,7 +115,7 @@ export function facade(tree: Tree, files: OpenFiles, calls: SyncCalls): Names {
     },
     glob: async function* (pattern: string, options?: unknown) {
       judgeGlob(pattern, options);
-      for (const found of await inTurn(() => [...globbed(tree, pattern, options)])()) yield found;
+      yield* await takeInTurns(globbed(tree, pattern, options));
     },
     constants,
   });
@@ -184,22 +187,24 @@ function copyCalls(tree: Tree, calls: SyncCalls, { copyFile }: AsyncCalls) {
   };
 }
 
-function temporaryCalls(tree: Tree, calls: SyncCalls) {
+function temporaryCalls(tree: Tree, calls: SyncCalls, { rm }: AsyncCalls) {
   const make = (prefix: unknown, options: unknown) => {
     const path = calls.mkdtempSync(prefix, options);
     const whole = typeof path === 'string' ? resolve(tree.cwd, path) : path;
-    return { path, remove: () => { calls.rmSync(whole, { recursive: true, force: true }); } };
+    return { path, whole };
   };
   return {
     sync: {
       mkdtempDisposableSync: (prefix: unknown, options?: unknown) => {
-        const { path, remove } = make(prefix, options);
+        const { path, whole } = make(prefix, options);
+        const remove = () => { calls.rmSync(whole, EVERYTHING); };
         return { path, remove, [Symbol.dispose]: remove };
       },
     },
     mkdtempDisposable: async (prefix: unknown, options?: unknown) => {
-      const { path, remove } = await inTurn(make)(prefix, options);
-      return { path, remove: inTurn(remove), [Symbol.asyncDispose]: inTurn(remove) };
+      const { path, whole } = await inTurn(make)(prefix, options);
+      const remove = async () => rm(whole, EVERYTHING);
+      return { path, remove, [Symbol.asyncDispose]: remove };
     },
   };
 }
@@ -231,11 +236,11 @@ function globCalls(tree: Tree): Names {
   return {
     globSync: (pattern: string, options?: unknown) => {
       judgeGlob(pattern, options);
-      return [...globbed(tree, pattern, options)];
+      return takeAll(globbed(tree, pattern, options));
     },
     glob: (pattern: string, ...args: unknown[]) => {
       const { given, done } = apart('glob', [pattern, ...args]);
-      settle(inTurn(() => [...globbed(tree, pattern, given[1])])(), done);
+      settle(takeInTurns(globbed(tree, pattern, given[1])), done);
     },
   };
 }
@@ -251,7 +256,12 @@ function blobCalls(calls: SyncCalls): Names {
     const { type = '' } = toOptions<{ type: string }>(options);
     return new Blob([calls.readFileSync(path)], { type });
   };
-  return { openAsBlobSync, openAsBlob: (path: unknown, options?: unknown) => Promise.resolve(openAsBlobSync(path, options)) };
+  const openAsBlob = (path: unknown, options?: unknown): Promise<Blob> => {
+    // Node's own throws at once too.
+    const blob = openAsBlobSync(path, options);
+    return inTurn(() => blob)();
+  };
+  return { openAsBlobSync, openAsBlob };
 }
 
 // Since Node 24.

@@ -10,6 +10,7 @@ import { FileHandle, type HandleSource } from '../open/file-handle.js';
 import type { OpenFile, OpenFiles } from '../open/open-files.js';
 import { readWhole, writeWhole, type FileOptions } from '../open/whole-file.js';
 import { NODE_MAJOR } from '../release.js';
+import { takeInTurns, type Steps } from '../tree/steps.js';
 import type { Tree } from '../tree/tree.js';
 import { appending, copiedAttributes, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
 import type { SyncCalls } from './sync-calls.js';
@@ -31,12 +32,9 @@ const AT_ONCE = [
   'lutimes',
   'mkdir',
   'mkdtemp',
-  'readdir',
   'readlink',
   'realpath',
   'rename',
-  'rm',
-  'rmdir',
   'stat',
   'statfs',
   'symlink',
@@ -54,6 +52,11 @@ export function inTurn<A extends unknown[], R>(call: (...args: A) => R): (...arg
     if (turn !== undefined) await turn;
     return call(...args);
   };
+}
+
+// Makes a call of many steps asynchronous.
+function inSteps<A extends unknown[], R>(call: (...args: A) => Steps<R>): (...args: A) => Promise<R> {
+  return async (...args) => takeInTurns(call(...args));
 }
 
 export type AsyncCalls = ReturnType<typeof asyncCalls>;
@@ -128,7 +131,10 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
     lstat: unlessAborted((path, options) => calls.lstatSync(path, onlyBigint(options))),
     fstat: unlessAborted(calls.fstatSync),
     nativeRealpath: inTurn(calls.nativeRealpathSync),
-    promisedReaddir: inTurn(calls.promisedReaddirSync),
+    rm: inSteps(calls.rmSteps),
+    rmdir: inSteps(calls.rmdirSteps),
+    readdir: inSteps((path: unknown, options?: unknown) => calls.readdirSteps(path, options, false)),
+    promisedReaddir: inSteps((path: unknown, options?: unknown) => calls.readdirSteps(path, options, true)),
     exists: inTurn(calls.existsSync),
     openFd,
     open,

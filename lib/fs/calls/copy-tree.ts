@@ -5,6 +5,7 @@
 import type { CopyOptions, Stats } from 'node:fs';
 import { dirname, isAbsolute, join, parse, resolve } from 'node:path';
 import { types } from 'node:util';
+import { loopTurn } from 'node-dax';
 import { toOptions, toPath } from '../arguments/arguments.js';
 import { systemError, type SystemErrorCode } from '../errors/system-error.js';
 import { NODE_MAJOR } from '../release.js';
@@ -12,8 +13,8 @@ import { entriesOf } from '../tree/entries.js';
 import type { Tree } from '../tree/tree.js';
 import type { SyncCalls } from './sync-calls.js';
 
-/** A step that may be waited for: the answer of a filter, or the copy of one file. */
-type Step = { readonly answer: unknown } | { readonly source: string; readonly destination: string; readonly mode: number };
+/** A step that may be waited for: the answer of a filter, the copy of one file, or the event loop's turn. */
+type Step = { readonly answer: unknown } | { readonly turn: true } | { readonly source: string; readonly destination: string; readonly mode: number };
 
 type Walk<T = void> = Generator<Step, T, unknown>;
 type Found = Stats | undefined;
@@ -100,6 +101,7 @@ export class CopyTree {
       const [inner, copied] = [join(src, text), join(dest, text)];
       const found = yield* this.#look(inner, copied);
       if (found !== undefined) yield* this.#one(found.source, found.target, inner, copied);
+      yield { turn: true };
     }
     if (target === undefined) this.#calls.chmodSync(dest, source.mode % (MODE + 1));
   }
@@ -208,6 +210,7 @@ export function copySync(walk: Walk, calls: SyncCalls): void {
 export async function copyAsync(walk: Walk, copyFile: (source: string, destination: string, mode: number) => Promise<void>): Promise<void> {
   for (let next = walk.next(); next.done !== true; ) {
     const step = next.value;
+    if ('turn' in step) await loopTurn();
     if ('source' in step) await copyFile(step.source, step.destination, step.mode);
     next = walk.next('answer' in step ? await step.answer : undefined);
   }

@@ -27,6 +27,7 @@ import { listed } from '../tree/entries.js';
 import { nativeRealPath, partsOf, realPath } from '../tree/real-path.js';
 import { removeName, removeTree } from '../tree/removal.js';
 import { StatFs, statsOf } from '../tree/stats.js';
+import { takeAll, type Steps } from '../tree/steps.js';
 import type { Tree } from '../tree/tree.js';
 
 interface StatOptions {
@@ -139,22 +140,31 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     }
   };
 
-  const rmSync = (given: unknown, options?: unknown): void => {
+  const rmSteps = function* (given: unknown, options?: unknown): Steps<void> {
     const path = toPath(given);
     const { recursive, force } = toOptions<{ recursive: unknown; force: unknown }>(options);
     const call = { syscall: 'rm', path };
     const inode = lookFor(path, force);
     if (inode === undefined) return;
     if (!inode.isDirectory) removeName(tree, path, { syscall: 'unlink', path }, 'unlink');
-    else if (recursive === true) removeTree(tree, path, { syscall: 'rmdir', path });
+    else if (recursive === true) yield* removeTree(tree, path, { syscall: 'rmdir', path });
     else throw systemError('ERR_FS_EISDIR', 'EISDIR', 'is a directory', call);
   };
 
-  const readdir = (given: unknown, options: unknown, isPromised: boolean) => {
+  const rmdirSteps = function* (given: unknown, options?: unknown): Steps<void> {
+    const path = toPath(given);
+    // From Node 25 on, the option is refused before this point.
+    const { recursive } = toOptions<{ recursive: unknown }>(options);
+    const call = { syscall: 'rmdir', path };
+    if (recursive === true && at(path, 'lstat', false).inode.isDirectory) yield* removeTree(tree, path, call);
+    else removeName(tree, path, call, 'rmdir');
+  };
+
+  const readdirSteps = function* (given: unknown, options: unknown, isPromised: boolean) {
     const path = toPath(given);
     const { withFileTypes, recursive } = toOptions<{ withFileTypes: unknown; recursive: unknown }>(options);
     const [encoding, isTyped] = [toEncoding(options), Boolean(withFileTypes)];
-    if (recursive) return listedBelow(tree, path, { encoding, isTyped, isPromised });
+    if (recursive) return yield* listedBelow(tree, path, { encoding, isTyped, isPromised });
     return listed(tree, path, { syscall: 'scandir', path }, encoding, isTyped);
   };
 
@@ -187,8 +197,8 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     },
     realpathSync: (path: unknown, options?: unknown) => encodeName(realPath(tree, typeof path === 'string' || Buffer.isBuffer(path) ? path : toTextPath(path)), toEncoding(options)),
     nativeRealpathSync: (path: unknown, options?: unknown) => encodeName(nativeRealPath(tree, toPath(path)), toEncoding(options)),
-    readdirSync: (path: unknown, options?: unknown) => readdir(path, options, false),
-    promisedReaddirSync: (path: unknown, options?: unknown) => readdir(path, options, true),
+    readdirSync: (path: unknown, options?: unknown) => takeAll(readdirSteps(path, options, false)),
+    readdirSteps,
     readlinkSync: (given: unknown, options?: unknown) => {
       const { inode, path } = at(given, 'readlink', false);
       return encodeName(attempt({ syscall: 'readlink', path }, () => tree.readlink(inode)), toEncoding(options));
@@ -224,19 +234,14 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
         }
       }
     },
-    rmdirSync: (given: unknown, options?: unknown): void => {
-      const path = toPath(given);
-      // From Node 25 on, the option is refused before this point.
-      const { recursive } = toOptions<{ recursive: unknown }>(options);
-      const call = { syscall: 'rmdir', path };
-      if (recursive === true && at(path, 'lstat', false).inode.isDirectory) removeTree(tree, path, call);
-      else removeName(tree, path, call, 'rmdir');
-    },
+    rmdirSync: (path: unknown, options?: unknown): void => { takeAll(rmdirSteps(path, options)); },
+    rmdirSteps,
     unlinkSync: (given: unknown): void => {
       const path = toPath(given);
       removeName(tree, path, { syscall: 'unlink', path }, 'unlink');
     },
-    rmSync,
+    rmSync: (path: unknown, options?: unknown): void => { takeAll(rmSteps(path, options)); },
+    rmSteps,
     renameSync: (oldPath: unknown, newPath: unknown): void => {
       const [path, dest] = [toPath(oldPath), toPath(newPath)];
       attempt({ syscall: 'rename', path, dest }, () => {

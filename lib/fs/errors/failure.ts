@@ -43,6 +43,15 @@ export function attempt<T>(call: Call, action: () => T): T {
   }
 }
 
+/** As `attempt`, for work that yields between its steps. */
+export function* attemptSteps<T>(call: Call, steps: Generator<undefined, T, undefined>): Generator<undefined, T, undefined> {
+  try {
+    return yield* steps;
+  } catch (error) {
+    return relabel(error, call);
+  }
+}
+
 /** As `attempt`, for an asynchronous action. */
 export async function attemptAsync<T>(call: Call, action: () => Promise<T>): Promise<T> {
   try {

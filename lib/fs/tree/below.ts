@@ -6,6 +6,7 @@ import { encodeName, SLASH, type Encoding, type FsPath } from '../arguments/argu
 import { NODE_MAJOR } from '../release.js';
 import { entriesOf, nameOf } from './entries.js';
 import { direntOf, isDirectory } from './stats.js';
+import type { Steps } from './steps.js';
 import type { Tree } from './tree.js';
 
 export interface Listing {
@@ -15,8 +16,8 @@ export interface Listing {
   readonly isPromised: boolean;
 }
 
-/** What `readdir` with `recursive` returns, directory by directory, as the running Node does it. */
-export function listedBelow(tree: Tree, path: FsPath, listing: Listing): (string | Buffer | Dirent)[] {
+/** What `readdir` with `recursive` returns, directory by directory, as the running Node does it; each step takes one name. */
+export function listedBelow(tree: Tree, path: FsPath, listing: Listing): Steps<(string | Buffer | Dirent)[]> {
   return NODE_MAJOR < 26 ? byText(tree, path as string, listing) : byBytes(tree, path, listing);
 }
 
@@ -30,7 +31,7 @@ function leadsToDirectory(tree: Tree, path: FsPath): boolean {
 
 // The promise form goes on with the directory that was found last, the other forms with the first. Without types, links to directories
 // are followed; since Node 22 with types too, except in the promise form.
-function byText(tree: Tree, path: string, { encoding, isTyped, isPromised }: Listing): (string | Dirent)[] {
+function* byText(tree: Tree, path: string, { encoding, isTyped, isPromised }: Listing): Steps<(string | Dirent)[]> {
   const found: (string | Dirent)[] = [];
   const queue = [path];
   const follows = !isTyped || (NODE_MAJOR >= 22 && !isPromised);
@@ -42,6 +43,7 @@ function byText(tree: Tree, path: string, { encoding, isTyped, isPromised }: Lis
       const inner = () => join(at, name);
       found.push(isTyped ? direntOf(name, at, entry.mode) : relative(path, inner()));
       if (follows ? leadsToDirectory(tree, inner()) : isDirectory(entry.mode)) queue.push(inner());
+      yield;
     }
   }
   return found;
@@ -62,7 +64,7 @@ function joinBytes(directory: FsPath, name: FsPath): Buffer {
 }
 
 // Since Node 26 names of any bytes are gone into, and links to directories always.
-function byBytes(tree: Tree, path: FsPath, { encoding, isTyped }: Listing): (string | Buffer | Dirent)[] {
+function* byBytes(tree: Tree, path: FsPath, { encoding, isTyped }: Listing): Steps<(string | Buffer | Dirent)[]> {
   const found: (string | Buffer | Dirent)[] = [];
   const queue: Directory[] = [{ path, below: new Uint8Array(0), parent: path }];
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
@@ -73,6 +75,7 @@ function byBytes(tree: Tree, path: FsPath, { encoding, isTyped }: Listing): (str
       const inner = joinBytes(at.path, entry.name);
       const parent = typeof at.parent === 'string' && typeof name === 'string' ? join(at.parent, name) : joinBytes(at.parent, name);
       if (leadsToDirectory(tree, inner)) queue.push({ path: inner, below, parent });
+      yield;
     }
   }
   return found;

@@ -5,6 +5,7 @@ import * as nodePath from 'node:path';
 import { toOptions, toPath } from '../arguments/arguments.js';
 import { entriesOf, type Entry } from './entries.js';
 import { direntOf, isDirectory } from './stats.js';
+import type { Steps } from './steps.js';
 import type { Tree } from './tree.js';
 
 interface GlobOptions {
@@ -40,16 +41,17 @@ function expandBraces(pattern: string): string[] {
   return parts.flatMap((part) => expandBraces(`${before}${part}${after}`));
 }
 
-/** All paths that `patterns` match, each once. The matches of a relative pattern are relative to the working directory. */
-export function* globbed(tree: Tree, patterns: string | readonly string[], given: unknown): Generator<string | Dirent> {
+/**
+ * All paths that `patterns` match, each once; each step looks at one name. The matches of a relative pattern are relative to the
+ * working directory.
+ */
+export function* globbed(tree: Tree, patterns: string | readonly string[], given: unknown): Steps<(string | Dirent)[]> {
   const options = toOptions<GlobOptions>(given);
   const cwd = nodePath.resolve(tree.cwd, options.cwd === undefined ? '.' : (toPath(options.cwd) as string));
   const walk = new Walk(tree, cwd, options);
   const all = typeof patterns === 'string' ? [patterns] : patterns;
-  for (const pattern of all.flatMap(expandBraces)) walk.match(pattern);
-  for (const [path, { parent, name, mode }] of walk.found) {
-    yield options.withFileTypes === true ? direntOf(name, parent, mode) : path;
-  }
+  for (const pattern of all.flatMap(expandBraces)) yield* walk.match(pattern);
+  return Array.from(walk.found, ([path, { parent, name, mode }]) => (options.withFileTypes === true ? direntOf(name, parent, mode) : path));
 }
 
 interface Found {
@@ -70,39 +72,41 @@ class Walk {
     this.#options = options;
   }
 
-  match(pattern: string): void {
+  *match(pattern: string): Steps<void> {
     const isAbsolute = pattern.startsWith('/');
     const parts = pattern.split('/').filter((part, index, { length }) => part !== '' || (index === length - 1 && index > 0));
-    this.#go(isAbsolute ? '/' : '', parts.filter((part) => part !== '.'));
+    yield* this.#go(isAbsolute ? '/' : '', parts.filter((part) => part !== '.'));
   }
 
   // `at` is the path that the walk has reached, relative to the working directory or absolute.
-  #go(at: string, [part, ...rest]: readonly string[]): void {
+  *#go(at: string, [part, ...rest]: readonly string[]): Steps<void> {
+    yield;
     if (part === undefined) this.#add(at);
     else if (part === '') {
       if (this.#entry(at)?.isDirectory === true) this.#add(at);
-    } else if (part === '**') this.#anyDepth(at, rest);
+    } else if (part === '**') yield* this.#anyDepth(at, rest);
     else if (!MAGIC.test(part)) {
       const next = nodePath.join(at, part);
-      if (this.#entry(next) !== undefined) this.#go(next, rest);
+      if (this.#entry(next) !== undefined) yield* this.#go(next, rest);
     } else {
       for (const { text, mode } of this.#entries(at)) {
         if (matchesGlob?.(text, part) !== true || (rest.length > 0 && !isDirectory(mode))) continue;
         const next = nodePath.join(at, text);
-        if (!this.#isExcluded(next, mode)) this.#go(next, rest);
+        if (!this.#isExcluded(next, mode)) yield* this.#go(next, rest);
       }
     }
   }
 
   // Skips names that begin with a dot, and does not descend into symbolic links.
-  #anyDepth(at: string, rest: readonly string[]): void {
-    this.#go(at, rest);
+  *#anyDepth(at: string, rest: readonly string[]): Steps<void> {
+    yield* this.#go(at, rest);
     for (const { text, mode } of this.#entries(at)) {
       if (text.startsWith('.')) continue;
       const next = nodePath.join(at, text);
       if (this.#isExcluded(next, mode)) continue;
-      if (isDirectory(mode)) this.#anyDepth(next, rest);
+      if (isDirectory(mode)) yield* this.#anyDepth(next, rest);
       else if (rest.length === 0) this.#add(next);
+      yield;
     }
   }
 

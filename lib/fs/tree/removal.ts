@@ -2,7 +2,8 @@
 
 import { endsWithSlash, isDots, SLASH, type FsPath } from '../arguments/arguments.js';
 import type { FsInode } from '../contract.js';
-import { attempt, fail, type Call } from '../errors/failure.js';
+import { attempt, attemptSteps, fail, type Call } from '../errors/failure.js';
+import type { Steps } from './steps.js';
 import type { Tree } from './tree.js';
 
 /** A directory to be removed. */
@@ -40,30 +41,48 @@ function namesIn(tree: Tree, dir: FsInode): Uint8Array[] {
   return Array.from(tree.readdir(dir), ({ bytes }) => bytes).filter((name) => !isDots(name)).reverse();
 }
 
+// Others may remove names between two steps: whatever is gone already needs no removal.
+function unlessGone(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (!['ENOENT', 'ESTALE'].includes(String((error as { code?: string }).code))) throw error;
+  }
+}
+
 /**
- * Removes the directory at `path`, after everything in it. Works on inodes, because a tree can be deeper than the longest path
- * reaches. Throws `EBUSY` for the root, `EINVAL` for `.` and `..`, and `ENOTDIR` for a link followed by a slash, before it removes
- * anything; `ELOOP` if a damaged filesystem has a directory that contains itself.
+ * Removes the directory at `path`, after everything in it; each step removes one name. Works on inodes, because a tree can be deeper
+ * than the longest path reaches. Throws `EBUSY` for the root, `EINVAL` for `.` and `..`, and `ENOTDIR` for a link followed by a slash,
+ * before it removes anything; `ELOOP` if a damaged filesystem has a directory that contains itself; `ENOTEMPTY` if others made
+ * something in it meanwhile.
  */
-export function removeTree(tree: Tree, path: FsPath, call: Call): void {
-  attempt(call, () => {
-    const levels: Level[] = [];
-    const within = new Set<number>();
-    const enter = (entry: Named): void => {
-      if (within.has(entry.inode.ino)) fail('ELOOP', call);
-      within.add(entry.inode.ino);
-      levels.push({ ...entry, left: namesIn(tree, entry.inode) });
-    };
-    enter(namedBy(tree, path, call));
-    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
-      const next = level.left.pop();
-      const inode = next && tree.lookup(level.inode, next);
+export function removeTree(tree: Tree, path: FsPath, call: Call): Steps<void> {
+  return attemptSteps(call, removal(tree, path, call));
+}
+
+function* removal(tree: Tree, path: FsPath, call: Call): Steps<void> {
+  const levels: Level[] = [];
+  const within = new Set<number>();
+  const enter = (entry: Named): void => {
+    if (within.has(entry.inode.ino)) fail('ELOOP', call);
+    within.add(entry.inode.ino);
+    levels.push({ ...entry, left: namesIn(tree, entry.inode) });
+  };
+  enter(namedBy(tree, path, call));
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const { dir, name, inode, left } = level;
+    const next = left.pop();
+    unlessGone(() => {
       if (next === undefined) {
-        tree.rmdir(level.dir, level.name);
-        within.delete(level.inode.ino);
+        within.delete(inode.ino);
         levels.pop();
-      } else if (inode?.isDirectory === true) enter({ dir: level.inode, name: next, inode });
-      else tree.unlink(level.inode, next);
-    }
-  });
+        tree.rmdir(dir, name);
+        return;
+      }
+      const found = tree.lookup(inode, next);
+      if (found?.isDirectory === true) enter({ dir: inode, name: next, inode: found });
+      else if (found !== undefined) tree.unlink(inode, next);
+    });
+    yield;
+  }
 }
