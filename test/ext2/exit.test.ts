@@ -7,7 +7,7 @@ import { openSync } from 'node-dax';
 import { check, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { e2fsck, e2fsprogsMissing } from '../helpers/ext2-image.js';
-import { imageFile, inProcess, inWorker, mountingProcess, mountingWorker } from '../helpers/mounting.js';
+import { imageFile, inProcess, inWorker, inWorkerOfProcess, mountingProcess, mountingWorker } from '../helpers/mounting.js';
 import { CONTENT, type End } from '../helpers/mount-main.js';
 
 const skip = e2fsprogsMissing() ?? false;
@@ -29,9 +29,9 @@ function contentOf(test: Test, image: string, isWhole = true): Buffer {
 
 const STATUS: Readonly<Partial<Record<End, number>>> = { throw: 1, reject: 1 };
 
-for (const end of ['return', 'exit', 'throw', 'reject', 'late write', 'while it writes'] as const) {
-  // Counts may lag after these, and a write that was cut off may leave blocks taken.
-  const isWhole = end !== 'while it writes' && end !== 'late write';
+for (const end of ['return', 'exit', 'throw', 'reject', 'late write', 'while it writes', 'handle', 'stream', 'no name'] as const) {
+  // Counts may lag after these, a write that was cut off may leave blocks taken, and a file without a name takes some until the next mount.
+  const isWhole = end !== 'while it writes' && end !== 'late write' && end !== 'no name';
   t.test(`a process ends by: ${end}`, { skip }, async (test) => {
     const image = imageFile(test);
     test.equal(await inProcess({ image, end }), STATUS[end] ?? 0);
@@ -52,7 +52,10 @@ t.test('where no JavaScript runs at the end, what was not synced is lost, and no
     const child = await mountingProcess(test, { image: second, synchronous });
     child.kill('SIGKILL');
     await once(child, 'exit');
-    for (const image of [first, second]) {
+    // The main thread ends while a worker has it mounted.
+    const third = imageFile(test);
+    test.equal(await inWorkerOfProcess({ image: third, synchronous, end: 'wait' }), 0);
+    for (const image of [first, second, third]) {
       const content = contentOf(test, image, false);
       if (synchronous) test.ok(content.equals(CONTENT), 'with synchronous: true nothing');
       else test.ok(CONTENT.subarray(0, content.length).equals(content), `${content.length} bytes`);

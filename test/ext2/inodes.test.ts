@@ -1,11 +1,13 @@
 // Inodes in memory: whoever has one has the inode itself, and nothing is lost, at any number of files and in any memory.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { BufferHead, DaxFile } from 'node-dax';
 import { mount, type Ext2, type Ext2File, type Ext2Inode } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
-import { afterDebugfs, e2fsck, e2fsprogsMissing, formatted, ImageDevice, mke2fs } from '../helpers/ext2-image.js';
+import { afterDebugfs, e2fsck, e2fsprogsMissing, formatted, ImageDevice, mke2fs, withFile } from '../helpers/ext2-image.js';
+import { loopMountMissing, withKernelMount } from '../helpers/kernel-mount.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
 const skip = e2fsprogsMissing() ?? false;
@@ -281,6 +283,44 @@ t.test('a file of the largest size, and one that is damaged, hide no other name'
   file.closeSync();
   t.throws(() => fs.resolve('/dir/damaged'), { code: 'EUCLEAN' });
   t.strictSame(files.readdirSync('/dir').sort(), ['damaged', 'good', 'largest'], 'still');
+  t.end();
+});
+
+t.test('the largest file is as large as the kernel has it, whatever the blocks', { skip: skip || (loopMountMissing() ?? false) }, (t) => {
+  for (const blockSize of [1024, 2048, 4096]) {
+    const largest = withFile((path) => {
+      writeFileSync(path, mke2fs({ blockSize }));
+      const size = withKernelMount(path, {}, ({ fs, root }) => {
+        fs.writeFileSync(`${root}/f`, '');
+        let [can, cannot] = [0, 2 ** 52];
+        while (cannot - can > 1) {
+          const tried = Math.floor((can + cannot) / 2);
+          try {
+            fs.truncateSync(`${root}/f`, tried);
+            can = tried;
+          } catch (error) {
+            t.equal((error as NodeJS.ErrnoException).code, 'EFBIG');
+            cannot = tried;
+          }
+        }
+        fs.truncateSync(`${root}/f`, can);
+        return can;
+      });
+      const fs = mount(new ImageDevice(new Uint8Array(readFileSync(path))), { owner: OWNER });
+      t.equal(createFs(fs).readdirSync('/', { withFileTypes: true }).length, 2);
+      t.equal(fs.resolve('/f').size, size, `blocks of ${blockSize}`);
+      fs.unmount();
+      return size;
+    });
+    const fs = mount(formatted({ blockSize }), { owner: OWNER });
+    const files = createFs(fs);
+    files.writeFileSync('/f', '');
+    files.truncateSync('/f', largest);
+    t.throws(() => { files.truncateSync('/f', largest + 1); }, { code: 'EFBIG' });
+    t.equal(files.statSync('/f').size, largest);
+    fs.unmount();
+    t.equal(e2fsck((fs.device as unknown as ImageDevice).memory), undefined);
+  }
   t.end();
 });
 

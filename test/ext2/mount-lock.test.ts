@@ -1,6 +1,7 @@
 // Who may mount what: one at a time to change it, of all objects, threads, processes and names of a file, the kernel included.
 
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, linkSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { deviceUse, lockDevice, openSync, partition, SECTOR_SIZE, type BlockDevice } from 'node-dax';
@@ -10,6 +11,7 @@ import { MemoryDevice } from 'node-dax/testkit';
 import { ext2 } from '../helpers/ext2-command.js';
 import { IMAGE_SIZE, imageFile, inProcess, mountingProcess, mountingWorker } from '../helpers/mounting.js';
 import { CONTENT } from '../helpers/mount-main.js';
+import { loopMountMissing, withKernelMount } from '../helpers/kernel-mount.js';
 
 const BUSY = { code: 'EBUSY', reason: 'DEVICE_IN_USE' };
 const HALF = IMAGE_SIZE / 2 / SECTOR_SIZE;
@@ -185,6 +187,8 @@ function loopOver(image: string, ...options: string[]): { readonly name: string;
   return { name, end: () => { spawnSync('losetup', ['--detach', name]); } };
 }
 
+const mountMissing = loopMountMissing() ?? false;
+
 function loopMissing(): string | false {
   if (process.getuid?.() !== 0 || !existsSync('/dev/loop-control')) return 'only root has loop devices, where the kernel has them';
   return spawnSync('losetup', ['--version']).error === undefined ? false : 'losetup: not installed: apt-get install mount';
@@ -223,12 +227,54 @@ t.test('a block device', { skip: loopMissing() }, (test) => {
     using device = openSync(loop.name);
     const fs = mount(device);
     test.throws(() => { mountAlso(loop.name); }, BUSY);
+    test.throws(() => { mountAlso(image); }, BUSY, 'nor the file that it lies on');
     test.ok(deviceUse(loop.name).busy, 'the kernel does not mount it either');
+    if (!mountMissing) test.throws(() => { withKernelMount(loop.name, {}, () => undefined); }, /already mounted|busy/);
     fs.unmount();
     test.notOk(deviceUse(loop.name).busy);
     mountAlso(loop.name);
+    if (!mountMissing) withKernelMount(loop.name, {}, () => undefined);
   } finally {
     loop.end();
   }
   test.end();
 });
+
+t.test('what the kernel has mounted', { skip: loopMissing() || mountMissing }, async (test) => {
+  const image = imageFile(test);
+  // First the kernel, then we.
+  withKernelMount(image, {}, () => {
+    refusesByKernel(test, image);
+    test.match(ext2('mkdir', image, 'd'), { status: 1, stderr: /EBUSY/ });
+    test.match(ext2('ls', image), { status: 1, stderr: /EBUSY/ });
+  });
+  withKernelMount(image, { options: ['ro'] }, () => {
+    test.throws(() => { mountAlso(image); }, BUSY, 'not even where the kernel only reads it');
+    mountAlso(image, true);
+    test.match(ext2('ls', image), { status: 0 });
+  });
+  const loop = loopOver(image);
+  try {
+    withKernelMount(loop.name, {}, () => {
+      refusesByKernel(test, loop.name);
+      refusesByKernel(test, image);
+    });
+    // First we, in another process and in a worker, then the kernel.
+    const child = await mountingProcess(test, { image: loop.name });
+    test.throws(() => { withKernelMount(loop.name, {}, () => undefined); }, /already mounted|busy/);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const worker = await mountingWorker(test, { image: loop.name });
+    test.throws(() => { withKernelMount(loop.name, {}, () => undefined); }, /already mounted|busy/);
+    await worker.terminate();
+    withKernelMount(loop.name, {}, () => undefined);
+  } finally {
+    loop.end();
+  }
+});
+
+function refusesByKernel(test: Test, path: string): void {
+  // A block device is refused when it is opened.
+  test.throws(() => { mountAlso(path); }, BUSY, path);
+  test.throws(() => { mountAlso(path, true); }, BUSY, `${path}: nor to be read`);
+}

@@ -6,7 +6,7 @@ import { mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 
 /** How it ends. `wait`: it does not, but says on its standard output, or by a message, when it has written. */
-export type End = 'return' | 'exit' | 'throw' | 'reject' | 'late write' | 'while it writes' | 'wait';
+export type End = 'return' | 'exit' | 'throw' | 'reject' | 'late write' | 'while it writes' | 'handle' | 'stream' | 'no name' | 'wait';
 
 export interface MountTask {
   readonly image: string;
@@ -24,12 +24,22 @@ function run({ image, part, readOnly = false, synchronous = false, end }: MountT
   const device = openSync(image, { readOnly });
   const bdev = part === undefined ? device : partition(device, part.start, part.count);
   const fs = createFs(mount(bdev, { readOnly, synchronous, onWarning: () => undefined }));
-  if (!readOnly) {
+  if (end === 'handle') {
+    void fs.promises.open('/file', 'w').then(async (handle) => {
+      await handle.write(CONTENT);
+      process.exit(0);
+    });
+  } else if (end === 'stream') {
+    // It never ends.
+    fs.createWriteStream('/file').write(CONTENT, () => { process.exit(0); });
+  } else if (!readOnly) {
+    if (end === 'no name') fs.writeSync(fs.openSync('/unnamed', 'w'), CONTENT);
     const fd = fs.openSync('/file', 'w');
     if (end === 'late write') process.on('exit', () => { fs.writeSync(fd, CONTENT); });
     else fs.writeSync(fd, CONTENT);
   }
-  if (end === 'exit' || end === 'late write') process.exit(0);
+  if (end === 'no name') fs.unlinkSync('/unnamed');
+  if (end === 'exit' || end === 'late write' || end === 'no name') process.exit(0);
   if (end === 'throw') throw new Error('nobody catches this');
   if (end === 'reject') void Promise.reject(new Error('nobody catches this'));
   if (end === 'while it writes') {

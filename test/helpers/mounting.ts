@@ -31,6 +31,14 @@ export async function inProcess(task: MountTask): Promise<number | null> {
   return status;
 }
 
+/** Runs it as a worker of a process that exits once it is mounted. Resolves with its exit status. */
+export async function inWorkerOfProcess(task: MountTask): Promise<number | null> {
+  const options = JSON.stringify({ workerData: task });
+  const program = `new (require('node:worker_threads').Worker)(${JSON.stringify(PROGRAM)}, ${options}).on('message', () => process.exit(0))`;
+  const [status] = (await once(spawn(process.execPath, ['-e', program], { stdio: 'ignore' }), 'exit')) as [number | null];
+  return status;
+}
+
 /** Starts a process that has it mounted, and is ended with the test. */
 export async function mountingProcess(test: Test, task: Omit<MountTask, 'end'>): Promise<ChildProcess> {
   const child = spawn(process.execPath, [PROGRAM, JSON.stringify({ ...task, end: 'wait' })], { stdio: ['ignore', 'pipe', 'inherit'] });
