@@ -18,8 +18,12 @@ interface Target {
   readonly name: string;
   readonly ours: keyof ScaleFigures;
   readonly base?: { readonly side: ScaleSide; readonly figure: keyof ScaleFigures };
+  /** What another side has of the same figure counts as no part of ours. */
+  readonly without?: ScaleSide;
   /** Of both sides, where it is not as many as are asked for. */
   readonly files?: number;
+  /** What a reader of a missed target must know. */
+  readonly note?: string;
   readonly wanted: Wanted;
 }
 
@@ -35,7 +39,8 @@ const TARGETS: readonly Target[] = [
   { name: 'the last tenth of them : the first', ours: 'createLast', base: own('createFirst'), wanted: { speed: 0.8 } },
   { name: 'stat in no order among them, after a mount : kernel ext2', ours: 'stat', base: kernel('stat'), wanted: { speed: 1 } },
   { name: 'stat with a tenth of them open : with 10', ours: 'statManyOpen', base: own('statFewOpen'), wanted: { time: 1.1 } },
-  { name: 'memory of those stats', ours: 'memory', wanted: { bytes: CACHE_BYTES } },
+  { name: 'memory of those stats', ours: 'memory', wanted: { bytes: CACHE_BYTES }, note: 'V8 takes a part, for stat of node:fs too' },
+  { name: 'memory of those stats without that of node:fs', ours: 'memory', without: 'kernel', wanted: { bytes: CACHE_BYTES } },
 ];
 
 class AtScale {
@@ -46,12 +51,15 @@ class AtScale {
     this.#folder = folder;
   }
 
-  async run(target: string, { ours, base, wanted }: Target, files: number): Promise<Result> {
-    const why = base && missing(base.side);
+  async run(target: string, { ours, base, without, wanted, note }: Target, files: number): Promise<Result> {
+    const side = base?.side ?? without;
+    const why = side && missing(side);
     if (why !== undefined) return { target, wanted, verdict: 'skipped', why };
-    const figure = (await this.#figuresOf('node-dax', files))[ours];
+    const theirs = without === undefined ? 0 : (await this.#figuresOf(without, files))[ours];
+    const figure = (await this.#figuresOf('node-dax', files))[ours] - theirs;
     const other = base && [(await this.#figuresOf(base.side, files))[base.figure]];
-    return { ...compare(target, wanted, [figure], other), unit: ours === 'memory' ? 'bytes' : 'ns' };
+    const result: Result = { ...compare(target, wanted, [figure], other), unit: ours === 'memory' ? 'bytes' : 'ns' };
+    return result.verdict === 'missed' && note !== undefined ? { ...result, why: note } : result;
   }
 
   async #figuresOf(side: ScaleSide, files: number): Promise<ScaleFigures> {
