@@ -136,7 +136,7 @@ const ROOMS = {
       checksum: [],
       persist: [],
       sigbus: [],
-      device: ['persist', 'sigbus'],
+      device: ['persist', 'sigbus', 'checksum'],
       fault: ['device', 'persist', 'sigbus'],
       napi: ['fault', 'device', 'persist', 'sigbus', 'checksum'],
     },

@@ -16,6 +16,11 @@ export interface NativeHandle {
   readonly native: unique symbol;
 }
 
+/** What publishes records of a device. */
+export interface NativePublisher {
+  readonly nativePublisher: unique symbol;
+}
+
 /** A mapped file, as the fault service knows it. */
 export interface NativeFile {
   readonly nativeFile: unique symbol;
@@ -102,19 +107,14 @@ export interface Addon {
   storeU64(handle: NativeHandle, pos: number, word: number | bigint, flush: boolean): number;
   /** One load of a word at a multiple of 8. */
   loadU64(handle: NativeHandle, pos: number): bigint | number;
+  /** `numbers` has places for the sequence, position, word and bytes of the next publication. */
+  recordPublisher(handle: NativeHandle, wordPos: number, seed: number, numbers: Float64Array): NativePublisher | number;
   /**
-   * Writes `head` and `body` at `pos`, durably, and only then stores the word. If it returns fewer bytes than both have, no word
-   * was stored. With `seed`, it first stores the CRC32C of the rest of `head` and of `body` in the first 4 bytes of `head`.
+   * Writes a record, durably, and only then stores the word. If it returns fewer bytes than the record has, no word was stored.
    */
-  publish(
-    handle: NativeHandle,
-    head: Uint8Array,
-    body: Uint8Array,
-    pos: number,
-    wordPos: number,
-    word: number | bigint,
-    seed?: number,
-  ): number;
+  publishRecord(publisher: NativePublisher, content: NodeJS.ArrayBufferView): number;
+  /** The same for `contents` from index `from` on to before `to`, and one word for all. */
+  publishRecords(publisher: NativePublisher, contents: readonly NodeJS.ArrayBufferView[], from: number, to: number): number;
   /** The CRC32C of the bytes whose CRC32C is `previous`, followed by a part of `bytes`. */
   crc32c(bytes: Uint8Array, previous: number, offset?: number, length?: number): number;
   copyAsync(

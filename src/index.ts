@@ -16,6 +16,8 @@ export {
   type DirectAccessOp,
   type FlushOption,
   type LockMode,
+  type RecordBatch,
+  type RecordPublisher,
   type WriteOptions,
 } from './device/block-device.js';
 export {

@@ -99,12 +99,12 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock | 'none' | 'dama
   return { id: bytes.slice(16, 32), size: getWord(data, 32), capacity: getWord(data, 48) / UNIT };
 }
 
-export function encodeCheckpoint({ position, sequence }: Checkpoint, seed: number): Uint8Array {
-  const bytes = new Uint8Array(CHECKPOINT_SIZE);
+/** The bytes of a checkpoint, in `bytes` if there are `CHECKPOINT_SIZE` that can be used again. */
+export function encodeCheckpoint({ position, sequence }: Checkpoint, seed: number, bytes = new Uint8Array(CHECKPOINT_SIZE)): Uint8Array {
   const data = viewOf(bytes);
   setWord(data, 8, position);
   setWord(data, 16, sequence);
-  data.setUint32(0, crc32c(bytes.subarray(4), seed), true);
+  data.setUint32(0, crc32c(bytes, seed, 4, CHECKPOINT_SIZE - 4), true);
   return bytes;
 }
 

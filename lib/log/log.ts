@@ -117,7 +117,8 @@ export class Log {
    * none if they do not all fit. After a power cut during the call, the log may contain some of them, always the first ones.
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
-    const positions = this.#appending().appendMany(toArray(records));
+    // A copy, so that what is checked is what is appended.
+    const positions = this.#appending().appendMany([...toArray(records)]);
     this.#wake();
     return positions;
   }

@@ -4,8 +4,9 @@ import { PAGE_SIZE, type BlockDevice } from 'node-dax';
 import { damaged, isMediaError } from './error.js';
 import { CHECKPOINT_POS, CHECKPOINT_SIZE, decodeCheckpoint, HEAD_POS, NEXT_HEAD_POS, TAIL_POS, UNIT, unitsOf, type Checkpoint } from './format.js';
 import { storeWord } from './memory.js';
+import { BATCH } from './publisher.js';
 import type { Ring } from './ring.js';
-import { BATCH, Writer } from './writer.js';
+import { Writer } from './writer.js';
 
 interface Found {
   readonly checkpoint: Checkpoint;

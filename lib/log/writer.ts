@@ -1,15 +1,17 @@
 // Owns the writer's stores: records, their publication, truncation, and checkpoints. docs/log.md gives their order and its reasons.
 
-import { argumentError, crc32c, PAGE_SIZE, type BlockDevice } from 'node-dax';
+import { argumentError, crc32c, PAGE_SIZE, type BlockDevice, type RecordPublisher } from 'node-dax';
 import { fail, isMediaError } from './error.js';
 import {
   CHECKPOINT_POS,
+  CHECKPOINT_SIZE,
   encodeCheckpoint,
   HEAD_POS,
   HEADER_SIZE,
   MAX_LENGTH,
   MAX_POSITION,
   NEXT_HEAD_POS,
+  RING_POS,
   storeHeader,
   TAIL_POS,
   UNIT,
@@ -17,24 +19,18 @@ import {
   type Checkpoint,
 } from './format.js';
 import { storeWord } from './memory.js';
+import { BATCH, publisherOf } from './publisher.js';
 import type { Ring } from './ring.js';
 
-/**
- * The maximum number of bytes that `appendMany` publishes at once. Opening a log clears as many bytes past the tail, where a power
- * cut may have left records.
- */
-export const BATCH = 64 * 1024;
 // The maximum distance from the last checkpoint, in units and in records, because opening has to walk over it.
 const CHECKPOINT_UNITS = 2 ** 20 / UNIT;
 const CHECKPOINT_RECORDS = 1024;
-
-const NOTHING = new Uint8Array(0);
 
 /** Checks a record from the user, and returns its length. */
 function lengthOf(record: unknown): number {
   if (!ArrayBuffer.isView(record)) throw argumentError('ERR_INVALID_ARG_TYPE', 'a record must be a Buffer, TypedArray or DataView');
   const { byteLength } = record;
-  if (byteLength > 0) return byteLength;
+  if (byteLength > 0 || record.buffer.byteLength > 0) return byteLength;
   try {
     new Uint8Array(record.buffer);
   } catch {
@@ -45,43 +41,58 @@ function lengthOf(record: unknown): number {
 
 const asBytes = ({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
-/** The writer of a log. Its position is the tail. */
+/** The writer of a log. Its position is the tail. An append allocates nothing. */
 export class Writer {
   readonly #device: BlockDevice;
   readonly #ring: Ring;
+  readonly #capacity: number;
+  readonly #publisher: RecordPublisher;
   #position: number;
+  // The position within the ring. It is kept, because the remainder of a position above 2^31 takes as long as a store.
+  #place: number;
   #sequence: number;
   #head: number;
-  #checkpoint: Checkpoint;
+  // Up to here records need no closer look.
+  #limit = 0;
+  #checkpoint: number;
+  // Where the next checkpoint is due.
+  #duePosition = 0;
+  #dueSequence = 0;
   #slot: number;
-  // The header of a record that is appended alone.
-  readonly #one = new Uint8Array(HEADER_SIZE);
-  readonly #oneData = new DataView(this.#one.buffer);
-  // Records that are published together.
-  readonly #batch = new Uint8Array(BATCH);
-  readonly #batchData = new DataView(this.#batch.buffer);
+  readonly #slotBytes = new Uint8Array(CHECKPOINT_SIZE);
+  readonly #header = new Uint8Array(HEADER_SIZE);
+  readonly #headerData = new DataView(this.#header.buffer);
+  // The parts of a record, one after the other.
+  readonly #joined = new Uint8Array(BATCH);
 
   /** `checkpoint` is the last checkpoint, in slot `slot`; `next` is where the next record goes. */
   constructor(device: BlockDevice, ring: Ring, next: Checkpoint, checkpoint: Checkpoint, slot: number) {
     this.#device = device;
     this.#ring = ring;
+    this.#capacity = ring.capacity;
+    this.#publisher = publisherOf(device, ring.seed);
     this.#position = next.position;
+    this.#place = next.position % ring.capacity;
     this.#sequence = next.sequence;
     this.#head = ring.head;
-    this.#checkpoint = checkpoint;
+    this.#checkpoint = checkpoint.position;
     this.#slot = slot;
+    this.#setDue(checkpoint);
+    this.#setLimit();
   }
 
   append(record: NodeJS.ArrayBufferView): number {
     const length = lengthOf(record);
     const units = unitsOf(length);
     for (;;) {
-      this.#makeRoom(length, units);
+      if (units > this.#capacity - this.#place || this.#position + units > this.#limit || length > MAX_LENGTH) this.#makeRoom(length, units);
       const position = this.#position;
-      storeHeader(this.#oneData, 0, length, this.#sequence, false);
-      if (!this.#publish(this.#one, record as Uint8Array, position + units, this.#ring.seed)) continue;
-      this.#advance(units, 1);
-      return position;
+      const stored = this.#publish(record, units);
+      if (stored === HEADER_SIZE + length) {
+        this.#advance(units, 1);
+        return position;
+      }
+      this.#passBadPage(stored);
     }
   }
 
@@ -91,19 +102,22 @@ export class Writer {
     if (length <= BATCH) {
       let offset = 0;
       for (const part of parts) {
-        this.#batch.set(asBytes(part), offset);
+        this.#joined.set(asBytes(part), offset);
         offset += part.byteLength;
       }
-      return this.append(this.#batch.subarray(0, length));
+      return this.append(this.#joined.subarray(0, length));
     }
     const units = unitsOf(length);
     for (;;) {
       this.#makeRoom(length, units);
       const position = this.#position;
-      storeHeader(this.#oneData, 0, length, this.#sequence, false);
-      if (!this.#storeParts(parts) || !this.#publish(this.#one, NOTHING, position + units)) continue;
-      this.#advance(units, 1);
-      return position;
+      storeHeader(this.#headerData, 0, length, this.#sequence, false);
+      const stored = this.#storeParts(parts);
+      if (stored === HEADER_SIZE + length && this.#storeHeader(position + units)) {
+        this.#advance(units, 1);
+        return position;
+      }
+      this.#passBadPage(stored === HEADER_SIZE + length ? 0 : stored);
     }
   }
 
@@ -118,27 +132,28 @@ export class Writer {
     return positions;
   }
 
-  // Publishes at once the records from `from` on that fit into one contiguous batch. Returns the index of the first one that is not
-  // published.
+  // Publishes together the records from `from` on that fit into one contiguous batch. Returns the index of the first one that is
+  // not published.
   #appendBatch(records: readonly NodeJS.ArrayBufferView[], from: number, positions: number[]): number {
-    const most = Math.min(BATCH, this.#ring.toEnd(this.#position) * UNIT, this.#free() * UNIT);
-    const { seed } = this.#ring;
-    let offset = 0;
+    const most = Math.min(BATCH / UNIT, this.#capacity - this.#place, this.#limit - this.#position);
+    let units = 0;
     let to = from;
     for (; to < records.length; to++) {
-      const record = records[to] as NodeJS.ArrayBufferView;
-      const length = record.byteLength;
-      const size = unitsOf(length) * UNIT;
-      if (offset + size > most) break;
-      storeHeader(this.#batchData, offset, length, this.#sequence + (to - from), false);
-      this.#batch.set(record instanceof Uint8Array ? record : asBytes(record), offset + HEADER_SIZE);
-      this.#batchData.setUint32(offset, crc32c(this.#batch, seed, offset + 4, HEADER_SIZE - 4 + length), true);
-      positions[to] = this.#position + offset / UNIT;
-      offset += size;
+      const more = unitsOf((records[to] as NodeJS.ArrayBufferView).byteLength);
+      if (units + more > most) break;
+      positions[to] = this.#position + units;
+      units += more;
     }
     // A single record, or a batch that meets a bad page, is left to `append`, which gets past the page.
-    if (to - from < 2 || !this.#publish(this.#batch.subarray(0, offset), NOTHING, this.#position + offset / UNIT)) return from;
-    this.#advance(offset / UNIT, to - from);
+    if (to - from < 2) return from;
+    const batch = { from, to, size: units * UNIT, sequence: this.#sequence, pos: RING_POS + this.#place * UNIT, word: this.#position + units };
+    try {
+      if (this.#publisher.publishMany(records, batch) < batch.size) return from;
+    } catch (error) {
+      if (isMediaError(error)) return from;
+      throw error;
+    }
+    this.#advance(units, to - from);
     return to;
   }
 
@@ -149,45 +164,63 @@ export class Writer {
   truncateBefore(position: number): void {
     if (position === this.#head) return;
     // Opening begins at the checkpoint, which must not lie before the head.
-    if (position > this.#checkpoint.position) this.checkpoint();
+    if (position > this.#checkpoint) this.checkpoint();
     storeWord(this.#device, NEXT_HEAD_POS, position);
     storeWord(this.#device, HEAD_POS, position);
     this.#head = position;
+    this.#setLimit();
   }
 
   /** Stores a checkpoint, from which opening may begin. */
   checkpoint(): void {
-    const now = { position: this.#position, sequence: this.#sequence };
+    const position = this.#position;
     // Two checkpoints with the same position would not show which is newer.
-    if (now.position === this.#checkpoint.position) return;
+    if (position === this.#checkpoint) return;
     this.#slot = 1 - this.#slot;
-    this.#device.writeSync(encodeCheckpoint(now, this.#ring.seed), CHECKPOINT_POS[this.#slot] as number);
-    this.#checkpoint = now;
+    const now = { position, sequence: this.#sequence };
+    encodeCheckpoint(now, this.#ring.seed, this.#slotBytes);
+    this.#device.writeSync(this.#slotBytes, CHECKPOINT_POS[this.#slot] as number);
+    this.#checkpoint = position;
+    this.#setDue(now);
+  }
+
+  #setDue({ position, sequence }: Checkpoint): void {
+    this.#duePosition = position + CHECKPOINT_UNITS;
+    this.#dueSequence = sequence + CHECKPOINT_RECORDS;
+  }
+
+  #setLimit(): void {
+    this.#limit = Math.min(this.#head + this.#capacity, MAX_POSITION - 2 * this.#capacity);
+  }
+
+  #move(units: number): void {
+    this.#position += units;
+    this.#place += units;
+    if (this.#place === this.#capacity) this.#place = 0;
   }
 
   #advance(units: number, records: number): void {
-    this.#position += units;
+    this.#move(units);
     this.#sequence += records;
-    const { position, sequence } = this.#checkpoint;
-    if (this.#position - position >= CHECKPOINT_UNITS || this.#sequence - sequence >= CHECKPOINT_RECORDS) this.checkpoint();
+    if (this.#position >= this.#duePosition || this.#sequence >= this.#dueSequence) this.checkpoint();
   }
 
   #free(): number {
-    return this.#ring.capacity - (this.#position - this.#head);
+    return this.#capacity - (this.#position - this.#head);
   }
 
   // Moves the position, if necessary, to one with `units` contiguous units. Throws `ENOSPC`, and stores nothing, if they do not
   // fit.
   #makeRoom(length: number, units: number): void {
-    const ring = this.#ring;
-    if (length > MAX_LENGTH || units > ring.capacity) {
-      const most = Math.min(MAX_LENGTH, ring.capacity * UNIT - HEADER_SIZE);
+    const capacity = this.#capacity;
+    if (length > MAX_LENGTH || units > capacity) {
+      const most = Math.min(MAX_LENGTH, capacity * UNIT - HEADER_SIZE);
       fail('EMSGSIZE', 'append', `a record of this log has at most ${most} bytes, and this one ${length}`);
     }
-    if (this.#position > MAX_POSITION - 2 * ring.capacity) {
+    if (this.#position > MAX_POSITION - 2 * capacity) {
       fail('EOVERFLOW', 'append', 'the positions of this log are used up: read what is in it, and make it anew');
     }
-    const toEnd = ring.toEnd(this.#position);
+    const toEnd = capacity - this.#place;
     const isWrapped = units > toEnd;
     const isEmpty = this.#position === this.#head;
     if (units + (isWrapped && !isEmpty ? toEnd : 0) > this.#free()) this.#full(length);
@@ -203,86 +236,74 @@ export class Writer {
 
   // Appends all records or none: throws now what would otherwise be thrown half-way.
   #checkRoomFor(records: readonly NodeJS.ArrayBufferView[]): void {
-    let position = this.#position;
+    const capacity = this.#capacity;
+    let place = this.#place;
+    let taken = this.#position - this.#head;
     for (const record of records) {
       const length = lengthOf(record);
       const units = unitsOf(length);
-      const toEnd = this.#ring.toEnd(position);
-      position += units > toEnd ? toEnd + units : units;
-      if (position - this.#head > this.#ring.capacity && records.length > 1) this.#full(length);
+      const skipped = units > capacity - place ? capacity - place : 0;
+      taken += skipped + units;
+      if (taken > capacity && records.length > 1) this.#full(length);
+      place = skipped > 0 ? units : place + units;
+      if (place === capacity) place = 0;
     }
   }
 
   // Skips units in which no record will begin.
   #skip(units: number): void {
-    storeHeader(this.#oneData, 0, (units - 1) * UNIT, this.#sequence, true);
-    this.#oneData.setUint32(0, crc32c(this.#one, this.#ring.seed, 4, HEADER_SIZE - 4), true);
+    storeHeader(this.#headerData, 0, (units - 1) * UNIT, this.#sequence, true);
+    this.#headerData.setUint32(0, crc32c(this.#header, this.#ring.seed, 4, HEADER_SIZE - 4), true);
     const next = this.#position + units;
     // The header is not essential: readers find by themselves where records continue.
-    if (this.#store(this.#one, NOTHING, next, undefined) < HEADER_SIZE) storeWord(this.#device, TAIL_POS, next);
-    this.#position = next;
-  }
-
-  // Returns false if a page is bad; the position then lies past it.
-  #publish(head: Uint8Array, body: Uint8Array, tail: number, seed?: number): boolean {
-    const stored = this.#store(head, body, tail, seed);
-    const isWhole = stored === head.byteLength + body.byteLength;
-    if (!isWhole) this.#passBadPage(stored);
-    return isWhole;
+    if (!this.#storeHeader(next)) storeWord(this.#device, TAIL_POS, next);
+    this.#move(units);
   }
 
   // Skips the bad page, which holds the byte that is `stored` bytes after the position.
   #passBadPage(stored: number): void {
-    const start = this.#ring.placeOf(this.#position);
+    const start = RING_POS + this.#place * UNIT;
     const bad = start + stored;
     const pastIt = bad - (bad % PAGE_SIZE) + PAGE_SIZE - start;
-    const units = Math.min(pastIt / UNIT, this.#ring.toEnd(this.#position));
+    const units = Math.min(pastIt / UNIT, this.#capacity - this.#place);
     if (units >= this.#free()) this.#full(stored);
     this.#skip(units);
   }
 
-  // Stores `head` and `body` at the position, durably, and then the tail. Returns how many bytes could be stored; the tail is
-  // stored only after all of them.
-  #store(head: Uint8Array, body: Uint8Array, tail: number, seed: number | undefined): number {
-    const device = this.#device;
-    const pos = this.#ring.placeOf(this.#position);
-    const length = head.byteLength + body.byteLength;
+  // Publishes a record at the position. Returns how many of its bytes could be stored; it is published if that is all of them.
+  #publish(record: NodeJS.ArrayBufferView, units: number): number {
     try {
-      if (device.publishSync !== undefined) return device.publishSync(head, body, pos, TAIL_POS, tail, seed);
-      if (seed !== undefined) {
-        const checksum = crc32c(body, crc32c(head, seed, 4));
-        new DataView(head.buffer, head.byteOffset).setUint32(0, checksum, true);
-      }
-      let done = device.writeSync(head, pos, { flush: false });
-      if (done === head.byteLength && body.byteLength > 0) done += device.writeSync(body, pos + done, { flush: false });
-      if (done < length) return done;
-      device.persist(pos, length);
+      return this.#publisher.publish(record, this.#sequence, RING_POS + this.#place * UNIT, this.#position + units);
     } catch (error) {
       if (isMediaError(error)) return 0;
       throw error;
     }
-    storeWord(device, TAIL_POS, tail);
-    return length;
   }
 
-  // Stores the parts of a record as its content, durably, and puts the checksum into its header in memory. Returns false as
-  // `#publish` does.
-  #storeParts(parts: readonly NodeJS.ArrayBufferView[]): boolean {
-    let checksum = crc32c(this.#one, this.#ring.seed, 4);
+  // Stores the header at the position, durably, and then the tail. Returns false if the page is bad.
+  #storeHeader(tail: number): boolean {
+    if (this.#storePart(this.#header, RING_POS + this.#place * UNIT, 0) < HEADER_SIZE) return false;
+    storeWord(this.#device, TAIL_POS, tail);
+    return true;
+  }
+
+  // Stores the parts of a record as its content, durably, and puts the checksum into its header in memory. Returns how many bytes of
+  // the record can be stored, counting the header.
+  #storeParts(parts: readonly NodeJS.ArrayBufferView[]): number {
+    const start = RING_POS + this.#place * UNIT;
+    let checksum = crc32c(this.#header, this.#ring.seed, 4);
     let offset = HEADER_SIZE;
     for (const part of parts) {
       checksum = crc32c(part, checksum);
       for (let done = 0; done < part.byteLength; ) {
-        const stored = this.#storePart(part, this.#ring.placeOf(this.#position) + offset + done, done);
+        const stored = this.#storePart(part, start + offset + done, done);
         done += stored;
-        if (stored > 0) continue;
-        this.#passBadPage(offset + done);
-        return false;
+        if (stored === 0) return offset + done;
       }
       offset += part.byteLength;
     }
-    this.#oneData.setUint32(0, checksum, true);
-    return true;
+    this.#headerData.setUint32(0, checksum, true);
+    return offset;
   }
 
   #storePart(part: NodeJS.ArrayBufferView, pos: number, offset: number): number {

@@ -41,6 +41,9 @@ uint32_t UpdateByTable(uint32_t crc, const uint8_t* bytes, size_t length) {
 NODE_DAX_CRC inline uint32_t Step8(uint32_t crc, uint64_t word) {
   return static_cast<uint32_t>(_mm_crc32_u64(crc, word));
 }
+NODE_DAX_CRC inline uint32_t Step4(uint32_t crc, uint32_t word) {
+  return _mm_crc32_u32(crc, word);
+}
 NODE_DAX_CRC inline uint32_t Step1(uint32_t crc, uint8_t byte) {
   return _mm_crc32_u8(crc, byte);
 }
@@ -52,6 +55,9 @@ bool HasInstruction() {
 NODE_DAX_CRC inline uint32_t Step8(uint32_t crc, uint64_t word) {
   return __crc32cd(crc, word);
 }
+NODE_DAX_CRC inline uint32_t Step4(uint32_t crc, uint32_t word) {
+  return __crc32cw(crc, word);
+}
 NODE_DAX_CRC inline uint32_t Step1(uint32_t crc, uint8_t byte) {
   return __crc32cb(crc, byte);
 }
@@ -60,8 +66,9 @@ bool HasInstruction() {
 }
 #endif
 
-inline uint64_t Word(const uint8_t* bytes) {
-  uint64_t word;
+template <typename Word>
+inline Word Load(const uint8_t* bytes) {
+  Word word;
   memcpy(&word, bytes, sizeof word);
   return word;
 }
@@ -99,14 +106,19 @@ NODE_DAX_CRC uint32_t UpdateByInstruction(uint32_t crc, const uint8_t* bytes, si
     for (; length >= 3 * kLane; bytes += 3 * kLane, length -= 3 * kLane) {
       uint32_t second = 0, third = 0;
       for (size_t at = 0; at < kLane; at += 8) {
-        crc = Step8(crc, Word(bytes + at));
-        second = Step8(second, Word(bytes + kLane + at));
-        third = Step8(third, Word(bytes + 2 * kLane + at));
+        crc = Step8(crc, Load<uint64_t>(bytes + at));
+        second = Step8(second, Load<uint64_t>(bytes + kLane + at));
+        third = Step8(third, Load<uint64_t>(bytes + 2 * kLane + at));
       }
       crc = shift(shift(crc) ^ second) ^ third;
     }
   }
-  for (; length >= 8; bytes += 8, length -= 8) crc = Step8(crc, Word(bytes));
+  for (; length >= 8; bytes += 8, length -= 8) crc = Step8(crc, Load<uint64_t>(bytes));
+  if (length >= 4) {
+    crc = Step4(crc, Load<uint32_t>(bytes));
+    bytes += 4;
+    length -= 4;
+  }
   for (; length > 0; bytes++, length--) crc = Step1(crc, *bytes);
   return crc;
 }

@@ -9,6 +9,7 @@
 #include "napi/descriptor.h"
 #include "napi/fault_mapping.h"
 #include "napi/open_device.h"
+#include "napi/record_publisher.h"
 #include "napi/small_files.h"
 #include "sigbus/guarded_copy.h"
 
@@ -20,6 +21,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   dax::InitOpenDevice(env, exports);
   dax::InitDaxDevice(env, exports);
   dax::InitChecksum(env, exports);
+  dax::InitRecordPublisher(env, exports);
   dax::InitDescriptor(env, exports);
   dax::InitSmallFiles(env, exports);
   dax::InitFaultMapping(env, exports);

@@ -1,14 +1,11 @@
 #include "napi/dax_device.h"
 
-#include <endian.h>
-
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "checksum/crc32c.h"
 #include "device/direct_io.h"
 #include "device/mapping.h"
 #include "device/source.h"
@@ -20,8 +17,6 @@
 
 namespace dax {
 namespace {
-
-constexpr size_t kChecksum = sizeof(uint32_t);
 
 // read(handle, target, pos, offset?, length?) -> bytes | -errno
 napi_value Read(napi_env env, napi_callback_info info) {
@@ -94,31 +89,6 @@ napi_value LoadU64(napi_env env, napi_callback_info info) {
   napi_value result = nullptr;
   napi_create_bigint_uint64(env, word, &result);
   return result;
-}
-
-// publish(handle, head, body, pos, wordPos, word, seed?) -> bytes | -errno
-napi_value Publish(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  DaxDevice* device;
-  uint64_t pos, word_pos, word, seed, head_length = UINT64_MAX, body_length = UINT64_MAX;
-  char *head, *body;
-  if (!GetDevice(args, &device) || !args.Memory(1, 0, &head_length, &head) ||
-      !args.Memory(2, 0, &body_length, &body) || !args.Bytes(3, &pos) || !args.Bytes(4, &word_pos) ||
-      !args.Word(5, &word)) {
-    return nullptr;
-  }
-  if (const int error = CheckRange(*device, pos, head_length + body_length)) return ToResult(env, error);
-  if (const int error = CheckRange(*device, word_pos, sizeof word)) return ToResult(env, error);
-  if (const int error = CheckWritable(*device)) return ToResult(env, error);
-  if (args.Has(6)) {
-    if (!args.Bytes(6, &seed)) return nullptr;
-    if (head_length < kChecksum) return ToResult(env, -EINVAL);
-    const uint32_t of_head = Crc32c(static_cast<uint32_t>(seed), head + kChecksum, head_length - kChecksum);
-    const uint32_t checksum = htole32(Crc32c(of_head, body, body_length));
-    memcpy(head, &checksum, kChecksum);
-  }
-  return ToResult(env,
-                  device->mapping->Publish({head, head_length}, {body, body_length}, pos, word_pos, word));
 }
 
 // A read or write on a thread of libuv's pool. It uses plain Node-API: the copies of a worker that is
@@ -418,7 +388,6 @@ void InitDaxDevice(Napi::Env env, Napi::Object exports) {
       {"zero", nullptr, Zero, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"storeU64", nullptr, StoreU64, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"loadU64", nullptr, LoadU64, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"publish", nullptr, Publish, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyAsync", nullptr, CopyAsync, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"invalidate", nullptr, Invalidate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

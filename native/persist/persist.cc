@@ -14,17 +14,16 @@ const char* LineOf(const char* address) {
   return address - reinterpret_cast<uintptr_t>(address) % kCacheLine;
 }
 
-// The bytes from the address to the first line that begins at or after it.
-size_t BytesToLine(const char* address) {
-  return (kCacheLine - reinterpret_cast<uintptr_t>(address) % kCacheLine) % kCacheLine;
-}
-
 // The ranges may overlap, because a user may write a view of the device to the device itself.
 bool Overlap(const char* destination, const char* source, size_t length) {
   return source != nullptr && source < destination + length && destination < source + length;
 }
 
 }  // namespace
+
+size_t BytesToLine(const char* address) {
+  return (kCacheLine - reinterpret_cast<uintptr_t>(address) % kCacheLine) % kCacheLine;
+}
 
 void StorePlain(char* destination, const char* source, size_t length) {
   if (source == nullptr) {
@@ -59,12 +58,15 @@ void Persistence::StoreAndFlush(char* destination, const char* source, size_t le
   FlushLines(destination, length);
 }
 
+bool Persistence::Streams(const char* destination, const char* source, size_t length) const {
+  return granularity_ == Granularity::kCacheLine && cpu_->stream != nullptr &&
+         length >= cpu_->stream_threshold && length >= 2 * kCacheLine &&
+         !Overlap(destination, source, length);
+}
+
 void Persistence::Store(char* destination, const char* source, size_t length) const {
   if (granularity_ != Granularity::kCacheLine) return StorePlain(destination, source, length);
-  if (cpu_->stream == nullptr || length < cpu_->stream_threshold || length < 2 * kCacheLine ||
-      Overlap(destination, source, length)) {
-    return StoreAndFlush(destination, source, length);
-  }
+  if (!Streams(destination, source, length)) return StoreAndFlush(destination, source, length);
   // Whole lines are streamed; the partial ones at both ends are stored and flushed.
   const size_t head = BytesToLine(destination);
   const size_t lines = (length - head) / kCacheLine * kCacheLine;

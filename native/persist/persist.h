@@ -39,6 +39,9 @@ struct CpuOps {
 // NODE_DAX_NO_MOVNT (set to 1) and NODE_DAX_MOVNT_THRESHOLD (bytes) restrict the choice.
 const CpuOps& DetectCpu();
 
+// The bytes from the address to the first line that begins at or after it.
+size_t BytesToLine(const char* address);
+
 // Stores `length` bytes of `source`, or zeros if it is null, by ordinary stores.
 void StorePlain(char* destination, const char* source, size_t length);
 
@@ -52,6 +55,8 @@ class Persistence {
   // Stores `source`, or zeros if it is null. The bytes are durable after a Drain, or, with kPage, after a
   // Flush and a Drain.
   void Store(char* destination, const char* source, size_t length) const;
+  // Whether Store would store past the cache.
+  bool Streams(const char* destination, const char* source, size_t length) const;
   // Returns 0 or -errno. Only msync can fail.
   int Flush(const char* address, size_t length) const;
   void Drain() const;

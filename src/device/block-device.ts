@@ -92,6 +92,39 @@ export interface Backing {
 }
 
 /**
+ * Stores records of one device, and after them the word that publishes them, made by `recordPublisher` of the device. A record is a
+ * header of 16 bytes and its content. The header has, as little-endian numbers, a CRC32C (4 bytes), the bytes of content (4), and a
+ * sequence (8). The CRC32C is that of the header's other bytes and of the content, with the publisher's seed as the checksum before.
+ *
+ * Each call is one call of the addon, with two fences, and allocates nothing. A reader that finds the word finds the records, also
+ * after a power cut. The calls return the bytes stored: if a page is bad, fewer than the records have, and then no word was stored.
+ * They throw `EIO` if the first page is bad, `EBADF` once the device is closed, `TypeError` for content that is no Buffer,
+ * TypedArray or DataView, or has been detached, and `RangeError` for records outside the device.
+ *
+ * `sequence`, `pos` (of the record, in bytes of the device) and `word` are safe integers of at least 0.
+ */
+export interface RecordPublisher {
+  /** Publishes one record. */
+  publish(content: NodeJS.ArrayBufferView, sequence: number, pos: number, word: number): number;
+  /** Publishes some of `contents` together, with one word for all of them. */
+  publishMany(contents: readonly NodeJS.ArrayBufferView[], batch: RecordBatch): number;
+}
+
+/** Records that are published together. Each one is followed by zeros up to a multiple of 16 bytes. */
+export interface RecordBatch {
+  /** The index of the first one, and the one after the last. */
+  readonly from: number;
+  readonly to: number;
+  /** The bytes that they take, at most 64 KiB. */
+  readonly size: number;
+  /** The sequence of the first one. Each one has the next number. */
+  readonly sequence: number;
+  /** Where the first one begins. */
+  readonly pos: number;
+  readonly word: number;
+}
+
+/**
  * A device in 512-byte sectors whose memory can be accessed in place: a `DaxDevice`, a partition, or a device of your own.
  * Positions are bytes from the start of the device.
  */
@@ -149,8 +182,8 @@ export interface BlockDevice {
   storeU64?(pos: Bytes, value: Bytes, options?: FlushOption): void;
   /** Loads what `storeU64` stored, with one load. */
   loadU64?(pos: Bytes): bigint;
-  /** Makes bytes durable, then stores a word, durably too, as `DaxDevice.publishSync` does. */
-  publishSync?(head: Uint8Array, body: Uint8Array, pos: Bytes, wordPos: Bytes, word: Bytes, seed?: number): number;
+  /** Makes what stores records, and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
+  recordPublisher?(wordPos: Bytes, seed?: number): RecordPublisher;
   /**
    * Finds the open device, and the position on it, where these bytes lie, so that its pages can be mapped. The answer is for all of
    * the bytes, or for as many as lie together. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.

@@ -20,6 +20,7 @@ import {
   type DirectAccess,
   type FlushOption,
   type LockMode,
+  type RecordPublisher,
   type WriteOptions,
 } from './block-device.js';
 import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
@@ -31,6 +32,7 @@ import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
 import { copyInPool, POOL_THRESHOLD } from './pool-copy.js';
+import { makeRecordPublisher } from './record-publisher.js'; // late
 import { Accessed, MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js'; // late
 import { SECTOR_SIZE, toBytes, toU64, type Bytes } from '../units.js';
@@ -413,31 +415,13 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Writes `head`, and `body` right after it, at `pos`; when they are durable, stores `word` at `wordPos` as `storeU64` does, and
-   * returns when the word is durable too: a reader that finds the word finds the bytes, also after a power cut. It is one call of
-   * the addon, with two fences. Returns the bytes written: if a page is bad, fewer than `head` and `body` have together, and then
-   * no word was stored.
-   *
-   * With `seed`, the first 4 bytes of `head` are first overwritten, in your buffer too, with a checksum: the `crc32c` of the rest
-   * of `head` and of `body`, with `seed` as the `previous` checksum.
-   *
-   * Throws `EIO` with `position` if the first page is bad, `EINVAL` with reason `OFFSET_UNALIGNED` for a `wordPos` that is not a
-   * multiple of 8, and `RangeError` for bytes outside the device and for a `head` too short for the checksum.
+   * Makes what stores records, and then, when they are durable, the word at `wordPos`, a multiple of 8. `seed` is where their
+   * checksums begin, a CRC32C. A publisher is for the size that the device has now.
    */
-  publishSync(head: Uint8Array, body: Uint8Array, pos: Bytes, wordPos: Bytes, word: Bytes, seed?: number): number {
+  recordPublisher(wordPos: Bytes, seed = 0): RecordPublisher {
     this.#writable('publish');
-    const start = toBytes(pos, 'pos');
     const at = this.#word('publish', wordPos);
-    const value = toU64(word);
-    const done =
-      seed === undefined
-        ? this.#addon.publish(this.#handle, head, body, start, at, value)
-        : this.#addon.publish(this.#handle, head, body, start, at, value, seed);
-    if (done >= 0) return done;
-    // Checked only after a failure, because the checks take longer than the rest.
-    this.#checkInside(start, head.byteLength + body.byteLength);
-    if (seed !== undefined && head.byteLength < 4) throw argumentError('ERR_OUT_OF_RANGE', 'head must have 4 bytes for the checksum');
-    return this.#failAt('publish', done, start);
+    return makeRecordPublisher(this.#addon, this.#handle, at, seed, (errno, pos) => this.#failAt('publish', errno, pos));
   }
 
   /**

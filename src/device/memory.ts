@@ -64,7 +64,7 @@ export function toPlainBytes(view: unknown, name: string): Uint8Array {
 
 /** Throws `TypeError` for a view without memory. */
 export function checkAttached(view: NodeJS.ArrayBufferView, name: string): void {
-  if (view.byteLength !== 0) return;
+  if (view.byteLength !== 0 || view.buffer.byteLength !== 0) return;
   try {
     new Uint8Array(view.buffer);
   } catch {

@@ -25,6 +25,7 @@ import { lockDevice } from './device-lock.js';
 import { DaxError } from '../errors.js';
 import { bufferRange } from './memory.js';
 import { checkOptions } from '../options.js';
+import { publisherInside } from './record-publisher.js'; // late
 import { PAGE_SIZE, SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
 
 class Partition implements BlockDevice {
@@ -37,7 +38,7 @@ class Partition implements BlockDevice {
   readonly invalidate?: (pos: Bytes, length: Bytes) => void;
   readonly storeU64?: (pos: Bytes, value: Bytes, options?: FlushOption) => void;
   readonly loadU64?: (pos: Bytes) => bigint;
-  readonly publishSync?: NonNullable<BlockDevice['publishSync']>;
+  readonly recordPublisher?: NonNullable<BlockDevice['recordPublisher']>;
   readonly #device: BlockDevice;
   readonly #startSector: number;
   readonly #start: number;
@@ -59,10 +60,10 @@ class Partition implements BlockDevice {
     if (store !== undefined) this.storeU64 = (pos, value, options) => { store(this.#inside(pos, 8), value, options); };
     const load = device.loadU64?.bind(device);
     if (load !== undefined) this.loadU64 = (pos) => load(this.#inside(pos, 8));
-    const publish = device.publishSync?.bind(device);
-    if (publish !== undefined) {
-      this.publishSync = (head, body, pos, wordPos, word, seed) =>
-        publish(head, body, this.#inside(pos, head.byteLength + body.byteLength), this.#inside(wordPos, 8), word, seed);
+    const publisher = device.recordPublisher?.bind(device);
+    if (publisher !== undefined) {
+      this.recordPublisher = (wordPos, seed) =>
+        publisherInside(publisher(this.#inside(wordPos, 8), seed), (pos, length) => this.#inside(pos, length));
     }
   }
 

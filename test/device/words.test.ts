@@ -1,10 +1,67 @@
 // Words that are stored at once, and bytes that are durable before the word that publishes them, on every kind of device.
 
 import { Worker } from 'node:worker_threads';
-import t from 'tap';
-import { crc32c, openSync, partition } from 'node-dax';
+import t, { type Test } from 'tap';
+import { crc32c, openSync, partition, type DaxDevice } from 'node-dax';
 import { onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
+
+/** A record as it is to lie on the device. */
+function recordOf(content: Uint8Array, sequence: number, seed: number): Buffer {
+  const record = Buffer.alloc(16 + content.length);
+  record.writeUInt32LE(content.length, 4);
+  record.writeBigUInt64LE(BigInt(sequence), 8);
+  record.set(content, 16);
+  record.writeUInt32LE(crc32c(record, seed, 4), 0);
+  return record;
+}
+
+function checkPublisher(test: Test, device: DaxDevice): void {
+  const publisher = device.recordPublisher(24, 77);
+  const lies = (pos: number, record: Uint8Array): boolean => Buffer.from(device.view(pos, record.length)).equals(record);
+  const filling = Uint8Array.from({ length: 100_001 }, (_, index) => (index * 7 + Math.floor(index / 251)) % 256);
+  // Stored by lines, streamed, in pieces; each at every place within a line, and over the end of a page.
+  for (const length of [0, 1, 47, 48, 49, 64, 447, 448, 449, 1024, 4096, 5000, 100_001]) {
+    for (const pos of [8192, 8192 + 16, 8192 + 48, 8185, 12_345]) {
+      const content = filling.subarray(0, length);
+      const sequence = 2 ** 40 + length;
+      test.equal(publisher.publish(content, sequence, pos, pos + length), 16 + length);
+      if (!lies(pos, recordOf(content, sequence, 77)) || device.loadU64(24) !== BigInt(pos + length)) test.fail(`${length} bytes at ${pos}`);
+    }
+  }
+  publisher.publish(device.view(12_352, 5000), 3, 12_400, 0);
+  test.ok(crc32c(device.view(12_404, 5012), 77) === Buffer.from(device.view(12_400, 4)).readUInt32LE(), 'a record that is stored over itself');
+  test.equal(publisher.publish(new Uint16Array([0x0201, 0x0403]), 5, 8192, 98), 20, 'other views');
+  test.ok(lies(8192, recordOf(Uint8Array.of(1, 2, 3, 4), 5, 77)));
+  test.equal(publisher.publish(new DataView(filling.buffer, 1, 3), 6, 8192, 99), 19);
+  test.ok(lies(8192, recordOf(filling.subarray(1, 4), 6, 77)));
+
+  const many = [0, 1, 16, 17, 1000].map((length) => filling.subarray(length, 2 * length));
+  const batch = { from: 1, to: 5, size: 32 + 32 + 48 + 1024, sequence: 9, pos: 16_384, word: 101 };
+  device.writeSync(Buffer.alloc(2048, 0xff), 16_384);
+  test.equal(publisher.publishMany(many, batch), batch.size);
+  test.equal(device.loadU64(24), 101n);
+  const places = [16_384, 16_384 + 32, 16_384 + 64, 16_384 + 112];
+  for (const [index, pos] of places.entries()) test.ok(lies(pos, recordOf(many[index + 1] as Uint8Array, 9 + index, 77)));
+  test.strictSame([...device.view(16_384 + 17, 15)], Array<number>(15).fill(0), 'zeros between them');
+
+  const end = device.size;
+  test.throws(() => publisher.publish(filling, 1, end - 100, 103), RangeError);
+  for (const [sequence, pos, word] of [[-1, 8192, 1], [1, -1, 1], [1, 8192, -1], [NaN, 8192, 1], [1, NaN, 1], [1, 2 ** 60, 1]] as const) {
+    test.throws(() => publisher.publish(filling, sequence, pos, word), RangeError);
+  }
+  test.throws(() => publisher.publish('text' as unknown as Uint8Array, 1, 8192, 103), TypeError);
+  const detached = new Uint8Array(8);
+  structuredClone(detached, { transfer: [detached.buffer] });
+  test.throws(() => publisher.publish(detached, 1, 8192, 103), TypeError);
+  for (const size of [batch.size - 16, batch.size + 16]) test.throws(() => publisher.publishMany(many, { ...batch, size }), RangeError);
+  test.throws(() => publisher.publishMany(many, { ...batch, to: 6 }), TypeError);
+  test.throws(() => publisher.publishMany([filling], { ...batch, from: 0, to: 1, size: 100_032 }), RangeError);
+  test.throws(() => publisher.publishMany(many, { ...batch, pos: end - 100 }), RangeError);
+  test.throws(() => device.recordPublisher(24, -1), RangeError);
+  test.throws(() => device.recordPublisher(end), RangeError);
+  test.equal(device.loadU64(24), 101n, 'nothing of what was refused');
+}
 
 onEveryKind('words on', (test, wanted) => {
   const device = wanted.open();
@@ -22,45 +79,36 @@ onEveryKind('words on', (test, wanted) => {
   for (const pos of [1, 4, 7, 4095]) {
     test.throws(() => { device.storeU64(pos, 1n); }, { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
     test.throws(() => device.loadU64(pos), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
-    test.throws(() => device.publishSync(new Uint8Array(1), new Uint8Array(1), 64, pos, 1), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED' });
+    test.throws(() => device.recordPublisher(pos), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
   }
   for (const value of [-1, -1n, 2n ** 64n, 0.5, 2 ** 53]) test.throws(() => { device.storeU64(0, value); }, RangeError);
   test.throws(() => { device.storeU64(0, '1' as unknown as bigint); }, TypeError);
   test.throws(() => { device.storeU64(device.size, 1n); }, RangeError);
   test.throws(() => device.loadU64(device.size), RangeError);
 
-  const head = Uint8Array.of(0, 0, 0, 0, 5, 6, 7);
-  const body = Uint8Array.of(8, 9, 10);
-  test.equal(device.publishSync(head, body, 8185, 24, 99n), 10, 'over the end of a page');
-  test.equal(device.loadU64(24), 99n);
-  test.strictSame([...device.view(8185, 10)], [0, 0, 0, 0, 5, 6, 7, 8, 9, 10]);
-  test.equal(device.publishSync(head, body, 4096, 24, 100, 77), 10);
-  const checksum = crc32c(Uint8Array.of(5, 6, 7, 8, 9, 10), 77);
-  test.equal(Buffer.from(device.view(4096, 4)).readUInt32LE(), checksum, 'with its checksum before it');
-  const big = Buffer.alloc(100_001, 3);
-  test.equal(device.publishSync(head, big, 12_345, 24, 101), 100_008);
-  test.ok(Buffer.from(device.view(12_352, 100_001)).equals(big));
-  test.equal(device.publishSync(new Uint8Array(0), new Uint8Array(0), 0, 24, 102), 0, 'a word alone');
-  test.equal(device.loadU64(24), 102n);
-  test.throws(() => device.publishSync(head, big, device.size - 100, 24, 103), RangeError);
-  test.throws(() => device.publishSync(body, big, 0, 24, 103, 1), RangeError, 'no room for a checksum');
-  test.throws(() => device.publishSync(head, 'text' as unknown as Uint8Array, 0, 24, 103), TypeError);
-  test.equal(device.loadU64(24), 102n, 'nothing of what was refused');
+  checkPublisher(test, device);
 
   const part = partition(device, 8, 16);
   part.storeU64?.(8, 55n);
   test.equal(device.loadU64(4104), 55n);
   test.equal(part.loadU64?.(8), 55n);
-  test.equal(part.publishSync?.(head, body, 100, 8, 56n), 10);
+  const publisher = part.recordPublisher?.(8);
+  test.equal(publisher?.publish(Buffer.from('abc'), 1, 100, 56), 19);
   test.equal(device.loadU64(4104), 56n);
+  test.equal(publisher?.publishMany([Buffer.from('d')], { from: 0, to: 1, size: 32, sequence: 2, pos: 160, word: 57 }), 32);
+  test.equal(Buffer.from(device.view(4096 + 160 + 16, 1)).toString(), 'd');
+  test.throws(() => publisher?.publish(Buffer.alloc(100), 1, 16 * 512 - 100, 58), RangeError);
   test.throws(() => part.loadU64?.(16 * 512), RangeError);
 
   const reader = openSync(wanted.path, { readOnly: true });
-  test.equal(reader.loadU64(24), 102n);
+  test.equal(reader.loadU64(24), 101n);
   test.throws(() => { reader.storeU64(24, 1n); }, { code: 'EROFS' });
-  test.throws(() => reader.publishSync(head, body, 0, 24, 1n), { code: 'EROFS' });
+  test.throws(() => reader.recordPublisher(24), { code: 'EROFS' });
   reader.closeSync();
   test.throws(() => reader.loadU64(24), { code: 'EBADF' });
+  const last = device.recordPublisher(24);
+  device.closeSync();
+  test.throws(() => last.publish(Buffer.alloc(8), 1, 8192, 1), { code: 'EBADF' });
 });
 
 t.test('CRC32C is that of RFC 3720, however the bytes are divided', ON_HOST, (test) => {
