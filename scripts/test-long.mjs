@@ -32,7 +32,9 @@ run([join('dist', 'test', 'drivers', 'unplug.test.js')], { NODE_DAX_TEST_ROUNDS:
 const images = (fallback) => ({ NODE_DAX_TEST_IMAGES: process.env.NODE_DAX_TEST_IMAGES ?? fallback });
 run([join('dist', 'test', 'log', 'crash.test.js')], images('100000'));
 for (const suite of ['crash', 'crash-blocks']) run([join('dist', 'test', 'ext2', `${suite}.test.js`)], images('20000'));
-run([join('dist', 'test', 'log', 'readers.test.js')], { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '1000' });
+run([join('dist', 'test', 'log', 'model.test.js')], { NODE_DAX_TEST_RECORDS: process.env.NODE_DAX_TEST_RECORDS ?? '10000000' });
+const readers = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '1000', NODE_DAX_TEST_SECONDS: process.env.NODE_DAX_TEST_SECONDS ?? '60' };
+run([join('dist', 'test', 'log', 'readers.test.js')], readers);
 run([join('dist', 'test', 'ext2', 'model.test.js')], operations('200000'));
 run([join('dist', 'test', 'ext2', 'many.test.js')], operations('300000'));
 run([join('dist', 'test', 'fs', 'walk.test.js')], { NODE_DAX_TEST_SEED: process.env.NODE_DAX_TEST_SEED ?? String(Date.now() % 0xffffffff) });

@@ -3,20 +3,14 @@
 // mapping of a file: the page is in the device's own mapping as well, and the one signal that the kernel sends names either.
 
 import '../helpers/assert-locks.js';
-import { createRequire } from 'node:module';
 import t from 'tap';
 import { onDevices } from '../helpers/devices.js';
 import { IN_GUEST } from '../helpers/guest.js';
+import { poison } from '../helpers/poison.js';
 import { watch } from '../helpers/watchdog.js';
 
 const DEVICES = ['a file on ext4 -o dax', 'a file on xfs -o dax', 'devdax of 4 KiB'];
 const PAGE = 4096;
-
-// The page must be mapped. What the kernel sends for it comes while it is poisoned.
-function poison({ buffer, byteOffset }: Uint8Array, pos: number): void {
-  const addon = createRequire(__filename)('../../../build/Release/poison.node') as { poison(memory: ArrayBufferLike, pos: number): void };
-  addon.poison(buffer, byteOffset + pos);
-}
 
 // Only there is there memory that may be poisoned.
 if (!IN_GUEST) t.test('poisoned memory', { skip: 'memory is poisoned in the guest alone: npm run test:guest' }, () => undefined);

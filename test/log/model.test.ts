@@ -7,6 +7,12 @@ import { MemoryDevice } from 'node-dax/testkit';
 import { seeded, type Random } from '../helpers/random.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
+const RECORDS = Number(process.env['NODE_DAX_TEST_RECORDS'] ?? (THOROUGH ? 1_000_000 : 50_000));
+const RECORDS_BETWEEN_CHECKS = 10_000;
+const LONGEST = 2 ** 20;
+
+t.setTimeout(3_600_000);
+
 interface Kept {
   readonly position: number;
   readonly sequence: number;
@@ -82,6 +88,78 @@ class Model {
   }
 }
 
+// As many records as are asked for, of 0 bytes to 1 MiB. What they contain follows from their sequences, so that no list of them is
+// kept but their positions.
+class Many {
+  readonly log = openLog(openScratch(16 * 1024 * 1024), { create: true, force: true });
+  readonly #random: Random;
+  readonly #pool: Uint8Array;
+  // Of the records that are there.
+  readonly #positions: number[] = [];
+  #first = 1;
+  appended = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+    this.#pool = random.bytes(LONGEST + 4096);
+  }
+
+  #contentOf(sequence: number): Uint8Array {
+    // A hash by Knuth's multiplication; few records are long.
+    const hash = Math.imul(sequence, 2_654_435_761) >>> 0;
+    const most = hash % 50_000 === 0 ? LONGEST : hash % 500 === 0 ? 20_000 : 200;
+    const start = hash % 4096;
+    return this.#pool.subarray(start, start + (hash % (most + 1)));
+  }
+
+  append(): void {
+    const count = this.#random.below(8) === 0 ? this.#random.below(40) : 1;
+    const records = Array.from({ length: count }, (_, index) => this.#contentOf(this.appended + 1 + index));
+    for (;;) {
+      try {
+        this.#positions.push(...(count === 1 ? [this.log.append(records[0] as Uint8Array)] : this.log.appendMany(records)));
+        this.appended += count;
+        return;
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'ENOSPC') throw error;
+        this.#truncate();
+      }
+    }
+  }
+
+  #truncate(): void {
+    const gone = Math.ceil((this.#positions.length * (1 + this.#random.below(4))) / 4);
+    this.#positions.splice(0, gone);
+    this.#first += gone;
+    this.log.truncateBefore(this.#positions[0] ?? this.log.tail);
+  }
+
+  /** What is wrong; undefined if the log has the records that it should. */
+  fault(): string | undefined {
+    let sequence = this.#first;
+    for (const record of this.log.records()) {
+      if (record.sequence !== sequence || record.position !== this.#positions[sequence - this.#first]) return `record ${sequence} is not where it was appended`;
+      if (Buffer.compare(record.bytes, this.#contentOf(sequence)) !== 0) return `record ${sequence} is not what was appended`;
+      sequence++;
+    }
+    return sequence === this.appended + 1 ? undefined : `record ${sequence} is not there`;
+  }
+}
+
+t.test('many records, of 0 bytes to 1 MiB, are those that were appended', (test) => {
+  const many = new Many(seeded(test));
+  let fault: string | undefined;
+  for (let checked = 0; many.appended < RECORDS && fault === undefined; ) {
+    many.append();
+    if (many.appended - checked < RECORDS_BETWEEN_CHECKS) continue;
+    checked = many.appended;
+    fault = many.fault();
+  }
+  test.equal(fault ?? many.fault(), undefined, `${many.appended} records`);
+  many.log.close();
+  test.end();
+});
+
 const memory = (size: number) => new MemoryDevice(new Uint8Array(size));
 
 t.test('a log is a list whose beginning can be given up', (test) => {
@@ -104,26 +182,35 @@ t.test('a log is a list whose beginning can be given up', (test) => {
   test.end();
 });
 
-t.test('the ring goes round with every remainder', (test) => {
-  const capacity = 4096;
-  for (let length = 0; length <= capacity - 16; length += 7) {
-    const log = openLog(memory(12 * 1024), { create: true, force: true });
-    const filler = Buffer.alloc(length, 1);
-    log.append(filler);
-    log.truncateBefore(log.tail);
-    // What is left to the end of the ring fits nothing, exactly this, or more.
-    for (const next of [0, 1, 16, capacity - length - 48, capacity - length - 32, capacity - length - 31, 2000, capacity - 16]) {
-      if (next < 0 || next > capacity - 16) continue;
-      const record = Buffer.alloc(next, 2);
-      const position = log.append(record);
-      const [found] = [...log.records(position)];
-      if (found?.bytes.length !== next || Buffer.compare(found.bytes, record) !== 0) test.fail(`${next} bytes after ${length}`);
-      log.truncateBefore(log.tail);
+for (const [name, make] of [['copies', memory], ['the addon', openScratch]] as const) {
+  t.test(`the ring goes round with every remainder, by ${name}`, (test) => {
+    const capacity = 4096;
+    const device = make(12 * 1024);
+    for (let left = 16; left <= capacity; left += 16) {
+      // What is left to the end of the ring fits nothing, exactly this, or more.
+      for (const next of [0, 1, 16, left - 32, left - 17, left - 16, left - 15, left, 2000, capacity - 16]) {
+        if (next < 0 || next > capacity - 16) continue;
+        const log = openLog(device, { create: true, force: true });
+        if (left < capacity) log.append(Buffer.alloc(capacity - left - 16, 1));
+        log.truncateBefore(log.tail);
+        const record = Buffer.alloc(next, 2);
+        const position = log.append(record);
+        const [found] = [...log.records(position)];
+        if (found?.bytes.length !== next || Buffer.compare(found.bytes, record) !== 0) test.fail(`${next} bytes where ${left} are left`);
+        // The same among others, which are published together.
+        log.truncateBefore(log.tail);
+        const records = [Buffer.alloc(3, 3), Buffer.alloc(Math.max(0, Math.min(next, 1500)), 4), Buffer.alloc(40, 5)];
+        const positions = log.appendMany(records);
+        const all = [...log.records()];
+        const isSame = all.every(({ position: at, bytes }, index) => at === positions[index] && Buffer.compare(bytes, records[index] as Buffer) === 0);
+        if (!isSame || all.length !== 3) test.fail(`three records after ${next} bytes where ${left} are left`);
+        log.close();
+      }
     }
-  }
-  test.pass();
-  test.end();
-});
+    test.pass();
+    test.end();
+  });
+}
 
 t.test('what does not fit is refused, and leaves the log as it was', (test) => {
   const log = openLog(memory(12 * 1024), { create: true, force: true });
