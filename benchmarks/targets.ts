@@ -69,6 +69,7 @@ function appends(blockSize: number): readonly Target[] {
   return [
     versus(`log, append ${blockSize} bytes : pmemlog_append`, 'log-append', 'pmemlog', blockSize, { time: 1.3 }, LOG),
     versus(`log, append ${blockSize} bytes : fs.writeSync+fdatasync`, 'log-append', 'fs-writeSync-fdatasync', blockSize, { speed: 3 }, LOG),
+    versus(`log, append ${blockSize} bytes : putSync of lmdb`, 'log-append', 'lmdb-putSync', blockSize, { speed: 10 }, LOG),
   ];
 }
 
@@ -87,6 +88,7 @@ export const TARGETS: readonly Target[] = [
   { name: 'log, appendMany of 100 records of 128 bytes', ours: { driver: 'log-appendMany', blockSize: 128, span: LOG }, wanted: { ns: 10_000 } },
   { name: 'log, positions and lengths of 10 000 records', ours: { driver: 'log-entries', blockSize: 128, span: LOG }, wanted: { ns: 1_000_000 } },
   { name: 'log, views of 10 000 records of 128 bytes', ours: { driver: 'log-records', blockSize: 128, span: LOG }, wanted: { ns: 3_333_000 } },
+  { name: 'log, opening 16 GiB after a power cut', ours: { driver: 'log-open', blockSize: 128, span: MiB, fileSize: 16 * GiB }, wanted: { ns: 1e6 } },
   versus('writeSync+persist 64 KiB : libpmem', 'dax-writeSync-persist', 'libpmem', 64 * KiB, { time: 1.05 }),
   versus('writeSync+persist 1 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', MiB, { time: 1.05 }),
   versus('writeSync+persist 16 MiB : libpmem', 'dax-writeSync-persist', 'libpmem', 16 * MiB, { time: 1.05 }),

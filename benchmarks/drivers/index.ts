@@ -8,8 +8,8 @@ import { extentsDaxDoIo, extentsFind } from './extents.js';
 import * as facade from './facade.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsFiles, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
-import { logAppend, logAppendMany, logEntries, logRecords } from './log.js';
-import { mmapIoRead, mmapIoWrite } from './peers.js';
+import { logAppend, logAppendMany, logEntries, logOpen, logRecords } from './log.js';
+import { lmdbPutSync, mmapIoRead, mmapIoWrite } from './peers.js';
 import { daxRead, daxReadSync, daxView, daxWriteSync, daxWriteSyncPersist } from './node-dax.js';
 
 const readdirSync = facade.readdirSync(10_000);
@@ -64,7 +64,9 @@ export const DRIVERS = {
   'log-append': logAppend,
   'log-appendMany': logAppendMany,
   'log-entries': logEntries,
+  'log-open': logOpen,
   'log-records': logRecords,
+  'lmdb-putSync': lmdbPutSync,
   'mmap-io-read': mmapIoRead,
   'mmap-io-write': mmapIoWrite,
 } satisfies Record<string, Driver>;

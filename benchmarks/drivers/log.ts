@@ -1,12 +1,17 @@
 // Drivers of the log: appending, and going through what is there.
 
 import { openLog, type Log } from '../../lib/log/index.js';
+import { openSync } from '../../src/index.js';
 import { filledBuffer, type Driver, type Job } from '../driver.js';
 
 const CACHE_LINE = { NODE_DAX_FORCE_GRANULARITY: 'cache_line' };
 const DONE = 'the record and then the tail have left the CPU caches';
 /** Records of one `appendMany`. */
 const MANY = 100;
+// A checkpoint follows the next one.
+const RECORDS_TO_WALK = 1023;
+// What tells where the records begin and end.
+const FIRST_PAGES = 8192;
 /** Records that are gone through at once. */
 export const RECORDS = 10_000;
 
@@ -80,3 +85,24 @@ export const logRecords = walked('every record was given as a view, its checksum
   for (const record of log.records()) bytes += record.bytes.length;
   return bytes;
 });
+
+// As after a power cut: there are as many records past the last checkpoint as there can be.
+export const logOpen: Driver = {
+  done: 'the log can be appended to, and is closed again',
+  environment: CACHE_LINE,
+  leavesGarbage: true,
+  open({ path, blockSize }) {
+    const device = openSync(path);
+    const log = openLog(device, { create: true, force: true });
+    for (let i = 0; i < RECORDS_TO_WALK; i++) log.append(filledBuffer(blockSize));
+    const cut = Buffer.alloc(FIRST_PAGES);
+    device.readSync(cut, 0);
+    log.close();
+    return {
+      run: () => {
+        device.writeSync(cut, 0);
+        openLog(path).close();
+      },
+    };
+  },
+};

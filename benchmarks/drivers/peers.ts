@@ -1,6 +1,6 @@
 // Drivers of other packages, which take part where `npm install --prefix benchmarks/peers` could build them.
 
-import { openSync } from 'node:fs';
+import { openSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { filledBuffer, type Driver, type Job } from '../driver.js';
@@ -16,14 +16,23 @@ interface MmapIo {
 
 const peers = createRequire(join(__dirname, '..', '..', '..', 'benchmarks', 'peers', 'package.json'));
 
-function missing(): string | undefined {
-  try {
-    peers.resolve('@riaskov/mmap-io');
-    return undefined;
-  } catch {
-    return 'not installed: npm install --prefix benchmarks/peers';
-  }
+/** What is used of lmdb. */
+interface Lmdb {
+  open(options: { path: string; keyEncoding: 'uint32'; encoding: 'binary'; overlappingSync: boolean }): { putSync(key: number, value: Buffer): boolean };
 }
+
+function missingUnless(name: string): () => string | undefined {
+  return () => {
+    try {
+      peers.resolve(name);
+      return undefined;
+    } catch {
+      return 'not installed: npm install --prefix benchmarks/peers';
+    }
+  };
+}
+
+const missing = missingUnless('@riaskov/mmap-io');
 
 function map({ path, span }: Job): { mmap: MmapIo; mapping: Buffer } {
   const mmap = peers('@riaskov/mmap-io') as MmapIo;
@@ -54,5 +63,19 @@ export const mmapIoWrite: Driver = {
         mmap.sync(mapping, pos, blockSize, true);
       },
     };
+  },
+};
+
+// Its sync belongs to the commit, as that of the other side to the append. Records have numbers, which come again after those of a span.
+export const lmdbPutSync: Driver = {
+  done: 'the transaction is committed and synced: putSync has returned',
+  missing: missingUnless('lmdb'),
+  open({ path, blockSize }) {
+    const { open } = peers('lmdb') as Lmdb;
+    const folder = `${path}.lmdb`;
+    rmSync(folder, { recursive: true, force: true });
+    const store = open({ path: folder, keyEncoding: 'uint32', encoding: 'binary', overlappingSync: false });
+    const record = filledBuffer(blockSize);
+    return { run: (pos) => store.putSync(pos / blockSize, record) };
   },
 };
