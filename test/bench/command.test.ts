@@ -182,7 +182,7 @@ t.test('what was written to a device of several is verified, and a byte that is 
   test.match(plain?.absent[0]?.why, /verify: the block at 2097152 is not/, 'the second chunk is the first of the other half');
   const content = readFileSync(path);
   const at = 5 * 1024 ** 2 + 1000;
-  content[at] = (content[at] ?? 0) ^ 1; // eslint-disable-line no-bitwise -- one bit of one byte
+  content[at] = (content[at] ?? 0) ^ 1;
   writeFileSync(path, content);
   const [spoilt] = verified('striped', 'read').report.results;
   // The byte lies in the first chunk of the second half, at 1 MiB and 1000 bytes: in the second chunk of the device.
