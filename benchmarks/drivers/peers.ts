@@ -71,10 +71,10 @@ export const lmdbPutSync: Driver = {
   done: 'the transaction is committed and synced: putSync has returned',
   missing: missingUnless('lmdb'),
   open({ path, blockSize }) {
-    const { open } = peers('lmdb') as Lmdb;
+    const lmdb = peers('lmdb') as Lmdb;
     const folder = `${path}.lmdb`;
     rmSync(folder, { recursive: true, force: true });
-    const store = open({ path: folder, keyEncoding: 'uint32', encoding: 'binary', overlappingSync: false });
+    const store = lmdb.open({ path: folder, keyEncoding: 'uint32', encoding: 'binary', overlappingSync: false });
     const record = filledBuffer(blockSize);
     return { run: (pos) => store.putSync(pos / blockSize, record) };
   },

@@ -55,7 +55,7 @@ class NativeRecordPublisher implements RecordPublisher {
 
 /** Makes the publisher of a device. `wordPos` is a multiple of 8 in it; `fail` throws the error for an errno at a position. */
 export function makeRecordPublisher(addon: Addon, handle: NativeHandle, wordPos: number, seed: number, fail: Fail): RecordPublisher {
-  if (seed >>> 0 !== seed) throw argumentError('ERR_OUT_OF_RANGE', `seed must be a checksum, an integer from 0 to 2^32-1, got ${String(seed)}`);
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) throw argumentError('ERR_OUT_OF_RANGE', `seed must be a checksum, an integer from 0 to 2^32-1, got ${String(seed)}`);
   const numbers = new Float64Array(4);
   const publisher = addon.recordPublisher(handle, wordPos, seed, numbers);
   if (typeof publisher === 'number') fail(publisher, wordPos);
