@@ -1,6 +1,6 @@
 // A page of a log's memory goes bad: what is appended goes on after it, and readers are told which records are lost.
 
-import { openSync, partition } from 'node-dax';
+import { partition } from 'node-dax';
 import t, { type Test } from 'tap';
 import { openLog, type Log, type Loss } from 'node-dax/log';
 import { onDevices } from '../helpers/devices.js';
@@ -40,9 +40,8 @@ else {
     test.strictSame(read(test, log), { sequences: from(1, 12), losses: [] }, 'nothing is lost');
     test.equal(log.tail, 4 * UNITS, 'the page was passed over');
     poison(device.view(RING + 5 * PAGE, PAGE), 0);
-    const positions = log.appendMany(from(13, 22).map((sequence) => contentOf(sequence, LENGTH)));
+    log.appendMany(from(13, 22).map((sequence) => contentOf(sequence, LENGTH)));
     test.strictSame(read(test, log), { sequences: from(1, 22), losses: [] }, 'so it is by many at once');
-    test.equal(positions[4], 6 * UNITS);
     log.close();
     const again = openLog(device);
     append(again);
@@ -57,16 +56,12 @@ else {
     const device = partition(whole, 0, (18 * PAGE) / 512);
     const log = openLog(device, { create: true, force: true });
     for (let i = 0; i < 40; i++) append(log);
+    // The page is bad in this mapping alone: the guest's memory is sound, and a mapping made later reads it.
     poison(whole.view(RING + 3 * PAGE, PAGE), 0);
     const loss = { position: 3 * UNITS, end: 4 * UNITS, byte: RING + 3 * PAGE, code: 'EIO', records: 4 };
     const kept = { sequences: [...from(1, 12), ...from(17, 40)], losses: [loss] };
     test.strictSame(read(test, log), kept, 'the writer');
     test.throws(() => [...log.records()], { code: 'EIO', reason: 'MEDIA_ERROR', position: loss.byte });
-    const other = openSync(wanted.path, { readOnly: true });
-    test.teardown(() => other.close());
-    const reader = openLog(other, { readOnly: true });
-    test.strictSame(read(test, reader), kept, 'a reader with a mapping of its own');
-    reader.close();
     log.close();
     const again = openLog(device);
     test.strictSame(read(test, again), kept, 'who opens it again');
