@@ -23,14 +23,44 @@ interface Handle {
   readonly handle: Ext2File;
 }
 
+/** The names in a directory, of which any is found at once. */
+class Names {
+  readonly files = new Map<string, FileModel>();
+  // Those that are gone leave it when they are next met.
+  readonly #all: string[] = [];
+
+  set(name: string, file: FileModel): void {
+    if (!this.files.has(name)) this.#all.push(name);
+    this.files.set(name, file);
+  }
+
+  /** A name, each as probable as another. */
+  any(random: Random): string | undefined {
+    while (this.#all.length > 0) {
+      const at = random.below(this.#all.length);
+      const name = this.#all[at] as string;
+      if (this.files.has(name)) return name;
+      this.#all[at] = this.#all.at(-1) as string;
+      this.#all.pop();
+    }
+    return undefined;
+  }
+}
+
+interface Place {
+  readonly inode: Ext2Inode;
+  readonly names: Names;
+}
+
 const MOST_HANDLES = 2000;
+const MOST_REMEMBERED = 5000;
 const MOST_SIZE = 9000;
 const CONTENT = Buffer.alloc(MOST_SIZE, 'content');
 
 export class ManyFilesModel {
   readonly #random: Random;
   #fs: Ext2;
-  readonly #directories: Map<string, FileModel>[];
+  readonly #directories: Names[];
   readonly #inodes: Ext2Inode[];
   readonly #handles: Handle[] = [];
   // What somebody remembers: of files that are there, and of some that are gone.
@@ -40,7 +70,7 @@ export class ManyFilesModel {
   constructor(fs: Ext2, random: Random, directories: number) {
     this.#fs = fs;
     this.#random = random;
-    this.#directories = Array.from({ length: directories }, () => new Map<string, FileModel>());
+    this.#directories = Array.from({ length: directories }, () => new Names());
     this.#inodes = this.#directories.map((_, n) => fs.mkdir(fs.root, `directory-${n}`));
   }
 
@@ -75,7 +105,7 @@ export class ManyFilesModel {
     for (const n of this.#directories.keys()) {
       this.#inodes[n] = fs.resolve(`/directory-${n}`);
       this.#list(n);
-      for (const [name, file] of this.#directories[n] as Map<string, FileModel>) {
+      for (const [name, file] of (this.#directories[n] as Names).files) {
         const found = fs.lookup(this.#inodes[n], name);
         this.#same(`/directory-${n}/${name}`, found?.ino, file.inode.ino);
         this.#same(`size of /directory-${n}/${name}`, found?.size, file.size);
@@ -92,37 +122,38 @@ export class ManyFilesModel {
     return list[this.#random.below(Math.max(1, list.length))];
   }
 
-  #directory(): { inode: Ext2Inode; files: Map<string, FileModel> } {
+  #directory(): Place {
     const n = this.#random.below(this.#directories.length);
-    return { inode: this.#inodes[n] as Ext2Inode, files: this.#directories[n] as Map<string, FileModel> };
+    return { inode: this.#inodes[n] as Ext2Inode, names: this.#directories[n] as Names };
   }
 
   // A file by a random name of a random directory.
-  #named(): { inode: Ext2Inode; files: Map<string, FileModel>; name: string; file: FileModel } | undefined {
-    const { inode, files } = this.#directory();
-    let left = this.#random.below(Math.max(1, Math.min(files.size, 40)));
-    for (const [name, file] of files) if (left-- === 0) return { inode, files, name, file };
-    return undefined;
+  #named(): (Place & { name: string; file: FileModel }) | undefined {
+    const { inode, names } = this.#directory();
+    const name = names.any(this.#random);
+    return name === undefined ? undefined : { inode, names, name, file: names.files.get(name) as FileModel };
   }
 
   #create(): void {
-    const { inode, files } = this.#directory();
+    const { inode, names } = this.#directory();
     const name = `file-${this.#made++}`;
     const file = { inode: this.#fs.create(inode, name), size: 0, nlink: 1, handles: 0, holds: 0 };
-    files.set(name, file);
+    names.set(name, file);
     if (this.#random.below(4) === 0) this.#remember(file);
   }
 
   #remember(file: FileModel): void {
-    if (this.#remembered.length < 5000) this.#remembered.push(file);
-    else if (file.holds === 0) this.#remembered[this.#random.below(1000)] ??= file;
+    const at = this.#random.below(MOST_REMEMBERED);
+    const former = this.#remembered[at];
+    if (former === undefined) this.#remembered.push(file);
+    else if (former.holds === 0) this.#remembered[at] = file;
   }
 
   #unlink(): void {
     const found = this.#named();
     if (found === undefined) return;
     this.#fs.unlink(found.inode, found.name);
-    found.files.delete(found.name);
+    found.names.files.delete(found.name);
     found.file.nlink--;
   }
 
@@ -130,23 +161,23 @@ export class ManyFilesModel {
     const from = this.#named();
     const to = this.#random.below(3) === 0 ? this.#named() : undefined;
     if (from === undefined) return;
-    const { inode, files } = to ?? this.#directory();
+    const { inode, names } = to ?? this.#directory();
     const name = to?.name ?? `moved-${this.#made++}`;
     this.#fs.rename(from.inode, from.name, inode, name);
-    const replaced = files.get(name);
+    const replaced = names.files.get(name);
     if (replaced === from.file) return;
     if (replaced !== undefined) replaced.nlink--;
-    from.files.delete(from.name);
-    files.set(name, from.file);
+    from.names.files.delete(from.name);
+    names.set(name, from.file);
   }
 
   #link(): void {
     const found = this.#named();
     if (found === undefined) return;
-    const { inode, files } = this.#directory();
+    const { inode, names } = this.#directory();
     const name = `link-${this.#made++}`;
     this.#fs.link(found.file.inode, inode, name);
-    files.set(name, found.file);
+    names.set(name, found.file);
     found.file.nlink++;
   }
 
@@ -224,7 +255,7 @@ export class ManyFilesModel {
     for (const { name } of this.#fs.readdir(this.#inodes[n] as Ext2Inode)) found.add(name);
     found.delete('.');
     found.delete('..');
-    const wanted = this.#directories[n] as Map<string, FileModel>;
+    const wanted = (this.#directories[n] as Names).files;
     this.#same(`names in /directory-${n}`, found.size, wanted.size);
     for (const name of wanted.keys()) if (!found.has(name)) throw new Error(`/directory-${n} has no ${name}`);
   }
