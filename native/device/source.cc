@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -214,6 +215,10 @@ int Source::CreateSize(uint64_t size) {
   if (current == size) return 0;
   if (current != 0) return -EEXIST;
   filled_ = !created_;
+  // tmpfs would take memory until there is none before it refused, and the kernel would end processes for it.
+  struct statvfs disk;
+  const bool is_limited = fstatvfs(fd_, &disk) == 0 && disk.f_blocks != 0;
+  if (is_limited && size / disk.f_frsize > disk.f_bfree) return -ENOSPC;
   // The file is allocated now, because a store to a hole that finds the disk full would be a SIGBUS.
   if (fallocate(fd_, 0, 0, static_cast<off_t>(size)) == 0) return 0;
   return errno == EOPNOTSUPP || errno == ENOSYS ? Truncate(size) : -errno;

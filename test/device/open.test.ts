@@ -137,8 +137,8 @@ t.test('no file is made where devices are', ON_HOST, (test) => {
 
 t.test('more than there is room for', { skip: ON_HOST.skip || userEmulation }, (test) => {
   const path = scratchPath(test, '/dev/shm');
-  const { bavail, bsize } = statfsSync('/dev/shm');
-  const size = (bavail + 1_000_000) * bsize;
+  const { bfree, bsize } = statfsSync('/dev/shm');
+  const size = (bfree + 1_000_000) * bsize;
   const hint = new RegExp(`${size} bytes were asked for, and [0-9]+ are free there.*\`truncate -s ${size} '${path}'\``);
   test.throws(() => openSync(path, { size }), { code: 'ENOSPC', hint });
   test.notOk(existsSync(path));
