@@ -16,7 +16,7 @@ import { seeded, type Random } from '../helpers/random.js';
 import { THOROUGH } from '../helpers/thorough.js';
 
 const MIB = 1024 ** 2;
-const ROUNDS = THOROUGH ? 40 : 3;
+const ROUNDS = THOROUGH ? 12 : 3;
 const DIRECTORIES = 8;
 const FILES = 40;
 const MAGIC_POS = 1024 + 56;

@@ -3,7 +3,7 @@
 import { Argument, Command } from 'commander';
 import { contentOf, DaxError, openSync, partition, SECTOR_SIZE, type BlockDevice, type OpenOptions } from 'node-dax';
 import { mount, type Ext2, type Ext2Inode } from 'node-dax/ext2';
-import { parseSize } from '../../../vm/size.js';
+import { parseSize } from '../../../vm/size.js'; // late
 import { checked } from '../../arguments.js';
 import { checkUnused } from '../../permission.js'; // late
 import { placeOf } from '../../trees/names.js';
