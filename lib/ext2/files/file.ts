@@ -23,7 +23,7 @@ export function operationsOf(volume: Volume): InodeOperations {
     endIo(inode, pos, result) {
       const file = own(volume, inode);
       const { map, sb } = file;
-      if (result > 0) volume.changed(file);
+      if (result > 0 && volume.changes.isHeard) volume.changed(file);
       if (result > 0) map.settle(Math.floor(pos / sb.blockSize), Math.ceil((pos + result) / sb.blockSize));
       map.giveBackReserved();
     },

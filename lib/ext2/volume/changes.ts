@@ -9,17 +9,19 @@ export type Ext2Change = { readonly ino: number } | { readonly dir: number; read
 export class Changes {
   readonly #listeners = new Set<(change: Ext2Change) => void>();
 
-  /** Whether there is a listener. */
-  get isHeard(): boolean {
-    return this.#listeners.size > 0;
-  }
+  /** Whether there is a listener: a field, because every write asks. */
+  isHeard = false;
 
   /** Calls `listener` at every change, in the middle of an operation, until the returned function is called. */
   listen(listener: (change: Ext2Change) => void): () => void {
     // A function of its own, so that one listener may listen twice.
     const own = (change: Ext2Change): void => { listener(change); };
     this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    this.isHeard = true;
+    return () => {
+      this.#listeners.delete(own);
+      this.isHeard = this.#listeners.size > 0;
+    };
   }
 
   tell(change: Ext2Change): void {
