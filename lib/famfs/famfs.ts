@@ -57,8 +57,6 @@ export interface FamfsDirent {
   readonly ino: number;
   /** 1 for a file, 2 for a directory. */
   readonly type: number;
-  /** `readdir(dir, next)` continues after this entry. */
-  readonly next: number;
 }
 
 /** What `statfs` returns, in units of `blockSize` bytes. */
@@ -182,21 +180,15 @@ export class Famfs {
     return { dir, name: Buffer.from(name, 'latin1') };
   }
 
-  /**
-   * The entries of a directory from `from` on, a `next` of one of them or 0, with `.` and `..`. Entries that are added meanwhile may
-   * or may not be yielded.
-   */
-  readdir(dir: FamfsInode, from?: number): Generator<FamfsDirent>;
-  readdir(path: Name, from?: number): Generator<FamfsDirent>;
-  *readdir(of: FamfsInode | Name, from = 0): Generator<FamfsDirent> {
+  /** The entries of a directory, with `.` and `..`. Entries that are added in the meantime may or may not be yielded. */
+  readdir(dir: FamfsInode): Generator<FamfsDirent>;
+  readdir(path: Name): Generator<FamfsDirent>;
+  *readdir(of: FamfsInode | Name): Generator<FamfsDirent> {
     const dir = this.#at(of, 'readdir');
     if (dir.children === undefined) return fail('ENOTDIR', 'readdir', dir.path);
-    if (from < 1) yield direntOf('.', dir, 1);
-    if (from < 2) yield direntOf('..', dir.parent, 2);
-    let next = 2;
-    for (const [name, child] of dir.children) {
-      if (++next > from) yield direntOf(name, typeof child === 'number' ? { ino: inoOf(child), isDirectory: false } : child, next);
-    }
+    yield direntOf('.', dir);
+    yield direntOf('..', dir.parent);
+    for (const [name, child] of dir.children) yield direntOf(name, typeof child === 'number' ? { ino: inoOf(child), isDirectory: false } : child);
   }
 
   stat(inode: FamfsInode, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
@@ -397,9 +389,9 @@ function isName(of: FamfsInode | Name): of is Name {
   return typeof of === 'string' || of instanceof Uint8Array;
 }
 
-function direntOf(name: string, { ino, isDirectory }: Pick<FamfsInode, 'ino' | 'isDirectory'>, next: number): FamfsDirent {
+function direntOf(name: string, { ino, isDirectory }: Pick<FamfsInode, 'ino' | 'isDirectory'>): FamfsDirent {
   const bytes = Buffer.from(name, 'latin1');
-  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE, next };
+  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE };
 }
 
 async function nextTurn(): Promise<void> {

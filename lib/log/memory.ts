@@ -9,6 +9,11 @@ const WORD = 2 ** 32;
 // For devices without `loadU64` and `storeU64`, whose memory only this isolate sees: a copy of 8 bytes acts as one store.
 const scratch = new BigUint64Array(1);
 
+/** The bytes of a view of any kind. */
+export function asBytes({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 /** Stores a word atomically and durably. */
 export function storeWord(device: BlockDevice, pos: number, value: number): void {
   if (device.storeU64 !== undefined) {

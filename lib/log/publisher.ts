@@ -2,14 +2,12 @@
 
 import { crc32c, type BlockDevice, type RecordBatch, type RecordPublisher } from 'node-dax';
 import { HEADER_SIZE, storeHeader, TAIL_POS, UNIT, unitsOf } from './format.js';
-import { storeWord } from './memory.js';
+import { asBytes, storeWord } from './memory.js';
 
 /** The maximum number of bytes that are published together. */
 export const BATCH = 64 * 1024;
 
 const NOTHING = new Uint8Array(0);
-
-const asBytes = ({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The publisher of a device that has none of its own: the same stores, in the same order. */
 class CopyingPublisher implements RecordPublisher {

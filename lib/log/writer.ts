@@ -18,7 +18,7 @@ import {
   unitsOf,
   type Checkpoint,
 } from './format.js';
-import { storeWord } from './memory.js';
+import { asBytes, storeWord } from './memory.js';
 import { BATCH, publisherOf } from './publisher.js';
 import type { Ring } from './ring.js';
 
@@ -38,8 +38,6 @@ function lengthOf(record: unknown): number {
   }
   return 0;
 }
-
-const asBytes = ({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The writer of a log. Its position is the tail. An append allocates nothing. */
 export class Writer {

@@ -1,4 +1,5 @@
-// Owns the DEVICE of a command: opening it, mounting the famfs on it or reading it through the kernel's mount, and errors that name both the device and the path on it.
+// Owns the DEVICE of a command: opening it, mounting the famfs on it or reading it through the kernel's mount, and errors that name
+// both the device and the path on it.
 
 import { statSync } from 'node:fs';
 import { Argument, Command } from 'commander';

@@ -21,10 +21,11 @@ export function operationsOf(volume: Volume): InodeOperations {
       getBlock(volume, own(volume, inode), iblock, bh, create);
     },
     endIo(inode, pos, result) {
-      const file = own(volume, inode);
-      const { map, sb } = file;
-      if (result > 0 && volume.changes.isHeard) volume.changed(file);
-      if (result > 0) map.settle(Math.floor(pos / sb.blockSize), Math.ceil((pos + result) / sb.blockSize));
+      const { ino, map, sb } = own(volume, inode);
+      if (result > 0) {
+        if (volume.changes.isHeard) volume.changes.tell({ ino });
+        map.settle(Math.floor(pos / sb.blockSize), Math.ceil((pos + result) / sb.blockSize));
+      }
       map.giveBackReserved();
     },
     completeUnwritten(inode, iblock, bh, ok) {

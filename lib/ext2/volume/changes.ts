@@ -9,7 +9,7 @@ export type Ext2Change = { readonly ino: number } | { readonly dir: number; read
 export class Changes {
   readonly #listeners = new Set<(change: Ext2Change) => void>();
 
-  /** Whether there is a listener: a field, because every write asks. */
+  /** Whether there is a listener. Ask before `tell`: it is a field, because every write asks. */
   isHeard = false;
 
   /** Calls `listener` at every change, in the middle of an operation, until the returned function is called. */

@@ -194,7 +194,7 @@ export class Volume {
   /** Marks the inode as changed, to be stored by the next sync at the latest. */
   markDirty(inode: IncoreInode): void {
     this.#dirty.add(inode);
-    if (this.changes.isHeard) this.changed(inode);
+    if (this.changes.isHeard) this.changes.tell({ ino: inode.ino });
     if (inode.dirtyIndirect > MOST_INDIRECT) this.#bring(inode);
     if (this.#dirty.size <= MOST_DIRTY) return;
     for (const oldest of this.#dirty) {
@@ -203,14 +203,9 @@ export class Volume {
     }
   }
 
-  /** Tells listeners that the content or the attributes of an inode changed. Callers ask `changes.isHeard` first. */
-  changed({ ino }: IncoreInode): void {
-    this.changes.tell({ ino });
-  }
-
   /** Brings a changed inode to the medium. */
   store(inode: IncoreInode): void {
-    if (this.changes.isHeard) this.changed(inode);
+    if (this.changes.isHeard) this.changes.tell({ ino: inode.ino });
     this.#bring(inode);
   }
 
