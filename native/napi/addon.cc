@@ -5,12 +5,12 @@
 #include <mutex>
 
 #include "napi/checksum.h"
-#include "napi/dax_device.h"
-#include "napi/descriptor.h"
-#include "napi/fault_mapping.h"
-#include "napi/open_device.h"
-#include "napi/record_publisher.h"
-#include "napi/small_files.h"
+#include "napi/device/dax_device.h"
+#include "napi/device/open_device.h"
+#include "napi/device/record_publisher.h"
+#include "napi/fault/fault_mapping.h"
+#include "napi/files/descriptor.h"
+#include "napi/files/small_files.h"
 #include "sigbus/guarded_copy.h"
 
 namespace {

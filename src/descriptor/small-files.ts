@@ -8,7 +8,7 @@ const S_IFDIR = 0o040000n;
 const S_IFLNK = 0o120000n;
 const S_IFREG = 0o100000n;
 
-// The fields of a file, 64 bits each, in the order of native/napi/small_files.cc.
+// The fields of a file, 64 bits each, in the order of native/napi/files/small_files.cc.
 const FIELDS = 12;
 const MOST_FILES = 128;
 const NUL = Buffer.alloc(1);

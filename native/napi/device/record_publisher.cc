@@ -1,4 +1,4 @@
-#include "napi/record_publisher.h"
+#include "napi/device/record_publisher.h"
 
 #include <endian.h>
 
@@ -9,7 +9,7 @@
 #include "checksum/crc32c.h"
 #include "device/mapping.h"
 #include "napi/args.h"
-#include "napi/device_handle.h"
+#include "napi/device/device_handle.h"
 
 namespace dax {
 namespace {

@@ -1,4 +1,4 @@
-#include "napi/open_device.h"
+#include "napi/device/open_device.h"
 
 #include <cstdint>
 #include <memory>
@@ -8,7 +8,7 @@
 
 #include "device/mapping.h"
 #include "device/source.h"
-#include "napi/device_handle.h"
+#include "napi/device/device_handle.h"
 #include "persist/persist.h"
 #include "sigbus/fault_signals.h"
 

@@ -1,4 +1,4 @@
-#include "napi/small_files.h"
+#include "napi/files/small_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

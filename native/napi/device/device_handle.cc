@@ -1,4 +1,4 @@
-#include "napi/device_handle.h"
+#include "napi/device/device_handle.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "napi/isolate_client.h"
+#include "napi/fault/isolate_client.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "napi/dax_device.h"
+#include "napi/device/dax_device.h"
 
 #include <cerrno>
 #include <cstring>
@@ -10,7 +10,7 @@
 #include "device/mapping.h"
 #include "device/source.h"
 #include "napi/args.h"
-#include "napi/device_handle.h"
+#include "napi/device/device_handle.h"
 #include "napi/leased_memory.h"
 #include "persist/persist.h"
 #include "sigbus/fault_signals.h"

@@ -1,4 +1,4 @@
-#include "napi/fault_mapping.h"
+#include "napi/fault/fault_mapping.h"
 
 #include <cerrno>
 #include <map>
@@ -9,8 +9,8 @@
 #include "fault/fault_file.h"
 #include "fault/fault_service.h"
 #include "napi/args.h"
-#include "napi/device_handle.h"
-#include "napi/isolate_client.h"
+#include "napi/device/device_handle.h"
+#include "napi/fault/isolate_client.h"
 #include "napi/leased_memory.h"
 
 namespace dax {

@@ -1,4 +1,4 @@
-#include "napi/descriptor.h"
+#include "napi/files/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
