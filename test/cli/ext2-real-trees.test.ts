@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import t from 'tap';
 import { ext2Here } from '../helpers/cli.js';
 import { scratchPath } from '../helpers/devices.js';
@@ -23,8 +23,10 @@ interface Line {
 function manifest(folder: string): Line[] {
   // The first name of each file. Others may lie outside of the folder.
   const first = new Map<number, string>();
-  return (readdirSync(folder, { recursive: true }) as string[]).sort().map((name) => {
-    const path = join(folder, name);
+  // With types, because without them Node 20 follows links to directories out of the folder.
+  const paths = readdirSync(folder, { recursive: true, withFileTypes: true }).map(({ parentPath, name }) => join(parentPath, name)).sort();
+  return paths.map((path) => {
+    const name = relative(folder, path);
     const stats = lstatSync(path);
     const { ino, mode, uid, gid, size, mtimeMs } = stats;
     if (!first.has(ino)) first.set(ino, name);

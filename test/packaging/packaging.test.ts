@@ -120,7 +120,7 @@ t.test('what is in it', (t) => {
     /^docs\/[\w/-]+\.(?:md|svg|png)$/,
     /^docs\/examples\/[\w-]+\.ts$/,
     /^native\/exports\.map$/,
-    /^native\/\w+\/\w+\.(?:cc|h)$/,
+    /^native\/(?:\w+\/)+\w+\.(?:cc|h)$/,
     /^(?:src|lib)\/[\w/-]+\.ts$/,
     /^dist\/(?:src|lib)\/[\w/-]+\.(?:d\.ts|js|js\.map)$/,
   ];
