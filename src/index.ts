@@ -1,10 +1,12 @@
 // The public interface of node-dax: everything that `import … from 'node-dax'` gives.
 
 export { AbortError } from './abort.js';
-export { argumentError, type ArgumentErrorCode } from './argument-error.js';
+export { argumentError, checkMethods, type ArgumentErrorCode } from './argument-error.js';
 export type { DeviceKind, Granularity } from './binding.js';
 export {
   bdevDirectAccess,
+  checkDevice,
+  checkDevices,
   type Abortable,
   type Backing,
   type MappableDevice,

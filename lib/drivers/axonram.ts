@@ -1,6 +1,6 @@
 // Owns the driver of a bank of memory with error correction, modelled on axonram, the driver of the DDR2 memory of Cell blades.
 
-import { argumentError, checkOptions, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes } from 'node-dax';
+import { argumentError, checkDevice, checkOptions, DaxError, DriverDevice, PAGE_SIZE, SECTOR_SIZE, type BlockDevice, type Bytes } from 'node-dax';
 
 /** The place of the bank on the device. */
 export interface BankOptions {
@@ -69,6 +69,7 @@ export class AxonRam extends DriverDevice {
  * A flat bank of memory at an offset of `device`: an answer of `directAccess` reaches to its end. Closing it leaves `device` open.
  */
 export function axonram(device: BlockDevice, options: BankOptions = {}): AxonRam {
+  checkDevice(device);
   checkOptions(options, { pos: true, size: true });
   const start = Number(options.pos ?? 0);
   const size = Number(options.size ?? device.size - start - ((device.size - start) % PAGE_SIZE));

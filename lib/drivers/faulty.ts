@@ -1,6 +1,6 @@
 // Owns the driver that fails by a plan, for tests.
 
-import { blockDevice, DaxError, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
+import { blockDevice, checkDevice, DaxError, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
 
 /** An access that is about to be made: a direct access, or one contiguous part of a read, a write or a zeroing. */
 export interface FaultyAccess {
@@ -19,6 +19,7 @@ export type FaultPlan = (access: FaultyAccess) => string | undefined;
  * leaves `device` open.
  */
 export function faulty(device: BlockDevice, plan: FaultPlan): DriverDevice {
+  checkDevice(device);
   let count = 0;
   return blockDevice({
     sectors: Math.floor(device.size / SECTOR_SIZE),

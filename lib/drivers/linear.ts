@@ -1,6 +1,6 @@
 // Owns the driver that puts devices one after the other, as the device mapper's linear target does.
 
-import { argumentError, blockDevice, lockRanges, SECTOR_SIZE, type BlockDevice, type Driver, type DriverDevice, type Place } from 'node-dax';
+import { blockDevice, checkDevices, lockRanges, SECTOR_SIZE, type BlockDevice, type Driver, type DriverDevice, type Place } from 'node-dax';
 import { together } from './several.js';
 
 /** Bytes [`start`, `end`) of the whole are the first bytes of `device`. */
@@ -12,7 +12,7 @@ interface Part {
 
 /** The driver of `linear`, for drivers that extend it. */
 export function linearDriver(devices: readonly BlockDevice[]): Driver {
-  if (devices.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'devices must not be empty');
+  checkDevices(devices);
   const whole = together(devices);
   const parts: Part[] = [];
   let size = 0;

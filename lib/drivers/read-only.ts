@@ -1,12 +1,13 @@
 // Owns the driver that refuses stores.
 
-import { blockDevice, DaxError, lockDevice, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
+import { blockDevice, checkDevice, DaxError, lockDevice, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
 
 /**
  * `device` for reading alone: stores are `EROFS`, files on it are mapped read-only, and no window is given, because a stray store
  * would go through it. Locks on it are those of a reader. Closing it leaves `device` open.
  */
 export function readOnly(device: BlockDevice): DriverDevice {
+  checkDevice(device);
   return blockDevice({
     sectors: Math.floor(device.size / SECTOR_SIZE),
     readOnly: true,

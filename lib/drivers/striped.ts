@@ -1,6 +1,6 @@
 // Owns the driver that spreads chunks over devices in turn, as the device mapper's striped target and RAID 0 do.
 
-import { argumentError, checkOptions, blockDevice, lockRanges, SECTOR_SIZE, type BlockDevice, type Bytes, type DriverDevice, type Place } from 'node-dax';
+import { argumentError, blockDevice, checkDevices, checkOptions, lockRanges, SECTOR_SIZE, type BlockDevice, type Bytes, type DriverDevice, type Place } from 'node-dax';
 import { together } from './several.js';
 
 /** How the bytes are spread over the devices. */
@@ -20,7 +20,7 @@ const MIB = 1024 * 1024;
  */
 export function striped(devices: readonly BlockDevice[], options: StripedOptions = {}): DriverDevice {
   checkOptions(options, { chunk: true });
-  if (devices.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'devices must not be empty');
+  checkDevices(devices);
   const whole = together(devices);
   const chunk = Number(options.chunk ?? 2 * MIB);
   if (!(chunk > 0) || chunk % whole.pageSize !== 0) {

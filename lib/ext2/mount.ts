@@ -1,6 +1,6 @@
 // Owns mounting: from a device to a filesystem, which is marked as in use on the medium.
 
-import { argumentError, checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
+import { argumentError, checkDevice, checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { lockFor } from './space/claim.js';
 import { syncAtExit } from './volume/sync-at-exit.js';
 import { EXT2_ERROR_FS, EXT2_ROOT_INO, EXT2_VALID_FS, hasFlag, withFlag } from './format/disk.js';
@@ -58,6 +58,7 @@ const OPTIONS: OptionNames<MountOptions> = {
  * unmounted is mounted with a warning.
  */
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
+  checkDevice(device);
   checkOptions(options, OPTIONS);
   const { readOnly = false, synchronous = false, lock = true } = options;
   const cacheBytes = checkCacheBytes(options.cacheBytes ?? CACHE_BYTES);

@@ -1,7 +1,7 @@
 // Owns mkfsFamfs: making an empty famfs, with this host as its master.
 
 import { randomUUID } from 'node:crypto';
-import { argumentError, checkOptions, contentOf, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
+import { argumentError, checkDevice, checkOptions, contentOf, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
 import { fail } from './format/error.js';
 import { headerBytes } from './format/log-header.js';
 import { isPowerOfTwo } from './format/numbers.js';
@@ -34,6 +34,7 @@ function checkLogLength(length: number): number {
  * is too small; `ENOENT` if this host has no UUID; `EBUSY` if the device is mounted or locked; `EROFS`.
  */
 export function mkfsFamfs(device: BlockDevice, options: FamfsMkfsOptions = {}): FamfsSuperblock {
+  checkDevice(device);
   checkOptions(options, OPTIONS);
   const { logLength = MIN_LOG_LENGTH, systemUuidFile = SYSTEM_UUID_FILE, force = false } = options;
   checkLogLength(logLength);

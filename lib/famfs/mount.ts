@@ -1,6 +1,6 @@
 // Owns mounting: from a device to a famfs, in the role of master or client.
 
-import { checkOptions, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
+import { checkDevice, checkOptions, DaxError, type BlockDevice, type OptionNames } from 'node-dax';
 import { Famfs } from './famfs.js';
 import { describeDamage } from './format/error.js';
 import { LOG_OFFSET, readSuperblock, SUPERBLOCK_SIZE } from './format/superblock.js';
@@ -36,6 +36,7 @@ const OPTIONS: OptionNames<FamfsMountOptions> = { readOnly: true, systemUuidFile
  * read-only.
  */
 export function mountFamfs(device: BlockDevice, options: FamfsMountOptions = {}): Famfs {
+  checkDevice(device);
   checkOptions(options, OPTIONS);
   const { systemUuidFile = SYSTEM_UUID_FILE, lock = true, onWarning = warnProcess } = options;
   // Shared with all other mounts. Making a new famfs locks the whole device exclusively.

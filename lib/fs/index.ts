@@ -1,7 +1,7 @@
 // The public interface of node-dax/fs: a mounted filesystem in the shape of node:fs.
 
 import type * as nodeFs from 'node:fs';
-import { argumentError, checkOptions } from 'node-dax';
+import { argumentError, checkMethods, checkOptions } from 'node-dax';
 import { toMode } from './arguments/arguments.js';
 import type { MountedFilesystem } from './contract.js';
 import { facade } from './facade.js';
@@ -49,8 +49,10 @@ let devices = 0;
  * stored, not enforced. Close all files before unmounting the filesystem.
  */
 export function createFs(mounted: MountedFilesystem, options: FsOptions = {}): Fs {
+  checkMethods(mounted, ['lookup', 'resolve', 'readdir', 'stat', 'open'], 'mounted', 'a mounted filesystem, such as mount() of node-dax/ext2 gives');
   checkOptions(options, { umask: true, cwd: true });
   const { umask = 0o022, cwd = '/' } = options;
+  if (typeof cwd !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', `cwd must be a string, it is ${String(cwd)}`);
   if (!cwd.startsWith('/')) throw argumentError('ERR_INVALID_ARG_VALUE', `cwd begins with a slash, it is '${cwd}'`);
   const tree = new Tree(mounted, cwd);
   const files = new OpenFiles(tree, toMode(umask));

@@ -1,7 +1,7 @@
 // Owns mountFuse, which serves a filesystem of this process as a directory of the system until it is unmounted.
 
 import { realpathSync, statSync } from 'node:fs';
-import { argumentError, checkOptions, DaxError, type OptionNames } from 'node-dax';
+import { argumentError, checkMethods, checkOptions, DaxError, type OptionNames } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from './filesystem/contract.js';
 import type { FuseStatistics } from './server/served.js';
 import { Server, type Caching } from './server/server.js';
@@ -118,6 +118,7 @@ export async function mountFuse<I extends FuseInode>(
   directory: string,
   options: MountFuseOptions = {},
 ): Promise<FuseMount> {
+  checkMethods(filesystem, ['lookup', 'stat', 'readdir', 'statfs', 'open'], 'filesystem', 'a mounted filesystem, such as mount() of node-dax/ext2 gives');
   checkOptions(options, OPTIONS);
   const { source = 'node-dax', cacheMs = 1000, writebackCache = false, onError = warn, allowOther = false, mountOptions = [] } = options;
   if (!Number.isFinite(cacheMs) || cacheMs < 0) throw argumentError('ERR_OUT_OF_RANGE', `cacheMs must be a number from 0 on, it is ${cacheMs}`);
@@ -143,6 +144,7 @@ function warn(error: unknown): void {
 }
 
 function directoryOf(directory: string): string {
+  if (typeof directory !== 'string') throw argumentError('ERR_INVALID_ARG_TYPE', `directory must be a path, it is ${String(directory)}`);
   try {
     const path = realpathSync(directory);
     if (statSync(path).isDirectory()) return path;

@@ -1,6 +1,6 @@
 // Owns openLog: its options, its checks, and the lock.
 
-import { argumentError, checkOptions, contentOf, lockDevice, openSync, readFullSync, type BlockDevice, type Bytes, type DeviceLock, type OptionNames } from 'node-dax';
+import { argumentError, checkDevice, checkOptions, contentOf, lockDevice, openSync, readFullSync, type BlockDevice, type Bytes, type DeviceLock, type OptionNames } from 'node-dax';
 import { checkEmpty, create } from './create.js';
 import { damaged, fail } from './error.js';
 import { decodeSuperblock, MIN_SIZE, RING_POS, seedOf, SUPERBLOCK_SIZE, UNIT, VERSION, type Superblock } from './format.js';
@@ -53,6 +53,7 @@ export function openLog(target: BlockDevice | string, options: OpenLogOptions = 
   checkFlags(options);
   const { readOnly = false, requireDurable = false, size } = options;
   if (typeof target !== 'string') {
+    checkDevice(target);
     if (size !== undefined) throw argumentError('ERR_INVALID_ARG_VALUE', 'size makes a file, for which a path must be given');
     if (requireDurable && target.persistent !== true) {
       fail('EOPNOTSUPP', 'openLog', 'the kernel does not vouch that this device keeps what is stored', { reason: 'NOT_DURABLE' });

@@ -1,6 +1,6 @@
 // Owns the crash test: it runs operations on a recording device, and mounts and checks what each power cut among them leaves.
 
-import { checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
+import { checkMethods, checkOptions, type BlockDevice, type OptionNames } from 'node-dax';
 import { crashImages, type CrashImage } from './crash/crash-images.js';
 import { MemoryDevice } from './device/memory-device.js';
 import { seeded, type Random } from './random.js';
@@ -259,6 +259,7 @@ class CrashRun<Fs> {
 export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOptions = {}): Promise<CrashReport> {
   checkOptions(test, TEST, 'the test');
   checkOptions(options, { seed: true, limit: true, recoveryEvery: true, seen: true });
+  checkMethods(test, ['make', 'mount', 'check'], 'test', 'an object');
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   return new CrashRun(test, await record(test), { ...options, seed }).run();
 }

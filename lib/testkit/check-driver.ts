@@ -1,7 +1,7 @@
 // Owns the test of a driver: it runs each probe on a device of its own, and times direct accesses.
 
 import { performance } from 'node:perf_hooks';
-import { checkOptions, PAGE_SIZE, SECTOR_SIZE } from 'node-dax';
+import { argumentError, checkOptions, PAGE_SIZE, SECTOR_SIZE } from 'node-dax';
 import { DRIVER_PROBES, type DriverProbe } from './driver/driver-probes.js';
 import { DriverSession, toFailure, type MakeDriver } from './driver/driver-session.js';
 import type { Check, Report } from './report.js';
@@ -70,6 +70,7 @@ function slowestOf({ device, pages }: DriverSession): { page: number; ms: number
  * report, and does not reject for a driver's mistakes.
  */
 export async function checkDriver(make: MakeDriver, options: CheckDriverOptions = {}): Promise<Report> {
+  if (typeof make !== 'function') throw argumentError('ERR_INVALID_ARG_TYPE', 'make must be a function that makes the device');
   checkOptions(options, { seed: true });
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   const checks: Check[] = [];

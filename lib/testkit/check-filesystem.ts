@@ -119,6 +119,7 @@ function failed(check: Check & { rule: RuleId }, failure: Failure, seen: Map<Rul
  * Throws `RangeError` for a device too small.
  */
 export async function checkFilesystem(make: MakeFilesystem, options: CheckOptions = {}): Promise<Report> {
+  if (typeof make !== 'function') throw argumentError('ERR_INVALID_ARG_TYPE', 'make must be a function that makes a filesystem on a device');
   checkOptions(options, { seed: true, operations: true, blockDeviceSize: true });
   const seed = options.seed ?? Date.now() % 1_000_000_000;
   const size = options.blockDeviceSize ?? 2 * MIN_SIZE;

@@ -1,5 +1,6 @@
 // Owns the contract of a block device and the kernel's rules of direct access to one (bdev_direct_access).
 
+import { argumentError, checkMethods } from '../argument-error.js';
 import type { DeviceKind, Granularity, NativeHandle } from '../binding.js';
 import { DaxError, type DaxErrorReason } from '../errors.js';
 import type { OptionNames } from '../options.js';
@@ -194,6 +195,22 @@ export interface BlockDevice {
    * it. Throws `EBUSY` if another lock has one of the bytes.
    */
   lock?(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
+}
+
+const METHODS: readonly (keyof BlockDevice)[] = ['directAccess', 'readSync', 'writeSync', 'zeroSync', 'flush', 'drain', 'persist'];
+
+/** Throws `TypeError` if `device`, the argument called `name`, is not a block device: it may be a promise or a path. */
+export function checkDevice(device: BlockDevice, name = 'device'): void {
+  checkMethods(device, METHODS, name, 'a block device, such as open() gives');
+  if (!(device.size >= 0)) throw argumentError('ERR_INVALID_ARG_TYPE', `${name}.size must be a number of bytes, it is ${String(device.size)}`);
+}
+
+/** Throws `TypeError` unless `devices` is an array of at least one block device. */
+export function checkDevices(devices: readonly BlockDevice[]): void {
+  const isArray: boolean = Array.isArray(devices);
+  if (!isArray) throw argumentError('ERR_INVALID_ARG_TYPE', 'devices must be an array of block devices');
+  if (devices.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', 'devices must not be empty');
+  for (const [index, device] of devices.entries()) checkDevice(device, `devices[${index}]`);
 }
 
 /**

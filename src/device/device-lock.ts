@@ -1,6 +1,6 @@
 // Owns the locks on bytes of a device, which exclude each other within this process and between processes.
 
-import { argumentError } from '../argument-error.js';
+import { argumentError, checkMethods } from '../argument-error.js';
 import { statSync } from 'node:fs';
 import { addon, type NativeHandle } from '../binding.js';
 import type { BlockDevice, DeviceLock, LockMode } from './block-device.js';
@@ -207,6 +207,7 @@ const claimsOf = new WeakMap<object, Claims>();
  * bytes, with the name of the lock's owner if it can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
  */
 export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
+  checkMethods(device, [], 'device', 'a block device, such as open() gives');
   const wanted = toLockMode(mode);
   const start = toBytes(pos, 'pos');
   const bytes = length === undefined ? Math.max(0, device.size - start) : toBytes(length, 'length');

@@ -1,7 +1,7 @@
 // Owns the block device made from a driver: everything follows from the one function that the driver's author gives.
 
 import { AbortError, checkAborted } from '../abort.js';
-import { argumentError } from '../argument-error.js';
+import { argumentError, checkMethods } from '../argument-error.js';
 import { addon, type Granularity } from '../binding.js';
 import {
   ABORTABLE,
@@ -495,8 +495,8 @@ function toSignal(options: Abortable | undefined): AbortSignal | undefined {
 }
 
 function checkDriver(driver: Driver): void {
+  checkMethods(driver, ['directAccess'], 'driver', 'an object');
   checkOptions(driver, DRIVER, 'the driver');
-  if (typeof driver.directAccess !== 'function') throw argumentError('ERR_INVALID_ARG_TYPE', 'directAccess must be a function');
   const { pageSize = PAGE_SIZE } = driver;
   if (pageSize !== 0 && toBytes(pageSize, 'pageSize') % PAGE_SIZE === 0) return;
   throw argumentError('ERR_OUT_OF_RANGE', `pageSize must be a multiple of ${PAGE_SIZE}, got ${pageSize}`);

@@ -8,6 +8,7 @@ import {
   READING_LATER,
   WRITING,
   WRITING_LATER,
+  checkDevice,
   checkSectors,
   type Abortable,
   type Backing,
@@ -175,6 +176,7 @@ class Partition implements BlockDevice {
  * Throws `RangeError` if the partition would reach past the end of the device.
  */
 export function partition(device: BlockDevice, startSector: Bytes, sectors: Bytes): BlockDevice {
+  checkDevice(device);
   const start = toBytes(startSector, 'startSector');
   const length = toBytes(sectors, 'sectors');
   const available = Math.floor(device.size / SECTOR_SIZE);

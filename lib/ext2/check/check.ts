@@ -1,6 +1,6 @@
 // Owns checking a filesystem: a walk over the whole medium that stores nothing and shares no code path with mounting.
 
-import { argumentError, checkOptions, type BlockDevice } from 'node-dax';
+import { argumentError, checkDevice, checkOptions, type BlockDevice } from 'node-dax';
 import { Census } from './census.js';
 import { checkBitmaps, checkLinks } from './check-counts.js';
 import { checkDirectories } from './check-directories.js';
@@ -42,6 +42,7 @@ export interface CheckReport {
  * a check.
  */
 export function check(device: BlockDevice, options: CheckOptions = {}): CheckReport {
+  checkDevice(device);
   checkOptions(options, { limit: true });
   const { limit = 100 } = options;
   if (!Number.isSafeInteger(limit) || limit < 0) throw argumentError('ERR_OUT_OF_RANGE', `limit must be a number of findings, it is ${limit}`);

@@ -2,6 +2,7 @@
 
 import {
   argumentError,
+  checkDevice,
   checkOptions,
   contentOf,
   dataRuns,
@@ -90,6 +91,7 @@ export function mkfsSync(device: BlockDevice, options: MkfsOptions = {}): Superb
 }
 
 function lockOf(device: BlockDevice, options: MkfsOptions): DeviceLock | undefined {
+  checkDevice(device);
   checkOptions(options, OPTIONS);
   const { lock = true } = options;
   return lock ? lockFor('mkfs', device, 'exclusive') : undefined;

@@ -3,6 +3,7 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkMethods } from '../../argument-error.js';
 import { type Answer, askLibblkid } from './libblkid.js'; // late
 import { SIGNATURE_LENGTH, signatureOf } from './signatures.js';
 
@@ -37,6 +38,7 @@ const FAMFS_LOG = { pos: 2 * 1024 ** 2, magic: Buffer.from('0df0fecaad0b0000', '
  * installed or the copy cannot be made, `unasked` says so. Throws what `device.readSync` throws for the first bytes.
  */
 export function contentOf(device: Contents): DeviceContent {
+  checkMethods(device, ['readSync'], 'device', 'a block device, such as open() gives');
   return contentBy(device, () => aboutCopy(device, device.size));
 }
 
