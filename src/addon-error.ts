@@ -49,7 +49,7 @@ export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt
           ...init,
           errno: 'EACCES',
           reason: 'ADDON_NOT_PERMITTED',
-          hint: 'the permission model keeps addons out; start node with --allow-addons, and with --allow-fs-read for the folder of node-dax',
+          hint: 'the permission model keeps addons out; start node with --allow-addons, and with --allow-fs-read for the folder of node-dax (or for the file that NODE_DAX_ADDON names)',
         })
       : new DaxError({
           ...init,
@@ -58,7 +58,15 @@ export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt
           hint: 'node was started with --no-addons (look at NODE_OPTIONS too), and node-dax is one',
         });
   }
-  if (named !== undefined && isAbsent(message)) {
+  if (isWithheld(code, message)) {
+    return new DaxError({
+      ...init,
+      errno: 'EACCES',
+      reason: 'ADDON_NOT_ACCESSIBLE',
+      hint: `this user may not read the addon, or it lies on a filesystem that is mounted noexec; give the rights, or set NODE_DAX_ADDON to a copy of ${file} that has them (${message.trim()})`,
+    });
+  }
+  if (named !== undefined && (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR')) {
     return new DaxError({
       ...init,
       errno: 'ENOENT',
@@ -98,9 +106,10 @@ export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt
   });
 }
 
-// Recognises the messages of dlerror for a missing file, in glibc's and in musl's wording.
-function isAbsent(message: string): boolean {
-  return /cannot open shared object file: No such file|Error loading shared library .*: No such file/.test(message);
+// Mapping a file to execute it fails with EPERM where its filesystem is mounted noexec; glibc and musl word that differently.
+function isWithheld(code: string | undefined, message: string): boolean {
+  if (code === 'EACCES') return true;
+  return code === 'ERR_DLOPEN_FAILED' && /failed to map segment|Operation not permitted|Permission denied/.test(message);
 }
 
 const BUILD = '`npx node-gyp rebuild --directory native` in the folder of node-dax (needs g++, make and python3)';

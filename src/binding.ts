@@ -1,6 +1,6 @@
 // Owns the boundary to the addon: loads it on first use, as nothing else does, and declares the types of its functions.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import bindings from 'bindings';
 import { addonError, otherSystemError, type Libc } from './addon-error.js'; // late
@@ -260,10 +260,38 @@ function libc(): Libc {
   }
 }
 
+function find(): string {
+  // The declarations lack `path`: the answer is where the file is.
+  return bindings({
+    bindings: 'node_dax.node',
+    path: true,
+    module_root: join(__dirname, '..', '..'),
+    try: [
+      ['module_root', 'build', 'Release', 'bindings'],
+      ['module_root', 'native', 'build', 'Release', 'bindings'],
+      [join(__dirname, '..', '..', 'prebuilds'), `${process.platform}-${process.arch}`, `node_dax.${libc()}.node`],
+    ],
+  } as bindings.Options & { path: true }) as string;
+}
+
+// Whether a file ends before its table of section headers, which linkers write last. The dynamic loader maps what such a file
+// lacks, and SIGBUS ends the process. What is no ELF file at all is left to the loader.
+function isCutOff(path: string): boolean {
+  const file = openSync(path, 'r');
+  try {
+    const header = Buffer.alloc(64);
+    if (readSync(file, header) < header.length || header.readUInt32BE() !== 0x7f454c46) return false;
+    const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
+    return fstatSync(file).size < end;
+  } finally {
+    closeSync(file);
+  }
+}
+
 // Bundles and single executables have no require() for files.
 function loadFile(path: string): unknown {
   const module = { exports: {} };
-  process.dlopen(module, resolve(path));
+  process.dlopen(module, path);
   return module.exports;
 }
 
@@ -271,17 +299,9 @@ function load(): Addon {
   if (process.platform !== 'linux') throw otherSystemError();
   const named = process.env['NODE_DAX_ADDON'] === '' ? undefined : process.env['NODE_DAX_ADDON'];
   try {
-    if (named !== undefined) return loadFile(named) as Addon;
-    const found: unknown = bindings({
-      bindings: 'node_dax.node',
-      module_root: join(__dirname, '..', '..'),
-      try: [
-        ['module_root', 'build', 'Release', 'bindings'],
-        ['module_root', 'native', 'build', 'Release', 'bindings'],
-        [join(__dirname, '..', '..', 'prebuilds'), `${process.platform}-${process.arch}`, `node_dax.${libc()}.node`],
-      ],
-    });
-    return found as Addon;
+    const path = named === undefined ? find() : resolve(named);
+    if (isCutOff(path)) throw Object.assign(new Error(`${path}: file too short`), { code: 'ERR_DLOPEN_FAILED' });
+    return loadFile(path) as Addon;
   } catch (cause) {
     throw addonError(cause, { isInPackage: isInPackage(), libc: libc(), named });
   }

@@ -1,11 +1,13 @@
 // What is said where the addon does not load: each cause has its reason and its cure.
 
-import { writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ROOT, run, type Outcome } from './consumer.js';
 
-const folder = t.testdir({ 'damaged.node': 'no addon', 'short.node': '' });
+const ADDON = join(ROOT, 'build', 'Release', 'node_dax.node');
+
+const folder = t.testdir({ 'damaged.node': 'no addon', 'short.node': '', folder: {}, noexec: {} });
 const OPEN = `
 const { openSync } = require(${JSON.stringify(ROOT)});
 try {
@@ -37,12 +39,48 @@ t.test('--no-addons', (t) => {
 });
 
 t.test('NODE_DAX_ADDON', (t) => {
-  t.match(open([], { NODE_DAX_ADDON: 'none.node' }).stdout, /^ENOENT ADDON_NOT_FOUND NODE_DAX_ADDON names no file/);
+  for (const name of ['none.node', 'folder']) {
+    t.match(open([], { NODE_DAX_ADDON: name }).stdout, /^ENOENT ADDON_NOT_FOUND NODE_DAX_ADDON names no file/, name);
+  }
   for (const name of ['damaged.node', 'short.node']) {
     t.match(open([], { NODE_DAX_ADDON: name }).stdout, /^ENOEXEC ADDON_DAMAGED .*install node-dax anew/, name);
   }
-  t.equal(open([], { NODE_DAX_ADDON: join(ROOT, 'build', 'Release', 'node_dax.node') }).stdout, 'fine\n');
+  t.equal(open([], { NODE_DAX_ADDON: ADDON }).stdout, 'fine\n');
   t.equal(open([], { NODE_DAX_ADDON: '' }).stdout, 'fine\n', 'an empty one names none');
+  t.end();
+});
+
+t.test('an addon that was cut off does not end the process', (t) => {
+  const file = join(folder, 'cut.node');
+  copyFileSync(ADDON, file);
+  // A page of the file's end, then most of it: the dynamic loader would touch what is no longer there.
+  for (const length of [readFileSync(ADDON).length - 4096, 20_000, 100, 40]) {
+    truncateSync(file, length);
+    t.match(open([], { NODE_DAX_ADDON: 'cut.node' }).stdout, /^ENOEXEC ADDON_DAMAGED .*install node-dax anew/, `${length} bytes`);
+  }
+  t.end();
+});
+
+t.test('an addon for another processor is there, but does not fit', (t) => {
+  const addon = readFileSync(ADDON);
+  // e_machine: RISC-V. The C library calls such a file absent.
+  addon.writeUInt16LE(243, 18);
+  writeFileSync(join(folder, 'foreign.node'), addon);
+  t.match(open([], { NODE_DAX_ADDON: 'foreign.node' }).stdout, /^ENOEXEC ADDON_DAMAGED .*made for another system/);
+  t.end();
+});
+
+const isRoot = process.getuid?.() === 0;
+t.test('an addon that this user may not load', { skip: !isRoot && 'needs root, who takes rights away' }, (t) => {
+  const tell = (program: string, args: readonly string[], addon: string): string =>
+    run(program, [...args, process.execPath, '--eval', OPEN, join(folder, 'file')], { cwd: folder, env: { NODE_DAX_ADDON: addon } }).stdout;
+  const hidden = join(folder, 'hidden.node');
+  copyFileSync(ADDON, hidden);
+  chmodSync(hidden, 0);
+  const refusal = /^EACCES ADDON_NOT_ACCESSIBLE .*noexec.*NODE_DAX_ADDON/;
+  t.match(tell('setpriv', ['--bounding-set', '-dac_override,-dac_read_search'], hidden), refusal, 'it may not be read');
+  const mounted = 'mount -t tmpfs -o noexec node-dax noexec && cp "$0" noexec/addon.node && exec "$@"';
+  t.match(tell('unshare', ['--mount', 'sh', '-c', mounted, ADDON], 'noexec/addon.node'), refusal, 'it lies where nothing is executed');
   t.end();
 });
 
