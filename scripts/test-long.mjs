@@ -35,8 +35,8 @@ for (const suite of ['crash', 'crash-blocks']) run([join('dist', 'test', 'ext2',
 run([join('dist', 'test', 'log', 'model.test.js')], { NODE_DAX_TEST_RECORDS: process.env.NODE_DAX_TEST_RECORDS ?? '10000000' });
 const readers = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '1000', NODE_DAX_TEST_SECONDS: process.env.NODE_DAX_TEST_SECONDS ?? '60' };
 run([join('dist', 'test', 'log', 'readers.test.js')], readers);
-run([join('dist', 'test', 'ext2', 'model.test.js')], operations('200000'));
-run([join('dist', 'test', 'ext2', 'many.test.js')], operations('300000'));
+run([join('dist', 'test', 'ext2', 'model.test.js')], operations('1000000'));
+run([join('dist', 'test', 'ext2', 'many.test.js')], operations('2000000'));
 run([join('dist', 'test', 'fs', 'walk.test.js')], { NODE_DAX_TEST_SEED: process.env.NODE_DAX_TEST_SEED ?? String(Date.now() % 0xffffffff) });
 run([join('dist', 'test', 'fuse', 'judges.test.js')], { NODE_DAX_TEST_STRESSORS: 'all' });
 run([join('dist', 'test', 'fuse', 'random.test.js')], { NODE_DAX_TEST_MINUTES: process.env.NODE_DAX_TEST_MINUTES ?? '60' });

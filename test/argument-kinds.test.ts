@@ -2,7 +2,7 @@
 // words: a call without `await` most of all.
 
 import t, { type Test } from 'tap';
-import { blockDevice, contentOf, lockDevice, partition, type BlockDevice } from 'node-dax';
+import { blockDevice, contentOf, DaxFile, Inode, lockDevice, partition, type BlockDevice } from 'node-dax';
 import { axonram, faulty, linear, readOnly, striped } from 'node-dax/drivers';
 import { check, mkfs, mkfsSync, mount } from 'node-dax/ext2';
 import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
@@ -87,6 +87,20 @@ t.test('no filesystem', async (test) => {
   const ext2 = mount(device);
   await refused(test, () => mountFuse(ext2, undefined as never), 'directory must be a path, it is undefined');
   await refused(test, () => createFs(ext2, { cwd: 5 as never }), 'cwd must be a string, it is 5');
+  ext2.unmount();
+});
+
+t.test('no inode, no operations, no target', async (test) => {
+  const device = new MemoryDevice(new Uint8Array(1024 * 1024));
+  for (const sb of [undefined, null, {}, { blockSize: 4096 }, { blockSize: 4096, bdev: PROMISED }]) {
+    await refused(test, () => new Inode(sb as never, 1), 'sb must be a superblock, with a block device as bdev and its blockSize');
+  }
+  const inode = new Inode({ blockSize: 4096, bdev: device }, 1);
+  await refused(test, () => new DaxFile(inode, undefined as never), 'operations must be the operations of an inode: it is undefined');
+  await refused(test, () => new DaxFile(inode, {} as never), 'operations must be the operations of an inode: it has no getBlock()');
+  mkfsSync(device);
+  const ext2 = mount(device);
+  await refused(test, () => ext2.symlink(ext2.root, 'link', undefined as never), 'the target must be a string or a Uint8Array');
   ext2.unmount();
 });
 

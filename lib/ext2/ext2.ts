@@ -352,6 +352,7 @@ export class Ext2 {
   symlink(dir: Ext2Inode, name: Name, target: Name, options?: MakeOptions): Ext2Inode {
     checkOptions(options, MAKE_OPTIONS);
     const bytes = typeof target === 'string' ? Buffer.from(target) : target;
+    if (!((bytes as unknown) instanceof Uint8Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'the target must be a string or a Uint8Array');
     if (bytes.includes(0)) fail('EINVAL', 'symlink', 'the target has a NUL in it');
     const at = this.#at(dir, 'symlink');
     return this.#added(at, toEntryName(name, 'symlink'), (entryName) => namei.symlink(this.#volume, at, entryName, bytes, this.#making(options)));

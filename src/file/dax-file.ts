@@ -1,5 +1,6 @@
 // Owns DaxFile: a file that a filesystem hands to its users, with the locks, times and sizes that POSIX asks for.
 
+import { checkMethods } from '../argument-error.js';
 import { AbortError } from '../abort.js';
 import { ABORTABLE, type Abortable } from '../device/block-device.js';
 import { daxDoIo, daxDoIoAsync, DIO_LOCKING } from '../io/dax-io.js';
@@ -54,6 +55,7 @@ export class DaxFile {
   #whenDone: (() => void)[] = [];
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
+    checkMethods(operations, ['getBlock', 'truncateBlocks', 'fsync'], 'operations', 'the operations of an inode');
     checkOptions(options, OPTIONS);
     this.#inode = inode;
     this.#operations = operations;

@@ -112,6 +112,9 @@ export class Inode {
 
   /** Throws `RangeError` for a block size that is not a power of two from 512 to 4096. */
   constructor(sb: SuperBlock, ino: number, size = 0) {
+    if (typeof (sb as Partial<SuperBlock> | undefined)?.bdev?.directAccess !== 'function') {
+      throw argumentError('ERR_INVALID_ARG_TYPE', 'sb must be a superblock, with a block device as bdev and its blockSize');
+    }
     if (!BLOCK_SIZES.includes(sb.blockSize)) {
       throw argumentError('ERR_OUT_OF_RANGE', `the block size must be 512, 1024, 2048 or 4096, it is ${sb.blockSize}`);
     }
