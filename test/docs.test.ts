@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import t from 'tap';
 import { cli } from './helpers/cli.js';
-import { sample } from './helpers/thorough.js';
+import { THOROUGH, sample } from './helpers/thorough.js';
 
 const ROOT = join(__dirname, '..', '..');
 const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name))].filter((name) =>
@@ -33,6 +33,27 @@ t.test('examples run one after the other, and print what is written under them',
   }
   removeExamples();
   test.ok(examples > 0);
+  test.end();
+});
+
+// They need a guest, or a device and a mount: what they do is tested where those are.
+t.test('TypeScript programs compile', { skip: !THOROUGH && 'it takes as long as all else here: .ci/run does it' }, (test) => {
+  const folder = test.testdir();
+  const programs = DOCUMENTS.flatMap((document) => [...text(document).matchAll(/```ts\n(import .*?)```/gs)].map(([, code = '']) => ({ document, code })))
+    // Its parts, joined, are docs/examples/tiny-fs.ts.
+    .filter(({ document }) => document !== 'docs/write-a-filesystem.md');
+  const files = programs.map(({ code }, index) => {
+    const file = join(folder, `program-${index}.mts`);
+    writeFileSync(file, code);
+    return file;
+  });
+  const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2022', '--lib', 'esnext', '--module', 'nodenext', '--types', 'node'];
+  const { status, stdout } = spawnSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), ...flags, ...files], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  test.ok(files.length > 0);
+  test.strictSame({ status, stdout }, { status: 0, stdout: '' });
   test.end();
 });
 
