@@ -4,10 +4,11 @@
 // out the programs of test/native.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { missingTools } from './toolchain.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { sanitize, 'without-tests': withoutTests } = parseArgs({
@@ -23,19 +24,6 @@ function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (error) fail(`${command} did not start: ${error.message}`);
   return status === 0;
-}
-
-function onPath(names) {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const isExecutable = (file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  return names.some((name) => folders.some((folder) => isExecutable(join(folder, name))));
 }
 
 // npm writes node_modules/.package-lock.json last, so it is there only after a complete installation.
@@ -77,16 +65,8 @@ function isConfigured() {
 }
 
 function buildAddon() {
-  const tools = [
-    ['a C++ compiler', ['c++', 'g++', 'clang++'], 'g++'],
-    ['make', ['make', 'gmake'], 'make'],
-    ['Python 3', ['python3', 'python'], 'python3'],
-  ];
-  const missing = tools.filter(([, names]) => !onPath(process.env.CXX ? [...names, process.env.CXX] : names));
-  if (missing.length > 0) {
-    const list = missing.map(([what, , debian]) => `${what} (Debian and Ubuntu: apt-get install ${debian})`).join(', ');
-    fail(`to build the addon this machine lacks ${list}`);
-  }
+  const missing = missingTools();
+  if (missing !== undefined) fail(missing);
   const nodedir = nodeDirectory();
   const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   const flags = ['--loglevel=error', ...(nodedir ? [`--nodedir=${nodedir}`] : [])];

@@ -5,14 +5,18 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { missingTools } from './toolchain.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+function fail(message) {
+  console.error(`node-dax: ${message}; \`npm ci --ignore-scripts\` installs the dependencies alone`);
+  process.exit(1);
+}
+
 function run(what, command, args) {
   const { status } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
-  if (status === 0) return;
-  console.error(`node-dax: ${what} (see above); \`npm ci --ignore-scripts\` installs the dependencies alone`);
-  process.exit(1);
+  if (status !== 0) fail(`${what} (see above)`);
 }
 
 function hasAddon() {
@@ -20,7 +24,10 @@ function hasAddon() {
   return existsSync(join(root, 'build', 'Release', 'node_dax.node')) || (existsSync(folder) && readdirSync(folder).length > 0);
 }
 
-run('the TypeScript did not compile', process.execPath, [join(root, 'scripts', 'compile.mjs')]);
-if (process.platform === 'linux' && !hasAddon()) {
-  run('the addon did not compile, which needs g++, make and python3', 'npm', ['run', 'prebuildify']);
+const isBuilt = process.platform !== 'linux' || hasAddon();
+if (!isBuilt) {
+  const missing = missingTools();
+  if (missing !== undefined) fail(missing);
 }
+run('the TypeScript did not compile', process.execPath, [join(root, 'scripts', 'compile.mjs')]);
+if (!isBuilt) run('the addon did not compile', 'npm', ['run', 'prebuildify']);

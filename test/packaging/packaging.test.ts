@@ -1,6 +1,6 @@
 // The packed tarball: what is in it, and that it works in an empty project, with no compiler, on every supported Node.
 
-import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import t from 'tap';
 import { bundlers } from './bundlers.js';
@@ -142,6 +142,16 @@ t.test('what is in it', (t) => {
   };
   const entries = Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
   for (const entry of [main, types, ...Object.values(bin), ...entries]) t.ok(packed.has(posix.normalize(entry)), entry);
+  t.end();
+});
+
+t.test('a checkout on a machine that cannot compile', (t) => {
+  const checkout = join(folder, 'checkout');
+  cpSync(join(ROOT, 'scripts'), join(checkout, 'scripts'), { recursive: true });
+  const { status, stderr } = run('node', [join(checkout, 'scripts', 'prepare.mjs')], bare);
+  t.equal(status, 1);
+  t.match(stderr, /lacks a C\+\+ compiler, make, Python 3; .*apt-get install g\+\+ make python3; .*--ignore-scripts/, 'is told what to install');
+  t.equal(stderr.trim().split('\n').length, 1, 'before anything else is done');
   t.end();
 });
 
