@@ -34,7 +34,7 @@ export class SystemTree {
   /** The names in a directory, `dax2.0` before `dax10.0`; none when it is absent. */
   names(path: string): string[] {
     try {
-      return readdirSync(join(this.#root, path)).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+      return readdirSync(join(this.#root, path)).sort(byNumbers);
     } catch {
       return [];
     }
@@ -48,6 +48,20 @@ export class SystemTree {
       return undefined;
     }
   }
+}
+
+// The order of Intl would do, and load its data, which takes longer than everything else that opening a device does.
+function byNumbers(a: string, b: string): number {
+  const others = partsOf(b);
+  for (const [index, part] of partsOf(a).entries()) {
+    const other = others[index] ?? '';
+    if (part !== other) return Number(part) - Number(other) || (part < other ? -1 : 1);
+  }
+  return a.length - b.length;
+}
+
+function partsOf(name: string): string[] {
+  return name.match(/\d+|\D+/g) ?? [];
 }
 
 /** A decimal or `0x` integer that a double holds exactly. */
