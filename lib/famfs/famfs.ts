@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { argumentError, checkOptions, type DaxFileOptions } from 'node-dax';
 import type { DeviceEntry } from './format/entry.js';
 import { fail, type FamfsDamage } from './format/error.js';
+import { KeptEntries } from './format/kept-entries.js';
 import { readSuperblock, SUPERBLOCK_SIZE, type FamfsSuperblock } from './format/superblock.js';
 import { Files, type FamfsFile } from './files/file.js';
 import { Replay, type UnknownEntry } from './log/replay.js';
@@ -102,7 +103,7 @@ export class Famfs {
   /** Whether neither files nor the log can be written through this mount. */
   readonly readOnly: boolean;
   readonly #medium: Medium;
-  readonly #tree = new Tree((index) => this.#replay.fileAt(index));
+  readonly #tree: Tree;
   readonly #files: Files;
   readonly #replay: Replay;
   readonly #log: Log;
@@ -118,7 +119,9 @@ export class Famfs {
     this.#medium = medium;
     this.#files = new Files(medium, readOnly);
     this.#folder = folder;
-    this.#replay = new Replay(medium, superblock, this.#tree);
+    const entries = new KeptEntries();
+    this.#tree = new Tree(entries);
+    this.#replay = new Replay(medium, superblock, entries, this.#tree);
     this.#release = release;
     const catchUp = (syscall: string): FamfsInode[] => this.#catchUp(syscall);
     this.#log = { medium, superblock, replay: this.#replay, tree: this.#tree, isLocked, catchUp };
@@ -185,10 +188,11 @@ export class Famfs {
   readdir(path: Name): Generator<FamfsDirent>;
   *readdir(of: FamfsInode | Name): Generator<FamfsDirent> {
     const dir = this.#at(of, 'readdir');
-    if (dir.children === undefined) return fail('ENOTDIR', 'readdir', dir.path);
+    if (!dir.isDirectory) return fail('ENOTDIR', 'readdir', dir.path);
     yield direntOf('.', dir);
     yield direntOf('..', dir.parent);
-    for (const [name, child] of dir.children) yield direntOf(name, typeof child === 'number' ? { ino: inoOf(child), isDirectory: false } : child);
+    const { names } = this.#tree;
+    for (const number of names.in(dir.number)) yield direntOf(names.nameOf(number), { ino: inoOf(number), isDirectory: names.isDirectory(number) });
   }
 
   stat(inode: FamfsInode, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
@@ -198,9 +202,9 @@ export class Famfs {
   stat(of: FamfsInode | Name, options?: { readonly nanoseconds: true }): FamfsStat {
     if (options !== undefined) checkOptions(options, { nanoseconds: true });
     const inode = this.#at(of, 'stat');
-    const { ino, mode, uid, gid, size, entry, directories } = inode;
+    const { ino, mode, uid, gid, size, entry } = inode;
     const taken = entry?.extents.reduce((sum, { length }) => sum + length, 0) ?? 0;
-    const nlink = entry === undefined ? 2 + directories : 1;
+    const nlink = entry === undefined ? 2 + this.#tree.names.directoriesIn(inode.number) : 1;
     const stat = { ino, mode, nlink, uid, gid, device: undefined, size, blksize: PAGE, blocks: taken / SECTOR, ...NO_TIMES };
     return options?.nanoseconds === true ? { ...stat, ...NO_TIMES_NS } : stat;
   }

@@ -85,8 +85,8 @@ function checkEntries(test: Test, device: DaxDevice, entries: ManifestEntry[]): 
   const memory = entryMemory(Buffer.alloc(544));
   const wrong = entries.filter((entry) => {
     device.readSync(memory.bytes, positionOf(entry.index));
-    if (positionOf(entry.index) !== entry.device_offset || unsound(memory, 0, entry.index) !== undefined) return true;
-    return !test.match(readEntry(memory, 0), expected(entry), `entry ${entry.index}`);
+    if (positionOf(entry.index) !== entry.device_offset || unsound(memory, entry.index) !== undefined) return true;
+    return !test.match(readEntry(memory), expected(entry), `entry ${entry.index}`);
   });
   test.strictSame(wrong, []);
 }

@@ -1,6 +1,6 @@
 // Owns decoding and encoding the entries of the log, of 544 bytes each. Their contents are checked elsewhere.
 
-import { hasChecksum, storeChecksum } from './crc.js';
+import { crc32, storeChecksum } from './crc.js';
 import { viewU64, writeU64 } from './numbers.js';
 import { uuidText } from './uuid.js';
 
@@ -64,23 +64,54 @@ export interface OtherEntry {
 export type Entry = FileEntry | DirectoryEntry | DeviceEntry | OtherEntry;
 
 const SEQNUM = 0;
-const TYPE = 8;
+/** Where an entry's type is. */
+export const TYPE = 8;
 const CRC = 536;
 const FILE_PATH = 40;
 const DIRECTORY_PATH = 28;
 const EXTENT_SIZE = 24;
+/** Where the fields are that say what a directory or file is, and those of a file that say how long it is and where it lies. */
+export const FIELDS = { owner: 16, size: 16, extentType: 120, count: 128, extents: 136, strips: 152 } as const;
 
-/** Memory with entries in it. A view gives their numbers to code that is not compiled yet much faster than a Buffer does. */
+/** The memory of one entry. */
 export interface EntryMemory {
   readonly bytes: Buffer;
+  /** The same bytes. It gives their numbers to code that is not compiled yet much faster than a Buffer does. */
   readonly view: DataView;
+  /** Those of them that its checksum is of. */
+  readonly checked: Uint8Array;
 }
 
-export function entryMemory(bytes: Buffer): EntryMemory {
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+/** The memory of the entry that begins at `pos`. */
+export function entryMemory(bytes: Buffer, pos = 0): EntryMemory {
+  const { buffer, byteOffset } = bytes;
+  const at = byteOffset + pos;
+  return {
+    bytes: bytes.subarray(pos, pos + ENTRY_SIZE),
+    view: new DataView(buffer, at, ENTRY_SIZE),
+    checked: new Uint8Array(buffer, at, CRC),
+  };
 }
 
-function readPath(bytes: Buffer, pos: number): string | undefined {
+/** The type of an entry: `FILE`, `MKDIR`, `ADD_DAXDEV` or another number. */
+export function typeOf({ view }: EntryMemory): number {
+  return view.getUint32(TYPE, true);
+}
+
+/** Where the path of a file or directory begins in its entry. */
+export function pathOffset(isDirectory: boolean): number {
+  return isDirectory ? DIRECTORY_PATH : FILE_PATH;
+}
+
+/** Where, from its beginning, a sound entry of a file says nothing more: its extents end there. */
+export function usedEnd({ view }: EntryMemory): number {
+  const isStriped = view.getUint32(FIELDS.extentType, true) === INTERLEAVED;
+  if (isStriped) return FIELDS.strips + viewU64(view, FIELDS.extents) * EXTENT_SIZE;
+  return FIELDS.extents + view.getUint32(FIELDS.count, true) * EXTENT_SIZE;
+}
+
+/** The path at `pos`, one character per byte; undefined if no NUL ends it. */
+export function readPath(bytes: Buffer, pos: number): string | undefined {
   const end = bytes.indexOf(0, pos);
   return end < 0 || end > pos + MAX_PATH ? undefined : bytes.toString('latin1', pos, end);
 }
@@ -93,46 +124,46 @@ function readExtents(view: DataView, pos: number, count: number): Extent[] {
   return extents;
 }
 
-function readFile({ bytes, view }: EntryMemory, at: number): FileEntry {
-  const extentType = view.getUint32(at + 120, true);
+function readFile({ bytes, view }: EntryMemory): FileEntry {
+  const extentType = view.getUint32(FIELDS.extentType, true);
   const isStriped = extentType === INTERLEAVED;
-  const count = view.getUint32(at + 128, true);
-  const stripCount = isStriped ? viewU64(view, at + 136) : 0;
+  const count = view.getUint32(FIELDS.count, true);
+  const stripCount = isStriped ? viewU64(view, FIELDS.extents) : 0;
   return {
     type: FILE,
-    size: viewU64(view, at + 16),
-    flags: view.getUint32(at + 24, true),
-    uid: view.getUint32(at + 28, true),
-    gid: view.getUint32(at + 32, true),
-    mode: view.getUint32(at + 36, true),
-    path: readPath(bytes, at + FILE_PATH),
+    size: viewU64(view, FIELDS.size),
+    flags: view.getUint32(24, true),
+    uid: view.getUint32(28, true),
+    gid: view.getUint32(32, true),
+    mode: view.getUint32(36, true),
+    path: readPath(bytes, FILE_PATH),
     extentType,
     count,
-    chunk: isStriped ? viewU64(view, at + 144) : 0,
+    chunk: isStriped ? viewU64(view, 144) : 0,
     stripCount,
-    extents: isStriped ? readExtents(view, at + 152, stripCount) : readExtents(view, at + 136, count),
+    extents: isStriped ? readExtents(view, FIELDS.strips, stripCount) : readExtents(view, FIELDS.extents, count),
   };
 }
 
-/** Decodes the entry at `at`, whose checksum must have been checked. */
-export function readEntry(memory: EntryMemory, at: number): Entry {
+/** Decodes an entry, whose checksum must have been checked. */
+export function readEntry(memory: EntryMemory): Entry {
   const { bytes, view } = memory;
-  const number = view.getUint32(at + TYPE, true);
-  if (number === FILE) return readFile(memory, at);
+  const number = typeOf(memory);
+  if (number === FILE) return readFile(memory);
   if (number === MKDIR) {
-    const [uid, gid, mode] = [view.getUint32(at + 16, true), view.getUint32(at + 20, true), view.getUint32(at + 24, true)];
-    return { type: MKDIR, uid, gid, mode, path: readPath(bytes, at + DIRECTORY_PATH) };
+    const [uid, gid, mode] = [view.getUint32(16, true), view.getUint32(20, true), view.getUint32(24, true)];
+    return { type: MKDIR, uid, gid, mode, path: readPath(bytes, DIRECTORY_PATH) };
   }
   if (number === ADD_DAXDEV) {
-    return { type: ADD_DAXDEV, size: viewU64(view, at + 16), uuid: uuidText(bytes, at + 24), index: view.getUint32(at + 40, true) };
+    return { type: ADD_DAXDEV, size: viewU64(view, 16), uuid: uuidText(bytes, 24), index: view.getUint32(40, true) };
   }
   return { type: undefined, number };
 }
 
-/** The field that shows that the bytes at `at` are not entry `index`; undefined if none does. */
-export function unsound({ bytes, view }: EntryMemory, at: number, index: number): 'seqnum' | 'crc' | undefined {
-  if (viewU64(view, at + SEQNUM) !== index) return 'seqnum';
-  return hasChecksum(bytes, at, at + CRC, at + CRC) ? undefined : 'crc';
+/** The field that shows that the bytes are not entry `index`; undefined if none does. */
+export function unsound({ view, checked }: EntryMemory, index: number): 'seqnum' | 'crc' | undefined {
+  if (viewU64(view, SEQNUM) !== index) return 'seqnum';
+  return viewU64(view, CRC) === crc32(checked) ? undefined : 'crc';
 }
 
 /** The bytes of entry `index`. Unused bytes are zeros. */
@@ -162,7 +193,7 @@ function writeFile(bytes: Buffer, entry: FileEntry): void {
     writeU64(bytes, entry.chunk, 144);
   }
   for (const [index, { device, offset, length }] of entry.extents.entries()) {
-    const at = (isStriped ? 152 : 136) + index * EXTENT_SIZE;
+    const at = (isStriped ? FIELDS.strips : FIELDS.extents) + index * EXTENT_SIZE;
     writeU64(bytes, device, at);
     writeU64(bytes, offset, at + 8);
     writeU64(bytes, length, at + 16);

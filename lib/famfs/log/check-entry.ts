@@ -1,9 +1,9 @@
 // Owns the checks of an entry before a file is made of it: the memory is untrusted input, like data from a network.
 
 import type { DeviceRun } from 'node-dax';
-import { INTERLEAVED, MAX_EXTENTS, SIMPLE, type Extent, type FileEntry } from '../format/entry.js';
+import { FIELDS, INTERLEAVED, MAX_EXTENTS, SIMPLE, type Extent, type FileEntry } from '../format/entry.js';
 import type { Breach } from '../format/error.js';
-import { isPowerOfTwo } from '../format/numbers.js';
+import { isPowerOfTwo, viewU64 } from '../format/numbers.js';
 import type { Space } from '../format/space.js';
 import { SMALL_UNIT } from '../format/superblock.js';
 
@@ -71,6 +71,23 @@ export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
   return ranges.filter(({ length }) => length > 0);
 }
 
+/**
+ * Takes the bytes of the file whose entry `view` is of, and returns true, if it is of one extent and breaks no rule, as nearly all are:
+ * these are checked without making an object of them.
+ */
+export function takePlain(view: DataView, space: Space, start: number): boolean {
+  const { unit, units } = space;
+  if (unit === SMALL_UNIT || view.getUint32(FIELDS.extentType, true) !== SIMPLE || view.getUint32(FIELDS.count, true) !== 1) return false;
+  const size = viewU64(view, FIELDS.size);
+  const extent = FIELDS.extents;
+  const offset = viewU64(view, extent + 8);
+  const length = viewU64(view, extent + 16);
+  const isSound = size > 0 && size <= length && viewU64(view, extent) === 0 && offset >= start && offset + length <= units * unit;
+  if (!isSound || offset % unit !== 0 || length % unit !== 0 || !space.isFree(offset / unit, length / unit)) return false;
+  space.take(offset / unit, length / unit);
+  return true;
+}
+
 /** What is wrong with the extents of a file, given the taken `space` of the memory, in which files begin at `start`. */
 export function checkExtents(entry: FileEntry, space: Space, start: number): Breach | undefined {
   const { size, extentType, extents, chunk, stripCount } = entry;
@@ -91,11 +108,7 @@ export function checkExtents(entry: FileEntry, space: Space, start: number): Bre
   } else if (total < size) {
     return { field: 'size', message: `it is ${size}, and the extents have ${total} bytes` };
   }
-  const { unit } = space;
-  // A log has many entries, nearly all of them valid files of one extent: these are checked without creating objects.
-  const [only] = extents;
-  if (extents.length === 1 && only !== undefined && unit !== SMALL_UNIT && space.isFree(only.offset / unit, only.length / unit)) return undefined;
-  return checkApart(rangesOf(entry, unit), space, what);
+  return checkApart(rangesOf(entry, space.unit), space, what);
 }
 
 // Finds ranges that overlap another file, or one another.

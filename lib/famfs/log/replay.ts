@@ -1,22 +1,23 @@
 // Owns the replay of the log's entries, in order, into the tree and the space that is taken. It stops before the first bad entry
 // and tries that entry again the next time, because it may not have reached the memory yet.
 
-import { ADD_DAXDEV, ENTRY_SIZE, entryMemory, MKDIR, readEntry, unsound, type DeviceEntry, type Entry, type EntryMemory, type FileEntry } from '../format/entry.js';
+import { ADD_DAXDEV, ENTRY_SIZE, entryMemory, FILE, MKDIR, pathOffset, readEntry, readPath, typeOf, unsound, type DeviceEntry, type EntryMemory, type FileEntry } from '../format/entry.js';
 import { describeDamage, fail, type Breach, type FamfsDamage } from '../format/error.js';
+import type { KeptEntries } from '../format/kept-entries.js';
 import { capacityOf, checkHeader, COUNTERS, COUNTERS_SIZE, HEADER_SIZE, positionOf, readCounters, type Counters } from '../format/log-header.js';
 import { Space } from '../format/space.js';
 import { LOG_OFFSET, type FamfsSuperblock } from '../format/superblock.js';
 import type { Medium } from '../medium.js';
-import { FamfsInode } from '../tree/node.js';
+import type { FamfsInode } from '../tree/node.js';
+import { StoredPath } from '../tree/path.js';
 import type { Tree } from '../tree/tree.js';
-import { checkExtents, checkPath, rangesOf } from './check-entry.js';
+import { checkExtents, checkPath, rangesOf, takePlain } from './check-entry.js';
 
-// Entries that are read, and kept, in one piece of memory.
-const BATCH = 1024;
+// The entries that are read at once. The memory for them is used again, because memory that a process has not touched yet costs more
+// than to fill it.
+const BATCH = 128;
 // How often the counters are read until they agree: a writer stores them one after the other.
 const LOOKS = 3;
-// Last names with which a path may be unclean.
-const SUSPECT = new Set(['', '.', '..', '.meta']);
 
 /** A skipped entry of an unknown type. */
 export interface UnknownEntry {
@@ -38,12 +39,16 @@ export class Replay {
   readonly #medium: Medium;
   readonly #sb: FamfsSuperblock;
   readonly #tree: Tree;
-  // The entries as they were checked: what the memory holds may change. A file's is decoded when somebody asks for the file.
-  readonly #batches: EntryMemory[] = [];
+  readonly #entries: KeptEntries;
+  readonly #path = new StoredPath();
+  readonly #memory = Buffer.allocUnsafeSlow(BATCH * ENTRY_SIZE);
+  // The entries in that memory. An object for each place, not for each entry of the log.
+  readonly #places: EntryMemory[] = [];
 
-  constructor(medium: Medium, sb: FamfsSuperblock, tree: Tree) {
+  constructor(medium: Medium, sb: FamfsSuperblock, entries: KeptEntries, tree: Tree) {
     this.#medium = medium;
     this.#sb = sb;
+    this.#entries = entries;
     this.#tree = tree;
     this.capacity = capacityOf(sb.logLength);
     this.space = new Space(medium.size, sb.allocUnit, this.#start);
@@ -95,72 +100,59 @@ export class Replay {
     this.damage = damage;
   }
 
-  /** The entry of a file that was replayed. */
-  fileAt(index: number): FileEntry {
-    return readEntry(this.#batchOf(index), (index % BATCH) * ENTRY_SIZE) as FileEntry;
-  }
-
-  #batchOf(index: number): EntryMemory {
-    return (this.#batches[Math.floor(index / BATCH)] ??= entryMemory(Buffer.allocUnsafeSlow(BATCH * ENTRY_SIZE)));
-  }
-
-  // Replays entries up to before `count`, or to the end of the piece of memory that the next one is in.
+  // Replays entries up to before `count`, as many as are read at once.
   #replayBatch(count: number, made: FamfsInode[] | undefined): FamfsDamage | undefined {
     const first = this.next;
-    const end = Math.min(count, (Math.floor(first / BATCH) + 1) * BATCH);
-    const memory = this.#batchOf(first);
-    const start = (first % BATCH) * ENTRY_SIZE;
-    const read = this.#medium.read(memory.bytes.subarray(start, start + (end - first) * ENTRY_SIZE), positionOf(first));
-    for (let index = first, at = start; index < end; index++, at += ENTRY_SIZE) {
-      const breach = at + ENTRY_SIZE > start + read ? UNREADABLE : this.#replayAt(memory, at, index, made);
+    const end = Math.min(count, first + BATCH);
+    const read = this.#medium.read(this.#memory.subarray(0, (end - first) * ENTRY_SIZE), positionOf(first));
+    for (let index = first, place = 0; index < end; index++, place++) {
+      const memory = (this.#places[place] ??= entryMemory(this.#memory, place * ENTRY_SIZE));
+      const breach = (place + 1) * ENTRY_SIZE > read ? UNREADABLE : this.#replay(memory, index, made);
       if (breach !== undefined) return { entry: index, ...breach };
       this.next++;
     }
     return undefined;
   }
 
-  #replayAt(memory: EntryMemory, at: number, index: number, made: FamfsInode[] | undefined): Breach | undefined {
-    let field = unsound(memory, at, index);
+  #replay(memory: EntryMemory, index: number, made: FamfsInode[] | undefined): Breach | undefined {
+    let field = unsound(memory, index);
     if (field !== undefined) {
       // The counters may have become visible before the entry did, so it is read again.
-      this.#medium.read(memory.bytes.subarray(at, at + ENTRY_SIZE), positionOf(index));
-      field = unsound(memory, at, index);
+      this.#medium.read(memory.bytes, positionOf(index));
+      field = unsound(memory, index);
     }
     if (field === 'seqnum') return { field, message: `it is not ${index}` };
     if (field === 'crc') return { field, message: 'the checksum is not that of the entry' };
-    return this.#replay(readEntry(memory, at), index, made);
+    const type = typeOf(memory);
+    if (type === FILE || type === MKDIR) return this.#add(memory, index, type, made);
+    // In version 47, the type number of a device has another meaning.
+    if (type === ADD_DAXDEV && this.#sb.version !== 47) return this.#addDevice(readEntry(memory) as DeviceEntry);
+    this.unknownEntries++;
+    this.firstUnknown ??= { entry: index, type };
+    return undefined;
   }
 
-  #replay(entry: Entry, index: number, made: FamfsInode[] | undefined): Breach | undefined {
-    // In version 47, the type number of a device has another meaning.
-    if (entry.type === undefined || (entry.type === ADD_DAXDEV && this.#sb.version === 47)) {
-      this.unknownEntries++;
-      this.firstUnknown ??= { entry: index, type: entry.type ?? entry.number };
-      return undefined;
-    }
-    if (entry.type === ADD_DAXDEV) return this.#addDevice(entry);
-    const { path } = entry;
-    if (path === undefined) return checkPath(path);
-    const slash = path.lastIndexOf('/');
-    const name = slash < 0 ? path : path.slice(slash + 1);
-    const parent = this.#tree.directory(slash < 0 ? '' : path.slice(0, slash));
-    // The path of a directory that is there was checked: its last name alone is new.
-    const breach = parent === undefined || slash === 0 || SUSPECT.has(name) ? checkPath(path) : undefined;
+  // Adds a file or directory.
+  #add(memory: EntryMemory, index: number, type: typeof FILE | typeof MKDIR, made: FamfsInode[] | undefined): Breach | undefined {
+    const path = this.#path;
+    const start = pathOffset(type === MKDIR);
+    path.read(memory.bytes, start);
+    const breach = path.isPlain ? undefined : checkPath(readPath(memory.bytes, start));
     if (breach !== undefined) return breach;
+    const { names } = this.#tree;
+    const parent = names.findParent(path);
     if (parent === undefined) return { field: 'path', message: 'no entry before it makes the directory that it is in' };
-    const there = parent.children?.get(name);
-    if (entry.type === MKDIR) {
-      if (there !== undefined) return typeof there !== 'number' && there.isDirectory ? undefined : { field: 'path', message: 'a file has it already' };
-      const directory = FamfsInode.directory(index, parent, name, entry);
-      this.#tree.addDirectory(path, directory);
-      made?.push(directory);
-      return undefined;
+    const there = names.findPath(path);
+    if (type === MKDIR) {
+      if (there !== 0) return names.isDirectory(there) ? undefined : { field: 'path', message: 'a file has it already' };
+    } else {
+      const bad = takePlain(memory.view, this.space, this.#start) ? undefined : this.#take(readEntry(memory) as FileEntry);
+      // Of two entries with one path, the first counts. The bytes of the other are taken as well.
+      if (bad !== undefined || there !== 0) return bad;
     }
-    const bad = this.#take(entry);
-    // Of two entries with one path, the first counts. The bytes of the other are taken as well.
-    if (bad !== undefined || there !== undefined) return bad;
-    this.#tree.addFile(parent, name, index);
-    if (made !== undefined) made.push(this.#tree.child(parent, name) as FamfsInode);
+    this.#entries.keep(index, memory, path.end);
+    names.add(index, path, parent);
+    made?.push(this.#tree.inode(index + 1));
     return undefined;
   }
 

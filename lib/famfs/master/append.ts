@@ -69,12 +69,10 @@ function locked<T>(log: Log, syscall: string, work: () => T): T {
 
 function checkPlace({ tree, replay }: Log, path: string, syscall: string): void {
   const name = Buffer.from(path, 'latin1').toString();
-  const parent = tree.parentOf(path);
-  if (parent === undefined) {
-    const above = path.slice(0, path.lastIndexOf('/'));
-    if (tree.at(above)?.isDirectory === false) fail('ENOTDIR', syscall, name);
-    fail('ENOENT', syscall, `${name}: make the directory that it is in first`);
-  }
+  const slash = path.lastIndexOf('/');
+  const parent = slash < 0 ? tree.root : tree.at(path.slice(0, slash));
+  if (parent === undefined) fail('ENOENT', syscall, `${name}: make the directory that it is in first`);
+  else if (!parent.isDirectory) fail('ENOTDIR', syscall, name);
   if (tree.at(path) !== undefined) fail('EEXIST', syscall, `${name}: famfs takes no name away, so that it cannot be made anew`);
   if (replay.next >= replay.capacity) fail('ENOSPC', syscall, `the log is full: it has room for ${replay.capacity} entries, and nothing is ever removed from it`);
 }

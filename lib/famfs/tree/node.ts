@@ -6,11 +6,12 @@ const DIRECTORY = 0o040000;
 const REGULAR = 0o100000;
 const PERMISSIONS = 0o10000;
 
-const FIRST_INO = 2;
+// The root has inode 1 and number 0.
+const FIRST_INO = 1;
 
-/** The inode number of entry `index`. */
-export function inoOf(index: number): number {
-  return index + FIRST_INO;
+/** The inode number of what has `number` in the tree. */
+export function inoOf(number: number): number {
+  return number + FIRST_INO;
 }
 
 /** A file or directory. There is one object at most for each while the famfs is mounted. */
@@ -26,12 +27,8 @@ export class FamfsInode {
   readonly name: string;
   /** @internal The parent directory; the root is its own parent. */
   readonly parent: FamfsInode;
-  /** @internal The contents of a directory by name: a file that nobody asked for yet is its entry's index. Undefined for a file. */
-  readonly children: Map<string, FamfsInode | number> | undefined;
   /** @internal The log entry of a file, with its extents; undefined for a directory. */
   readonly entry: FileEntry | undefined;
-  /** @internal The number of directories directly in it. */
-  directories = 0;
 
   private constructor(ino: number, parent: FamfsInode | undefined, name: string, owner: Owned, entry: FileEntry | undefined) {
     this.ino = ino;
@@ -41,19 +38,23 @@ export class FamfsInode {
     this.gid = owner.gid;
     this.mode = (owner.mode % PERMISSIONS) + (entry === undefined ? DIRECTORY : REGULAR);
     this.entry = entry;
-    this.children = entry === undefined ? new Map() : undefined;
   }
 
   static root(): FamfsInode {
-    return new FamfsInode(1, undefined, '', { uid: 0, gid: 0, mode: 0o755 }, undefined);
+    return new FamfsInode(inoOf(0), undefined, '', { uid: 0, gid: 0, mode: 0o755 }, undefined);
   }
 
-  static directory(index: number, parent: FamfsInode, name: string, owner: Owned): FamfsInode {
-    return new FamfsInode(inoOf(index), parent, name, owner, undefined);
+  static directory(number: number, parent: FamfsInode, name: string, owner: Owned): FamfsInode {
+    return new FamfsInode(inoOf(number), parent, name, owner, undefined);
   }
 
-  static file(index: number, parent: FamfsInode, name: string, entry: FileEntry): FamfsInode {
-    return new FamfsInode(inoOf(index), parent, name, entry, entry);
+  static file(number: number, parent: FamfsInode, name: string, entry: FileEntry): FamfsInode {
+    return new FamfsInode(inoOf(number), parent, name, entry, entry);
+  }
+
+  /** @internal Its number in the tree. */
+  get number(): number {
+    return this.ino - FIRST_INO;
   }
 
   get isRegular(): boolean {

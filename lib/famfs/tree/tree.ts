@@ -1,7 +1,9 @@
-// Owns the tree of names: finding the inode at a path, and adding new names.
+// Owns the tree: the inodes that somebody asked for, and finding the one at a path.
 
-import type { FileEntry } from '../format/entry.js';
+import { FILE } from '../format/entry.js';
 import { fail } from '../format/error.js';
+import type { KeptEntries } from '../format/kept-entries.js';
+import { Names } from './names.js';
 import { FamfsInode } from './node.js';
 
 /** A name or path: a string, encoded as UTF-8, or bytes, which need not be valid UTF-8. */
@@ -14,54 +16,47 @@ export function toBytes(name: Name): string {
 
 export class Tree {
   readonly root = FamfsInode.root();
-  // Directories by path, so that the paths of a long log need not be walked name by name.
-  readonly #directories = new Map<string, FamfsInode>([['', this.root]]);
-  readonly #entryAt: (index: number) => FileEntry;
+  readonly names: Names;
+  readonly #entries: KeptEntries;
+  // Those that somebody asked for, by number.
+  readonly #inodes = new Map<number, FamfsInode>([[this.root.number, this.root]]);
 
-  /** `entryAt` gives the entry of a file that was added. */
-  constructor(entryAt: (index: number) => FileEntry) {
-    this.#entryAt = entryAt;
+  constructor(entries: KeptEntries) {
+    this.#entries = entries;
+    this.names = new Names(entries);
   }
 
-  /** The directory at a path as entries have it; '' is the root. Undefined if there is none. */
-  directory(path: string): FamfsInode | undefined {
-    return this.#directories.get(path);
+  /** What has that number. */
+  inode(number: number): FamfsInode {
+    const found = this.#inodes.get(number);
+    if (found !== undefined) return found;
+    const made = this.#make(number);
+    this.#inodes.set(number, made);
+    return made;
   }
 
-  /** The parent directory of an entry's path; undefined if there is none. */
-  parentOf(path: string): FamfsInode | undefined {
-    return this.directory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-  }
-
-  /** The inode at an entry's path, if there is one. */
-  at(path: string): FamfsInode | undefined {
-    const parent = this.parentOf(path);
-    return parent && this.child(parent, path.slice(path.lastIndexOf('/') + 1));
+  #make(number: number): FamfsInode {
+    const parent = this.inode(this.names.parentOf(number));
+    const name = this.names.nameOf(number);
+    const entry = this.#entries.entryAt(number - 1);
+    return entry.type === FILE ? FamfsInode.file(number, parent, name, entry) : FamfsInode.directory(number, parent, name, entry);
   }
 
   /** The inode of a name in a directory, if there is one. */
   child(dir: FamfsInode, name: string): FamfsInode | undefined {
-    const found = dir.children?.get(name);
-    if (typeof found !== 'number') return found;
-    const inode = FamfsInode.file(found, dir, name, this.#entryAt(found));
-    dir.children?.set(name, inode);
-    return inode;
+    const number = this.names.find(dir.number, name);
+    return number === 0 ? undefined : this.inode(number);
   }
 
-  /** Adds the file of entry `index`. The directory must contain nothing of that name. */
-  addFile(dir: FamfsInode, name: string, index: number): void {
-    dir.children?.set(name, index);
-  }
-
-  /** Adds a directory at `path`. Its parent must contain nothing of that name. */
-  addDirectory(path: string, inode: FamfsInode): void {
-    inode.parent.children?.set(inode.name, inode);
-    inode.parent.directories++;
-    this.#directories.set(path, inode);
+  /** The inode at an entry's path, if there is one. */
+  at(path: string): FamfsInode | undefined {
+    let at: FamfsInode | undefined = this.root;
+    for (const name of path.split('/')) at = at && this.child(at, name);
+    return at;
   }
 
   lookup(dir: FamfsInode, name: string, syscall: string): FamfsInode | undefined {
-    if (dir.children === undefined) return fail('ENOTDIR', syscall, dir.path);
+    if (!dir.isDirectory) return fail('ENOTDIR', syscall, dir.path);
     if (name === '.') return dir;
     return name === '..' ? dir.parent : this.child(dir, name);
   }
