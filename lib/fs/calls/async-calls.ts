@@ -12,7 +12,7 @@ import { readWhole, writeWhole, type FileOptions } from '../open/whole-file.js';
 import { NODE_MAJOR } from '../release.js';
 import { takeInTurns, type Steps } from '../tree/steps.js';
 import type { Tree } from '../tree/tree.js';
-import { appending, copiedAttributes, copyBuffer, copyFlags, dropCopy, isSame } from './content-calls.js';
+import { appending, copiedAttributes, copyBuffer, copyFlags, copyTimes, dropCopy, isSame } from './content-calls.js';
 import type { SyncCalls } from './sync-calls.js';
 
 /** Calls that wait only for their turn in the event loop. */
@@ -105,6 +105,7 @@ export function asyncCalls(tree: Tree, files: OpenFiles, calls: SyncCalls, sourc
       if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, from, dest)) return;
       await withFile(dest, flags, from.inode.mode % 0o1000, 'copyfile', async (to) => {
         try {
+          copyTimes(tree, from, to);
           const chunk = copyBuffer(from);
           for (let read = await from.read(chunk, null); read > 0; read = await from.read(chunk, null)) {
             await writeWhole(to, chunk.subarray(0, read));

@@ -147,6 +147,7 @@ export function contentCalls(tree: Tree, files: OpenFiles) {
           if (!hasOpenFlag(flags, constants.O_EXCL) && isSame(tree, from, dest)) return;
           withFile(dest, flags, from.inode.mode % 0o1000, 'copyfile', (to) => {
             try {
+              copyTimes(tree, from, to);
               const chunk = copyBuffer(from);
               for (let read = from.readSync(chunk, null); read > 0; read = from.readSync(chunk, null)) {
                 writeWholeSync(to, chunk.subarray(0, read));
@@ -169,6 +170,13 @@ export function copiedAttributes(tree: Tree, { inode }: OpenFile): FsAttributes 
   if (NODE_MAJOR < 22) return { mode };
   const { uid, gid } = tree.stat(inode);
   return { mode, uid, gid };
+}
+
+/** Gives a copy the times of its source before it has content, as the libuv of later Nodes does: only an empty one keeps both. */
+export function copyTimes(tree: Tree, from: OpenFile, to: OpenFile): void {
+  if (NODE_MAJOR < 22) return;
+  const { atimeNs, mtimeNs } = tree.stat(from.inode, { nanoseconds: true });
+  tree.setattr(to.inode, { atimeNs, mtimeNs });
 }
 
 /** Removes the destination of a failed copy, as node:fs does, even if it existed before. */
