@@ -178,7 +178,7 @@ export class FileHandle extends EventEmitter {
   }
 
   /** A byte stream from the current position on; a handle can have only one. `autoClose` closes the file at the stream's end. */
-  readableWebStream(options: { readonly autoClose?: boolean } = {}): ReadableStream {
+  readableWebStream(options: { readonly autoClose?: boolean; readonly type?: unknown } = {}): ReadableStream {
     if (this.#fd === -1) throw invalidState('The FileHandle is closed');
     if (this.#isStreamed) throw invalidState('The FileHandle is locked');
     this.#isStreamed = true;
