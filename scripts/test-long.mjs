@@ -37,6 +37,7 @@ const readers = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '100
 run([join('dist', 'test', 'log', 'readers.test.js')], readers);
 run([join('dist', 'test', 'ext2', 'model.test.js')], operations('1000000'));
 run([join('dist', 'test', 'ext2', 'many.test.js')], operations('2000000'));
+run([join('dist', 'test', 'fs', 'overload.test.js')], { NODE_DAX_TEST_OVERLOAD: 'all' });
 run([join('dist', 'test', 'fs', 'walk.test.js')], { NODE_DAX_TEST_SEED: process.env.NODE_DAX_TEST_SEED ?? String(Date.now() % 0xffffffff) });
 run([join('dist', 'test', 'fuse', 'judges.test.js')], { NODE_DAX_TEST_STRESSORS: 'all' });
 run([join('dist', 'test', 'fuse', 'random.test.js')], { NODE_DAX_TEST_MINUTES: process.env.NODE_DAX_TEST_MINUTES ?? '60' });
