@@ -14,6 +14,7 @@
       "native/device/sysfs.cc",
       "native/device/direct_io.cc",
       "native/device/mapping.cc",
+      "native/device/publication.cc",
       "native/sigbus/guarded_copy.cc",
       "native/sigbus/mapped_range.cc",
       "native/sigbus/fault_signals.cc",

@@ -107,8 +107,19 @@ export interface Addon {
   storeU64(handle: NativeHandle, pos: number, word: number | bigint, flush: boolean): number;
   /** One load of a word at a multiple of 8. */
   loadU64(handle: NativeHandle, pos: number): bigint | number;
-  /** `numbers` has places for the sequence, position, word and bytes of the next publication. */
-  recordPublisher(handle: NativeHandle, wordPos: number, seed: number, numbers: Float64Array): NativePublisher | number;
+  /**
+   * `numbers` has places for the position, end, word and bytes of the next publication, and for 1 if something else was stored since
+   * the last one. The addon keeps the addresses of both arrays.
+   */
+  recordPublisher(
+    handle: NativeHandle,
+    wordPos: number,
+    seed: number,
+    headSize: number,
+    unit: number,
+    numbers: Float64Array,
+    heads: Uint8Array,
+  ): NativePublisher | number;
   /**
    * Writes a record, durably, and only then stores the word. If it returns fewer bytes than the record has, no word was stored.
    */

@@ -19,6 +19,7 @@ export {
   type FlushOption,
   type LockMode,
   type RecordBatch,
+  type PublisherOptions,
   type RecordPublisher,
   type WriteOptions,
 } from './device/block-device.js';

@@ -45,6 +45,7 @@ export class Writer {
   readonly #ring: Ring;
   readonly #capacity: number;
   readonly #publisher: RecordPublisher;
+  readonly #heads: DataView;
   #position: number;
   // The position within the ring. It is kept, because the remainder of a position above 2^31 takes as long as a store.
   #place: number;
@@ -69,6 +70,8 @@ export class Writer {
     this.#ring = ring;
     this.#capacity = ring.capacity;
     this.#publisher = publisherOf(device, ring.seed);
+    const { buffer, byteOffset, byteLength } = this.#publisher.heads;
+    this.#heads = new DataView(buffer, byteOffset, byteLength);
     this.#position = next.position;
     this.#place = next.position % ring.capacity;
     this.#sequence = next.sequence;
@@ -137,14 +140,17 @@ export class Writer {
     let units = 0;
     let to = from;
     for (; to < records.length; to++) {
-      const more = unitsOf((records[to] as NodeJS.ArrayBufferView).byteLength);
+      const { byteLength } = records[to] as NodeJS.ArrayBufferView;
+      const more = unitsOf(byteLength);
       if (units + more > most) break;
       positions[to] = this.#position + units;
+      storeHeader(this.#heads, (to - from) * HEADER_SIZE, byteLength, this.#sequence + to - from, false);
       units += more;
     }
     // A single record, or a batch that meets a bad page, is left to `append`, which gets past the page.
     if (to - from < 2) return from;
-    const batch = { from, to, size: units * UNIT, sequence: this.#sequence, pos: RING_POS + this.#place * UNIT, word: this.#position + units };
+    const pos = RING_POS + this.#place * UNIT;
+    const batch = { from, to, size: units * UNIT, pos, end: this.#end(pos), word: this.#position + units };
     try {
       if (this.#publisher.publishMany(records, batch) < batch.size) return from;
     } catch (error) {
@@ -201,6 +207,11 @@ export class Writer {
     this.#move(units);
     this.#sequence += records;
     if (this.#position >= this.#duePosition || this.#sequence >= this.#dueSequence) this.checkpoint();
+  }
+
+  // Where the free units from `pos` on end, which is the place of the position.
+  #end(pos: number): number {
+    return pos + Math.min(this.#capacity - this.#place, this.#head + this.#capacity - this.#position) * UNIT;
   }
 
   #free(): number {
@@ -270,8 +281,10 @@ export class Writer {
 
   // Publishes a record at the position. Returns how many of its bytes could be stored; it is published if that is all of them.
   #publish(record: NodeJS.ArrayBufferView, units: number): number {
+    const pos = RING_POS + this.#place * UNIT;
+    storeHeader(this.#heads, 0, record.byteLength, this.#sequence, false);
     try {
-      return this.#publisher.publish(record, this.#sequence, RING_POS + this.#place * UNIT, this.#position + units);
+      return this.#publisher.publish(record, pos, this.#end(pos), this.#position + units);
     } catch (error) {
       if (isMediaError(error)) return 0;
       throw error;
@@ -305,6 +318,7 @@ export class Writer {
   }
 
   #storePart(part: NodeJS.ArrayBufferView, pos: number, offset: number): number {
+    this.#publisher.stored();
     try {
       return this.#device.writeSync(part, pos, { offset });
     } catch (error) {

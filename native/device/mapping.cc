@@ -10,7 +10,6 @@
 #include <mutex>
 #include <utility>
 
-#include "checksum/crc32c.h"
 #include "sigbus/guarded_copy.h"
 
 #ifndef MAP_SHARED_VALIDATE
@@ -23,7 +22,6 @@
 namespace dax {
 namespace {
 
-constexpr size_t kChecksum = sizeof(uint32_t);
 // The fewest bytes for which a system call takes less time than the page fault that it may save.
 constexpr size_t kLeastByCall = 512;
 // The most zeros that one system call writes: a block of a filesystem.
@@ -63,56 +61,17 @@ void MoveInFlushed(const Transfer& transfer, size_t length) {
   static_cast<const Persistence*>(transfer.context)->Store(transfer.device, transfer.user, length);
 }
 
-// A head and the body after it, on their way to the device.
-struct Both {
+// A publication on its way to the device.
+struct OnTheWay {
   const Persistence* persistence;
-  const Head* head;
-  size_t length;  // of both
+  const Publication* publication;
+  char* device;
 };
 
-// The checksum of a head's own bytes, with which that of the body begins.
-uint32_t SumOf(const Head& head) {
-  return head.is_summed ? Crc32c(head.seed, head.start + kChecksum, head.length - kChecksum) : 0;
-}
-
-void PutSum(const Head& head, uint32_t sum) {
-  const uint32_t stored = htole32(sum);
-  if (head.is_summed) memcpy(head.start, &stored, sizeof stored);
-}
-
-// While the stores of one piece are on their way past the caches, the checksum of the next one is computed.
-constexpr size_t kPiece = 768;
-
 // Stores nothing but all of it: after a fault, head and body are put one by one.
-void MoveBothIn(const Transfer& transfer, size_t length) {
-  const Both& both = *static_cast<const Both*>(transfer.context);
-  if (length != both.length) return;
-  const Persistence& persistence = *both.persistence;
-  const Head& head = *both.head;
-  const size_t body_length = length - head.length;
-  char* const body = transfer.device + head.length;
-  // A line that is stored in part must be loaded first: this one arrives while the rest is stored.
-  __builtin_prefetch(transfer.device + length - 1, 1);
-  uint32_t sum = SumOf(head);
-  // The part of the body that is stored with the head: what lies in its last line, or all that is not
-  // streamed.
-  const bool streams = persistence.Streams(body, transfer.user, body_length);
-  const size_t first = streams ? BytesToLine(body) : body_length;
-  if (head.is_summed) sum = Crc32c(sum, transfer.user, first);
-  for (size_t done = first; done < body_length;) {
-    const size_t rest = body_length - done;
-    // The last piece is none that is too short to be streamed.
-    const size_t piece = head.is_summed && rest >= 2 * kPiece ? kPiece : rest;
-    if (head.is_summed) sum = Crc32c(sum, transfer.user + done, piece);
-    persistence.Store(body + done, transfer.user + done, piece);
-    done += piece;
-  }
-  PutSum(head, sum);
-  // The body first, because it may lie where the head goes.
-  if (first > 0) StorePlain(body, transfer.user, first);
-  StorePlain(transfer.device, head.start, head.length);
-  if (persistence.granularity() == Granularity::kCacheLine)
-    persistence.Flush(transfer.device, head.length + first);
+void MovePublicationIn(const Transfer& transfer, size_t length) {
+  const auto& [persistence, publication, device] = *static_cast<const OnTheWay*>(transfer.context);
+  if (length == transfer.length) StorePublication(*persistence, *publication, device);
 }
 
 void StoreWordIn(const Transfer& transfer, size_t) {
@@ -334,32 +293,36 @@ int Mapping::LoadWord(uint64_t pos, uint64_t* word) const {
   return 0;
 }
 
-int64_t Mapping::PutBoth(const Head& head, const Bytes& body, uint64_t pos) const {
-  const size_t length = head.length + body.length;
-  const Both both = {&persistence_, &head, length};
-  const size_t intact = range_->BytesBeforeLoss(pos, length);
+int64_t Mapping::PutBoth(const Publication& publication) const {
+  const auto& [head, body, pos, end, last_line] = publication;
+  const size_t length = publication.length();
+  const OnTheWay context = {&persistence_, &publication, address_ + pos};
+  // What is stored begins and ends with whole lines.
+  const uint64_t first = pos / kCacheLine * kCacheLine;
+  const size_t lines = (pos + length + kCacheLine - 1) / kCacheLine * kCacheLine - first;
   auto* const user = const_cast<char*>(body.start);
-  if (intact == length && Settle(GuardedTransfer({address_ + pos, user, length, MoveBothIn, &both}), pos) ==
-                              static_cast<int64_t>(length)) {
+  if (range_->BytesBeforeLoss(first, lines) == lines &&
+      Settle(GuardedTransfer({address_ + first, user, lines, MovePublicationIn, &context}), first) ==
+          static_cast<int64_t>(lines)) {
     return static_cast<int64_t>(length);
   }
   // A page is bad: writes the head and the body one by one, as Write does, which repairs the pages that it
   // can.
-  PutSum(head, Crc32c(SumOf(head), body.start, body.length));
+  last_line->end = LastLine::kNone;
+  PutSum(head, body);
   const int64_t head_done = head.length == 0 ? 0 : Put(head.start, head.length, pos, true);
   if (head_done < static_cast<int64_t>(head.length) || body.length == 0) return head_done;
   const int64_t body_done = Put(body.start, body.length, pos + head.length, true);
   return body_done < 0 && head.length > 0 ? head_done : head_done + body_done;
 }
 
-int64_t Mapping::Publish(const Head& head, const Bytes& body, uint64_t pos, uint64_t word_pos,
-                         uint64_t word) const {
-  const size_t length = head.length + body.length;
+int64_t Mapping::Publish(const Publication& publication, uint64_t word_pos, uint64_t word) const {
+  const size_t length = publication.length();
   if (retired_.load()) return -EBADF;
   if (length > 0) {
-    const int64_t done = PutBoth(head, body, pos);
+    const int64_t done = PutBoth(publication);
     if (done < static_cast<int64_t>(length)) return done;
-    if (const int error = FinishPut(pos, length)) return error;
+    if (const int error = FinishPut(publication.pos, length)) return error;
   }
   if (const int error = PublishWord(word_pos, word)) return error;
   return static_cast<int64_t>(length);
@@ -369,10 +332,8 @@ int Mapping::PublishWord(uint64_t pos, uint64_t word) const {
   if (range_->BytesBeforeLoss(pos, sizeof word) == 0) return -EIO;
   // Without a guard, which takes as long as the store: if the page goes bad now, this stores to zeros in its
   // place, as JavaScript does, and the loss is found afterwards.
-  __atomic_store_n(reinterpret_cast<uint64_t*>(address_ + pos), htole64(word), __ATOMIC_RELEASE);
-  if (const int error = persistence_.Flush(address_ + pos, sizeof word)) return error;
-  persistence_.Drain();
-  if (retired_.load()) return -EBADF;
+  persistence_.StoreWord(reinterpret_cast<uint64_t*>(address_ + pos), htole64(word));
+  if (const int error = FinishPut(pos, sizeof word)) return error;
   return range_->BytesBeforeLoss(pos, sizeof word) == 0 ? -EIO : 0;
 }
 

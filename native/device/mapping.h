@@ -9,27 +9,12 @@
 #include <mutex>
 #include <optional>
 
+#include "device/publication.h"
 #include "device/source.h"
 #include "persist/persist.h"
 #include "sigbus/mapped_range.h"
 
 namespace dax {
-
-// A range of the user's memory.
-struct Bytes {
-  const char* start;
-  size_t length;
-};
-
-// What a publication begins with.
-struct Head {
-  char* start;
-  size_t length;
-  // Whether its first four bytes become the CRC32C of its other bytes and of the body, little-endian: `seed`
-  // is the checksum of what is thought to come before them.
-  bool is_summed;
-  uint32_t seed;
-};
 
 // A device, the copies in flight and every ArrayBuffer of the memory share a mapping by reference count, on
 // all threads of the process. The last of them unmaps it. Positions are bytes from the start of the source.
@@ -68,10 +53,10 @@ class Mapping {
   // Loads the word at `pos` by one load: later loads see everything that was stored before the word. Returns
   // 0, -EIO or -EBADF.
   int LoadWord(uint64_t pos, uint64_t* word) const;
-  // Writes the head, and the body after it, at `pos`; once they are durable, stores the word at `word_pos`,
+  // Writes the head and the body; once they are durable, stores the word at `word_pos`, a multiple of 8,
   // and returns when that is durable too. Returns the bytes moved, as Write does: the word is stored only if
   // all of them were moved.
-  int64_t Publish(const Head& head, const Bytes& body, uint64_t pos, uint64_t word_pos, uint64_t word) const;
+  int64_t Publish(const Publication& publication, uint64_t word_pos, uint64_t word) const;
 
   // Gives the device back at once (MappedRange::Withdraw). The addresses stay reserved until the last
   // reference goes. Copies under way end with -EBADF.
@@ -103,7 +88,7 @@ class Mapping {
   // Stores the word of Publish, durably. Returns 0, -EIO or -EBADF.
   int PublishWord(uint64_t pos, uint64_t word) const;
   // The stores of Publish, flushed as Put does.
-  int64_t PutBoth(const Head& head, const Bytes& body, uint64_t pos) const;
+  int64_t PutBoth(const Publication& publication) const;
   // The source, or null once the mapping was retired.
   std::shared_ptr<Source> SourceNow() const;
   // Copies by pread(2) and pwrite(2), if the source was opened so. Returns the bytes moved; 0 where loads and

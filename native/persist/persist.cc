@@ -14,12 +14,11 @@ const char* LineOf(const char* address) {
   return address - reinterpret_cast<uintptr_t>(address) % kCacheLine;
 }
 
-// The ranges may overlap, because a user may write a view of the device to the device itself.
+}  // namespace
+
 bool Overlap(const char* destination, const char* source, size_t length) {
   return source != nullptr && source < destination + length && destination < source + length;
 }
-
-}  // namespace
 
 size_t BytesToLine(const char* address) {
   return (kCacheLine - reinterpret_cast<uintptr_t>(address) % kCacheLine) % kCacheLine;
@@ -58,15 +57,12 @@ void Persistence::StoreAndFlush(char* destination, const char* source, size_t le
   FlushLines(destination, length);
 }
 
-bool Persistence::Streams(const char* destination, const char* source, size_t length) const {
-  return granularity_ == Granularity::kCacheLine && cpu_->stream != nullptr &&
-         length >= cpu_->stream_threshold && length >= 2 * kCacheLine &&
-         !Overlap(destination, source, length);
-}
-
 void Persistence::Store(char* destination, const char* source, size_t length) const {
   if (granularity_ != Granularity::kCacheLine) return StorePlain(destination, source, length);
-  if (!Streams(destination, source, length)) return StoreAndFlush(destination, source, length);
+  if (!streams() || length < cpu_->stream_threshold || length < 2 * kCacheLine ||
+      Overlap(destination, source, length)) {
+    return StoreAndFlush(destination, source, length);
+  }
   // Whole lines are streamed; the partial ones at both ends are stored and flushed.
   const size_t head = BytesToLine(destination);
   const size_t lines = (length - head) / kCacheLine * kCacheLine;
@@ -74,6 +70,13 @@ void Persistence::Store(char* destination, const char* source, size_t length) co
   StoreAndFlush(destination, source, head);
   cpu_->stream(destination + head, from(head), lines);
   StoreAndFlush(destination + head + lines, from(head + lines), length - head - lines);
+}
+
+void Persistence::StoreWord(uint64_t* destination, uint64_t word) const {
+  if (streams() && cpu_->stream_word != nullptr) return cpu_->stream_word(destination, word);
+  __atomic_store_n(destination, word, __ATOMIC_RELEASE);
+  if (granularity_ == Granularity::kCacheLine)
+    FlushLines(reinterpret_cast<const char*>(destination), sizeof word);
 }
 
 int Persistence::Flush(const char* address, size_t length) const {

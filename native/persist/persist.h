@@ -26,6 +26,9 @@ struct CpuOps {
   // Stores whole lines past the cache, zeros if `source` is null. `destination` is aligned to a line, and
   // `bytes` is a multiple of a line. Null if the processor has no such instruction.
   void (*stream)(char* destination, const char* source, size_t bytes);
+  // Stores a word at an aligned address past the cache, by one store. Null if the processor has no such
+  // instruction.
+  void (*stream_word)(uint64_t* destination, uint64_t word);
   // The length in bytes from which on streaming is faster than storing and flushing.
   size_t stream_threshold;
   // Writes back and drops every line from `line` (aligned) for `bytes` (a multiple of the line), so that the
@@ -42,6 +45,9 @@ const CpuOps& DetectCpu();
 // The bytes from the address to the first line that begins at or after it.
 size_t BytesToLine(const char* address);
 
+// Whether the ranges have a byte in common. A user may write a view of the device to the device itself.
+bool Overlap(const char* destination, const char* source, size_t length);
+
 // Stores `length` bytes of `source`, or zeros if it is null, by ordinary stores.
 void StorePlain(char* destination, const char* source, size_t length);
 
@@ -55,8 +61,17 @@ class Persistence {
   // Stores `source`, or zeros if it is null. The bytes are durable after a Drain, or, with kPage, after a
   // Flush and a Drain.
   void Store(char* destination, const char* source, size_t length) const;
-  // Whether Store would store past the cache.
-  bool Streams(const char* destination, const char* source, size_t length) const;
+  // Whether StreamLines may be called.
+  bool streams() const { return granularity_ == Granularity::kCacheLine && cpu_->stream != nullptr; }
+  // Stores whole lines, which do not overlap. They are durable after a Drain. The processor need not load
+  // them first, as it must load a line of which a part is stored.
+  void StreamLines(char* destination, const char* source, size_t length) const {
+    if (length > 0) cpu_->stream(destination, source, length);
+  }
+  // Stores the word at an aligned address by one store: another thread finds the old word or the new one.
+  // Later stores may overtake it, up to the next Drain. Durable after a Drain, or, with kPage, after a Flush
+  // and a Drain.
+  void StoreWord(uint64_t* destination, uint64_t word) const;
   // Returns 0 or -errno. Only msync can fail.
   int Flush(const char* address, size_t length) const;
   void Drain() const;

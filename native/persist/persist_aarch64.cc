@@ -52,6 +52,7 @@ const CpuOps* DetectArm64() {
       persistence ? CleanToPersistence : CleanToCoherency,
       Fence,
       nullptr,
+      nullptr,
       0,
       CleanAndInvalidate,
       FullFence,

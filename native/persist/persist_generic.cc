@@ -11,6 +11,7 @@ const CpuOps& GenericCpu() {
       [](const char*, size_t) {},
       [] { std::atomic_thread_fence(std::memory_order_seq_cst); },
       nullptr,
+      nullptr,
       0,
       nullptr,
       [] { std::atomic_thread_fence(std::memory_order_seq_cst); },

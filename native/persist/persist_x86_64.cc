@@ -95,6 +95,10 @@ __attribute__((target("avx512f"))) void StreamAvx512(char* destination, const ch
   _mm256_zeroupper();
 }
 
+void StreamWord(uint64_t* destination, uint64_t word) {
+  _mm_stream_si64(reinterpret_cast<long long*>(destination), static_cast<long long>(word));
+}
+
 bool IsSet(const char* variable) {
   const char* value = getenv(variable);
   return value != nullptr && strcmp(value, "1") == 0;
@@ -108,7 +112,7 @@ CpuOps Detect() {
 
   // Measured: flushing 384 bytes takes 0.86 of the time of streaming them, and streaming 448 takes 0.92 of
   // the time of flushing them.
-  CpuOps cpu = {"clflush", FlushClflush, Fence, Stream, 448, FlushClflush, FullFence};
+  CpuOps cpu = {"clflush", FlushClflush, Fence, Stream, StreamWord, 448, FlushClflush, FullFence};
   if (__builtin_cpu_supports("avx512f")) cpu.stream = StreamAvx512;
   if (clflushopt) cpu.invalidate_lines = FlushClflushopt;
   if (clwb) {

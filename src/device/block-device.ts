@@ -45,6 +45,7 @@ export interface DeviceRun {
 /** The option names of each way to move bytes. */
 export const READING: OptionNames<BufferRange> = { offset: true, length: true };
 export const WRITING: OptionNames<WriteOptions> = { ...READING, flush: true };
+export const PUBLISHING: OptionNames<PublisherOptions> = { headSize: true, unit: true, seed: true };
 export const FLUSHING: OptionNames<FlushOption> = { flush: true };
 export const ABORTABLE: OptionNames<Abortable> = { signal: true };
 export const READING_LATER: OptionNames<BufferRange & Abortable> = { ...READING, ...ABORTABLE };
@@ -92,36 +93,51 @@ export interface Backing {
   readonly length?: number | undefined;
 }
 
+/** The records that a `RecordPublisher` stores. */
+export interface PublisherOptions {
+  /** The bytes of a record before its content, from 4 to 64. */
+  readonly headSize: number;
+  /** Records that are published together begin at multiples of this many bytes from the first one. Default 1. */
+  readonly unit?: number;
+  /** The CRC32C with which their checksums begin. Default 0. */
+  readonly seed?: number;
+}
+
 /**
  * Stores records of one device, and after them the word that publishes them, made by `recordPublisher` of the device. A record is a
- * header of 16 bytes and its content. The header has, as little-endian numbers, a CRC32C (4 bytes), the bytes of content (4), and a
- * sequence (8). The CRC32C is that of the header's other bytes and of the content, with the publisher's seed as the checksum before.
+ * head and its content. The head begins with a CRC32C (4 bytes, little-endian) of its other bytes and of the content, which the
+ * publisher computes. What else is in the head is the caller's.
  *
  * Each call is one call of the addon, with two fences, and allocates nothing. A reader that finds the word finds the records, also
  * after a power cut. The calls return the bytes stored: if a page is bad, fewer than the records have, and then no word was stored.
  * They throw `EIO` if the first page is bad, `EBADF` once the device is closed, `TypeError` for content that is no Buffer,
  * TypedArray or DataView, or has been detached, and `RangeError` for records outside the device.
  *
- * `sequence`, `pos` (of the record, in bytes of the device) and `word` are safe integers of at least 0.
+ * `pos` (of the record, in bytes of the device), `end` and `word` are safe integers of at least 0. Before `end` the bytes after the
+ * records are free: the rest of their last cache line may become zeros. During a call nobody else stores to the cache line of `pos`,
+ * nor from there to `end`.
  */
 export interface RecordPublisher {
+  /** The heads of the records of the next call, one after the other. The caller fills them before it, without the checksums. */
+  readonly heads: Uint8Array;
   /** Publishes one record. */
-  publish(content: NodeJS.ArrayBufferView, sequence: number, pos: number, word: number): number;
+  publish(content: NodeJS.ArrayBufferView, pos: number, end: number, word: number): number;
   /** Publishes some of `contents` together, with one word for all of them. */
   publishMany(contents: readonly NodeJS.ArrayBufferView[], batch: RecordBatch): number;
+  /** To be called if, since the last record, anything but this publisher has stored to the cache line of the next one. */
+  stored(): void;
 }
 
-/** Records that are published together. Each one is followed by zeros up to a multiple of 16 bytes. */
+/** Records that are published together. Each one is followed by zeros up to a multiple of `unit`. */
 export interface RecordBatch {
   /** The index of the first one, and the one after the last. */
   readonly from: number;
   readonly to: number;
   /** The bytes that they take, at most 64 KiB. */
   readonly size: number;
-  /** The sequence of the first one. Each one has the next number. */
-  readonly sequence: number;
   /** Where the first one begins. */
   readonly pos: number;
+  readonly end: number;
   readonly word: number;
 }
 
@@ -184,7 +200,7 @@ export interface BlockDevice {
   /** Loads what `storeU64` stored, with one load. */
   loadU64?(pos: Bytes): bigint;
   /** Makes what stores records, and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
-  recordPublisher?(wordPos: Bytes, seed?: number): RecordPublisher;
+  recordPublisher?(wordPos: Bytes, options: PublisherOptions): RecordPublisher;
   /**
    * Finds the open device, and the position on it, where these bytes lie, so that its pages can be mapped. The answer is for all of
    * the bytes, or for as many as lie together. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.

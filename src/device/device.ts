@@ -7,6 +7,7 @@ import {
   ABORTABLE,
   bdevDirectAccess,
   FLUSHING,
+  PUBLISHING,
   READING,
   READING_LATER,
   WRITING,
@@ -20,6 +21,7 @@ import {
   type DirectAccess,
   type FlushOption,
   type LockMode,
+  type PublisherOptions,
   type RecordPublisher,
   type WriteOptions,
 } from './block-device.js';
@@ -415,13 +417,14 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Makes what stores records, and then, when they are durable, the word at `wordPos`, a multiple of 8. `seed` is where their
-   * checksums begin, a CRC32C. A publisher is for the size that the device has now.
+   * Makes what stores records, and then, when they are durable, the word at `wordPos`, a multiple of 8. A publisher is for the size
+   * that the device has now. Throws `RangeError` for options out of their range.
    */
-  recordPublisher(wordPos: Bytes, seed = 0): RecordPublisher {
+  recordPublisher(wordPos: Bytes, options: PublisherOptions): RecordPublisher {
     this.#writable('publish');
+    checkOptions(options, PUBLISHING);
     const at = this.#word('publish', wordPos);
-    return makeRecordPublisher(this.#addon, this.#handle, at, seed, (errno, pos) => this.#failAt('publish', errno, pos));
+    return makeRecordPublisher(this.#addon, this.#handle, at, options, (errno, pos) => this.#failAt('publish', errno, pos));
   }
 
   /**

@@ -63,8 +63,8 @@ class Partition implements BlockDevice {
     if (load !== undefined) this.loadU64 = (pos) => load(this.#inside(pos, 8));
     const publisher = device.recordPublisher?.bind(device);
     if (publisher !== undefined) {
-      this.recordPublisher = (wordPos, seed) =>
-        publisherInside(publisher(this.#inside(wordPos, 8), seed), (pos, length) => this.#inside(pos, length));
+      this.recordPublisher = (wordPos, options) =>
+        publisherInside(publisher(this.#inside(wordPos, 8), options), options.headSize, (pos, length) => this.#inside(pos, length));
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
-import { crc32c, openSync, partition, type DaxDevice } from 'node-dax';
+import { crc32c, openSync, partition, type DaxDevice, type RecordPublisher } from 'node-dax';
 import { onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 
@@ -16,8 +16,21 @@ function recordOf(content: Uint8Array, sequence: number, seed: number): Buffer {
   return record;
 }
 
+const HEADS = { headSize: 16, unit: 16, seed: 77 };
+
+/** Fills the head of the next record of `publisher`, or of the one after `index` others. */
+function putHead({ heads }: RecordPublisher, length: number, sequence: number, index = 0): void {
+  const data = new DataView(heads.buffer, heads.byteOffset + 16 * index, 16);
+  data.setUint32(4, length, true);
+  data.setBigUint64(8, BigInt(sequence), true);
+}
+
 function checkPublisher(test: Test, device: DaxDevice): void {
-  const publisher = device.recordPublisher(24, 77);
+  const publisher = device.recordPublisher(24, HEADS);
+  const publish = (content: NodeJS.ArrayBufferView, sequence: number, pos: number, word: number, end = 0): number => {
+    putHead(publisher, content.byteLength, sequence);
+    return publisher.publish(content, pos, end, word);
+  };
   const lies = (pos: number, record: Uint8Array): boolean => Buffer.from(device.view(pos, record.length)).equals(record);
   const filling = Uint8Array.from({ length: 100_001 }, (_, index) => (index * 7 + Math.floor(index / 251)) % 256);
   // Stored by lines, streamed, in pieces; each at every place within a line, and over the end of a page.
@@ -25,19 +38,20 @@ function checkPublisher(test: Test, device: DaxDevice): void {
     for (const pos of [8192, 8192 + 16, 8192 + 48, 8185, 12_345]) {
       const content = filling.subarray(0, length);
       const sequence = 2 ** 40 + length;
-      test.equal(publisher.publish(content, sequence, pos, pos + length), 16 + length);
+      test.equal(publish(content, sequence, pos, pos + length), 16 + length);
       if (!lies(pos, recordOf(content, sequence, 77)) || device.loadU64(24) !== BigInt(pos + length)) test.fail(`${length} bytes at ${pos}`);
     }
   }
-  publisher.publish(device.view(12_352, 5000), 3, 12_400, 0);
+  publish(device.view(12_352, 5000), 3, 12_400, 0);
   test.ok(crc32c(device.view(12_404, 5012), 77) === Buffer.from(device.view(12_400, 4)).readUInt32LE(), 'a record that is stored over itself');
-  test.equal(publisher.publish(new Uint16Array([0x0201, 0x0403]), 5, 8192, 98), 20, 'other views');
+  test.equal(publish(new Uint16Array([0x0201, 0x0403]), 5, 8192, 98), 20, 'other views');
   test.ok(lies(8192, recordOf(Uint8Array.of(1, 2, 3, 4), 5, 77)));
-  test.equal(publisher.publish(new DataView(filling.buffer, 1, 3), 6, 8192, 99), 19);
+  test.equal(publish(new DataView(filling.buffer, 1, 3), 6, 8192, 99), 19);
   test.ok(lies(8192, recordOf(filling.subarray(1, 4), 6, 77)));
 
   const many = [0, 1, 16, 17, 1000].map((length) => filling.subarray(length, 2 * length));
-  const batch = { from: 1, to: 5, size: 32 + 32 + 48 + 1024, sequence: 9, pos: 16_384, word: 101 };
+  const batch = { from: 1, to: 5, size: 32 + 32 + 48 + 1024, pos: 16_384, end: 0, word: 101 };
+  for (let index = 1; index < 5; index++) putHead(publisher, (many[index] as Uint8Array).length, 8 + index, index - 1);
   device.writeSync(Buffer.alloc(2048, 0xff), 16_384);
   test.equal(publisher.publishMany(many, batch), batch.size);
   test.equal(device.loadU64(24), 101n);
@@ -46,21 +60,58 @@ function checkPublisher(test: Test, device: DaxDevice): void {
   test.strictSame([...device.view(16_384 + 17, 15)], Array<number>(15).fill(0), 'zeros between them');
 
   const end = device.size;
-  test.throws(() => publisher.publish(filling, 1, end - 100, 103), RangeError);
-  for (const [sequence, pos, word] of [[-1, 8192, 1], [1, -1, 1], [1, 8192, -1], [NaN, 8192, 1], [1, NaN, 1], [1, 2 ** 60, 1]] as const) {
-    test.throws(() => publisher.publish(filling, sequence, pos, word), RangeError);
+  test.throws(() => publisher.publish(filling, end - 100, end, 103), RangeError);
+  for (const [pos, free, word] of [[8192, -1, 1], [-1, 0, 1], [8192, 0, -1], [8192, NaN, 1], [NaN, 0, 1], [2 ** 60, 0, 1]] as const) {
+    test.throws(() => publisher.publish(filling, pos, free, word), RangeError);
   }
-  test.throws(() => publisher.publish('text' as unknown as Uint8Array, 1, 8192, 103), TypeError);
+  test.throws(() => publisher.publish('text' as unknown as Uint8Array, 8192, 0, 103), TypeError);
   const detached = new Uint8Array(8);
   structuredClone(detached, { transfer: [detached.buffer] });
-  test.throws(() => publisher.publish(detached, 1, 8192, 103), TypeError);
+  test.throws(() => publisher.publish(detached, 8192, 0, 103), TypeError);
   for (const size of [batch.size - 16, batch.size + 16]) test.throws(() => publisher.publishMany(many, { ...batch, size }), RangeError);
   test.throws(() => publisher.publishMany(many, { ...batch, to: 6 }), TypeError);
   test.throws(() => publisher.publishMany([filling], { ...batch, from: 0, to: 1, size: 100_032 }), RangeError);
   test.throws(() => publisher.publishMany(many, { ...batch, pos: end - 100 }), RangeError);
-  test.throws(() => device.recordPublisher(24, -1), RangeError);
-  test.throws(() => device.recordPublisher(end), RangeError);
+  for (const wrong of [{ seed: -1 }, { headSize: 3 }, { headSize: 65 }, { unit: 0 }]) test.throws(() => device.recordPublisher(24, { ...HEADS, ...wrong }), RangeError);
+  test.throws(() => device.recordPublisher(end, HEADS), RangeError);
   test.equal(device.loadU64(24), 101n, 'nothing of what was refused');
+}
+
+/** Records one after the other: each begins in the line in which the one before it ended. */
+function checkNeighbours(test: Test, device: DaxDevice): void {
+  const publisher = device.recordPublisher(40, HEADS);
+  const start = 32_768;
+  const size = 8192;
+  for (const free of [0, size]) {
+    const wanted = Buffer.alloc(size, 0xee);
+    device.writeSync(wanted, start);
+    let at = 7;
+    for (let sequence = 1; at < 6000; sequence++) {
+      const content = Buffer.alloc((sequence * 37) % 300, sequence);
+      putHead(publisher, content.length, sequence);
+      publisher.publish(content, start + at, start + free, sequence);
+      recordOf(content, sequence, 77).copy(wanted, at);
+      at += 16 + content.length;
+      // Only the rest of the line is given up, and only where it is free.
+      const line = Math.ceil(at / 64) * 64;
+      const lies = Buffer.from(device.view(start, size));
+      if (free > 0 && lies[at] === 0) wanted.fill(0, at, line);
+      if (!lies.equals(wanted)) test.fail(`after record ${sequence}, ${free} bytes free`);
+      if (sequence % 5 === 0) {
+        // Something else is stored before the next record.
+        device.writeSync(Buffer.of(0xaa), start + at);
+        wanted[at++] = 0xaa;
+        publisher.stored();
+      }
+    }
+  }
+  // The line of the last record was stored to by others.
+  device.writeSync(Buffer.alloc(64, 1), start);
+  publisher.publish(Buffer.alloc(0), start, 0, 1);
+  device.writeSync(Buffer.alloc(16, 2), start);
+  publisher.stored();
+  publisher.publish(Buffer.alloc(0), start + 16, 0, 1);
+  test.strictSame([...device.view(start, 16)], Array<number>(16).fill(2));
 }
 
 onEveryKind('words on', (test, wanted) => {
@@ -79,7 +130,7 @@ onEveryKind('words on', (test, wanted) => {
   for (const pos of [1, 4, 7, 4095]) {
     test.throws(() => { device.storeU64(pos, 1n); }, { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
     test.throws(() => device.loadU64(pos), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
-    test.throws(() => device.recordPublisher(pos), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
+    test.throws(() => device.recordPublisher(pos, HEADS), { code: 'EINVAL', reason: 'OFFSET_UNALIGNED', position: pos });
   }
   for (const value of [-1, -1n, 2n ** 64n, 0.5, 2 ** 53]) test.throws(() => { device.storeU64(0, value); }, RangeError);
   test.throws(() => { device.storeU64(0, '1' as unknown as bigint); }, TypeError);
@@ -87,28 +138,29 @@ onEveryKind('words on', (test, wanted) => {
   test.throws(() => device.loadU64(device.size), RangeError);
 
   checkPublisher(test, device);
+  checkNeighbours(test, device);
 
   const part = partition(device, 8, 16);
   part.storeU64?.(8, 55n);
   test.equal(device.loadU64(4104), 55n);
   test.equal(part.loadU64?.(8), 55n);
-  const publisher = part.recordPublisher?.(8);
-  test.equal(publisher?.publish(Buffer.from('abc'), 1, 100, 56), 19);
+  const publisher = part.recordPublisher?.(8, HEADS);
+  test.equal(publisher?.publish(Buffer.from('abc'), 100, 0, 56), 19);
   test.equal(device.loadU64(4104), 56n);
-  test.equal(publisher?.publishMany([Buffer.from('d')], { from: 0, to: 1, size: 32, sequence: 2, pos: 160, word: 57 }), 32);
+  test.equal(publisher?.publishMany([Buffer.from('d')], { from: 0, to: 1, size: 32, pos: 160, end: 0, word: 57 }), 32);
   test.equal(Buffer.from(device.view(4096 + 160 + 16, 1)).toString(), 'd');
-  test.throws(() => publisher?.publish(Buffer.alloc(100), 1, 16 * 512 - 100, 58), RangeError);
+  test.throws(() => publisher?.publish(Buffer.alloc(100), 16 * 512 - 100, 0, 58), RangeError);
   test.throws(() => part.loadU64?.(16 * 512), RangeError);
 
   const reader = openSync(wanted.path, { readOnly: true });
   test.equal(reader.loadU64(24), 101n);
   test.throws(() => { reader.storeU64(24, 1n); }, { code: 'EROFS' });
-  test.throws(() => reader.recordPublisher(24), { code: 'EROFS' });
+  test.throws(() => reader.recordPublisher(24, HEADS), { code: 'EROFS' });
   reader.closeSync();
   test.throws(() => reader.loadU64(24), { code: 'EBADF' });
-  const last = device.recordPublisher(24);
+  const last = device.recordPublisher(24, HEADS);
   device.closeSync();
-  test.throws(() => last.publish(Buffer.alloc(8), 1, 8192, 1), { code: 'EBADF' });
+  test.throws(() => last.publish(Buffer.alloc(8), 8192, 0, 1), { code: 'EBADF' });
 });
 
 t.test('CRC32C is that of RFC 3720, however the bytes are divided', ON_HOST, (test) => {

@@ -135,7 +135,8 @@ int main() {
   for (size_t i = 0; i < sizeof source; i++) source[i] = static_cast<char>(i * 7 + 1);
   int data = 0, zeros = 0;
   for (const size_t threshold : {size_t{0}, size_t{128}, size_t{300}}) {
-    const dax::CpuOps cpu = {"recorded", FlushLines, Fence, Stream, threshold, InvalidateLines, FullFence};
+    const dax::CpuOps cpu = {"recorded", FlushLines, Fence,           Stream,
+                             nullptr,    threshold,  InvalidateLines, FullFence};
     const dax::Persistence persistence(dax::Granularity::kCacheLine, cpu);
     data = zeros = 0;
     for (size_t offset = 0; offset < kLine; offset++) {
@@ -145,7 +146,8 @@ int main() {
       }
     }
   }
-  const dax::CpuOps unstreamed = {"recorded", FlushLines, Fence, nullptr, 0, InvalidateLines, FullFence};
+  const dax::CpuOps unstreamed = {"recorded", FlushLines, Fence,           nullptr,
+                                  nullptr,    0,          InvalidateLines, FullFence};
   Check(dax::Persistence(dax::Granularity::kCacheLine, unstreamed), 3, 500, source);
   Check(dax::Persistence(dax::Granularity::kCacheLine, unstreamed), 0, 0, source);
   CheckSync(unstreamed);

@@ -1,41 +1,45 @@
 #include "napi/device/record_publisher.h"
 
-#include <endian.h>
-
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
-#include "checksum/crc32c.h"
 #include "device/mapping.h"
+#include "device/publication.h"
 #include "napi/args.h"
 #include "napi/device/device_handle.h"
 
 namespace dax {
 namespace {
 
-constexpr size_t kHeader = 16;
-// Records begin at multiples of this from the first one of a batch.
-constexpr size_t kUnit = 16;
 constexpr size_t kChecksum = sizeof(uint32_t);
+constexpr size_t kMostHead = 64;
 constexpr size_t kBatch = 64 * 1024;
 constexpr double kMaxInteger = 9007199254740991.0;
 
 // Where a call finds its numbers: JavaScript stores them in an array, because a number argument above 2^31
 // would be an object.
 struct Numbers {
-  double sequence;
   double pos;
+  double end;
   double word;
-  double size;  // of the records, as the caller counted it
+  double size;    // of the records, as the caller counted it
+  double stored;  // not 0 if somebody else has stored to the line of `pos` since the last call
 };
 
-// The object behind a publisher's handle.
+// The object behind a publisher's handle. The caller keeps the memory of the numbers and of the heads, and
+// can detach neither.
 struct RecordPublisher {
   std::shared_ptr<Mapping> mapping;
   uint64_t word_pos;
   uint32_t seed;
-  const Numbers* numbers;  // of an array that the caller keeps
+  size_t head_size;
+  size_t unit;
+  Numbers* numbers;
+  char* heads;
+  size_t heads_size;
+  LastLine last_line;
   char batch[kBatch];
 };
 
@@ -47,49 +51,48 @@ uint64_t ToInteger(double value) {
   return static_cast<uint64_t>(static_cast<int64_t>(value));
 }
 
-// Whether records that take `size` bytes are those that the numbers are for.
-bool Fits(const RecordPublisher& publisher, uint64_t size) {
-  const Numbers& numbers = *publisher.numbers;
-  const uint64_t room = publisher.mapping->length();
-  return IsInteger(numbers.sequence) && IsInteger(numbers.pos) && IsInteger(numbers.word) &&
-         numbers.size == static_cast<double>(size) && size <= room && ToInteger(numbers.pos) <= room - size;
+// Publishes records that take `size` bytes, if the numbers are for them.
+int64_t Publish(RecordPublisher* publisher, const Head& head, const Bytes& body, uint64_t size) {
+  Numbers& numbers = *publisher->numbers;
+  const uint64_t room = publisher->mapping->length();
+  if (!IsInteger(numbers.pos) || !IsInteger(numbers.end) || !IsInteger(numbers.word) ||
+      numbers.size != static_cast<double>(size) || size > room || ToInteger(numbers.pos) > room - size) {
+    return -EINVAL;
+  }
+  if (numbers.stored != 0) publisher->last_line.end = LastLine::kNone;
+  numbers.stored = 0;
+  const uint64_t end = std::min(ToInteger(numbers.end), room);
+  return publisher->mapping->Publish({head, body, ToInteger(numbers.pos), end, &publisher->last_line},
+                                     publisher->word_pos, ToInteger(numbers.word));
 }
 
-// Stores all of a header but its checksum.
-void PutHeader(char* header, uint64_t length, uint64_t sequence) {
-  const uint32_t length_le = htole32(static_cast<uint32_t>(length));
-  const uint64_t sequence_le = htole64(sequence);
-  memcpy(header + kChecksum, &length_le, sizeof length_le);
-  memcpy(header + 8, &sequence_le, sizeof sequence_le);
-}
-
-size_t RecordSize(uint64_t length) {
-  return (kHeader + length + kUnit - 1) / kUnit * kUnit;
-}
-
-void PutRecord(char* record, const char* content, uint64_t length, uint64_t sequence, uint32_t seed) {
-  memset(record + RecordSize(length) - kUnit, 0, kUnit);
-  PutHeader(record, length, sequence);
-  if (length > 0) memcpy(record + kHeader, content, length);
-  const uint32_t checksum = htole32(Crc32c(seed, record + kChecksum, kHeader - kChecksum + length));
-  memcpy(record, &checksum, sizeof checksum);
-}
-
-// recordPublisher(handle, wordPos, seed, numbers) -> publisher | -errno
+// recordPublisher(handle, wordPos, seed, headSize, unit, numbers, heads) -> publisher | -errno
 napi_value MakePublisher(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   DaxDevice* device;
-  uint64_t word_pos, seed, length = UINT64_MAX;
-  char* numbers;
+  uint64_t word_pos, seed, head_size, unit, length = UINT64_MAX, heads_size = UINT64_MAX;
+  char *numbers, *heads;
   if (!GetDevice(args, &device) || !args.Bytes(1, &word_pos) || !args.Bytes(2, &seed) ||
-      !args.Memory(3, 0, &length, &numbers)) {
+      !args.Bytes(3, &head_size) || !args.Bytes(4, &unit) || !args.Memory(5, 0, &length, &numbers) ||
+      !args.Memory(6, 0, &heads_size, &heads)) {
     return nullptr;
   }
   if (const int error = CheckRange(*device, word_pos, sizeof(uint64_t))) return ToResult(env, error);
   if (const int error = CheckWritable(*device)) return ToResult(env, error);
-  if (length != sizeof(Numbers)) return ToResult(env, -EINVAL);
-  auto* const publisher = new RecordPublisher{
-      device->mapping, word_pos, static_cast<uint32_t>(seed), reinterpret_cast<const Numbers*>(numbers), {}};
+  if (length != sizeof(Numbers) || head_size < kChecksum || head_size > kMostHead || heads_size < head_size ||
+      unit == 0 || unit > kBatch) {
+    return ToResult(env, -EINVAL);
+  }
+  auto* const publisher = new RecordPublisher{device->mapping,
+                                              word_pos,
+                                              static_cast<uint32_t>(seed),
+                                              head_size,
+                                              unit,
+                                              reinterpret_cast<Numbers*>(numbers),
+                                              heads,
+                                              heads_size,
+                                              {},
+                                              {}};
   const napi_finalize release = [](napi_env, void* data, void*) {
     delete static_cast<RecordPublisher*>(data);
   };
@@ -106,13 +109,8 @@ napi_value PublishRecord(napi_env env, napi_callback_info info) {
   char* content;
   if (!args.External(0, reinterpret_cast<void**>(&publisher)) || !args.Memory(1, 0, &length, &content))
     return nullptr;
-  if (length > UINT32_MAX || !Fits(*publisher, kHeader + length)) return ToResult(env, -EINVAL);
-  const Numbers& numbers = *publisher->numbers;
-  char header[kHeader];
-  PutHeader(header, length, ToInteger(numbers.sequence));
-  return ToResult(
-      env, publisher->mapping->Publish({header, kHeader, true, publisher->seed}, {content, length},
-                                       ToInteger(numbers.pos), publisher->word_pos, ToInteger(numbers.word)));
+  const Head head = {publisher->heads, publisher->head_size, true, publisher->seed};
+  return ToResult(env, Publish(publisher, head, {content, length}, head.length + length));
 }
 
 // publishRecords(publisher, contents, from, to) -> bytes | -errno
@@ -122,11 +120,10 @@ napi_value PublishRecords(napi_env env, napi_callback_info info) {
   uint64_t from, to;
   if (!args.External(0, reinterpret_cast<void**>(&publisher)) || !args.Bytes(2, &from) || !args.Bytes(3, &to))
     return nullptr;
-  const Numbers& numbers = *publisher->numbers;
-  if (!IsInteger(numbers.sequence)) return ToResult(env, -EINVAL);
-  uint64_t sequence = ToInteger(numbers.sequence);
+  const size_t head_size = publisher->head_size;
   size_t done = 0;
-  for (uint64_t index = from; index < to; index++) {
+  char* head = publisher->heads;
+  for (uint64_t index = from; index < to; index++, head += head_size) {
     napi_value content;
     void* bytes;
     size_t length;
@@ -135,14 +132,21 @@ napi_value PublishRecords(napi_env env, napi_callback_info info) {
       napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a record must be a Buffer, TypedArray or DataView");
       return nullptr;
     }
-    if (length > kBatch || RecordSize(length) > kBatch - done) return ToResult(env, -EINVAL);
-    PutRecord(publisher->batch + done, static_cast<const char*>(bytes), length, sequence++, publisher->seed);
-    done += RecordSize(length);
+    const size_t used = (index - from + 1) * head_size;
+    if (length > kBatch || head_size + length > kBatch - done || used > publisher->heads_size) {
+      return ToResult(env, -EINVAL);
+    }
+    char* const record = publisher->batch + done;
+    PutSum({head, head_size, true, publisher->seed}, {static_cast<const char*>(bytes), length});
+    memcpy(record, head, head_size);
+    if (length > 0) memcpy(record + head_size, bytes, length);
+    const size_t size = head_size + length;
+    const size_t padding = (publisher->unit - size % publisher->unit) % publisher->unit;
+    if (padding > kBatch - done - size) return ToResult(env, -EINVAL);
+    memset(record + size, 0, padding);
+    done += size + padding;
   }
-  if (!Fits(*publisher, done)) return ToResult(env, -EINVAL);
-  return ToResult(
-      env, publisher->mapping->Publish({nullptr, 0, false, 0}, {publisher->batch, done},
-                                       ToInteger(numbers.pos), publisher->word_pos, ToInteger(numbers.word)));
+  return ToResult(env, Publish(publisher, {nullptr, 0, false, 0}, {publisher->batch, done}, done));
 }
 
 }  // namespace
