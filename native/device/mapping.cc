@@ -198,9 +198,8 @@ int64_t Mapping::WriteByCall(const char* source, size_t length, uint64_t pos) co
 int64_t Mapping::WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const {
   const size_t intact = range_->BytesBeforeLoss(pos, length);
   if (intact == 0) return -EIO;
-  if (!flush) {
-    if (const int64_t moved = WriteByCall(source, intact, pos)) return Settle(moved, pos);
-  }
+  // At the granularity of pages, which is the only one that writes by call, FinishPut flushes.
+  if (const int64_t moved = WriteByCall(source, intact, pos)) return Settle(moved, pos);
   const auto move = flush ? MoveInFlushed : MoveIn;
   return Settle(GuardedTransfer({address_ + pos, const_cast<char*>(source), intact, move, &persistence_}),
                 pos);

@@ -1,4 +1,4 @@
-import { openSync as openFile, closeSync, readSync as readFile, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { openSync as openFile, closeSync, readFileSync, readSync as readFile, statSync, truncateSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { openSync, type AbortError, type DaxDevice } from 'node-dax';
 import { onEveryDevice, scratchPath } from '../helpers/devices.js';
@@ -251,6 +251,23 @@ for (const byCall of [false, true]) onEveryDevice(`random operations${byCall ? '
     if (step % 20 === 0 && !contents(device, 0, model.length).equals(model)) test.fail(`step ${step} differs`);
   }
   test.ok(contents(device, 0, model.length).equals(model));
+});
+
+// How much of the mapping of `path` this process has touched, as the kernel tells it.
+function touchedOf(path: string): string | undefined {
+  const regions = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  return regions.find((region) => region.split('\n', 1)[0]?.endsWith(` ${path}`) === true)?.match(/^Rss: +(.*)$/m)?.[1];
+}
+
+t.test('writes by calls touch no page of the mapping, whether they flush or not', { skip: ON_HOST.skip || userEmulation }, (test) => {
+  const path = scratchPath(test);
+  using device = openSync(path, { size: MIB, byCall: true });
+  const bytes = Buffer.alloc(MIB / 2, 'bytes');
+  for (const [pos, flush] of [[0, true], [MIB / 2, false]] as const) test.equal(device.writeSync(bytes, pos, { flush }), MIB / 2);
+  test.equal(touchedOf(path), '0 kB');
+  test.ok(Buffer.from(device.view()).equals(Buffer.concat([bytes, bytes])), 'the mapping has the bytes');
+  test.not(touchedOf(path), '0 kB');
+  test.end();
 });
 
 t.test('copies by calls of a file that another shortens', { skip: ON_HOST.skip }, (test) => {
