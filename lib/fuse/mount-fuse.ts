@@ -3,10 +3,11 @@
 import { realpathSync, statSync } from 'node:fs';
 import { argumentError, checkMethods, checkOptions, DaxError, type OptionNames } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from './filesystem/contract.js';
+import { MAX_TRANSFER } from './protocol/init.js';
 import type { FuseStatistics } from './server/served.js';
 import { Server, type Caching } from './server/server.js';
 import { Channel } from './transport/channel.js';
-import { mount, unmount, unmountAtExit } from './transport/mounting.js';
+import { mount, readAhead, unmount, unmountAtExit } from './transport/mounting.js';
 
 export interface MountFuseOptions {
   /** The source of the mount that mount(8) and the like show. Default: `node-dax`. */
@@ -212,5 +213,6 @@ async function serve<I extends FuseInode>(
     await unmount(directory, true).catch(() => undefined);
     throw error;
   }
+  readAhead(directory, MAX_TRANSFER);
   return mounted;
 }

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -194,6 +194,26 @@ fuseTest('statistics, and everything given back at the end', async (test) => {
   open.stdin.end('\n');
   await once(open, 'close');
   test.strictSame(fs.lookup(fs.root, Buffer.from('open')), undefined);
+  await end();
+});
+
+fuseTest('a large file that is read from one end to the other takes few requests, whatever the directory is called', async (test) => {
+  const MIB = 2 ** 20;
+  const { fs, end } = await mountExt2(test);
+  createFs(fs).writeFileSync('/large', Buffer.alloc(16 * MIB, 'large'));
+  const directory = join(mountPoint(test), 'two words\\');
+  mkdirSync(directory);
+  const mount = await mountFuse(fs, directory);
+  test.teardown(() => mount.unmount({ force: true }));
+  await runIn(test, directory, 'test -f large');
+  const before = mount.statistics;
+  await runIn(test, directory, 'dd if=large of=/dev/null bs=1M status=none');
+  test.equal(mount.statistics.bytesRead - before.bytesRead, 16 * MIB);
+  const requests = mount.statistics.requests - before.requests;
+  // The kernel's own choice is 128 KiB: 128 requests.
+  test.ok(requests < 64, 'requests', { requests });
+  await mount.unmount();
+  rmdirSync(directory);
   await end();
 });
 
