@@ -4,7 +4,7 @@
 // TAP_OUTPUT_FILE names a file for the TAP, as it does for tap.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,24 +50,16 @@ const folder = mkdtempSync(join(tmpdir(), 'node-dax-arm64-'));
 try {
   const addon = build(folder);
   const files = (process.argv.length > 2 ? process.argv.slice(2) : SUITES).map((name) => join('dist', 'test', `${name}.test.js`));
-  const claims = join(folder, 'claims');
-  mkdirSync(claims);
-  const { status, stdout } = spawnSync(process.execPath, [join('scripts', 'run-suites.mjs'), claims, ...files], {
+  const { status } = spawnSync(process.execPath, [join('scripts', 'test.mjs'), '--timeout=600', ...files], {
     cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 30,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: 'inherit',
     env: {
       ...process.env,
       NODE_DAX_TEST_NODE: ['qemu-aarch64-static', '-cpu', CPU, '-L', '/usr/aarch64-linux-gnu', nodeForArm()].join(' '),
       NODE_DAX_TEST_USER_EMULATION: '1',
       NODE_DAX_ADDON: addon,
-      NODE_DAX_ASSERT_LOCKS: '1',
-      TAP_TIMEOUT: '600',
     },
   });
-  if (process.env.TAP_OUTPUT_FILE) writeFileSync(process.env.TAP_OUTPUT_FILE, stdout);
-  for (const line of stdout.split('\n')) if (/^(?:not )?ok |^ *not ok /.test(line)) console.log(line);
   process.exitCode = status ?? 1;
 } finally {
   rmSync(folder, { recursive: true });

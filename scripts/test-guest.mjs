@@ -1,8 +1,8 @@
 // Runs the device suites in guests, where every kind of device is; one that is missing there is a failure. Two guests share
-// the work, each with devices of its own. The suites of test/device/ run again in three guests with other memory than armed NVDIMMs.
+// the work, each with devices of its own. Two more have other memory than armed NVDIMMs, for the suites that ask what memory is.
 // A device suite lies in test/device/ or test/fault/, or is called guest.test.ts. Arguments go to `node-dax vm`: `npm run test:guest -- --accel tcg`.
 // TAP_OUTPUT_FILE names a file for the TAP, as it does for tap. NODE_DAX_TEST_THOROUGH=1 takes every device where one of each kind
-// does otherwise, and a fourth guest with the volatile memory of CXL where QEMU has it (8.1).
+// does otherwise, all suites of test/device/ on other memory, and a guest with the volatile memory of CXL where QEMU has it (8.1).
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,47 +20,49 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const fileOf = (name) => join('dist', 'test', `${name}.test.js`);
 
-// These need no device: `npm test` runs them.
-const ON_HOST = ['fault/busy-owner', 'fault/native'].map(fileOf);
+const HMEM = fileOf('device/hmem');
+// The first two need no device: `npm test` runs them. The third needs soft-reserved memory.
+const NOT_SHARED = [...['fault/busy-owner', 'fault/native'].map(fileOf), HMEM];
 const suites = readdirSync(join(root, 'dist', 'test'), { recursive: true })
   .filter((name) => /^(?:device|fault)\/.*\.test\.js$|(?:^|\/)guest\.test\.js$/.test(name))
   .map((name) => join('dist', 'test', name))
-  .filter((file) => !ON_HOST.includes(file))
-  .sort();
+  .filter((file) => !NOT_SHARED.includes(file))
+  // Those for a guest alone take longest. Guests that share the suites end together where the long ones are begun first.
+  .sort((a, b) => Number(isForGuest(b)) - Number(isForGuest(a)) || (a < b ? -1 : 1));
 
-const HMEM = fileOf('device/hmem');
-// These are for files with DAX, block devices, huge pages and pages that the kernel takes for bad: other memory is a devdax of 4 KiB alone.
-const NOT_ON_OTHERS = [...['dax-flag', 'huge-pages', 'mmap-dio', 'poison'].map((name) => fileOf(`device/${name}`)), HMEM];
-// In one process: none takes long.
-const ON_OTHERS = [
-  ...suites.filter((file) => file.startsWith(join('dist', 'test', 'device')) && !NOT_ON_OTHERS.includes(file)),
-  fileOf('discovery/guest'),
-].join(',');
+function isForGuest(file) {
+  return file.endsWith('guest.test.js');
+}
+
+// Other memory is a devdax of 4 KiB, which two guests have. It differs in what it promises and in how the kernel describes it.
+const ON_OTHERS = ['device/open', 'device/durability', 'device/io', 'device/words', 'discovery/guest'].map(fileOf);
+// These are for files with DAX, block devices, huge pages and pages that the kernel takes for bad: not for other memory.
+const NOT_ON_OTHERS = ['dax-flag', 'huge-pages', 'mmap-dio', 'poison'].map((name) => fileOf(`device/${name}`));
+const onOthers = THOROUGH
+  ? [...suites.filter((file) => file.startsWith(join('dist', 'test', 'device')) && !NOT_ON_OTHERS.includes(file)), fileOf('discovery/guest')]
+  : ON_OTHERS;
 const hasCxlRam = () => /volatile-memdev/.test(spawnSync('qemu-system-x86_64', ['-device', 'cxl-type3,help'], { encoding: 'utf8' }).stdout ?? '');
 // A volatile range of the NFIT cannot be beside NVDIMMs.
 // `device/hmem` comes last: it takes the device apart, and gives it to the kernel; the suite that came after it once met ENXIO.
 const OTHERS = [
-  { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax'], files: [ON_OTHERS, HMEM] },
-  { devices: ['nfit-volatile'], files: [ON_OTHERS] },
-  { devices: ['cxl-pmem'], files: [ON_OTHERS] },
-  ...(THOROUGH && hasCxlRam() ? [{ devices: ['cxl-ram'], files: [ON_OTHERS] }] : []),
+  { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax', 'cxl-pmem'], files: [...onOthers, HMEM] },
+  { devices: ['nfit-volatile'], files: onOthers },
+  ...(THOROUGH && hasCxlRam() ? [{ devices: ['cxl-ram'], files: onOthers }] : []),
 ];
 
-const closed = [];
 const total = { passed: 0, failed: 0, skipped: 0 };
-const folders = [];
 
-function claimsFolder() {
-  folders.push(mkdtempSync(join(tmpdir(), 'node-dax-claims-')));
-  return folders.at(-1);
-}
+// Suites for one guest, or for several with the same devices: each suite is run by the guest that claims it. `ended` are those that came to their end.
+const share = (required, devices, files) => ({ required, devices, files, claims: mkdtempSync(join(tmpdir(), 'node-dax-claims-')), ended: new Set() });
 
-// One guest, which runs those of `files` that no other with the same `claims` has begun. Resolves with its TAP.
-async function runGuest({ claims, required, devices = [], files }) {
-  const { parser, counts, failures } = tapResults((result, watched) => {
-    if (watched !== parser) return;
-    closed.push(result.name);
-    console.log(`${result.ok ? 'ok' : 'not ok'} ${result.name} ${Math.round(result.time / 1000)} s`);
+// One guest, until it finds nothing more to claim. Resolves with its TAP.
+async function runGuest({ required, devices, files, claims, ended }) {
+  const { parser, counts, failures } = tapResults();
+  parser.on('comment', (comment) => {
+    const [, file, seconds] = /^# (\S+\.test\.js) (\d+) s$/.exec(comment.trim()) ?? [];
+    if (file === undefined) return;
+    ended.add(file);
+    console.log(`${file} ${seconds} s${devices.length === 0 ? '' : ` on ${devices.join(', ')}`}`);
   });
   const guest = spawn(
     process.execPath,
@@ -70,7 +72,7 @@ async function runGuest({ claims, required, devices = [], files }) {
       ...[`NODE_DAX_TEST_REQUIRE=${required}`, ...VARIABLES].flatMap((variable) => ['--env', variable]),
       ...devices.flatMap((device) => ['--device', device]),
       ...process.argv.slice(2),
-      ...['--', process.execPath, join('scripts', 'run-suites.mjs'), claims, ...files],
+      ...['--', process.execPath, join('scripts', 'run-suites.cjs'), claims, ...files],
     ],
     { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -88,15 +90,15 @@ async function runGuest({ claims, required, devices = [], files }) {
 
 // The guest's processors are emulated by threads, and what a suite does mostly runs on one.
 const atOnce = Math.min(2, availableParallelism());
-const shared = { claims: claimsFolder(), required: '1', files: suites };
-const guests = await Promise.all(Array.from({ length: atOnce }, () => runGuest(shared)));
-
-// Each takes the next one.
-const waiting = OTHERS.map(({ devices, files }) => () => runGuest({ claims: claimsFolder(), required: devices.join(','), devices, files })).values();
+const shared = share('1', [], suites);
+const others = OTHERS.map(({ devices, files }) => share(devices.join(','), devices, files));
+// Those that share come last: whichever begins later finds less to claim.
+const waiting = [...others, ...Array.from({ length: atOnce }, () => shared)].values();
+const guests = [];
 await Promise.all(Array.from({ length: atOnce }, async () => {
-  for (const run of waiting) guests.push(await run());
+  for (const work of waiting) guests.push(await runGuest(work));
 }));
-for (const folder of folders) rmSync(folder, { recursive: true });
+for (const { claims } of [shared, ...others]) rmSync(claims, { recursive: true });
 
 if (process.env.TAP_OUTPUT_FILE) {
   const subtest = ({ tap, ok }, index) => {
@@ -105,7 +107,7 @@ if (process.env.TAP_OUTPUT_FILE) {
   };
   writeFileSync(process.env.TAP_OUTPUT_FILE, `TAP version 14\n${guests.map(subtest).join('')}1..${guests.length}\n`);
 }
-const missing = suites.filter((suite) => !closed.some((name) => name.startsWith(suite)));
+const missing = [shared, ...others].flatMap(({ files, ended }) => files.filter((file) => !ended.has(file)));
 if (missing.length > 0) console.log(`\ndid not run to their end in the guest: ${missing.join(', ')}`);
 console.log(`\nin the guest: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = guests.every(({ ok }) => ok) && total.passed > 0 && missing.length === 0 ? 0 : 1;

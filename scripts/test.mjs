@@ -53,7 +53,7 @@ async function runNext(waiting) {
   for (const file of waiting) {
     const lines = [];
     const begun = performance.now();
-    const ok = await runSuite([file], (line) => { lines.push(line); }, env);
+    const ok = await runSuite(file, (line) => { lines.push(line); }, env);
     keep(`${lines.join('\n')}\n`);
     console.log(`${ok ? 'ok' : 'not ok'} ${file} ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     showFailures();

@@ -35,14 +35,24 @@ t.test('npm test', (t) => {
   t.end();
 });
 
-t.test('one suite after the other, each run by the first that claims it', (t) => {
-  const cwd = t.testdir({ claims: {}, ...suites(['bad', 'good']) });
-  const run = (...files: string[]) =>
-    spawnSync(process.execPath, [join(SCRIPTS, 'run-suites.mjs'), 'claims', ...files.map((name) => `dist/test/${name}.test.js`)], { cwd, encoding: 'utf8' });
-  t.match(run('good'), { status: 0, stdout: /^TAP version 14\n# Subtest: dist\/test\/good\.test\.js\n {4}ok 1 - a sentence\n[^]*\nok - dist\/test\/good\.test\.js # time=\d+ms\n1\.\.1\n$/ });
-  const second = run('good', 'bad');
+t.test('in one process, one suite after the other, each run by the first that claims it', (t) => {
+  const suite = (body: string): string => `const t = require(${JSON.stringify(require.resolve('tap'))});\n${body}`;
+  const cwd = t.testdir({
+    claims: {},
+    'good.test.js': suite("t.test('a promise', async (t) => { await null; t.pass('is kept by ' + process.pid); });"),
+    'bad.test.js': suite("t.test('a promise', (t) => { t.fail('is broken'); t.end(); });"),
+    'next.test.js': suite("t.test('a promise', (t) => { t.pass('is kept by ' + process.pid); t.end(); });"),
+    'mute.test.js': '',
+  });
+  const run = (...names: string[]) =>
+    spawnSync(process.execPath, [join(SCRIPTS, 'run-suites.cjs'), 'claims', ...names.map((name) => `${name}.test.js`)], { cwd, encoding: 'utf8' });
+  const first = run('good', 'next');
+  t.match(first, { status: 0, stdout: /^TAP version 14\n[^]*\n# good\.test\.js \d+ s\n[^]*\n# next\.test\.js \d+ s\n1\.\.2\n/ }, first.stderr);
+  t.equal(new Set(first.stdout.match(/is kept by \d+/g)).size, 1, 'one process');
+  const second = run('good', 'bad', 'mute');
   t.equal(second.status, 1);
   t.notMatch(second.stdout, 'good');
-  t.match(second.stdout, /\nnot ok - dist\/test\/bad\.test\.js # time=\d+ms\n {2}---\n {2}error: "exit status 1"\n {2}\.\.\.\n1\.\.1\n$/);
+  t.match(second.stdout, /not ok 1 - is broken/);
+  t.match(second.stdout, /not ok 2 - mute\.test\.js has no test/);
   t.end();
 });

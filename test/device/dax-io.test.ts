@@ -1,6 +1,6 @@
 import t from 'tap';
 import { openSync, partition, type DaxDevice, type DaxFile } from 'node-dax';
-import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 import { seeded } from '../helpers/random.js';
 import { isFree, Tfs, type TfsOptions } from '../helpers/tfs.js';
@@ -34,7 +34,7 @@ function media(tfs: Tfs, file: DaxFile): Buffer {
   return Buffer.concat(blocks);
 }
 
-onEveryDevice('files are written, read, truncated and grown on every device (IO-8, IO-15, IO-17, TR-8)', (test, wanted) => {
+onEveryKind('files are written, read, truncated and grown on every device (IO-8, IO-15, IO-17, TR-8)', (test, wanted) => {
   const device = wanted.open();
   const random = seeded(test);
   for (const options of [{}, { blockSize: 512, maxRun: 3 }, { unwritten: true }, { blockSize: 1024, zeroOnAlloc: true }]) {
@@ -63,7 +63,7 @@ onEveryDevice('files are written, read, truncated and grown on every device (IO-
   test.end();
 });
 
-onEveryDevice('files and the device show the same bytes on', (test, wanted) => {
+onEveryKind('files and the device show the same bytes on', (test, wanted) => {
   const device = wanted.open();
   const tfs = format(device);
   const file = tfs.file();
@@ -79,7 +79,7 @@ onEveryDevice('files and the device show the same bytes on', (test, wanted) => {
   test.end();
 });
 
-onEveryDevice('large copies leave the event loop free and hold the lock on', async (test, wanted) => {
+onEveryKind('large copies leave the event loop free and hold the lock on', async (test, wanted) => {
   const device = wanted.open();
   const random = seeded(test);
   const tfs = format(device);
@@ -108,7 +108,7 @@ onEveryDevice('large copies leave the event loop free and hold the lock on', asy
   test.ok(contents(file).equals(all), 'an aborted write leaves what it found or what it wrote');
 });
 
-onEveryDevice('a full filesystem gives all of its blocks back (IO-16)', async (test, wanted) => {
+onEveryKind('a full filesystem gives all of its blocks back (IO-16)', async (test, wanted) => {
   const tfs = format(wanted.open(), { maxRun: 5 });
   const [file, other] = [tfs.file(), tfs.file()];
   test.equal(await other.write(Buffer.alloc(600 * KIB, 'o'), 0), 600 * KIB);
@@ -121,7 +121,7 @@ onEveryDevice('a full filesystem gives all of its blocks back (IO-16)', async (t
   test.ok(contents(file).subarray(424 * KIB, MIB - 1).equals(zeros(600 * KIB - 1)), 'nothing of the other file');
 });
 
-onEveryDevice('a filesystem on a partition of', (test, wanted) => {
+onEveryKind('a filesystem on a partition of', (test, wanted) => {
   const device = wanted.open();
   device.writeSync(Buffer.alloc(MIB, 0xa5), 0);
   const tfs = new Tfs({ blockSize: 1024, devices: [partition(device, 8, 512), partition(device, 1024, 512)], blocksPerDevice: 256 });

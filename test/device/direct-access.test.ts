@@ -11,7 +11,7 @@ import {
   type DirectAccess,
   type DirectAccessOp,
 } from 'node-dax';
-import { onEveryDevice } from '../helpers/devices.js';
+import { onEveryDevice, onEveryKind } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 import { frameOf } from '../helpers/page-frame.js';
 
@@ -140,7 +140,7 @@ t.test('a page that nobody touched is there, and is zeros (DA-6)', ON_HOST, (tes
   test.end();
 });
 
-onEveryDevice('direct access gives bytes of the device itself (DA-6)', (test, wanted) => {
+onEveryKind('direct access gives bytes of the device itself (DA-6)', (test, wanted) => {
   const device = wanted.open();
   const { window, bytes } = device.directAccess(8n, 8192);
   test.equal(bytes, 8192);
@@ -163,7 +163,7 @@ onEveryDevice('direct access gives bytes of the device itself (DA-6)', (test, wa
   test.equal(device.directAccess(16, 1).window[0], 1);
 });
 
-onEveryDevice('direct access to a read-only', (test, wanted) => {
+onEveryKind('direct access to a read-only', (test, wanted) => {
   wanted.open().writeSync(Buffer.from('kept'), 4096);
   const device = wanted.open({ readOnly: true });
   const access = device.directAccess(8, 4096);
@@ -192,7 +192,7 @@ onEveryDevice('the pfn of', (test, wanted) => {
   test.equal(part.directAccess(0, 512).pfn, pfn);
 });
 
-onEveryDevice('partitions of', (test, wanted) => {
+onEveryKind('partitions of', (test, wanted) => {
   const device = wanted.open();
   device.zeroSync(0, 65536);
   const part = partition(device, 9, 5);

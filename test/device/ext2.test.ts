@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PAGE_SIZE, partition, type DaxDevice } from 'node-dax';
 import { mkfsSync, mount, type Ext2 } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
-import { FILE_SIZE, onEveryDevice } from '../helpers/devices.js';
+import { FILE_SIZE, onEveryDevice, onEveryKind } from '../helpers/devices.js';
 import { e2fsck, e2fsprogsMissing, shm } from '../helpers/ext2-image.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { seeded } from '../helpers/random.js';
@@ -54,7 +54,7 @@ onEveryDevice('a tree of ext2', (test, wanted) => {
   if (e2fsprogsMissing() === undefined) test.equal(e2fsck(contentOf(device)), undefined);
 });
 
-onEveryDevice('a mapping of a file of ext2', async (test, wanted) => {
+onEveryKind('a mapping of a file of ext2', async (test, wanted) => {
   const device = wanted.open();
   const mounted = format(device);
   const file = mounted.open(mounted.create(mounted.root, 'mapped'));
@@ -96,7 +96,7 @@ onEveryDevice('a mapping of a file of ext2', async (test, wanted) => {
   if (e2fsprogsMissing() === undefined) test.equal(e2fsck(contentOf(device)), undefined);
 });
 
-onEveryDevice('unmounting takes the mappings of files away', async (test, wanted) => {
+onEveryKind('unmounting takes the mappings of files away', async (test, wanted) => {
   const device = wanted.open();
   const mounted = format(device);
   const inode = mounted.create(mounted.root, 'mapped');

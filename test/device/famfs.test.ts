@@ -4,14 +4,14 @@ import '../helpers/assert-locks.js';
 import { openSync, PROT_READ } from 'node-dax';
 import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
-import { onEveryDevice } from '../helpers/devices.js';
+import { onEveryKind } from '../helpers/devices.js';
 import { contentOf, MIB, systemUuidFile } from '../helpers/famfs-image.js';
 
 // A log, and four units.
 const LEAST = 18 * MIB;
 const SIZE = 3 * MIB + 77;
 
-onEveryDevice('a famfs', (test, wanted) => {
+onEveryKind('a famfs', (test, wanted) => {
   const device = wanted.open();
   if (device.kind === 'file' || device.kind === 'fsdax') device.truncateSync(Math.max(device.size, LEAST));
   const systemUuid = systemUuidFile(test);

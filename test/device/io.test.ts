@@ -1,7 +1,7 @@
 import { openSync as openFile, closeSync, readFileSync, readSync as readFile, statSync, truncateSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { openSync, type AbortError, type DaxDevice } from 'node-dax';
-import { onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { onEveryDevice, onEveryKind, scratchPath } from '../helpers/devices.js';
 import { userEmulation } from '../helpers/emulated.js';
 import { ON_HOST } from '../helpers/guest.js';
 import { seeded, type Random } from '../helpers/random.js';
@@ -40,7 +40,7 @@ onEveryDevice('what is written is read, at every alignment, on', (test, wanted) 
   test.equal(read.toString('latin1', 0, 4), 'aabb');
 });
 
-onEveryDevice('the end of', async (test, wanted) => {
+onEveryKind('the end of', async (test, wanted) => {
   const device = wanted.open();
   const { size } = device;
   test.equal(device.readSync(Buffer.alloc(10), size), 0);
@@ -63,7 +63,7 @@ onEveryDevice('the end of', async (test, wanted) => {
   test.throws(() => device.writevSync([Buffer.alloc(1)], size), full);
 });
 
-onEveryDevice('segments of 1, 0, 4095 and 5000 bytes are one range of the device (IO-17)', async (test, wanted) => {
+onEveryKind('segments of 1, 0, 4095 and 5000 bytes are one range of the device (IO-17)', async (test, wanted) => {
   const device = wanted.open();
   const random = seeded(test);
   const segments = [1, 0, 4095, 5000].map((length) => random.bytes(length));
@@ -88,7 +88,7 @@ onEveryDevice('segments of 1, 0, 4095 and 5000 bytes are one range of the device
   test.ok(Buffer.concat(back).equals(Buffer.concat(large)));
 });
 
-onEveryDevice('the asynchronous forms, small and large, on', async (test, wanted) => {
+onEveryKind('the asynchronous forms, small and large, on', async (test, wanted) => {
   const device = wanted.open();
   const random = seeded(test);
   for (const length of [0, 1, 4096, 256 * KIB, 256 * KIB + 1, 3 * MIB + 17]) {
@@ -107,7 +107,7 @@ onEveryDevice('the asynchronous forms, small and large, on', async (test, wanted
   test.ok(part.subarray(100, 100 + 300 * KIB).equals(contents(device, 0, 300 * KIB)));
 });
 
-onEveryDevice('large copies leave the event loop free on', async (test, wanted) => {
+onEveryKind('large copies leave the event loop free on', async (test, wanted) => {
   const device = wanted.open();
   const target = Buffer.alloc(4 * MIB);
   let turned = false;
@@ -122,7 +122,7 @@ onEveryDevice('large copies leave the event loop free on', async (test, wanted) 
   test.ok(turned, 'the loop turned while the reads were under way');
 });
 
-onEveryDevice('an AbortSignal on', async (test, wanted) => {
+onEveryKind('an AbortSignal on', async (test, wanted) => {
   const device = wanted.open();
   const aborted = AbortSignal.abort();
   for (const length of [1, MIB]) {

@@ -6,7 +6,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { daxMmap, deviceUse, Inode, open, openSync, PAGE_SIZE, partition } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
-import { FILE_SIZE, onDevices, onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { FILE_SIZE, onDevices, onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 
 const REFUSAL = { code: 'EBUSY', reason: 'DEVICE_IN_USE', syscall: 'open', message: /locked.*lslocks/ };
@@ -31,7 +31,7 @@ async function holder(command: string, ...args: string[]): Promise<{ kill(): Pro
   };
 }
 
-onEveryDevice('the lock of', (test, wanted) => {
+onEveryKind('the lock of', (test, wanted) => {
   const device = wanted.open({ lock: true });
   device.writeSync(Buffer.from('kept'), 4096);
   test.throws(() => openSync(wanted.path, { lock: true, force: true }), REFUSAL, 'nor in the same process');
@@ -57,7 +57,7 @@ onEveryDevice('the lock of', (test, wanted) => {
   if (wanted.kind === 'block') test.notOk(deviceUse(wanted.path).busy);
 });
 
-onEveryDevice('the locks of parts of', (test, wanted) => {
+onEveryKind('the locks of parts of', (test, wanted) => {
   const [device, other] = [wanted.open(), wanted.open()];
   const first = device.lock('exclusive', 0, 8192);
   test.throws(() => other.lock('shared', 4096, 8192), { ...REFUSAL, syscall: 'lock' });

@@ -3,7 +3,7 @@ import { closeSync, openSync as openFile, truncateSync, writeFileSync, writeSync
 import { MessageChannel } from 'node:worker_threads';
 import t from 'tap';
 import { openSync } from 'node-dax';
-import { FILE_SIZE, onEveryDevice, scratchPath } from '../helpers/devices.js';
+import { FILE_SIZE, onEveryDevice, onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 
 onEveryDevice('a view is the memory of', async (test, wanted) => {
@@ -45,7 +45,7 @@ t.test('a view without arguments is the whole device', ON_HOST, (test) => {
   test.end();
 });
 
-onEveryDevice('a view shows what write(2) writes to', (test, wanted) => {
+onEveryKind('a view shows what write(2) writes to', (test, wanted) => {
   if (wanted.kind === 'devdax') {
     test.pass('a devdax has no write(2)');
     return;
@@ -137,7 +137,7 @@ t.test('truncate while reads are under way', ON_HOST, async (test) => {
   await device.close();
 });
 
-onEveryDevice('truncating', (test, wanted) => {
+onEveryKind('truncating', (test, wanted) => {
   const device = wanted.open();
   if (wanted.kind === 'file' || wanted.kind === 'fsdax') {
     device.truncateSync(FILE_SIZE - 1);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { daxMmap, DaxError, freezeSuper, MAP_PRIVATE, MAP_SHARED, MAP_SYNC, PROT_READ, thawSuper } from 'node-dax';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { withMapSync } from '../helpers/map-sync.js';
-import { onEveryGround, type MappedFile } from '../helpers/mapped-file.js';
+import { onEveryGround, onEveryKindOfGround, type MappedFile } from '../helpers/mapped-file.js';
 
 function created({ fs }: MappedFile): number {
   return fs.calls.filter(([, , create]) => create).length;
@@ -31,7 +31,7 @@ onEveryGround('mappings, read(2), write(2) and the medium have the same bytes of
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('a load of a hole gives zeros and allocates nothing (FT-6)', async (test, ground) => {
+onEveryKindOfGround('a load of a hole gives zeros and allocates nothing (FT-6)', async (test, ground) => {
   const mapped = ground.holes(4);
   const free = mapped.fs.freeBlocks;
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
@@ -43,7 +43,7 @@ onEveryGround('a load of a hole gives zeros and allocates nothing (FT-6)', async
   test.match(await worker.call('info', 0), { major: 0, asked: 1, hole: 1, mkwrite: 0 });
 });
 
-onEveryGround('a store to a hole looks the page up, then allocates it (FT-7)', async (test, ground) => {
+onEveryKindOfGround('a store to a hole looks the page up, then allocates it (FT-7)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
@@ -63,7 +63,7 @@ onEveryGround('a store to a hole looks the page up, then allocates it (FT-7)', a
   test.match(await worker.call('info', 0), { major: 1, asked: 1 });
 });
 
-onEveryGround('zeros that were seen give way to the page, in every mapping (FT-9)', async (test, ground) => {
+onEveryKindOfGround('zeros that were seen give way to the page, in every mapping (FT-9)', async (test, ground) => {
   const mapped = ground.holes(3);
   const { page } = ground;
   const second = ground.map(mapped, { prot: PROT_READ });
@@ -82,7 +82,7 @@ onEveryGround('zeros that were seen give way to the page, in every mapping (FT-9
   test.match(await two.call('info', 0), { major: 1, mkwrite: 1 }, 'the first store to zeros is a mkwrite (MK-1)');
 });
 
-onEveryGround('touches past the end of the file are refused until it grows (FT-2)', async (test, ground) => {
+onEveryKindOfGround('touches past the end of the file are refused until it grows (FT-2)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   mapped.file.truncateSync(page + 1);
@@ -108,7 +108,7 @@ onEveryGround('touches past the end of the file are refused until it grows (FT-2
   test.equal(worker.losses.length, 2);
 });
 
-onEveryGround('a store whose block cannot be had is refused, and a later one succeeds (FT-12)', async (test, ground) => {
+onEveryKindOfGround('a store whose block cannot be had is refused, and a later one succeeds (FT-12)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   const worker = await FaultWorker.start(test, mapped.mapping.handle);
@@ -131,7 +131,7 @@ onEveryGround('a store whose block cannot be had is refused, and a later one suc
   test.equal(ground.media(mapped, 1)[3], 9);
 });
 
-onEveryGround('an answer about less than a page refuses the fault (FT-4)', async (test, ground) => {
+onEveryKindOfGround('an answer about less than a page refuses the fault (FT-4)', async (test, ground) => {
   const mapped = ground.holes(1);
   mapped.fs.onGetBlock = (_inode, _iblock, bh) => {
     bh.map(ground.device, 0, 512);
@@ -142,7 +142,7 @@ onEveryGround('an answer about less than a page refuses the fault (FT-4)', async
   test.match(await worker.lost(1), [{ code: 'EIO', position: 0 }]);
 });
 
-onEveryGround('blocks that a filesystem places past the device', async (test, ground) => {
+onEveryKindOfGround('blocks that a filesystem places past the device', async (test, ground) => {
   const mapped = ground.holes(3);
   const { fs, inode, file } = mapped;
   const { page } = ground;
@@ -173,7 +173,7 @@ onEveryGround('blocks that a filesystem places past the device', async (test, gr
   test.equal(ground.media(mapped, 0)[3], 1, 'which is due until it can be had');
 });
 
-onEveryGround('a getBlock that breaks refuses whoever asked, and is told of', async (test, ground) => {
+onEveryKindOfGround('a getBlock that breaks refuses whoever asked, and is told of', async (test, ground) => {
   const mapped = ground.holes(1);
   mapped.fs.onGetBlock = () => {
     throw new TypeError('a bug');
@@ -185,7 +185,7 @@ onEveryGround('a getBlock that breaks refuses whoever asked, and is told of', as
   test.match(warnings(), [{ args: [{ name: 'TypeError', message: 'a bug' }] }]);
 });
 
-onEveryGround('private stores stay private and allocate nothing (FT-5)', async (test, ground) => {
+onEveryKindOfGround('private stores stay private and allocate nothing (FT-5)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   if (!ground.hasPrivate) {
@@ -219,7 +219,7 @@ onEveryGround('private stores stay private and allocate nothing (FT-5)', async (
   test.equal(await worker.load(3 * page), 2, 'what was not stored to follows the file');
 });
 
-onEveryGround('a store to an unwritten page clears and converts that page alone (FT-8, FT-11)', async (test, ground) => {
+onEveryKindOfGround('a store to an unwritten page clears and converts that page alone (FT-8, FT-11)', async (test, ground) => {
   const mapped = ground.holes(2, {}, { unwritten: true });
   mapped.fs.allocate(mapped.inode, 0, 2 * ground.blocksPerPage, true);
   mapped.inode.extents.invalidate();
@@ -235,7 +235,7 @@ onEveryGround('a store to an unwritten page clears and converts that page alone 
   test.equal(mapped.fs.completions.length, 1);
 });
 
-onEveryGround('a load of an unwritten page gives zeros and converts nothing (FT-8)', async (test, ground) => {
+onEveryKindOfGround('a load of an unwritten page gives zeros and converts nothing (FT-8)', async (test, ground) => {
   const mapped = ground.holes(1, {}, { unwritten: true });
   mapped.fs.allocate(mapped.inode, 0, ground.blocksPerPage, true);
   mapped.inode.extents.invalidate();
@@ -249,7 +249,7 @@ onEveryGround('a load of an unwritten page gives zeros and converts nothing (FT-
   test.strictSame([await worker.load(7), ground.media(mapped, 0)[7]], [0, 0], 'until it is stored to');
 });
 
-onEveryGround('a page whose file is truncated while a fault waits for it goes again (FT-10)', async (test, ground) => {
+onEveryKindOfGround('a page whose file is truncated while a fault waits for it goes again (FT-10)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   const free = mapped.fs.freeBlocks;
@@ -269,7 +269,7 @@ onEveryGround('a page whose file is truncated while a fault waits for it goes ag
   test.match((await worker.lost(1))[0], { code: 'ENXIO', reason: 'BEYOND_END', position: page });
 });
 
-onEveryGround('a file whose filesystem shortens it inside getBlock refuses the fault (FT-10)', async (test, ground) => {
+onEveryKindOfGround('a file whose filesystem shortens it inside getBlock refuses the fault (FT-10)', async (test, ground) => {
   const { page } = ground;
   for (const zeroOnAlloc of [false, true]) {
     const mapped = ground.holes(2, {}, { zeroOnAlloc });
@@ -292,7 +292,7 @@ onEveryGround('a file whose filesystem shortens it inside getBlock refuses the f
   }
 });
 
-onEveryGround('the first store to a page changes the times, and a load does not (FT-1, MK-3, MK-5)', async (test, ground) => {
+onEveryKindOfGround('the first store to a page changes the times, and a load does not (FT-1, MK-3, MK-5)', async (test, ground) => {
   const mapped = ground.holes(3);
   ground.write(mapped, 0, 1);
   const { inode } = mapped;
@@ -310,7 +310,7 @@ onEveryGround('the first store to a page changes the times, and a load does not 
   test.ok(inode.mtimeMs > 0, 'and making stores durable, as with msync');
 });
 
-onEveryGround('stores to a frozen filesystem wait, loads and private stores do not (MK-6)', async (test, ground) => {
+onEveryKindOfGround('stores to a frozen filesystem wait, loads and private stores do not (MK-6)', async (test, ground) => {
   const mapped = ground.holes(4);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -345,7 +345,7 @@ onEveryGround('stores to a frozen filesystem wait, loads and private stores do n
   test.strictSame([...storing.losses, ...other.losses, ...loading.losses], []);
 });
 
-onEveryGround('loads of a frozen file go on where the places of its blocks are known (MK-6)', async (test, ground) => {
+onEveryKindOfGround('loads of a frozen file go on where the places of its blocks are known (MK-6)', async (test, ground) => {
   const fs = ground.fs();
   const inode = fs.inode();
   const file = fs.file(inode);
@@ -361,7 +361,7 @@ onEveryGround('loads of a frozen file go on where the places of its blocks are k
   thawSuper(fs.sb);
 });
 
-onEveryGround('a conversion that fails refuses the store, and leaves nothing that a later one is lost in', async (test, ground) => {
+onEveryKindOfGround('a conversion that fails refuses the store, and leaves nothing that a later one is lost in', async (test, ground) => {
   const unwritten = ground.page === 4096;
   const fs = ground.fs({ unwritten });
   const inode = fs.inode();
@@ -382,7 +382,7 @@ onEveryGround('a conversion that fails refuses the store, and leaves nothing tha
   test.strictSame([...found], [0, 8]);
 });
 
-onEveryGround('pages that were loaded from a frozen file follow the file after the thaw (MK-6)', async (test, ground) => {
+onEveryKindOfGround('pages that were loaded from a frozen file follow the file after the thaw (MK-6)', async (test, ground) => {
   const mapped = ground.holes(2);
   const { page } = ground;
   ground.write(mapped, 0, 1);
@@ -458,7 +458,7 @@ onEveryGround('a MAP_SYNC mapping makes metadata durable before a store can land
   test.equal(ground.media(moving, 0)[1], 4);
 });
 
-onEveryGround('one fault installs all pages that lie together', async (test, ground) => {
+onEveryKindOfGround('one fault installs all pages that lie together', async (test, ground) => {
   const huge = 2 * 1024 * 1024;
   const { page } = ground;
   const pages = huge / page;
@@ -487,7 +487,7 @@ onEveryGround('one fault installs all pages that lie together', async (test, gro
   test.equal(await worker.call('touch', 0, 0, huge - page, page), pages === 1 ? 0 : 4 + 3 * (pages - 2), 'less than 2 MiB of file');
 });
 
-onEveryGround('truncation takes private copies past the new end (TR-11)', async (test, ground) => {
+onEveryKindOfGround('truncation takes private copies past the new end (TR-11)', async (test, ground) => {
   if (!ground.hasPrivate) {
     test.pass('the device has no private mappings');
     return;

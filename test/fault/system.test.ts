@@ -8,7 +8,7 @@ import { alignedBuffer, daxMmap, MAP_PRIVATE, MAP_SHARED, partition, PROT_READ, 
 import { scratchPath } from '../helpers/devices.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { ON_HOST } from '../helpers/guest.js';
-import { onEveryGround } from '../helpers/mapped-file.js';
+import { onEveryGround, onEveryKindOfGround } from '../helpers/mapped-file.js';
 import { MemoryDevice } from '../helpers/memory-device.js';
 import { Tfs } from '../helpers/tfs.js';
 import { watch } from '../helpers/watchdog.js';
@@ -56,7 +56,7 @@ onEveryGround('system calls take from pages that nobody touched before (U-5)', a
   }
 });
 
-onEveryGround('system calls store to pages that nobody touched before (U-5)', async (test, ground) => {
+onEveryKindOfGround('system calls store to pages that nobody touched before (U-5)', async (test, ground) => {
   const { page } = ground;
   const pages = 4;
   const bytes = pattern(pages * page);
@@ -82,7 +82,7 @@ onEveryGround('system calls store to pages that nobody touched before (U-5)', as
   }
 });
 
-onEveryGround('a file is copied through its own mapping, and another', (test, ground) => {
+onEveryKindOfGround('a file is copied through its own mapping, and another', (test, ground) => {
   const { page } = ground;
   const source = ground.holes(4);
   const target = ground.holes(4, {}, {});
@@ -102,7 +102,7 @@ onEveryGround('a file is copied through its own mapping, and another', (test, gr
   test.equal(target.inode.blocks.size, 0);
 });
 
-onEveryGround('a mapping that may only be read refuses stores, and read(2) into it', async (test, ground) => {
+onEveryKindOfGround('a mapping that may only be read refuses stores, and read(2) into it', async (test, ground) => {
   const { page } = ground;
   const mapped = ground.holes(3);
   ground.write(mapped, 0, 1);
@@ -132,7 +132,7 @@ onEveryGround('a mapping that may only be read refuses stores, and read(2) into 
   test.ok(ground.isHole(mapped, 2));
 });
 
-onEveryGround('a read-only filesystem serves loads and private stores, and no time changes (FT-1)', async (test, ground) => {
+onEveryKindOfGround('a read-only filesystem serves loads and private stores, and no time changes (FT-1)', async (test, ground) => {
   const { page } = ground;
   const fs = ground.fs({ readOnly: true });
   const inode = fs.inode(2 * page);
@@ -159,7 +159,7 @@ onEveryGround('a read-only filesystem serves loads and private stores, and no ti
   test.strictSame(worker.losses, []);
 });
 
-onEveryGround('a read-only device serves loads and private stores', async (test, ground) => {
+onEveryKindOfGround('a read-only device serves loads and private stores', async (test, ground) => {
   if (ground.wanted.kind === 'devdax' || ground.wanted.kind === 'block') {
     test.pass('it is opened for others as well');
     return;
@@ -179,7 +179,7 @@ onEveryGround('a read-only device serves loads and private stores', async (test,
   test.match(await worker.lost(1), [{ code: 'EROFS', reason: 'READ_ONLY' }]);
 });
 
-onEveryGround('daxMmap refuses what it cannot map, and allocates nothing', (test, ground) => {
+onEveryKindOfGround('daxMmap refuses what it cannot map, and allocates nothing', (test, ground) => {
   const { page } = ground;
   const mapped = ground.holes(4);
   const { fs, inode } = mapped;
@@ -209,7 +209,7 @@ onEveryGround('daxMmap refuses what it cannot map, and allocates nothing', (test
   test.throws(() => daxMmap(small.inode(4096), {}, small.operations.getBlock), { code: 'EINVAL', reason: 'BLOCK_SIZE' });
 });
 
-onEveryGround("daxMmap refuses a file in pieces smaller than the device's pages (DD-5)", async (test, ground) => {
+onEveryKindOfGround("daxMmap refuses a file in pieces smaller than the device's pages (DD-5)", async (test, ground) => {
   if (ground.page === 4096) {
     test.pass('the device maps every block');
     return;
@@ -237,7 +237,7 @@ onEveryGround("daxMmap refuses a file in pieces smaller than the device's pages 
   test.match(await worker.call('info', 0), { pageSizes: { small: 0 } });
 });
 
-onEveryGround('a file on several devices, and on a partition', async (test, ground) => {
+onEveryKindOfGround('a file on several devices, and on a partition', async (test, ground) => {
   const { page, blocksPerPage } = ground;
   const start = (ground.pages / 2) * page;
   const part = partition(ground.device, start / 512, start / 512);

@@ -8,7 +8,7 @@ import { mkfsSync, mount } from 'node-dax/ext2';
 import { onDevices } from '../helpers/devices.js';
 import { FaultWorker } from '../helpers/fault-worker.js';
 import { logFlushes, type FlushLog } from '../helpers/flush-log.js';
-import { onEveryGround, type Ground } from '../helpers/mapped-file.js';
+import { onEveryGround, onEveryKindOfGround, type Ground } from '../helpers/mapped-file.js';
 import type { Tfs, TfsInode, TfsOptions } from '../helpers/tfs.js';
 import { watch } from '../helpers/watchdog.js';
 
@@ -94,7 +94,7 @@ onEveryGround('fsync flushes each page that was stored to, once, and no other (P
   for (const n of [1, 4, 6]) test.equal(await worker.load(n * page + 5), 9);
 });
 
-onEveryGround('fsync takes a page out of every mapping before it flushes the page (PS-2)', async (test, ground) => {
+onEveryKindOfGround('fsync takes a page out of every mapping before it flushes the page (PS-2)', async (test, ground) => {
   const { fs, file, log, page, taken, inode } = scattered(ground);
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   await worker.store(2 * page, 1);
@@ -114,7 +114,7 @@ onEveryGround('fsync takes a page out of every mapping before it flushes the pag
   test.equal(log.durable[fs.placeOf(inode, 2 * ground.blocksPerPage)?.pos ?? 0], 2);
 });
 
-onEveryGround('what lies together is flushed as it was mapped', async (test, ground) => {
+onEveryKindOfGround('what lies together is flushed as it was mapped', async (test, ground) => {
   const log = logFlushes(ground.device);
   const fs = ground.fs({ devices: [log.device] });
   const { page } = ground;
@@ -132,7 +132,7 @@ onEveryGround('what lies together is flushed as it was mapped', async (test, gro
   test.strictSame(log.flushed, []);
 });
 
-onEveryGround('the owner\'s buffer stays, and its stores are noticed again', (test, ground) => {
+onEveryKindOfGround('the owner\'s buffer stays, and its stores are noticed again', (test, ground) => {
   const { file, page, taken } = scattered(ground);
   const mapping = map(test, file);
   const bytes = new Uint8Array(mapping.buffer);
@@ -153,7 +153,7 @@ onEveryGround('the owner\'s buffer stays, and its stores are noticed again', (te
   test.ok(taken().includes(3), 'persist does not keep fsync from it');
 });
 
-onEveryGround('a mapping is flushed and drained by ranges, as a device is', (test, ground) => {
+onEveryKindOfGround('a mapping is flushed and drained by ranges, as a device is', (test, ground) => {
   const { file, page } = scattered(ground);
   const mapping = map(test, file);
   const bytes = new Uint8Array(mapping.buffer);
@@ -172,7 +172,7 @@ onEveryGround('a mapping is flushed and drained by ranges, as a device is', (tes
   }
 });
 
-onEveryGround('what was stored through a mapping that is gone is flushed', async (test, ground) => {
+onEveryKindOfGround('what was stored through a mapping that is gone is flushed', async (test, ground) => {
   const { file, page, taken, inode } = scattered(ground);
   for (const isLast of [false, true]) {
     const mapping = file.mmap(unresolved);
@@ -199,7 +199,7 @@ onEveryGround('what was stored through a mapping that is gone is flushed', async
   test.strictSame(taken(), [0, 1, 2, 3, 4, 5, 6, 7], 'of both');
 });
 
-onEveryGround('a flush that fails: all of it is due the next time', async (test, ground) => {
+onEveryKindOfGround('a flush that fails: all of it is due the next time', async (test, ground) => {
   const { file, log, page, taken, inode } = scattered(ground);
   const mapping = map(test, file, unresolved);
   const worker = await FaultWorker.start(test, mapping.handle);
@@ -227,7 +227,7 @@ onEveryGround('a flush that fails: all of it is due the next time', async (test,
   test.strictSame(taken(), [1], 'unmapped ones too');
 });
 
-onEveryGround('a file that fails keeps no other from it, and what is durable is remembered no more', (test, ground) => {
+onEveryKindOfGround('a file that fails keeps no other from it, and what is durable is remembered no more', (test, ground) => {
   const { fs, file, log, page, inode, taken } = scattered(ground);
   const other = fs.inode();
   const otherFile = fs.file(other);
@@ -251,7 +251,7 @@ onEveryGround('a file that fails keeps no other from it, and what is durable is 
   test.strictSame(taken(), []);
 });
 
-onEveryGround('a file that is mapped, stored to and unmapped again and again keeps one note of it', (test, ground) => {
+onEveryKindOfGround('a file that is mapped, stored to and unmapped again and again keeps one note of it', (test, ground) => {
   const { file, page, inode, taken } = scattered(ground);
   for (let n = 0; n < 20; n++) {
     store(file, (n % 5) * page, page);
@@ -273,7 +273,7 @@ onEveryGround('a file that is mapped, stored to and unmapped again and again kee
   }
 });
 
-onEveryGround('persist, where what was stored is mapped no more', async (test, ground) => {
+onEveryKindOfGround('persist, where what was stored is mapped no more', async (test, ground) => {
   const { fs, file, log, page, inode } = scattered(ground);
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   for (const n of [1, 2, 5]) await worker.store(n * page, 9);
@@ -290,7 +290,7 @@ onEveryGround('persist, where what was stored is mapped no more', async (test, g
   test.strictSame([worker.losses, await worker.load(page), await worker.load(5 * page)], [[], 9, 9]);
 });
 
-onEveryGround('a filesystem that waits to be frozen answers loads', async (test, ground) => {
+onEveryKindOfGround('a filesystem that waits to be frozen answers loads', async (test, ground) => {
   const { fs, page } = scattered(ground, undefined, { unwritten: true });
   const source = fs.inode();
   const file = fs.file(source);
@@ -313,7 +313,7 @@ onEveryGround('a filesystem that waits to be frozen answers loads', async (test,
   attached.unmap();
 });
 
-onEveryGround('what is not flushed', async (test, ground) => {
+onEveryKindOfGround('what is not flushed', async (test, ground) => {
   const { file, page, taken } = scattered(ground);
   const handles = [map(test, file, { ...unresolved, prot: PROT_READ }).handle];
   if (ground.hasPrivate) handles.push(map(test, file, { ...unresolved, flags: MAP_PRIVATE }).handle);
@@ -335,7 +335,7 @@ onEveryGround('what is not flushed', async (test, ground) => {
   test.strictSame(taken(), [], 'a hole');
 });
 
-onEveryGround('fsync flushes nothing of a device whose stores are durable by themselves (PS-3)', async (test, ground) => {
+onEveryKindOfGround('fsync flushes nothing of a device whose stores are durable by themselves (PS-3)', async (test, ground) => {
   const { file, log, page, taken } = scattered(ground, 'byte');
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   await worker.store(2 * page, 9);
@@ -346,7 +346,7 @@ onEveryGround('fsync flushes nothing of a device whose stores are durable by the
   test.equal((await worker.call('info', 0)).minor, minor, 'and so are the mappings');
 });
 
-onEveryGround('a filesystem that freezes loses sight of no store', async (test, ground) => {
+onEveryKindOfGround('a filesystem that freezes loses sight of no store', async (test, ground) => {
   const { fs, file, page, taken } = scattered(ground);
   const worker = await FaultWorker.start(test, map(test, file, unresolved).handle);
   await worker.store(2 * page, 9);
@@ -359,7 +359,7 @@ onEveryGround('a filesystem that freezes loses sight of no store', async (test, 
   test.strictSame(taken(), [3]);
 });
 
-onEveryGround('no store is lost between fsyncs', async (test, ground) => {
+onEveryKindOfGround('no store is lost between fsyncs', async (test, ground) => {
   const { fs, file, inode, log, page } = scattered(ground);
   const { handle } = map(test, file, unresolved);
   const workers = await Promise.all([1, 2, 3].map(() => FaultWorker.start(test, handle)));

@@ -22,11 +22,12 @@ export interface Interop extends KernelMountOptions {
   readonly maker: 'mke2fs -d' | 'the kernel' | 'node-dax';
   /** How many files the tree has. */
   readonly files: number;
+  /** How often each side changes it: 3 times by default. */
+  readonly rounds?: number;
 }
 
 type Reader = 'the kernel' | 'node-dax';
 
-const ROUNDS = 3;
 const MOST_CHANGES = 120;
 const SECTOR = 512;
 
@@ -64,9 +65,9 @@ function formatByUs({ source, size, blockSize, inodeSize, files }: Interop): voi
   }
 }
 
-/** Makes the tree, and lets each side change it three times. `folder` is empty, and has room for the tree. */
+/** Makes the tree, and lets each side change it in turn. `folder` is empty, and has room for the tree. */
 export function interoperate(test: Test, interop: Interop, random: Random, folder: string): void {
-  const { source, maker, files, options = [] } = interop;
+  const { source, maker, files, options = [], rounds = 3 } = interop;
   const reference: Side = { fs: nodeFs, root: folder };
   const tree = new SharedTree(random);
   const changes = Math.min(MOST_CHANGES, Math.ceil(files / 2));
@@ -95,7 +96,7 @@ export function interoperate(test: Test, interop: Interop, random: Random, folde
     ours((side) => { tree.make([reference, side], files); });
   }
   check(`${maker} made it`, ['the kernel', 'node-dax']);
-  for (let round = 1; round <= ROUNDS; round++) {
+  for (let round = 1; round <= rounds; round++) {
     kernel((side) => { tree.change([reference, side], changes); });
     check(`the kernel changed it, round ${round}`, ['node-dax']);
     ours((side) => { tree.change([reference, side], changes); });

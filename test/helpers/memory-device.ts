@@ -1,5 +1,5 @@
 // Owns a block device made of memory: no file, no privileges, and it fails, falls short and waits when it is told to.
-// Where NODE_DAX_TEST_BACKING names a device, the memory is a part of that one, and copies are its own.
+// After `takeMemoryFrom`, the memory is a part of a device, and copies are that device's own.
 
 import {
   bdevDirectAccess,
@@ -56,9 +56,20 @@ interface Backing {
   base: number;
 }
 
-const backingPath = process.env['NODE_DAX_TEST_BACKING'];
-const shared = backingPath === undefined ? undefined : openSync(backingPath);
+let shared: DaxDevice | undefined;
 let next = 0;
+
+/** Has the memory of each later `MemoryDevice` be a part of the device at `path`, until this is called without one. */
+export function takeMemoryFrom(path: string | undefined): void {
+  shared?.closeSync();
+  shared = path === undefined ? undefined : openSync(path);
+  next = 0;
+}
+
+/** Whether the memory is a device's. */
+export function isOnDevice(): boolean {
+  return shared !== undefined;
+}
 
 // One after the other, and from the start again: a test is done with its devices when that comes round.
 function takeBacking(size: number): Backing | undefined {

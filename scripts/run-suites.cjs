@@ -1,0 +1,40 @@
+// Runs test files one after the other in this process and writes one TAP stream: `run-suites.cjs CLAIMS FILE…`.
+// CLAIMS is a folder that several runs share, on whatever machine: each file is run by the one that claims it there.
+// An emulated machine takes longer to load tap and to start the suites' threads than to run most suites: here they share both.
+
+const { once } = require('node:events');
+const { mkdirSync } = require('node:fs');
+const { join, resolve } = require('node:path');
+const { performance } = require('node:perf_hooks');
+
+// Taken away, because tap names folders after the arguments, and all of these would be too long a name.
+const [claims, ...files] = process.argv.splice(2);
+
+const t = require('tap');
+
+function claim(file) {
+  try {
+    mkdirSync(join(claims, file.replaceAll('/', '.')));
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function runSuite(file) {
+  const start = performance.now();
+  const { count } = t;
+  require(resolve(file));
+  if (!t.idle) await once(t, 'idle');
+  if (t.count === count) t.fail(`${file} has no test`);
+  // The time limit that a suite has set is one for the process.
+  t.setTimeout(0);
+  t.comment(`${file} ${Math.round((performance.now() - start) / 1000)} s`);
+}
+
+async function main() {
+  for (const file of files) if (claim(file)) await runSuite(file);
+}
+
+void main();
