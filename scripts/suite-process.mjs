@@ -1,19 +1,24 @@
-// Runs a test file in a process of its own, and makes one subtest of the TAP that it writes.
+// Runs test files in one process, and makes one subtest of the TAP that they write.
 // NODE_DAX_TEST_NODE: what runs a file in place of this Node, an emulator and its arguments perhaps.
 
 import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 const [node, ...flags] = process.env.NODE_DAX_TEST_NODE?.split(' ') ?? [process.execPath];
+
+const together = join(dirname(fileURLToPath(import.meta.url)), 'run-suites.cjs');
 
 // No suite takes that long. tap itself ends a test that takes too long, but not one that keeps the thread busy.
 const LIMIT_MS = 7_200_000;
 
-/** Runs `file` as one subtest. `write` gets each line of it. Resolves with whether all is well. */
-export async function runSuite(file, write, env) {
-  write(`# Subtest: ${file}`);
+/** Runs `files` as one subtest. `write` gets each line of it. Resolves with whether all is well. */
+export async function runSuites(files, write, env) {
+  const name = files.join(', ');
+  write(`# Subtest: ${name}`);
   const start = performance.now();
-  const child = spawn(node, [...flags, file], {
+  const child = spawn(node, [...flags, ...(files.length > 1 ? [together] : []), ...files], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
     timeout: LIMIT_MS,
@@ -30,7 +35,7 @@ export async function runSuite(file, write, env) {
     if (!line.startsWith('TAP version')) write(line === '' ? '' : `    ${line}`);
   }
   const failure = (await ended) || (points === 0 ? 'it ran no test' : '');
-  write(`${failure === '' ? 'ok' : 'not ok'} - ${file} # time=${Math.round(performance.now() - start)}ms`);
+  write(`${failure === '' ? 'ok' : 'not ok'} - ${name} # time=${Math.round(performance.now() - start)}ms`);
   if (failure !== '') write(`  ---\n  error: ${JSON.stringify(failure)}\n  ...`);
   return failure === '';
 }

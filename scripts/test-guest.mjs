@@ -69,10 +69,10 @@ async function runGuest({ required, devices, files, claims, ended }) {
     [
       join(root, 'dist', 'lib', 'cli', 'main.js'),
       ...['vm', '--timeout', TIME_LIMIT, '--rw', claims],
-      ...[`NODE_DAX_TEST_REQUIRE=${required}`, ...VARIABLES].flatMap((variable) => ['--env', variable]),
+      ...[`NODE_DAX_TEST_REQUIRE=${required}`, `NODE_DAX_TEST_CLAIMS=${claims}`, ...VARIABLES].flatMap((variable) => ['--env', variable]),
       ...devices.flatMap((device) => ['--device', device]),
       ...process.argv.slice(2),
-      ...['--', process.execPath, join('scripts', 'run-suites.cjs'), claims, ...files],
+      ...['--', process.execPath, join('scripts', 'run-suites.cjs'), ...files],
     ],
     { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
   );

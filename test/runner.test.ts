@@ -45,7 +45,11 @@ t.test('in one process, one suite after the other, each run by the first that cl
     'mute.test.js': '',
   });
   const run = (...names: string[]) =>
-    spawnSync(process.execPath, [join(SCRIPTS, 'run-suites.cjs'), 'claims', ...names.map((name) => `${name}.test.js`)], { cwd, encoding: 'utf8' });
+    spawnSync(process.execPath, [join(SCRIPTS, 'run-suites.cjs'), ...names.map((name) => `${name}.test.js`)], {
+      cwd,
+      encoding: 'utf8',
+      env: { ...process.env, NODE_DAX_TEST_CLAIMS: 'claims' },
+    });
   const first = run('good', 'next');
   t.match(first, { status: 0, stdout: /^TAP version 14\n[^]*\n# good\.test\.js \d+ s\n[^]*\n# next\.test\.js \d+ s\n1\.\.2\n/ }, first.stderr);
   t.equal(new Set(first.stdout.match(/is kept by \d+/g)).size, 1, 'one process');
