@@ -1,5 +1,5 @@
-// The long runs, which take hours: the suites that random numbers drive, each with far more of them than `.ci/run` asks for; ext2's suites on every
-// driver; and last the suites of devices in guests, on every device. A NODE_DAX_TEST_ variable of the environment replaces the number below that
+// The long runs, which take hours: every suite with as many rounds, seeds and files as it has (`amount` of test/helpers/thorough.ts); the suites that
+// random numbers drive, each with far more of them; ext2's suites on every driver; and last the suites of devices in guests, on every device. A NODE_DAX_TEST_ variable of the environment replaces the number below that
 // goes with it. Arguments go to `node-dax vm`.
 
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const environment = { NODE_DAX_ASSERT_LOCKS: '1', NODE_DAX_TEST_THOROUGH: '1', TAP_TIMEOUT: '7200' };
+const environment = { NODE_DAX_ASSERT_LOCKS: '1', NODE_DAX_TEST_LONG: '1', NODE_DAX_TEST_THOROUGH: '1', TAP_TIMEOUT: '7200' };
 const operations = (fallback) => ({ NODE_DAX_TEST_OPERATIONS: process.env.NODE_DAX_TEST_OPERATIONS ?? fallback });
 
 function run(args, variables = {}) {
@@ -17,6 +17,7 @@ function run(args, variables = {}) {
   if (status !== 0) process.exitCode = 1;
 }
 
+run([join('scripts', 'test.mjs'), '--timeout', '7200', '--without', join('dist', 'test', 'packaging')]);
 run([join('dist', 'test', 'dax', 'model.test.js')], operations('1000000'));
 run([join('dist', 'test', 'testkit', 'tiny-fs.test.js')], { NODE_DAX_TEST_FSX: process.env.NODE_DAX_TEST_FSX ?? '100000' });
 const faults = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '10000', NODE_DAX_TEST_SECONDS: process.env.NODE_DAX_TEST_SECONDS ?? '60' };

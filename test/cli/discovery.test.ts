@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { list } from '../../src/index.js';
 import { cli } from '../helpers/cli.js';
 
-// In a thorough run, each command is a process.
+// In a thorough run, the first of each command is a process.
 t.setTimeout(300_000);
 
 t.test('list', (t) => {

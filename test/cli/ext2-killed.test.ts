@@ -13,10 +13,10 @@ import { scratchPath } from '../helpers/devices.js';
 import { E2fsckJudge, e2fsckMissing } from '../helpers/e2fsck.js';
 import { checkImage, makeImage } from '../helpers/ext2-command.js';
 import { seeded, type Random } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 const MIB = 1024 ** 2;
-const ROUNDS = THOROUGH ? 12 : 3;
+const ROUNDS = amount({ short: 2, thorough: 5, long: 12 });
 const DIRECTORIES = 8;
 const FILES = 40;
 const MAGIC_POS = 1024 + 56;

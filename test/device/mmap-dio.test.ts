@@ -8,12 +8,12 @@ import type { Test } from 'tap';
 import { openSync, type DaxDevice } from 'node-dax';
 import { onDevices, scratchPath, type TestDevice } from '../helpers/devices.js';
 import { IN_GUEST } from '../helpers/guest.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { LONG } from '../helpers/thorough.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-// The largest of them in a thorough run alone: it is the same again.
-const SIZES = [KIB, 4 * KIB, 16 * MIB, ...(THOROUGH ? [64 * MIB] : [])];
+// The largest of them in the long run alone: it is the same again.
+const SIZES = [KIB, 4 * KIB, 16 * MIB, ...(LONG ? [64 * MIB] : [])];
 const SOURCES = ['an ordinary file', 'a tmpfs file', 'a file on ext4 -o dax', 'a file on xfs -o dax'];
 const TARGETS: Readonly<Record<string, string | undefined>> = {
   'an ordinary file': tmpdir(),

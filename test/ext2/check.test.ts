@@ -9,9 +9,9 @@ import { check, describeFinding, mkfsSync, type CheckReport, type FindingClass }
 import { RecordingDevice } from 'node-dax/testkit';
 import { e2fsckMissing } from '../helpers/e2fsck.js';
 import { randomFrom } from '../helpers/random.js';
-import { sample, THOROUGH } from '../helpers/thorough.js';
+import { amount, sample } from '../helpers/thorough.js';
 
-const MUTATIONS = Number(process.env['NODE_DAX_TEST_MUTATIONS'] ?? (THOROUGH ? 300 : 20));
+const MUTATIONS = Number(process.env['NODE_DAX_TEST_MUTATIONS'] ?? amount({ short: 15, thorough: 100, long: 300 }));
 const SEED = Number(process.env['NODE_DAX_TEST_SEED'] ?? 20_240_607);
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 const CORPUS = join(__dirname, '..', '..', '..', '..', 'shared', 'corpora', 'e2fsprogs-ext2-82.tar.xz');

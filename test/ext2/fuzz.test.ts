@@ -6,10 +6,10 @@ import { mount } from 'node-dax/ext2';
 import { e2fsck, e2fsprogsMissing, ImageDevice, mke2fs, type ImageOptions } from '../helpers/ext2-image.js';
 import { exercise } from '../helpers/ext2-exercise.js';
 import { randomFrom, seeded, type Random } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 // The long run has 100 000.
-const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 3000 : 120));
+const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? amount({ short: 100, thorough: 1200, long: 3000 }));
 const MOST_LOADS = 300_000;
 
 /** A small tree with one of everything. */

@@ -8,7 +8,7 @@ import { mount, type Ext2, type Ext2File, type Ext2Inode } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { afterDebugfs, e2fsck, e2fsprogsMissing, formatted, ImageDevice, mke2fs, withFile } from '../helpers/ext2-image.js';
 import { loopMountMissing, withKernelMount } from '../helpers/kernel-mount.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount, THOROUGH } from '../helpers/thorough.js';
 
 const skip = e2fsprogsMissing() ?? false;
 const OWNER = { uid: 0, gid: 0 };
@@ -16,8 +16,8 @@ const MIB = 1024 * 1024;
 // Without a cache every look at an inode reads its block: that much of a thorough run is enough elsewhere.
 const CACHES = [
   ['the default cache', undefined, THOROUGH ? 1 : 1 / 8],
-  ['a cache of 1 MiB', MIB, THOROUGH ? 1 : 1 / 8],
-  ['no cache', 0, THOROUGH ? 1 : 1 / 40],
+  ['a cache of 1 MiB', MIB, amount({ short: 1 / 8, thorough: 1 / 2, long: 1 })],
+  ['no cache', 0, amount({ short: 1 / 40, thorough: 1 / 4, long: 1 })],
 ] as const;
 
 interface Begun {

@@ -9,10 +9,10 @@ import { shm } from '../helpers/ext2-image.js';
 import { interoperate, type Interop } from '../helpers/interop.js';
 import { loopMountMissing } from '../helpers/kernel-mount.js';
 import { seeded } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 const MIB = 1024 * 1024;
-const FILES = THOROUGH ? 10_000 : 200;
+const FILES = amount({ short: 200, thorough: 2000, long: 10000 });
 
 const KINDS: readonly Omit<Interop, 'source' | 'size'>[] = [
   { maker: 'mke2fs -d', blockSize: 4096, inodeSize: 256, files: FILES },

@@ -5,10 +5,10 @@ import { mkfsSync, mount } from 'node-dax/ext2';
 import { e2fsck, e2fsprogsMissing, ImageDevice } from '../helpers/ext2-image.js';
 import { ManyFilesModel } from '../helpers/many-files-model.js';
 import { randomFrom, seeded } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 // The long run has two million with the default cache. With less, directories are read again and again: they have as many as that allows.
-const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? (THOROUGH ? 15_000 : 1500));
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? amount({ short: 1500, thorough: 8000, long: 15000 }));
 const MOST_WITH_LESS = 300_000;
 const MIB = 1024 * 1024;
 const OWNER = { uid: 0, gid: 0 };

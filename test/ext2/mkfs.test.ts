@@ -9,13 +9,13 @@ import { crashImages, RecordingDevice } from 'node-dax/testkit';
 import { scratchPath } from '../helpers/devices.js';
 import { e2fsckMissing } from '../helpers/e2fsck.js';
 import { seeded, type Random } from '../helpers/random.js';
-import { sample, THOROUGH } from '../helpers/thorough.js';
+import { amount, sample, THOROUGH } from '../helpers/thorough.js';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const TIB = 1024 ** 4;
-const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 25 : 2));
+const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 2, thorough: 8, long: 25 }));
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 const SEED = 'ffeeddcc-bbaa-9988-7766-554433221100';

@@ -4,10 +4,10 @@ import t from 'tap';
 import { e2fsck, e2fsprogsMissing, formatted, describeKind, KINDS } from '../helpers/ext2-image.js';
 import { Ext2Model } from '../helpers/ext2-model.js';
 import { randomFrom, seeded } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 // In all; the long run has 200 000.
-const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? (THOROUGH ? 12_000 : 2000));
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? amount({ short: 2000, thorough: 6000, long: 12000 }));
 const SEEDS = 10;
 const MIB = 1024 * 1024;
 

@@ -9,7 +9,7 @@ import { crc32, storeChecksum } from '../../lib/famfs/format/crc.js';
 import { positionOf } from '../../lib/famfs/format/log-header.js';
 import { MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
 import { seeded } from '../helpers/random.js';
-import { sample as some, THOROUGH } from '../helpers/thorough.js';
+import { amount, sample as some } from '../helpers/thorough.js';
 
 const SIZE = 40 * MIB;
 const ENTRY = 544;
@@ -196,7 +196,7 @@ t.test('mutations at random: an error, or what was there, and never the bytes of
   const random = seeded(test);
   const memory = Buffer.from(sample.memory);
   const end = positionOf(sample.entries);
-  const rounds = THOROUGH ? 200_000 : 500;
+  const rounds = amount({ short: 500, thorough: 40000, long: 200000 });
   const met = { refused: 0, damaged: 0, whole: 0 };
   for (let round = 0; round < rounds; round++) {
     const changed = new Set<number>();

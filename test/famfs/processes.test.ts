@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { contentFor } from '../helpers/famfs-main.js';
 import { contentOf, makeFamfs, MIB, python, pythonMissing, sha256, walk } from '../helpers/famfs-image.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 const MAIN = join(__dirname, '..', 'helpers', 'famfs-main.js');
 
@@ -32,7 +32,7 @@ function output(child: ChildProcess): { text: () => string; until: (wanted: stri
 }
 
 t.test('clients see every file of a master with its contents, in order', { timeout: 900_000 }, async (test) => {
-  const count = THOROUGH ? 10_000 : 50;
+  const count = amount({ short: 50, thorough: 2000, long: 10000 });
   const { path, uuidFile, mount } = makeFamfs(test, (12 + 2 * count) * MIB);
   const clients = [0, 1].map(() => start('client', path, uuidFile, count));
   test.teardown(() => { for (const client of clients) client.kill('SIGKILL'); });
@@ -50,7 +50,7 @@ t.test('clients see every file of a master with its contents, in order', { timeo
 });
 
 t.test('a master that is killed leaves a log that is whole', { timeout: 300_000 }, async (test) => {
-  const kills = THOROUGH ? 40 : 3;
+  const kills = amount({ short: 3, thorough: 10, long: 40 });
   const { path, uuidFile, mount } = makeFamfs(test, 6000 * MIB);
   let entries = 0;
   for (let kill = 0; kill < kills; kill++) {

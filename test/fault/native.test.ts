@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { IN_GUEST } from '../helpers/guest.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 function run(name: string, rounds: number): void {
   const program = join(__dirname, '..', '..', '..', 'build', 'Release', name);
@@ -23,6 +23,6 @@ function run(name: string, rounds: number): void {
   });
 }
 
-run('run_map_test', THOROUGH ? 300 : 60);
-run('fault_test', THOROUGH ? 300 : 60);
-run('fault_test_threads', THOROUGH ? 30 : 6);
+run('run_map_test', amount({ short: 50, thorough: 100, long: 300 }));
+run('fault_test', amount({ short: 50, thorough: 100, long: 300 }));
+run('fault_test_threads', amount({ short: 5, thorough: 10, long: 30 }));

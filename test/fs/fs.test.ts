@@ -6,10 +6,10 @@ import t, { type Test } from 'tap';
 import { DaxError } from 'node-dax';
 import { NODE_MAJOR } from '../../lib/fs/release.js';
 import { seeded } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 import { at, awaitBoth, callBoth, checkMedium, openSides, type At, type Said, type Sides } from './two-sides.js';
 
-const OPERATIONS = Number(process.env['NODE_DAX_TEST_FS_OPERATIONS'] ?? (THOROUGH ? 2000 : 500));
+const OPERATIONS = Number(process.env['NODE_DAX_TEST_FS_OPERATIONS'] ?? amount({ short: 500, thorough: 1000, long: 2000 }));
 const { COPYFILE_EXCL, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY, R_OK, W_OK, X_OK } = nodeFs.constants;
 
 type Call = [name: string, ...args: unknown[]];

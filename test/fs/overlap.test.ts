@@ -8,8 +8,9 @@ import { check } from 'node-dax/ext2';
 import { seeded, type Random } from '../helpers/random.js';
 import { watch } from '../helpers/watchdog.js';
 import { openSides, type Sides } from './two-sides.js';
+import { amount } from '../helpers/thorough.js';
 
-const ROUNDS = Number(process.env['NODE_DAX_TEST_OVERLAP_ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['NODE_DAX_TEST_OVERLAP_ROUNDS'] ?? amount({ short: 2, thorough: 6, long: 6 }));
 const MIB = 1024 * 1024;
 
 type Fs = Pick<typeof nodeFs, 'promises' | 'createReadStream' | 'createWriteStream' | 'readFileSync' | 'statSync'>;

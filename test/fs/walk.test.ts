@@ -10,11 +10,11 @@ import { check, mkfsSync, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { NODE_MAJOR } from '../../lib/fs/release.js';
 import { seeded } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 import { answer, FORMS, snapshot } from './answers.js';
 import { isHosts, ODD } from './odd-values.js';
 
-const CALLS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? (THOROUGH ? 100_000 : 1000));
+const CALLS = Number(process.env['NODE_DAX_TEST_OPERATIONS'] ?? amount({ short: 1000, thorough: 25000, long: 100000 }));
 // After so many calls the trees are compared.
 const STRETCH = 500;
 const MOST_OPEN = 8;

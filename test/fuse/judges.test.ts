@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { cliProcess, MAIN } from '../helpers/cli.js';
 import { fuseTest, imagePath, judgeImage, mountExt2, mountPoint, ran } from '../helpers/fuse.js';
-import { sample, THOROUGH } from '../helpers/thorough.js';
+import { amount, sample } from '../helpers/thorough.js';
 
 const ROOT = join(__dirname, '..', '..', '..');
 
@@ -122,7 +122,7 @@ for (const mode of ['delete', 'wal']) {
     const program = join(folder, 'writer.py');
     writeFileSync(program, WRITER);
     let acknowledged = 0;
-    for (let round = 0; round < (THOROUGH ? 5 : 1); round++) {
+    for (let round = 0; round < amount({ short: 1, thorough: 3, long: 5 }); round++) {
       const { child, ended } = await server(test, image, directory);
       const writer = spawn('python3', [program, directory, mode], { stdio: ['ignore', 'pipe', 'ignore'] });
       test.teardown(() => writer.kill('SIGKILL'));

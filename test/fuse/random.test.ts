@@ -5,10 +5,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fuseTest, mountExt2, ran } from '../helpers/fuse.js';
 import { seeded, type Random } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
 const MINUTES = Number(process.env['NODE_DAX_TEST_MINUTES'] ?? 0);
-const ROUNDS = THOROUGH ? 8 : 2;
+const ROUNDS = amount({ short: 1, thorough: 4, long: 8 });
 const LANES = 3;
 const PROGRAMS = 40;
 const MIB = 2 ** 20;

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ext2Command } from '../../lib/cli/ext2/index.js';
 import { CommandThread } from './command-thread.js';
-import { THOROUGH } from './thorough.js';
+import { LONG, THOROUGH } from './thorough.js';
 
 /** The program. */
 export const MAIN = join(__dirname, '..', '..', 'lib', 'cli', 'main.js');
@@ -31,9 +31,20 @@ export function cliProcess(...args: string[]): Ran {
 
 let thread: CommandThread | undefined;
 
-/** `node-dax` with arguments: a process each time in a thorough run, else one thread for all. */
+// The commands that were a process of their own, as `ext2 put`.
+const processes = new Set<string>();
+
+/** Whether a command is a process of its own: in a thorough run the first of each name, in the long run every one. */
+function isProcess(args: readonly string[]): boolean {
+  const name = /^[a-z0-9 ]*/.exec(args.join(' '))?.[0] ?? '';
+  if (LONG || !THOROUGH || processes.has(name)) return LONG;
+  processes.add(name);
+  return true;
+}
+
+/** `node-dax` with arguments: in a process of its own, or in a thread that all share, which prints and ends in the same way. */
 export function cli(...args: string[]): Ran {
-  if (THOROUGH) return cliProcess(...args);
+  if (isProcess(args)) return cliProcess(...args);
   const { status, stdout, stderr } = (thread ??= new CommandThread(MAIN)).run(args);
   const bytes = Buffer.from(stdout);
   return { status, stdout: bytes.toString(), stderr: Buffer.from(stderr).toString(), bytes };

@@ -9,14 +9,14 @@ import { formatCrashes, seeded, type CrashReport } from 'node-dax/testkit';
 import { Ext2Crashes } from './ext2-crash.js';
 import { mke2fs } from './ext2-image.js';
 import { randomOperations } from './random-tree.js';
-import { THOROUGH } from './thorough.js';
+import { amount } from './thorough.js';
 import { TreeModel } from './tree-model.js';
 
 const SIZE = 256 * 1024;
-const OPERATIONS = THOROUGH ? 60 : 12;
+const OPERATIONS = amount({ short: 12, thorough: 40, long: 60 });
 
 /** Distinct images that the random runs of both suites look at together, at least one run of each kind; those of ACE are besides. */
-export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 8_000 : 0));
+export const CRASH_IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? amount({ short: 0, thorough: 2400, long: 8000 }));
 
 /** What is formatted, and how it is mounted. */
 export interface CrashKind {

@@ -6,7 +6,7 @@ import { checkCrashes, type CrashReport, type CrashTest, type Random } from 'nod
 import { E2fsckJudge, type Judged } from './e2fsck.js';
 import { applyTo, treeOf } from './ext2-tree.js';
 import { chooseTreeOperation, type TreeLimits } from './random-tree.js';
-import { THOROUGH } from './thorough.js';
+import { amount } from './thorough.js';
 import { describeOperation, TreeModel, type Tree, type TreeOperation } from './tree-model.js';
 import { TreeHistory } from './tree-oracle.js';
 
@@ -25,9 +25,9 @@ interface Ext2CrashOptions {
 
 const OWNER = { uid: 0, gid: 0 };
 // How many operations are done to what a power cut left.
-const MORE = THOROUGH ? 20 : 8;
+const MORE = amount({ short: 8, thorough: 12, long: 20 });
 // Images of each moment, of all that a power cut may leave of it.
-const LIMIT = THOROUGH ? 24 : 2;
+const LIMIT = amount({ short: 2, thorough: 8, long: 24 });
 
 // With a clock that goes on when it is asked: the same run gives the same images.
 async function withSteadyClock<T>(run: () => Promise<T>): Promise<T> {

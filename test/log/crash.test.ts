@@ -4,9 +4,9 @@
 import t from 'tap';
 import { checkCrashes, formatCrashes } from 'node-dax/testkit';
 import { logCrashTest, type OrderFault } from '../helpers/log-crash.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount, THOROUGH } from '../helpers/thorough.js';
 
-const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? (THOROUGH ? 30_000 : 500));
+const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? amount({ short: 500, thorough: 8000, long: 30000 }));
 const BASE = Number(process.env['NODE_DAX_TEST_SEED'] ?? Date.now() % 1_000_000);
 const OPERATIONS = 40;
 // Of each kind of image, at each point.

@@ -6,8 +6,11 @@ import { openLog, type Loss } from 'node-dax/log';
 import { MemoryDevice } from 'node-dax/testkit';
 import { contentOf } from '../helpers/log-crash.js';
 import { seeded } from '../helpers/random.js';
+import { amount, sample } from '../helpers/thorough.js';
 
 const SIZE = 16 * 1024;
+const ROUNDS = amount({ short: 120, thorough: 400, long: 400 });
+const FLIPS = sample([0xff, 1, 0x80], 3);
 const LENGTHS = [5, 100, 0, 700, 33, 1];
 
 // With records, a truncation, and a second checkpoint.
@@ -31,7 +34,7 @@ t.test('every byte of the first pages', (test) => {
   const { image } = makeImage();
   let refused = 0;
   for (let byte = 0; byte < 8192; byte++) {
-    for (const flip of [1, 0x80, 0xff]) {
+    for (const flip of FLIPS) {
       const device = new MemoryDevice(image.slice());
       device.writeSync(Uint8Array.of((image[byte] as number) ^ flip), byte);
       try {
@@ -46,7 +49,7 @@ t.test('every byte of the first pages', (test) => {
       }
     }
   }
-  test.ok(refused > 3 * 60, `${refused} refused`);
+  test.ok(refused > 60 * FLIPS.length, `${refused} refused`);
   test.end();
 });
 
@@ -55,7 +58,7 @@ t.test('any byte of the records', (test) => {
   const { image, positions } = makeImage();
   const end = 8192 + 16 * ((positions.at(-1) as number) + 2);
   const begin = 8192 + 16 * (positions[0] as number);
-  for (let round = 0; round < 400; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const byte = begin + random.below(end - begin);
     const device = new MemoryDevice(image.slice());
     device.writeSync(Uint8Array.of((image[byte] as number) ^ (1 + random.below(255))), byte);
@@ -115,7 +118,7 @@ class BadPages extends MemoryDevice {
 
 t.test('bad pages are passed over, and what lay on them is told', (test) => {
   const random = seeded(test);
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < ROUNDS / 6; round++) {
     const device = new BadPages(new Uint8Array(64 * 1024));
     let log = openLog(device, { create: true });
     const kept = new Map<number, Uint8Array>();

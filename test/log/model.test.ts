@@ -5,9 +5,9 @@ import { openScratch, type BlockDevice } from 'node-dax';
 import { openLog, type Log } from 'node-dax/log';
 import { MemoryDevice } from 'node-dax/testkit';
 import { seeded, type Random } from '../helpers/random.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount } from '../helpers/thorough.js';
 
-const RECORDS = Number(process.env['NODE_DAX_TEST_RECORDS'] ?? (THOROUGH ? 1_000_000 : 50_000));
+const RECORDS = Number(process.env['NODE_DAX_TEST_RECORDS'] ?? amount({ short: 20000, thorough: 200000, long: 1000000 }));
 const RECORDS_BETWEEN_CHECKS = 10_000;
 const LONGEST = 2 ** 20;
 
@@ -172,7 +172,7 @@ t.test('a log is a list whose beginning can be given up', (test) => {
   ];
   for (const [device, sizes, steps] of devices) {
     const model = new Model(device, random);
-    for (let step = 0; step < steps * (THOROUGH ? 20 : 1); step++) {
+    for (let step = 0; step < steps * (amount({ short: 1, thorough: 5, long: 20 })); step++) {
       model.step(sizes);
       if (step % 10 === 0 && !model.check(test)) return void test.end();
     }

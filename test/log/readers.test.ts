@@ -8,14 +8,14 @@ import t, { type Test } from 'tap';
 import { openLog } from 'node-dax/log';
 import { scratchPath } from '../helpers/devices.js';
 import { contentOf } from '../helpers/log-crash.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount, THOROUGH } from '../helpers/thorough.js';
 
 t.setTimeout(3_600_000);
 
 // How long readers read beside the writer.
-const SECONDS = Number(process.env['NODE_DAX_TEST_SECONDS'] ?? (THOROUGH ? 10 : 2));
+const SECONDS = Number(process.env['NODE_DAX_TEST_SECONDS'] ?? amount({ short: 1, thorough: 4, long: 10 }));
 // How often a writer is killed.
-const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? (THOROUGH ? 40 : 3));
+const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 3, thorough: 12, long: 40 }));
 
 const SIZE = 256 * 1024;
 // Records that are written at least: the ring goes round.

@@ -103,7 +103,7 @@ const FAULTS: [fault: Fault, rules: string[], options?: SmallFsOptions][] = [
 ];
 
 t.test('a filesystem that breaks a rule', async (t) => {
-  for (const [fault, rules, options] of sample(FAULTS, 12)) {
+  for (const [fault, rules, options] of sample(FAULTS, 16)) {
     const report = await checkFilesystem(smallFs({ ...options, fault }), { ...SMALL, seed: 7 });
     t.notOk(report.ok, fault);
     t.strictSame(failed(report), rules, fault, { report: format(report) });

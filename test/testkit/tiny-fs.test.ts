@@ -9,7 +9,7 @@ import { checkFilesystem, format, RecordingDevice, type FilesystemUnderTest } fr
 import { TinyFs } from '../../docs/examples/tiny-fs.js';
 import { fsx } from '../../lib/testkit/runs/fsx.js';
 import { scratchPath } from '../helpers/devices.js';
-import { sample, THOROUGH } from '../helpers/thorough.js';
+import { amount, sample } from '../helpers/thorough.js';
 
 const MIB = 1024 * 1024;
 const SEEDS = 10;
@@ -35,7 +35,7 @@ t.test('the kit finds nothing', async (t) => {
         TinyFs.mkfs(device);
         return underTest(TinyFs.mount(device));
       },
-      { seed, operations: THOROUGH ? 1000 : 300, blockDeviceSize: (THOROUGH ? 4 : 2) * MIB },
+      { seed, operations: amount({ short: 150, thorough: 600, long: 1000 }), blockDeviceSize: amount({ short: 2, thorough: 2, long: 4 }) * MIB },
     );
     t.ok(report.ok, `seed ${seed}`, { report: format(report) });
     const skipped = report.checks.filter(({ status }) => status === 'skipped').map(({ title }) => title);
@@ -45,7 +45,7 @@ t.test('the kit finds nothing', async (t) => {
 
 // As xfstests' fsx, whose 100 000 operations are those of the long run.
 t.test('random operations, mapped ones among them, give what a byte array gives', { timeout: 3_600_000 }, async (t) => {
-  const operations = Number(process.env['NODE_DAX_TEST_FSX'] ?? (THOROUGH ? 2000 : 500));
+  const operations = Number(process.env['NODE_DAX_TEST_FSX'] ?? amount({ short: 300, thorough: 2000, long: 2000 }));
   const first = Number(process.env['NODE_DAX_TEST_SEED'] ?? Date.now() % 1e9);
   const make = (device: BlockDevice) => {
     TinyFs.mkfs(device);
