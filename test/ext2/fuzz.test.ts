@@ -9,7 +9,7 @@ import { randomFrom, seeded, type Random } from '../helpers/random.js';
 import { amount } from '../helpers/thorough.js';
 
 // The long run has 100 000.
-const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? amount({ short: 100, thorough: 1200, long: 3000 }));
+const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? amount({ short: 100, thorough: 3000, long: 3000 }));
 const MOST_LOADS = 300_000;
 
 /** A small tree with one of everything. */

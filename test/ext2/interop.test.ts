@@ -12,7 +12,7 @@ import { seeded } from '../helpers/random.js';
 import { amount } from '../helpers/thorough.js';
 
 const MIB = 1024 * 1024;
-const FILES = amount({ short: 200, thorough: 2000, long: 10000 });
+const FILES = amount({ short: 200, thorough: 2000, long: 10_000 });
 
 const KINDS: readonly Omit<Interop, 'source' | 'size'>[] = [
   { maker: 'mke2fs -d', blockSize: 4096, inodeSize: 256, files: FILES },
@@ -31,7 +31,7 @@ for (const kind of KINDS) {
     const folder = join(home, 'reference');
     mkdirSync(folder);
     const source = join(home, 'image');
-    const size = kind.files < 10_000 ? 64 * MIB : 256 * MIB;
+    const size = kind.files < 1000 ? 64 * MIB : 256 * MIB;
     openSync(source, { size }).closeSync();
     interoperate(t, { ...kind, source, size }, seeded(t), folder);
     t.end();
