@@ -20,7 +20,7 @@ const TOGETHER = [
   /\/guest\.test/,
   /\/device\/(?:bad-input|closed-.*|dax-io|direct-access|driver|durability|famfs|hmem|huge-pages|lock|log|log-poison|poison|sigbus|views|whole|words)\.test/,
   /\/dax\/(?:allocation|extent-cache|holes|io|lock-order|model|truncate|write)\.test/,
-  /\/(?:drivers\/(?:block-device|drivers|unplug)|fs\/(?:below|contract|direct|keys|walk)|testkit\/(?:crash-images|recording-device))\.test/,
+  /\/(?:drivers\/(?:block-device|drivers|unplug)|fs\/(?:below|contract|direct|keys)|testkit\/(?:crash-images|recording-device))\.test/,
   /\/(?:bench\/(?:answer|figures|job|measure|walk)|cures\/align|famfs\/format|packaging\/(?:clients|nodes|vfs)|vm\/(?:notation|qemu)|test\/(?:checksum|direct-io|errors|rules))\.test/,
   /\/ext2\/(?:closing|inode-table|oracle|pointer-tree|times)\.test/,
 ];

@@ -1,6 +1,6 @@
 // Owns partitions: a run of sectors of a block device that is a block device itself.
 
-import { argumentError } from '../argument-error.js';
+import { argumentError, checkMethods } from '../argument-error.js';
 import {
   backingOf,
   FLUSHING,
@@ -8,7 +8,6 @@ import {
   READING_LATER,
   WRITING,
   WRITING_LATER,
-  checkDevice,
   checkSectors,
   type Abortable,
   type Backing,
@@ -176,7 +175,7 @@ class Partition implements BlockDevice {
  * Throws `RangeError` if the partition would reach past the end of the device.
  */
 export function partition(device: BlockDevice, startSector: Bytes, sectors: Bytes): BlockDevice {
-  checkDevice(device);
+  checkMethods(device, ['directAccess'], 'device', 'a block device, such as open() gives');
   const start = toBytes(startSector, 'startSector');
   const length = toBytes(sectors, 'sectors');
   const available = Math.floor(device.size / SECTOR_SIZE);

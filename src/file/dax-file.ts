@@ -55,7 +55,7 @@ export class DaxFile {
   #whenDone: (() => void)[] = [];
 
   constructor(inode: Inode, operations: InodeOperations, options: DaxFileOptions = {}) {
-    checkMethods(operations, ['getBlock', 'truncateBlocks', 'fsync'], 'operations', 'the operations of an inode');
+    checkMethods(operations, ['getBlock'], 'operations', 'the operations of an inode');
     checkOptions(options, OPTIONS);
     this.#inode = inode;
     this.#operations = operations;
