@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runVm, startVm, vmObstacle, type VmOptions, type VmStep } from 'node-dax/vm';
+import { portPath } from '../../lib/vm/init/guest-paths.js';
 import { MIB } from '../../lib/vm/size.js';
 import { onTerminal } from '../helpers/terminal.js';
 import { THOROUGH } from '../helpers/thorough.js';
@@ -311,6 +312,19 @@ t.test('timeouts and signals end the guest', { skip: long }, async (t) => {
   const alive = () => qemu.filter((pid) => existsSync(`/proc/${pid}`));
   for (let tries = 0; tries < 100 && alive().length > 0; tries++) await sleep(100);
   t.strictSame(alive(), [], 'QEMU is gone');
+});
+
+t.test('an output that is carried later than the other arrives whole', { skip: long }, async (t) => {
+  const script = `
+    for process in /proc/[0-9]*; do
+      case $(readlink $process/fd/1) in ${portPath('stderr')}) carrier=\${process#/proc/} ;; esac
+    done
+    kill -STOP $carrier
+    (sleep 0.5; kill -CONT $carrier) >/dev/null 2>&1 &
+    echo what $carrier carries >&2`;
+  const { status, stderr } = await run({ command: ['sh', '-c', script], nvdimms: [], memory: 512 * MIB });
+  t.equal(status, 0);
+  t.match(stderr.toString(), /^what \d+ carries\n$/);
 });
 
 t.test('the command can be missing', { skip: long }, async (t) => {

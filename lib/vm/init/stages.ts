@@ -260,9 +260,23 @@ fi
 setsid $session sh ${HOME}/command <$stdin >$stdout 2>$stderr 3>&- 4>&-
 status=$?
 
-# What the command left running may hold its output open: it has a second to end.
+carrying() {
+  for carrier in $carriers; do kill -0 $carrier 2>/dev/null && return; done
+  return 1
+}
+
+# What the command left running may hold its output open: it has a second to end, and is killed then. What carries the output is not killed before it
+# has come to the end.
 tries=0
-while [ $tries -lt 100 ] && kill -0 $carriers 2>/dev/null; do usleep 10000; tries=$((tries + 1)); done
+while carrying; do
+  if [ $tries -ge 100 ]; then
+    for process in /proc/[0-9]*; do
+      case " $$ $carriers " in *" \${process#/proc/} "*) ;; *) kill -9 \${process#/proc/} 2>/dev/null ;; esac
+    done
+  fi
+  usleep 10000
+  tries=$((tries + 1))
+done
 kill -9 -1
 wait
 for output in $outputs; do cat ${HOME}/trailer >\${output#*=}; done
