@@ -75,6 +75,7 @@ t.test('names that nobody knows', async (test) => {
     ['DaxDevice.writevSync', 'flush', (options) => device.writevSync([buffer], 0, options), 'flsh'],
     ['DaxDevice.zeroSync', 'flush', (options) => device.zeroSync(0, 8, options), 'flushed'],
     ['DaxDevice.storeU64', 'flush', (options) => { device.storeU64(0, 0, options); }, 'fulsh'],
+    ['DaxDevice.recordPublisher', 'headSize', (options) => device.recordPublisher(0, options as never), 'headsize'],
     ['DaxDevice.read', 'signal', (options) => device.read(buffer, 0, options), 'signals'],
     ['DaxDevice.write', 'signal', (options) => device.write(buffer, 0, options), 'sginal'],
     ['DaxDevice.readv', 'signal', (options) => device.readv([buffer], 0, options), 'Signal'],
