@@ -11,7 +11,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { check } from 'node-dax/ext2';
 import { E2fsckJudge, e2fsckMissing } from '../helpers/e2fsck.js';
-import { almostFull, memoryFs } from '../helpers/full-fs.js';
+import { almostFull, memoryFs, unmountWhenClosed } from '../helpers/full-fs.js';
 import { THOROUGH } from '../helpers/thorough.js';
 import { watch } from '../helpers/watchdog.js';
 import { snapshot } from './answers.js';
@@ -184,8 +184,7 @@ t.test('a device that is full at every allocation', THOROUGH ? { skip: e2fsckMis
         if (kind !== 'Error' || code !== 'ENOSPC' || !message.startsWith('ENOSPC: no space left on device, ')) wrong.push([free, message]);
       }
       if (fs.readFileSync('/other', 'utf8') !== 'other'.repeat(1000)) wrong.push([free, 'another file changed']);
-      // It would be EBUSY while anything is open.
-      ext2.unmount();
+      await unmountWhenClosed(ext2);
       if (!check(device).isClean) wrong.push([free, 'is not clean']);
       await judge.add(device.memory, `${name}, ${free} blocks`);
     }
@@ -291,7 +290,7 @@ async function abortAfter(test: Test, steps: number, work: (fs: Fs, signal: Abor
   if (told !== 'done' && told !== 'The operation was aborted') test.fail(`after ${steps} steps: ${String(told)}`);
   const written = file !== undefined && fs.existsSync(file) ? fs.readFileSync(file) : Buffer.alloc(0);
   if (!written.equals(LARGE.subarray(0, written.length))) test.fail(`after ${steps} steps the file has something else`);
-  ext2.unmount();
+  await unmountWhenClosed(ext2);
   if (!check(device).isClean) test.fail(`after ${steps} steps the medium is not clean`);
   return ended.isBefore;
 }

@@ -1,6 +1,7 @@
 // Owns filesystems in memory behind the facade: ext2 with room, and ext2 that is almost full.
 
 import type * as nodeFs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { mkfsSync, mount, type Ext2 } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { MemoryDevice } from 'node-dax/testkit';
@@ -19,6 +20,8 @@ export interface MemoryFs {
 }
 
 const BLOCK = 1024;
+// More turns of the event loop than a program needs to close what it has open after an error.
+const MOST_TURNS = 10_000;
 
 /** A filesystem of `size` bytes. */
 export function memoryFs(size: number): MemoryFs {
@@ -43,4 +46,17 @@ export function almostFull(free: number, populate: (fs: Fs) => void, size = 2 * 
   fs.ftruncateSync(fd, taken - free * BLOCK);
   fs.closeSync(fd);
   return made;
+}
+
+/** Unmounts when everything is closed: a stream tells an error before it has closed its file, as in node:fs. */
+export async function unmountWhenClosed(ext2: Ext2): Promise<void> {
+  for (let turn = 0; ; turn++) {
+    try {
+      ext2.unmount();
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || turn === MOST_TURNS) throw error;
+      await nextTurn();
+    }
+  }
 }

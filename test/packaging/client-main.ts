@@ -4,12 +4,11 @@
 import nodeFs from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openScratch } from 'node-dax';
-import { check, mkfsSync, mount, type Ext2 } from 'node-dax/ext2';
+import { check, mkfsSync, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { E2fsckJudge } from '../helpers/e2fsck.js';
-import { almostFull } from '../helpers/full-fs.js';
+import { almostFull, unmountWhenClosed } from '../helpers/full-fs.js';
 import { THOROUGH } from '../helpers/thorough.js';
 import { clients, populate, type Client, type Place } from './clients.js';
 import { giveEverybody, patchedClients } from './patched-clients.js';
@@ -40,21 +39,6 @@ const MOST_FREE = 1000;
 const SIZE = 4 * MIB;
 // Of the numbers of free blocks, one in so many.
 const ONE_IN = THOROUGH ? 1 : 7;
-// More turns of the event loop than a client needs to close what it has open after an error.
-const MOST_TURNS = 10_000;
-
-/** Unmounts when the client has closed everything. */
-async function unmount(ext2: Ext2): Promise<void> {
-  for (let turn = 0; ; turn++) {
-    try {
-      ext2.unmount();
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || turn === MOST_TURNS) throw error;
-      await nextTurn();
-    }
-  }
-}
 
 /** Runs a client with no free block, with some more, and so on until it succeeds: every error before is ENOSPC. Returns how often it ran. */
 async function filledUp(client: Client, dir: string, isPatched: boolean): Promise<number> {
@@ -78,7 +62,7 @@ async function filledUp(client: Client, dir: string, isPatched: boolean): Promis
       if (!errors.every((one) => (one as Error).message.includes('ENOSPC: no space left on device'))) throw error;
     }
     if (fs.readFileSync(join(dir, 'source/deep/third.txt'), 'utf8') !== 'third') throw new Error(`with ${free} blocks, another file changed`);
-    await unmount(ext2);
+    await unmountWhenClosed(ext2);
     await judge.add(device.memory, `${free} blocks`);
   }
   await judge.finish();
