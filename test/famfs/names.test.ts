@@ -25,6 +25,26 @@ function fileAt(path: string, units: readonly number[], isStriped: boolean): Fil
   return { type: FILE, ...OWNER, mode: 0o640, path, size: units.length * UNIT - 5, flags: 2, ...layout, extents };
 }
 
+t.test('a name is found after any number of entries that make none', (test) => {
+  const path = join(folderFor(test), 'memory');
+  const host = { systemUuidFile: systemUuidFile(test) };
+  writeFileSync(path, '');
+  truncateSync(path, LOG_OFFSET + 2 * LOG + UNIT);
+  const device = openSync(path);
+  test.teardown(() => device.close());
+  mkfsFamfs(device, { ...host, logLength: 2 * LOG });
+  const paths = [...Array.from({ length: 35_000 }, () => 'first'), 'last'];
+  const entries = paths.map((name, index) => entryBytes({ type: MKDIR, ...OWNER, mode: 0o750, path: name }, index));
+  device.writeSync(Buffer.concat(entries), positionOf(0));
+  device.writeSync(counterBytes(paths.length), COUNTERS);
+  const famfs = mountFamfs(device, host);
+  test.equal(famfs.damage, undefined);
+  test.strictSame([...famfs.readdir('/')].map(({ name }) => name), ['.', '..', 'first', 'last']);
+  test.equal(famfs.resolve('last').ino, paths.length + 1);
+  famfs.unmount();
+  test.end();
+});
+
 t.test('every name of a long log is found, in its directory and in order, and no other', (test) => {
   const path = join(folderFor(test), 'memory');
   const host = { systemUuidFile: systemUuidFile(test) };

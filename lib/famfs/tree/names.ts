@@ -121,7 +121,9 @@ export class Names {
 
   // At most half of the table is taken.
   #grow(number: number): void {
-    const size = this.#hashes.length * 2;
+    // Entries that make nothing have numbers too, so that one may be far above the last.
+    let size = this.#hashes.length * 2;
+    while (size <= number) size *= 2;
     const larger = <T extends Int32Array | Uint8Array>(old: T, made: T): T => {
       made.set(old);
       return made;
