@@ -1,6 +1,7 @@
 // What runs the suites: it counts what passed, tells what failed, and calls nothing a success that did not end as one.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 
@@ -32,6 +33,18 @@ t.test('npm test', (t) => {
   t.equal(counted.stdout, '2 3 1\n', 'the file for the TAP says the same');
   t.match(run('--without', 'dist/test/bad', '--without', 'dist/test/ends', '--without', 'dist/test/mute'), { status: 0, stdout: /1 passed, 0 failed/ });
   t.match(run('dist/test/none'), { status: 2, stderr: /no suite is called dist\/test\/none/ });
+  t.end();
+});
+
+t.test('npm test puts small suites into one process, and others into one each', (t) => {
+  const suite = `require(${JSON.stringify(require.resolve('tap'))}).pass('is kept by ' + process.pid);`;
+  const cwd = t.testdir({ dist: { test: { cli: { 'guest.test.js': suite }, ext2: { 'guest.test.js': suite }, 'other.test.js': suite } } });
+  const output = join(cwd, 'out.tap');
+  const run = spawnSync(process.execPath, [join(SCRIPTS, 'test.mjs')], { cwd, encoding: 'utf8', env: { ...process.env, TAP_OUTPUT_FILE: output } });
+  t.match(run, { status: 0, stdout: /\n3 passed, 0 failed/ }, run.stderr);
+  const kept = readFileSync(output, 'utf8').match(/is kept by \d+/g) ?? [];
+  t.equal(kept.length, 3);
+  t.equal(new Set(kept).size, 2);
   t.end();
 });
 
