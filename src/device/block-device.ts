@@ -213,11 +213,13 @@ export interface BlockDevice {
   lock?(mode: LockMode, pos?: Bytes, length?: Bytes): DeviceLock;
 }
 
+/** What a device must be, as messages say it. */
+export const A_DEVICE = 'a block device, such as open() gives';
 const METHODS: readonly (keyof BlockDevice)[] = ['directAccess', 'readSync', 'writeSync', 'zeroSync', 'flush', 'drain', 'persist'];
 
 /** Throws `TypeError` if `device`, the argument called `name`, is not a block device: it may be a promise or a path. */
 export function checkDevice(device: BlockDevice, name = 'device'): void {
-  checkMethods(device, METHODS, name, 'a block device, such as open() gives');
+  checkMethods(device, METHODS, name, A_DEVICE);
   if (!(device.size >= 0)) throw argumentError('ERR_INVALID_ARG_TYPE', `${name}.size must be a number of bytes, it is ${String(device.size)}`);
 }
 

@@ -3,7 +3,7 @@
 import { argumentError, checkMethods } from '../argument-error.js';
 import { statSync } from 'node:fs';
 import { addon, type NativeHandle } from '../binding.js';
-import type { BlockDevice, DeviceLock, LockMode } from './block-device.js';
+import { A_DEVICE, type BlockDevice, type DeviceLock, type LockMode } from './block-device.js';
 import { holdersOf, inWords } from '../discovery/use/device-use.js'; // late
 import { lockersOf } from '../discovery/use/lockers.js'; // late
 import { look, type PathFacts } from '../discovery/system/look.js'; // late
@@ -207,7 +207,7 @@ const claimsOf = new WeakMap<object, Claims>();
  * bytes, with the name of the lock's owner if it can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
  */
 export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
-  checkMethods(device, [], 'device', 'a block device, such as open() gives');
+  checkMethods(device, [], 'device', A_DEVICE);
   const wanted = toLockMode(mode);
   const start = toBytes(pos, 'pos');
   const bytes = length === undefined ? Math.max(0, device.size - start) : toBytes(length, 'length');

@@ -2,6 +2,7 @@
 
 import { argumentError, checkMethods } from '../argument-error.js';
 import {
+  A_DEVICE,
   backingOf,
   FLUSHING,
   READING,
@@ -175,7 +176,7 @@ class Partition implements BlockDevice {
  * Throws `RangeError` if the partition would reach past the end of the device.
  */
 export function partition(device: BlockDevice, startSector: Bytes, sectors: Bytes): BlockDevice {
-  checkMethods(device, ['directAccess'], 'device', 'a block device, such as open() gives');
+  checkMethods(device, ['directAccess'], 'device', A_DEVICE);
   const start = toBytes(startSector, 'startSector');
   const length = toBytes(sectors, 'sectors');
   const available = Math.floor(device.size / SECTOR_SIZE);

@@ -110,7 +110,7 @@ export class Inode {
   /** @internal Mappings that were unmapped, if stores through them may not be durable yet. */
   unmapped: FileMappings | undefined;
 
-  /** Throws `RangeError` for a block size that is not a power of two from 512 to 4096. */
+  /** Throws `TypeError` without a superblock, and `RangeError` for a block size that is not a power of two from 512 to 4096. */
   constructor(sb: SuperBlock, ino: number, size = 0) {
     if (typeof (sb as Partial<SuperBlock> | undefined)?.bdev?.directAccess !== 'function') {
       throw argumentError('ERR_INVALID_ARG_TYPE', 'sb must be a superblock, with a block device as bdev and its blockSize');
