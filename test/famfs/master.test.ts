@@ -7,7 +7,8 @@ import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
 import { MemoryDevice } from 'node-dax/testkit';
 import { COUNTERS, positionOf } from '../../lib/famfs/format/log-header.js';
-import { contentOf, makeFamfs, MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { makeFamfs, MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
 
 t.test('a file is created with its contents, and has zeros where they end', (test) => {
   const { device, mount } = makeFamfs(test);
