@@ -51,9 +51,11 @@ export class Names {
     return Buffer.from(buffer).toString('latin1', path + (this.#starts[number] as number), path + (this.#ends[number] as number));
   }
 
-  /** The numbers in a directory, in the order in which they were added. */
-  *in(directory: number): Generator<number> {
-    for (let number = this.#firsts[directory] as number; number !== 0; number = this.#nexts[number] as number) yield number;
+  /** The numbers in a directory, in the order in which they were added: all, or those added later than `after`, which is one of them. */
+  *in(directory: number, after?: number): Generator<number> {
+    if (after !== undefined && this.#parents[after] !== directory) return;
+    const first = after === undefined ? this.#firsts[directory] : this.#nexts[after];
+    for (let number = first as number; number !== 0; number = this.#nexts[number] as number) yield number;
   }
 
   /** The number of a name in a directory; 0 if there is none. */
