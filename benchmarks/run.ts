@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { ofFamfs } from './famfs.js';
 import { besideFuse2fs } from './mounts.js';
 import { inPairs } from './pairs.js';
 import { print, type Result } from './result.js';
@@ -37,7 +38,13 @@ async function main(): Promise<void> {
   });
   try {
     const pairs = Number(values.pairs);
-    const comparisons = [...inPairs(folder, pairs), ...besideE2fsprogs(folder, pairs), ...besideFuse2fs(folder, pairs), ...atScale(folder, Number(values.files))];
+    const comparisons = [
+      ...inPairs(folder, pairs),
+      ...ofFamfs(folder, pairs),
+      ...besideE2fsprogs(folder, pairs),
+      ...besideFuse2fs(folder, pairs),
+      ...atScale(folder, Number(values.files)),
+    ];
     const results: Result[] = [];
     for (const comparison of comparisons.filter(({ name }) => name.includes(only))) {
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${comparison.name}`);

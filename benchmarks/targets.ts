@@ -52,6 +52,11 @@ function ext2(driver: DriverName, blockSize: number, span: number): Side {
   return { driver, blockSize, span, fileSize: span + Math.max(16 * MiB, span / 8) };
 }
 
+// A famfs in a file that has room for its log, and for a file of `span` bytes, however it is striped.
+function famfs(driver: DriverName, blockSize: number, span: number): Side {
+  return { driver, blockSize, span, fileSize: 2 * span + 64 * MiB };
+}
+
 // A call of the facade on ext2, and the same of node:fs.
 function facade(name: string, call: 'createReadStream' | 'readFile' | 'readFileSync' | 'readdirSync' | 'statSync' | 'writeFileSync', speed: number, span = 4 * KiB): Target {
   return {
@@ -155,6 +160,14 @@ export const TARGETS: readonly Target[] = [
     name: 'ext2, mount of 64 GiB',
     ours: { driver: 'ext2-mount', blockSize: 4 * KiB, span: 4 * KiB, fileSize: 64 * GiB },
     wanted: { ns: 50e6 },
+  },
+  { name: 'famfs, stat by path : ext2', ours: famfs('famfs-stat', 4 * KiB, 4 * KiB), base: ext2('ext2-stat', 4 * KiB, 4 * KiB), wanted: { time: 1 } },
+  { name: 'famfs, open and close by path : ext2', ours: famfs('famfs-open', 4 * KiB, 4 * KiB), base: ext2('ext2-open', 4 * KiB, 4 * KiB), wanted: { time: 1 } },
+  {
+    name: 'famfs, 64 MiB from a mapping of a striped file : of a plain one',
+    ours: famfs('famfs-mapping-striped', MiB, 64 * MiB),
+    base: famfs('famfs-mapping', MiB, 64 * MiB),
+    wanted: { time: 1.05 },
   },
   versus('readSync 4 KiB : @riaskov/mmap-io', 'dax-readSync', 'mmap-io-read', 4 * KiB),
   versus('readSync 1 MiB : @riaskov/mmap-io', 'dax-readSync', 'mmap-io-read', MiB),

@@ -6,6 +6,7 @@ import { daxDoIoRead } from './dax-do-io.js';
 import { ext2Files, ext2Lookup, ext2Mount, ext2ReadSync, ext2Rewrite, ext2Write } from './ext2.js';
 import { extentsDaxDoIo, extentsFind } from './extents.js';
 import * as facade from './facade.js';
+import { ext2Open, ext2Stat, famfsMapping, famfsOpen, famfsStat } from './famfs.js';
 import { faultAmongMany, faultEachPage, firstTouch, loadFromMapping, loadFromView } from './fault.js';
 import { fileHandleRead, fsFiles, fsReadSync, fsReadSyncDirect, fsWriteSync } from './fs.js';
 import { logAppend, logAppendMany, logEntries, logOpen, logRecords } from './log.js';
@@ -56,6 +57,12 @@ export const DRIVERS = {
   'fs-readdirSync': readdirSync.node,
   'facade-createReadStream': facade.createReadStream.ours,
   'fs-createReadStream': facade.createReadStream.node,
+  'famfs-stat': famfsStat,
+  'ext2-stat': ext2Stat,
+  'famfs-open': famfsOpen,
+  'ext2-open': ext2Open,
+  'famfs-mapping': famfsMapping(0),
+  'famfs-mapping-striped': famfsMapping(4),
   'fault-each-page': faultEachPage,
   'fault-among-10000': faultAmongMany,
   'first-touch-mapping': firstTouch,

@@ -19,6 +19,9 @@ import { toBytes, Tree, type Name } from './tree/tree.js';
 const FAMFS_STATFS_TYPE = 0x87b282fd;
 const SECTOR = 512;
 const PAGE = 4096;
+// Where `readdir` goes on after `.` and after `..`; after an entry, it goes on at its number above that.
+const AFTER_DOT = 1;
+const AFTER_DOTS = 2;
 const DIRECTORY_TYPE = 2;
 const FILE_TYPE = 1;
 
@@ -58,6 +61,19 @@ export interface FamfsDirent {
   readonly ino: number;
   /** 1 for a file, 2 for a directory. */
   readonly type: number;
+  /** `readdir(dir, next)` continues after this entry. */
+  readonly next: number;
+}
+
+/** A name was added to directory `dir`, or the attributes of inode `ino` changed: a directory has one more in it. */
+export type FamfsChange = { readonly dir: number; readonly name: Uint8Array } | { readonly ino: number };
+
+/** The owner of a directory that is made, and permissions that were taken from its mode already. */
+export interface FamfsMaking {
+  /** Default: this process's effective user and group. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** It has no effect: there are no default ACLs, and the mode counts. */
+  readonly umask?: number;
 }
 
 /** What `statfs` returns, in units of `blockSize` bytes. */
@@ -102,6 +118,8 @@ export class Famfs {
   readonly role: 'master' | 'client';
   /** Whether neither files nor the log can be written through this mount. */
   readonly readOnly: boolean;
+  /** Other hosts may change what files hold. */
+  readonly isShared = true;
   readonly #medium: Medium;
   readonly #tree: Tree;
   readonly #files: Files;
@@ -109,6 +127,7 @@ export class Famfs {
   readonly #log: Log;
   readonly #folder: string | undefined;
   readonly #release: () => void;
+  readonly #listeners = new Set<(change: FamfsChange) => void>();
   #isMounted = true;
 
   /** @internal Use `mountFamfs`. */
@@ -183,16 +202,22 @@ export class Famfs {
     return { dir, name: Buffer.from(name, 'latin1') };
   }
 
-  /** The entries of a directory, with `.` and `..`. Entries that are added in the meantime may or may not be yielded. */
-  readdir(dir: FamfsInode): Generator<FamfsDirent>;
-  readdir(path: Name): Generator<FamfsDirent>;
-  *readdir(of: FamfsInode | Name): Generator<FamfsDirent> {
+  /**
+   * The entries of a directory, with `.` and `..`: all, or those after the one whose `next` is `from`. Entries that are added in the
+   * meantime may or may not be yielded.
+   */
+  readdir(dir: FamfsInode, from?: number): Generator<FamfsDirent>;
+  readdir(path: Name, from?: number): Generator<FamfsDirent>;
+  *readdir(of: FamfsInode | Name, from = 0): Generator<FamfsDirent> {
+    if (!Number.isSafeInteger(from) || from < 0) throw argumentError('ERR_OUT_OF_RANGE', `from must be 0 or the next of an entry, it is ${String(from)}`);
     const dir = this.#at(of, 'readdir');
     if (!dir.isDirectory) return fail('ENOTDIR', 'readdir', dir.path);
-    yield direntOf('.', dir);
-    yield direntOf('..', dir.parent);
+    if (from < AFTER_DOT) yield direntOf('.', dir, AFTER_DOT);
+    if (from < AFTER_DOTS) yield direntOf('..', dir.parent, AFTER_DOTS);
     const { names } = this.#tree;
-    for (const number of names.in(dir.number)) yield direntOf(names.nameOf(number), { ino: inoOf(number), isDirectory: names.isDirectory(number) });
+    for (const number of names.in(dir.number, from > AFTER_DOTS ? from - AFTER_DOTS : undefined)) {
+      yield direntOf(names.nameOf(number), { ino: inoOf(number), isDirectory: names.isDirectory(number) }, AFTER_DOTS + number);
+    }
   }
 
   stat(inode: FamfsInode, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
@@ -270,18 +295,19 @@ export class Famfs {
     }
     const wanted = newFile(at, size, options);
     this.#beginChange('create');
-    return appendFile(this.#log, wanted);
+    return this.#tell(appendFile(this.#log, wanted));
   }
 
-  mkdir(dir: FamfsInode, name: Name, mode: number): FamfsInode;
+  mkdir(dir: FamfsInode, name: Name, mode: number, making?: FamfsMaking): FamfsInode;
   /** Creates a directory. Throws as `create` does. */
   mkdir(path: Name, options?: FamfsMkdirOptions): FamfsInode;
-  mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number): FamfsInode {
+  mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number, making: FamfsMaking = {}): FamfsInode {
+    checkOptions(making, { owner: true, umask: true });
     const wanted = isName(at)
       ? newDirectory(at, options as FamfsMkdirOptions)
-      : newDirectory(Buffer.concat([at.bytes, Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }) });
+      : newDirectory(Buffer.concat([at.bytes, Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }), ...making.owner });
     this.#beginChange('mkdir');
-    return appendDirectory(this.#log, wanted);
+    return this.#tell(appendDirectory(this.#log, wanted));
   }
 
   unlink(): never {
@@ -319,6 +345,17 @@ export class Famfs {
 
   release(inode: FamfsInode): void {
     this.#at(inode, 'release');
+  }
+
+  /**
+   * Calls `listener` at every name that `refresh`, `follow` or a change of this master adds to the tree, until the returned function is
+   * called. The listener must not throw or use the filesystem. For servers whose clients cache.
+   */
+  watchChanges(listener: (change: FamfsChange) => void): () => void {
+    // A function of its own, so that one listener may listen twice.
+    const own = (change: FamfsChange): void => { listener(change); };
+    this.#listeners.add(own);
+    return () => { this.#listeners.delete(own); };
   }
 
   statfs(): FamfsStatfs {
@@ -385,6 +422,16 @@ export class Famfs {
     if (uuid !== this.superblock.uuid) fail('ESTALE', syscall, 'it is not the famfs that was mounted: somebody has made a new one here; mount it again');
     const made: FamfsInode[] = [];
     this.#replay.run(syscall, made);
+    for (const inode of made) this.#tell(inode);
+    return made;
+  }
+
+  #tell(made: FamfsInode): FamfsInode {
+    const { parent, name } = made;
+    for (const listener of this.#listeners) {
+      listener({ dir: parent.ino, name: Buffer.from(name, 'latin1') });
+      if (made.isDirectory) listener({ ino: parent.ino });
+    }
     return made;
   }
 }
@@ -393,9 +440,9 @@ function isName(of: FamfsInode | Name): of is Name {
   return typeof of === 'string' || of instanceof Uint8Array;
 }
 
-function direntOf(name: string, { ino, isDirectory }: Pick<FamfsInode, 'ino' | 'isDirectory'>): FamfsDirent {
+function direntOf(name: string, { ino, isDirectory }: Pick<FamfsInode, 'ino' | 'isDirectory'>, next: number): FamfsDirent {
   const bytes = Buffer.from(name, 'latin1');
-  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE };
+  return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE, next };
 }
 
 async function nextTurn(): Promise<void> {

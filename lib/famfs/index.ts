@@ -5,7 +5,9 @@ export type { FamfsDamage } from './format/error.js';
 export type { FamfsSuperblock } from './format/superblock.js';
 export {
   Famfs,
+  type FamfsChange,
   type FamfsDirent,
+  type FamfsMaking,
   type FamfsStat,
   type FamfsStatfs,
   type FamfsTimes,

@@ -18,6 +18,11 @@ export interface VmOptions {
   readonly cpus?: number;
   /** The persistent memory, in region order. `DEFAULT_NVDIMMS` by default. */
   readonly nvdimms?: readonly Nvdimm[];
+  /**
+   * Whether other guests with this option may have the same NVDIMM files at the same time: one memory under several kernels, as
+   * hosts share it over CXL. Files with a filesystem of the kernel's cannot be shared. False by default.
+   */
+  readonly share?: boolean;
   /** The persistence domain of the NVDIMMs: memory controller (ADR) or processor caches (eADR). `'mem-ctrl'` by default. */
   readonly persistence?: PersistenceDomain;
   /** `'auto'`, the default, tries KVM and goes on with emulation (TCG) when the guest does not come up. */
@@ -77,6 +82,7 @@ const OPTIONS: OptionNames<VmOptions> = {
   memory: true,
   cpus: true,
   nvdimms: true,
+  share: true,
   persistence: true,
   accel: true,
   timeout: true,
@@ -99,7 +105,7 @@ const OPTIONS: OptionNames<VmOptions> = {
 };
 
 /** Options with the defaults filled in. */
-export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'persistence' | 'accel' | 'network' | 'rw' | 'qemuArguments' | 'cwd' | 'terminal' | 'stdout' | 'stderr'>>;
+export type Settings = VmOptions & Required<Pick<VmOptions, 'memory' | 'cpus' | 'nvdimms' | 'share' | 'persistence' | 'accel' | 'network' | 'rw' | 'qemuArguments' | 'cwd' | 'terminal' | 'stdout' | 'stderr'>>;
 
 const MINIMUM_MEMORY = 512 * MIB;
 
@@ -110,6 +116,7 @@ export function settingsOf(options: VmOptions): Settings {
     memory: 2 * GIB,
     cpus: 2,
     nvdimms: DEFAULT_NVDIMMS,
+    share: false,
     persistence: 'mem-ctrl',
     accel: 'auto',
     network: false,
@@ -137,6 +144,7 @@ export function settingsOf(options: VmOptions): Settings {
   }
   nvdimms.forEach(checkNvdimm);
   checkFiles(nvdimms);
+  if (settings.share) checkShareable(nvdimms);
   checkLabels(nvdimms);
   checkTables(nvdimms);
   return settings;
@@ -174,6 +182,11 @@ function checkFiles(nvdimms: readonly Nvdimm[]): void {
   const files = nvdimms.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const twice = files.find((file, index) => files.indexOf(file) !== index);
   if (twice !== undefined) throw new RangeError(`'${twice}' cannot be behind two NVDIMMs`);
+}
+
+function checkShareable(nvdimms: readonly Nvdimm[]): void {
+  const mounted = nvdimms.find((nvdimm) => nvdimm.file !== undefined && kindOf(nvdimm).filesystem !== undefined);
+  if (mounted !== undefined) throw new RangeError(`'${mounted.file ?? ''}' cannot be shared: two kernels would destroy its ${kindOf(mounted).filesystem ?? ''}`);
 }
 
 function checkLabels(nvdimms: readonly Nvdimm[]): void {

@@ -5,7 +5,8 @@ import { openSync, PROT_READ } from 'node-dax';
 import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
 import { onEveryKind } from '../helpers/devices.js';
-import { contentOf, MIB, systemUuidFile } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { MIB, systemUuidFile } from '../helpers/famfs-image.js';
 
 // A log, and four units.
 const LEAST = 18 * MIB;

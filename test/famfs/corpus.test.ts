@@ -10,7 +10,8 @@ import { mountFamfs, type Famfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
 import { entryMemory, readEntry, unsound } from '../../lib/famfs/format/entry.js';
 import { positionOf } from '../../lib/famfs/format/log-header.js';
-import { contentOf, folderFor, sha256, systemUuidFile, walk } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { folderFor, sha256, systemUuidFile, walk } from '../helpers/famfs-image.js';
 import { sample } from '../helpers/thorough.js';
 
 const FOLDER = join(__dirname, '..', '..', '..', '..', 'shared', 'corpora', 'famfs');

@@ -4,7 +4,8 @@ import t from 'tap';
 import { DaxError, type BlockDevice } from 'node-dax';
 import { mkfsFamfs, mountFamfs, type Famfs } from 'node-dax/famfs';
 import { checkCrashes } from 'node-dax/testkit';
-import { contentOf, MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
 import { seeded } from '../helpers/random.js';
 import { THOROUGH } from '../helpers/thorough.js';
 

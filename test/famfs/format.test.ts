@@ -34,6 +34,9 @@ t.test('space is taken unit by unit, and found first of all', (test) => {
       if (!space.isFree(found, count)) test.fail('what was found is taken');
       space.take(found, count);
       model.fill(true, found, found + count);
+      const one = random.below(units);
+      if (space.takeIfFree(one) === model[one]) test.fail(`unit ${one} was taken: ${String(model[one])}`);
+      model[one] = true;
       if (space.free !== model.filter((isTaken) => !isTaken).length) test.fail(`${space.free} are free`);
       const from = random.below(units);
       const taken = model.indexOf(true, from);

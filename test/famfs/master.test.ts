@@ -3,11 +3,12 @@
 import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { openSync, PROT_READ, PROT_WRITE, type WriteOptions } from 'node-dax';
-import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
+import { mkfsFamfs, mountFamfs, type FamfsChange } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
 import { MemoryDevice } from 'node-dax/testkit';
 import { COUNTERS, positionOf } from '../../lib/famfs/format/log-header.js';
-import { contentOf, makeFamfs, MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { makeFamfs, MIB, systemUuidFile, walk } from '../helpers/famfs-image.js';
 
 t.test('a file is created with its contents, and has zeros where they end', (test) => {
   const { device, mount } = makeFamfs(test);
@@ -183,6 +184,37 @@ t.test('two masters of one host add in turn, and who makes a new one waits for b
   test.throws(() => old.create('f', 1), { code: 'ESTALE' });
   test.equal(mountFamfs(device, { systemUuidFile: uuidFile }).capacity, 30_840);
   device.closeSync();
+  test.end();
+});
+
+t.test('readdir goes on after any entry', (test) => {
+  const famfs = makeFamfs(test).mount();
+  for (const name of ['a', 'b', 'b/inner', 'c']) famfs.mkdir(name);
+  const all = [...famfs.readdir('/')];
+  test.strictSame(all.map(({ name }) => name), ['.', '..', 'a', 'b', 'c']);
+  for (const [index, { next }] of all.entries()) test.strictSame([...famfs.readdir('/', next)], all.slice(index + 1));
+  test.strictSame([...famfs.readdir('/', [...famfs.readdir('b')].at(-1)?.next)], [], 'not after an entry of another directory');
+  for (const from of [-1, 0.5, NaN]) test.throws(() => [...famfs.readdir('/', from)], { code: 'ERR_OUT_OF_RANGE' });
+  test.end();
+});
+
+t.test('a listener is told of each name that is added, by this mount or another', (test) => {
+  const { mount } = makeFamfs(test);
+  const [famfs, other] = [mount(), mount()];
+  const told: FamfsChange[] = [];
+  const stop = famfs.watchChanges((change) => { told.push(change); });
+  other.mkdir('d');
+  other.create('d/file', 1);
+  test.strictSame(told, [], 'not before they are read');
+  famfs.refresh();
+  const { ino } = famfs.resolve('d');
+  const expected = [{ dir: famfs.root.ino, name: Buffer.from('d') }, { ino: famfs.root.ino }, { dir: ino, name: Buffer.from('file') }];
+  test.strictSame(told, expected);
+  famfs.create('own', 1);
+  test.strictSame(told.slice(expected.length), [{ dir: famfs.root.ino, name: Buffer.from('own') }]);
+  stop();
+  famfs.mkdir('e');
+  test.equal(told.length, expected.length + 1);
   test.end();
 });
 

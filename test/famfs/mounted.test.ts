@@ -8,7 +8,8 @@ import { openSync } from 'node-dax';
 import { openMountedFamfs, type Famfs } from 'node-dax/famfs';
 import { LOG_OFFSET } from '../../lib/famfs/format/superblock.js';
 import { cli } from '../helpers/cli.js';
-import { contentOf, folderFor, makeFamfs, MIB, walk, type Host } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { folderFor, makeFamfs, MIB, walk, type Host } from '../helpers/famfs-image.js';
 
 const CONTENT = Buffer.alloc(5 * MIB + 77, 'by the files of the mount; ');
 

@@ -4,8 +4,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
-import { contentFor } from '../helpers/famfs-main.js';
-import { contentOf, makeFamfs, MIB, python, pythonMissing, sha256, walk } from '../helpers/famfs-image.js';
+import { contentFor, contentOf } from '../helpers/famfs-content.js';
+import { makeFamfs, MIB, python, pythonMissing, sha256, walk } from '../helpers/famfs-image.js';
 import { amount } from '../helpers/thorough.js';
 
 const MAIN = join(__dirname, '..', 'helpers', 'famfs-main.js');

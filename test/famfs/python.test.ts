@@ -5,7 +5,8 @@ import t from 'tap';
 import { openSync, PROT_READ } from 'node-dax';
 import { mountFamfs } from 'node-dax/famfs';
 import { createFs } from 'node-dax/fs';
-import { contentOf, folderFor, makeFamfs, MIB, python, pythonMissing, sha256, SYSTEM_UUID, systemUuidFile, walk } from '../helpers/famfs-image.js';
+import { contentOf } from '../helpers/famfs-content.js';
+import { folderFor, makeFamfs, MIB, python, pythonMissing, sha256, SYSTEM_UUID, systemUuidFile, walk } from '../helpers/famfs-image.js';
 import { seeded } from '../helpers/random.js';
 
 interface Told {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { openSync, readFullSync, type DaxDevice } from 'node-dax';
+import { openSync, type DaxDevice } from 'node-dax';
 import { mkfsFamfs, mountFamfs, type Famfs, type FamfsInode, type FamfsMountOptions } from 'node-dax/famfs';
 import { shm } from './ext2-image.js';
 
@@ -63,14 +63,6 @@ export function walk(famfs: Famfs): Map<string, FamfsInode> {
 }
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** The bytes of a file, by read. */
-export function contentOf(famfs: Famfs, inode: FamfsInode): Buffer {
-  using file = famfs.open(inode, { readOnly: true });
-  const content = Buffer.alloc(inode.size);
-  readFullSync(file, content, 0);
-  return content;
-}
 
 const PROGRAM = join(__dirname, '..', '..', '..', 'test', 'helpers', 'famfs.py');
 

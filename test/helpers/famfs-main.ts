@@ -1,16 +1,13 @@
-// A process with a famfs: a client that follows until it has seen some files, each with its contents; or a master that creates
-// files until it is killed. `famfs-main.js client|master MEMORY UUIDFILE COUNT`
+// A process with a famfs: a client that follows until it has seen some files, each with its contents; a master that creates
+// files until it is killed; or one that makes the famfs, and the files when it is told to.
+// `famfs-main.js client|master|maker MEMORY UUIDFILE COUNT`
 
+import { once } from 'node:events';
 import { openSync } from 'node-dax';
-import { mountFamfs } from 'node-dax/famfs';
-import { contentOf } from './famfs-image.js';
+import { mkfsFamfs, mountFamfs } from 'node-dax/famfs';
+import { contentFor, contentOf } from './famfs-content.js';
 
 const [, , how = '', path = '', systemUuidFile = '', count = ''] = process.argv;
-
-/** What file `index` holds. */
-export function contentFor(index: number): Buffer {
-  return Buffer.alloc(1 + ((index * 997) % 6000), `file ${index};`);
-}
 
 async function follow(): Promise<void> {
   const device = openSync(path, { readOnly: true });
@@ -36,7 +33,15 @@ function create(): void {
   }
 }
 
-if (require.main === module) {
-  if (how === 'client') void follow();
-  else create();
+async function make(): Promise<void> {
+  mkfsFamfs(openSync(path), { systemUuidFile });
+  console.log('made');
+  await once(process.stdin, 'data');
+  process.stdin.destroy();
+  create();
+  console.log('created');
 }
+
+if (how === 'client') void follow();
+else if (how === 'maker') void make();
+else create();

@@ -175,7 +175,7 @@ t.test('a guest that dies, and one that is in use', { skip: long }, async (t) =>
     message: /^the kernel of the guest panicked: sysrq triggered crash\n--- the guest's console ---\n/,
   });
   t.equal(stdout.bytes().toString(), 'last words\n');
-  t.match(await other, { name: 'VmError', message: 'another guest is using one of the NVDIMM files' });
+  t.match(await other, { name: 'VmError', message: 'another guest is using one of the NVDIMM files: guests have one at the same time if all of them share it' });
 });
 
 t.test('the command reads the standard input, byte for byte, to its end', { skip }, async (t) => {

@@ -20,6 +20,7 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     [['--nvdimm', '512M:floppy', '--', 'true'], /'floppy' is not a kind of NVDIMM/],
     [['--nvdimm', '12:pmem', '--', 'true'], /multiple of 16M/],
     [['--nvdimm', '64M:pmem:same', '--nvdimm', '64M:devdax:./same', '--', 'true'], /same' cannot be behind two NVDIMMs/],
+    [['--share', '--nvdimm', '64M:fsdax-ext4:./same', '--', 'true'], /same' cannot be shared: two kernels would destroy its ext4/],
     [['--device', 'floppy', '--', 'true'], /'floppy' is not a kind of NVDIMM/],
     [['--device', 'nfit-volatile', '--nvdimm', '64M:devdax', '--', 'true'], /cannot be beside NVDIMMs/],
     [['--persistence', 'always', '--', 'true'], /--persistence.*mem-ctrl, cpu/],

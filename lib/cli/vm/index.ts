@@ -13,7 +13,7 @@ import { addDevice, addFolder, addInstants, addNvdimm, addQemuArgument, addVaria
 import { Waiting } from './waiting.js';
 
 /** The options that go to the guest as they are. */
-type Passed = Pick<VmOptions, 'memory' | 'cpus' | 'persistence' | 'accel' | 'timeout' | 'kernel' | 'append' | 'network' | 'rw' | 'gdb' | 'env'>;
+type Passed = Pick<VmOptions, 'memory' | 'cpus' | 'share' | 'persistence' | 'accel' | 'timeout' | 'kernel' | 'append' | 'network' | 'rw' | 'gdb' | 'env'>;
 
 interface Flags extends Passed {
   nvdimm?: Nvdimm[];
@@ -36,6 +36,7 @@ export function vmCommand(): Command {
     .option('--cpus <number>', 'processors (default: 2)', parseWhole)
     .option('--nvdimm <size:kind[=label][:file]>', `an NVDIMM instead of the default set, in region order; kinds: ${Object.keys(NVDIMM_KINDS).join(', ')}; a label names it in the guest; a file keeps the content between runs; 'none' for no NVDIMM (repeatable)`, addNvdimm)
     .option('--device <kind[=label]>', "as --nvdimm, where KIND alone is 256M of it: memory that is no NVDIMM in order, such as hmem, e820, cxl-pmem, unarmed, nfit-volatile, virtio-devdax (repeatable)", addDevice)
+    .option('--share', 'let other guests that have this option use the same NVDIMM files at the same time')
     .addOption(new Option('--persistence <domain>', 'persistence domain of the NVDIMMs (default: mem-ctrl)').choices(['mem-ctrl', 'cpu']))
     .addOption(new Option('--accel <kind>', 'acceleration; auto tries KVM, then emulates (default: auto)').choices(['auto', 'kvm', 'tcg']))
     .option('--timeout <seconds>', 'end the guest after so many seconds, boot included', parseSeconds)

@@ -33,6 +33,17 @@ export class Space {
     return undefined;
   }
 
+  /** Takes a unit unless it is taken, and returns whether it has: most files are of one, and a log has many of them. */
+  takeIfFree(unit: number): boolean {
+    const byte = Math.floor(unit / 8);
+    const bit = 2 ** (unit % 8);
+    const bits = this.#bits[byte] as number;
+    if (Math.floor(bits / bit) % 2 === 1) return false;
+    this.#bits[byte] = bits + bit;
+    this.free--;
+    return true;
+  }
+
   /** Takes `count` units from `first` on, which must be free. */
   take(first: number, count: number): void {
     this.free -= count;

@@ -83,8 +83,11 @@ export function takePlain(view: DataView, space: Space, start: number): boolean 
   const offset = viewU64(view, extent + 8);
   const length = viewU64(view, extent + 16);
   const isSound = size > 0 && size <= length && viewU64(view, extent) === 0 && offset >= start && offset + length <= units * unit;
-  if (!isSound || offset % unit !== 0 || length % unit !== 0 || !space.isFree(offset / unit, length / unit)) return false;
-  space.take(offset / unit, length / unit);
+  if (!isSound || offset % unit !== 0 || length % unit !== 0) return false;
+  const first = offset / unit;
+  if (length === unit) return space.takeIfFree(first);
+  if (!space.isFree(first, length / unit)) return false;
+  space.take(first, length / unit);
   return true;
 }
 

@@ -51,9 +51,11 @@ export class Names {
     return Buffer.from(buffer).toString('latin1', path + (this.#starts[number] as number), path + (this.#ends[number] as number));
   }
 
-  /** The numbers in a directory, in the order in which they were added. */
-  *in(directory: number): Generator<number> {
-    for (let number = this.#firsts[directory] as number; number !== 0; number = this.#nexts[number] as number) yield number;
+  /** The numbers in a directory, in the order in which they were added: all, or those added later than `after`, which is one of them. */
+  *in(directory: number, after?: number): Generator<number> {
+    if (after !== undefined && this.#parents[after] !== directory) return;
+    const first = after === undefined ? this.#firsts[directory] : this.#nexts[after];
+    for (let number = first as number; number !== 0; number = this.#nexts[number] as number) yield number;
   }
 
   /** The number of a name in a directory; 0 if there is none. */
@@ -61,7 +63,7 @@ export class Names {
     const hash = hashOfName(this.#hashes[directory] as number, name);
     for (let place = hash; ; place++) {
       const number = this.#at(place);
-      if (number === 0 || (this.#hashes[number] === hash && this.#parents[number] === directory && this.nameOf(number) === name)) return number;
+      if (number === 0 || (this.#hashes[number] === hash && this.#parents[number] === directory && this.#isNamed(number, name))) return number;
     }
   }
 
@@ -110,6 +112,15 @@ export class Names {
     const own = this.#entries.pieceOf(number - 1);
     const from = this.#entries.pathOf(number - 1);
     for (let at = 0; at < end - start; at++) if (own[from + at] !== bytes[start + at]) return false;
+    return true;
+  }
+
+  #isNamed(number: number, name: string): boolean {
+    const start = this.#starts[number] as number;
+    if ((this.#ends[number] as number) - start !== name.length) return false;
+    const own = this.#entries.pieceOf(number - 1);
+    const from = this.#entries.pathOf(number - 1) + start;
+    for (let at = 0; at < name.length; at++) if (own[from + at] !== name.charCodeAt(at)) return false;
     return true;
   }
 

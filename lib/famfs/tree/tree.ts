@@ -9,8 +9,11 @@ import { FamfsInode } from './node.js';
 /** A name or path: a string, encoded as UTF-8, or bytes, which need not be valid UTF-8. */
 export type Name = string | Uint8Array;
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** Converts a name to its form in the tree: one character per byte. */
 export function toBytes(name: Name): string {
+  if (typeof name === 'string' && ASCII.test(name)) return name;
   return Buffer.from(name).toString('latin1');
 }
 

@@ -97,6 +97,10 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   /** Whether nothing can be changed: the mount is read-only. Default false. */
   readonly readOnly?: boolean;
   /**
+   * Whether others than this process change what files hold: the kernel then reads them anew after each open(2). Default false.
+   */
+  readonly isShared?: boolean;
+  /**
    * Whether it applies the umask to what it makes, because a default ACL counts instead of the umask. Default false: the kernel has
    * applied the umask to the permissions.
    */

@@ -71,6 +71,7 @@ export class Served<I extends FuseInode> {
 
   /** Whether the kernel's pages of an inode that it opens are the file's. */
   hasPages({ ino }: I): boolean {
+    if (this.fs.isShared === true) return false;
     const node = this.nodes.known(ino);
     if (node?.hasOldPages !== true) return true;
     node.hasOldPages = false;

@@ -153,7 +153,7 @@ export class Guest extends EventEmitter<GuestEvents> {
   }
 
   #death(code: number | null): VmError {
-    if (code === LOCK_CONFLICT) return new VmError('another guest is using one of the NVDIMM files');
+    if (code === LOCK_CONFLICT) return new VmError('another guest is using one of the NVDIMM files: guests have one at the same time if all of them share it');
     const panic = /Kernel panic - not syncing: (.*)/.exec(this.#console)?.[1]?.trim();
     const how = panic === undefined ? 'the guest ended before the command did' : `the kernel of the guest panicked: ${panic}`;
     return new VmError(`${how}${this.#lastWords()}`);

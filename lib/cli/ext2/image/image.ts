@@ -44,6 +44,13 @@ const ADVICE: Advice = {
   EROFS: 'the filesystem can only be read: `node-dax ext2 info` and `check` tell why',
 };
 
+/** Hints about errors of opening an image. */
+export const IMAGE_ADVICE: Advice = {
+  ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
+  EISDIR: 'it is a directory: name an image or a device',
+  EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
+};
+
 /** Calls `action`. Its errors name the command and `place`, and have a hint. */
 export function inPlace<T>(command: string, place: string | (() => string), action: () => T, advice: Advice = {}): T {
   const relabelled = (error: unknown): unknown => {
@@ -145,9 +152,7 @@ export async function withRegion<T>(
 ): Promise<T> {
   // A command goes over an image once.
   const device = inPlace(syscallOf(command), image, () => openSync(image, { ...options, lock: true, byCall: true }), {
-    ENOENT: 'there is no such image: `node-dax ext2 mkfs --size BYTES` makes one',
-    EISDIR: 'it is a directory: name an image or a device',
-    EINVAL: 'it is empty: remove it, and `node-dax ext2 mkfs --size BYTES` makes one',
+    ...IMAGE_ADVICE,
     EROFS: `nothing can be written there: \`node-dax doctor ${image}\` tells why`,
   });
   try {
