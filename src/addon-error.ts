@@ -79,7 +79,10 @@ export function addonError(cause: unknown, { isInPackage, libc, named }: Attempt
       ...init,
       errno: 'ENOEXEC',
       reason: 'ADDON_DAMAGED',
-      hint: `the addon is damaged, or made for another system; install node-dax anew, or build it: ${BUILD} (${message.trim()})`,
+      hint:
+        named === undefined
+          ? `the addon is damaged, or made for another system; install node-dax anew, or build it: ${BUILD} (${message.trim()})`
+          : `the file that NODE_DAX_ADDON names is damaged, made for another system, or no addon; it is to be a copy of ${file} of the package (${message.trim()})`,
     });
   }
   if (isSingleExecutable()) {
