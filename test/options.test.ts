@@ -132,6 +132,7 @@ t.test('names that nobody knows', async (test) => {
     ['Famfs.follow', 'everyMs', (options) => famfs.follow(undefined, options).next(), 'everyms'],
     ['Famfs.create', 'stripes', (options) => famfs.create('/a', 4096, options), 'stripe'],
     ['Famfs.mkdir', 'mode', (options) => famfs.mkdir('/a', options), 'mod'],
+    ['FamfsMaking', 'owner', (options) => famfs.mkdir(famfs.root, 'a', 0o755, options), 'owners'],
     ['openLog', 'create', (options) => openLog(path, options), 'creat'],
     ['Log.records', 'copy', (options) => log.records(undefined, options).next(), 'copyy'],
     ['Log.entries', 'onLoss', (options) => log.entries(undefined, options).next(), 'onloss'],
