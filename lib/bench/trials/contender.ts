@@ -93,8 +93,15 @@ export function outputOf(command: Command, signal?: AbortSignal): Promise<string
   });
 }
 
+// Binds the whole process, with the threads of libuv and of the compilers; fio's processes are bound the same way. util-linux and
+// busybox both have taskset with -c.
+function bound({ program, args, ...rest }: Command, { cpus_allowed: processors }: Job): Command {
+  if (processors === undefined) return { program, args, ...rest };
+  return { program: 'taskset', args: ['-c', processors, program, ...args], ...rest };
+}
+
 /** Makes one trial. Rejects as `outputOf` does. */
 export async function makeTrial(contender: Contender, job: Job, target: Target, signal?: AbortSignal): Promise<Trial> {
   signal?.throwIfAborted();
-  return contender.parse(await outputOf(contender.command(job, target), signal));
+  return contender.parse(await outputOf(bound(contender.command(job, target), job), signal));
 }
