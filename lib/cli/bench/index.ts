@@ -66,6 +66,7 @@ async function measure(path: string, options: Options, command: Command): Promis
           rounds,
           ...(budget !== undefined && { budget }),
           ...(options.driver && { drivers: options.driver }),
+          ...(options.write_lat_log !== undefined && { latencyLog: options.write_lat_log }),
           ...(options.base !== undefined && { base: options.base }),
           command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
           version: packageVersion(),
@@ -144,6 +145,7 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON in the shape of fio --output-format=json')
     .option('--html <file>', 'write a page with plots; it needs no network')
     .option('--svg <dir>', 'write each plot as a file of its own')
+    .addOption(new Option('--write_lat_log <prefix>', 'write a log of latencies for each thread of each trial, in the format of fio').conflicts('from'))
     .option('--from <file>', 'show the result of an earlier --json instead of measuring')
     .option('--compare <file>', 'show what has changed since this result of --json: exit status 1 where something is slower')
     .option('--threshold <percent>', 'by how much it may be slower, such as 5% (default: 5%)', checked(parseThreshold))
