@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly budget?: number;
   /** The names of drivers. If absent, all but those that must be named. */
   readonly drivers?: readonly string[];
+  /** How the names of latency logs begin: `/tmp/log` makes `/tmp/log-randread-4k-sync-1_lat.1.log`. None are written if absent. */
+  readonly latencyLog?: string;
   /** The driver with which others are compared that make the same promise. */
   readonly base?: string;
   /** The command line that the user typed, for the report. */
@@ -34,6 +36,7 @@ const OPTIONS: OptionNames<BenchOptions> = {
   rounds: true,
   budget: true,
   drivers: true,
+  latencyLog: true,
   base: true,
   command: true,
   version: true,
@@ -65,11 +68,11 @@ function checkAble({ jobs, contenders: all, target }: Plan): void {
  */
 export async function bench({ subject, target }: Prepared, options: BenchOptions): Promise<Report> {
   checkOptions(options, OPTIONS);
-  const { jobs, rounds, budget, signal, onTrial } = options;
+  const { jobs, rounds, budget, latencyLog, signal, onTrial } = options;
   jobs.forEach(checkJob);
   const fio = fioVersion();
   const machine = readMachine();
-  const plan: Plan = { jobs, contenders: contenders(fio, options.drivers), target, rounds, ...(budget !== undefined && { budget }) };
+  const plan: Plan = { jobs, contenders: contenders(fio, options.drivers), target, rounds, ...(budget !== undefined && { budget }), ...(latencyLog !== undefined && { latencyLog }) };
   checkAble(plan);
   const seen: number[] = [];
   const begin = performance.now();

@@ -4,7 +4,7 @@
 import { makeTrial, type Contender } from './trials/contender.js';
 import type { Target } from './drivers/driver.js';
 import type { Trial } from './trials/figures.js';
-import type { Job } from './jobs/job.js';
+import { nameOf, type Job } from './jobs/job.js';
 import type { Outcome } from './report/report.js';
 
 export interface Plan {
@@ -14,6 +14,8 @@ export interface Plan {
   readonly rounds: number;
   /** Seconds. After the first round, no round begins that would not end within them. */
   readonly budget?: number;
+  /** How the names of latency logs begin; none are written if absent. */
+  readonly latencyLog?: string;
 }
 
 /** A job and the outcomes of its rounds, in the order of the contenders. */
@@ -29,9 +31,14 @@ interface Entry {
   why?: string;
 }
 
-async function turn(entry: Entry, target: Target, signal: AbortSignal): Promise<void> {
+// Of a trial: after the job, the driver and the round.
+function logPrefix(prefix: string | undefined, { job, contender }: Entry, round: number): string | undefined {
+  return prefix && `${prefix}-${nameOf(job).replaceAll(/[^\w.]+/g, '-')}-${contender.key}-${round + 1}`;
+}
+
+async function turn(entry: Entry, target: Target, signal: AbortSignal, log: string | undefined): Promise<void> {
   try {
-    entry.trials.push(await makeTrial(entry.contender, entry.job, target, signal));
+    entry.trials.push(await makeTrial(entry.contender, entry.job, target, signal, log));
   } catch (error) {
     if (signal.aborted) return;
     // Its earlier trials are dropped too, because a driver that fails cannot be trusted.
@@ -42,7 +49,7 @@ async function turn(entry: Entry, target: Target, signal: AbortSignal): Promise<
 
 /** Makes the trials. When `signal` is aborted, ends early with the trials so far. `onTrial` is called before each trial. */
 export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: number, all: number, entry: { job: Job; contender: Contender }) => void): Promise<JobOutcome[]> {
-  const { jobs, contenders, target, rounds, budget = Infinity } = plan;
+  const { jobs, contenders, target, rounds, budget = Infinity, latencyLog } = plan;
   const entries = jobs.flatMap((job) =>
     contenders.map((contender): Entry => {
       const why = contender.obstacle(job, target);
@@ -60,7 +67,7 @@ export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: numbe
     for (const [index, entry] of turns.entries()) {
       if (isEnded()) break;
       onTrial(made, made + turns.length - index + (rounds - round - 1) * turns.length, entry);
-      await turn(entry, target, signal);
+      await turn(entry, target, signal, logPrefix(latencyLog, entry, round));
       made += 1;
     }
   }

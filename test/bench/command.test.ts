@@ -279,6 +279,8 @@ t.test('wrong usage', (test) => {
     [[dir, '--driver', 'tape'], /Allowed choices are view, sync/],
     [[dir, '--preset', 'none'], /Allowed choices/],
     [[dir, '--numjobs', '0'], /from 1 on/],
+    [[dir, '--cpus_allowed', '0,9999'], /--cpus_allowed 0,9999: this process may run on [\d, ]+ alone/],
+    [[dir, '--cpus_allowed', 'all'], /list of processors such as 0-3,8/],
   ];
   for (const [args, message] of wrong) test.match(bench(...args), { status: 2, stderr: message }, args.join(' '));
   test.match(bench('/nowhere/at/all', '--size', '1M'), { status: 1, stderr: /ENOENT/ });

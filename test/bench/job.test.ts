@@ -82,9 +82,10 @@ t.test('jobs that cannot be done are refused with what to do', (test) => {
     [{ random_distribution: { kind: 'zipf', theta: 1 } }, /zipf:1.2/],
     [{ random_distribution: { kind: 'pareto', h: 1 } }, /pareto:0.2/],
     [{ verify: 'md5', rw: 'randwrite', numjobs: 2 }, /overwrite each other/],
+    [{ cpus_allowed: '0;1' }, /list of processors such as 0-3,8, not '0;1'/],
   ];
   for (const [more, message] of refused) test.throws(() => { checkJob(job(more)); }, message);
-  for (const more of [{}, { fsync: 1 }, { verify: 'md5', numjobs: 2 } as const]) {
+  for (const more of [{}, { fsync: 1 }, { verify: 'md5', numjobs: 2 } as const, { cpus_allowed: '0-3,8' }]) {
     test.doesNotThrow(() => { checkJob(job(more)); });
   }
   test.end();

@@ -54,6 +54,8 @@ export interface Job {
   /** Operations a second, at most, of each of the `numjobs`. */
   readonly rate_iops?: number;
   readonly randseed: number;
+  /** The processors that all threads of the job run on: `0-3,8`. All that this process may run on if absent. */
+  readonly cpus_allowed?: string;
 }
 
 /**
@@ -102,7 +104,7 @@ export function rateOf({ bs, rate, rate_iops }: Job): number | undefined {
 
 const JOB: OptionNames<Job> = {
   ...{ rw: true, bs: true, nrfiles: true, size: true, rwmixread: true, numjobs: true, iodepth: true, runtime: true, time_based: true, ramp_time: true },
-  ...{ loops: true, fsync: true, fdatasync: true, random_distribution: true, verify: true, rate: true, rate_iops: true, randseed: true },
+  ...{ loops: true, fsync: true, fdatasync: true, random_distribution: true, verify: true, rate: true, rate_iops: true, randseed: true, cpus_allowed: true },
 };
 
 // The properties of each kind of distribution.
@@ -147,6 +149,8 @@ function checkNumbers(job: Job, fail: (why: string) => never): void {
   if (!(job.ramp_time >= 0 && Number.isFinite(job.ramp_time))) fail('--ramp_time is 0 or more: 0, 200ms, 2s');
 }
 
+const PROCESSORS = /^\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*$/;
+
 /** Throws `TypeError` for unknown options, and `RangeError` for a job that cannot be done, with what to do instead. */
 export function checkJob(job: Job): void {
   const fail = (why: string): never => {
@@ -160,6 +164,7 @@ export function checkJob(job: Job): void {
   if (!isOfFiles(job) && job.bs > job.size) fail(`a block of ${job.bs} bytes does not fit a size of ${job.size}: take a smaller --bs`);
   if (job.time_based && job.runtime === undefined) fail('--time_based needs a --runtime to end it');
   if (job.fsync > 0 && job.fdatasync > 1) fail('give --fsync or --fdatasync, not both');
+  if (job.cpus_allowed !== undefined && !PROCESSORS.test(job.cpus_allowed)) fail(`--cpus_allowed is a list of processors such as 0-3,8, not '${job.cpus_allowed}'`);
   const { random_distribution: distribution } = job;
   // Gray's formula, which fio uses too, divides by 1 - theta.
   if (distribution.kind === 'zipf' && (distribution.theta <= 0 || distribution.theta === 1)) {
@@ -226,5 +231,6 @@ export function nameOf(job: Job): string {
   if (rate !== undefined) words.push(`rate_iops=${Number(rate.toFixed(2))}`);
   if (writes(job) && syncEvery(job) !== 1) words.push(`fdatasync=${syncEvery(job)}`);
   if (job.verify !== undefined) words.push(`verify=${job.verify}`);
+  if (job.cpus_allowed !== undefined) words.push(`cpus_allowed=${job.cpus_allowed}`);
   return words.join(' ');
 }

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { allowedProcessors, listed } from './processors.js';
 
 export interface Machine {
   readonly cpu: string;
@@ -42,15 +43,6 @@ function names(root: string, path: string): string[] {
   }
 }
 
-/** The numbers in a list such as `0-3,8`. */
-function listed(list: string): number[] {
-  return list.split(',').flatMap((part) => {
-    const [first, last = first] = part.split('-').map(Number);
-    if (first === undefined || last === undefined || part === '') return [];
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-}
-
 const SCALES: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2 };
 
 function lastLevelCache(root: string): number | undefined {
@@ -64,7 +56,7 @@ function lastLevelCache(root: string): number | undefined {
 }
 
 function nodesOfProcess(root: string): number[] {
-  const allowed = new Set(listed(/^Cpus_allowed_list:\s*(\S+)/m.exec(text(root, '/proc/self/status') ?? '')?.[1] ?? ''));
+  const allowed = new Set(allowedProcessors(text(root, '/proc/self/status') ?? ''));
   const nodes = '/sys/devices/system/node';
   return names(root, nodes)
     .map((name) => Number(/^node(\d+)$/.exec(name)?.[1] ?? NaN))

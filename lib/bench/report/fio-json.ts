@@ -77,6 +77,7 @@ function options(job: Job, row: Row): Record<string, string> {
     ...(job.verify !== undefined && { verify: job.verify }),
     ...(job.rate !== undefined && { rate: `${job.rate}` }),
     ...(job.rate_iops !== undefined && { rate_iops: `${job.rate_iops}` }),
+    ...(job.cpus_allowed !== undefined && { cpus_allowed: job.cpus_allowed }),
   };
 }
 

@@ -30,7 +30,8 @@ export interface Contender {
   how(job: Job, target: Target): { read: string; write: string };
   /** Why it cannot do the job; undefined if it can. */
   obstacle(job: Job, target: Target): string | undefined;
-  command(job: Job, target: Target): Command;
+  /** `log`: how the names of its latency logs begin. */
+  command(job: Job, target: Target, log?: string): Command;
   /** Reads the figures from the command's output. Throws if there are none. */
   parse(output: string): Trial;
 }
@@ -45,8 +46,8 @@ function ofDriver(key: DriverName): Contender {
     done: (job) => driver.done(job),
     how: (job, target) => driver.how(job, target),
     obstacle: (job, target) => driver.obstacle?.(job, target),
-    command: (job, target) => {
-      const request: TrialRequest = { driver: key, job, target };
+    command: (job, target, log) => {
+      const request: TrialRequest = { driver: key, job, target, ...(log !== undefined && { log }) };
       return { program: process.execPath, args: [join(__dirname, 'trial.js'), JSON.stringify(request)] };
     },
     parse: (output) => JSON.parse(output) as Trial,
@@ -93,8 +94,15 @@ export function outputOf(command: Command, signal?: AbortSignal): Promise<string
   });
 }
 
+// Binds the whole process, with the threads of libuv and of the compilers; fio's processes are bound the same way. util-linux and
+// busybox both have taskset with -c.
+function bound({ program, args, ...rest }: Command, { cpus_allowed: processors }: Job): Command {
+  if (processors === undefined) return { program, args, ...rest };
+  return { program: 'taskset', args: ['-c', processors, program, ...args], ...rest };
+}
+
 /** Makes one trial. Rejects as `outputOf` does. */
-export async function makeTrial(contender: Contender, job: Job, target: Target, signal?: AbortSignal): Promise<Trial> {
+export async function makeTrial(contender: Contender, job: Job, target: Target, signal?: AbortSignal, log?: string): Promise<Trial> {
   signal?.throwIfAborted();
-  return contender.parse(await outputOf(contender.command(job, target), signal));
+  return contender.parse(await outputOf(bound(contender.command(job, target, log), job), signal));
 }

@@ -173,7 +173,7 @@ function jobOptions(job: Job): string[] {
   ];
 }
 
-function command(engine: Engine, job: Job, { path }: Target): Command {
+function command(engine: Engine, job: Job, { path }: Target, log: string | undefined): Command {
   return {
     program: 'fio',
     args: [
@@ -188,6 +188,7 @@ function command(engine: Engine, job: Job, { path }: Target): Command {
       ...(writes(job) ? [] : ['--readonly']),
       ...['--allow_file_create=0', '--fallocate=none', '--thread=1', '--group_reporting=1'],
       ...['--lat_percentiles=1', '--clat_percentiles=0', `--percentile_list=${PERCENTILES.join(':')}`],
+      ...(log === undefined ? [] : [`--write_lat_log=${log}`]),
       '--output-format=json+',
     ],
     file: path,
@@ -219,7 +220,7 @@ function contender(key: string, engine: Engine): Contender {
       if (rateOf(job) !== undefined) return 'fio counts from when it issues an operation, not from when that was due';
       return engine.obstacle(job, target);
     },
-    command: (job, target) => command(engine, job, target),
+    command: (job, target, log) => command(engine, job, target, log),
     parse: parseFio,
   };
 }

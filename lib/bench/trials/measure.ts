@@ -3,6 +3,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { countLatency, emptyBins } from './bins.js';
+import type { LatencyLog } from './latency-log.js';
 import type { Operations } from '../drivers/driver.js';
 import { operationsOf, rateOf, writes, type Job } from '../jobs/job.js';
 import { check, stamp } from '../jobs/verify.js';
@@ -44,11 +45,9 @@ const FAST_MS = 0.002;
 // How many positions of a job with a rate are made at once, while it waits.
 const RATED_CHUNK = 64;
 
-// Records a latency in whole nanoseconds, at least 1.
-function record(histogram: RecordableHistogram, milliseconds: number, bins?: Float64Array): void {
-  const nanoseconds = Math.max(1, Math.round(milliseconds * 1e6));
-  histogram.record(nanoseconds);
-  if (bins !== undefined) countLatency(bins, nanoseconds);
+// A latency in whole nanoseconds, at least 1.
+function nanosecondsOf(milliseconds: number): number {
+  return Math.max(1, Math.round(milliseconds * 1e6));
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -68,15 +67,20 @@ class Run {
   readonly #positions = new Float64Array(WINDOW_MAX);
   readonly #isWrite = new Uint8Array(WINDOW_MAX);
   readonly #took = new Float64Array(WINDOW_MAX);
+  readonly #ended = new Float64Array(WINDOW_MAX);
   readonly #written = new Set<number>();
   readonly #slots: number;
+  readonly #log: LatencyLog | undefined;
+  // When counting began.
+  #begin = Infinity;
   #result = Run.#fresh(undefined);
 
-  constructor(job: Job, operations: Operations, thread: number) {
+  constructor(job: Job, operations: Operations, thread: number, log: LatencyLog | undefined) {
     this.#job = job;
     this.#operations = operations;
     this.#slots = operations.awaited ? job.iodepth : 1;
     this.#walk = new Walk(job, thread);
+    this.#log = log;
   }
 
   static #fresh(rate: number | undefined): Measured {
@@ -92,6 +96,7 @@ class Run {
     if (ramp_time > 0) await until(ramp_time, Infinity);
     this.#result = Run.#fresh(rate);
     onBegin();
+    this.#begin = now();
     await until(runtime, operationsOf(this.#job));
     if (this.#job.verify !== undefined) await this.#verifyWritten();
     return this.#result;
@@ -141,11 +146,18 @@ class Run {
   }
 
   #recordLatencies(count: number): void {
-    const { read, write } = this.#result;
-    for (let i = 0; i < count; i++) {
-      const { latency, bins } = this.#isWrite[i] === 1 ? write : read;
-      record(latency, this.#took[i] ?? NaN, bins);
-    }
+    for (let i = 0; i < count; i++) this.#record(i, this.#took[i] ?? NaN);
+  }
+
+  #record(index: number, milliseconds: number): void {
+    const isWrite = this.#isWrite[index] === 1;
+    const { latency, bins } = isWrite ? this.#result.write : this.#result.read;
+    const nanoseconds = nanosecondsOf(milliseconds);
+    latency.record(nanoseconds);
+    countLatency(bins, nanoseconds);
+    const end = (this.#ended[index] ?? NaN) - this.#begin;
+    // Nothing of the ramp.
+    if (end >= 0) this.#log?.add(end, nanoseconds, isWrite);
   }
 
   async #timeAll(count: number): Promise<number> {
@@ -204,26 +216,29 @@ class Run {
     }
     const start = now();
     const pending = isWrite ? operations.write(pos, slot) : operations.read(pos, slot);
-    if (operations.awaited) return this.#finish(pending, start, pos, isWrite, due, slot);
-    return this.#done(start, pos, isWrite, due, slot);
+    if (operations.awaited) return this.#finish(pending, index, start, due, slot);
+    return this.#done(index, start, due, slot);
   }
 
-  async #finish(pending: unknown, start: number, pos: number, isWrite: boolean, due: number | undefined, slot: number): Promise<number> {
+  async #finish(pending: unknown, index: number, start: number, due: number | undefined, slot: number): Promise<number> {
     await pending;
-    return this.#done(start, pos, isWrite, due, slot);
+    return this.#done(index, start, due, slot);
   }
 
-  #done(start: number, pos: number, isWrite: boolean, due: number | undefined, slot: number): number {
+  #done(index: number, start: number, due: number | undefined, slot: number): number {
     const end = now();
+    this.#ended[index] = end;
+    const pos = this.#positions[index] ?? 0;
+    const isWrite = this.#isWrite[index] === 1;
     const { verify } = this.#job;
     if (verify !== undefined && !isWrite && (!writes(this.#job) || this.#written.has(pos))) {
       check(this.#operations.found(pos, slot), pos, verify);
       this.#result.verified = (this.#result.verified ?? 0) + 1;
     }
     if (due !== undefined) {
-      const { latency, bins, service } = isWrite ? this.#result.write : this.#result.read;
-      record(latency, end - due, bins);
-      if (service !== undefined) record(service, end - start);
+      this.#record(index, end - due);
+      const { service } = isWrite ? this.#result.write : this.#result.read;
+      service?.record(nanosecondsOf(end - start));
     }
     return end - start;
   }
@@ -264,7 +279,7 @@ class Run {
   }
 }
 
-/** Does the job as its thread number `thread`. Calls `onBegin` when what is counted begins. */
-export function measure(job: Job, operations: Operations, thread: number, onBegin: () => void): Promise<Measured> {
-  return new Run(job, operations, thread).measure(onBegin);
+/** Does the job as its thread number `thread`. Calls `onBegin` when what is counted begins. `log` takes what is timed singly. */
+export function measure(job: Job, operations: Operations, thread: number, onBegin: () => void, log?: LatencyLog): Promise<Measured> {
+  return new Run(job, operations, thread, log).measure(onBegin);
 }

@@ -9,6 +9,7 @@ import { DRIVERS, type DriverName } from '../drivers/index.js';
 import type { Driver, Target } from '../drivers/driver.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
 import { isOfFiles, type Job } from '../jobs/job.js';
+import { LatencyLog, logFile } from './latency-log.js';
 import { measure, type Measured, type Tally } from './measure.js';
 
 /** The only argument of the process, as JSON. */
@@ -16,6 +17,8 @@ export interface TrialRequest {
   driver: DriverName;
   job: Job;
   target: Target;
+  /** How the names of the latency logs begin; none are written if absent. */
+  log?: string;
 }
 
 /** The results of one thread. */
@@ -32,7 +35,7 @@ function lateness(nanoseconds: number): number {
   return Math.max(0, nanoseconds - LOOP_RESOLUTION_MS * 1e6);
 }
 
-async function runThread({ driver, job, target }: TrialRequest, thread: number, ready: () => Promise<void>, onBegin: () => void): Promise<Thread> {
+async function runThread({ driver, job, target, log: prefix }: TrialRequest, thread: number, ready: () => Promise<void>, onBegin: () => void): Promise<Thread> {
   const chosen: Driver = DRIVERS[driver];
   const operations = await chosen.open(job, target);
   await ready();
@@ -45,14 +48,17 @@ async function runThread({ driver, job, target }: TrialRequest, thread: number, 
     }
   });
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  const measured = await measure(job, operations, thread, () => {
+  const log = prefix === undefined ? undefined : new LatencyLog(isOfFiles(job) ? 0 : job.bs);
+  const begin = (): void => {
     observer.observe({ entryTypes: ['gc'] });
     delay.enable();
     onBegin();
-  });
+  };
+  const measured = await measure(job, operations, thread, begin, log);
   delay.disable();
   observer.disconnect();
   await operations.close();
+  log?.write(logFile(prefix ?? '', thread));
   const loopDelay = {
     mean: lateness(delay.mean),
     p99: lateness(delay.percentile(99)),

@@ -7,6 +7,7 @@ import { changesOf, parseThreshold } from '../../bench/report/compare.js';
 import { fromFio } from '../../bench/report/fio-json.js';
 import { checkJob, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/jobs/job.js';
 import { PRESETS } from '../../bench/jobs/presets.js';
+import { checkProcessors } from '../../bench/machine/processors.js';
 import { placeAt, prepare } from '../../bench/subject.js';
 import type { Report } from '../../bench/report/report.js';
 import { parseSize } from '../../vm/size.js';
@@ -16,7 +17,7 @@ import { interruptible, Interruption } from '../interruption.js';
 import { checkMakeable } from '../permission.js';
 import { withProgress } from '../progress.js';
 import { packageVersion } from '../version.js';
-import { checkDrivers, checkPermission, jobsOf, sizeOf, type JobFlags } from './jobs.js';
+import { checkDrivers, checkPermission, jobFileOf, jobsOf, sizeOf, type JobFlags } from './jobs.js';
 import { checkForms, show, type Forms } from './show.js';
 
 interface Options extends JobFlags, Forms {
@@ -49,9 +50,11 @@ async function measure(path: string, options: Options, command: Command): Promis
   checkDrivers(options);
   const place = placeAt(path);
   checkMakeable(place.path);
-  const size = sizeOf(place, options);
-  const { jobs, rounds, budget } = jobsOf(options, size);
+  const file = jobFileOf(options);
+  const size = sizeOf(place, options, file);
+  const { jobs, rounds, budget } = jobsOf(options, size, file);
   jobs.forEach(checkJob);
+  jobs.forEach(checkProcessors);
   checkPermission(place, jobs, options, command);
   return interruptible(async (signal) => {
     // Jobs on files use no bytes of the file at `path` itself.
@@ -63,6 +66,7 @@ async function measure(path: string, options: Options, command: Command): Promis
           rounds,
           ...(budget !== undefined && { budget }),
           ...(options.driver && { drivers: options.driver }),
+          ...(options.write_lat_log !== undefined && { latencyLog: options.write_lat_log }),
           ...(options.base !== undefined && { base: options.base }),
           command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
           version: packageVersion(),
@@ -116,6 +120,7 @@ export function benchCommand(): Command {
     .description('Compare zero-copy views, reads and writes of node-dax with node:fs, O_DIRECT and fio, on one file or device')
     .argument('[path]', 'a device, a file, or a path where nothing is: a file is made there, or in a directory, and removed')
     .addOption(new Option('--preset <name>', 'a ready set of jobs (default: quick)').choices(Object.keys(PRESETS)).conflicts(['rw', 'bs', 'from']))
+    .addOption(new Option('--jobfile <file>', 'jobs of a file of fio; what the command line says replaces what the file says').conflicts(['preset', 'rw', 'bs', 'from']))
     .option('--size <bytes>', 'how much is worked on (default: 256M, or all of a smaller device)', checked(parseSize))
     .addOption(choice('--rw <mode>', 'what is done; repeatable', MODES, true))
     .option('--bs <bytes>', 'block size (default: 4k); repeatable', repeatable(parseSize))
@@ -133,12 +138,14 @@ export function benchCommand(): Command {
     .option('--rate <bytes>', 'bytes a second, at most', checked(parseSize))
     .option('--rate_iops <count>', 'operations a second, at most; latency counts from when each was due', parseCount(1))
     .option('--randseed <number>', 'of the positions (default: 1)', parseCount(0))
+    .option('--cpus_allowed <list>', 'the processors that it runs on, such as 0-3,8 (default: all)')
     .addOption(choice('--driver <name>', 'only these; repeatable', driverNames(), true))
     .addOption(choice('--base <name>', 'the driver that others are compared with (default: direct)', driverNames(), false))
     .option('--repeats <count>', 'rounds in which every driver has one trial (default: that of the preset, else 5)', parseCount(1))
     .option('--json', 'print JSON in the shape of fio --output-format=json')
     .option('--html <file>', 'write a page with plots; it needs no network')
     .option('--svg <dir>', 'write each plot as a file of its own')
+    .addOption(new Option('--write_lat_log <prefix>', 'write a log of latencies for each thread of each trial, in the format of fio').conflicts('from'))
     .option('--from <file>', 'show the result of an earlier --json instead of measuring')
     .option('--compare <file>', 'show what has changed since this result of --json: exit status 1 where something is slower')
     .option('--threshold <percent>', 'by how much it may be slower, such as 5% (default: 5%)', checked(parseThreshold))

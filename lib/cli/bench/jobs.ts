@@ -1,10 +1,11 @@
 // Owns making jobs from the options of `bench`, which have fio's names. Contradictory options are refused before anything is made.
 
-import { statfsSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { openSync } from 'node-dax';
 import { DEFAULTS, isOfFiles, writes, type Job, type Mode } from '../../bench/jobs/job.js';
+import { fileJobs, largestSize, parseJobFile, type JobFile } from '../../bench/jobs/job-file.js';
 import { PRESETS, presetJobs, type Preset, type PresetName } from '../../bench/jobs/presets.js';
 import type { Place } from '../../bench/subject.js';
 import { checkOverwritable } from '../permission.js';
@@ -17,6 +18,7 @@ type Said = Partial<Omit<Job, 'rw' | 'bs' | 'size'>>;
 /** The options that decide what is measured. */
 export interface JobFlags extends Said {
   preset?: PresetName;
+  jobfile?: string;
   rw?: Mode[];
   bs?: number[];
   size?: number;
@@ -28,14 +30,31 @@ export interface JobFlags extends Said {
 }
 
 function said(flags: JobFlags): Said {
-  const names = Object.keys(flags).filter((name) => name in DEFAULTS || ['runtime', 'verify', 'rate', 'rate_iops'].includes(name));
+  const names = Object.keys(flags).filter((name) => name in DEFAULTS || ['runtime', 'verify', 'rate', 'rate_iops', 'cpus_allowed'].includes(name));
   return Object.fromEntries(names.map((name) => [name, flags[name as keyof JobFlags]]));
 }
 
+/** The job file that was given. Tells of what has no effect in it. Throws `RangeError` for what it cannot take. */
+export function jobFileOf({ jobfile: path }: JobFlags): JobFile | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const file = parseJobFile(readFileSync(path, 'utf8'));
+    for (const note of file.notes) console.error(`node-dax bench: ${note}`);
+    return file;
+  } catch (error) {
+    if (error instanceof RangeError) throw new RangeError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
 /** The jobs, the number of rounds through them, and the seconds in which the rounds have to fit. */
-export function jobsOf(flags: JobFlags, size: number): { jobs: Job[]; rounds: number; budget?: number } {
+export function jobsOf(flags: JobFlags, size: number, file: JobFile | undefined): { jobs: Job[]; rounds: number; budget?: number } {
   const preset: Preset = PRESETS[flags.preset ?? 'quick'];
   const own = said(flags);
+  if (file !== undefined) {
+    const { size: bytes } = flags;
+    return { jobs: fileJobs(file, size, { ...own, ...(bytes !== undefined && { size: bytes }) }), rounds: flags.repeats ?? 5 };
+  }
   if (flags.rw === undefined && flags.bs === undefined) {
     const jobs = presetJobs(preset, size, own);
     if (flags.repeats !== undefined) return { jobs, rounds: flags.repeats };
@@ -67,17 +86,18 @@ export function checkPermission({ path, isTaken }: Place, jobs: readonly Job[], 
 
 function checkRoom(path: string, size: number): void {
   const { bavail, bsize } = statfsSync(dirname(path));
-  if (size > bavail * bsize) throw new RangeError(`${dirname(path)} has ${bavail * bsize} bytes free: --size ${size} is larger`);
+  if (size > bavail * bsize) throw new RangeError(`${dirname(path)} has ${bavail * bsize} bytes free: a size of ${size} is larger`);
 }
 
-/** The number of bytes to work on. Throws `RangeError` for more than there are. */
-export function sizeOf({ path, isTaken }: Place, { size }: JobFlags): number {
+/** The number of bytes to work on: what `--size` says, or the job file. Throws `RangeError` for more than there are. */
+export function sizeOf({ path, isTaken }: Place, flags: JobFlags, file: JobFile | undefined): number {
+  const size = flags.size ?? (file && largestSize(file));
   if (!isTaken) {
     if (size !== undefined) checkRoom(path, size);
     return size ?? DEFAULT_SIZE;
   }
   using device = openSync(path, { readOnly: true });
-  if (size !== undefined && size > device.size) throw new RangeError(`${path} has ${device.size} bytes: --size is larger`);
+  if (size !== undefined && size > device.size) throw new RangeError(`${path} has ${device.size} bytes: a size of ${size} is larger`);
   return size ?? Math.min(DEFAULT_SIZE, device.size);
 }
 

@@ -1,5 +1,5 @@
-// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures. Their destinations are checked before it
-// measures.
+// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures. Their destinations, and that of the latency logs,
+// are checked before it measures.
 
 import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,6 +17,7 @@ export interface Forms {
   json?: true;
   html?: string;
   svg?: string;
+  write_lat_log?: string;
 }
 
 function text(table: Table): string {
@@ -65,11 +66,12 @@ function areOne(...paths: readonly [string, string]): boolean {
  * Throws, before the measuring, the errors that writing the page and the pictures would throw after it, and `RangeError` for a page
  * that would overwrite `source`. The page overwrites a file of its name without asking; no option to overwrite covers `source`.
  */
-export function checkForms({ html, svg }: Forms, source: string): void {
+export function checkForms({ html, svg, write_lat_log: log }: Forms, source: string): void {
   if (html !== undefined) {
     if (areOne(source, html)) throw new RangeError(`--html would overwrite ${source}: give it another name`);
     accessSync(dirname(html), constants.W_OK);
   }
+  if (log !== undefined) accessSync(dirname(log), constants.W_OK);
   if (svg !== undefined) mkdirSync(svg, { recursive: true });
 }
 
