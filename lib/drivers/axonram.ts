@@ -32,7 +32,9 @@ export class AxonRam extends DriverDevice {
     const reach = (pos: number): number => {
       const page = pos - (pos % PAGE_SIZE);
       if (bank.bad.has(page)) throw uncorrectable(page);
-      return Math.min(size, ...[...bank.bad].filter((bad) => bad > pos)) - pos;
+      let end = size;
+      for (const bad of bank.bad) if (bad > pos && bad < end) end = bad;
+      return end - pos;
     };
     super({
       sectors: size / SECTOR_SIZE,

@@ -1,12 +1,14 @@
 // Owns the driver that joins segments of memory, which several programs share, into one device, as dcssblk does.
 
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync as openFile, renameSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, copyFileSync, existsSync, fsyncSync, linkSync, openSync as openFile, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { argumentError, checkOptions, DaxError, DriverDevice, openSync, PAGE_SIZE, type Bytes, type DaxDevice } from 'node-dax';
 import { linearDriver } from './linear.js';
 
 /**
- * What this program may do with a segment: `exclusive` writes it, and no other program can open it; `shared` writes it beside other
+ * What this program may do with a segment: `exclusive` writes it, and no other program can open it
+ * from then on; `shared` writes it beside other
  * programs; `readOnly` reads what they store: a write is `EROFS`, and a store through a window stays in this process.
  */
 export type SegmentAccess = 'exclusive' | 'shared' | 'readOnly';
@@ -27,13 +29,26 @@ export interface Segment {
 const SEGMENT = { path: true, access: true, size: true, saved: true } as const;
 const ACCESSES: readonly unknown[] = ['exclusive', 'shared', 'readOnly'];
 
-// Copies a file so that the copy is whole and durable, or not there at all.
-function keep(from: string, to: string): void {
-  const partial = join(dirname(to), `.node-dax-${process.pid}-${Date.now()}`);
-  copyFileSync(from, partial);
-  sync(partial);
-  renameSync(partial, to);
+// Copies a file so that the copy is whole and durable, or not there at all. `place` gives the finished copy its name.
+function keep(from: string, to: string, place: (partial: string, to: string) => void): void {
+  const partial = join(dirname(to), `.node-dax-${randomUUID()}`);
+  try {
+    copyFileSync(from, partial);
+    sync(partial);
+    place(partial, to);
+  } finally {
+    rmSync(partial, { force: true });
+  }
   sync(dirname(to));
+}
+
+// Several programs may make a segment at the same time: all have that of the first.
+function linkUnlessThere(partial: string, to: string): void {
+  try {
+    linkSync(partial, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 function sync(path: string): void {
@@ -46,7 +61,7 @@ function sync(path: string): void {
 }
 
 function load({ path, access, size, saved }: Segment): DaxDevice {
-  if (saved !== undefined && !existsSync(path) && existsSync(saved)) keep(saved, path);
+  if (saved !== undefined && !existsSync(path) && existsSync(saved)) keep(saved, path, linkUnlessThere);
   const device = openSync(path, { readOnly: access === 'readOnly', lock: access === 'exclusive', size: access === 'readOnly' ? undefined : size });
   try {
     // Throws if another program has it exclusively.
@@ -89,7 +104,7 @@ export class SegmentDisk extends DriverDevice {
 
   /** Copies each segment that has `saved` to that file, whole and durable. No program may write the segments meanwhile. */
   save(): void {
-    for (const { path, saved } of this.#segments) if (saved !== undefined) keep(path, saved);
+    for (const { path, saved } of this.#segments) if (saved !== undefined) keep(path, saved, renameSync);
   }
 }
 

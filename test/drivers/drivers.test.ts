@@ -1,11 +1,12 @@
 // What each driver does that no other does, and two processes on one segment.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { lockDevice, openSync, PAGE_SIZE, SECTOR_SIZE } from 'node-dax';
 import { axonram, brd, dcssblk, faulty, linear, readOnly, striped } from 'node-dax/drivers';
@@ -108,6 +109,9 @@ t.test('axonram: all that is left of the bank, corrected errors are counted, oth
   test.throws(() => bank.readSync(buffer, 10 * PAGE_SIZE + 100), { code: 'EIO', position: 10 * PAGE_SIZE });
   test.equal(bank.readSync(buffer, 11 * PAGE_SIZE), 20 * PAGE_SIZE);
   test.throws(() => { bank.tellError(32 * PAGE_SIZE, true); }, { code: 'ERR_OUT_OF_RANGE' });
+  const worn = axonram(brd({ size: 1024 * MIB }));
+  for (let page = 1; page < 200_000; page++) worn.tellError(page * PAGE_SIZE, false);
+  test.equal(worn.directAccess(0, PAGE_SIZE).bytes, PAGE_SIZE, 'many are in front of it');
   test.throws(() => axonram(below, { pos: 100 }), { code: 'ERR_OUT_OF_RANGE' });
   test.end();
 });
@@ -223,6 +227,37 @@ t.test('dcssblk: a saved segment is made again of what it was', (test) => {
   test.equal(found.toString('latin1', 0, 4), 'kept');
   test.equal(found[PAGE_SIZE], 0);
   again.closeSync();
+  test.end();
+});
+
+t.test('dcssblk: programs that make a saved segment at the same time have one and the same', async (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const saved = scratchPath(test, tmpdir());
+  const disk = dcssblk([{ path, access: 'shared', size: 16 * MIB, saved }]);
+  disk.save();
+  disk.closeSync();
+  unlinkSync(path);
+  const script = `
+    const { dcssblk } = require('node-dax/drivers');
+    const [, path, saved, own] = process.argv;
+    const disk = dcssblk([{ path, access: 'shared', saved }]);
+    disk.writeSync(Buffer.from([1]), Number(own));
+    disk.closeSync();`;
+  const run = promisify(execFile);
+  await Promise.all([0, 1, 2, 3].map((own) => run(process.execPath, ['-e', script, path, saved, String(own)])));
+  test.strictSame([...readFileSync(path).subarray(0, 4)], [1, 1, 1, 1], 'each has written into it');
+  test.strictSame(readdirSync(dirname(path)).filter((name) => name.startsWith('.node-dax-')), [], 'no copy is left');
+});
+
+t.test('dcssblk: a copy that does not fit leaves nothing behind', (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const folder = mkdtempSync(join(tmpdir(), 'node-dax-drivers-'));
+  test.teardown(() => { rmSync(folder, { recursive: true }); });
+  const disk = dcssblk([{ path, access: 'shared', size: 4 * PAGE_SIZE, saved: join(folder, 'folder') }]);
+  mkdirSync(join(folder, 'folder'));
+  test.throws(() => { disk.save(); }, { code: 'EISDIR' });
+  test.strictSame(readdirSync(folder), ['folder']);
+  disk.closeSync();
   test.end();
 });
 
