@@ -57,11 +57,11 @@ t.test('TypeScript programs compile', { skip: !THOROUGH && 'it takes as long as 
   test.end();
 });
 
-// docs/write-a-filesystem.md quotes docs/examples/tiny-fs.ts, which is compiled and run.
+// docs/write-a-filesystem.md quotes docs/examples/tiny-fs.ts, which is compiled and run; ini is the job file that test/bench/job-file takes.
 t.test('no code is a fragment that nothing runs or compiles', (test) => {
   for (const document of DOCUMENTS.filter((name) => name !== 'docs/write-a-filesystem.md')) {
     for (const [, language = '', line = ''] of text(document).matchAll(/^```([a-z]+)\n(.*)\n/gm)) {
-      test.ok(['js', 'mjs', 'text', 'sh', 'yaml'].includes(language) || (language === 'ts' && line.startsWith('import ')), `${document}: ${language}: ${line}`);
+      test.ok(['js', 'mjs', 'text', 'sh', 'yaml', 'ini'].includes(language) || (language === 'ts' && line.startsWith('import ')), `${document}: ${language}: ${line}`);
     }
   }
   test.end();

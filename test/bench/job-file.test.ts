@@ -1,6 +1,7 @@
 // Job files of fio: what they mean here is what they mean to fio, and what does not is refused by name.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { fileJobs, largestSize, parseJobFile } from '../../lib/bench/jobs/job-file.js';
@@ -33,6 +34,14 @@ rwmixread=70
 bs=8kb
 fdatasync=4
 `;
+
+t.test('the job file in the documents', (test) => {
+  const [, text = ''] = /```ini\n(.*?)```/s.exec(readFileSync(join(__dirname, '..', '..', '..', 'docs', 'benchmarking.md'), 'utf8')) ?? [];
+  const [reads, mix] = fileJobs(parseJobFile(text), MIB, {});
+  test.match(reads, { rw: 'randread', bs: 4096, size: 64 * MIB, runtime: 0.5, time_based: true });
+  test.match(mix, { rw: 'randrw', rwmixread: 70, bs: 8192 });
+  test.end();
+});
 
 t.test('a file has the jobs that it has for fio', (test) => {
   const file = parseJobFile(FILE);

@@ -95,8 +95,8 @@ t.test('a size beyond the end', (test) => {
   const dir = folder(test);
   const path = precious(dir);
   const before = stateOf(dir);
-  test.match(bench(path, '--rw', 'read', '--size', '1M'), { status: 2, stderr: /--size is larger/ });
-  test.match(bench(path, '--rw', 'write', '--size', '1M', '--yes-overwrite'), { status: 2, stderr: /--size is larger/ });
+  test.match(bench(path, '--rw', 'read', '--size', '1M'), { status: 2, stderr: /a size of 1048576 is larger/ });
+  test.match(bench(path, '--rw', 'write', '--size', '1M', '--yes-overwrite'), { status: 2, stderr: /a size of 1048576 is larger/ });
   test.strictSame(stateOf(dir), before);
   test.end();
 });
