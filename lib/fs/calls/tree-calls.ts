@@ -103,14 +103,25 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     });
   };
 
-  // Checks what exists at a path where a directory could not be made: only a directory is accepted.
-  const checkDirectory = (path: FsPath, call: Call, isLast: boolean) => {
-    const inode = attempt(call, () => tree.resolve(path));
-    if (!inode.isDirectory) fail(isLast ? 'EEXIST' : 'ENOTDIR', isLast ? call : { ...call, path });
+  // Where a link leads, if it leads anywhere.
+  const linked = (path: FsPath, call: Call): FsInode | undefined => {
+    try {
+      return attempt(call, () => tree.resolve(path));
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
+
+  // Checks what exists at a path where a directory could not be made: only a directory is accepted. If a link to nothing is in the
+  // middle of the path, node:fs fails with ENOENT in its synchronous form, and with ENOTDIR for the link in the others.
+  const checkDirectory = (path: FsPath, call: Call, isLast: boolean, isLater: boolean) => {
+    const inode = isLater && !isLast ? linked(path, call) : attempt(call, () => tree.resolve(path));
+    if (inode?.isDirectory !== true) fail(isLast ? 'EEXIST' : 'ENOTDIR', isLast ? call : { ...call, path });
   };
 
   // Makes a directory, after its missing parents. Returns the first directory that was made.
-  const makeDirectories = (path: string, mode: number, call: Call, isLast = true): string | undefined => {
+  const makeDirectories = (path: string, mode: number, call: Call, isLater: boolean, isLast = true): string | undefined => {
     const encoded = Buffer.from(path, 'latin1');
     try {
       makeDirectory(encoded, mode, call);
@@ -119,15 +130,34 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
       const { code } = error as { code?: string };
       const parent = path.slice(0, path.lastIndexOf('/'));
       if (code === 'EEXIST') {
-        checkDirectory(encoded, call, isLast);
+        checkDirectory(encoded, call, isLast, isLater);
         return undefined;
       }
       if (code !== 'ENOENT' || parent === '') throw error;
-      const first = makeDirectories(parent, mode, call, false);
+      const first = makeDirectories(parent, mode, call, isLater, false);
       // Tried again, because a path with `..` may exist by now.
-      const made = makeDirectories(path, mode, call, isLast);
+      const made = makeDirectories(path, mode, call, isLater, isLast);
       return first ?? made;
     }
+  };
+
+  const mkdir = (given: unknown, options: unknown, isLater: boolean) => {
+    const path = toPath(given);
+    const isMode = typeof options === 'number' || typeof options === 'string';
+    const { mode, recursive } = isMode ? { mode: options, recursive: false } : toOptions<{ mode: unknown; recursive: unknown }>(options);
+    const permissions = files.newMode(toMode(mode, 0o777));
+    // eslint-disable-next-line no-bitwise -- permissions
+    const kept = permissions & ~SET_IDS;
+    const call = { syscall: 'mkdir', path };
+    if (recursive === true) {
+      const absolute = tree.absolute(path);
+      const first = makeDirectories(`/${partsOf(absolute).join('/')}`, kept, call, isLater);
+      // Of a path that does not begin at the root, neither does the answer.
+      const before = absolute === path ? '' : `/${partsOf(tree.cwd).map((part) => `${part}/`).join('')}`;
+      return first?.slice(Buffer.from(before, 'latin1').toString().length);
+    }
+    makeDirectory(path, kept, call);
+    return undefined;
   };
 
   // The inode to be removed; undefined if it is missing and may be.
@@ -203,24 +233,8 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
       const { inode, path } = at(given, 'readlink', false);
       return encodeName(attempt({ syscall: 'readlink', path }, () => tree.readlink(inode)), toEncoding(options));
     },
-    mkdirSync: (given: unknown, options?: unknown) => {
-      const path = toPath(given);
-      const isMode = typeof options === 'number' || typeof options === 'string';
-      const { mode, recursive } = isMode ? { mode: options, recursive: false } : toOptions<{ mode: unknown; recursive: unknown }>(options);
-      const permissions = files.newMode(toMode(mode, 0o777));
-      // eslint-disable-next-line no-bitwise -- permissions
-      const kept = permissions & ~SET_IDS;
-      const call = { syscall: 'mkdir', path };
-      if (recursive === true) {
-        const absolute = tree.absolute(path);
-        const first = attempt(call, () => makeDirectories(`/${partsOf(absolute).join('/')}`, kept, call));
-        // Of a path that does not begin at the root, neither does the answer.
-        const before = absolute === path ? '' : `/${partsOf(tree.cwd).map((part) => `${part}/`).join('')}`;
-        return first?.slice(Buffer.from(before, 'latin1').toString().length);
-      }
-      makeDirectory(path, kept, call);
-      return undefined;
-    },
+    mkdirSync: (given: unknown, options?: unknown) => mkdir(given, options, false),
+    mkdirLater: (given: unknown, options?: unknown) => mkdir(given, options, true),
     mkdtempSync: (given: unknown, options?: unknown) => {
       const prefix = toPath(given);
       const call = { syscall: 'mkdtemp', path: `${shown(prefix)}XXXXXX` };
