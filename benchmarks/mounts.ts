@@ -10,9 +10,12 @@ import { compare, type Comparison, type Result, type Wanted } from './result.js'
 
 const MIB = 2 ** 20;
 const CLI = join(__dirname, '..', 'lib', 'cli', 'main.js');
+const LOOP_DELAY = join(__dirname, 'loop-delay.js');
 const FILES = 2000;
 const CLONED = 3000;
 const FOUND = 100_000;
+// Nanoseconds for which the event loop of the server may stand still.
+const LONGEST_DELAY = 10e6;
 const PROGRAMS = ['mke2fs', 'fuse2fs', 'fio', 'git'];
 
 const SIDES = ['node-dax', 'fuse2fs', 'kernel'] as const;
@@ -105,12 +108,22 @@ const WORKS: readonly Work[] = [
   { name: `find over ${FOUND} files`, content: 'many', run: (root) => timed(() => { must('find', [root, '-type', 'f', '-size', '+1']); }), wanted: { time: 0.5 } },
 ];
 
+// In a row of its own each: what it keeps the event loop of the server for.
+const LOADS = WORKS.filter(({ name }) => /^write 256|^create|^git clone/.test(name));
+
 function missing(): string | undefined {
   if (process.geteuid?.() !== 0) return 'mounting takes root';
   if (!existsSync('/dev/fuse')) return 'no /dev/fuse';
   if (!/\bext2$/m.test(readFileSync('/proc/filesystems', 'latin1'))) return 'this kernel has no ext2 mounted or built in';
   const absent = PROGRAMS.find((name) => spawnSync(name, ['--version']).error !== undefined);
   return absent && `no ${absent} (packages e2fsprogs, fuse2fs, fio, git)`;
+}
+
+async function delayOf(server: ChildProcess | undefined): Promise<number> {
+  if (server === undefined) throw new Error('no process serves it');
+  const answer = once(server, 'message') as Promise<[number]>;
+  server.send('delay');
+  return (await answer)[0];
 }
 
 const isMounted = (root: string): boolean => readFileSync('/proc/self/mountinfo', 'latin1').includes(` ${root} `);
@@ -131,6 +144,23 @@ class Mounts {
     return compare(target, wanted, figures['node-dax'], figures[base]);
   }
 
+  /** The longest time, in each of the rounds, for which the event loop of node-dax's process stands still during `work`. */
+  async delay(target: string, work: Work): Promise<Result> {
+    const wanted = { ns: LONGEST_DELAY };
+    const why = missing();
+    if (why !== undefined) return { target, wanted, verdict: 'skipped', why };
+    const delays: number[] = [];
+    for (let pair = 0; pair < this.#pairs; pair++) {
+      await this.#mounted('node-dax', work.content, async (root, server) => {
+        work.prepare?.(root);
+        await delayOf(server);
+        work.run(root, this.#folder);
+        delays.push(await delayOf(server));
+      });
+    }
+    return compare(target, wanted, delays);
+  }
+
   async #figuresOf(work: Work): Promise<Record<Side, readonly number[]>> {
     let figures = this.#figures.get(work);
     if (figures === undefined) {
@@ -141,14 +171,20 @@ class Mounts {
     return figures;
   }
 
-  async #take(side: Side, { content, prepare, run }: Work): Promise<number> {
+  #take(side: Side, { content, prepare, run }: Work): Promise<number> {
+    return this.#mounted(side, content, (root) => {
+      prepare?.(root);
+      return run(root, this.#folder);
+    });
+  }
+
+  async #mounted<T>(side: Side, content: Work['content'], use: (root: string, server: ChildProcess | undefined) => T | Promise<T>): Promise<T> {
     const [image, root] = [join(this.#folder, 'mounted-image'), join(this.#folder, 'mounted')];
     copyFileSync(this.#image(content), image);
     mkdirSync(root);
     const server = await this.#mount(side, image, root);
     try {
-      prepare?.(root);
-      return run(root, this.#folder);
+      return await use(root, server);
     } finally {
       const ended = server && once(server, 'close');
       must('umount', ['-i', root]);
@@ -163,10 +199,8 @@ class Mounts {
       must('mount', ['-o', 'loop', '-t', 'ext2', image, root]);
       return undefined;
     }
-    // As all drivers of ext2: what is stored leaves the CPU caches. tmpfs by itself asks for an msync, which makes nothing durable.
-    const env = { NODE_DAX_FORCE_GRANULARITY: 'cache_line', ...process.env };
-    const command = side === 'fuse2fs' ? ['fuse2fs', '-f', image, root] : [process.execPath, CLI, 'mount', image, root];
-    const server = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'ignore', 'inherit'], env });
+    const command = side === 'fuse2fs' ? ['fuse2fs', '-f', image, root] : [process.execPath, '--require', LOOP_DELAY, CLI, 'mount', image, root];
+    const server = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'ignore', 'inherit', ...(side === 'node-dax' ? ['ipc' as const] : [])] });
     while (!isMounted(root)) {
       if (server.exitCode !== null) throw new Error(`${command.join(' ')} ended with ${server.exitCode}`);
       await sleep(10);
@@ -202,5 +236,9 @@ export function besideFuse2fs(folder: string, pairs: number): readonly Compariso
     const name = `mount, ${work.name} : ${base === 'kernel' ? 'kernel ext2, loop' : base}`;
     return { name, run: () => mounts.run(name, work, base, wanted) };
   };
-  return WORKS.flatMap((work) => [beside(work, 'fuse2fs', work.wanted), beside(work, 'kernel')]);
+  const delay = (work: Work): Comparison => {
+    const name = `mount, longest delay of the event loop: ${work.name}`;
+    return { name, run: () => mounts.delay(name, work) };
+  };
+  return [...WORKS.flatMap((work) => [beside(work, 'fuse2fs', work.wanted), beside(work, 'kernel')]), ...LOADS.map(delay)];
 }
