@@ -249,7 +249,7 @@ t.test('dcssblk: programs that make a saved segment at the same time have one an
   test.strictSame(readdirSync(dirname(path)).filter((name) => name.startsWith('.node-dax-')), [], 'no copy is left');
 });
 
-t.test('dcssblk: a copy that does not fit leaves nothing behind', (test) => {
+t.test('dcssblk: a copy that cannot get its name leaves nothing behind', (test) => {
   const path = scratchPath(test, '/dev/shm');
   const folder = mkdtempSync(join(tmpdir(), 'node-dax-drivers-'));
   test.teardown(() => { rmSync(folder, { recursive: true }); });

@@ -117,7 +117,9 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
   // middle of the path, node:fs fails with ENOENT in its synchronous form, and with ENOTDIR for the link in the others.
   const checkDirectory = (path: FsPath, call: Call, isLast: boolean, isLater: boolean) => {
     const inode = isLater && !isLast ? linked(path, call) : attempt(call, () => tree.resolve(path));
-    if (inode?.isDirectory !== true) fail(isLast ? 'EEXIST' : 'ENOTDIR', isLast ? call : { ...call, path });
+    if (inode?.isDirectory === true) return;
+    if (isLast) fail('EEXIST', call);
+    fail('ENOTDIR', { ...call, path });
   };
 
   // Makes a directory, after its missing parents. Returns the first directory that was made.
