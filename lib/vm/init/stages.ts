@@ -50,6 +50,12 @@ for folder in dev proc sys; do mount --move /$folder /newroot/$folder; done
 exec switch_root /newroot ${HOME}/busybox sh ${HOME}/stage-two
 `;
 
+/**
+ * Runs the command. The outputs are opened in a subshell: the opening of a FIFO waits for the other end, and the shell that has
+ * children, or is given the children of others as the init is, has it interrupted when one of them ends. Then there would be no command.
+ */
+export const RUN_COMMAND = `( exec setsid $session sh ${HOME}/command <$stdin >$stdout 2>$stderr 3>&- 4>&- )`;
+
 /** Stage two, from the overlay: make the devices usable, run the command, report its exit status. */
 export const STAGE_TWO = `
 mkdir ${HOME}/applets ${HOME}/provisioned
@@ -257,7 +263,7 @@ if [ $stdin = ${portPath('terminal')} ]; then
   while read -r word rows columns; do stty rows $rows cols $columns <&4; done <&3 &
   session=-c
 fi
-setsid $session sh ${HOME}/command <$stdin >$stdout 2>$stderr 3>&- 4>&-
+${RUN_COMMAND}
 status=$?
 
 carrying() {
