@@ -1,25 +1,20 @@
-// Owns what a mapped file tells the fault service, and answers what the service asks (the kernel's address_space).
+// Owns what the mappings of one file have in common: what they show, what was stored through them, and the handlers of their
+// faults (the kernel's address_space).
 
-import { threadId } from 'node:worker_threads';
-import { addon, type FaultMode, type NativeFile } from '../binding.js';
-import { backingOf, type Backing, type BlockDevice, type MappableDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
 import { daxFault, daxMkwrite, pageCount, VM_FAULT_MAJOR, VM_FAULT_RETRY, type FaultOperations, type VmArea, type VmFault } from './dax-fault.js';
-import { alignFix } from '../device/align-fix.js'; // late
+import type { BlockDevice } from '../device/block-device.js';
 import { DaxError } from '../errors.js';
+import { faultMode, serveFile, type FaultServer } from './fault-service.js';
 import { hasData, type Extent, type ExtentWatcher } from '../inode/extent-cache.js';
 import { freezeGate } from '../inode/freeze.js';
 import type { FileMappings, GetBlock, Inode } from '../inode/inode.js';
 import { asOperation } from '../locks/lock-order.js';
 import { mapBlocks, mapPage, piecesOf } from '../inode/map-blocks.js';
+import { PendingPages } from './map-sync.js';
 import { persistPages } from './dax-writeback.js';
+import { ServedFile, type Run } from './served-file.js';
 import { roundUp } from '../units.js';
-
-/** A region of this isolate: a mapping of its own file, or of another isolate's. */
-export interface Viewer {
-  /** A touch of `page` was refused, and zeros are in its place. `errno` says why. */
-  lost(page: number, errno: number): void;
-}
 
 /** A mapping of the file on its owner's thread. */
 export interface OwnView {
@@ -29,66 +24,17 @@ export interface OwnView {
   detachWritable(): void;
 }
 
-type Run = Parameters<VmArea['insert']>;
-
-// Pages that lie together on one open device.
-interface Piece {
-  readonly page: number;
-  readonly pages: number;
-  readonly device: MappableDevice;
-  readonly at: number;
-}
-
-// The answers of `faultCompare`.
-const OTHER = 1;
-const SAME = 2;
-
-// What a fault handler has inserted into a MAP_SYNC file, whose blocks may be seen only once they are durable.
-interface Pending {
-  readonly runs: Run[];
-  haveMoved: boolean;
-}
-
-let mode: FaultMode | undefined;
-const spaces = new Map<number, WeakRef<AddressSpace>>();
-const viewers = new Map<number, WeakRef<Viewer>>();
-const goneViewers = new FinalizationRegistry<number>((region) => viewers.delete(region));
 // Removes the views that were collected without an `unmap`.
 const goneViews = new FinalizationRegistry<{ space: WeakRef<AddressSpace>; ref: WeakRef<OwnView> }>(({ space, ref }) => {
   space.deref()?.removeView(ref);
 });
-// Closes the service's handle of a file whose address space was collected. The service then refuses the threads that wait.
-const goneSpaces = new FinalizationRegistry<number>((file) => spaces.delete(file));
-
-// The service calls this on the owner's thread. It must not throw.
-function onMessage(isLoss: boolean, file: number, region: number, page: number, detail: boolean | number, isMkwrite: boolean): void {
-  if (isLoss) viewers.get(region)?.deref()?.lost(page, detail as number);
-  else void spaces.get(file)?.deref()?.serve(region, page, detail as boolean, isMkwrite);
-}
-
-/** Which touches of mapped memory this process can serve. Starts the fault service. */
-export function faultMode(): FaultMode {
-  if (mode === undefined) {
-    mode = addon().faultConnect(onMessage, threadId);
-    // At its exit Node waits for this thread's workers, and they may be waiting for an answer from this thread.
-    process.once('exit', () => { addon().faultLeave(); });
-  }
-  return mode;
-}
-
-/** Tells `viewer` of the pages lost in a region, until `viewer` is collected. */
-export function watchRegion(region: number, viewer: Viewer): void {
-  viewers.set(region, new WeakRef(viewer));
-  goneViewers.register(viewer, region);
-}
 
 /** What all mappings of one file have in common, on the thread that owns it. */
-export class AddressSpace implements FileMappings, ExtentWatcher {
+export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
   readonly inode: Inode;
-  readonly id: number;
   /** The size of a page in bytes: the smallest unit that the device maps. */
   readonly pageSize: number;
-  readonly #file: NativeFile;
+  readonly #file: ServedFile;
   readonly #views = new Set<WeakRef<OwnView>>();
   #getBlock: GetBlock;
   #operations: FaultOperations;
@@ -96,9 +42,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #size: number;
   // The operations that make blocks durable before a store can reach them; undefined without a MAP_SYNC mapping.
   #durably: FaultOperations | undefined;
-  #pending: Pending | undefined;
-  // Whether some blocks lie on a device whose stores are not durable by themselves (PS-3).
-  #isVolatile = false;
+  // What the handler that runs has inserted, if those operations are there.
+  #pending: PendingPages | undefined;
   // Whether the inode no longer refers to this address space, and may be gone.
   #isOver = false;
   // Whether the service holds stores back. A filesystem freezes only after writes under way have ended, and those may fault.
@@ -108,7 +53,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   static of(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations): AddressSpace {
     const known = inode.mappings;
     if (!(known instanceof AddressSpace)) return new AddressSpace(inode, pageSize, getBlock, operations);
-    if (!addon().faultSetWanted(known.#file, true)) {
+    if (!known.#file.setWanted(true)) {
       known.#letGo();
       return new AddressSpace(inode, pageSize, getBlock, operations);
     }
@@ -118,21 +63,16 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   }
 
   private constructor(inode: Inode, pageSize: number, getBlock: GetBlock, operations: FaultOperations) {
-    faultMode();
-    const { file, id } = addon().faultFile(pageSize, inode.size);
     this.inode = inode;
-    this.id = id;
     this.pageSize = pageSize;
     this.#size = inode.size;
-    this.#file = file;
+    this.#file = new ServedFile(pageSize, inode.size);
     this.#getBlock = getBlock;
     this.#operations = operations;
-    spaces.set(id, new WeakRef(this));
-    goneSpaces.register(this, id);
+    serveFile(this.id, this);
     const { unmapped } = inode;
     if (unmapped instanceof AddressSpace) {
-      addon().faultTakeOver(file, unmapped.#file);
-      this.#isVolatile = unmapped.#isVolatile;
+      this.#file.takeOver(unmapped.#file);
       unmapped.#isOver = true;
       inode.unmapped = undefined;
     }
@@ -143,13 +83,18 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     if (gate.isFrozen) this.setFrozen(true);
   }
 
+  /** The number by which other isolates know the file. */
+  get id(): number {
+    return this.#file.id;
+  }
+
   /**
    * Runs a fault handler for `pages` pages of the file from `pgoff` on. Mappings show what the handler inserts at once; with
    * MAP_SYNC they show it when fsync has returned. Throws what the handler or fsync throws, and then shows nothing of it.
    */
   handle<T>(pgoff: number, pages: number, shared: boolean, handler: (vma: VmArea) => T): T {
     const outer = this.#pending;
-    const pending: Pending | undefined = this.#durably && { runs: [], haveMoved: false };
+    const pending = this.#durably && new PendingPages();
     const shown: Run[] = [];
     this.#pending = pending;
     try {
@@ -161,7 +106,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         pages,
         shared,
         insert: (...run) => {
-          if (pending !== undefined) pending.runs.push(run);
+          if (pending !== undefined) pending.insert(run);
           else {
             this.#data(...run);
             shown.push(run);
@@ -175,7 +120,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       return result;
     } catch (error) {
       // The file has given up the blocks that these pages showed before.
-      for (const run of pending?.runs ?? []) if (this.#compare(...run) === 'other') this.#forget(run[0], run[0] + run[1]);
+      for (const [first, count] of pending?.replaced(this.#file) ?? []) this.#forget(first, first + count);
       // The filesystem could not convert these pages, so that they hold no data.
       for (const [first, count] of shown) if (!this.#isData(first)) this.#forget(first, first + count);
       throw error;
@@ -188,6 +133,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   synchronise(operations: FaultOperations): void {
     operations.fsync?.(this.inode, 0, this.inode.size);
     this.#durably = operations;
+    this.#file.needsMapSync = true;
   }
 
   addView(view: OwnView): WeakRef<OwnView> {
@@ -204,7 +150,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   /** Ends the address space if no view of it is left, in this isolate or another one. */
   release(): void {
-    if (this.#isOver || this.#views.size > 0 || addon().faultSetWanted(this.#file, false) || this.inode.mappings !== this) return;
+    if (this.#isOver || this.#views.size > 0 || this.#file.setWanted(false) || this.inode.mappings !== this) return;
     this.#letGo();
   }
 
@@ -219,22 +165,22 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
 
   // Stores past the end of the file do not count.
   get #isStored(): boolean {
-    return this.#isVolatile && addon().faultIsStored(this.#file, 0, pageCount(this.inode.size, this.pageSize));
+    return this.#file.isVolatile && this.#file.isStored(0, pageCount(this.inode.size, this.pageSize));
   }
 
   /** Makes durable what was stored through mappings to bytes [pos, end) of the file (PS-2). Throws what the device throws. */
   writeBack(pos: number, end: number): void {
-    if (!this.#isVolatile || this.#isOver) return;
+    if (!this.#file.isVolatile || this.#isOver) return;
     const first = Math.floor(pos / this.pageSize);
     const count = pageCount(end, this.pageSize) - first;
-    const stored = addon().faultTakeStored(this.#file, first, count);
+    const stored = this.#file.takeStored(first, count);
     const { inode } = this;
     if (persistPages(inode, this.pageSize, stored, this.#getBlock)) {
       // The stores themselves changed no times.
       inode.mtimeMs = inode.ctimeMs = Date.now();
       this.#operations.dirty?.(inode);
     }
-    addon().faultSetDurable(this.#file, first, count);
+    this.#file.setDurable(first, count);
     if (inode.unmapped !== this || this.#isStored) return;
     this.#isOver = true;
     inode.unmapped = undefined;
@@ -247,9 +193,9 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#each((view) => {
       view.detach(pageCount(size, this.pageSize), Number.MAX_SAFE_INTEGER);
     });
-    addon().faultSetSize(this.#file, size);
+    this.#file.setSize(size);
     // Where touches of a mapping raise no faults, nothing else would bring the new pages into it.
-    if (mode === 'none') this.refresh(0, size);
+    if (faultMode() === 'none') this.refresh(0, size);
   }
 
   /** Shows, through every mapping, an extent that has become known. */
@@ -267,7 +213,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
         const run: Run = [first, end - first, bdev as BlockDevice, pos, state === 'shared'];
         if (this.#durably === undefined) this.#data(...run);
         // The next touch asks for these pages, and a handler that is under way shows them itself.
-        else if (this.#pending === undefined && this.#compare(...run) === 'other') this.#forget(first, end);
+        else if (this.#pending === undefined && this.#file.compare(...run) === 'other') this.#forget(first, end);
       }
     } catch (error) {
       // The next touch asks again and gets this error. The write that made the extent known has not failed.
@@ -281,8 +227,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     const { blockSize } = this.inode.sb;
     const first = Math.floor((iblock * blockSize) / this.pageSize);
     const end = Number.isFinite(count) ? pageCount((iblock + count) * blockSize, this.pageSize) : Number.MAX_SAFE_INTEGER;
-    const pending = this.#pending;
-    if (pending?.runs.some(([start, pages]) => start < end && start + pages > first) === true) pending.haveMoved = true;
+    this.#pending?.invalidated(first, end);
     this.#forget(first, end);
   }
 
@@ -307,7 +252,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       });
     }
     this.#isFrozen = isFrozen;
-    addon().faultFreeze(this.#file, isFrozen);
+    this.#file.setFrozen(isFrozen);
   }
 
   /** Answers a question of the service. It answers whatever happens, because a thread waits for it. */
@@ -316,7 +261,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       const served = await asOperation(() => this.#fault(page, write, isMkwrite));
       // A writable mapping shows a copy of a page that no store may reach now.
       if (!write && served.error === undefined && (this.#isFrozen || this.#isShared(page))) {
-        addon().faultAnswerCopy(this.#file, region, page, this.#content(page));
+        this.#file.answerCopy(region, page, this.#content(page));
         return;
       }
       // eslint-disable-next-line no-bitwise -- a flag
@@ -331,9 +276,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
   #answer(region: number, page: number, isMajor: boolean, error: unknown): void {
     this.#noticeEnd();
     const errno = error === undefined ? 0 : error instanceof DaxError ? -error.errno : 5;
-    addon().faultAnswer(this.#file, region, page, isMajor, errno);
-    // The next touch asks again, because a page that was refused for lack of space may be available by then.
-    if (errno !== 0) setTimeout(() => { addon().faultForgive(this.#file); }, 10).unref();
+    this.#file.answer(region, page, isMajor, errno);
   }
 
   // Returns VM_FAULT_*, and the error behind a SIGBUS.
@@ -393,17 +336,14 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     return Math.floor(end / this.pageSize);
   }
 
-  #data(...[first, count, bdev, pos, readOnly]: Run): void {
+  #data(...run: Run): void {
     this.#noticeEnd();
-    if (bdev.granularity !== 'byte') this.#isVolatile = true;
-    for (const { page, pages, device, at } of this.#pieces(first, count, bdev, pos)) {
-      this.#check(addon().faultKnow(this.#file, page, pages, device.handle, at, readOnly));
-    }
+    this.#file.show(...run);
   }
 
-  // Tells the fault service of the pages that lie elsewhere now, once the filesystem has made their new places durable (MS-2).
-  #settle(pending: Pending): void {
-    const runs = pending.runs.filter((run) => this.#compare(...run) !== 'same');
+  // Shows what lies elsewhere now, once the filesystem has made its new places durable (MS-2).
+  #settle(pending: PendingPages): void {
+    const runs = pending.changed(this.#file);
     // Handlers insert pages in ascending order, so the first and the last run bound the range to sync.
     const [start] = runs[0] ?? [];
     const [last, count] = runs.at(-1) ?? [];
@@ -411,10 +351,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       const end = Math.min((last + count) * this.pageSize, this.inode.size);
       this.#durably?.fsync?.(this.inode, start * this.pageSize, end);
     }
-    if (pending.haveMoved) {
-      const hint = 'the filesystem moved blocks while it gave them to a MAP_SYNC mapping: try again, or map without it';
-      throw new DaxError({ errno: 'EIO', syscall: 'fault', hint });
-    }
+    pending.checkUnmoved();
     for (const run of runs) this.#data(...run);
   }
 
@@ -422,42 +359,12 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
     this.#each((view) => {
       view.detach(first, end);
     });
-    addon().faultForget(this.#file, first, end - first);
-  }
-
-  // Compares a run with what the service knows of its pages.
-  #compare(...[first, count, bdev, pos, readOnly]: Run): 'nothing' | 'other' | 'same' {
-    let isSame = true;
-    for (const { page, pages, device, at } of this.#pieces(first, count, bdev, pos)) {
-      const known = addon().faultCompare(this.#file, page, pages, device.handle, at, readOnly);
-      this.#check(known);
-      if (known === OTHER) return 'other';
-      isSame &&= known === SAME;
-    }
-    return isSame ? 'same' : 'nothing';
-  }
-
-  // Splits a run of pages into pieces that each lie together on one open device, because `bdev` may lie on several.
-  *#pieces(first: number, count: number, bdev: BlockDevice, pos: number): Generator<Piece> {
-    for (let done = 0; done < count; ) {
-      const wanted = (count - done) * this.pageSize;
-      const backing = backingOf(bdev, pos + done * this.pageSize, wanted);
-      const { device, pos: at, length = wanted } = backing;
-      const pages = Math.floor(Math.min(length, wanted) / this.pageSize);
-      if (at % this.pageSize !== 0 || pages === 0) throw unaligned(backing, this.pageSize);
-      if (this.#durably !== undefined && !device.mapSync) throw withoutMapSync(device.path);
-      yield { page: first + done, pages, device, at };
-      done += pages;
-    }
+    this.#file.forget(first, end - first);
   }
 
   #hole(first: number, count: number): void {
     this.#noticeEnd();
-    this.#check(addon().faultKnowHole(this.#file, first, count));
-  }
-
-  #check(error: number): void {
-    if (error < 0) throw mapFailure(error);
+    this.#file.showHole(first, count);
   }
 
   #each(work: (view: OwnView) => void): void {
@@ -467,34 +374,4 @@ export class AddressSpace implements FileMappings, ExtentWatcher {
       else work(view);
     }
   }
-}
-
-function unaligned({ device, pos }: Backing, pageSize: number): DaxError {
-  return new DaxError({
-    errno: 'EINVAL',
-    syscall: 'mmap',
-    reason: 'UNALIGNED_EXTENT',
-    position: pos,
-    hint:
-      `the device maps ${pageSize} bytes at a time, and the file's block does not begin at a multiple of that: ` +
-      `use ${alignFix(device.path)}`,
-  });
-}
-
-function withoutMapSync(path: string): DaxError {
-  const hint = `some of the file lies on ${path}, which has no \`mapSync\`: map without it, and fsync after \`persist\``;
-  return new DaxError({ errno: 'EOPNOTSUPP', syscall: 'mmap', reason: 'NO_MAP_SYNC', hint });
-}
-
-/** The error for an errno of the service. */
-export function mapFailure(errno: number): DaxError {
-  return new DaxError({
-    errno,
-    syscall: 'mmap',
-    ...(errno === -12 && {
-      reason: 'TOO_MANY_MAPPINGS' as const,
-      hint: 'the file lies in more pieces than a process may map: raise vm.max_map_count (sysctl), or map a part of it',
-    }),
-    ...(errno === -116 && { hint: 'the isolate that owned the file has ended, or has closed the file' }),
-  });
 }

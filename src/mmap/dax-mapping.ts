@@ -2,8 +2,8 @@
 
 import { argumentError } from '../argument-error.js';
 import { EventEmitter } from 'node:events';
-import type { AddressSpace, OwnView, Viewer } from './address-space.js';
-import { faultMode, mapFailure, watchRegion } from './address-space.js';
+import type { AddressSpace, OwnView } from './address-space.js';
+import { faultMode, mapFailure, watchRegion, type Viewer } from './fault-service.js';
 import { addon, type FaultMode, type NativeRegion } from '../binding.js';
 import { DaxError, type DaxErrorReason } from '../errors.js';
 import { keepInPlace } from '../device/segments.js';

@@ -1,7 +1,8 @@
 // Owns daxMmap: which files may be mapped, and how their owner's thread sees a mapping without waiting for itself.
 
 import { argumentError } from '../argument-error.js';
-import { AddressSpace, faultMode } from './address-space.js';
+import { AddressSpace } from './address-space.js';
+import { faultMode } from './fault-service.js';
 import { backingOf, type BlockDevice } from '../device/block-device.js';
 import { BufferHead } from '../inode/buffer-head.js';
 import { daxPopulate, type FaultOperations } from './dax-fault.js';
