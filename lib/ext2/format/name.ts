@@ -11,6 +11,8 @@ export type Name = string | Uint8Array;
 export type ByteName = string;
 
 const SLASH = '/';
+// ASCII that an entry can have: most names.
+const PLAIN = /^[^/\0\u0080-\uffff]+$/;
 // Strings that are the same in UTF-8 and in Latin-1.
 const ASCII = /^[\0-\x7f]*$/;
 
@@ -23,6 +25,7 @@ export function toByteName(name: Name): ByteName {
 
 /** Converts a name that an entry can have. Throws `EINVAL` if it is empty or contains a slash or NUL, and `ENAMETOOLONG`. */
 export function toEntryName(name: Name, syscall: string): ByteName {
+  if (typeof name === 'string' && name.length <= EXT2_NAME_LEN && PLAIN.test(name)) return name;
   return checkEntryName(toByteName(name), syscall);
 }
 

@@ -54,15 +54,18 @@ export class DirIndex {
     return this.#slots.byteLength;
   }
 
-  /** The position of the first entry with this hash for which `is` returns true. */
-  find(hash: number, is: (pos: number) => boolean): number | undefined {
+  /** The slot of an entry with this hash: the first, or the next after slot `from`; -1 if there is none. */
+  slotOf(hash: number, from = -1): number {
     const slots = this.#slots;
-    for (let at = this.#home(hash); slots[at + 1] !== 0; at = this.#after(at)) {
-      if (slots[at] !== hash) continue;
-      const pos = posIn(slots, at);
-      if (is(pos)) return pos;
+    for (let at = from < 0 ? this.#home(hash) : this.#after(from); slots[at + 1] !== 0; at = this.#after(at)) {
+      if (slots[at] === hash) return at;
     }
-    return undefined;
+    return -1;
+  }
+
+  /** The position of the entry in a slot. */
+  posIn(slot: number): number {
+    return posIn(this.#slots, slot);
   }
 
   /** Adds the entry at `pos`, a multiple of 4. */

@@ -61,7 +61,7 @@ export class Directory implements Linked<Directory> {
   }
 
   find(name: ByteName): Dirent | undefined {
-    const pos = this.#loaded().find(hashOf(name), (at) => this.#isNamed(at, name));
+    const pos = this.#posOf(this.#loaded(), hashOf(name), name);
     return pos === undefined ? undefined : this.#entryIn(this.#blockOf(pos), pos % this.inode.sb.blockSize, name);
   }
 
@@ -229,9 +229,17 @@ export class Directory implements Linked<Directory> {
       const length = block.bytes[offset + NAME_LEN_AT] as number;
       const hash = hashOfBytes(block.bytes, offset + DIRENT_HEADER, length);
       // Of two entries with one name, which only corruption can cause, the first counts.
-      const isNamed = (pos: number) => this.#isNamed(pos, block.nameAt(offset));
-      if (index.find(hash, isNamed) === undefined) index.add(hash, block.start + offset);
+      const isKnown = index.slotOf(hash) >= 0 && this.#posOf(index, hash, block.nameAt(offset)) !== undefined;
+      if (!isKnown) index.add(hash, block.start + offset);
     }
+  }
+
+  #posOf(index: DirIndex, hash: number, name: ByteName): number | undefined {
+    for (let slot = index.slotOf(hash); slot >= 0; slot = index.slotOf(hash, slot)) {
+      const pos = index.posIn(slot);
+      if (this.#isNamed(pos, name)) return pos;
+    }
+    return undefined;
   }
 
   #isNamed(pos: number, name: ByteName): boolean {
