@@ -55,6 +55,30 @@ t.test('a handle waits for its own work, and not for that of others', async (tes
   test.strictSame(check(device).findings, []);
 });
 
+t.test('what was written is on the medium after the last close, also of a file that is held', (test) => {
+  const { device, fs } = begin();
+  const inode = fs.create(fs.root, 'a');
+  fs.hold(inode);
+  const [file, other] = [fs.open(inode), fs.open(inode)];
+  file.writeSync(Buffer.alloc(10_000, 'w'), 0);
+  file.closeSync();
+  other.closeSync();
+  const image = new MemoryDevice(device.memory.length);
+  image.memory.set(device.memory);
+  const after = mount(image);
+  const read = after.open(after.resolve('/a'));
+  test.equal(read.inode.size, 10_000);
+  const content = Buffer.alloc(10_000);
+  test.equal(read.readSync(content, 0), 10_000);
+  test.ok(content.every((byte) => byte === 0x77));
+  read.closeSync();
+  after.unmount();
+  fs.release(inode);
+  fs.unmount();
+  test.strictSame(check(device).findings, []);
+  test.end();
+});
+
 t.test('the last one lets go first who has no handle', async (test) => {
   watch(test);
   const { device, fs } = begin();

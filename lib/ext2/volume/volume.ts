@@ -242,10 +242,12 @@ export class Volume {
     this.#cache.hold(inode);
   }
 
-  /** Counts a closed handle. */
+  /** Counts a closed handle. The last one stores a changed inode, also one that is held: servers hold files that nobody has open. */
   close(inode: IncoreInode): void {
     this.#openFiles--;
     this.#giveBack(inode);
+    const holds = this.#holds.get(inode);
+    if (holds === inode.references && inode.nlink > 0 && this.#isMounted && this.#dirty.has(inode)) this.#bring(inode);
   }
 
   /** Takes a reference without a handle. */
