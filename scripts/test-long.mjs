@@ -29,7 +29,6 @@ const ext2Suites = readdirSync(join(root, 'dist', 'test', 'ext2')).filter((name)
 for (const driver of ['pass-through', 'linear', 'striped', 'axonram', 'faulty', 'brd', 'dcssblk']) {
   for (const suite of ext2Suites) run([suite], { NODE_DAX_TEST_ON_DRIVER: driver });
 }
-run([join('dist', 'test', 'drivers', 'unplug.test.js')], { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '10000' });
 const images = (fallback) => ({ NODE_DAX_TEST_IMAGES: process.env.NODE_DAX_TEST_IMAGES ?? fallback });
 run([join('dist', 'test', 'log', 'crash.test.js')], images('100000'));
 for (const suite of ['crash', 'crash-blocks']) run([join('dist', 'test', 'ext2', `${suite}.test.js`)], images('20000'));

@@ -112,9 +112,10 @@ export class RamDisk extends DriverDevice {
 
   /**
    * Makes the whole pages of a range zeros and frees their memory (BLKDISCARD). A page whose address was given out, by
-   * `directAccess` or for a mapping, keeps its memory.
+   * `directAccess` or for a mapping, keeps its memory. Throws `EBADF` once the disk is closed, and `ENODEV` once it is unplugged.
    */
   discard(pos: number, length: number): void {
+    this.checkOpen('discard');
     if (!(pos >= 0 && length >= 0 && pos + length <= this.size)) {
       throw argumentError('ERR_OUT_OF_RANGE', `${length} bytes at ${pos} do not lie on the ${this.size} bytes of the disk`);
     }

@@ -7,9 +7,9 @@ import { argumentError, checkOptions, DaxError, DriverDevice, openSync, PAGE_SIZ
 import { linearDriver } from './linear.js';
 
 /**
- * What this program may do with a segment: `exclusive` writes it, and no other program can open it
- * from then on; `shared` writes it beside other
- * programs; `readOnly` reads what they store: a write is `EROFS`, and a store through a window stays in this process.
+ * What this program may do with a segment: `exclusive` writes it, and `dcssblk` of another program refuses to open it from then
+ * on, though not what had it open before; `shared` writes it beside other programs; `readOnly` reads what they store: a write is
+ * `EROFS`, and a store through a window stays in this process.
  */
 export type SegmentAccess = 'exclusive' | 'shared' | 'readOnly';
 
@@ -102,7 +102,10 @@ export class SegmentDisk extends DriverDevice {
     this.#segments = segments;
   }
 
-  /** Copies each segment that has `saved` to that file, whole and durable. No program may write the segments meanwhile. */
+  /**
+   * Copies each segment that has `saved` to that file, whole and durable; once the disk is closed too, as the segments stay. No
+   * program may write them meanwhile.
+   */
   save(): void {
     for (const { path, saved } of this.#segments) if (saved !== undefined) keep(path, saved, renameSync);
   }

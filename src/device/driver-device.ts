@@ -208,6 +208,13 @@ export class DriverDevice implements BlockDevice {
   }
 
   /**
+   * Throws `EBADF` if the device is closed, and `ENODEV` if it is unplugged: for what a subclass offers beside.
+   */
+  protected checkOpen(syscall: string): void {
+    this.#usable(syscall);
+  }
+
+  /**
    * Removes the device at once, whatever is under way (hot unplug): later calls, and copies on other threads, fail with `ENODEV`
    * and reason `DEVICE_REMOVED`, windows on the driver's own memory are detached, and the driver's `release` is called. `release`
    * must deal with the devices below: closing an open device there detaches its windows. Mappings of files keep the pages that they

@@ -55,6 +55,16 @@ t.test('brd: memory is bounded, and what is discarded is free for others, and ze
   test.end();
 });
 
+t.test('brd: a disk that is closed or unplugged discards nothing, and says which of the two it is', (test) => {
+  const [closed, gone] = [brd({ size: MIB }), brd({ size: MIB })];
+  for (const disk of [closed, gone]) disk.writeSync(Buffer.alloc(PAGE_SIZE, 1), 0);
+  closed.closeSync();
+  gone.unplug();
+  test.throws(() => { closed.discard(0, PAGE_SIZE); }, { code: 'EBADF', reason: 'DEVICE_CLOSED', syscall: 'discard' });
+  test.throws(() => { gone.discard(0, PAGE_SIZE); }, { code: 'ENODEV', reason: 'DEVICE_REMOVED', syscall: 'discard' });
+  test.end();
+});
+
 t.test('brd: a filesystem of 64 GiB takes the memory that it uses', (test) => {
   const disk = brd({ size: 64 * 1024 * MIB, memory: 64 * MIB });
   test.teardown(() => disk.close());
@@ -227,6 +237,20 @@ t.test('dcssblk: a saved segment is made again of what it was', (test) => {
   test.equal(found.toString('latin1', 0, 4), 'kept');
   test.equal(found[PAGE_SIZE], 0);
   again.closeSync();
+  unlinkSync(saved);
+  again.save();
+  test.equal(readFileSync(saved).toString('latin1', PAGE_SIZE, PAGE_SIZE + 4), 'kept', 'a disk that is closed saves its segments too');
+  test.end();
+});
+
+t.test('dcssblk: who had a segment before it was opened exclusively keeps it, and nobody else can open it', (test) => {
+  const path = scratchPath(test, '/dev/shm');
+  const before = dcssblk([{ path, access: 'shared', size: 4 * PAGE_SIZE }]);
+  const alone = dcssblk([{ path, access: 'exclusive' }]);
+  test.equal(before.writeSync(Buffer.from('still'), 0), 5);
+  for (const access of ['exclusive', 'shared', 'readOnly'] as const) test.throws(() => dcssblk([{ path, access }]), { code: 'EBUSY' }, access);
+  alone.closeSync();
+  before.closeSync();
   test.end();
 });
 

@@ -7,8 +7,9 @@ import { blockDevice, DaxError, openScratch, PAGE_SIZE, partition, PROT_READ, SE
 import { linear, striped } from 'node-dax/drivers';
 import { mkfsSync, mount } from 'node-dax/ext2';
 import { seeded, type Random } from '../helpers/random.js';
+import { amount } from '../helpers/thorough.js';
 
-const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? 60);
+const ROUNDS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 60, thorough: 500, long: 10_000 }));
 const MIB = 1024 * 1024;
 
 /** A device that closes what it lies on when it goes. */
