@@ -254,7 +254,7 @@ export class Famfs {
 
   /**
    * Reads the entries that were added to the log since it was last read, and returns the new files and directories in order. A bad
-   * entry is checked again. Throws `ESTALE` if a new famfs was made on the device.
+   * entry is checked again. Throws `ESTALE` if a new famfs was made on the device, and `EIO` while superblock or log cannot be read.
    */
   refresh(): FamfsInode[] {
     this.#begin('refresh');
@@ -412,7 +412,7 @@ export class Famfs {
 
   #catchUp(syscall: string): FamfsInode[] {
     const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
-    this.#medium.read(bytes, 0);
+    if (this.#medium.read(bytes, 0) < SUPERBLOCK_SIZE) fail('EIO', syscall, 'the superblock cannot be read');
     let uuid: string | undefined;
     try {
       ({ uuid } = readSuperblock(bytes, this.#medium.device.size, syscall));

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { crc32, crc32ByTable } from '../../lib/famfs/format/crc.js';
-import { entryBytes, MKDIR } from '../../lib/famfs/format/entry.js';
+import { entryBytes, haveChecksums, MKDIR } from '../../lib/famfs/format/entry.js';
 import { headerBytes } from '../../lib/famfs/format/log-header.js';
 import { Space } from '../../lib/famfs/format/space.js';
 import { randomFrom } from '../helpers/random.js';
@@ -16,6 +16,23 @@ t.test('checksums are those that famfs computes', (test) => {
   for (let length = 0; length <= 1000; length++) {
     if (crc32(bytes.subarray(0, length)) !== crc32ByTable(bytes.subarray(0, length))) test.fail(`${length} bytes`);
   }
+  test.end();
+});
+
+t.test('one checksum of many entries is right where the checksum of each is, and where no bit of any is wrong', (test) => {
+  for (const count of [0, 1, 2, 5, 16]) {
+    const entries = Buffer.concat(Array.from({ length: count }, (_, index) => entryBytes({ type: MKDIR, path: `dir${index * 7}`, uid: index, gid: 0, mode: 0o755 }, index)));
+    test.ok(haveChecksums(entries), `${count} entries`);
+    for (let bit = 0; bit < entries.length * 8; bit += 3) {
+      const at = Math.floor(bit / 8);
+      const byte = entries.readUInt8(at);
+      entries.writeUInt8(Math.floor(byte / 2 ** (bit % 8)) % 2 === 0 ? byte + 2 ** (bit % 8) : byte - 2 ** (bit % 8), at);
+      if (haveChecksums(entries)) test.fail(`bit ${bit} of ${count} entries`);
+      entries.writeUInt8(byte, at);
+    }
+    test.notOk(count > 0 && haveChecksums(entries.subarray(0, -8)), 'a part of an entry');
+  }
+  test.equal(crc32ByTable(Buffer.from('and after'), crc32ByTable(Buffer.from('before '))), crc32(Buffer.from('before and after')));
   test.end();
 });
 

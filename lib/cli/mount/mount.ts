@@ -10,6 +10,7 @@ import { toJson } from '../json.js';
 import { print } from '../output.js';
 import { checkUnused } from '../permission.js';
 import { isBackground, startInBackground, tell } from './background.js';
+import { followMaster } from './follow-master.js';
 import { parseListed, type ListedOptions } from './options.js';
 
 interface Options extends Region {
@@ -23,8 +24,6 @@ interface Options extends Region {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 // The kernel may cache for a day what it was told, because it is told of every change.
 const DAY = 86_400_000;
-// Milliseconds between two looks at the log of a famfs, to which other processes and hosts add.
-const LOOK = 10;
 
 function listed(text: string, before: ListedOptions | undefined): ListedOptions {
   try {
@@ -94,15 +93,8 @@ async function serveFamfs(serving: Serving, readOnly: boolean): Promise<void> {
   const device = inPlace('mount', image, () => openSync(image, { readOnly }));
   try {
     const fs = inPlace('mount', image, () => mountFamfs(device, host));
-    const following = setInterval(() => {
-      try {
-        fs.refresh();
-      } catch (error) {
-        clearInterval(following);
-        console.error('node-dax:', error);
-      }
-    }, LOOK);
-    await serve(serving, fs).finally(() => { clearInterval(following); });
+    const stopFollowing = followMaster(fs, warningOf(image));
+    await serve(serving, fs).finally(stopFollowing);
   } finally {
     await device.close();
   }

@@ -12,15 +12,15 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return rest;
 });
 
-/** The CRC-32 of `bytes`, computed by a table. Exported for tests. */
-export function crc32ByTable(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+/** The CRC-32 of `bytes`, computed by a table: `previous` is that of the bytes before them. Exported for tests. */
+export function crc32ByTable(bytes: Uint8Array, previous = 0): number {
+  let crc = (previous ^ 0xffffffff) >>> 0;
   for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** The CRC-32 of `bytes`. Node has this function since 20.15. */
-export const crc32: (bytes: Uint8Array) => number = (zlib as { crc32?: typeof zlib.crc32 }).crc32 ?? crc32ByTable;
+/** The CRC-32 of `bytes`; `previous` is that of the bytes before them. Node has this function since 20.15. */
+export const crc32: (bytes: Uint8Array, previous?: number) => number = (zlib as { crc32?: typeof zlib.crc32 }).crc32 ?? crc32ByTable;
 
 /** Whether the 64 bits at `pos` are the checksum of the bytes from `start` to before `end`. */
 export function hasChecksum(bytes: Buffer, start: number, end: number, pos: number): boolean {

@@ -1,7 +1,7 @@
 // Owns the replay of the log's entries, in order, into the tree and the space that is taken. It stops before the first bad entry
 // and tries that entry again the next time, because it may not have reached the memory yet.
 
-import { ADD_DAXDEV, ENTRY_SIZE, entryMemory, FILE, MKDIR, pathOffset, readEntry, readPath, typeOf, unsound, type DeviceEntry, type EntryMemory, type FileEntry } from '../format/entry.js';
+import { ADD_DAXDEV, ENTRY_SIZE, entryMemory, FILE, haveChecksums, MKDIR, pathOffset, readEntry, readPath, typeOf, unsound, type DeviceEntry, type EntryMemory, type FileEntry } from '../format/entry.js';
 import { describeDamage, fail, type Breach, type FamfsDamage } from '../format/error.js';
 import type { KeptEntries } from '../format/kept-entries.js';
 import { capacityOf, checkHeader, COUNTERS, COUNTERS_SIZE, HEADER_SIZE, positionOf, readCounters, type Counters } from '../format/log-header.js';
@@ -16,6 +16,8 @@ import { checkExtents, checkPath, rangesOf, takePlain } from './check-entry.js';
 // The entries that are read at once. The memory for them is used again, because memory that a process has not touched yet costs more
 // than to fill it.
 const BATCH = 128;
+// The entries whose checksums are checked together: one checksum of so many bytes finds every error of up to three bits.
+const TOGETHER = 16;
 // How often the counters are read until they agree: a writer stores them one after the other.
 const LOOKS = 3;
 
@@ -105,17 +107,22 @@ export class Replay {
     const first = this.next;
     const end = Math.min(count, first + BATCH);
     const read = this.#medium.read(this.#memory.subarray(0, (end - first) * ENTRY_SIZE), positionOf(first));
+    let isSummed = false;
     for (let index = first, place = 0; index < end; index++, place++) {
       const memory = (this.#places[place] ??= entryMemory(this.#memory, place * ENTRY_SIZE));
-      const breach = (place + 1) * ENTRY_SIZE > read ? UNREADABLE : this.#replay(memory, index, made);
+      if (place % TOGETHER === 0) {
+        const group = this.#memory.subarray(place * ENTRY_SIZE, Math.min(read, (place + TOGETHER) * ENTRY_SIZE));
+        isSummed = haveChecksums(group);
+      }
+      const breach = (place + 1) * ENTRY_SIZE > read ? UNREADABLE : this.#replay(memory, index, isSummed, made);
       if (breach !== undefined) return { entry: index, ...breach };
       this.next++;
     }
     return undefined;
   }
 
-  #replay(memory: EntryMemory, index: number, made: FamfsInode[] | undefined): Breach | undefined {
-    let field = unsound(memory, index);
+  #replay(memory: EntryMemory, index: number, isSummed: boolean, made: FamfsInode[] | undefined): Breach | undefined {
+    let field = unsound(memory, index, isSummed);
     if (field !== undefined) {
       // The counters may have become visible before the entry did, so it is read again.
       this.#medium.read(memory.bytes, positionOf(index));
