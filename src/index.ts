@@ -81,7 +81,7 @@ export type { Driver, DriverAnswer, Place } from './device/driver.js';
 export { blockDevice, DriverDevice } from './device/driver-device.js';
 export { alignedBuffer, directIoAlignment, type DirectIoAlignment } from './device/direct-io.js';
 export { contentOf, type DeviceContent } from './discovery/use/content.js';
-export { type DeviceHolders, type DeviceUse, deviceUse } from './discovery/use/device-use.js';
+export { type DeviceHolders, type DeviceUse, type DeviceUseOptions, deviceUse } from './discovery/use/device-use.js';
 export type {
   BadBlocks,
   BrdInfo,

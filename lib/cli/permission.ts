@@ -49,7 +49,7 @@ export function checkOverwritable(path: string, command: string): void {
 /** As `checkOverwritable`, but ignores signatures. `way` says what the user can do. */
 export function checkUnused(path: string, command: string, way: string = FORCE): void {
   if (!existsSync(path)) return;
-  const use = deviceUse(path);
+  const use = deviceUse(path, { content: false });
   refuseSystemRam(path, command, use);
   refuse(path, command, usersOf(use), way);
 }

@@ -100,6 +100,9 @@ t.test('where util-linux is not installed', { skip: !unshared && 'needs the righ
   test.match(withoutWipefs('ext2', 'mkfs', path), { status: 1, stderr: /carries xfs/ }, 'no less than the table');
   writeFileSync(path, '');
   truncateSync(path, 8 * MIB);
+  test.match(withoutWipefs('ext2', 'mkfs', path), { status: 0, stderr: /^$/ }, 'of zeros nobody needs to be asked');
+  writeFileSync(path, 'text');
+  truncateSync(path, 8 * MIB);
   const made = withoutWipefs('ext2', 'mkfs', path);
   test.match(made, { status: 0, stderr: /wipefs \(util-linux\) is not installed: only what node-dax knows by itself was looked for/ });
   using device = openSync(path, { readOnly: true });

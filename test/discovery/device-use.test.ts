@@ -26,6 +26,7 @@ t.test('files', (t) => {
   const system = new FakeSystem(`${dir}/system`);
   t.strictSame(useOf(look(`${dir}/free`, 'test'), system.tree), FREE);
   t.strictSame(useOf(look(`${dir}/pool`, 'test'), system.tree), { ...FREE, signature: 'libpmemobj pool' });
+  t.strictSame(useOf(look(`${dir}/pool`, 'test'), system.tree, false), FREE, 'where its content is not asked for');
   system.file(
     `${system.virtualBlock('loop3', '7:3', { bytes: 512 })}/loop/backing_file`,
     look(`${dir}/free`, 'test').realPath,

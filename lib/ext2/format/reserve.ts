@@ -15,6 +15,8 @@ export interface Reserve {
   readonly pointers: Uint32Array;
   /** The reserved blocks; each contains pointers to its own copies in the groups that have copies. */
   readonly blocks: readonly PointerBlock[];
+  /** The pointers of all reserved blocks, which lie one after the other. */
+  readonly blockPointers: Uint32Array;
   /** Bytes: i_size. */
   readonly size: number;
   /** The number of all blocks, including the double indirect one. */
@@ -25,17 +27,19 @@ export interface Reserve {
 export function reserveOf(sb: Superblock, geometry: Geometry): Reserve {
   const { blockSize, groups, blocksPerGroup, descBlock, descBlocks, reservedDescBlocks } = geometry;
   const perBlock = blockSize / 4;
-  const copies: number[] = [];
-  for (let group = 1; group < groups && copies.length < perBlock; group++) if (hasSuperblock(sb, group)) copies.push(group);
+  const offsets: number[] = [];
+  for (let group = 1; group < groups && offsets.length < perBlock; group++) if (hasSuperblock(sb, group)) offsets.push(group * blocksPerGroup);
   const pointers = new Uint32Array(perBlock);
-  const blocks = Array.from({ length: reservedDescBlocks }, (_, index) => {
+  const blockPointers = new Uint32Array(reservedDescBlocks * perBlock);
+  const blocks: PointerBlock[] = [];
+  for (let index = 0; index < reservedDescBlocks; index++) {
     const block = descBlock + descBlocks + index;
-    const places = new Uint32Array(perBlock);
-    places.set(copies.map((group) => block + group * blocksPerGroup));
+    const places = blockPointers.subarray(index * perBlock, (index + 1) * perBlock);
+    for (let copy = 0; copy < offsets.length; copy++) places[copy] = block + (offsets[copy] as number);
     // Each pointer stands at the index that its block has in the descriptor table.
     pointers[(descBlocks + index) % perBlock] = block;
-    return { block, pointers: places };
-  });
+    blocks.push({ block, pointers: places });
+  }
   const size = (EXT2_NDIR_BLOCKS + perBlock + perBlock ** 2) * blockSize;
-  return { pointers, blocks, size, count: 1 + blocks.length * (1 + copies.length) };
+  return { pointers, blocks, blockPointers, size, count: 1 + blocks.length * (1 + offsets.length) };
 }

@@ -67,11 +67,9 @@ function emptyDirectoryBlock(blockSize: number): Uint8Array {
   return block;
 }
 
+// Pointers are little-endian on the disk, as they are in memory wherever node-dax runs.
 function pointerBytes(pointers: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(4 * pointers.length);
-  const view = new DataView(bytes.buffer);
-  for (const [index, pointer] of pointers.entries()) view.setUint32(4 * index, pointer, true);
-  return bytes;
+  return new Uint8Array(pointers.buffer);
 }
 
 /** Makes the first inodes and their contents. `take` allocates the next free block. */
@@ -113,8 +111,8 @@ export function firstInodes(sb: Superblock, geometry: Geometry, take: () => numb
   const dind = take();
   const pointers = new Array<number>(DIND).fill(0);
   putFile(EXT2_RESIZE_INO, S_IFREG + 0o600, 1, reserve.size, reserve.count, [...pointers, dind]);
-  for (const { block, pointers } of [{ block: dind, pointers: reserve.pointers }, ...reserve.blocks]) {
-    contents.push({ block, bytes: pointerBytes(pointers) });
-  }
+  contents.push({ block: dind, bytes: pointerBytes(reserve.pointers) });
+  const [firstReserved] = reserve.blocks;
+  if (firstReserved !== undefined) contents.push({ block: firstReserved.block, bytes: pointerBytes(reserve.blockPointers) });
   return { inodes, contents };
 }

@@ -54,6 +54,9 @@ const TAIL = 128 * 1024;
 const MAGIC_POS = SUPERBLOCK_POS + SUPERBLOCK.s_magic[1];
 // A bg_flag that mke2fs sets in ext2 too, although nothing there reads it.
 const INODES_ZEROED = 4;
+// How often a large filesystem reports its progress at most. At each report the event loop has its turn, which takes as long as the bitmaps
+// of a group.
+const REPORTS = 1000;
 
 /**
  * Makes an ext2 filesystem on the whole of `device`, with the layout of `mke2fs -t ext2`. Everything on the device is lost. The
@@ -226,6 +229,18 @@ function zero(device: BlockDevice, pos: number, length: number): void {
   }
 }
 
+// As `zero`, for ranges in ascending order. One question about holes answers for all the ranges in a hole, where it would be two system
+// calls for each.
+function zeroAscending(device: BlockDevice): (pos: number, length: number) => void {
+  let nextData = 0;
+  return (pos, length) => {
+    if (pos + length <= nextData) return;
+    const rest = device.size - pos;
+    nextData = device.seekData === undefined ? pos : (device.seekData(pos, rest)?.pos ?? device.size);
+    if (pos + length > nextData) zero(device, pos, length);
+  };
+}
+
 // On a device that flushes with msync, does nothing: `settle` makes one msync for everything.
 function flush(device: BlockDevice, pos: number, length: number): void {
   if (device.granularity !== 'page') device.flush(pos, length);
@@ -249,6 +264,8 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
     s_free_blocks_count: free.reduce((sum, count) => sum + count),
     s_free_inodes_count: sb.s_inodes_count - GOOD_OLD_FIRST_INO,
   };
+  const groupsPerReport = Math.ceil(groups / REPORTS);
+  const zeroTable = zeroAscending(device);
   for (let group = 0; group < groups; group++) {
     const start = groupStart(geometry, group) * blockSize;
     if (group > 0 && hasSuperblock(sb, group)) {
@@ -260,8 +277,8 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
     const at = bitmapsStart(sb, geometry, group) * blockSize;
     put(device, bitmapsAt(group), at);
     flush(device, at, 2 * blockSize);
-    if (!isZeroed) zero(device, at + 2 * blockSize, geometry.inodeTableBlocks * blockSize);
-    yield (group + 1) / (groups + 1);
+    if (!isZeroed) zeroTable(at + 2 * blockSize, geometry.inodeTableBlocks * blockSize);
+    if (group % groupsPerReport === 0) yield (group + 1) / (groups + 1);
   }
   for (const { block, bytes } of first.contents) {
     put(device, bytes, block * blockSize);

@@ -71,9 +71,10 @@ function aboutCopy(device: Readable, size: number): Answer {
   try {
     fd = namelessFile();
     ftruncateSync(fd, size);
-    copy(device, fd, 0, Math.min(HEAD, size));
-    copy(device, fd, Math.max(HEAD, size - TAIL), size);
-    return askLibblkid('', fd);
+    const head = copy(device, fd, 0, Math.min(HEAD, size));
+    const tail = copy(device, fd, Math.max(HEAD, size - TAIL), size);
+    // No signature is of zeros alone, as a new image is.
+    return head + tail === 0 ? { signature: undefined } : askLibblkid('', fd);
   } catch (error) {
     return { unasked: `no copy can be made for wipefs (${(error as Error).message}): only what node-dax knows by itself was looked for` };
   } finally {
@@ -81,8 +82,10 @@ function aboutCopy(device: Readable, size: number): Answer {
   }
 }
 
-function copy(device: Readable, fd: number, from: number, to: number): void {
+/** Copies what is not zeros, and returns how many bytes that was. */
+function copy(device: Readable, fd: number, from: number, to: number): number {
   const zeros = Buffer.alloc(PIECE);
+  let copied = 0;
   for (let pos = from; pos < to; pos += PIECE) {
     const length = Math.min(PIECE, to - pos);
     // Skips holes, because reading a hole of a file on tmpfs allocates memory.
@@ -90,7 +93,9 @@ function copy(device: Readable, fd: number, from: number, to: number): void {
     const bytes = piece(device, pos, length) ?? zeros;
     if (bytes.equals(zeros.subarray(0, bytes.length))) continue;
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, pos + at);
+    copied += bytes.length;
   }
+  return copied;
 }
 
 // An open file without a name, which disappears with its descriptor, however this process ends.

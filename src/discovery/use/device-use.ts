@@ -2,6 +2,7 @@
 
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../../errors.js';
+import { checkOptions, type OptionNames } from '../../options.js';
 import { type BlockDevice, blockNumbered, diskOf, partitionsOf } from '../devices/block.js';
 import { contentBy, type DeviceContent } from './content.js'; // late
 import { devdaxNumbered } from '../devices/devdax.js'; // late
@@ -30,21 +31,29 @@ export interface DeviceUse extends DeviceHolders, DeviceContent {
   busy: boolean;
 }
 
+export interface DeviceUseOptions {
+  /** Look for what the device carries. Without it `signature` is undefined, and no file is opened. Default true. */
+  readonly content?: boolean;
+}
+
+const OPTIONS: OptionNames<DeviceUseOptions> = { content: true };
+
 /**
  * Tells whether the block device, devdax or file at `path` is in use, and what it carries. Opens block devices and files for
  * reading only, and asks libblkid by running wipefs, which takes some 10 ms. Throws `DaxError`: `ENOENT` and the like for a path
  * that leads nowhere, `EACCES` if the content may not be read (unreadable is not the same as free), and `EINVAL` for other kinds of
  * files.
  */
-export function deviceUse(path: string): DeviceUse {
-  return useOf(look(path, 'deviceUse'), new SystemTree());
+export function deviceUse(path: string, options: DeviceUseOptions = {}): DeviceUse {
+  checkOptions(options, OPTIONS);
+  return useOf(look(path, 'deviceUse'), new SystemTree(), options.content);
 }
 
 /** `deviceUse()` with the /sys and /proc in `tree`. */
-export function useOf(facts: PathFacts, tree: SystemTree): DeviceUse {
+export function useOf(facts: PathFacts, tree: SystemTree, content = true): DeviceUse {
   const held = holdersOf(facts, tree);
-  const { busy, ...content } = openedOnce(facts);
-  return { ...held, inUse: isHeld(held) || busy, busy, ...content };
+  const { busy, ...carried } = openedOnce(facts, content);
+  return { ...held, inUse: isHeld(held) || busy, busy, ...carried };
 }
 
 /**
@@ -114,13 +123,13 @@ function loopsOver(tree: SystemTree, { realPath, identity }: PathFacts, writing:
   });
 }
 
-function openedOnce(facts: PathFacts): { busy: boolean } & DeviceContent {
+function openedOnce(facts: PathFacts, content: boolean): { busy: boolean } & DeviceContent {
   if (facts.type === 'char') return { busy: false, signature: undefined };
   if (facts.type !== 'file' && facts.type !== 'block') {
     throw new DaxError({ errno: 'EINVAL', syscall: 'deviceUse', path: facts.path, hint: 'give a device or a file' });
   }
   const busy = facts.type === 'block' && attempt(facts.path, () => isBusy(facts.path));
-  return { busy, ...attempt(facts.path, () => contentAt(facts.path)) };
+  return { busy, ...(content ? attempt(facts.path, () => contentAt(facts.path)) : { signature: undefined }) };
 }
 
 // O_EXCL without O_CREAT asks for a block device that nothing else claims (open(2)).
