@@ -1,4 +1,4 @@
-// checkDriver finds nothing in drivers that keep the rules, and in twenty-four that break one each, that one.
+// checkDriver finds nothing in drivers that keep the rules, and in twenty-seven that break one each, that one.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
