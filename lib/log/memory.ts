@@ -5,6 +5,8 @@ import { DaxError, PAGE_SIZE, readFullSync, SECTOR_SIZE, type BlockDevice } from
 import { isMediaError } from './error.js';
 
 const WORD = 2 ** 32;
+// Bytes of the window that is asked for, unless a record is longer. A larger one would cost garbage-collection work.
+const WINDOW = 4 * 1024 ** 2;
 
 // For devices without `loadU64` and `storeU64`, whose memory only this isolate sees: a copy of 8 bytes acts as one store.
 const scratch = new BigUint64Array(1);
@@ -102,11 +104,11 @@ export class LogMemory {
     this.#end = start + bytes.byteLength;
   }
 
-  // As much of the device as possible from `pos` on, at least `length` bytes; undefined if the device provides no windows.
+  // A part of the device from `pos` on, of at least `length` bytes; undefined if the device provides no windows.
   #window(pos: number, length: number): Uint8Array | undefined {
     try {
       const rest = this.#device.size - (this.#device.size % PAGE_SIZE) - pos;
-      const { window } = this.#device.directAccess(pos / SECTOR_SIZE, Math.max(rest, length));
+      const { window } = this.#device.directAccess(pos / SECTOR_SIZE, Math.max(Math.min(rest, WINDOW), length));
       return window;
     } catch (error) {
       if (!(error instanceof DaxError) || error.code === 'EBADF') throw error;

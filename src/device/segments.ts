@@ -6,16 +6,37 @@ import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-// The most that an ArrayBuffer of Node 20 can hold. A segment begins at every half of this size, so that any view of up to a half
-// lies in one segment, and a device of up to this size is one segment.
-const SEGMENT_SIZE = 4 * 1024 ** 3;
-const SEGMENT_STRIDE = SEGMENT_SIZE / 2;
+/** Segments of one size. One begins at every half of that, so that any view of up to a half lies in one. */
+class Segment {
+  readonly size: number;
+  readonly stride: number;
+  readonly current = new Map<number, ArrayBuffer>();
+
+  constructor(size: number) {
+    this.size = size;
+    this.stride = size / 2;
+  }
+
+  // The first that holds the whole range.
+  start(pos: number, length: number): number {
+    if (pos + length <= this.size) return 0;
+    const index = Math.ceil((pos + length - this.size) / this.stride);
+    return Math.min(index, Math.floor(pos / this.stride)) * this.stride;
+  }
+}
+
+// The most that an ArrayBuffer of Node 20 can hold: a device of up to this size is one large segment.
+const LARGE = 4 * 1024 ** 3;
+// V8 takes an ArrayBuffer for memory that it must collect, and with a large one it collects everything at once. Who looks at a few
+// places of a device gets these: less than what V8 collects for.
+const SMALL = 8 * 1024 ** 2;
+const MOST_SMALL = 4;
 
 // EOPNOTSUPP from the addon: a runtime with a memory cage, such as Electron's.
 const NO_EXTERNAL_BUFFERS = -95;
 
 /** The longest view that can begin anywhere, in bytes. */
-export const MAX_VIEW_LENGTH = SEGMENT_STRIDE;
+export const MAX_VIEW_LENGTH = LARGE / 2;
 
 function refuseTransfer(): never {
   throw argumentError('ERR_INVALID_ARG_VALUE', 'memory of a device cannot be transferred: copy what is wanted, as by `view.slice()`');
@@ -46,7 +67,14 @@ interface Retired {
 export class Segments {
   readonly #handle: NativeHandle;
   readonly #path: string;
-  readonly #current = new Map<number, ArrayBuffer>();
+  readonly #large = new Segment(LARGE);
+  readonly #small = new Segment(SMALL);
+  // What short views are made of: small segments, until there are enough of them.
+  #short = this.#small;
+  // The segment of the last view, and its range: most views are where the last one was.
+  #latest: ArrayBuffer | undefined;
+  #first = 0;
+  #last = -1;
   // Segments that ended at the end of a file before it grew. Their views live on.
   #retired: Retired[] = [];
   #size: number;
@@ -57,33 +85,53 @@ export class Segments {
     this.#size = size;
   }
 
-  /** Bytes from `pos` to the end of the segment that a view of `length` bytes would be made of. */
+  /** Bytes from `pos` to the end of the segment that the longest view would be made of, if it has at least `length` bytes. */
   reach(pos: number, length: number): number {
-    return this.#end(this.#start(pos, length)) - pos;
+    return this.#end(this.#large, this.#large.start(pos, length)) - pos;
   }
 
   /** The range must lie in the device and in one segment (`reach`). */
   view(pos: number, length: number): Uint8Array {
-    // An empty file has no mapping to make a segment of.
-    if (this.#size === 0) return new Uint8Array(0);
-    const start = this.#start(pos, length);
-    const buffer = this.#current.get(start) ?? this.#create(start);
+    const isWithin = pos >= this.#first && pos + length <= this.#last;
+    const buffer = isWithin ? (this.#latest as ArrayBuffer) : this.#segment(pos, length);
+    if (buffer === undefined) return new Uint8Array(0);
     try {
-      return new Uint8Array(buffer, pos - start, length);
+      return new Uint8Array(buffer, pos - this.#first, length);
     } catch (error) {
       // The user transferred the buffer by the prototype's method, and its memory went along. Checking first would take a third of
       // the time.
       if (buffer.byteLength !== 0) throw error;
-      return new Uint8Array(this.#create(start), pos - start, length);
+      for (const { current } of [this.#large, this.#small]) if (current.get(this.#first) === buffer) current.delete(this.#first);
+      this.#last = -1;
+      return this.view(pos, length);
     }
+  }
+
+  // The segment for a view, which becomes the latest; undefined for an empty file, which has no mapping to make one of.
+  #segment(pos: number, length: number): ArrayBuffer | undefined {
+    if (this.#size === 0) return undefined;
+    let kind = length <= this.#short.stride ? this.#short : this.#large;
+    let start = kind.start(pos, length);
+    if (kind === this.#small && kind.current.size === MOST_SMALL && !kind.current.has(start)) {
+      kind = this.#short = this.#large;
+      start = kind.start(pos, length);
+    }
+    const buffer = kind.current.get(start) ?? this.#create(kind, start);
+    this.#latest = buffer;
+    this.#first = start;
+    this.#last = this.#end(kind, start);
+    return buffer;
   }
 
   /** Detaches the segments that reach past the new end. Call before the device shrinks. */
   shrink(size: number): void {
-    for (const [start, buffer] of this.#current) {
-      if (this.#end(start) <= size) continue;
-      this.#current.delete(start);
-      addon().detach(buffer);
+    this.#last = -1;
+    for (const kind of [this.#large, this.#small]) {
+      for (const [start, buffer] of kind.current) {
+        if (this.#end(kind, start) <= size) continue;
+        kind.current.delete(start);
+        addon().detach(buffer);
+      }
     }
     this.#retired = this.#retired.filter(({ end, buffer }) => {
       const alive = buffer.deref();
@@ -95,27 +143,23 @@ export class Segments {
 
   /** Lets new views reach the new end. Call after the device grew. */
   grow(size: number): void {
-    for (const [start, buffer] of this.#current) {
-      if (buffer.byteLength === SEGMENT_SIZE) continue;
-      this.#current.delete(start);
-      this.#retired.push({ end: start + buffer.byteLength, buffer: new WeakRef(buffer) });
+    this.#last = -1;
+    for (const kind of [this.#large, this.#small]) {
+      for (const [start, buffer] of kind.current) {
+        if (buffer.byteLength === kind.size) continue;
+        kind.current.delete(start);
+        this.#retired.push({ end: start + buffer.byteLength, buffer: new WeakRef(buffer) });
+      }
     }
     this.#size = size;
   }
 
-  // The first segment that holds the whole range.
-  #start(pos: number, length: number): number {
-    if (pos + length <= SEGMENT_SIZE) return 0;
-    const index = Math.ceil((pos + length - SEGMENT_SIZE) / SEGMENT_STRIDE);
-    return Math.min(index, Math.floor(pos / SEGMENT_STRIDE)) * SEGMENT_STRIDE;
+  #end(kind: Segment, start: number): number {
+    return Math.min(this.#size, start + kind.size);
   }
 
-  #end(start: number): number {
-    return Math.min(this.#size, start + SEGMENT_SIZE);
-  }
-
-  #create(start: number): ArrayBuffer {
-    const buffer = addon().segment(this.#handle, start, this.#end(start) - start);
+  #create(kind: Segment, start: number): ArrayBuffer {
+    const buffer = addon().segment(this.#handle, start, this.#end(kind, start) - start);
     if (typeof buffer === 'number') {
       throw new DaxError({
         errno: buffer,
@@ -127,7 +171,7 @@ export class Segments {
         }),
       });
     }
-    this.#current.set(start, keepInPlace(buffer));
+    kind.current.set(start, keepInPlace(buffer));
     return buffer;
   }
 }

@@ -6,6 +6,9 @@ import { openSync } from 'node-dax';
 import { FILE_SIZE, onEveryDevice, onEveryKind, scratchPath } from '../helpers/devices.js';
 import { ON_HOST } from '../helpers/guest.js';
 
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
 onEveryDevice('a view is the memory of', async (test, wanted) => {
   const device = wanted.open();
   device.zeroSync(0, 16384);
@@ -42,6 +45,27 @@ t.test('a view without arguments is the whole device', ON_HOST, (test) => {
   test.equal(device.view().byteLength, 10_001);
   test.equal(device.view(10_000).byteLength, 1);
   device.closeSync();
+  test.end();
+});
+
+t.test('a look at a few places of a large device takes little memory of V8\'s', ON_HOST, (test) => {
+  const size = 16 * GIB;
+  const device = openSync(scratchPath(test), { size });
+  const few = [0, 5 * GIB + 10, size - 100].map((pos) => device.view(pos, 100));
+  for (const { buffer } of few) test.ok(buffer.byteLength <= 8 * MIB, 'collecting garbage costs in proportion to it');
+  const places = Array.from({ length: 40 }, (_, n) => n * 400 * MIB + 3);
+  const views = places.map((pos) => device.view(pos, 10));
+  test.ok(new Set(views.map(({ buffer }) => buffer)).size < 20, 'views of many places share a few large ones');
+  for (const [index, view] of views.entries()) view[0] = index + 1;
+  const read = Buffer.alloc(1);
+  for (const [index, pos] of places.entries()) test.equal(device.readSync(read, pos) && read[0], index + 1);
+  const long = device.view(0, 2 * GIB);
+  test.equal(long[3], 1, 'a longer view of the same bytes');
+  const [first] = few;
+  long[99] = 7;
+  test.equal(first?.[99], 7);
+  device.closeSync();
+  for (const view of [...few, ...views, long]) test.equal(view.byteLength, 0, 'closing detaches all');
   test.end();
 });
 
