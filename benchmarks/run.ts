@@ -9,6 +9,7 @@ import { besideFuse2fs } from './mounts.js';
 import { inPairs } from './pairs.js';
 import { print, type Result } from './result.js';
 import { atScale, FILES_AT_SCALE } from './scale.js';
+import { streamGap } from './stream-gap.js';
 import { besideE2fsprogs } from './tools.js';
 
 interface Options {
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     const pairs = Number(values.pairs);
     const comparisons = [
       ...inPairs(folder, pairs),
+      streamGap(folder, pairs),
       ...ofFamfs(folder, pairs),
       ...besideE2fsprogs(folder, pairs),
       ...besideFuse2fs(folder, pairs),
