@@ -148,8 +148,8 @@ t.test('after a signal, the targets whose turn did not come are named, with noth
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   const ended = once(child, 'close');
-  // The log of a trial is there when the trial has ended.
-  while (!readdirSync(dir).some((name) => name.startsWith('log-1-randread-4k-fs-1_'))) await delay(20);
+  // A log of the second round is there when the first round has ended.
+  while (!existsSync(join(dir, 'log-1-randread-4k-sync-2_lat.1.log'))) await delay(20);
   child.kill('SIGINT');
   test.strictSame(await ended, [130, null]);
   const { jobs, 'node-dax': reports, 'node-dax-targets': comparisons } = JSON.parse(output) as Fio;
