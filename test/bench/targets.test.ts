@@ -135,6 +135,7 @@ t.test('what one target refuses is refused before any is measured', (test) => {
   writeFileSync(taken, Buffer.alloc(1024 ** 2, 'precious'));
   test.match(cli('bench', a, taken, '--size', '1M', '--rw', 'write'), { status: 2, stderr: new RegExp(`the jobs overwrite ${taken}: add --yes-overwrite`) });
   test.match(cli('bench', a, taken, '--size', '2M', '--rw', 'read'), { status: 2, stderr: /taken has 1048576 bytes: a size of 2097152 is larger/ });
+  test.match(cli('bench', a, a, '--size', '1M', '--rw', 'read'), { status: 2, stderr: /a is given twice, and nothing is there: give two names, or a folder twice/ });
   test.match(cli('bench', a, '/nowhere/at/all', '--size', '1M'), { status: 1, stderr: /ENOENT/ });
   test.match(cli('bench', a, taken, '--html', join(dir, 'page.html')), { status: 2, stderr: /--html is of one target, not of 2/ });
   test.strictSame(readdirSync(dir), ['taken'], 'nothing is left');

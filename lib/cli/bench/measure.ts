@@ -31,6 +31,13 @@ async function measureEach([first, ...others]: readonly [Prepared, ...Prepared[]
   return reports;
 }
 
+// What is there may be measured twice, which shows by how much figures differ without a reason.
+function checkMadeOnce(places: readonly Place[]): void {
+  const made = places.filter(({ isTaken }) => !isTaken).map(({ path }) => path);
+  const twice = made.find((path, index) => made.indexOf(path) < index);
+  if (twice !== undefined) throw new RangeError(`${twice} is given twice, and nothing is there: give two names, or a folder twice`);
+}
+
 /**
  * Does the same jobs on each of the paths, and makes a report of each. Throws `RangeError` for what cannot be done on one of them,
  * before it measures any.
@@ -42,6 +49,7 @@ export async function measure(
 ): Promise<[Report, ...Report[]]> {
   checkDrivers(flags);
   const places: [Place, ...Place[]] = [placeAt(path), ...others.map(placeAt)];
+  checkMadeOnce(places);
   for (const place of places) checkMakeable(place.path);
   const file = jobFileOf(flags);
   // The smallest decides, because jobs of different sizes cannot be compared.
