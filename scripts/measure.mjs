@@ -38,7 +38,7 @@ function run(command, args, stdio) {
 const SHOWN = ['driver', 'IOPS', 'bandwidth', 'p50', 'p99'];
 
 function tables(name) {
-  const report = fromFio(readFileSync(join(root, 'benchmarks', 'results', `${name}.json`), 'utf8'));
+  const [report] = fromFio(readFileSync(join(root, 'benchmarks', 'results', `${name}.json`), 'utf8'));
   const lines = [`\`${report.command}\`, ${report.rounds === 1 ? 'one round' : `${report.rounds} rounds`}, ${report.started.slice(0, 10)}:`];
   for (const { name: job, groups } of report.results) {
     for (const group of groups) {

@@ -30,7 +30,7 @@ import { openLog } from 'node-dax/log';
 import { checkCrashes, checkDriver, checkFilesystem, crashImages, MemoryDevice, RecordingDevice } from 'node-dax/testkit';
 import { createProvider } from 'node-dax/vfs';
 import { cutPower, qemuCommand, runVm, startVm, vmObstacle } from 'node-dax/vm';
-import { bench } from '../lib/bench/index.js';
+import { bench, checkBench } from '../lib/bench/index.js';
 import { DEFAULTS } from '../lib/bench/jobs/job.js';
 import { demonstrate } from '../lib/demo/demo.js';
 import { scratchPath } from './helpers/devices.js';
@@ -154,6 +154,7 @@ t.test('names that nobody knows', async (test) => {
     ['RecordingDevice.read', 'length', (options) => recording.read(buffer, 0, options), 'lengt'],
     ['RecordingDevice.write', 'flush', (options) => recording.write(buffer, 0, options), 'flushs'],
     ['bench', 'drivers', (options) => bench({} as never, options as never), 'driver'],
+    ['checkBench', 'drivers', (options) => { checkBench({} as never, options as never); }, 'driver'],
     ['BenchOptions', 'numjobs', (options) => jobs(job, { ...job, ...options }), 'numJobs'],
     ['Job', 'theta', (options) => jobs({ ...job, random_distribution: { kind: 'zipf', theta: 1.2, ...options } }), 'teta'],
     ['Job', 'kind', (options) => jobs({ ...job, random_distribution: { kind: 'random', ...options } }), 'kinds'],

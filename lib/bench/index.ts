@@ -62,18 +62,30 @@ function checkAble({ jobs, contenders: all, target }: Plan): void {
   throw new RangeError(`no driver can do any of the jobs${words.size === 0 ? ': fio is not installed' : ` (${[...words].join('; ')})`}`);
 }
 
+function planOf({ target }: Prepared, options: BenchOptions, fio: string | undefined): Plan {
+  checkOptions(options, OPTIONS);
+  const { jobs, rounds, budget, drivers, latencyLog } = options;
+  jobs.forEach(checkJob);
+  const plan: Plan = { jobs, contenders: contenders(fio, drivers), target, rounds, ...(budget !== undefined && { budget }), ...(latencyLog !== undefined && { latencyLog }) };
+  checkAble(plan);
+  return plan;
+}
+
+/** Throws the errors that `bench` would throw before it measures. */
+export function checkBench(prepared: Prepared, options: BenchOptions): void {
+  planOf(prepared, options, fioVersion());
+}
+
 /**
  * Does the jobs on the prepared target. Throws `TypeError` for unknown options, and `RangeError` for jobs that cannot be done. The
  * report names drivers that failed.
  */
-export async function bench({ subject, target }: Prepared, options: BenchOptions): Promise<Report> {
-  checkOptions(options, OPTIONS);
-  const { jobs, rounds, budget, latencyLog, signal, onTrial } = options;
-  jobs.forEach(checkJob);
+export async function bench(prepared: Prepared, options: BenchOptions): Promise<Report> {
+  const { subject, target } = prepared;
+  const { jobs, signal, onTrial } = options;
   const fio = fioVersion();
+  const plan = planOf(prepared, options, fio);
   const machine = readMachine();
-  const plan: Plan = { jobs, contenders: contenders(fio, options.drivers), target, rounds, ...(budget !== undefined && { budget }), ...(latencyLog !== undefined && { latencyLog }) };
-  checkAble(plan);
   const seen: number[] = [];
   const begin = performance.now();
   const started = new Date().toISOString();

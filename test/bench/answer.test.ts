@@ -10,7 +10,7 @@ import { DEFAULTS, nameOf, type Job } from '../../lib/bench/jobs/job.js';
 import { COPIED, durable, IN_PLACE } from '../../lib/bench/drivers/driver.js';
 import type { JobResult, Report, Row } from '../../lib/bench/report/report.js';
 
-const kept = fromFio(readFileSync(join(__dirname, '..', '..', '..', 'benchmarks', 'results', 'guest-ext4.json'), 'utf8'));
+const [kept] = fromFio(readFileSync(join(__dirname, '..', '..', '..', 'benchmarks', 'results', 'guest-ext4.json'), 'utf8'));
 
 const FIGURES: Trial = { seconds: 1, usr_cpu: 0, sys_cpu: 0, ctx: 0, majf: 0, minf: 0 };
 const row = (driver: string, ...rounds: number[]): Row => ({ driver, name: driver, how: '', figures: FIGURES, iops: spread(rounds), rounds });

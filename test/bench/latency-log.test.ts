@@ -4,7 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { DEFAULTS, type Job } from '../../lib/bench/jobs/job.js';
 import { fioVersion } from '../../lib/bench/trials/fio.js';
+import { LatencyLog } from '../../lib/bench/trials/latency-log.js';
+import { measure } from '../../lib/bench/trials/measure.js';
 import { cli } from '../helpers/cli.js';
 import { scratchPath } from '../helpers/devices.js';
 
@@ -63,4 +66,57 @@ t.test('a log of a rate counts from when an operation was due, and nothing of th
   test.ok(lines.length > 0 && lines.length <= 30, `${lines.length} operations were due`);
   test.match(cli('bench', scratchPath(test), '--write_lat_log', '/nowhere/log'), { status: 1, stderr: /ENOENT/ }, 'before it measures');
   test.end();
+});
+
+t.test('lines are in the order in which operations ended, as far as they were written', (test) => {
+  const path = join(test.testdir({}), 'log');
+  const log = new LatencyLog(path, 512);
+  log.add(3.5, 30, true);
+  log.add(1.5, 10, false);
+  test.equal(readFileSync(path, 'utf8'), '');
+  log.write();
+  const first = '1, 10, 0, 512, 0\n3, 30, 1, 512, 0\n';
+  test.equal(readFileSync(path, 'utf8'), first);
+  log.add(4, 40, false);
+  log.close();
+  test.equal(readFileSync(path, 'utf8'), `${first}4, 40, 0, 512, 0\n`);
+  test.end();
+});
+
+/** A log that knows how many of its lines are not written yet. */
+class Watched extends LatencyLog {
+  added = 0;
+  pending = 0;
+
+  override add(end: number, nanoseconds: number, isWrite: boolean): void {
+    this.added += 1;
+    this.pending += 1;
+    super.add(end, nanoseconds, isWrite);
+  }
+
+  override write(): void {
+    this.pending = 0;
+    super.write();
+  }
+}
+
+t.test('a long trial keeps few lines in memory', async (test) => {
+  const block = new Uint8Array(512);
+  const most = async (more: Partial<Job>): Promise<{ added: number; kept: number; lines: number }> => {
+    const path = join(test.testdir({}), 'log');
+    const log = new Watched(path, 512);
+    let kept = 0;
+    const read = (): void => {
+      kept = Math.max(kept, log.pending);
+    };
+    const operations = { awaited: false, source: () => block, found: () => block, read, write: read, close: () => undefined };
+    await measure({ ...DEFAULTS, rw: 'read', bs: 512, size: 512 * 1000, ramp_time: 0, ...more }, operations, 0, () => undefined, log);
+    log.close();
+    return { added: log.added, kept, lines: linesOf(path).length };
+  };
+  const flatOut = await most({ loops: 1000 });
+  test.equal(flatOut.kept, 0, 'what is timed singly is written before the next window');
+  test.ok(flatOut.added > 1 && flatOut.lines === flatOut.added, `${flatOut.lines} lines of ${flatOut.added} operations`);
+  const rated = await most({ rate_iops: 10_000 });
+  test.strictSame(rated, { added: 1000, kept: 63, lines: 1000 }, 'with a rate, it is written after 64 operations');
 });

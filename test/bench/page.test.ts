@@ -15,7 +15,7 @@ const CHROMIUM = process.env['NODE_DAX_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
 
 t.setTimeout(300_000);
 
-const report = fromFio(readFileSync(RESULT, 'utf8'));
+const [report] = fromFio(readFileSync(RESULT, 'utf8'));
 const launched = spawnSync(CHROMIUM, ['--version']).status === 0;
 const missing = `there is no ${CHROMIUM}: apt-get install chromium, or name another in NODE_DAX_TEST_CHROMIUM`;
 if (!launched && process.env['CI'] !== undefined) t.fail(missing);

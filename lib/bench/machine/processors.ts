@@ -1,5 +1,6 @@
 // Owns the processors that this process may run on, in the kernel's notation of lists.
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Job } from '../jobs/job.js';
 
@@ -17,11 +18,14 @@ export function allowedProcessors(status: string): number[] {
   return listed(/^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '');
 }
 
-/** Throws `RangeError` for a job with a processor that this process may not run on. */
+/** Throws `RangeError` for a job with a processor that this process may not run on, and where it cannot be bound to processors. */
 export function checkProcessors({ cpus_allowed: list }: Job): void {
   if (list === undefined) return;
   const allowed = allowedProcessors(readFileSync('/proc/self/status', 'utf8'));
   const wanted = listed(list);
-  if (wanted.length > 0 && wanted.every((processor) => allowed.includes(processor))) return;
-  throw new RangeError(`--cpus_allowed ${list}: this process may run on ${allowed.join(', ')} alone`);
+  if (wanted.length === 0 || !wanted.every((processor) => allowed.includes(processor))) {
+    throw new RangeError(`--cpus_allowed ${list}: this process may run on ${allowed.join(', ')} alone`);
+  }
+  // Without arguments it prints how it is used.
+  if (spawnSync('taskset').error !== undefined) throw new RangeError('--cpus_allowed needs the program taskset, of util-linux or busybox, which cannot be started');
 }

@@ -4,6 +4,7 @@
 import { spread } from '../trials/figures.js';
 import { isMixed, reads, syncEvery, writes, type Job } from '../jobs/job.js';
 import { formatIops, formatRatio, formatSize } from './notation.js';
+import { placeOf } from './place.js';
 import type { JobResult, Report, Row } from './report.js';
 
 export interface Answer {
@@ -46,16 +47,10 @@ function wordsOf(driver: string, job: Job): string {
   return words[driver] ?? driver;
 }
 
-function placeOf(driver: string, { subject: { filesystem, isDax } }: Report): string {
-  if (filesystem === 'tmpfs') return 'ordinary memory';
-  if (isDax) return 'the medium itself, no cache of the kernel between';
-  return driver.endsWith('direct') ? 'the device, past the page cache' : 'the page cache';
-}
-
 function promisesOf(told: readonly Told[], report: Report): string[] {
   const groups = new Map<string, string[]>();
   for (const { row, done, words } of told) {
-    const promise = `${done} (${placeOf(row.driver, report)})`;
+    const promise = `${done} (${placeOf(row.driver, report.subject)})`;
     groups.set(promise, [...(groups.get(promise) ?? []), words]);
   }
   return [...groups].map(([promise, names]) => `${names.join(', ')}: ${promise}`);

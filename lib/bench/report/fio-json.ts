@@ -3,7 +3,8 @@
 import { iopsOf, PERCENTILES, type Latency, type Moved } from '../trials/figures.js';
 import { depthShares, latencyShares } from './fio-latency.js';
 import { DEFAULTS, formatDistribution, isMixed, isRandom, reads, writes, type Job } from '../jobs/job.js';
-import type { Report, Row } from './report.js';
+import type { JobResult, Report, Row } from './report.js';
+import { compareTargets } from './targets.js';
 
 const NO_LATENCY = { min: 0, max: 0, mean: 0, stddev: 0, N: 0 };
 
@@ -57,10 +58,11 @@ function direction(moved: Moved | undefined, seconds: number, rounds: readonly n
 }
 
 /** The job's options as fio prints them: as text. */
-function options(job: Job, row: Row): Record<string, string> {
+function options(job: Job, row: Row, filename: string | undefined): Record<string, string> {
   const { rw, bs, size, numjobs, loops, randseed, fsync, fdatasync, ramp_time, iodepth } = job;
   return {
     name: row.driver,
+    ...(filename !== undefined && { filename }),
     rw,
     bs: `${bs}`,
     size: `${size}`,
@@ -81,7 +83,7 @@ function options(job: Job, row: Row): Record<string, string> {
   };
 }
 
-function jobOf(row: Row, job: Job, groupid: number): object {
+function jobOf(row: Row, job: Job, groupid: number, filename: string | undefined): object {
   const { figures, iodepth = 1 } = row;
   const whole = iopsOf(figures);
   const { read, write, usr_cpu, sys_cpu, ctx, majf, minf, seconds } = figures;
@@ -91,7 +93,7 @@ function jobOf(row: Row, job: Job, groupid: number): object {
     error: 0,
     eta: 0,
     elapsed: Math.ceil(seconds),
-    'job options': options(job, row),
+    'job options': options(job, row, filename),
     read: direction(reads(job) ? read : undefined, seconds, row.rounds, whole),
     write: direction(writes(job) ? write : undefined, seconds, row.rounds, whole),
     trim: direction(undefined, seconds, [], whole),
@@ -111,26 +113,48 @@ function jobOf(row: Row, job: Job, groupid: number): object {
   };
 }
 
-/** The report in fio's format; `groupid` numbers the jobs. The report itself is under "node-dax", where `fromFio` finds it. */
-export function toFio(report: Report): object {
-  const started = new Date(report.started);
+type Groups = readonly { readonly result: JobResult; readonly filename?: string }[];
+
+function jobsOf(groups: Groups): object[] {
+  return groups.flatMap(({ result: { job, groups: alike }, filename }, groupid) => alike.flatMap(({ rows }) => rows.map((row) => jobOf(row, job, groupid, filename))));
+}
+
+// The bins are left out: they are many, and are in fio's part already.
+function withoutBins<T>(reports: T): T {
+  return JSON.parse(JSON.stringify(reports, (key, value: unknown) => (key === 'bins' ? undefined : value))) as T;
+}
+
+/**
+ * The report in fio's format; `groupid` numbers the jobs. The report itself is under "node-dax", where `fromFio` finds it. Of several
+ * targets, each job has its `filename`, "node-dax" is the list of their reports, and "node-dax-targets" compares them.
+ */
+export function toFio(reports: readonly [Report, ...Report[]]): object {
+  const [first] = reports;
+  const started = new Date(first.started);
+  const isOne = reports.length === 1;
+  const groups = reports.flatMap(({ subject: { path }, results }) => results.map((result) => ({ result, ...(!isOne && { filename: path }) })));
   return {
-    'fio version': `node-dax-${report.versions['node-dax'] ?? ''}`,
+    'fio version': `node-dax-${first.versions['node-dax'] ?? ''}`,
     timestamp: Math.floor(started.getTime() / 1000),
     timestamp_ms: started.getTime(),
     time: started.toUTCString(),
-    'global options': { filename: report.subject.path },
-    jobs: report.results.flatMap(({ job, groups }, groupid) => groups.flatMap(({ rows }) => rows.map((row) => jobOf(row, job, groupid)))),
-    // The bins are left out: they are many, and are in fio's part already.
-    'node-dax': JSON.parse(JSON.stringify(report, (key, value: unknown) => (key === 'bins' ? undefined : value))) as Report,
+    'global options': isOne ? { filename: first.subject.path } : {},
+    jobs: jobsOf(groups),
+    'node-dax': withoutBins(isOne ? first : reports),
+    ...(!isOne && { 'node-dax-targets': compareTargets(reports) }),
   };
 }
 
-/** Reads the report from the text of `toFio`'s result. Throws if there is none, or if it has another format. */
-export function fromFio(text: string): Report {
-  const report = (JSON.parse(text) as { 'node-dax'?: Report } | null)?.['node-dax'];
-  if (report === undefined) throw new Error('this is no result of node-dax bench --json');
+function checkedReport(report: Report): Report {
   if ((report.format as number) !== 1) throw new Error(`this result has format ${report.format as number}, this version reads format 1`);
   // A report of another version may have fewer properties of its jobs.
   return { ...report, results: report.results.map((result) => ({ ...result, job: { ...DEFAULTS, ...result.job } })) };
+}
+
+/** Reads the reports, one for each target, from the text of `toFio`'s result. Throws if there is none, or if one has another format. */
+export function fromFio(text: string): [Report, ...Report[]] {
+  const found = (JSON.parse(text) as { 'node-dax'?: Report | Report[] } | null)?.['node-dax'];
+  const [first, ...others] = [found ?? []].flat();
+  if (first === undefined) throw new Error('this is no result of node-dax bench --json');
+  return [checkedReport(first), ...others.map(checkedReport)];
 }

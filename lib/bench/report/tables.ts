@@ -117,6 +117,7 @@ export function factsOf(report: Report): [string, string][] {
 
 /** A sentence about the meaning of a range such as 7.58 (3.33–11.58). */
 export function rangeNote(report: Report): string {
+  if (report.rounds === 0) return 'Nothing was measured here.';
   if (report.rounds === 1) return 'One round was made: how much the figures vary is not known.';
   const confidence = report.results[0]?.groups[0]?.rows[0]?.iops.confidence ?? 0;
   return (

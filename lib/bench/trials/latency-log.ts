@@ -1,46 +1,41 @@
-// Owns the latency log of one thread, in the format of fio 3: a line for each operation that was timed by itself.
+// Owns the latency log of one thread, in the format of fio 3: a line for each operation that was timed by itself. It is written bit
+// by bit, because a long trial has more lines than memory should hold.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-const LINES = 10_000;
 /** fio's column of priorities, of which operations here have none. */
 const NO_PRIORITY = 0;
 
-interface Entry {
-  readonly end: number;
-  readonly nanoseconds: number;
-  readonly isWrite: boolean;
-}
-
 export class LatencyLog {
+  readonly #fd: number;
   readonly #bytes: number;
-  readonly #entries: Entry[] = [];
+  #entries: { readonly end: number; readonly line: string }[] = [];
 
-  /** `bytes`: of each operation. */
-  constructor(bytes: number) {
+  /** Makes or overwrites the file at `path`. `bytes`: of each operation. */
+  constructor(path: string, bytes: number) {
+    this.#fd = openSync(path, 'w');
     this.#bytes = bytes;
   }
 
   /** Notes an operation: when it ended, in milliseconds since counting began, and how long it took. */
   add(end: number, nanoseconds: number, isWrite: boolean): void {
-    this.#entries.push({ end, nanoseconds, isWrite });
+    this.#entries.push({ end, line: `${Math.floor(end)}, ${nanoseconds}, ${isWrite ? 1 : 0}, ${this.#bytes}, ${NO_PRIORITY}\n` });
   }
 
-  #line({ end, nanoseconds, isWrite }: Entry): string {
-    return `${Math.floor(end)}, ${nanoseconds}, ${isWrite ? 1 : 0}, ${this.#bytes}, ${NO_PRIORITY}\n`;
+  /**
+   * Writes what was added since the last time, in the order in which operations ended, which is not that in which they were added.
+   * Those that are added later must have ended later.
+   */
+  write(): void {
+    if (this.#entries.length === 0) return;
+    writeSync(this.#fd, this.#entries.sort((a, b) => a.end - b.end).map(({ line }) => line).join(''));
+    this.#entries = [];
   }
 
-  /** Writes or overwrites the file. Lines are in the order in which operations ended, which is not that in which they were added. */
-  write(path: string): void {
-    const entries = this.#entries.toSorted((a, b) => a.end - b.end);
-    const fd = openSync(path, 'w');
-    try {
-      for (let from = 0; from < entries.length; from += LINES) {
-        writeSync(fd, entries.slice(from, from + LINES).map((entry) => this.#line(entry)).join(''));
-      }
-    } finally {
-      closeSync(fd);
-    }
+  /** Writes the rest and closes the file. */
+  close(): void {
+    this.write();
+    closeSync(this.#fd);
   }
 }
 

@@ -42,7 +42,7 @@ const DEEP_WINDOW_MS = 20;
 const WINDOW_MAX = 65_536;
 // Reading the clock (0.05 µs) does not matter to operations that take longer than this: each of them is timed.
 const FAST_MS = 0.002;
-// How many positions of a job with a rate are made at once, while it waits.
+// How many positions of a job with a rate are made, and lines of its log written, at once, while it waits.
 const RATED_CHUNK = 64;
 
 // A latency in whole nanoseconds, at least 1.
@@ -133,6 +133,7 @@ class Run {
         each = each === Infinity ? last : Math.min(each * 2, Math.max(each / 2, last));
       }
       if (timeEach) this.#recordLatencies(count);
+      this.#log?.write();
       await setImmediate(); // timers, signals and observers have their turn
     }
   }
@@ -254,7 +255,10 @@ class Run {
       // The job ends on time even if it is far behind its schedule.
       if (now() - begin >= milliseconds) break;
       const index = n % RATED_CHUNK;
-      if (index === 0) this.#walk.fill(this.#positions, this.#isWrite, RATED_CHUNK);
+      if (index === 0) {
+        this.#walk.fill(this.#positions, this.#isWrite, RATED_CHUNK);
+        this.#log?.write();
+      }
       waitUntil(due);
       const pending = this.#one(index, due, 0);
       if (typeof pending !== 'number') await pending;

@@ -48,7 +48,7 @@ async function runThread({ driver, job, target, log: prefix }: TrialRequest, thr
     }
   });
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  const log = prefix === undefined ? undefined : new LatencyLog(isOfFiles(job) ? 0 : job.bs);
+  const log = prefix === undefined ? undefined : new LatencyLog(logFile(prefix, thread), isOfFiles(job) ? 0 : job.bs);
   const begin = (): void => {
     observer.observe({ entryTypes: ['gc'] });
     delay.enable();
@@ -58,7 +58,7 @@ async function runThread({ driver, job, target, log: prefix }: TrialRequest, thr
   delay.disable();
   observer.disconnect();
   await operations.close();
-  log?.write(logFile(prefix ?? '', thread));
+  log?.close();
   const loopDelay = {
     mean: lateness(delay.mean),
     p99: lateness(delay.percentile(99)),

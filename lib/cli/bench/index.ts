@@ -1,23 +1,17 @@
-// Owns the command `bench`: its options, its progress bar and its exit status.
+// Owns the command `bench`: its options and its exit status.
 
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { bench, driverNames } from '../../bench/index.js';
+import { driverNames } from '../../bench/index.js';
 import { changesOf, parseThreshold } from '../../bench/report/compare.js';
 import { fromFio } from '../../bench/report/fio-json.js';
-import { checkJob, isOfFiles, MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/jobs/job.js';
+import { MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/jobs/job.js';
 import { PRESETS } from '../../bench/jobs/presets.js';
-import { checkProcessors } from '../../bench/machine/processors.js';
-import { placeAt, prepare } from '../../bench/subject.js';
 import type { Report } from '../../bench/report/report.js';
 import { parseSize } from '../../vm/size.js';
-import { shellQuote } from '../../vm/shell-quote.js';
 import { checked, parseCount } from '../arguments.js';
-import { interruptible, Interruption } from '../interruption.js';
-import { checkMakeable } from '../permission.js';
-import { withProgress } from '../progress.js';
-import { packageVersion } from '../version.js';
-import { checkDrivers, checkPermission, jobFileOf, jobsOf, sizeOf, type JobFlags } from './jobs.js';
+import type { JobFlags } from './jobs.js';
+import { measure } from './measure.js';
 import { checkForms, show, type Forms } from './show.js';
 
 interface Options extends JobFlags, Forms {
@@ -46,63 +40,43 @@ function choice(flags: string, text: string, words: readonly string[], isRepeata
   return isRepeatable ? option.argParser(repeatable(oneOf(words))) : option.argParser(checked(oneOf(words)));
 }
 
-async function measure(path: string, options: Options, command: Command): Promise<Report> {
-  checkDrivers(options);
-  const place = placeAt(path);
-  checkMakeable(place.path);
-  const file = jobFileOf(options);
-  const size = sizeOf(place, options, file);
-  const { jobs, rounds, budget } = jobsOf(options, size, file);
-  jobs.forEach(checkJob);
-  jobs.forEach(checkProcessors);
-  checkPermission(place, jobs, options, command);
-  return interruptible(async (signal) => {
-    // Jobs on files use no bytes of the file at `path` itself.
-    const prepared = prepare(place, jobs.every(isOfFiles) ? 1 : size, options.force === true, jobs.some(isOfFiles));
-    try {
-      const report = await withProgress('{bar} {value}/{total} {what}', (onTrial) =>
-        bench(prepared, {
-          jobs,
-          rounds,
-          ...(budget !== undefined && { budget }),
-          ...(options.driver && { drivers: options.driver }),
-          ...(options.write_lat_log !== undefined && { latencyLog: options.write_lat_log }),
-          ...(options.base !== undefined && { base: options.base }),
-          command: ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' '),
-          version: packageVersion(),
-          signal,
-          onTrial,
-        }),
-      );
-      if (signal.reason instanceof Interruption) process.exitCode = signal.reason.exitStatus;
-      return report;
-    } finally {
-      prepared.dispose();
-    }
-  });
-}
-
 // The default threshold: figures of one machine differ by as much when other programs run.
 const THRESHOLD = 0.05;
 
-const resultIn = (path: string): Report => fromFio(readFileSync(path, 'utf8'));
+const resultIn = (path: string): [Report, ...Report[]] => fromFio(readFileSync(path, 'utf8'));
 
-async function act(path: string | undefined, options: Options, command: Command): Promise<void> {
+// Throws `RangeError` for forms that several targets have not.
+function checkCount(count: number, { html, svg, compare }: Options): void {
+  const one = Object.entries({ html, svg, compare }).find(([, value]) => value !== undefined)?.[0];
+  if (count > 1 && one !== undefined) throw new RangeError(`--${one} is of one target, not of ${count}: leave it out, or run bench for each`);
+}
+
+// The files and devices that the reports come from. Throws `RangeError` for options that contradict each other.
+function sourcesOf([path, ...others]: readonly string[], options: Options): [string, ...string[]] {
+  const { from, compare, threshold } = options;
+  const first = path ?? from;
+  if (first === undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE');
+  if (path !== undefined && from !== undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE, not both');
+  if (threshold !== undefined && compare === undefined) throw new RangeError('--threshold is of --compare FILE');
+  checkCount(1 + others.length, options);
+  return [first, ...others];
+}
+
+async function act(paths: readonly string[], options: Options, command: Command): Promise<void> {
   try {
     const { from } = options;
-    const source = from ?? path;
-    if (source === undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE');
-    if (from !== undefined && path !== undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE, not both');
-    if (options.threshold !== undefined && options.compare === undefined) throw new RangeError('--threshold is of --compare FILE');
-    checkForms(options, source);
+    const sources = sourcesOf(paths, options);
+    for (const source of sources) checkForms(options, source);
     const old = options.compare === undefined ? undefined : resultIn(options.compare);
-    const report = from === undefined ? await measure(source, options, command) : resultIn(from);
-    const changes = old && changesOf(old, report, options.threshold ?? THRESHOLD);
-    await show(report, options, changes);
+    checkCount(old?.length ?? 1, options);
+    const reports = from === undefined ? await measure(sources, options, command) : resultIn(from);
+    checkCount(reports.length, options);
+    const changes = old && changesOf(old[0], reports[0], options.threshold ?? THRESHOLD);
+    await show(reports, options, changes);
     if (changes?.length === 0) throw new RangeError('the results have no job and driver in common: nothing can be compared');
     if (changes?.some(({ isSlower }) => isSlower) === true) process.exitCode ??= 1;
     if (from !== undefined) return;
-    const failed = report.results.flatMap(({ absent }) => absent).some(({ driver, why }) => !driver.startsWith('fio') && why.startsWith('failed'));
+    const failed = reports.flatMap(({ results }) => results.flatMap(({ absent }) => absent)).some(({ driver, why }) => !driver.startsWith('fio') && why.startsWith('failed'));
     if (failed) process.exitCode ??= 1;
   } catch (error) {
     if (error instanceof RangeError) command.error(`error: ${error.message}`, { exitCode: 2 });
@@ -117,8 +91,8 @@ function presetWords(): string {
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('Compare zero-copy views, reads and writes of node-dax with node:fs, O_DIRECT and fio, on one file or device')
-    .argument('[path]', 'a device, a file, or a path where nothing is: a file is made there, or in a directory, and removed')
+    .description('Compare zero-copy views, reads and writes of node-dax with node:fs, O_DIRECT and fio, on files or devices')
+    .argument('[path...]', 'devices, files, or paths where nothing is: a file is made there, or in a directory, and removed')
     .addOption(new Option('--preset <name>', 'a ready set of jobs (default: quick)').choices(Object.keys(PRESETS)).conflicts(['rw', 'bs', 'from']))
     .addOption(new Option('--jobfile <file>', 'jobs of a file of fio; what the command line says replaces what the file says').conflicts(['preset', 'rw', 'bs', 'from']))
     .option('--size <bytes>', 'how much is worked on (default: 256M, or all of a smaller device)', checked(parseSize))

@@ -10,6 +10,7 @@ import { page } from '../../bench/report/page.js';
 import { pictureFiles } from '../../bench/report/plots.js';
 import type { Report } from '../../bench/report/report.js';
 import { factsOf, narrowed, rangeNote, speedTable, type Table } from '../../bench/report/tables.js';
+import { compareTargets, targetTable } from '../../bench/report/targets.js';
 import { columns } from '../table.js';
 import { terminalWidth, wrap } from '../width.js';
 
@@ -80,16 +81,38 @@ function printChanges(changes: readonly Change[]): void {
   console.log(text(changeTable(changes)));
 }
 
-/** Prints the report and its changes since an earlier one, and writes the other forms of it that were asked for. */
-export async function show(report: Report, { html, svg, json }: Forms, changes?: readonly Change[]): Promise<void> {
-  if (html !== undefined) writeFileSync(html, await page(report));
+function printTargets(reports: readonly [Report, ...Report[]]): void {
+  const comparisons = compareTargets(reports);
+  console.log();
+  if (comparisons.length === 0) prose('No driver did a job on the first target and on another: nothing can be compared.', '', '');
+  else prose(`Targets: ${reports.map(({ subject }, index) => `${index + 1} is ${subject.path}`).join(', ')}`);
+  for (const comparison of comparisons) {
+    console.log();
+    prose(`${comparison.job}: ${comparison.done}`);
+    console.log();
+    console.log(text(targetTable(comparison)));
+    for (const caveat of comparison.caveats) prose(`but: ${caveat}`);
+  }
+}
+
+/**
+ * Prints the reports, of which several are compared, and the changes since an earlier one, and writes the other forms that were asked
+ * for. A page and pictures are of the first.
+ */
+export async function show(reports: readonly [Report, ...Report[]], { html, svg, json }: Forms, changes?: readonly Change[]): Promise<void> {
+  const [first] = reports;
+  if (html !== undefined) writeFileSync(html, await page(first));
   if (svg !== undefined) {
-    for (const { name, svg: picture } of await pictureFiles(report)) writeFileSync(join(svg, `${name}.svg`), picture);
+    for (const { name, svg: picture } of await pictureFiles(first)) writeFileSync(join(svg, `${name}.svg`), picture);
   }
   if (json === true) {
-    console.log(JSON.stringify({ ...toFio(report), ...(changes && { 'node-dax-compare': changes }) }, null, 2));
+    console.log(JSON.stringify({ ...toFio(reports), ...(changes && { 'node-dax-compare': changes }) }, null, 2));
     return;
   }
-  print(report);
+  for (const [index, report] of reports.entries()) {
+    if (index > 0) console.log();
+    print(report);
+  }
+  if (reports.length > 1) printTargets(reports);
   if (changes !== undefined && changes.length > 0) printChanges(changes);
 }
