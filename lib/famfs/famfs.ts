@@ -68,12 +68,10 @@ export interface FamfsDirent {
 /** A name was added to directory `dir`, or the attributes of inode `ino` changed: a directory has one more in it. */
 export type FamfsChange = { readonly dir: number; readonly name: Uint8Array } | { readonly ino: number };
 
-/** The owner of a directory that is made, and permissions that were taken from its mode already. */
+/** What a new directory gets beside its name and mode. */
 export interface FamfsMaking {
   /** Default: this process's effective user and group. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** It has no effect: there are no default ACLs, and the mode counts. */
-  readonly umask?: number;
 }
 
 /** What `statfs` returns, in units of `blockSize` bytes. */
@@ -302,7 +300,7 @@ export class Famfs {
   /** Creates a directory. Throws as `create` does. */
   mkdir(path: Name, options?: FamfsMkdirOptions): FamfsInode;
   mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number, making: FamfsMaking = {}): FamfsInode {
-    checkOptions(making, { owner: true, umask: true });
+    checkOptions(making, { owner: true });
     const wanted = isName(at)
       ? newDirectory(at, options as FamfsMkdirOptions)
       : newDirectory(Buffer.concat([at.bytes, Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }), ...making.owner });

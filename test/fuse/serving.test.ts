@@ -245,6 +245,26 @@ fuseTest('a large file that is read from one end to the other takes few requests
   await end();
 });
 
+fuseTest("a program's umask is told to a filesystem that applies it, and is in the mode for others", async (test) => {
+  for (const appliesUmask of [true, false]) {
+    const { filesystem, state } = slowToMake();
+    state.mayMake = true;
+    const told: unknown[] = [];
+    const mount = await serve(test, {
+      ...filesystem,
+      appliesUmask,
+      mkdir(dir, name, permissions, making) {
+        told.push([permissions, making]);
+        return (filesystem.mkdir as NonNullable<FuseFilesystem['mkdir']>)(dir, name, permissions, making);
+      },
+    });
+    await runIn(test, mount.directory, 'umask 027; mkdir d');
+    const owner = { uid: process.getuid?.(), gid: process.getgid?.() };
+    test.strictSame(told, [appliesUmask ? [0o777, { owner, umask: 0o027 }] : [0o750, { owner }]]);
+    await mount.unmount();
+  }
+});
+
 fuseTest('an error that is no answer is EIO, and told', async (test) => {
   const errors: unknown[] = [];
   const broken = new Error('a bug');
