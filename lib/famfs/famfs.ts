@@ -2,13 +2,13 @@
 
 /* eslint-disable @typescript-eslint/unified-signatures -- one signature for both would not keep the contract of node-dax/fs, whose inodes are wider */
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { argumentError, checkOptions, type DaxFileOptions } from 'node-dax';
 import type { DeviceEntry } from './format/entry.js';
 import { fail, type FamfsDamage } from './format/error.js';
 import { KeptEntries } from './format/kept-entries.js';
-import { readSuperblock, SUPERBLOCK_SIZE, type FamfsSuperblock } from './format/superblock.js';
+import type { FamfsSuperblock } from './format/superblock.js';
 import { Files, type FamfsFile } from './files/file.js';
+import { follow, Growth, type FamfsChange, type FollowOptions } from './log/growth.js';
 import { Replay, type UnknownEntry } from './log/replay.js';
 import { appendDirectory, appendFile, type Log } from './master/append.js';
 import { newDirectory, newFile, type FamfsCreateOptions, type FamfsMkdirOptions } from './master/new-entry.js';
@@ -65,15 +65,10 @@ export interface FamfsDirent {
   readonly next: number;
 }
 
-/** A name was added to directory `dir`, or the attributes of inode `ino` changed: a directory has one more in it. */
-export type FamfsChange = { readonly dir: number; readonly name: Uint8Array } | { readonly ino: number };
-
-/** The owner of a directory that is made, and permissions that were taken from its mode already. */
+/** What a new directory gets beside its name and mode. */
 export interface FamfsMaking {
   /** Default: this process's effective user and group. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** It has no effect: there are no default ACLs, and the mode counts. */
-  readonly umask?: number;
 }
 
 /** What `statfs` returns, in units of `blockSize` bytes. */
@@ -86,11 +81,6 @@ export interface FamfsStatfs {
   /** How many entries the log has room for. */
   readonly inodes: number;
   readonly freeInodes: number;
-}
-
-export interface FollowOptions {
-  /** Milliseconds between two looks at the log; 0 looks in every turn of the event loop, and keeps a processor busy. Default 1. */
-  readonly everyMs?: number;
 }
 
 /** @internal What `mountFamfs` or `openMountedFamfs` determined. */
@@ -127,7 +117,7 @@ export class Famfs {
   readonly #log: Log;
   readonly #folder: string | undefined;
   readonly #release: () => void;
-  readonly #listeners = new Set<(change: FamfsChange) => void>();
+  readonly #growth: Growth;
   #isMounted = true;
 
   /** @internal Use `mountFamfs`. */
@@ -142,8 +132,8 @@ export class Famfs {
     this.#tree = new Tree(entries);
     this.#replay = new Replay(medium, superblock, entries, this.#tree);
     this.#release = release;
-    const catchUp = (syscall: string): FamfsInode[] => this.#catchUp(syscall);
-    this.#log = { medium, superblock, replay: this.#replay, tree: this.#tree, isLocked, catchUp };
+    this.#growth = new Growth(medium, superblock, this.#replay);
+    this.#log = { medium, superblock, replay: this.#replay, tree: this.#tree, isLocked, catchUp: (syscall) => this.#growth.catchUp(syscall) };
     this.#replay.checkHeader('mountFamfs');
     this.#replay.run('mountFamfs');
   }
@@ -258,23 +248,15 @@ export class Famfs {
    */
   refresh(): FamfsInode[] {
     this.#begin('refresh');
-    return this.#catchUp('refresh');
+    return this.#growth.catchUp('refresh');
   }
 
   /**
    * Yields the files and directories that are added from now on. Ends with an `AbortError` when `signal` is aborted, or with what
    * `refresh` throws. Each look at the log reads two cache lines of the memory.
    */
-  async *follow(signal?: AbortSignal, options: FollowOptions = {}): AsyncGenerator<FamfsInode, never> {
-    checkOptions(options, { everyMs: true });
-    const { everyMs = 1 } = options;
-    if (!(everyMs >= 0)) throw argumentError('ERR_OUT_OF_RANGE', `everyMs must be 0 or more, it is ${everyMs}`);
-    const turn = everyMs === 0 ? nextTurn : () => wait(everyMs, undefined, { ...(signal !== undefined && { signal }) });
-    for (;;) {
-      signal?.throwIfAborted();
-      yield* this.refresh();
-      await turn();
-    }
+  follow(signal?: AbortSignal, options: FollowOptions = {}): AsyncGenerator<FamfsInode, never> {
+    return follow(() => this.refresh(), signal, options);
   }
 
   /** Throws `EPERM`: a file's size is fixed when it is created. Call `create(path, size)`. */
@@ -295,19 +277,19 @@ export class Famfs {
     }
     const wanted = newFile(at, size, options);
     this.#beginChange('create');
-    return this.#tell(appendFile(this.#log, wanted));
+    return this.#growth.tell(appendFile(this.#log, wanted));
   }
 
   mkdir(dir: FamfsInode, name: Name, mode: number, making?: FamfsMaking): FamfsInode;
   /** Creates a directory. Throws as `create` does. */
   mkdir(path: Name, options?: FamfsMkdirOptions): FamfsInode;
   mkdir(at: FamfsInode | Name, options: Name | FamfsMkdirOptions = {}, mode?: number, making: FamfsMaking = {}): FamfsInode {
-    checkOptions(making, { owner: true, umask: true });
+    checkOptions(making, { owner: true });
     const wanted = isName(at)
       ? newDirectory(at, options as FamfsMkdirOptions)
       : newDirectory(Buffer.concat([at.bytes, Buffer.from('/'), Buffer.from(options as Name)]), { ...(mode !== undefined && { mode }), ...making.owner });
     this.#beginChange('mkdir');
-    return this.#tell(appendDirectory(this.#log, wanted));
+    return this.#growth.tell(appendDirectory(this.#log, wanted));
   }
 
   unlink(): never {
@@ -352,10 +334,7 @@ export class Famfs {
    * called. The listener must not throw or use the filesystem. For servers whose clients cache.
    */
   watchChanges(listener: (change: FamfsChange) => void): () => void {
-    // A function of its own, so that one listener may listen twice.
-    const own = (change: FamfsChange): void => { listener(change); };
-    this.#listeners.add(own);
-    return () => { this.#listeners.delete(own); };
+    return this.#growth.watch(listener);
   }
 
   statfs(): FamfsStatfs {
@@ -409,31 +388,6 @@ export class Famfs {
     if (this.#folder === undefined || inode.isDirectory) return inode;
     return fail('EOPNOTSUPP', syscall, `its contents are in the mount: open ${this.#folder}${inode.path}`);
   }
-
-  #catchUp(syscall: string): FamfsInode[] {
-    const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
-    if (this.#medium.read(bytes, 0) < SUPERBLOCK_SIZE) fail('EIO', syscall, 'the superblock cannot be read');
-    let uuid: string | undefined;
-    try {
-      ({ uuid } = readSuperblock(bytes, this.#medium.device.size, syscall));
-    } catch {
-      // There is no valid superblock: a new famfs is half made, or there is none any more.
-    }
-    if (uuid !== this.superblock.uuid) fail('ESTALE', syscall, 'it is not the famfs that was mounted: somebody has made a new one here; mount it again');
-    const made: FamfsInode[] = [];
-    this.#replay.run(syscall, made);
-    for (const inode of made) this.#tell(inode);
-    return made;
-  }
-
-  #tell(made: FamfsInode): FamfsInode {
-    const { parent, name } = made;
-    for (const listener of this.#listeners) {
-      listener({ dir: parent.ino, name: Buffer.from(name, 'latin1') });
-      if (made.isDirectory) listener({ ino: parent.ino });
-    }
-    return made;
-  }
 }
 
 function isName(of: FamfsInode | Name): of is Name {
@@ -443,8 +397,4 @@ function isName(of: FamfsInode | Name): of is Name {
 function direntOf(name: string, { ino, isDirectory }: Pick<FamfsInode, 'ino' | 'isDirectory'>, next: number): FamfsDirent {
   const bytes = Buffer.from(name, 'latin1');
   return { name: bytes.toString(), bytes, ino, type: isDirectory ? DIRECTORY_TYPE : FILE_TYPE, next };
-}
-
-async function nextTurn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,15 +5,14 @@ export type { FamfsDamage } from './format/error.js';
 export type { FamfsSuperblock } from './format/superblock.js';
 export {
   Famfs,
-  type FamfsChange,
   type FamfsDirent,
   type FamfsMaking,
   type FamfsStat,
   type FamfsStatfs,
   type FamfsTimes,
-  type FollowOptions,
 } from './famfs.js';
 export type { FamfsFile } from './files/file.js';
+export type { FamfsChange, FollowOptions } from './log/growth.js';
 export type { UnknownEntry } from './log/replay.js';
 export type { FamfsCreateOptions, FamfsMkdirOptions } from './master/new-entry.js';
 export { mkfsFamfs, type FamfsMkfsOptions } from './mkfs.js';

@@ -1,13 +1,14 @@
 // Owns mountFuse, which serves a filesystem of this process as a directory of the system until it is unmounted.
 
 import { realpathSync, statSync } from 'node:fs';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { argumentError, checkMethods, checkOptions, DaxError, type OptionNames } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from './filesystem/contract.js';
 import { MAX_TRANSFER } from './protocol/init.js';
 import type { FuseStatistics } from './server/served.js';
 import { Server, type Caching } from './server/server.js';
 import { Channel } from './transport/channel.js';
-import { mount, readAhead, unmount, unmountAtExit } from './transport/mounting.js';
+import { mount, mountedOn, readAhead, unmount, unmountAtExit } from './transport/mounting.js';
 
 export interface MountFuseOptions {
   /** The source of the mount that mount(8) and the like show. Default: `node-dax`. */
@@ -46,6 +47,11 @@ export interface UnmountOptions {
 }
 
 const UNMOUNT_OPTIONS: OptionNames<UnmountOptions> = { force: true };
+// Milliseconds in which the kernel ends what was unmounted, unless a program uses it. It tells when it has, and not that it will not.
+const ENDING = 1000;
+// How often, and after how many milliseconds, a busy mount is tried again: it is busy while another process unmounts it.
+const TRIES = 3;
+const PAUSE = 50;
 
 /** A mount that is served by this process. */
 export class FuseMount {
@@ -58,11 +64,15 @@ export class FuseMount {
   readonly closed: Promise<void>;
   readonly #server: { readonly statistics: FuseStatistics };
   readonly #channel: Channel;
+  readonly #device: string | undefined;
   #isOpen = true;
+  // Two attempts at the same time would keep the mount busy for each other.
+  #detaching: Promise<void> | undefined;
 
   /** @internal Use `mountFuse`. */
   constructor(directory: string, server: { readonly statistics: FuseStatistics }, channel: Channel, closed: Promise<void>) {
     this.directory = directory;
+    this.#device = mountedOn(directory);
     this.#server = server;
     this.#channel = channel;
     this.closed = closed.finally(() => { this.#isOpen = false; });
@@ -83,19 +93,48 @@ export class FuseMount {
   }
 
   /**
-   * Unmounts. Once it resolves, all files are closed and all inodes released. May be called again. Throws `EBUSY` while a program
-   * has something open in the mount.
+   * Unmounts. Once it resolves, all files are closed and all inodes released. May be called again, and when another process has
+   * unmounted it. Throws `EBUSY` while a program has something open in the mount.
    */
   async unmount(options: UnmountOptions = {}): Promise<void> {
     checkOptions(options, UNMOUNT_OPTIONS);
     if (this.#isOpen) {
-      await unmount(this.directory, options.force ?? false).catch((error: unknown) => {
-        // Another program may have unmounted it.
-        if (this.#isOpen) throw error;
-      });
-      if (options.force === true) this.#channel.close();
+      if (options.force === true) {
+        await this.#detach(true);
+        this.#channel.close();
+      } else {
+        await (this.#detaching ??= this.#detach(false).finally(() => { this.#detaching = undefined; }));
+        await this.#untilUnused();
+      }
     }
     await this.closed;
+  }
+
+  #isThere(): boolean {
+    return mountedOn(this.directory) === this.#device;
+  }
+
+  // Another process may have unmounted it, or do it at the same time. What is on the directory then is not this mount.
+  async #detach(lazy: boolean): Promise<void> {
+    for (let tries = 1; this.#isThere(); tries++) {
+      try {
+        await unmount(this.directory, lazy);
+        return;
+      } catch (error) {
+        const isBusy = error instanceof DaxError && error.code === 'EBUSY';
+        if (this.#isThere() && !(isBusy && tries < TRIES)) throw error;
+      }
+      await sleep(PAUSE);
+    }
+  }
+
+  async #untilUnused(): Promise<void> {
+    await Promise.race([this.closed, sleep(ENDING, undefined, { ref: false })]);
+    // What the kernel has told during a long turn of the event loop is heard first.
+    await turn();
+    if (!this.#channel.isConnected) return;
+    const hint = 'it is unmounted from there, but a program has a file open in it, or works in it, or another mount namespace has it';
+    throw new DaxError({ errno: 'EBUSY', syscall: 'umount', path: this.directory, hint });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -213,6 +252,7 @@ async function serve<I extends FuseInode>(
     await unmount(directory, true).catch(() => undefined);
     throw error;
   }
-  readAhead(directory, MAX_TRANSFER);
+  const device = mountedOn(directory);
+  if (device !== undefined) readAhead(device, MAX_TRANSFER);
   return mounted;
 }

@@ -71,6 +71,42 @@ fuseTest('a mount in use goes on after one signal, and ends with a second', asyn
   judgeImage(test, image);
 });
 
+fuseTest('signals and an unmount by others at once end a mount clean', async (test) => {
+  const image = makeImage(test);
+  const directory = mountPoint(test);
+  const unmounts = [`umount -i ${directory} 2> /dev/null || true`, `'${process.execPath}' '${MAIN}' umount ${directory}`, ':'];
+  for (const script of sample(Array.from({ length: 12 }, (_, round) => unmounts[round % unmounts.length] as string), 4)) {
+    const { child, ended, errors } = await foreground(test, [image, directory]);
+    const unmounting = ran('/', script);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) child.kill(signal);
+    test.strictSame(await ended, [0, null], script);
+    test.equal(errors(), '');
+    const { status, output } = await unmounting;
+    // The command finds nothing to unmount where the signals were faster.
+    test.ok(status === 0 || output.includes('has mounted nothing there'), script, { status, output });
+    test.notOk(isMountPoint(directory));
+    judgeImage(test, image);
+  }
+});
+
+fuseTest('a mount that others have detached while a program uses it ends with a second signal', async (test) => {
+  const image = makeImage(test);
+  const directory = mountPoint(test);
+  const { child, ended, errors } = await foreground(test, [image, directory]);
+  const user = spawn('bash', ['-c', 'cd "$0"; echo; read -r line', directory], { stdio: ['pipe', 'pipe', 'ignore'] });
+  await once(user.stdout, 'data');
+  await runIn(test, '/', `umount -l ${directory}`);
+  const told = once(child.stderr as NodeJS.ReadableStream, 'data');
+  child.kill('SIGTERM');
+  await told;
+  test.match(errors(), /a program uses/);
+  child.kill('SIGTERM');
+  test.strictSame(await ended, [0, null], 'ended', { errors: errors() });
+  user.stdin.end('\n');
+  await once(user, 'close');
+  judgeImage(test, image);
+});
+
 fuseTest('a mount in the background', async (test) => {
   const image = makeImage(test);
   const directory = mountPoint(test);

@@ -197,6 +197,34 @@ fuseTest('statistics, and everything given back at the end', async (test) => {
   await end();
 });
 
+fuseTest('unmounting is done when another process unmounts at the same time', async (test) => {
+  const { filesystem } = slowToMake();
+  const directory = mountPoint(test);
+  for (let round = 0; round < 24; round++) {
+    const mount = await mountFuse(filesystem, directory);
+    const other = spawn('umount', ['-i', directory], { stdio: 'ignore' });
+    const ended = once(other, 'close');
+    if (round % 3 > 0) await Promise.race([ended, sleep(round % 3)]);
+    await Promise.all([mount.unmount(), mount.unmount()]);
+    await ended;
+    test.notOk(isMountPoint(directory), `round ${round}`);
+  }
+});
+
+fuseTest('a mount that is detached and in use is busy, ends by force, and what was mounted there since stays', async (test) => {
+  const { mount, end } = await mountExt2(test);
+  const { directory } = mount;
+  const user = spawn('bash', ['-c', 'cd "$0"; echo; read -r line', directory], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(user.stdout, 'data');
+  await runIn(test, '/', `umount -l ${directory}; mount -t tmpfs none ${directory}`);
+  await test.rejects(mount.unmount(), { code: 'EBUSY', message: /it is unmounted from there, but/ });
+  await mount.unmount({ force: true });
+  test.ok(isMountPoint(directory), 'the tmpfs');
+  user.stdin.end('\n');
+  await once(user, 'close');
+  await end();
+});
+
 fuseTest('a large file that is read from one end to the other takes few requests, whatever the directory is called', async (test) => {
   const MIB = 2 ** 20;
   const { fs, end } = await mountExt2(test);
@@ -215,6 +243,26 @@ fuseTest('a large file that is read from one end to the other takes few requests
   await mount.unmount();
   rmdirSync(directory);
   await end();
+});
+
+fuseTest("a program's umask is told to a filesystem that applies it, and is in the mode for others", async (test) => {
+  for (const appliesUmask of [true, false]) {
+    const { filesystem, state } = slowToMake();
+    state.mayMake = true;
+    const told: unknown[] = [];
+    const mount = await serve(test, {
+      ...filesystem,
+      appliesUmask,
+      mkdir(dir, name, permissions, making) {
+        told.push([permissions, making]);
+        return (filesystem.mkdir as NonNullable<FuseFilesystem['mkdir']>)(dir, name, permissions, making);
+      },
+    });
+    await runIn(test, mount.directory, 'umask 027; mkdir d');
+    const owner = { uid: process.getuid?.(), gid: process.getgid?.() };
+    test.strictSame(told, [appliesUmask ? [0o777, { owner, umask: 0o027 }] : [0o750, { owner }]]);
+    await mount.unmount();
+  }
 });
 
 fuseTest('an error that is no answer is EIO, and told', async (test) => {

@@ -33,8 +33,9 @@ function listed(text: string, before: ListedOptions | undefined): ListedOptions 
   }
 }
 
-// The first signal unmounts. If that fails because programs use the mount, the next signal unmounts by force.
-async function untilUnmounted(mounted: FuseMount): Promise<void> {
+// The first signal unmounts. If that fails because programs use the mount, the next signal unmounts by force. No signal ends the process
+// itself: the filesystem must be made clean first.
+function unmountAtSignals(mounted: FuseMount): void {
   let force = false;
   const end = (): void => {
     mounted.unmount({ force }).catch((error: unknown) => {
@@ -44,11 +45,6 @@ async function untilUnmounted(mounted: FuseMount): Promise<void> {
     });
   };
   for (const name of SIGNALS) process.on(name, end);
-  try {
-    await mounted.closed;
-  } finally {
-    for (const name of SIGNALS) process.off(name, end);
-  }
 }
 
 /** What is to be served, and where. */
@@ -68,10 +64,11 @@ async function serve<I extends FuseInode>({ image, directory, options }: Serving
   const onError = (error: unknown): void => { console.error('node-dax:', error); };
   try {
     const mounted = await mountFuse(fs, directory, { ...options.o, readOnly: fs.readOnly, source: image, cacheMs: DAY, onError });
+    unmountAtSignals(mounted);
     if (isBackground()) await tell({ mounted: process.pid });
     else if (options.json === true) await print([[toJson({ image, directory: mounted.directory, pid: process.pid })]]);
     else await print([[`${image} is mounted on ${mounted.directory}: ^C, or \`node-dax umount\`, ends it`]]);
-    await untilUnmounted(mounted);
+    await mounted.closed;
   } finally {
     fs.unmount();
   }

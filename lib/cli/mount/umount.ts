@@ -56,7 +56,10 @@ export function umountCommand(): Command {
       if (image === undefined) {
         throw new DaxError({ errno: 'EINVAL', syscall: 'umount', path: directory, hint: '`node-dax mount` has mounted nothing there' });
       }
-      await unmountFuse(path, { force });
+      await unmountFuse(path, { force }).catch((error: unknown) => {
+        // What serves it may have unmounted it at the same time.
+        if (imageOf(path) !== undefined) throw error;
+      });
       // After a forced unmount the image may stay in use, so there is no wait.
       if (!force) await untilWhole(image);
     });

@@ -79,7 +79,7 @@ export interface FuseFile
 /** What a new inode gets beside its name and permissions. */
 export interface FuseMaking {
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** The program's umask, from 0 to 0o777. Only a filesystem whose `appliesUmask` is true applies it. */
+  /** The program's umask, from 0 to 0o777. Only a filesystem whose `appliesUmask` is true gets it. */
   readonly umask?: number;
 }
 

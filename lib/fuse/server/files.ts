@@ -48,10 +48,11 @@ const open: Handler = (served, request, reply) => {
 };
 
 // A name that the kernel believes free may have been made by this process meanwhile.
-function makeOrFind<I extends FuseInode>({ fs }: Served<I>, dir: I, name: Uint8Array, request: Request): I {
+function makeOrFind<I extends FuseInode>(served: Served<I>, dir: I, name: Uint8Array, request: Request): I {
+  const { fs } = served;
   const isExclusive = hasFlag(request.u32(0), O.excl);
   const found = isExclusive ? undefined : fs.lookup(dir, name);
-  return found ?? fs.create?.(dir, name, permissionsOf(request.u32(4)), making(request, request.u32(8))) ?? fail('EPERM');
+  return found ?? fs.create?.(dir, name, permissionsOf(request.u32(4)), making(served, request, request.u32(8))) ?? fail('EPERM');
 }
 
 const create: Handler = (served, request, reply) => {
@@ -64,7 +65,7 @@ const create: Handler = (served, request, reply) => {
 
 const tmpfile: Handler = (served, request, reply) => {
   const { fs } = served;
-  const inode = fs.tmpfile?.(served.inode(request), permissionsOf(request.u32(4)), making(request, request.u32(8))) ?? fail('ENOSYS');
+  const inode = fs.tmpfile?.(served.inode(request), permissionsOf(request.u32(4)), making(served, request, request.u32(8))) ?? fail('ENOSYS');
   try {
     const file = openFile(served, inode, request.u32(0), false);
     tell(served, reply, inode);

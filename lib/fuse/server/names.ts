@@ -16,9 +16,9 @@ export const typeOf = (mode: number): number => (mode % (S_IFMT + PERMISSIONS)) 
 
 export const permissionsOf = (mode: number): number => mode % PERMISSIONS;
 
-/** The user who sends a request owns what it makes. `umask` is that of the program. */
-export function making({ uid, gid }: Request, umask = 0): FuseMaking {
-  return { owner: { uid, gid }, umask: umask % UMASK };
+/** The user who sends a request owns what it makes. `umask` is that of the program, for a filesystem that applies it. */
+export function making<I extends FuseInode>({ fs }: Served<I>, { uid, gid }: Request, umask = 0): FuseMaking {
+  return { owner: { uid, gid }, ...(fs.appliesUmask === true && { umask: umask % UMASK }) };
 }
 
 /** Answers with an inode, and counts that the kernel knows it once more. */
@@ -53,7 +53,7 @@ const readlink: Handler = (served, request, reply) => {
 const symlink: Handler = (served, request, reply) => {
   const name = request.name(0);
   const target = request.name(name.byteLength + 1);
-  tell(served, reply, served.fs.symlink?.(served.inode(request), name, target, making(request)) ?? fail('EPERM'));
+  tell(served, reply, served.fs.symlink?.(served.inode(request), name, target, making(served, request)) ?? fail('EPERM'));
   return undefined;
 };
 
@@ -63,14 +63,14 @@ const mknod: Handler = (served, request, reply) => {
   const [dir, name] = [served.inode(request), request.name(16)];
   const isFile = typeOf(mode) === S_IFREG || typeOf(mode) === 0;
   const made = isFile
-    ? fs.create?.(dir, name, permissionsOf(mode), making(request, request.u32(8)))
-    : fs.mknod?.(dir, name, mode, decodeDevice(device), making(request, request.u32(8)));
+    ? fs.create?.(dir, name, permissionsOf(mode), making(served, request, request.u32(8)))
+    : fs.mknod?.(dir, name, mode, decodeDevice(device), making(served, request, request.u32(8)));
   tell(served, reply, made ?? fail('EPERM'));
   return undefined;
 };
 
 const mkdir: Handler = (served, request, reply) => {
-  const made = served.fs.mkdir?.(served.inode(request), request.name(8), permissionsOf(request.u32(0)), making(request, request.u32(4)));
+  const made = served.fs.mkdir?.(served.inode(request), request.name(8), permissionsOf(request.u32(0)), making(served, request, request.u32(4)));
   tell(served, reply, made ?? fail('EPERM'));
   return undefined;
 };

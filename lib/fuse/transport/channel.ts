@@ -46,6 +46,11 @@ export class Channel {
     this.#events = events;
   }
 
+  /** Whether requests may still come: nobody has closed it, and the filesystem is mounted somewhere or in use. */
+  get isConnected(): boolean {
+    return this.#closing === undefined;
+  }
+
   /** Begins to read. Call it once the filesystem is mounted. */
   start(): void {
     this.#watch = new DescriptorWatch(this.#fd, () => { this.#readBatch(BATCH); });

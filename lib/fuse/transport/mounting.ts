@@ -113,17 +113,25 @@ function shown(path: string): string {
   return path.replaceAll(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
-/**
- * Lets the kernel read `bytes` ahead in files of a mount: its own choice of 128 KiB makes eight requests of one. Only root may; for
- * others, and where /sys cannot be written, it stays. Call it once the kernel has the answer to `init`.
- */
-export function readAhead(directory: string, bytes: number): void {
+/** The number of the device that is mounted on a directory, on top of all others, as `0:57`. Undefined if nothing is, or /proc is not. */
+export function mountedOn(directory: string): string | undefined {
   try {
     const mounts = readFileSync('/proc/self/mountinfo', 'latin1').split('\n').map((line) => line.split(' '));
     const name = Buffer.from(shown(directory)).toString('latin1');
     // The last one is on top of the others.
-    const device = mounts.filter((fields) => fields[4] === name).at(-1)?.[2];
-    if (device !== undefined) writeFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, String(bytes / 1024));
+    return mounts.filter((fields) => fields[4] === name).at(-1)?.[2];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Lets the kernel read `bytes` ahead in files of a mount: its own choice of 128 KiB makes eight requests of one. Only root may; for
+ * others, and where /sys cannot be written, it stays. Call it once the kernel has the answer to `init`.
+ */
+export function readAhead(device: string, bytes: number): void {
+  try {
+    writeFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, String(bytes / 1024));
   } catch {
     // Files are read in smaller pieces then.
   }
