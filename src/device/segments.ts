@@ -6,8 +6,8 @@ import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-/** Segments of one size. One begins at every half of that, so that any view of up to a half lies in one. */
-class Segment {
+/** The segments of one size. One begins at every half of that, so that any view of up to a half lies in one. */
+class SizeClass {
   readonly size: number;
   readonly stride: number;
   readonly current = new Map<number, ArrayBuffer>();
@@ -67,14 +67,14 @@ interface Retired {
 export class Segments {
   readonly #handle: NativeHandle;
   readonly #path: string;
-  readonly #large = new Segment(LARGE);
-  readonly #small = new Segment(SMALL);
+  readonly #large = new SizeClass(LARGE);
+  readonly #small = new SizeClass(SMALL);
   // What short views are made of: small segments, until there are enough of them.
   #short = this.#small;
   // The segment of the last view, and its range: most views are where the last one was.
   #latest: ArrayBuffer | undefined;
-  #first = 0;
-  #last = -1;
+  #latestStart = 0;
+  #latestEnd = -1;
   // Segments that ended at the end of a file before it grew. Their views live on.
   #retired: Retired[] = [];
   #size: number;
@@ -92,17 +92,17 @@ export class Segments {
 
   /** The range must lie in the device and in one segment (`reach`). */
   view(pos: number, length: number): Uint8Array {
-    const isWithin = pos >= this.#first && pos + length <= this.#last;
+    const isWithin = pos >= this.#latestStart && pos + length <= this.#latestEnd;
     const buffer = isWithin ? (this.#latest as ArrayBuffer) : this.#segment(pos, length);
     if (buffer === undefined) return new Uint8Array(0);
     try {
-      return new Uint8Array(buffer, pos - this.#first, length);
+      return new Uint8Array(buffer, pos - this.#latestStart, length);
     } catch (error) {
       // The user transferred the buffer by the prototype's method, and its memory went along. Checking first would take a third of
       // the time.
       if (buffer.byteLength !== 0) throw error;
-      for (const { current } of [this.#large, this.#small]) if (current.get(this.#first) === buffer) current.delete(this.#first);
-      this.#last = -1;
+      for (const { current } of [this.#large, this.#small]) if (current.get(this.#latestStart) === buffer) current.delete(this.#latestStart);
+      this.#latestEnd = -1;
       return this.view(pos, length);
     }
   }
@@ -118,14 +118,14 @@ export class Segments {
     }
     const buffer = kind.current.get(start) ?? this.#create(kind, start);
     this.#latest = buffer;
-    this.#first = start;
-    this.#last = this.#end(kind, start);
+    this.#latestStart = start;
+    this.#latestEnd = this.#end(kind, start);
     return buffer;
   }
 
   /** Detaches the segments that reach past the new end. Call before the device shrinks. */
   shrink(size: number): void {
-    this.#last = -1;
+    this.#latestEnd = -1;
     for (const kind of [this.#large, this.#small]) {
       for (const [start, buffer] of kind.current) {
         if (this.#end(kind, start) <= size) continue;
@@ -143,7 +143,7 @@ export class Segments {
 
   /** Lets new views reach the new end. Call after the device grew. */
   grow(size: number): void {
-    this.#last = -1;
+    this.#latestEnd = -1;
     for (const kind of [this.#large, this.#small]) {
       for (const [start, buffer] of kind.current) {
         if (buffer.byteLength === kind.size) continue;
@@ -154,11 +154,11 @@ export class Segments {
     this.#size = size;
   }
 
-  #end(kind: Segment, start: number): number {
+  #end(kind: SizeClass, start: number): number {
     return Math.min(this.#size, start + kind.size);
   }
 
-  #create(kind: Segment, start: number): ArrayBuffer {
+  #create(kind: SizeClass, start: number): ArrayBuffer {
     const buffer = addon().segment(this.#handle, start, this.#end(kind, start) - start);
     if (typeof buffer === 'number') {
       throw new DaxError({
