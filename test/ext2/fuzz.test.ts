@@ -2,6 +2,7 @@
 // outside the filesystem.
 
 import t from 'tap';
+import { setImmediate } from 'node:timers/promises';
 import { mount } from 'node-dax/ext2';
 import { e2fsck, e2fsprogsMissing, ImageDevice, mke2fs, type ImageOptions } from '../helpers/ext2-image.js';
 import { exercise } from '../helpers/ext2-exercise.js';
@@ -97,7 +98,7 @@ function limitOf(image: Uint8Array): number {
   return view.getUint32(1024 + 4, true) * 1024 * 2 ** Math.min(2, view.getUint32(1024 + 24, true));
 }
 
-t.test(`${IMAGES} changed images`, { skip: e2fsprogsMissing() ?? false, timeout: 3_600_000 }, (t) => {
+t.test(`${IMAGES} changed images`, { skip: e2fsprogsMissing() ?? false, timeout: 3_600_000 }, async (t) => {
   const random = seeded(t);
   // Hundreds of errors for each image.
   Error.stackTraceLimit = 4;
@@ -107,6 +108,8 @@ t.test(`${IMAGES} changed images`, { skip: e2fsprogsMissing() ?? false, timeout:
   });
   const outcomes = new Map<string, number>();
   for (let number = 0; number < IMAGES; number++) {
+    // What a WeakRef was made of lives until the turn ends: a hundred images and not all.
+    if (number % 100 === 0) await setImmediate();
     const seed = 1 + random.below(0xffffff);
     const own = randomFrom(seed);
     const { image, used } = own.pick(bases);
@@ -127,5 +130,4 @@ t.test(`${IMAGES} changed images`, { skip: e2fsprogsMissing() ?? false, timeout:
   for (const outcome of ['done', 'EUCLEAN', ...(IMAGES < 1000 ? [] : ['mount EUCLEAN', 'mount EINVAL', 'mount EOPNOTSUPP'])]) {
     t.ok((outcomes.get(outcome) ?? 0) > 0, `some ended with ${outcome}`);
   }
-  t.end();
 });
