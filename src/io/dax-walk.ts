@@ -90,7 +90,7 @@ export class Walk {
       this.#length = 0;
     } else {
       this.#buffer = toPlainBytes(iter, 'iter');
-      total = this.#length = this.#buffer.byteLength;
+      total = this.#length = this.#buffer.length;
       if (total === 0) checkAttached(this.#buffer, 'iter');
     }
     this.#inode = inode;
@@ -143,7 +143,7 @@ export class Walk {
     if (pos >= this.#windowEnd) this.#openWindow();
     while (this.#offset === this.#length) {
       this.#buffer = this.#buffers[this.#index++] as Uint8Array;
-      this.#length = this.#buffer.byteLength;
+      this.#length = this.#buffer.length;
       this.#offset = 0;
     }
     this.#range.offset = this.#offset;
