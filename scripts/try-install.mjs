@@ -93,10 +93,15 @@ const ROWS = [
   {
     says: [FROM_GIT, 'pnpm asks for allowBuilds'],
     brings: global('pnpm'),
-    does: [COMPILER, `pnpm add ${GIT}`, 'node program.js'],
-    files: { 'pnpm-workspace.yaml': 'allowBuilds:\n  node-dax: true\n' },
+    // As pnpm says when it refuses: by address and commit.
+    does: [
+      COMPILER,
+      `commit=$(git ls-remote ${GIT.replace('git+', '')} HEAD | cut -f 1)`,
+      `printf 'allowBuilds:\\n  node-dax@${GIT}#%s: true\\n' "$commit" >pnpm-workspace.yaml`,
+      `pnpm add ${GIT}`,
+      'node program.js',
+    ],
   },
-  { says: [FROM_GIT], brings: global('bun'), does: [COMPILER, `bun add ${GIT}`, 'bun program.js'] },
   { says: [FROM_GIT], brings: global('yarn1'), does: [COMPILER, `yarn add ${GIT}`, 'node program.js'] },
   { says: [FROM_GIT], brings: global('yarn4'), does: [COMPILER, `yarn add node-dax@${GIT}`, 'yarn node program.js'], files: { 'yarn.lock': '' } },
 ];
