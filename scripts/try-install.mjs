@@ -103,7 +103,12 @@ const ROWS = [
     ],
   },
   { says: [FROM_GIT], brings: global('yarn1'), does: [COMPILER, `yarn add ${GIT}`, 'node program.js'] },
-  { says: [FROM_GIT], brings: global('yarn4'), does: [COMPILER, `yarn add node-dax@${GIT}`, 'yarn node program.js'], files: { 'yarn.lock': '' } },
+  {
+    says: [FROM_GIT, 'yarn 4 for approvedGitRepositories'],
+    brings: global('yarn4'),
+    does: [COMPILER, `yarn add node-dax@${GIT}`, 'yarn node program.js'],
+    files: { 'yarn.lock': '', '.yarnrc.yml': 'approvedGitRepositories:\n  - "**"\n' },
+  },
 ];
 
 const readme = readFileSync(join(checkout, 'README.md'), 'utf8');
