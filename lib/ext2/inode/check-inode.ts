@@ -3,6 +3,8 @@
 import { fileTypeOf, FOREIGN_INODE_FLAGS, FT, GOOD_OLD_INODE_SIZE, hasFlag } from '../format/disk.js';
 import type { Super } from '../space/super.js';
 
+const FOREIGN_FLAGS = Object.entries(FOREIGN_INODE_FLAGS);
+
 /** What is checked of an inode. */
 interface CheckedInode {
   readonly sb: Super;
@@ -24,7 +26,7 @@ export function checkInode(inode: CheckedInode): void {
   const corrupt = (what: string) => sb.corrupt(what, { ino });
   if (inode.nlink === 0) throw corrupt('is deleted, and an entry leads to it');
   if (fileTypeOf(mode) === FT.UNKNOWN) throw corrupt(`has mode ${mode.toString(8)}`);
-  const foreign = Object.entries(FOREIGN_INODE_FLAGS).find(([, flag]) => hasFlag(flags, flag));
+  const foreign = flags === 0 ? undefined : FOREIGN_FLAGS.find(([, flag]) => hasFlag(flags, flag));
   if (foreign !== undefined) throw corrupt(`has the flag ${foreign[0]}, which ext2 does not know`);
   if (fieldsEnd % 4 !== 0 || fieldsEnd > sb.image.size) throw corrupt(`has i_extra_isize ${fieldsEnd - GOOD_OLD_INODE_SIZE}`);
   if (inode.isRegular && size > sb.maxBytes) throw corrupt(`has ${size} bytes: more than a file can`);
