@@ -318,7 +318,7 @@ export class DriverDevice implements BlockDevice {
 
   #copySync(isWrite: boolean, bytes: Uint8Array, flush: boolean, pos: number, options: BufferRange | undefined): number {
     const syscall = isWrite ? 'write' : 'read';
-    // Asked for once, because the length of a buffer is slow to get.
+    // Asked for once, because the length of a buffer is slow to get, and by `length`, because Node 20 does not compile `byteLength` in place.
     const total = bytes.length;
     if (total === 0) checkAttached(bytes, isWrite ? 'source' : 'target');
     let offset = 0;

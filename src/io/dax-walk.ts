@@ -90,6 +90,7 @@ export class Walk {
       this.#length = 0;
     } else {
       this.#buffer = toPlainBytes(iter, 'iter');
+      // Not `byteLength`, which Node 20 does not compile in place.
       total = this.#length = this.#buffer.length;
       if (total === 0) checkAttached(this.#buffer, 'iter');
     }
