@@ -1,5 +1,6 @@
 // Owns the entries of directories in an image, and walks through them.
 
+import { isAscii } from 'node:buffer';
 import { DaxError } from 'node-dax';
 import type { Ext2, Ext2Inode } from 'node-dax/ext2';
 import { attempt, goOnAfter } from '../../trees/failures.js';
@@ -32,24 +33,37 @@ export function bytesOf({ name }: Entry): Buffer {
   return Buffer.from(name, 'latin1');
 }
 
-function* namesIn(fs: Ext2, dir: Ext2Inode): Generator<Entry> {
+function namesIn(fs: Ext2, dir: Ext2Inode): Entry[] {
+  const entries: Entry[] = [];
   for (const { name, bytes, ino } of fs.readdir(dir)) {
-    if (name !== '.' && name !== '..') yield { name: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'), ino };
+    if (name === '.' || name === '..') continue;
+    const byBytes = isAscii(bytes) ? name : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    entries.push({ name: byBytes, ino });
   }
+  return entries;
 }
 
 /** The entries of the directory at `path`, without `.` and `..`, in the order of their bytes. */
 export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inode): Entry[] {
-  return mounted.at(path, () => [...namesIn(mounted.fs, dir)]).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return mounted.at(path, () => namesIn(mounted.fs, dir)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The inode of the entry `name` of `dir`. Throws an error of the medium at `path` if the entry leads to none. */
-export function childOf(mounted: MountedImage, path: () => Uint8Array, dir: Ext2Inode, name: Uint8Array): Ext2Inode {
-  return mounted.at(path, () => {
-    const found = mounted.fs.lookup(dir, name);
-    if (found === undefined) throw new DaxError({ errno: 'ENOENT', syscall: 'ext2', hint: 'it was removed meanwhile' });
-    return found;
-  });
+/**
+ * The inode of an entry of `dir`, found by its number: to look the name up would index the whole directory. Throws an error of the
+ * medium at `path` if the entry leads to none.
+ */
+export function childOf(mounted: MountedImage, path: () => Uint8Array, dir: Ext2Inode, entry: Entry): Ext2Inode {
+  const { fs } = mounted;
+  try {
+    return fs.inode(entry.ino);
+  } catch {
+    // The error of a look-up says what is wrong with the entry.
+    return mounted.at(path, () => {
+      const found = fs.lookup(dir, bytesOf(entry));
+      if (found === undefined) throw new DaxError({ errno: 'ENOENT', syscall: 'ext2', hint: 'it was removed meanwhile' });
+      return found;
+    });
+  }
 }
 
 /**
@@ -66,10 +80,8 @@ export function walkImage(
     directoryId: (inode) => (inode?.isDirectory === true ? String(inode.ino) : undefined),
     children: (dir, names) => attempt(() => entriesOf(mounted, pathOf(path, names), dir as Ext2Inode), tell) ?? [],
     bytesOf,
-    item: (dir, entry, names) => {
-      const name = bytesOf(entry);
-      return attempt(() => childOf(mounted, () => pathOf(path, [...names, name]), dir as Ext2Inode, name), tell);
-    },
+    item: (dir, entry, names) =>
+      attempt(() => childOf(mounted, () => pathOf(path, [...names, bytesOf(entry)]), dir as Ext2Inode, entry), tell),
   };
   return walk(tree, top);
 }

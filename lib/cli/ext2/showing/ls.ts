@@ -38,29 +38,32 @@ function listed(mounted: MountedImage, path: Buffer, options: Options): Listing 
   return {
     entries: entriesOf(mounted, path, top).filter(({ name }) => options.all === true || !name.startsWith('.')),
     find: (entry, look) => {
-      const name = bytesOf(entry);
-      const at = () => joined(path, name);
-      return findOut(() => mounted.at(at, () => look(childOf(mounted, at, top, name))));
+      const at = () => joined(path, bytesOf(entry));
+      return findOut(() => mounted.at(at, () => look(childOf(mounted, at, top, entry))));
     },
   };
 }
 
 /**
- * Rows of right-aligned cells. Each row is kept as one string, because a directory may have very many, and a table of cli-table3
- * takes time in proportion to their square.
+ * Rows of right-aligned cells, kept by column. A directory may have very many, and a table of cli-table3 takes time in proportion to
+ * their square.
  */
 class Columns {
-  readonly #widths: number[] = [];
-  readonly #rows: string[] = [];
+  readonly #columns: { width: number; readonly cells: string[] }[] = [];
 
   add(cells: readonly string[]): void {
-    for (const [column, cell] of cells.entries()) this.#widths[column] = Math.max(this.#widths[column] ?? 0, cell.length);
-    this.#rows.push(cells.join('\0'));
+    for (let index = 0; index < cells.length; index++) {
+      const cell = cells[index] as string;
+      const column = (this.#columns[index] ??= { width: 0, cells: [] });
+      if (cell.length > column.width) column.width = cell.length;
+      column.cells.push(cell);
+    }
   }
 
   row(index: number): string {
-    const cells = this.#rows[index]?.split('\0') ?? [];
-    return cells.map((cell, column) => cell.padStart(this.#widths[column] ?? 0)).join('  ');
+    let text = '';
+    for (const { width, cells } of this.#columns) text += `${text === '' ? '' : '  '}${(cells[index] as string).padStart(width)}`;
+    return text;
   }
 }
 

@@ -7,8 +7,18 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
+const MS_PER_MINUTE = 60_000;
+let latest = { minute: Number.NaN, text: '' };
+
 /** `2026-01-31 09:00`, in the time zone of this process. */
 export function minuteInWords(ms: number): string {
+  // Many files of a directory have the same minute.
+  const minute = Math.floor(ms / MS_PER_MINUTE);
+  if (minute !== latest.minute) latest = { minute, text: inWords(ms) };
+  return latest.text;
+}
+
+function inWords(ms: number): string {
   const date = new Date(Math.floor(ms));
   const day = `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
