@@ -35,10 +35,12 @@ interface Frame {
   readonly right: number;
 }
 
-// Breaks text into lines, which SVG does not do. Each letter is taken to be as wide as a wide one.
+// Breaks text into lines, which SVG does not do, and words that are longer than a line, such as paths. Each letter is taken to be as
+// wide as a wide one.
 function broken(text: string, letters: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
+  const most = Math.floor(letters);
+  for (const word of text.split(' ').flatMap((whole) => whole.match(new RegExp(`.{1,${most}}`, 'gu')) ?? [])) {
     const last = lines.at(-1);
     if (last === undefined || last.length + 1 + word.length > letters) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
