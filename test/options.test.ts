@@ -62,7 +62,7 @@ t.test('names that nobody knows', async (test) => {
   famfs.create('/f', 4096);
   const log = openLog(new MemoryDevice(new Uint8Array(4 * SIZE)), { create: true });
   const job = { ...DEFAULTS, rw: 'read', bs: 4096, size: SIZE } as const;
-  const jobs = (...all: object[]) => bench({} as never, { jobs: all, rounds: 1 } as never);
+  const jobs = (...all: object[]) => bench([{}] as never, { jobs: all, rounds: 1 } as never);
   const odd: [of: string, meant: string, action: (options: object) => unknown, misspelt: string][] = [
     ['openSync', 'requireDax', (options) => openSync(path, options), 'requireDAX'],
     ['openSync', 'lock', (options) => openSync(path, options), 'locked'],
@@ -153,8 +153,8 @@ t.test('names that nobody knows', async (test) => {
     ['MemoryDevice.zeroSync', 'flush', (options) => memory.zeroSync(0, 8, options), 'fluch'],
     ['RecordingDevice.read', 'length', (options) => recording.read(buffer, 0, options), 'lengt'],
     ['RecordingDevice.write', 'flush', (options) => recording.write(buffer, 0, options), 'flushs'],
-    ['bench', 'drivers', (options) => bench({} as never, options as never), 'driver'],
-    ['checkBench', 'drivers', (options) => { checkBench({} as never, options as never); }, 'driver'],
+    ['bench', 'drivers', (options) => bench([{}] as never, options as never), 'driver'],
+    ['checkBench', 'drivers', (options) => { checkBench([{}] as never, options as never); }, 'driver'],
     ['BenchOptions', 'numjobs', (options) => jobs(job, { ...job, ...options }), 'numJobs'],
     ['Job', 'theta', (options) => jobs({ ...job, random_distribution: { kind: 'zipf', theta: 1.2, ...options } }), 'teta'],
     ['Job', 'kind', (options) => jobs({ ...job, random_distribution: { kind: 'random', ...options } }), 'kinds'],

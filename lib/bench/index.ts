@@ -1,4 +1,4 @@
-// Owns bench(), which does jobs on a path and makes a report.
+// Owns bench(), which does jobs on one or several paths and makes a report of each.
 
 import { checkOptions, type OptionNames } from 'node-dax';
 import { ownContenders, type Contender } from './trials/contender.js';
@@ -17,7 +17,10 @@ export interface BenchOptions {
   readonly budget?: number;
   /** The names of drivers. If absent, all but those that must be named. */
   readonly drivers?: readonly string[];
-  /** How the names of latency logs begin: `/tmp/log` makes `/tmp/log-randread-4k-sync-1_lat.1.log`. None are written if absent. */
+  /**
+   * How the names of latency logs begin: `/tmp/log` makes `/tmp/log-randread-4k-sync-1_lat.1.log`, and of several targets
+   * `/tmp/log-1-randread-…` and so on. None are written if absent.
+   */
   readonly latencyLog?: string;
   /** The driver with which others are compared that make the same promise. */
   readonly base?: string;
@@ -54,58 +57,66 @@ function contenders(fio: string | undefined, wanted: readonly string[] | undefin
   return all.filter(({ key, isOptional }) => wanted?.includes(key) ?? isOptional !== true);
 }
 
-// Throws `RangeError` if no driver can do any job.
-function checkAble({ jobs, contenders: all, target }: Plan): void {
-  const obstacles = jobs.flatMap((job) => all.map((contender) => ({ contender, why: contender.obstacle(job, target) })));
-  if (obstacles.some(({ why }) => why === undefined)) return;
-  const words = new Set(obstacles.map(({ contender, why }) => `${contender.name}: ${why ?? ''}`));
-  throw new RangeError(`no driver can do any of the jobs${words.size === 0 ? ': fio is not installed' : ` (${[...words].join('; ')})`}`);
+// Throws `RangeError` if there is a target on which no driver can do any job.
+function checkAble({ jobs, contenders: all, targets }: Plan): void {
+  for (const target of targets) {
+    const obstacles = jobs.flatMap((job) => all.map((contender) => ({ contender, why: contender.obstacle(job, target) })));
+    if (obstacles.some(({ why }) => why === undefined)) continue;
+    const words = new Set(obstacles.map(({ contender, why }) => `${contender.name}: ${why ?? ''}`));
+    const where = targets.length === 1 ? '' : ` on ${target.path}`;
+    throw new RangeError(`no driver can do any of the jobs${where}${words.size === 0 ? ': fio is not installed' : ` (${[...words].join('; ')})`}`);
+  }
 }
 
-function planOf({ target }: Prepared, options: BenchOptions, fio: string | undefined): Plan {
+function planOf(prepared: readonly Prepared[], options: BenchOptions, fio: string | undefined): Plan {
   checkOptions(options, OPTIONS);
   const { jobs, rounds, budget, drivers, latencyLog } = options;
   jobs.forEach(checkJob);
-  const plan: Plan = { jobs, contenders: contenders(fio, drivers), target, rounds, ...(budget !== undefined && { budget }), ...(latencyLog !== undefined && { latencyLog }) };
+  const targets = prepared.map(({ target }) => target);
+  const plan: Plan = { jobs, contenders: contenders(fio, drivers), targets, rounds, ...(budget !== undefined && { budget }), ...(latencyLog !== undefined && { latencyLog }) };
   checkAble(plan);
   return plan;
 }
 
 /** Throws the errors that `bench` would throw before it measures. */
-export function checkBench(prepared: Prepared, options: BenchOptions): void {
+export function checkBench(prepared: readonly Prepared[], options: BenchOptions): void {
   planOf(prepared, options, fioVersion());
 }
 
 /**
- * Does the jobs on the prepared target. Throws `TypeError` for unknown options, and `RangeError` for jobs that cannot be done. The
- * report names drivers that failed.
+ * Does the jobs on the prepared targets, in turns, and resolves to a report of each target. Throws `TypeError` for unknown options, and
+ * `RangeError` for jobs that cannot be done. The reports name drivers that failed.
  */
-export async function bench(prepared: Prepared, options: BenchOptions): Promise<Report> {
-  const { subject, target } = prepared;
+export async function bench([first, ...others]: readonly [Prepared, ...Prepared[]], options: BenchOptions): Promise<[Report, ...Report[]]> {
   const { jobs, signal, onTrial } = options;
+  const all = [first, ...others];
   const fio = fioVersion();
-  const plan = planOf(prepared, options, fio);
+  const plan = planOf(all, options, fio);
   const machine = readMachine();
   const seen: number[] = [];
   const begin = performance.now();
   const started = new Date().toISOString();
-  const outcomes = await run(plan, signal, (made, all, { job, contender }) => {
-    onTrial(made, all, `${contender.name}, ${nameOf(job)}`);
+  const outcomes = await run(plan, signal, (made, count, { job, contender, target }) => {
+    onTrial(made, count, [contender.name, nameOf(job), ...(others.length > 0 ? [target.path] : [])].join(', '));
     seen.push(...frequencies());
   });
-  const results = outcomes.map((outcome) => resultOf(outcome.job, target, outcome.outcomes, options.base));
+  const seconds = (performance.now() - begin) / 1000;
   const moved = frequencyWarning(seen);
-  return {
-    format: 1,
-    command: options.command,
-    started,
-    complete: !signal.aborted,
-    seconds: (performance.now() - begin) / 1000,
-    rounds: Math.max(0, ...results.flatMap(({ groups }) => groups.flatMap(({ rows }) => rows.map((row) => row.rounds.length)))),
-    versions: { 'node-dax': options.version, node: machine.node, ...(fio !== undefined && { fio }) },
-    machine,
-    subject,
-    warnings: [...warningsOf(machine, subject, jobs), ...(moved === undefined ? [] : [moved])],
-    results,
+  const reportOf = ({ subject, target }: Prepared, index: number): Report => {
+    const results = (outcomes[index] ?? []).map((outcome) => resultOf(outcome.job, target, outcome.outcomes, options.base));
+    return {
+      format: 1,
+      command: options.command,
+      started,
+      complete: !signal.aborted,
+      seconds,
+      rounds: Math.max(0, ...results.flatMap(({ groups }) => groups.flatMap(({ rows }) => rows.map((row) => row.rounds.length)))),
+      versions: { 'node-dax': options.version, node: machine.node, ...(fio !== undefined && { fio }) },
+      machine,
+      subject,
+      warnings: [...warningsOf(machine, subject, jobs), ...(moved === undefined ? [] : [moved])],
+      results,
+    };
   };
+  return [reportOf(first, 0), ...others.map((prepared, index) => reportOf(prepared, index + 1))];
 }

@@ -1,5 +1,5 @@
-// Owns the order of the trials: rounds through all jobs, in which every contender has one turn at each (A B C A B C …), until all
-// are made, the budget is used up, or the run is interrupted.
+// Owns the order of the trials: rounds through all jobs, in which every contender has one turn at each on each target
+// (A1 A2 B1 B2 A1 A2 B1 B2 …), until all are made, the budget is used up, or the run is interrupted.
 
 import { makeTrial, type Contender } from './trials/contender.js';
 import type { Target } from './drivers/driver.js';
@@ -10,7 +10,7 @@ import type { Outcome } from './report/report.js';
 export interface Plan {
   readonly jobs: readonly Job[];
   readonly contenders: readonly Contender[];
-  readonly target: Target;
+  readonly targets: readonly Target[];
   readonly rounds: number;
   /** Seconds. After the first round, no round begins that would not end within them. */
   readonly budget?: number;
@@ -18,7 +18,7 @@ export interface Plan {
   readonly latencyLog?: string;
 }
 
-/** A job and the outcomes of its rounds, in the order of the contenders. */
+/** A job and the outcomes of its rounds on one target, in the order of the contenders. */
 export interface JobOutcome {
   readonly job: Job;
   readonly outcomes: readonly Outcome[];
@@ -27,18 +27,20 @@ export interface JobOutcome {
 interface Entry {
   readonly job: Job;
   readonly contender: Contender;
+  readonly target: Target;
   trials: Trial[];
   why?: string;
 }
 
-// Of a trial: after the job, the driver and the round.
-function logPrefix(prefix: string | undefined, { job, contender }: Entry, round: number): string | undefined {
-  return prefix && `${prefix}-${nameOf(job).replaceAll(/[^\w.]+/g, '-')}-${contender.key}-${round + 1}`;
+// Of a trial: after the number of its target if there are several, the job, the driver and the round.
+function logPrefix({ latencyLog: prefix, targets }: Plan, { job, contender, target }: Entry, round: number): string | undefined {
+  const number = targets.length === 1 ? '' : `-${targets.indexOf(target) + 1}`;
+  return prefix && `${prefix}${number}-${nameOf(job).replaceAll(/[^\w.]+/g, '-')}-${contender.key}-${round + 1}`;
 }
 
-async function turn(entry: Entry, target: Target, signal: AbortSignal, log: string | undefined): Promise<void> {
+async function turn(entry: Entry, signal: AbortSignal, log: string | undefined): Promise<void> {
   try {
-    entry.trials.push(await makeTrial(entry.contender, entry.job, target, signal, log));
+    entry.trials.push(await makeTrial(entry.contender, entry.job, entry.target, signal, log));
   } catch (error) {
     if (signal.aborted) return;
     // Its earlier trials are dropped too, because a driver that fails cannot be trusted.
@@ -47,14 +49,20 @@ async function turn(entry: Entry, target: Target, signal: AbortSignal, log: stri
   }
 }
 
-/** Makes the trials. When `signal` is aborted, ends early with the trials so far. `onTrial` is called before each trial. */
-export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: number, all: number, entry: { job: Job; contender: Contender }) => void): Promise<JobOutcome[]> {
-  const { jobs, contenders, target, rounds, budget = Infinity, latencyLog } = plan;
+/**
+ * Makes the trials, and resolves to the outcomes on each target. When `signal` is aborted, ends early with the trials so far.
+ * `onTrial` is called before each trial.
+ */
+export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: number, all: number, entry: { job: Job; contender: Contender; target: Target }) => void): Promise<JobOutcome[][]> {
+  const { jobs, contenders, targets, rounds, budget = Infinity } = plan;
+  // What is compared follows each other at once: a driver's turns on the targets before the next driver's.
   const entries = jobs.flatMap((job) =>
-    contenders.map((contender): Entry => {
-      const why = contender.obstacle(job, target);
-      return { job, contender, trials: [], ...(why === undefined ? {} : { why }) };
-    }),
+    contenders.flatMap((contender) =>
+      targets.map((target): Entry => {
+        const why = contender.obstacle(job, target);
+        return { job, contender, target, trials: [], ...(why === undefined ? {} : { why }) };
+      }),
+    ),
   );
   const able = (): Entry[] => entries.filter(({ why }) => why === undefined);
   const isEnded = (): boolean => signal.aborted;
@@ -67,9 +75,9 @@ export async function run(plan: Plan, signal: AbortSignal, onTrial: (made: numbe
     for (const [index, entry] of turns.entries()) {
       if (isEnded()) break;
       onTrial(made, made + turns.length - index + (rounds - round - 1) * turns.length, entry);
-      await turn(entry, target, signal, logPrefix(latencyLog, entry, round));
+      await turn(entry, signal, logPrefix(plan, entry, round));
       made += 1;
     }
   }
-  return jobs.map((job) => ({ job, outcomes: entries.filter((entry) => entry.job === job) }));
+  return targets.map((target) => jobs.map((job) => ({ job, outcomes: entries.filter((entry) => entry.job === job && entry.target === target) })));
 }

@@ -5,10 +5,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import t from 'tap';
+import { driverNames } from '../../lib/bench/index.js';
 import { fromFio } from '../../lib/bench/report/fio-json.js';
 import { page as pageOf } from '../../lib/bench/report/page.js';
 import { pictureFiles } from '../../lib/bench/report/plots.js';
 import type { Report } from '../../lib/bench/report/report.js';
+import { STYLE } from '../../lib/bench/report/svg.js';
+import { compareTargets } from '../../lib/bench/report/targets.js';
 
 const RESULT = join(__dirname, '..', '..', '..', 'benchmarks', 'results', 'guest-ext4.json');
 const CHROMIUM = process.env['NODE_DAX_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
@@ -48,7 +51,7 @@ const count = (page: Page, selector: string): Promise<number> => page.locator(se
 
 t.test('the page', { skip: !launched && missing }, async (test) => {
   const path = join(test.testdir(), 'report.html');
-  writeFileSync(path, await pageOf(report));
+  writeFileSync(path, await pageOf([report]));
   await withBrowser(async (browser) => {
     const page = await browser.newPage({ colorScheme: 'light', viewport: { width: 1280, height: 900 } });
     const requests: string[] = [];
@@ -109,7 +112,7 @@ t.test('the page', { skip: !launched && missing }, async (test) => {
 
 t.test('what was measured is where it should be drawn', { skip: !launched && missing }, async (test) => {
   const path = join(test.testdir(), 'report.html');
-  writeFileSync(path, await pageOf(report));
+  writeFileSync(path, await pageOf([report]));
   await withBrowser(async (browser) => {
     const page = await browser.newPage();
     await page.goto(`file://${path}`);
@@ -140,14 +143,69 @@ t.test('words from outside do not become markup', async (test) => {
     subject: { ...report.subject, path: '/tmp/<b>"&' },
     results: report.results.map((result) => ({ ...result, name: `<i>${result.name}`, absent: [{ driver: 'x', name: 'x', why: '<u>' }] })),
   };
-  const html = await pageOf(hostile);
+  const html = await pageOf([hostile]);
   test.notMatch(html, /<script|<img|<b>|<i>|<u>/);
   test.match(html, /&lt;script&gt;alert\(1\)&lt;\/script&gt;/);
-  for (const { svg } of await pictureFiles(hostile)) test.notMatch(svg, /<i>/);
+  for (const { svg } of await pictureFiles([hostile])) test.notMatch(svg, /<i>/);
 });
 
 t.test('a report that is interrupted says so, and one of nothing is a page too', async (test) => {
-  const html = await pageOf({ ...report, complete: false, results: [] });
+  const html = await pageOf([{ ...report, complete: false, results: [] }]);
   test.match(html, /Interrupted/);
   test.notMatch(html, /<svg/);
+});
+
+t.test('every driver has a colour', (test) => {
+  test.strictSame(driverNames().filter((driver) => !STYLE.includes(`--${driver}:#`)), []);
+  test.end();
+});
+
+// The same figures, slower by a part that differs from round to round.
+const other: Report = {
+  ...report,
+  subject: { ...report.subject, path: '/mnt/other/a-name-that-is-so-long-that-no-line-of-a-telephone-holds-it' },
+  results: report.results.map((result) => ({
+    ...result,
+    groups: result.groups.map((group) => ({ ...group, rows: group.rows.map((row) => ({ ...row, rounds: row.rounds.map((iops, round) => iops / (2 + round)) })) })),
+  })),
+};
+
+t.test('the page of two targets: what compares them, and the report of each', { skip: !launched && missing }, async (test) => {
+  const path = join(test.testdir(), 'report.html');
+  writeFileSync(path, await pageOf([report, other]));
+  const comparisons = compareTargets([report, other]);
+  test.ok(comparisons.length > 1);
+  await withBrowser(async (browser) => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.goto(`file://${path}`);
+    test.strictSame(await page.locator('ol.targets li').allTextContents(), [report.subject.path, other.subject.path]);
+    test.equal(await count(page, 'table.comparison'), comparisons.length);
+    test.equal(await count(page, 'section.target'), 2);
+    test.equal(await count(page, 'section.target table.speed'), 2 * groups.length);
+    const bars = (picture: string): Promise<number> => count(page, `${picture} rect[data-driver]`);
+    const compared = comparisons.flatMap(({ figures }) => figures.filter(({ ratio }) => ratio !== undefined));
+    test.equal((await bars('.wide')) - (await bars('section.target .wide')), compared.length, 'a bar for each driver on the second target');
+    const first = page.locator('.wide rect[data-driver]').first();
+    test.match(await first.textContent(), /: 0\.\d+ \(0\.\d+–0\.5\)$/, 'a ratio with its range');
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 844 });
+      test.strictSame(await page.evaluate(CUT_OFF), [], `${width}: nothing is cut off`);
+      test.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= width, `${width}: tables scroll in themselves`);
+    }
+    const shots = process.env['NODE_DAX_TEST_SCREENSHOTS'];
+    if (shots !== undefined) {
+      mkdirSync(shots, { recursive: true });
+      for (const [width, colorScheme] of [[1280, 'light'], [390, 'dark']] as const) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ colorScheme });
+        await page.screenshot({ path: join(shots, `targets-${colorScheme}-${width}.png`), fullPage: true });
+      }
+    }
+  });
+});
+
+t.test('each picture of two targets has a name of its own', async (test) => {
+  const names = (await pictureFiles([report, other])).map(({ name }) => name);
+  test.equal(new Set(names).size, names.length);
+  test.ok(['targets-', '1-latency-', '2-latency-'].every((start) => names.some((name) => name.startsWith(start))), names.join(' '));
 });

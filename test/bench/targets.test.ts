@@ -1,5 +1,5 @@
-// Several targets in one run: the same jobs on each, tables that compare what has the same promise, nothing measured where one cannot
-// be, and after a signal a report that says what was not measured.
+// Several targets in one run: the same jobs on each in turns, tables that compare what has the same promise round by round, nothing
+// measured where one cannot be, and after a signal a report of the rounds until then.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,11 +7,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { COPIED, durable, KNOWN } from '../../lib/bench/drivers/driver.js';
+import { COPIED, durable, KNOWN, type Target } from '../../lib/bench/drivers/driver.js';
 import { DEFAULTS, nameOf, type Job } from '../../lib/bench/jobs/job.js';
 import { fromFio } from '../../lib/bench/report/fio-json.js';
 import type { JobResult, Report, Subject } from '../../lib/bench/report/report.js';
-import { compareTargets, targetTable, type TargetComparison } from '../../lib/bench/report/targets.js';
+import { changesOf, changeTable, checkComparable } from '../../lib/bench/report/compare.js';
+import { compareTargets, targetNote, targetTable, type TargetComparison } from '../../lib/bench/report/targets.js';
+import { run } from '../../lib/bench/run.js';
+import type { Contender } from '../../lib/bench/trials/contender.js';
 import { spread, type Trial } from '../../lib/bench/trials/figures.js';
 import { cli, MAIN } from '../helpers/cli.js';
 
@@ -24,9 +27,12 @@ const [kept] = fromFio(readFileSync(join(__dirname, '..', '..', '..', 'benchmark
 const FIGURES: Trial = { seconds: 1, usr_cpu: 0, sys_cpu: 0, ctx: 0, majf: 0, minf: 0 };
 
 /** A report of one job, with the operations a second of each driver. */
-function report(path: string, subject: Partial<Subject>, more: Partial<Job>, done: string, drivers: Readonly<Record<string, number>>): Report {
+function report(path: string, subject: Partial<Subject>, more: Partial<Job>, done: string, drivers: Readonly<Record<string, number | readonly number[]>>): Report {
   const job: Job = { ...DEFAULTS, rw: 'randread', bs: 4096, size: 1024 ** 2, ...more };
-  const rows = Object.entries(drivers).map(([driver, iops]) => ({ driver, name: driver, how: '', figures: FIGURES, iops: spread([iops]), rounds: [iops] }));
+  const rows = Object.entries(drivers).map(([driver, iops]) => {
+    const rounds = [iops].flat();
+    return { driver, name: driver, how: '', figures: FIGURES, iops: spread(rounds), rounds };
+  });
   const result: JobResult = { name: nameOf(job), job, groups: [{ done, rows }], absent: [] };
   return { ...kept, subject: { ...kept.subject, isDax: false, filesystem: 'ext4', ...subject, path }, results: [result] };
 }
@@ -43,9 +49,9 @@ t.test('a driver is compared with itself on the first target, and what it reache
   test.strictSame(others, []);
   test.match(found, { job: 'randread 4k', done: COPIED });
   test.strictSame(found && targetTable(found).rows, [
-    ['sync', '1', '100', '1'], ['', '2', '50', '0.5'], ['', '3', '300', '3'],
-    ['fs', '1', '10', '1'], ['', '2', '20', '2'],
-    ['direct', '1', '5', '1'], ['', '2', '1', '0.2'],
+    ['sync', '1', '100', '1', ''], ['', '2', '50', '0.5', '-'], ['', '3', '300', '3', '-'],
+    ['fs', '1', '10', '1', ''], ['', '2', '20', '2', '-'],
+    ['direct', '1', '5', '1', ''], ['', '2', '1', '0.2', '-'],
   ]);
   const medium = 'the medium itself, no cache of the kernel between';
   test.strictSame(found?.caveats, [
@@ -55,24 +61,64 @@ t.test('a driver is compared with itself on the first target, and what it reache
   test.end();
 });
 
+t.test('ratios are of the same round, with their range, which a machine that is slow for a while does not move', (test) => {
+  const compared = compareTargets([report('/a', dax, {}, COPIED, { sync: [100, 10, 50, 7] }), report('/b', {}, {}, COPIED, { sync: [200, 20, 150] })]);
+  test.strictSame(compared[0]?.figures.map(({ ratio }) => ratio), [undefined, { median: 2, low: 2, high: 3, confidence: 0.75 }], 'a round that the other has not is left out');
+  test.strictSame(compared[0] && targetTable(compared[0]).rows[1], ['', '2', '150', '2', '2–3']);
+  test.match(targetNote(compared), /in the same round.*75 % probability/);
+  test.equal(targetNote(compareTargets([report('/a', dax, {}, COPIED, { sync: 1 }), report('/b', {}, {}, COPIED, { sync: 2 })])), undefined, 'one round has no range');
+  test.end();
+});
+
+t.test('the turns of a driver on all targets follow each other, round after round', async (test) => {
+  const target = (path: string): Target => ({ path, kind: 'file', granularity: 'page', isDax: false, isMade: true, folder: undefined, force: false });
+  const contender = (key: string): Contender => ({
+    key,
+    name: key,
+    depth: () => 1,
+    done: () => ({ read: COPIED, write: COPIED }),
+    how: () => ({ read: '', write: '' }),
+    obstacle: (_, { path }) => (key === 'b' && path === '2' ? 'not there' : undefined),
+    command: () => ({ program: 'true', args: [] }),
+    parse: () => FIGURES,
+  });
+  const job: Job = { ...DEFAULTS, rw: 'randread', bs: 4096, size: 1024 ** 2 };
+  const plan = { jobs: [job], contenders: ['a', 'b'].map(contender), targets: ['1', '2'].map(target), rounds: 2 };
+  const turns: string[] = [];
+  const outcomes = await run(plan, new AbortController().signal, (made, all, { contender: { key }, target: { path } }) => turns.push(`${key}${path} ${made}/${all}`));
+  test.strictSame(turns, ['a1 0/6', 'a2 1/6', 'b1 2/6', 'a1 3/6', 'a2 4/6', 'b1 5/6']);
+  test.strictSame(outcomes.map(([of]) => of?.outcomes.map(({ trials, why }) => why ?? trials.length)), [[2, 2], [2, 'not there']]);
+});
+
+t.test('a result is compared with an earlier one target by target', (test) => {
+  const both = (a: number, b: number): Report[] => [report('/a', dax, {}, COPIED, { sync: a }), report('/b', {}, {}, COPIED, { sync: b })];
+  const changes = changesOf(both(100, 10), both(100, 9), 0.05);
+  test.match(changes, [{ target: '/a', number: 1, ratio: 1, isSlower: false }, { target: '/b', number: 2, ratio: 0.9, isSlower: true }]);
+  test.strictSame(changeTable(changes), { head: ['job', 'driver', 'target', 'old', 'new', 'ratio', ''], rows: [['randread 4k', 'sync', '1', '100', '100', '1', ''], ['randread 4k', 'sync', '2', '10', '9', '0.9', 'slower']] });
+  checkComparable(both(1, 1), ['/a', '/c']);
+  test.throws(() => { checkComparable(both(1, 1), ['/b', '/a']); }, { message: /\/b is at another place among the targets of the result: \/a, \/b/ });
+  test.throws(() => { checkComparable(both(1, 1), ['/a']); }, { message: /of 2 targets \(\/a, \/b\), not of 1/ });
+  test.end();
+});
+
 t.test('what is not promised alike is not compared', (test) => {
-  const ratios = (comparisons: readonly TargetComparison[]): (number | undefined)[] => comparisons.flatMap(({ figures }) => figures.map(({ ratio }) => ratio));
+  const ratios = (comparisons: readonly TargetComparison[]): (number | undefined)[] => comparisons.flatMap(({ figures }) => figures.map(({ ratio }) => ratio?.median));
   const write = { rw: 'randwrite' } as const;
   for (const [one, other] of [[memory, dax], [dax, memory]] as const) {
     const found = compareTargets([report('/a', one, write, durable(1), { sync: 2 }), report('/b', other, write, durable(1), { sync: 1 })]);
-    test.strictSame(ratios(found), [1, undefined]);
-    test.strictSame(found[0] && targetTable(found[0]).rows[1], ['', '2', '1', '-']);
+    test.strictSame(ratios(found), [undefined, undefined]);
+    test.strictSame(found[0] && targetTable(found[0]).rows[1], ['', '2', '1', '-', '']);
     test.strictSame(found[0]?.caveats, ['Writes to /b are not compared with those to /a: on tmpfs, no write is durable.']);
   }
   const alike = compareTargets([report('/a', memory, write, durable(1), { sync: 2 }), report('/b', memory, write, durable(1), { sync: 1 })]);
-  test.strictSame(ratios(alike), [1, 0.5]);
+  test.strictSame(ratios(alike), [undefined, 0.5]);
   test.strictSame(alike[0]?.caveats, []);
   const read = compareTargets([report('/a', memory, {}, COPIED, { sync: 2 }), report('/b', dax, {}, COPIED, { sync: 1 })]);
-  test.strictSame(ratios(read), [1, 0.5]);
+  test.strictSame(ratios(read), [undefined, 0.5]);
   test.match(read[0]?.caveats, [/on \/a ordinary memory; on \/b the medium itself/]);
   const files = { rw: 'filestat' } as const;
   const stats = compareTargets([report('/a', memory, files, KNOWN, { fs: 2 }), report('/b', dax, files, KNOWN, { fs: 1 })]);
-  test.strictSame([ratios(stats), stats[0]?.caveats], [[1, 0.5], ['Not the same for fs: on /a tmpfs; on /b ext4.']]);
+  test.strictSame([ratios(stats), stats[0]?.caveats], [[undefined, 0.5], ['Not the same for fs: on /a tmpfs; on /b ext4.']]);
   test.strictSame(compareTargets([report('/a', dax, write, durable(1), { sync: 2 }), report('/b', dax, write, durable(0), { sync: 1 })]), [], 'other words, another promise');
   test.end();
 });
@@ -105,7 +151,7 @@ t.test('each target has its tables, and one table compares them', (test) => {
   for (const [index, { driver, target, iops, ratio }] of figures.entries()) {
     const rows = reports.find(({ subject }) => subject.path === target)?.results.flatMap(({ groups }) => groups.flatMap((group) => group.rows));
     test.equal(iops, rows?.find((row) => row.driver === driver)?.iops.median);
-    test.equal(ratio, iops / (figures[index - (index % 2)]?.iops ?? NaN), 'against the first target');
+    test.equal(ratio?.median, index % 2 === 0 ? undefined : iops / (figures[index - 1]?.iops ?? NaN), 'against the first target');
   }
   const logs = readdirSync(dir).filter((name) => name.startsWith('log')).sort();
   test.strictSame(logs, [1, 2].flatMap((target) => ['fs', 'sync'].map((driver) => `log-${target}-randread-4k-${driver}-1_lat.1.log`)));
@@ -114,9 +160,14 @@ t.test('each target has its tables, and one table compares them', (test) => {
   const shown = cli('bench', '--from', kept);
   test.equal(shown.status, 0, shown.stderr);
   test.equal(shown.stdout.match(/^target: /gm)?.length, 2);
-  test.match(shown.stdout, new RegExp(`\\nTargets: 1 is ${a}, 2 is ${b}\\n\\nrandread 4k: ${COPIED}\\n\\nDRIVER +TARGET +IOPS +× 1\\nnode-dax sync +1 .* 1\\n +2 .*\\nfs sync +1 .* 1\\n +2 .*\\n$`));
-  test.match(cli('bench', '--from', kept, '--html', join(dir, 'page.html')), { status: 2, stderr: /--html is of one target, not of 2/ });
-  test.match(cli('bench', a, '--compare', kept), { status: 2, stderr: /--compare is of one target, not of 2/ });
+  test.match(shown.stdout, new RegExp(`\\nTargets: 1 is ${a}, 2 is ${b}\\n\\nrandread 4k: ${COPIED}\\n\\nDRIVER +TARGET +IOPS +× 1 +RANGE\\n *node-dax sync +1 .* 1\\n +2 .*\\n *fs sync +1 .* 1\\n +2 .*\\n$`));
+  const forms = cli('bench', '--from', kept, '--html', join(dir, 'page.html'), '--svg', join(dir, 'pictures'), '--compare', kept);
+  test.match(forms, { status: 0, stdout: /\nJOB +DRIVER +TARGET +OLD +NEW +RATIO\n(?:randread 4k .* 1\n){4}$/ }, forms.stderr);
+  test.match(readFileSync(join(dir, 'page.html'), 'utf8'), new RegExp(`<ol class="targets"><li>${a}</li><li>${b}</li></ol>`));
+  test.ok(readdirSync(join(dir, 'pictures')).includes('targets-randread-4k-1.svg'));
+  test.match(cli('bench', a, '--compare', kept), { status: 2, stderr: /the result is of 2 targets/ });
+  const measured = cli('bench', a, b, ...BRIEF, '--compare', kept, '--threshold', '99%');
+  test.match(measured, { status: 0, stdout: /\nJOB +DRIVER +TARGET +OLD +NEW +RATIO\n/ }, measured.stderr);
   test.test('fio_jsonplus_clat2csv takes all jobs', { skip: !existsSync(TOOL) && `there is no ${TOOL}: apt-get install fio` }, (sub) => {
     const run = (...args: string[]) => spawnSync('python3', [TOOL, kept, join(dir, 'result.csv'), ...args], { encoding: 'utf8' });
     const made = run();
@@ -137,12 +188,12 @@ t.test('what one target refuses is refused before any is measured', (test) => {
   test.match(cli('bench', a, taken, '--size', '2M', '--rw', 'read'), { status: 2, stderr: /taken has 1048576 bytes: a size of 2097152 is larger/ });
   test.match(cli('bench', a, a, '--size', '1M', '--rw', 'read'), { status: 2, stderr: /a is given twice, and nothing is there: give two names, or a folder twice/ });
   test.match(cli('bench', a, '/nowhere/at/all', '--size', '1M'), { status: 1, stderr: /ENOENT/ });
-  test.match(cli('bench', a, taken, '--html', join(dir, 'page.html')), { status: 2, stderr: /--html is of one target, not of 2/ });
+  test.match(cli('bench', a, taken, '--html', taken), { status: 2, stderr: /--html would overwrite/ });
   test.strictSame(readdirSync(dir), ['taken'], 'nothing is left');
   test.end();
 });
 
-t.test('after a signal, the targets whose turn did not come are named, with nothing measured', async (test) => {
+t.test('after a signal, the report has the rounds until then of each target', async (test) => {
   const dir = folder(test);
   const [a, b] = [join(dir, 'a'), join(dir, 'b')];
   const child = spawn(process.execPath, [MAIN, 'bench', a, b, '--size', '1M', ...BRIEF, '--repeats', '500', '--write_lat_log', join(dir, 'log'), '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -154,13 +205,9 @@ t.test('after a signal, the targets whose turn did not come are named, with noth
   child.kill('SIGINT');
   test.strictSame(await ended, [130, null]);
   const { jobs, 'node-dax': reports, 'node-dax-targets': comparisons } = JSON.parse(output) as Fio;
-  test.match(reports, [{ subject: { path: a }, complete: false }, { subject: { path: b }, complete: false, rounds: 0 }]);
-  test.ok((reports[0]?.rounds ?? 0) > 0);
-  test.strictSame(reports[1]?.results[0]?.absent.map(({ driver, why }) => [driver, why]), [['sync', 'it was not its turn yet'], ['fs', 'it was not its turn yet']]);
-  test.ok(jobs.length > 0 && jobs.every(({ 'job options': { filename } }) => filename === a));
-  test.strictSame(comparisons, []);
-  test.strictSame(readdirSync(dir).filter((name) => !name.startsWith('log-1-')), [], 'the files that were made are removed');
-  const source = join(dir, 'result.json');
-  writeFileSync(source, output);
-  test.match(cli('bench', '--from', source).stdout, new RegExp(`target: +${b}: [^]*Nothing was measured here\\.\\n\\nNo driver did a job on the first target and on another`));
+  test.match(reports, [{ subject: { path: a }, complete: false }, { subject: { path: b }, complete: false }]);
+  test.ok(reports.every(({ rounds }) => rounds > 0));
+  test.equal(jobs.length, 4);
+  test.equal(comparisons[0]?.figures.length, 4);
+  test.strictSame(readdirSync(dir).filter((name) => !name.startsWith('log-')), [], 'the files that were made are removed');
 });

@@ -1,14 +1,15 @@
-// Owns the page of a report: one HTML file with its pictures in it, which loads nothing from the network.
+// Owns the page of reports: one HTML file with its pictures in it, which loads nothing from the network.
 
 import { answersOf } from './answer.js';
-import { NARROW, plots, WIDE } from './plots.js';
+import { NARROW, plots, targetPlots, WIDE, type Layout, type Plot } from './plots.js';
 import type { Report } from './report.js';
 import { element, escape, STYLE } from './svg.js';
 import { costTable, factsOf, rangeNote, speedTable, type Table } from './tables.js';
+import { compareTargets, NOTHING_COMPARED, targetNote, targetTable } from './targets.js';
 
 const PAGE_STYLE = `
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1240px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--faint)}
+h1{font-size:1.6rem;overflow-wrap:anywhere}.target>h1{margin-top:4rem;border-bottom:2px solid var(--ink)}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--faint)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;margin:.8rem 0}
 .scrolling{overflow-x:auto}
 th,td{padding:.2rem .7rem .2rem 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--faint)}
@@ -39,22 +40,27 @@ function paragraph(text: string, name?: string): string {
   return element('p', name === undefined ? {} : { class: name }, escape(text));
 }
 
-/** The report as HTML. */
-export async function page(report: Report): Promise<string> {
-  // Each picture is in the page in two widths. The page shows the one that fits.
-  const narrow = await plots(report, NARROW);
-  const pictures = (await plots(report, WIDE)).map(({ name, svg }, index) => ({
+// Pictures side by side where there is room; nothing where there are none.
+function row(...all: readonly string[]): string {
+  return all.join('') === '' ? '' : element('div', { class: 'pictures' }, ...all);
+}
+
+// Each picture is in the page in two widths. The page shows the one that fits.
+async function inBothWidths(draw: (layout: Layout) => Promise<Plot[]>): Promise<{ name: string; html: string }[]> {
+  const narrow = await draw(NARROW);
+  return (await draw(WIDE)).map(({ name, svg }, index) => ({
     name,
     html: element('div', { class: 'wide' }, svg) + element('div', { class: 'narrow' }, narrow[index]?.svg ?? ''),
   }));
-  const row = (...all: readonly string[]): string => (all.join('') === '' ? '' : element('div', { class: 'pictures' }, ...all));
+}
+
+async function bodyOf(report: Report): Promise<string[]> {
+  const pictures = await inBothWidths((layout) => plots(report, layout));
   const named = (start: string): string[] => pictures.filter(({ name }) => name.startsWith(start)).map(({ html }) => html);
   const byName = new Map(pictures.map(({ name, html }) => [name, html]));
   const at = (kind: string, name: string, index: number): string =>
     byName.get(`${kind}-${name}-${index + 1}`.replaceAll(/[^\w.-]+/g, '-')) ?? '';
-  const title = `node-dax bench: ${report.subject.path}`;
-  const body = [
-    element('h1', {}, escape(title)),
+  return [
     ...answersOf(report).map(({ sentence, promises, caveats }) =>
       element(
         'section',
@@ -75,11 +81,47 @@ export async function page(report: Report): Promise<string> {
         tableOf(speedTable(group), 'speed'),
         row(at('ratio', name, index), at('latency', name, index)),
         tableOf(costTable(group), 'cost'),
-        element('ul', {}, ...group.rows.map((row) => element('li', {}, escape(`${row.name}: ${row.how}`)))),
+        element('ul', {}, ...group.rows.map((one) => element('li', {}, escape(`${one.name}: ${one.how}`)))),
       ]),
       ...(absent.length === 0 ? [] : [element('ul', { class: 'absent' }, ...absent.map(({ name: driver, why }) => element('li', {}, escape(`without ${driver}: ${why}`))))]),
     ]),
   ];
+}
+
+// What each driver does on the targets: a table and a picture for each promise of each job.
+async function comparisonOf(reports: readonly [Report, ...Report[]]): Promise<string[]> {
+  const comparisons = compareTargets(reports);
+  const pictures = await inBothWidths((layout) => targetPlots(reports, layout));
+  const note = targetNote(comparisons);
+  return [
+    element('ol', { class: 'targets' }, ...reports.map(({ subject }) => element('li', {}, escape(subject.path)))),
+    ...(comparisons.length === 0 ? [paragraph(NOTHING_COMPARED)] : []),
+    ...(note === undefined ? [] : [paragraph(note)]),
+    ...comparisons.flatMap((comparison, index) => [
+      element('h2', {}, escape(comparison.job)),
+      paragraph(`Done: ${comparison.done}.`, 'done'),
+      tableOf(targetTable(comparison), 'comparison'),
+      row(...pictures.filter(({ name }) => name.startsWith('targets') && name.endsWith(`-${index + 1}`)).map(({ html }) => html)),
+      ...(comparison.caveats.length === 0 ? [] : [element('ul', {}, ...comparison.caveats.map((caveat) => element('li', { class: 'caveat' }, escape(caveat))))]),
+    ]),
+  ];
+}
+
+/** The reports as HTML. Of several targets, what compares them comes first, then the report of each. */
+export async function page(reports: readonly [Report, ...Report[]]): Promise<string> {
+  const [first, ...others] = reports;
+  const title = `node-dax bench: ${reports.map(({ subject }) => subject.path).join(', ')}`;
+  const heading = element('h1', {}, escape(title));
+  const body =
+    others.length === 0
+      ? [heading, ...(await bodyOf(first))]
+      : [
+          heading,
+          ...(await comparisonOf(reports)),
+          ...(await Promise.all(
+            reports.map(async (report, index) => element('section', { class: 'target' }, element('h1', {}, escape(`${index + 1}: ${report.subject.path}`)), ...(await bodyOf(report)))),
+          )),
+        ];
   return `<!doctype html>\n${element(
     'html',
     { lang: 'en' },

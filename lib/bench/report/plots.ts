@@ -1,10 +1,11 @@
-// Owns the pictures of a report: latency distributions, bandwidth by block size, ratios.
+// Owns the pictures of reports: latency distributions, bandwidth by block size, ratios of drivers and of targets.
 
-import { bwOf, PERCENTILES, type Latency } from '../trials/figures.js';
+import { bwOf, PERCENTILES, type Latency, type Spread } from '../trials/figures.js';
 import { formatBytes } from '../jobs/job.js';
 import { formatBandwidth, formatRatio, formatTime } from './notation.js';
 import type { Group, JobResult, Report, Row } from './report.js';
 import { element, escape, label, picture, standalone } from './svg.js';
+import { compareTargets, type TargetComparison } from './targets.js';
 
 /** The room for a picture. A page has each picture in several layouts, and shows the one that fits. */
 export interface Layout {
@@ -34,10 +35,12 @@ interface Frame {
   readonly right: number;
 }
 
-// Breaks text into lines, which SVG does not do. Each letter is taken to be as wide as a wide one.
+// Breaks text into lines, which SVG does not do, and words that are longer than a line, such as paths. Each letter is taken to be as
+// wide as a wide one.
 function broken(text: string, letters: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
+  const most = Math.floor(letters);
+  for (const word of text.split(' ').flatMap((whole) => whole.match(new RegExp(`.{1,${most}}`, 'gu')) ?? [])) {
     const last = lines.at(-1);
     if (last === undefined || last.length + 1 + word.length > letters) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
@@ -229,15 +232,19 @@ function bandwidthPlot(d3: D3, layout: Layout, { rw, done, sizes, rows }: BlockS
 const BAR = 15;
 const NAMES = 130;
 
-function ratioPlot(d3: D3, layout: Layout, result: JobResult, { rows, base, done }: Group): string | undefined {
-  const shown = rows.filter(({ ratio }) => ratio !== undefined);
-  if (base === undefined || shown.length === 0) return undefined;
-  const ratios = shown.flatMap(({ ratio }) => (ratio === undefined ? [] : [ratio.low, ratio.high]));
+interface Bar {
+  readonly driver: string;
+  readonly name: string;
+  readonly ratio: Spread;
+}
+
+// Ratios as bars from 1, each with its range.
+function barPlot(d3: D3, layout: Layout, title: string, done: string, bars: readonly Bar[]): string {
+  const ratios = bars.flatMap(({ ratio }) => [ratio.low, ratio.high]);
   const x = d3.scaleLog([Math.min(0.8, ...ratios), Math.max(1.25, ...ratios)], [NAMES, layout.width - 60]).nice();
   const [low = 1, high = 1] = x.domain();
-  const title = `${result.name}: operations a second against ${base}`;
   const { heading, top } = frameOf(layout, title, done);
-  const bottom = top + shown.length * (BAR + 8);
+  const bottom = top + bars.length * (BAR + 8);
   return picture(
     layout.width,
     bottom + 26,
@@ -247,8 +254,7 @@ function ratioPlot(d3: D3, layout: Layout, result: JobResult, { rows, base, done
       element('line', { class: 'grid', x1: x(value), x2: x(value), y1: top - 8, y2: bottom }),
       label(x(value), bottom + 16, formatRatio(value), { 'text-anchor': 'middle' }),
     ]),
-    ...shown.flatMap(({ driver, name, ratio }, index) => {
-      if (ratio === undefined) return [];
+    ...bars.flatMap(({ driver, name, ratio }, index) => {
       const y = top + index * (BAR + 8);
       const [from, to] = [Math.min(x(1), x(ratio.median)), Math.max(x(1), x(ratio.median))];
       const words = `${formatRatio(ratio.median)} (${formatRatio(ratio.low)}–${formatRatio(ratio.high)})`;
@@ -267,8 +273,25 @@ function ratioPlot(d3: D3, layout: Layout, result: JobResult, { rows, base, done
   );
 }
 
+function ratioPlot(d3: D3, layout: Layout, { name: job }: JobResult, { rows, base, done }: Group): string | undefined {
+  const bars = rows.flatMap(({ driver, name, ratio }) => (ratio === undefined ? [] : [{ driver, name, ratio }]));
+  if (base === undefined || bars.length === 0) return undefined;
+  return barPlot(d3, layout, `${job}: operations a second against ${base}`, done, bars);
+}
+
+function targetPlot(d3: D3, layout: Layout, { job, done, figures }: TargetComparison, paths: readonly string[]): string | undefined {
+  const isOne = paths.length === 2;
+  const bars = figures.flatMap(({ driver, name, number, ratio }) => (ratio === undefined ? [] : [{ driver, name: isOne ? name : `${name}, ${number}`, ratio }]));
+  if (bars.length === 0) return undefined;
+  return barPlot(d3, layout, `${job}: operations a second ${isOne ? `on ${paths[1] ?? ''} ` : ''}against those on ${paths[0] ?? ''}`, done, bars);
+}
+
 function fileName(...words: readonly string[]): string {
   return words.join('-').replaceAll(/[^\w.-]+/g, '-');
+}
+
+function drawn(found: readonly { name: string; svg: string | undefined }[]): Plot[] {
+  return found.flatMap(({ name, svg }) => (svg === undefined ? [] : [{ name, svg }]));
 }
 
 /** Every picture of the report, for a page. `name` is unique. */
@@ -283,10 +306,20 @@ export async function plots(report: Report, layout: Layout): Promise<Plot[]> {
       ]),
     ),
   ];
-  return found.flatMap(({ name, svg }) => (svg === undefined ? [] : [{ name, svg }]));
+  return drawn(found);
 }
 
-/** Every picture as a separate file. */
-export async function pictureFiles(report: Report): Promise<Plot[]> {
-  return (await plots(report, FILE)).map(({ name, svg }) => ({ name, svg: standalone(svg) }));
+/** The pictures that compare targets, one for each comparison that has a ratio. `name` is unique. */
+export async function targetPlots(reports: readonly [Report, ...Report[]], layout: Layout): Promise<Plot[]> {
+  const modules = await d3();
+  const paths = reports.map(({ subject }) => subject.path);
+  return drawn(compareTargets(reports).map((comparison, index) => ({ name: fileName('targets', comparison.job, `${index + 1}`), svg: targetPlot(modules, layout, comparison, paths) })));
+}
+
+/** Every picture as a separate file. Of several targets, the names of pictures of one begin with its number. */
+export async function pictureFiles(reports: readonly [Report, ...Report[]]): Promise<Plot[]> {
+  const numbered = await Promise.all(
+    reports.map(async (report, index) => (await plots(report, FILE)).map(({ name, svg }) => ({ name: reports.length === 1 ? name : `${index + 1}-${name}`, svg }))),
+  );
+  return [...(await targetPlots(reports, FILE)), ...numbered.flat()].map(({ name, svg }) => ({ name, svg: standalone(svg) }));
 }

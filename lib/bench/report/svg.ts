@@ -28,6 +28,7 @@ const SERIES: readonly [driver: string, light: string, dark: string, dash: strin
   ['view', '#b8006f', '#f28cc8', 'none'],
   ['sync', '#0065a3', '#5cb8f0', 'none'],
   ['async', '#00785a', '#3fd0a4', 'none'],
+  ['striped', '#1f4fd1', '#93b4ff', 'none'],
   ['fs', '#8a6d00', '#e6c229', '7 3'],
   ['direct', '#b84700', '#ff8f4d', '7 3'],
   ['filehandle', '#7a3fb5', '#c39bf0', '7 3'],

@@ -48,8 +48,8 @@ export function speedTable({ rows, base }: Group): Table {
   };
 }
 
-// The columns of a speed table that can be left out, the least important first.
-const DISPENSABLE = ['stddev', 'min', 'p99.99', 'p99.9', 'CPU', 'mean', 'p99', 'bandwidth', 'p50'];
+// The columns that can be left out, the least important first.
+const DISPENSABLE = ['stddev', 'min', 'p99.99', 'p99.9', 'CPU', 'mean', 'p99', 'bandwidth', 'p50', 'range', 'old', 'new'];
 
 /** The table without the columns for which there is no room, and the names of these columns. */
 export function narrowed(table: Table, fits: (table: Table) => boolean): { table: Table; without: string[] } {

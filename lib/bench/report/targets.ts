@@ -2,6 +2,7 @@
 // compared has the same promise; caveats say where it does not have the same meaning.
 
 import { isOfFiles, writes, type Job } from '../jobs/job.js';
+import { spread, type Spread } from '../trials/figures.js';
 import { formatIops, formatRatio } from './notation.js';
 import { placeOf } from './place.js';
 import type { Report, Row, Subject } from './report.js';
@@ -19,8 +20,11 @@ export interface TargetFigure {
   readonly place: string;
   /** Operations a second: the median of the rounds. */
   readonly iops: number;
-  /** `iops` divided by that on the first target; absent if only one of the two keeps what is written. */
-  readonly ratio?: number;
+  /**
+   * Operations a second divided by those on the first target, round by round; absent on the first target, and if only one of the two
+   * keeps what is written.
+   */
+  readonly ratio?: Spread;
 }
 
 /** The drivers with the same promise in one job. */
@@ -58,6 +62,12 @@ function caveatsOf(job: Job, first: Subject, other: Subject, figures: readonly T
   return [...differences].map(([words, names]) => `Not the same for ${names.join(', ')}: ${words}.`);
 }
 
+// In a round, the trials of a driver on all targets follow each other. The last round of an interrupted run may have the first alone.
+function ratioOf(row: Row, base: Row): Spread {
+  const rounds = Math.min(row.rounds.length, base.rounds.length);
+  return spread(row.rounds.slice(0, rounds).map((iops, round) => iops / (base.rounds[round] ?? NaN)));
+}
+
 /** Compares every driver that did a job, with one promise, on the first target and on another. */
 export function compareTargets([first, ...others]: readonly [Report, ...Report[]]): TargetComparison[] {
   const all = first.results.flatMap(({ name: jobName, job, groups }) =>
@@ -70,7 +80,7 @@ export function compareTargets([first, ...others]: readonly [Report, ...Report[]
           number,
           place: placeIn(row.driver, job, subject),
           iops: row.iops.median,
-          ...(areComparable(job, first.subject, subject) && { ratio: row.iops.median / base.iops.median }),
+          ...(number > 1 && areComparable(job, first.subject, subject) && { ratio: ratioOf(row, base) }),
         });
         const elsewhere = others.flatMap((report, index) => {
           const row = rowIn(report, jobName, done, base.driver);
@@ -85,8 +95,32 @@ export function compareTargets([first, ...others]: readonly [Report, ...Report[]
 }
 
 export function targetTable({ figures }: TargetComparison): Table {
+  const rangeOf = ({ low, high, confidence }: Spread): string => (confidence === 0 ? '-' : `${formatRatio(low)}–${formatRatio(high)}`);
   return {
-    head: ['driver', 'target', 'IOPS', '× 1'],
-    rows: figures.map(({ name, number, iops, ratio }) => [number === 1 ? name : '', `${number}`, formatIops(iops), ratio === undefined ? '-' : formatRatio(ratio)]),
+    head: ['driver', 'target', 'IOPS', '× 1', 'range'],
+    rows: figures.map(({ name, number, iops, ratio }) => [
+      number === 1 ? name : '',
+      `${number}`,
+      formatIops(iops),
+      number === 1 ? '1' : ratio === undefined ? '-' : formatRatio(ratio.median),
+      ratio === undefined ? '' : rangeOf(ratio),
+    ]),
   };
+}
+
+export const NOTHING_COMPARED = 'No driver did a job on the first target and on another: nothing can be compared.';
+
+/** Which target has which number, in words. */
+export function targetNames(reports: readonly Report[]): string {
+  return reports.map(({ subject }, index) => `${index + 1} is ${subject.path}`).join(', ');
+}
+
+/** A sentence about the ratios of `targetTable`; undefined if there are none with a range. */
+export function targetNote(comparisons: readonly TargetComparison[]): string | undefined {
+  const ratio = comparisons.flatMap(({ figures }) => figures.flatMap((figure) => figure.ratio ?? []))[0];
+  if (ratio === undefined || ratio.confidence === 0) return undefined;
+  return (
+    'Ratios are taken round by round, the IOPS on a target against those on target 1 in the same round: the median, and the range in which ' +
+    `the true median lies with ${(100 * ratio.confidence).toFixed(0)} % probability.`
+  );
 }

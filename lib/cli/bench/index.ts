@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { driverNames } from '../../bench/index.js';
-import { changesOf, parseThreshold } from '../../bench/report/compare.js';
+import { changesOf, checkComparable, parseThreshold, type Change } from '../../bench/report/compare.js';
 import { fromFio } from '../../bench/report/fio-json.js';
 import { MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/jobs/job.js';
 import { PRESETS } from '../../bench/jobs/presets.js';
@@ -45,12 +45,6 @@ const THRESHOLD = 0.05;
 
 const resultIn = (path: string): [Report, ...Report[]] => fromFio(readFileSync(path, 'utf8'));
 
-// Throws `RangeError` for forms that several targets have not.
-function checkCount(count: number, { html, svg, compare }: Options): void {
-  const one = Object.entries({ html, svg, compare }).find(([, value]) => value !== undefined)?.[0];
-  if (count > 1 && one !== undefined) throw new RangeError(`--${one} is of one target, not of ${count}: leave it out, or run bench for each`);
-}
-
 // The files and devices that the reports come from. Throws `RangeError` for options that contradict each other.
 function sourcesOf([path, ...others]: readonly string[], options: Options): [string, ...string[]] {
   const { from, compare, threshold } = options;
@@ -58,8 +52,19 @@ function sourcesOf([path, ...others]: readonly string[], options: Options): [str
   if (first === undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE');
   if (path !== undefined && from !== undefined) throw new RangeError('give a PATH to measure, or a result with --from FILE, not both');
   if (threshold !== undefined && compare === undefined) throw new RangeError('--threshold is of --compare FILE');
-  checkCount(1 + others.length, options);
   return [first, ...others];
+}
+
+function changesSince(old: readonly Report[], reports: readonly Report[], threshold: number): Change[] {
+  checkComparable(old, reports.map(({ subject }) => subject.path));
+  return changesOf(old, reports, threshold);
+}
+
+// Throws `RangeError` if there is a target of which nothing is compared.
+function checkCompared(reports: readonly Report[], changes: readonly Change[]): void {
+  const without = reports.find((_, index) => !changes.some(({ number }) => number === index + 1));
+  if (without === undefined) return;
+  throw new RangeError(`the results of ${without.subject.path} have no job and driver in common: nothing can be compared`);
 }
 
 async function act(paths: readonly string[], options: Options, command: Command): Promise<void> {
@@ -68,12 +73,11 @@ async function act(paths: readonly string[], options: Options, command: Command)
     const sources = sourcesOf(paths, options);
     for (const source of sources) checkForms(options, source);
     const old = options.compare === undefined ? undefined : resultIn(options.compare);
-    checkCount(old?.length ?? 1, options);
+    if (old !== undefined && from === undefined) checkComparable(old, sources);
     const reports = from === undefined ? await measure(sources, options, command) : resultIn(from);
-    checkCount(reports.length, options);
-    const changes = old && changesOf(old[0], reports[0], options.threshold ?? THRESHOLD);
+    const changes = old && changesSince(old, reports, options.threshold ?? THRESHOLD);
     await show(reports, options, changes);
-    if (changes?.length === 0) throw new RangeError('the results have no job and driver in common: nothing can be compared');
+    if (changes !== undefined) checkCompared(reports, changes);
     if (changes?.some(({ isSlower }) => isSlower) === true) process.exitCode ??= 1;
     if (from !== undefined) return;
     const failed = reports.flatMap(({ results }) => results.flatMap(({ absent }) => absent)).some(({ driver, why }) => !driver.startsWith('fio') && why.startsWith('failed'));

@@ -1,4 +1,4 @@
-// Owns measuring what the options of `bench` say: the checks before anything is made, then one target after the other.
+// Owns measuring what the options of `bench` say: the checks before anything is made, then all targets in turns.
 
 import type { Command } from 'commander';
 import { bench, checkBench, type BenchOptions } from '../../bench/index.js';
@@ -15,20 +15,6 @@ import { checkDrivers, checkPermission, jobFileOf, jobsOf, sizeOf, type JobFlags
 
 function commandLine(): string {
   return ['node-dax', ...process.argv.slice(2).map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : shellQuote(word)))].join(' ');
-}
-
-// Logs of several targets are told apart by their numbers.
-function optionsFor(options: BenchOptions, index: number, count: number): BenchOptions {
-  const { latencyLog } = options;
-  return latencyLog === undefined || count === 1 ? options : { ...options, latencyLog: `${latencyLog}-${index + 1}` };
-}
-
-// After a signal, the targets whose turn has not come have reports without figures, which say so.
-async function measureEach([first, ...others]: readonly [Prepared, ...Prepared[]], options: BenchOptions): Promise<[Report, ...Report[]]> {
-  const count = 1 + others.length;
-  const reports: [Report, ...Report[]] = [await bench(first, optionsFor(options, 0, count))];
-  for (const [index, prepared] of others.entries()) reports.push(await bench(prepared, optionsFor(options, index + 1, count)));
-  return reports;
 }
 
 // What is there may be measured twice, which shows by how much figures differ without a reason.
@@ -82,8 +68,8 @@ export async function measure(
           signal,
           onTrial,
         };
-        for (const one of prepared) checkBench(one, options);
-        return measureEach(prepared, options);
+        checkBench(prepared, options);
+        return bench(prepared, options);
       });
       if (signal.reason instanceof Interruption) process.exitCode = signal.reason.exitStatus;
       return reports;

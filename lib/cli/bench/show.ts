@@ -10,7 +10,7 @@ import { page } from '../../bench/report/page.js';
 import { pictureFiles } from '../../bench/report/plots.js';
 import type { Report } from '../../bench/report/report.js';
 import { factsOf, narrowed, rangeNote, speedTable, type Table } from '../../bench/report/tables.js';
-import { compareTargets, targetTable } from '../../bench/report/targets.js';
+import { compareTargets, NOTHING_COMPARED, targetNames, targetNote, targetTable } from '../../bench/report/targets.js';
 import { columns } from '../table.js';
 import { terminalWidth, wrap } from '../width.js';
 
@@ -28,6 +28,13 @@ function text(table: Table): string {
 function prose(words: string, first = '', others = '  '): void {
   const lines = wrap(words, terminalWidth() - Math.max(first.length, others.length));
   console.log(lines.map((line, index) => `${index === 0 ? first : others}${line}`).join('\n'));
+}
+
+// A table, with as many of its columns as there is room for.
+function printTable(whole: Table): void {
+  const { table, without } = narrowed(whole, (wide) => text(wide).split('\n').every((line) => line.length <= terminalWidth()));
+  console.log(text(table));
+  if (without.length > 0) prose(`no room for: ${without.join(', ')}`);
 }
 
 // Prints the answer, then what it was measured on, then all figures.
@@ -48,9 +55,7 @@ function print(report: Report): void {
       console.log();
       prose(`${name}: ${group.done}`);
       console.log();
-      const { table, without } = narrowed(speedTable(group), (wide) => text(wide).split('\n').every((line) => line.length <= terminalWidth()));
-      console.log(text(table));
-      if (without.length > 0) prose(`no room for: ${without.join(', ')}`);
+      printTable(speedTable(group));
     }
     for (const { name: driver, why } of absent) prose(`without ${driver}: ${why.split('\n')[0] ?? ''}`);
   }
@@ -78,32 +83,35 @@ export function checkForms({ html, svg, write_lat_log: log }: Forms, source: str
 
 function printChanges(changes: readonly Change[]): void {
   console.log();
-  console.log(text(changeTable(changes)));
+  printTable(changeTable(changes));
 }
 
 function printTargets(reports: readonly [Report, ...Report[]]): void {
   const comparisons = compareTargets(reports);
   console.log();
-  if (comparisons.length === 0) prose('No driver did a job on the first target and on another: nothing can be compared.', '', '');
-  else prose(`Targets: ${reports.map(({ subject }, index) => `${index + 1} is ${subject.path}`).join(', ')}`);
+  if (comparisons.length === 0) prose(NOTHING_COMPARED, '', '');
+  else prose(`Targets: ${targetNames(reports)}`);
   for (const comparison of comparisons) {
     console.log();
     prose(`${comparison.job}: ${comparison.done}`);
     console.log();
-    console.log(text(targetTable(comparison)));
+    printTable(targetTable(comparison));
     for (const caveat of comparison.caveats) prose(`but: ${caveat}`);
   }
+  const note = targetNote(comparisons);
+  if (note === undefined) return;
+  console.log();
+  prose(note, '', '');
 }
 
 /**
- * Prints the reports, of which several are compared, and the changes since an earlier one, and writes the other forms that were asked
- * for. A page and pictures are of the first.
+ * Prints the reports, of which several are compared, and the changes since earlier ones, and writes the other forms that were asked
+ * for.
  */
 export async function show(reports: readonly [Report, ...Report[]], { html, svg, json }: Forms, changes?: readonly Change[]): Promise<void> {
-  const [first] = reports;
-  if (html !== undefined) writeFileSync(html, await page(first));
+  if (html !== undefined) writeFileSync(html, await page(reports));
   if (svg !== undefined) {
-    for (const { name, svg: picture } of await pictureFiles(first)) writeFileSync(join(svg, `${name}.svg`), picture);
+    for (const { name, svg: picture } of await pictureFiles(reports)) writeFileSync(join(svg, `${name}.svg`), picture);
   }
   if (json === true) {
     console.log(JSON.stringify({ ...toFio(reports), ...(changes && { 'node-dax-compare': changes }) }, null, 2));
