@@ -6,14 +6,16 @@ import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import { startVm, vmObstacle, type Vm } from 'node-dax/vm';
 import { SYSTEM_UUID } from '../helpers/famfs-image.js';
-import { THOROUGH } from '../helpers/thorough.js';
+import { amount, THOROUGH } from '../helpers/thorough.js';
 import { MIB } from '../../lib/vm/size.js';
 
 // Each guest takes seconds to boot, and more where it is emulated on a machine that has other things to do.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const MAIN = join(__dirname, '..', 'helpers', 'famfs-main.js');
-const FILES = 100;
+const FILES = amount({ short: 100, thorough: 1000, long: 10_000 });
+// The log, and for each file 2 MiB, of which a page or two are touched. What the kernel keeps of the pages takes 1/64 of them.
+const SIZE = 128 * MIB * Math.ceil((64 + 2.1 * FILES) / 128);
 const obstacle = vmObstacle();
 const isRequired = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.arch === 'x64';
 if (obstacle !== undefined && isRequired) t.fail(`no guest on a CI machine: ${obstacle}`);
@@ -35,7 +37,7 @@ async function start(test: Test, file: string, how: 'client' | 'maker', uuidFile
   let text = '';
   output.setEncoding('utf8').on('data', (data: string) => { text += data; });
   const command = ['sh', '-c', `exec ${process.execPath} ${MAIN} ${how} "$NODE_DAX_TEST_DEVDAX" ${uuidFile} ${FILES}`];
-  const vm = await startVm({ command, nvdimms: [{ size: 256 * MIB, kind: 'devdax', file }], share: true, memory: 512 * MIB, stdin, stdout: output, stderr: output });
+  const vm = await startVm({ command, nvdimms: [{ size: SIZE, kind: 'devdax', file }], share: true, memory: 512 * MIB, stdin, stdout: output, stderr: output });
   test.teardown(() => vm.end());
   const ended = vm.status.then((status) => { throw new Error(`it ended with ${status}: ${text}`); });
   ended.catch(() => undefined);

@@ -26,7 +26,8 @@ export class Files {
   open = 0;
   readonly #medium: Medium;
   readonly #readOnly: boolean;
-  readonly #operations: InodeOperations;
+  /** What DAX calls for every file. */
+  readonly operations: InodeOperations;
   // All files that were ever opened, so that all handles of a file share its locks.
   readonly #inodes = new Map<FamfsInode, Mapped>();
   #isMounted = true;
@@ -34,7 +35,7 @@ export class Files {
   constructor(medium: Medium, readOnly: boolean) {
     this.#medium = medium;
     this.#readOnly = readOnly;
-    this.#operations = {
+    this.operations = {
       getBlock: (inode, iblock, bh) => {
         this.#checkMounted('read');
         const { entry } = inode as Mapped;
@@ -56,7 +57,7 @@ export class Files {
     if (entry === undefined) return fail('EISDIR', 'open', inode.path);
     let mapped = this.#inodes.get(inode);
     if (mapped === undefined) this.#inodes.set(inode, (mapped = new Mapped(this.#medium, this.#readOnly, inode, entry)));
-    return new FamfsFile(this, mapped, this.#operations, options);
+    return new FamfsFile(this, mapped, this.operations, options);
   }
 
   /** Writes stores through mappings back to the memory, and drops the file from this host's caches. */
