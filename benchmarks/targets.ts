@@ -148,7 +148,7 @@ export const TARGETS: readonly Target[] = [
   facade('await readFile 4 KiB', 'readFile', 5),
   facade('statSync', 'statSync', 2),
   facade('readdirSync, 10 000 names', 'readdirSync', 1, 64 * MiB),
-  facade('createReadStream, 32 MiB', 'createReadStream', 1.5, 32 * MiB),
+  facade('createReadStream, 256 MiB', 'createReadStream', 1.5, 256 * MiB),
   {
     name: 'ext2, lookup among 50 000 names : among 50',
     ours: ext2('ext2-lookup-50000', 4 * KiB, 16 * MiB),
