@@ -1,4 +1,4 @@
-// Readers beside a writer: in threads and in processes, while it is killed, and when it overtakes them.
+// Readers beside a writer: in threads and in processes, and when it overtakes them.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,13 +14,10 @@ t.setTimeout(3_600_000);
 
 // How long readers read beside the writer.
 const SECONDS = Number(process.env['NODE_DAX_TEST_SECONDS'] ?? amount({ short: 1, thorough: 4, long: 10 }));
-// How often a writer is killed.
-const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 3, thorough: 12, long: 40 }));
 
 const SIZE = 256 * 1024;
 // Records that are written at least: the ring goes round.
 const LEAST = 5000;
-const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');
 const CHILD = { TAP: '', NODE_OPTIONS: '' };
 
 function freshLog(test: Test): string {
@@ -96,52 +93,6 @@ t.test('readers in threads and processes never see half a record', async (test) 
     test.ok(seen > 0);
   }
   log.close();
-});
-
-t.test('a writer that is killed has left every record that it acknowledged, while a reader follows', async (test) => {
-  const path = freshLog(test);
-  const reader = openLog(path, { readOnly: true });
-  const ending = new AbortController();
-  let seen = 0;
-  const following = (async () => {
-    for (;;) {
-      try {
-        for await (const { sequence, bytes } of reader.follow(ending.signal, { from: reader.head })) {
-          if (Buffer.compare(bytes, contentOf(sequence, sequence % 700)) !== 0) test.fail(`record ${sequence}`);
-          seen = sequence;
-        }
-        return;
-      } catch (error) {
-        if ((error as { reason?: unknown }).reason !== 'LOG_OVERTAKEN') throw error;
-      }
-    }
-  })();
-  for (let round = 0; round < KILLS; round++) {
-    const writer = spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...CHILD } });
-    const said: Buffer[] = [];
-    writer.stdout.on('data', (chunk: Buffer) => said.push(chunk));
-    const closed = once(writer, 'close');
-    await once(writer.stdout, 'data');
-    await new Promise((resolve) => setTimeout(resolve, round % 20));
-    writer.kill('SIGKILL');
-    await closed;
-    const lines = Buffer.concat(said).toString().split('\n');
-    const acknowledged = Number(lines.at(-2));
-    const log = openLog(path);
-    const { nextSequence } = log.info();
-    if (nextSequence <= acknowledged || nextSequence > acknowledged + 2) test.fail(`${acknowledged} was acknowledged, ${nextSequence} is next`);
-    let last = 0;
-    for (const { sequence, bytes } of log.records()) {
-      if (Buffer.compare(bytes, contentOf(sequence, sequence % 700)) !== 0) test.fail(`record ${sequence}`);
-      last = sequence;
-    }
-    test.equal(last, nextSequence - 1);
-    log.close();
-  }
-  ending.abort();
-  await following;
-  test.ok(seen > 0, `the reader has seen ${seen}`);
-  reader.close();
 });
 
 t.test('a reader that is overtaken is told, and gets no foreign bytes', (test) => {
