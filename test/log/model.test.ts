@@ -7,7 +7,7 @@ import { MemoryDevice } from 'node-dax/testkit';
 import { seeded, type Random } from '../helpers/random.js';
 import { amount } from '../helpers/thorough.js';
 
-const RECORDS = Number(process.env['NODE_DAX_TEST_RECORDS'] ?? amount({ short: 20000, thorough: 200000, long: 1000000 }));
+const RECORDS = Number(process.env['NODE_DAX_TEST_RECORDS'] ?? amount({ short: 20000, thorough: 200000, long: 10_000_000 }));
 const RECORDS_BETWEEN_CHECKS = 10_000;
 const LONGEST = 2 ** 20;
 
