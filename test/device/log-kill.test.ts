@@ -12,7 +12,7 @@ import { amount } from '../helpers/thorough.js';
 
 t.setTimeout(0);
 
-const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 3, thorough: 12, long: 1000 }));
+const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 2, thorough: 12, long: 1000 }));
 // Small, so that the ring goes round.
 const SECTORS = 512;
 const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');

@@ -13,7 +13,7 @@ import { MIB } from '../../lib/vm/size.js';
 t.setTimeout(1_800_000);
 
 const MAIN = join(__dirname, '..', 'helpers', 'famfs-main.js');
-const FILES = amount({ short: 100, thorough: 1000, long: 10_000 });
+const FILES = amount({ short: 100, thorough: 300, long: 10_000 });
 // The log, and for each file 2 MiB, of which a page or two are touched. What the kernel keeps of the pages takes 1/64 of them.
 const SIZE = 128 * MIB * Math.ceil((64 + 2.1 * FILES) / 128);
 const obstacle = vmObstacle();
