@@ -80,14 +80,15 @@ export function firstClear(bits: Uint8Array, from: number, end: number): number 
 }
 
 /**
- * The first run of `wanted` clear bits from `from` on and before `end`, or else the longest run there; length 0 if there is none.
+ * The first run of at least `enough` clear bits from `from` on and before `end`, of which `most` are looked at, or else the longest
+ * run there; length 0 if there is none.
  */
-export function findRun(bits: Uint8Array, from: number, end: number, wanted: number): { start: number; length: number } {
+export function findRun(bits: Uint8Array, from: number, end: number, most: number, enough = most): { start: number; length: number } {
   let best = { start: end, length: 0 };
   for (let start = firstClear(bits, from, end); start < end; ) {
-    const length = runLength(bits, start, Math.min(end, start + wanted), false);
+    const length = runLength(bits, start, Math.min(end, start + most), false);
     if (length > best.length) best = { start, length };
-    if (length === wanted) break;
+    if (length >= enough) break;
     start = firstClear(bits, start + length, end);
   }
   return best;

@@ -175,6 +175,9 @@ export class BlockAllocator {
   #search(goal: number, wanted: number, window: Window | undefined): BlockRun | undefined {
     const { groups } = this.#sb;
     const desired = Math.max(wanted, window?.length ?? 0);
+    // Half a window will do: small files leave holes a little shorter than one, and a search that passes them all takes longer with
+    // each file.
+    const enough = Math.max(wanted, Math.ceil(desired / 2));
     const { firstDataBlock, blocksCount } = this.#sb.geometry;
     // A goal past the last block is in no group.
     const near = goal < blocksCount ? goal : firstDataBlock;
@@ -185,26 +188,26 @@ export class BlockAllocator {
       const group = (first + step) % groups.count;
       if (groups.get('bg_free_blocks_count', group) === 0) continue;
       const bitmap = this.#bitmaps.load(group);
-      const run = this.#searchGroup(bitmap, step === 0 ? near - groups.start(group) : 0, desired);
+      const run = this.#searchGroup(bitmap, step === 0 ? near - groups.start(group) : 0, desired, enough);
       if (run.length > (best?.length ?? 0)) best = { bitmap, ...run };
       // A run at the goal, where the file continues, is better than a longer one elsewhere.
-      if (run.length === desired || (step === 0 && run.length > 0 && groups.start(group) + run.start === goal)) break;
+      if (run.length >= enough || (step === 0 && run.length > 0 && groups.start(group) + run.start === goal)) break;
       if (best !== undefined) patience--;
     }
     return best && this.#claimRun(best.bitmap, best.start, best.length, wanted, window);
   }
 
   // The run at the goal if that is free, else one after it, or one before it if that is longer.
-  #searchGroup(bitmap: Bitmap, goal: number, desired: number): { start: number; length: number } {
+  #searchGroup(bitmap: Bitmap, goal: number, desired: number, enough: number): { start: number; length: number } {
     bitmap.hint = firstClear(bitmap.busy, bitmap.hint, bitmap.count);
     const from = Math.max(goal, bitmap.hint);
     if (goal >= bitmap.hint && goal < bitmap.count) {
       const here = runLength(bitmap.busy, goal, Math.min(bitmap.count, goal + desired), false);
       if (here > 0) return { start: goal, length: here };
     }
-    const after = findRun(bitmap.busy, Math.min(from, bitmap.count), bitmap.count, desired);
-    if (after.length === desired || from === bitmap.hint) return after;
-    const before = findRun(bitmap.busy, bitmap.hint, from, desired);
+    const after = findRun(bitmap.busy, Math.min(from, bitmap.count), bitmap.count, desired, enough);
+    if (after.length >= enough || from === bitmap.hint) return after;
+    const before = findRun(bitmap.busy, bitmap.hint, from, desired, enough);
     return before.length > after.length ? before : after;
   }
 
