@@ -1,7 +1,7 @@
 // Owns an empty project that the packed tarball is installed into, on a machine with nothing but Node and a shell.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import type { Test } from 'tap';
@@ -159,11 +159,28 @@ export function fetched(name: string, packages: readonly string[]): string | Out
   const named = process.env['XDG_CACHE_HOME'];
   const folder = join(named === undefined || named === '' ? join(homedir(), '.cache') : named, 'node-dax', name);
   // npm writes this file last.
-  if (existsSync(join(folder, 'node_modules', '.package-lock.json'))) return folder;
-  mkdirSync(folder, { recursive: true });
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder, ...packages];
-  const outcome = npm(args, { cwd: folder });
-  return outcome.status === 0 ? folder : outcome;
+  const isThere = (): boolean => existsSync(join(folder, 'node_modules', '.package-lock.json'));
+  if (isThere()) return folder;
+  mkdirSync(dirname(folder), { recursive: true });
+  // Suites in other processes may fetch the same meanwhile: each does it beside, and the first that has it whole moves it there.
+  const beside = mkdtempSync(`${folder}-`);
+  try {
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', beside, ...packages];
+    const outcome = npm(args, { cwd: beside });
+    if (outcome.status !== 0) return outcome;
+    try {
+      renameSync(beside, folder);
+    } catch (error) {
+      if (isThere()) return folder;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+      // An interrupted run has left a part.
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(beside, folder);
+    }
+    return folder;
+  } finally {
+    rmSync(beside, { recursive: true, force: true });
+  }
 }
 
 /** `t.test` with what `fetched` gives; skipped, or failed in CI, where the registry is not reached. */
