@@ -7,14 +7,13 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-const MS_PER_MINUTE = 60_000;
-let latest = { minute: Number.NaN, text: '' };
+let latest = { second: Number.NaN, text: '' };
 
 /** `2026-01-31 09:00`, in the time zone of this process. */
 export function minuteInWords(ms: number): string {
-  // Many files of a directory have the same minute.
-  const minute = Math.floor(ms / MS_PER_MINUTE);
-  if (minute !== latest.minute) latest = { minute, text: inWords(ms) };
+  // Many files of a directory have the same second. The same minute is not enough: local times of the past differ by seconds too.
+  const second = Math.floor(ms / 1000);
+  if (second !== latest.second) latest = { second, text: inWords(ms) };
   return latest.text;
 }
 
