@@ -10,9 +10,8 @@ import { onDevices, type TestDevice } from '../helpers/devices.js';
 import { contentOf } from '../helpers/log-crash.js';
 import { amount } from '../helpers/thorough.js';
 
-t.setTimeout(0);
-
 const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 2, thorough: 12, long: 1000 }));
+t.setTimeout(KILLS * 300_000);
 // Small, so that the ring goes round.
 const SECTORS = 512;
 const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');

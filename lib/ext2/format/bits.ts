@@ -80,10 +80,10 @@ export function firstClear(bits: Uint8Array, from: number, end: number): number 
 }
 
 /**
- * The first run of at least `enough` clear bits from `from` on and before `end`, of which `most` are looked at, or else the longest
- * run there; length 0 if there is none.
+ * The first run of at least `enough` clear bits from `from` on and before `end`, or else the longest run there; length 0 if there is
+ * none. A run is counted up to `most` bits.
  */
-export function findRun(bits: Uint8Array, from: number, end: number, most: number, enough = most): { start: number; length: number } {
+export function findRun(bits: Uint8Array, from: number, end: number, most: number, enough: number): { start: number; length: number } {
   let best = { start: end, length: 0 };
   for (let start = firstClear(bits, from, end); start < end; ) {
     const length = runLength(bits, start, Math.min(end, start + most), false);
