@@ -17,6 +17,7 @@ const ROOMS = {
       descriptor: [],
       discovery: [],
       device: ['discovery', 'locks'],
+      driver: ['device', 'locks'],
       inode: ['device', 'locks'],
       io: ['inode', 'device', 'locks'],
       mmap: ['inode', 'device', 'locks'],

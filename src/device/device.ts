@@ -1,6 +1,6 @@
 // Owns DaxDevice: an open device, and every operation on its bytes.
 
-import { checkAborted, toSignal } from '../abort.js';
+import { toSignal } from '../abort.js';
 import { argumentError } from '../argument-error.js';
 import { addon, type DeviceKind, type Granularity, type NativeFacts, type NativeHandle } from '../binding.js';
 import {
@@ -25,40 +25,19 @@ import {
   type RecordPublisher,
   type WriteOptions,
 } from './block-device.js';
+import { factsOf, type DeviceFacts } from './device-facts.js';
 import { FileLocks, toLockMode, type LockedFile } from './device-lock.js';
 import { InFlight } from './in-flight.js';
-import type { Evidence } from '../discovery/evidence.js';
 import type { Persistence } from '../discovery/devices/region-persistence.js';
 import { DaxError, type DaxErrorInit } from '../errors.js';
 import { loopTurn } from '../locks/loop-turn.js';
 import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory.js';
 import { checkOptions } from '../options.js';
-import { copyInPool, POOL_THRESHOLD } from './pool-copy.js';
+import { copyInPool, POOL_THRESHOLD, smallLength } from './pool-copy.js';
 import { makeRecordPublisher } from './record-publisher.js'; // late
 import { Accessed, MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js'; // late
 import { SECTOR_SIZE, toBytes, toU64, type Bytes } from '../units.js';
-
-/** The facts that `open` found, from which the properties of the device follow. */
-export interface DeviceFacts {
-  /** The persistence domain of the NVDIMM region: `memory_controller`, `cpu_cache`, …; undefined if the kernel names none. */
-  readonly persistenceDomain: string | undefined;
-  /**
-   * Whether bytes that were stored, and flushed as `granularity` says, survive a power cut. True: the kernel vouches for it.
-   * False: the kernel knows that they do not. Undefined: the kernel does not know.
-   */
-  readonly persistent: boolean | undefined;
-  /** The evidence for `persistent`. */
-  readonly persistenceEvidence: Evidence;
-  /** Whether the file has STATX_ATTR_DAX. */
-  readonly statxDax: boolean;
-  /** The physical address of the first byte of a devdax, or of the device below a DAX file; undefined if it is not known. */
-  readonly resource: number | undefined;
-  /** The instruction that flushes cache lines: `clwb`, `clflushopt`, `clflush`, `dc cvap`, `dc cvac` or `none`. */
-  readonly flushInstruction: string;
-  /** The length in bytes from which writes bypass the cache; undefined if none do. */
-  readonly streamThreshold: number | undefined;
-}
 
 /** The options of `open` that the device needs later. */
 export type OpenedAs = Pick<LockedFile, 'readOnly' | 'isLocked' | 'isForced'> & { persistence: Persistence };
@@ -110,7 +89,6 @@ export class DaxDevice implements BlockDevice {
 
   /** @internal Use `open` or `openSync`. */
   constructor(path: string, found: NativeFacts, { readOnly, isLocked, isForced, persistence }: OpenedAs) {
-    const { flushInstruction, streamThreshold } = this.#addon.cpu();
     this.path = path;
     this.kind = found.kind;
     this.alignment = found.alignment;
@@ -120,15 +98,7 @@ export class DaxDevice implements BlockDevice {
     this.mapSync = found.mapSync;
     this.readOnly = readOnly;
     this.numaNode = found.numaNode < 0 ? undefined : found.numaNode;
-    this.facts = Object.freeze({
-      persistenceDomain: found.persistenceDomain === '' ? undefined : found.persistenceDomain,
-      persistent: persistence.persistent,
-      persistenceEvidence: persistence.evidence,
-      statxDax: found.statxDax,
-      resource: found.resource,
-      flushInstruction,
-      streamThreshold,
-    });
+    this.facts = factsOf(found, persistence, this.#addon.cpu());
     this.#handle = found.handle;
     this.#open = found.handle;
     this.#size = found.size;
@@ -276,7 +246,7 @@ export class DaxDevice implements BlockDevice {
     if (small !== undefined) {
       const turn = loopTurn(small);
       if (turn === undefined) return this.#read(target, pos, options);
-      return this.#after(turn, signal, () => this.#read(target, pos, options));
+      return this.#inFlight.runAfter(turn, signal, () => this.#read(target, pos, options));
     }
     const buffer = toUint8Array(target, 'target');
     const start = toBytes(pos, 'pos');
@@ -298,7 +268,7 @@ export class DaxDevice implements BlockDevice {
     if (small !== undefined) {
       const turn = loopTurn(small);
       if (turn === undefined) return this.#write(source, pos, options);
-      return this.#after(turn, signal, () => this.#write(source, pos, options));
+      return this.#inFlight.runAfter(turn, signal, () => this.#write(source, pos, options));
     }
     const buffer = toUint8Array(source, 'source');
     const start = toBytes(pos, 'pos');
@@ -347,7 +317,7 @@ export class DaxDevice implements BlockDevice {
     if (total <= POOL_THRESHOLD) {
       const turn = loopTurn(total);
       if (turn === undefined) return this.#readEach(buffers, start);
-      return this.#after(turn, signal, () => this.#readEach(buffers, start));
+      return this.#inFlight.runAfter(turn, signal, () => this.#readEach(buffers, start));
     }
     return this.#inFlight.run(() =>
       moveEach(buffers, (buffer, length, moved) =>
@@ -369,7 +339,7 @@ export class DaxDevice implements BlockDevice {
     if (!waits && total <= POOL_THRESHOLD) {
       const turn = loopTurn(total);
       if (turn === undefined) return this.#writeEach(buffers, start, flush);
-      return this.#after(turn, signal, () => this.#writeEach(buffers, start, flush));
+      return this.#inFlight.runAfter(turn, signal, () => this.#writeEach(buffers, start, flush));
     }
     return this.#inFlight.run(() =>
       moveEach(buffers, async (buffer, length, moved) => {
@@ -583,15 +553,6 @@ export class DaxDevice implements BlockDevice {
     this.#addon.close(this.#handle);
   }
 
-  // Work that waits for its turn counts as under way, so that `close` waits for it.
-  #after<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
-    return this.#inFlight.run(async () => {
-      await turn;
-      checkAborted(signal);
-      return work();
-    });
-  }
-
   #inPool(
     syscall: string,
     flush: boolean,
@@ -683,13 +644,4 @@ function toFlush(options: FlushOption | undefined): boolean {
   if (flush === undefined) return true;
   if (typeof flush !== 'boolean') throw argumentError('ERR_INVALID_ARG_TYPE', 'flush must be a boolean');
   return flush;
-}
-
-// The length of a copy to make on this thread; undefined for a copy to hand to another thread. Arguments of a wrong type give 0,
-// because the synchronous form then refuses them.
-function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
-  if (!ArrayBuffer.isView(view)) return 0;
-  const length: unknown = options?.length ?? view.byteLength;
-  if (typeof length !== 'number' && typeof length !== 'bigint') return 0;
-  return length <= POOL_THRESHOLD ? Number(length) : undefined;
 }

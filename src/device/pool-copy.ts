@@ -3,6 +3,7 @@
 import { AbortError } from '../abort.js';
 import { argumentError } from '../argument-error.js';
 import { addon, type NativeHandle } from '../binding.js';
+import type { BufferRange } from './block-device.js';
 
 // The bytes that one job of the pool copies. Between jobs, every 2 ms or so, an abort is noticed and a detached buffer refused. A
 // copy of 64 MiB takes 1.4 times as long in jobs of 1 MiB as in one job, and 1.1 times as long in jobs of this size.
@@ -12,6 +13,17 @@ const CHUNK = 8 * 1024 * 1024;
  * Copies up to this length are made on the calling thread: they take at most 25 µs, as long as the way to another thread and back.
  */
 export const POOL_THRESHOLD = 256 * 1024;
+
+/**
+ * The length of a copy to make on this thread; undefined for a copy to hand to another thread. Arguments of a wrong type give 0,
+ * because the synchronous form then refuses them.
+ */
+export function smallLength(view: NodeJS.ArrayBufferView, options: BufferRange | undefined): number | undefined {
+  if (!ArrayBuffer.isView(view)) return 0;
+  const length: unknown = options?.length ?? view.byteLength;
+  if (typeof length !== 'number' && typeof length !== 'bigint') return 0;
+  return length <= POOL_THRESHOLD ? Number(length) : undefined;
+}
 
 /** A copy between a buffer and a device; the caller has checked every number. */
 export interface PoolCopy {

@@ -2,14 +2,14 @@
 
 import { AbortError, toSignal } from '../abort.js';
 import { argumentError } from '../argument-error.js';
-import type { Abortable, BufferRange, FlushOption } from './block-device.js';
+import type { Abortable, BufferRange, FlushOption } from '../device/block-device.js';
 import { windowOf, type Place } from './driver.js';
 import { DaxError } from '../errors.js';
-import type { InFlight } from './in-flight.js';
+import type { InFlight } from '../device/in-flight.js';
 import type { LiveDriver } from './live-driver.js';
 import { loopTurn } from '../locks/loop-turn.js';
-import { bufferRange, checkAttached } from './memory.js';
-import { POOL_THRESHOLD } from './pool-copy.js';
+import { bufferRange, checkAttached } from '../device/memory.js';
+import { POOL_THRESHOLD } from '../device/pool-copy.js';
 import { PAGE_SIZE, SECTOR_SIZE } from '../units.js';
 
 // Asynchronous copies up to this length are made on this thread, as those of a `DaxDevice` are; copies of a driver's own memory are

@@ -20,18 +20,18 @@ import {
   type FlushOption,
   type LockMode,
   type WriteOptions,
-} from './block-device.js';
-import { toLockMode } from './device-lock.js';
+} from '../device/block-device.js';
+import { toLockMode } from '../device/device-lock.js';
 import { DriverCopies } from './driver-copies.js';
 import { DRIVER, windowOf, type Driver, type DriverAnswer } from './driver.js';
 import { DaxError } from '../errors.js';
-import { InFlight } from './in-flight.js';
-import { lockRanges, type DeviceRange } from './lock-ranges.js';
+import { InFlight } from '../device/in-flight.js';
+import { lockRanges, type DeviceRange } from '../device/lock-ranges.js';
 import { LiveDriver } from './live-driver.js';
-import { toPlainBytes, toUint8Array } from './memory.js';
+import { toPlainBytes, toUint8Array } from '../device/memory.js';
 import { checkOptions } from '../options.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, toBytes, type Bytes } from '../units.js';
-import { moveEach, moveEachSync, toVector } from './vector.js';
+import { moveEach, moveEachSync, toVector } from '../device/vector.js';
 
 type View = NodeJS.ArrayBufferView;
 type Views = readonly View[];

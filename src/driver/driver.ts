@@ -1,7 +1,7 @@
 // Owns the contract of a driver, and the check of each of its answers by the rules (DA-1 to DA-8).
 
 import type { Granularity } from '../binding.js';
-import type { BlockDevice, DeviceLock, DirectAccess, LockMode } from './block-device.js';
+import type { BlockDevice, DeviceLock, DirectAccess, LockMode } from '../device/block-device.js';
 import { DaxError } from '../errors.js';
 import type { OptionNames } from '../options.js';
 import { PAGE_SIZE, roundUp, SECTOR_SIZE, type Bytes } from '../units.js';

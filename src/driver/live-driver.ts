@@ -1,7 +1,7 @@
 // Owns a driver while the device made from it lives: every question to it, its one release, and the errors that follow
 // (the kernel's dax_alive and kill_dax).
 
-import type { DeviceLock, LockMode } from './block-device.js';
+import type { DeviceLock, LockMode } from '../device/block-device.js';
 import { askDriver, type Driver, type DriverAnswer, type Place } from './driver.js';
 import { DaxError } from '../errors.js';
 
