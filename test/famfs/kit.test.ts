@@ -56,7 +56,7 @@ t.test('random operations, of calls and mappings, give what a byte array gives',
   });
   const stage: Stage = { session, files, canMap: true };
   const done = new Map<string, number>();
-  const operations = amount({ short: 150, thorough: 500, long: 15_000 });
+  const operations = amount({ short: 250, thorough: 500, long: 15_000 });
   for (let step = 0; step < operations; ) {
     const file = random.below(FILES.length);
     const operation = { ...chooseOperation((limit) => random.below(limit), 1, FILES[file]?.size ?? 1), file };
