@@ -191,7 +191,7 @@ export function hintOfLocked(path: string): string {
   const { dev, ino } = statSync(path, { bigint: true });
   const who = lockersOf(dev, ino, new SystemTree());
   const them = who.length === 0 ? 'another program' : who.join(' and ');
-  return `${them} has it open, and locked: end that, or wait for its end; \`lslocks\` and \`fuser\` tell more`;
+  return `${them} has it open, and locked: release that lock or end its holder, or wait for it; \`lslocks\` and \`fuser\` tell more`;
 }
 
 const claimsOf = new WeakMap<object, Claims>();

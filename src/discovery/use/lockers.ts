@@ -15,7 +15,7 @@ export function lockersOf(dev: bigint, ino: bigint, tree: SystemTree): string[] 
     // The pid is -1 for a lock on a range, which belongs to an open file and to no process, and 0 for a process of another PID
     // namespace.
     if (of !== file || kind === '->' || pid === undefined || Number(pid) <= 0) continue;
-    found.add(Number(pid) === process.pid ? `this process (${pid})` : processNamed(pid, tree));
+    found.add(Number(pid) === process.pid ? `another device of this process (${pid})` : processNamed(pid, tree));
   }
   return [...found];
 }
