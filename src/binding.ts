@@ -156,7 +156,7 @@ export interface Addon {
   lockRange(handle: NativeHandle, mode: number, start: number, length: number): number;
   /** Claims a block device, so that the kernel does not mount it, or gives the claim up. */
   claim(handle: NativeHandle, isClaimed: boolean): number;
-  /** Undefined if it cannot be known. */
+  /** The physical address of the byte at `pos`; undefined if it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
   /** The address of the memory of `buffer`, modulo `alignment`. */
@@ -285,8 +285,8 @@ function find(): string {
   } as bindings.Options & { path: true }) as string;
 }
 
-// Whether a file ends before its table of section headers, which linkers write last. The dynamic loader maps what such a file
-// lacks, and SIGBUS ends the process. What is no ELF file at all is left to the loader.
+// Whether a file ends before its table of section headers, which linkers write last. The dynamic loader maps the missing
+// part too, and SIGBUS ends the process. A file that is no ELF file at all is left to the loader, which refuses it.
 function isCutOff(path: string): boolean {
   const file = openSync(path, 'r');
   try {

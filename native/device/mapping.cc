@@ -22,7 +22,7 @@
 namespace dax {
 namespace {
 
-// The fewest bytes for which a system call takes less time than the page fault that it may save.
+// The smallest copy in bytes whose system call takes less time than the page fault that it may save.
 constexpr size_t kLeastByCall = 512;
 // The most zeros that one system call writes: a block of a filesystem.
 constexpr size_t kMostZerosByCall = 4096;

@@ -64,7 +64,7 @@ class Persistence {
   // Whether StreamLines may be called.
   bool streams() const { return granularity_ == Granularity::kCacheLine && cpu_->stream != nullptr; }
   // Stores whole lines, which do not overlap. They are durable after a Drain. The processor need not load
-  // them first, as it must load a line of which a part is stored.
+  // them first, as it must if only a part of a line is stored.
   void StreamLines(char* destination, const char* source, size_t length) const {
     if (length > 0) cpu_->stream(destination, source, length);
   }

@@ -86,7 +86,7 @@ export interface DevdaxInfo extends PersistentInfo {
   mappings: DevdaxRange[];
   badblocks: BadBlocks[];
   daxregion: DaxRegion;
-  /** The namespace that it was made from, and the uuid of that; undefined for memory that is not an NVDIMM (CXL, HMEM). */
+  /** The namespace that it was made from, and the uuid of the namespace; undefined for memory that is not an NVDIMM (CXL, HMEM). */
   namespace: string | undefined;
   uuid: string | undefined;
   region: RegionInfo | undefined;

@@ -120,7 +120,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   nextInRow: IncoreInode | undefined;
   newer: IncoreInode | undefined;
   older: IncoreInode | undefined;
-  /** The bytes with which the cache last counted it. */
+  /** The size in bytes that the cache last counted for it. */
   weight = 0;
   readonly #blocks: BlockAllocator;
   // Made on first use: reading the inode's attributes needs no map.
