@@ -148,7 +148,7 @@ export interface Addon {
    * The first position from `pos` on where the file has data, or, without `data`, a hole; the size of the file if there is none.
    */
   seek(handle: NativeHandle, pos: number, data: boolean): number;
-  /** Its file descriptor, or -EBADF. Use it only to ask about the file, not for I/O. */
+  /** The file descriptor of the device, or -EBADF. Use it only to ask about the file, not for I/O. */
   descriptor(handle: NativeHandle): number;
   /** flock(2): 0 none, 1 shared, 2 exclusive. If it fails, the lock held before is gone too. */
   flock(handle: NativeHandle, mode: number): number;

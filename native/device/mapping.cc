@@ -68,7 +68,7 @@ struct OnTheWay {
   char* device;
 };
 
-// Stores nothing but all of it: after a fault, head and body are put one by one.
+// Stores the whole publication, and nothing if it faulted once: then head and body are stored one by one.
 void MovePublicationIn(const Transfer& transfer, size_t length) {
   const auto& [persistence, publication, device] = *static_cast<const OnTheWay*>(transfer.context);
   if (length == transfer.length) StorePublication(*persistence, *publication, device);

@@ -80,7 +80,7 @@ class Persistence {
   int Invalidate(const char* address, size_t length) const;
 
  private:
-  // Calls `operate` for the whole lines that the range touches. It is not empty.
+  // Calls `operate` for the whole lines that the range touches. The range must not be empty.
   static void OnLines(void (*operate)(const char*, size_t), const char* address, size_t length);
   void FlushLines(const char* address, size_t length) const;
   void StoreAndFlush(char* destination, const char* source, size_t length) const;

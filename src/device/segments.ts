@@ -6,7 +6,7 @@ import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-/** The segments of one size. One begins at every half of that, so that any view of up to a half lies in one. */
+/** Segments of one size. A segment begins at every multiple of half the size, so that any view of up to half the size lies in one. */
 class SizeClass {
   readonly size: number;
   readonly stride: number;

@@ -12,7 +12,7 @@ const MOST_BACK = 16;
 
 /** Where a run of the file's blocks is. */
 export interface Mapping {
-  /** The block of the filesystem at which it begins; 0 for a hole. */
+  /** The block of the filesystem at which the run begins; 0 for a hole. */
   block: number;
   count: number;
   /** Allocated for a write that has not ended: no pointer on the medium may refer to it yet. */
