@@ -43,7 +43,7 @@
   "targets": [
     {
       "target_name": "node_dax",
-      "sources": ["native/napi/addon.cc", "native/napi/args.cc", "native/napi/checksum.cc", "native/napi/device/dax_device.cc", "native/napi/files/descriptor.cc", "native/napi/device/device_handle.cc", "native/napi/fault/fault_mapping.cc", "native/napi/fault/isolate_client.cc", "native/napi/leased_memory.cc", "native/napi/device/open_device.cc", "native/napi/device/record_publisher.cc", "native/napi/files/small_files.cc", "<@(core_files)"],
+      "sources": ["native/napi/addon.cc", "native/napi/args.cc", "native/napi/checksum.cc", "native/napi/device/dax_device.cc", "native/napi/files/descriptor.cc", "native/napi/device/device_handle.cc", "native/napi/fault/fault_functions.cc", "native/napi/fault/isolate_client.cc", "native/napi/leased_memory.cc", "native/napi/device/open_device.cc", "native/napi/device/record_publisher.cc", "native/napi/files/small_files.cc", "<@(core_files)"],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": [

@@ -7,8 +7,10 @@ const { mkdirSync } = require('node:fs');
 const { join, resolve } = require('node:path');
 const { performance } = require('node:perf_hooks');
 
-// Taken away, because tap names folders after the arguments, and all of these would be too long a name.
-const files = process.argv.splice(2);
+const files = process.argv.slice(2);
+// tap names its folders after the program and the arguments. All of these would be too long a name, and this program's path one that several
+// processes share.
+process.argv.splice(1, Infinity, files[0]);
 const claims = process.env.NODE_DAX_TEST_CLAIMS;
 
 const t = require('tap');

@@ -14,15 +14,24 @@ const AT_ONCE = 2;
 const SUITES = join('dist', 'test');
 // The suites that take longest begin first, so that none of them runs alone at the end.
 const LONG = [/\/vm\/boot\./, /\/fuse\/judges\./, /\/bench\/command\./, /\/packaging\/packaging\./];
-// Suites that take less than a process does to start, with tap and the package: those of each line share one. None of them sets up or
-// counts what belongs to the whole process, and none has a folder of tap's, which is named after the program that was started.
+// Suites that take less than a process does to start, with tap and the package, or not much more: those of each line share one. None of
+// them sets up or counts what belongs to the whole process.
 const TOGETHER = [
   /\/guest\.test/,
-  /\/device\/(?:bad-input|closed-.*|dax-io|direct-access|driver|durability|famfs|hmem|huge-pages|lock|log|log-poison|poison|sigbus|views|whole|words)\.test/,
-  /\/dax\/(?:allocation|extent-cache|holes|io|lock-order|model|truncate|write)\.test/,
-  /\/(?:drivers\/(?:block-device|drivers|unplug)|fs\/(?:below|contract|direct|keys)|testkit\/(?:crash-images|recording-device))\.test/,
-  /\/(?:bench\/(?:answer|figures|job|measure|walk)|cures\/align|famfs\/format|packaging\/(?:clients|nodes|vfs)|vm\/(?:notation|qemu)|test\/(?:checksum|direct-io|errors|rules))\.test/,
+  /\/device\/(?!durability|hostile-use|lifetime)/,
+  /\/fault\/(?!limits|stress)/,
+  /\/dax\/(?!locks|lock-order|reflink)/,
+  /\/cli\/(?:completion|discovery|famfs|log|makeable|program|ext2-(?:change|damaged|identity|partition|several))\.test/,
+  /\/(?:discovery|drivers)\/(?!filesystems)/,
+  /\/(?:bench\/(?!command|page|targets|unchanged)|vm\/(?:notation|qemu|stages|stream|usage))/,
+  /\/ext2\/(?!closing|crash|exit|interop|inode|kit|mount-lock|oracle|pointer-tree|times)/,
   /\/ext2\/(?:closing|inode-table|oracle|pointer-tree|times)\.test/,
+  /\/famfs\/(?!crash|kit)/,
+  /\/fs\/(?!fs|overlap|sweep)/,
+  /\/fuse\/(?:any-filesystem|famfs|random)\.test/,
+  /\/log\//,
+  /\/(?:cures|testkit)\/(?!testkit|tiny-fs)/,
+  /\/(?:packaging\/(?:clients|nodes|vfs)|test\/(?:argument-kinds|checksum|descriptor|direct-io|errors|options|rules|small-files|statements))\.test/,
 ];
 
 const { values, positionals } = parseArgs({

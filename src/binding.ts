@@ -148,7 +148,7 @@ export interface Addon {
    * The first position from `pos` on where the file has data, or, without `data`, a hole; the size of the file if there is none.
    */
   seek(handle: NativeHandle, pos: number, data: boolean): number;
-  /** Its file descriptor, or -EBADF. Use it only to ask about the file, not for I/O. */
+  /** The file descriptor of the device, or -EBADF. Use it only to ask about the file, not for I/O. */
   descriptor(handle: NativeHandle): number;
   /** flock(2): 0 none, 1 shared, 2 exclusive. If it fails, the lock held before is gone too. */
   flock(handle: NativeHandle, mode: number): number;
@@ -156,7 +156,7 @@ export interface Addon {
   lockRange(handle: NativeHandle, mode: number, start: number, length: number): number;
   /** Claims a block device, so that the kernel does not mount it, or gives the claim up. */
   claim(handle: NativeHandle, isClaimed: boolean): number;
-  /** Undefined if it cannot be known. */
+  /** The physical address of the byte at `pos`; undefined if it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;
   segment(handle: NativeHandle, pos: number, length: number): ArrayBuffer | number;
   /** The address of the memory of `buffer`, modulo `alignment`. */
@@ -285,8 +285,8 @@ function find(): string {
   } as bindings.Options & { path: true }) as string;
 }
 
-// Whether a file ends before its table of section headers, which linkers write last. The dynamic loader maps what such a file
-// lacks, and SIGBUS ends the process. What is no ELF file at all is left to the loader.
+// Whether a file ends before its table of section headers, which linkers write last. The dynamic loader maps the missing
+// part too, and SIGBUS ends the process. A file that is no ELF file at all is left to the loader, which refuses it.
 function isCutOff(path: string): boolean {
   const file = openSync(path, 'r');
   try {

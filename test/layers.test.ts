@@ -90,7 +90,7 @@ t.test('native code in the wrong room', async (t) => {
     ['native/sigbus/guarded_copy.cc', '#include <uv.h>'],
     ['native/napi/dax_device.cc', 'void* p = mmap(nullptr, 1, 0, 0, fd, 0);'],
     ['native/napi/args.cc', 'int r = ::munmap (p, 1);'],
-    ['native/napi/fault_mapping.cc', 'msync(p, 1, MS_SYNC);'],
+    ['native/napi/fault_functions.cc', 'msync(p, 1, MS_SYNC);'],
     ['native/napi/addon.cc', 'const char* url = "https://"; mremap(p, 1, 2, 0);'],
     ['native/napi/leased_memory.cc', 'ioctl(fd, BLKGETSIZE64, &size);'],
     ['native/persist/persist.cc', '_mm_clflush(p);'],

@@ -21,7 +21,7 @@ const FILESYSTEMS: Readonly<Record<number, string>> = {
 const FILL = 1024 * 1024;
 
 /** The path to work on, and whether something exists there. */
-export interface Place {
+export interface BenchPath {
   readonly path: string;
   readonly isTaken: boolean;
 }
@@ -64,7 +64,7 @@ function filesystemOf(path: string): string | undefined {
   return FILESYSTEMS[magic] ?? `filesystem 0x${magic.toString(16)}`;
 }
 
-function describe({ path, isTaken }: Place, force: boolean, withFiles: boolean): { subject: Subject; target: Target } {
+function describe({ path, isTaken }: BenchPath, force: boolean, withFiles: boolean): { subject: Subject; target: Target } {
   using device = openSync(path, { readOnly: true });
   const { kind, isDax, mapSync, granularity, numaNode, size } = device;
   const { persistenceDomain, flushInstruction } = device.facts;
@@ -78,7 +78,7 @@ function describe({ path, isTaken }: Place, force: boolean, withFiles: boolean):
 }
 
 /** The place at `path`, or under a new name in `path` if that is a directory. */
-export function placeAt(path: string): Place {
+export function benchPath(path: string): BenchPath {
   if (!existsSync(path)) return { path, isTaken: false };
   if (!statSync(path).isDirectory()) return { path, isTaken: true };
   return { path: join(path, `node-dax-bench-${randomBytes(8).toString('hex')}`), isTaken: false };
@@ -89,7 +89,7 @@ export function placeAt(path: string): Place {
  * (`withFiles`) also a folder beside it; `dispose` removes both. Throws the errors of making and opening: `EEXIST` if something has
  * appeared there meanwhile.
  */
-export function prepare(place: Place, size: number, force: boolean, withFiles: boolean): Prepared {
+export function prepare(place: BenchPath, size: number, force: boolean, withFiles: boolean): Prepared {
   const { path, isTaken } = place;
   if (!isTaken) make(path, size);
   const dispose = (): void => {

@@ -11,10 +11,10 @@ namespace dax {
 // are none.
 uint32_t Crc32c(uint32_t previous, const void* bytes, size_t length);
 
-// The same by CRC32 instructions alone, for processors without wide carry-less products, and for tests.
+// Crc32c by CRC32 instructions alone, for processors without wide carry-less products, and for tests.
 uint32_t Crc32cByInstruction(uint32_t previous, const void* bytes, size_t length);
 
-// The same by a table, for processors without the instruction, and for tests.
+// Crc32c by a table, for processors without the instruction, and for tests.
 uint32_t Crc32cByTable(uint32_t previous, const void* bytes, size_t length);
 
 }  // namespace dax

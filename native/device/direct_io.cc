@@ -9,7 +9,7 @@
 namespace dax {
 
 int ReadDirectIoAlignment(const char* path, DirectIoAlignment* alignment) {
-  // The fields exist since Linux 6.1. The addon may be built with older headers, which have spare space in
+  // Linux has the fields from 6.1 on. The addon may be built with older headers, which have spare space in
   // their place.
   constexpr unsigned kStatxDioAlign = 0x2000;
   constexpr size_t kMemoryAlignmentAt = 152;

@@ -22,7 +22,7 @@
 namespace dax {
 namespace {
 
-// The fewest bytes for which a system call takes less time than the page fault that it may save.
+// The smallest copy in bytes whose system call takes less time than the page fault that it may save.
 constexpr size_t kLeastByCall = 512;
 // The most zeros that one system call writes: a block of a filesystem.
 constexpr size_t kMostZerosByCall = 4096;
@@ -68,7 +68,7 @@ struct OnTheWay {
   char* device;
 };
 
-// Stores nothing but all of it: after a fault, head and body are put one by one.
+// Stores the whole publication, and nothing if it faulted once: then head and body are stored one by one.
 void MovePublicationIn(const Transfer& transfer, size_t length) {
   const auto& [persistence, publication, device] = *static_cast<const OnTheWay*>(transfer.context);
   if (length == transfer.length) StorePublication(*persistence, *publication, device);

@@ -152,7 +152,7 @@ void Source::ReadDiskResource(const std::string& directory) {
 
 void Source::ReadDevdax(const std::string& directory) {
   devdax_size_ = SysfsNumber(directory, "size").value_or(0);
-  // The attribute exists since Linux 5.10. Before, 2 MiB was the default, which suits smaller alignments too.
+  // Linux has the attribute from 5.10 on. Before, 2 MiB was the default, which suits smaller alignments too.
   alignment_ = SysfsNumber(directory, "align").value_or(2u << 20);
   resource_ = SysfsNumber(directory, "resource");
   if (resource_ == 0u) resource_.reset();  // a process without CAP_SYS_ADMIN reads 0

@@ -14,7 +14,7 @@ class FaultClient {
 
   // The thread that the isolate runs on, as gettid() names it.
   virtual uint32_t thread() const = 0;
-  // Its threadId in node:worker_threads, which is 0 for the main thread.
+  // The threadId of the isolate in node:worker_threads, which is 0 for the main thread.
   virtual uint32_t worker() const = 0;
   // Asks the owner of a file where a page is. The owner answers by FaultFile::Answer. Returns false if the
   // owner is gone.

@@ -33,8 +33,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // Sets the size. A smaller size takes every page past the end away from the regions, private copies too,
   // before it returns. A larger size lets pages that were refused as past the end be touched.
   void SetSize(uint64_t size);
-  // Records that `pages` lie one after the other from `place` on. First takes pages for which another place
-  // is recorded away from every region (FT-9). Returns 0 or -errno.
+  // Records that `pages` lie one after the other from `place` on. If another place was recorded for some of
+  // them, takes those away from every region first (FT-9). Returns 0 or -errno.
   int Know(PageRange pages, const Place& place);
   // What is recorded of the pages: not all of them (kNothing), another place for some of them (kOtherwise),
   // or exactly these places (kJustSo).
@@ -43,8 +43,8 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // Whether some of the pages may have been stored to through shared mappings and are not known to be
   // durable.
   bool IsStored(PageRange pages) const;
-  // Returns the pages of the range that IsStored tells of, and notices the next store to each of them from
-  // now on. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), they
+  // Returns the pages of the range for which IsStored is true, and from now on notices the next store to each
+  // of them. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), they
   // count as stored to even then.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);

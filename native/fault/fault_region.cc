@@ -38,8 +38,8 @@ int MapRefusal(char* address, size_t length) {
   return mapped == MAP_FAILED ? -errno : 0;
 }
 
-// Prepares memory in which nothing is installed, so that every touch is an event. A forked child gets none of
-// it, because no thread would serve its faults there.
+// Prepares memory in which nothing is installed, so that every touch raises an event. A forked child gets
+// none of it, because no thread would serve its faults there.
 int Prepare(char* address, size_t length) {
   madvise(address, length, MADV_DONTFORK);
   return Userfault::Get().Register(address, length);

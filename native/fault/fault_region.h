@@ -32,7 +32,7 @@ struct RegionShape {
   uint64_t phase;
 };
 
-// Counts of faults, by which users find out why a mapping is slow.
+// Counts of faults. Users find out from them why a mapping is slow.
 struct FaultStats {
   std::atomic<uint64_t> minor{0};    // served from what was known
   std::atomic<uint64_t> major{0};    // a block was allocated
@@ -88,9 +88,9 @@ class FaultRegion {
   // Installs pages of the device: `page`, and the pages around it in which nothing is installed. The pages of
   // `around` lie one after the other from `place` on.
   int InstallDevice(uint64_t page, PageRange around, const Place& place, PageRange* installed);
-  // Installs zeros. A store to them is an event, unless they are a private mapping's `own`.
+  // Installs zeros. A store to them raises an event, unless they are a private mapping's `own`.
   int InstallZeros(PageRange pages, bool own);
-  // Installs a copy of the page, unless something is installed there. A store to it is an event.
+  // Installs a copy of the page, unless something is installed there. A store to the copy raises an event.
   int InstallCopy(uint64_t page, const char* bytes);
   // Allows stores to zeros or a copy that a private mapping shows. The page is the mapping's own from now on.
   int MakeOwn(uint64_t page);
@@ -101,7 +101,7 @@ class FaultRegion {
 
   // Forgets the installed pages of the range, so that the next event finds nothing there, and returns them.
   // Unless `even_cows`, it leaves private copies that were stored to. Call Replace with the result, and then
-  // EndReplacement. Until then a thread whose touch is an event waits, and so does a store to a private
+  // EndReplacement. Until then a thread whose touch raises an event waits, and so does a store to a private
   // mapping, because it would be lost.
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
   // Releases pages that were refused; with `even_lost` also those in whose place a program has seen zeros

@@ -18,7 +18,7 @@
 namespace dax {
 
 FaultService& FaultService::Get() {
-  // It is never destroyed, because the thread uses it until the process ends.
+  // The service is never destroyed, because its thread uses it until the process ends.
   static FaultService* const instance = new FaultService();
   return *instance;
 }

@@ -42,7 +42,7 @@ class Userfault {
   // Lets the threads that wait in the range touch it again.
   int Wake(void* start, size_t length) const;
   // Installs a copy of `source`, or zeros if it is null, where there is no page yet. With `protect` the first
-  // store to it is an event. Reading the source must not need a fault. Wakes no thread.
+  // store to it raises an event. Reading the source must not need a fault. Wakes no thread.
   int Fill(void* start, const void* source, size_t length, bool protect) const;
   // Allows stores to protected pages. Wakes no thread.
   int Unprotect(void* start, size_t length) const;

@@ -50,7 +50,7 @@ bool VmaBudget::Take() {
   return Recount();
 }
 
-// Counting takes as long as thousands of faults, so that one count gives out half of what is left.
+// Counting takes as long as thousands of faults, so one count gives out half of the mappings that are left.
 bool VmaBudget::Recount() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (left_.fetch_sub(kPerPiece) >= kPerPiece) return true;

@@ -1,4 +1,4 @@
-// Owns the count of the process's mappings, of which the kernel allows a limited number and V8 needs some.
+// Owns the count of the process's mappings. The kernel limits their number, and V8 needs some of them.
 #ifndef NODE_DAX_NATIVE_VMA_BUDGET_H_
 #define NODE_DAX_NATIVE_VMA_BUDGET_H_
 

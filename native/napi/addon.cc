@@ -8,7 +8,7 @@
 #include "napi/device/dax_device.h"
 #include "napi/device/open_device.h"
 #include "napi/device/record_publisher.h"
-#include "napi/fault/fault_mapping.h"
+#include "napi/fault/fault_functions.h"
 #include "napi/files/descriptor.h"
 #include "napi/files/small_files.h"
 #include "sigbus/guarded_copy.h"
@@ -24,7 +24,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   dax::InitRecordPublisher(env, exports);
   dax::InitDescriptor(env, exports);
   dax::InitSmallFiles(env, exports);
-  dax::InitFaultMapping(env, exports);
+  dax::InitFaultFunctions(env, exports);
   return exports;
 }
 

@@ -64,7 +64,7 @@ class Persistence {
   // Whether StreamLines may be called.
   bool streams() const { return granularity_ == Granularity::kCacheLine && cpu_->stream != nullptr; }
   // Stores whole lines, which do not overlap. They are durable after a Drain. The processor need not load
-  // them first, as it must load a line of which a part is stored.
+  // them first, as it must if only a part of a line is stored.
   void StreamLines(char* destination, const char* source, size_t length) const {
     if (length > 0) cpu_->stream(destination, source, length);
   }
@@ -80,7 +80,7 @@ class Persistence {
   int Invalidate(const char* address, size_t length) const;
 
  private:
-  // Calls `operate` for the whole lines that the range touches. It is not empty.
+  // Calls `operate` for the whole lines that the range touches. The range must not be empty.
   static void OnLines(void (*operate)(const char*, size_t), const char* address, size_t length);
   void FlushLines(const char* address, size_t length) const;
   void StoreAndFlush(char* destination, const char* source, size_t length) const;

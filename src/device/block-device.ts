@@ -99,14 +99,14 @@ export interface PublisherOptions {
   readonly headSize: number;
   /** Records that are published together begin at multiples of this many bytes from the first one. Default 1. */
   readonly unit?: number;
-  /** The CRC32C with which their checksums begin. Default 0. */
+  /** The initial value of the checksum of each record. Default 0. */
   readonly seed?: number;
 }
 
 /**
  * Stores records of one device, and after them the word that publishes them, made by `recordPublisher` of the device. A record is a
  * head and its content. The head begins with a CRC32C (4 bytes, little-endian) of its other bytes and of the content, which the
- * publisher computes. What else is in the head is the caller's.
+ * publisher computes. The caller fills the rest of the head.
  *
  * Each call is one call of the addon, with two fences, and allocates nothing. A reader that finds the word finds the records, also
  * after a power cut. The calls return the bytes stored: if a page is bad, fewer than the records have, and then no word was stored.

@@ -35,7 +35,7 @@ import { bufferRange, checkAttached, toPlainBytes, toUint8Array } from './memory
 import { checkOptions } from '../options.js';
 import { copyInPool, POOL_THRESHOLD, smallLength } from './pool-copy.js';
 import { makeRecordPublisher } from './record-publisher.js'; // late
-import { Accessed, MAX_VIEW_LENGTH, Segments } from './segments.js';
+import { DeviceAccess, MAX_VIEW_LENGTH, Segments } from './segments.js';
 import { moveEach, moveEachSync, totalLength, toVector } from './vector.js'; // late
 import { SECTOR_SIZE, toBytes, toU64, type Bytes } from '../units.js';
 
@@ -81,7 +81,7 @@ export class DaxDevice implements BlockDevice {
   // Made once, because every copy to or from a device that lies on this one asks for direct access.
   readonly #op = (absolute: number, wanted: number): DirectAccess => {
     const pos = absolute * SECTOR_SIZE;
-    return new Accessed(this, pos, wanted, this.#segments.reach(pos, 1));
+    return new DeviceAccess(this, pos, wanted, this.#segments.reach(pos, 1));
   };
   readonly #locks: FileLocks;
   readonly #inFlight = new InFlight();
@@ -363,8 +363,8 @@ export class DaxDevice implements BlockDevice {
   /**
    * Stores 64 bits at `pos`, a multiple of 8, as little-endian and with one store: other threads, other processes that map the
    * device, and a program that starts after a power cut find either the old word or `value`. A reader that gets `value` from
-   * `loadU64`, or from another atomic load, also finds everything that this thread stored before it. It is durable on return unless
-   * `flush` is false.
+   * `loadU64`, or from another atomic load, also finds everything that this thread stored before it. The word is durable on return
+   * unless `flush` is false.
    *
    * `value`: a bigint below 2^64, or a safe integer. Throws `EINVAL` with reason `OFFSET_UNALIGNED` for another `pos`.
    */

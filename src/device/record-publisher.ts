@@ -77,7 +77,7 @@ export function makeRecordPublisher(addon: Addon, handle: NativeHandle, wordPos:
   checkInteger('unit', unit, 1, BATCH);
   checkInteger('seed, a checksum,', seed, 0, 2 ** 32 - 1);
   const numbers = new Float64Array(5);
-  // Nobody can detach shared memory, of which the addon keeps the address.
+  // The addon keeps the address of this memory. Shared memory cannot be detached.
   const heads = new Uint8Array(new SharedArrayBuffer(Math.ceil(BATCH / Math.max(headSize, unit)) * headSize));
   const publisher = addon.recordPublisher(handle, wordPos, seed, headSize, unit, numbers, heads);
   if (typeof publisher === 'number') fail(publisher, wordPos);

@@ -6,7 +6,7 @@ import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-/** The segments of one size. One begins at every half of that, so that any view of up to a half lies in one. */
+/** Segments of one size. A segment begins at every multiple of half the size, so that any view of up to half the size lies in one. */
 class SizeClass {
   readonly size: number;
   readonly stride: number;
@@ -27,8 +27,8 @@ class SizeClass {
 
 // The most that an ArrayBuffer of Node 20 can hold: a device of up to this size is one large segment.
 const LARGE = 4 * 1024 ** 3;
-// V8 takes an ArrayBuffer for memory that it must collect, and with a large one it collects everything at once. Who looks at a few
-// places of a device gets these: less than what V8 collects for.
+// V8 counts an ArrayBuffer as memory that it must collect, and collects everything at once for a large one. A program that looks at a
+// few places of a device gets small segments, for which V8 does not collect.
 const SMALL = 8 * 1024 ** 2;
 const MOST_SMALL = 4;
 
@@ -182,7 +182,7 @@ interface Source {
 }
 
 /** The answer of an open device's direct access: its length is known at once, its window is made when the caller gets it. */
-export class Accessed implements DirectAccess {
+export class DeviceAccess implements DirectAccess {
   readonly bytes: number;
   readonly #device: Source;
   readonly #pos: number;

@@ -69,7 +69,7 @@ export interface DevdaxInfo extends PersistentInfo {
   kind: 'devdax';
   /** The character device. In mode `system-ram` it exists and cannot be opened. */
   path: string;
-  /** Its name, `dax1.0`. */
+  /** The name of the device, such as `dax1.0`. */
   chardev: string;
   /** Bytes. 0 for a seed. A device made from the seed takes its bytes from `daxregion.availableSize`. */
   size: number;
@@ -86,7 +86,7 @@ export interface DevdaxInfo extends PersistentInfo {
   mappings: DevdaxRange[];
   badblocks: BadBlocks[];
   daxregion: DaxRegion;
-  /** The namespace that it was made from, and the uuid of that; undefined for memory that is not an NVDIMM (CXL, HMEM). */
+  /** The namespace that it was made from, and the uuid of the namespace; undefined for memory that is not an NVDIMM (CXL, HMEM). */
   namespace: string | undefined;
   uuid: string | undefined;
   region: RegionInfo | undefined;
@@ -98,7 +98,7 @@ export interface PmemInfo extends PersistentInfo {
   kind: 'pmem';
   /** The block device. Mapping it goes through the page cache, whatever `dax` says. */
   path: string;
-  /** Its name, `pmem0`. */
+  /** The name of the device, such as `pmem0`. */
   blockdev: string;
   /** The namespace, `namespace0.0`. */
   dev: string;

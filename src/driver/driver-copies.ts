@@ -36,7 +36,7 @@ export class DriverCopies {
   /** Reads or writes a part of `bytes`. Returns the bytes moved: fewer if the device ends, or once a piece fails. */
   copySync(isWrite: boolean, bytes: Uint8Array, flush: boolean, pos: number, options: BufferRange | undefined): number {
     const syscall = syscallOf(isWrite);
-    // Asked for once, because the length of a buffer is slow to get, and by `length`, because Node 20 does not compile `byteLength` in place.
+    // Read once, because the length of a buffer is slow to get. Read as `length`, because Node 20 does not inline `byteLength`.
     const total = bytes.length;
     if (total === 0) checkAttached(bytes, isWrite ? 'source' : 'target');
     let offset = 0;
@@ -125,8 +125,8 @@ export class DriverCopies {
     return device.read === undefined ? device.readSync(bytes, at, range) : device.read(bytes, at, { ...range, signal });
   }
 
-  // Finds how many of the `length` bytes at `pos`, from the first on, lie together, and where: on which device, or from byte `head`
-  // of which window.
+  // Finds how many of the `length` bytes at `pos`, from the first on, lie together, and where they lie: on another device, or in a
+  // window from its byte `head` on.
   #reach(pos: number, length: number): { reach: number; backing: Place | undefined; window: Uint8Array | undefined; head: number } {
     const head = pos % PAGE_SIZE;
     const answer = this.#driver.ask((pos - head) / SECTOR_SIZE, head + length);

@@ -1,8 +1,8 @@
 // Owns the memory of an extent cache: rows of numbers in the order of the file, packed so that a search among many waits for memory
 // once or twice, and kept in leaves so that an insertion moves few rows.
 
-// The columns of a row. Its length and its kind share the third: a search, which waits for memory, takes half the time with a third
-// less memory.
+// The columns of a row. The length and the kind share the third column: a search spends its time waiting for memory, and takes half
+// as long if the rows take a third less memory.
 const START = 0;
 const BLOCKNR = 1;
 const RUN = 2;
@@ -24,7 +24,7 @@ const NONE = new Float64Array(0);
  */
 export class ExtentRows {
   #numbers = NONE;
-  // The leaves in the order of the file, none of them empty: the first block of each leaf, by which it is searched for; the index
+  // The leaves in the order of the file, none of them empty: the first block of each leaf, which a search compares; the index
   // of its first row in `#numbers`; and the count of its rows.
   #starts = NONE;
   readonly #bases: number[] = [];

@@ -148,7 +148,7 @@ export class Inode {
     return this.mappings === undefined && this.unmapped === undefined && (this.activity?.isIdle ?? true);
   }
 
-  /** The number of reads and writes under way (i_dio_count), for which truncation waits. */
+  /** The number of reads and writes under way (i_dio_count). Truncation waits for them. */
   get dioCount(): number {
     return this.activity?.dioCount ?? 0;
   }

@@ -8,7 +8,7 @@ import { Line } from './line.js';
 // Milliseconds of one turn. Small copies stay on the thread, because handing one to another thread takes ten times as long.
 const BUDGET = 5;
 
-// The number of small copies between two readings of the clock, each of which takes half as long as such a copy.
+// The number of small copies between two readings of the clock. A reading takes half as long as a small copy.
 const UNITS_PER_LOOK = 16;
 const UNIT_BYTES = 4096;
 

@@ -209,7 +209,7 @@ export class DaxMapping extends EventEmitter {
     return buffer;
   }
 
-  /** @internal Installs the pages that the owner's thread may touch. Throws the error for which a touch would be refused. */
+  /** @internal Installs the pages that the owner's thread may touch. Throws if a touch of one of them would be refused. */
   prepare(): void {
     if (this.#owner === undefined) return;
     this.#owner.resolve();

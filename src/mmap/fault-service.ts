@@ -1,4 +1,4 @@
-// Owns this isolate's connection to the fault service: starting it, and whom each of its messages is for.
+// Owns this isolate's connection to the fault service: it starts the service, and gives each message to the file that it concerns.
 
 import { threadId } from 'node:worker_threads';
 import { addon, type FaultMode } from '../binding.js';

@@ -22,7 +22,7 @@ export class PendingPages {
     return this.#runs.filter((run) => file.compare(...run) !== 'same');
   }
 
-  /** The runs of which the service knows other places, which the file has given up. */
+  /** The runs that the service still knows at other places, which the file has given up. */
   replaced(file: ServedFile): Run[] {
     return this.#runs.filter((run) => file.compare(...run) === 'other');
   }

@@ -10,7 +10,7 @@ import type { Target } from '../../lib/bench/drivers/driver.js';
 import { fioContenders, fioVersion } from '../../lib/bench/trials/fio.js';
 import { DEFAULTS, type Job } from '../../lib/bench/jobs/job.js';
 import type { Report } from '../../lib/bench/report/report.js';
-import { placeAt, prepare } from '../../lib/bench/subject.js';
+import { benchPath, prepare } from '../../lib/bench/subject.js';
 import { cli, MAIN } from '../helpers/cli.js';
 import { sample } from '../helpers/thorough.js';
 
@@ -171,7 +171,7 @@ t.test('an engine of fio alone, on a file that has become shorter than it was', 
 t.test('something that comes to the place of the file that is made', (test) => {
   const dir = folder(test);
   const path = join(dir, 'link');
-  const place = placeAt(path);
+  const place = benchPath(path);
   symlinkSync(precious(dir), path);
   const before = stateOf(dir);
   test.throws(() => prepare(place, 4096, false, false), { code: 'EEXIST' });

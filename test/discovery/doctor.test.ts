@@ -1,14 +1,13 @@
 // Owns the tests of doctor(): one for each reason why something is or is not DAX.
 
 import t from 'tap';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { doctor } from '../../src/index.js';
 import { diagnose, examine } from '../../src/discovery/diagnosis/doctor.js';
 import type { PathFacts } from '../../src/discovery/system/look.js';
 import { whyUnmappable } from '../../src/discovery/diagnosis/unmappable.js';
 import { FakeSystem } from '../helpers/fake-system.js';
-
-// Each test makes a tree of some hundred files.
-t.setTimeout(300_000);
 
 function file(path: string, devno: string, facts: Partial<PathFacts> = {}): PathFacts {
   return {
@@ -29,7 +28,7 @@ function node(path: string, type: 'block' | 'char', rdevno: string, facts: Parti
   return file(path, '0:5', { type, rdevno, size: 0, ...facts });
 }
 
-function machine(t: { testdir: () => string }): FakeSystem {
+function makeMachine(): FakeSystem {
   const system = new FakeSystem(t.testdir());
   system.devdax({ id: 1 }, { align: 4096, driver: 'device_dax', minor: 1 });
   system.devdax({ id: 2, persistenceDomain: 'cpu_cache' }, { align: 2097152, driver: 'device_dax', minor: 2 });
@@ -48,8 +47,25 @@ function machine(t: { testdir: () => string }): FakeSystem {
   return system;
 }
 
+const fake = makeMachine();
+const startAnew = fake.mark();
+const asMade = texts();
+
+/** The same machine for each test, as it was made: its tree has some hundred files. */
+function machine(): FakeSystem {
+  startAnew();
+  return fake;
+}
+
+function texts(): string[] {
+  return readdirSync(t.testdirName, { recursive: true, withFileTypes: true })
+    .map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }))
+    .map(({ entry, path }) => `${path} ${entry.isFile() ? readFileSync(path, 'utf8') : ''}`)
+    .sort();
+}
+
 t.test('devdax of 4 KiB', (t) => {
-  const report = diagnose(node('/dev/dax1.0', 'char', '252:1'), machine(t).tree);
+  const report = diagnose(node('/dev/dax1.0', 'char', '252:1'), machine().tree);
   t.match(report, { kind: 'devdax', isDax: true, granularity: 'cache_line', fix: undefined });
   t.match(report.verdict, /^A devdax device of 250 MiB.*directly\. A store is durable once flushed/);
   t.match(report.evidence, [
@@ -61,14 +77,14 @@ t.test('devdax of 4 KiB', (t) => {
 });
 
 t.test('devdax of 2 MiB with eADR', (t) => {
-  const report = diagnose(node('/dev/dax2.0', 'char', '252:2'), machine(t).tree);
+  const report = diagnose(node('/dev/dax2.0', 'char', '252:2'), machine().tree);
   t.match(report, { isDax: true, granularity: 'byte' });
   t.match(report.verdict, /multiples of 2 MiB.*eADR/);
   t.end();
 });
 
 t.test('devdax in mode system-ram, and disabled', (t) => {
-  const { tree } = machine(t);
+  const { tree } = machine();
   t.match(diagnose(node('/dev/dax6.0', 'char', '252:6'), tree), {
     isDax: false,
     granularity: undefined,
@@ -105,7 +121,7 @@ t.test('devdax that this process, or no program, can map', (t) => {
 });
 
 t.test('devdax without a node in /dev', (t) => {
-  const { tree } = machine(t);
+  const { tree } = machine();
   const report = examine('/dev/dax1.0', tree);
   t.match(report, { path: '/dev/dax1.0', isDax: false, fix: 'mknod /dev/dax1.0 c 252 1' });
   t.match(examine('/dev/dax6.0', tree), { isDax: false, verdict: /system-ram/ });
@@ -114,7 +130,7 @@ t.test('devdax without a node in /dev', (t) => {
 });
 
 t.test('permission', (t) => {
-  const { tree } = machine(t);
+  const { tree } = machine();
   const facts = { readable: false, writable: false };
   t.match(diagnose(node('/dev/dax1.0', 'char', '252:1', facts), tree), {
     isDax: true,
@@ -130,7 +146,7 @@ t.test('permission', (t) => {
 });
 
 t.test('block devices are page cache, each for its reason', (t) => {
-  const { tree } = machine(t);
+  const { tree } = machine();
   const of = (name: string, devno: string) => diagnose(node(`/dev/${name}`, 'block', devno), tree);
   const all = {
     pmem0: of('pmem0', '259:0'),
@@ -162,7 +178,7 @@ t.test('block devices are page cache, each for its reason', (t) => {
 });
 
 t.test('a partition of a raw namespace: the command takes the others with it', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.partition('/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region3/namespace3.0/block/pmem3', 'pmem3p1', '259:30', 1048576);
   system.partition('/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region3/namespace3.0/block/pmem3', 'pmem3p2', '259:31', 1048576);
   t.match(diagnose(node('/dev/pmem3p1', 'block', '259:30'), system.tree).verdict, /erases all its partitions \(pmem3p1, pmem3p2\)/);
@@ -170,7 +186,7 @@ t.test('a partition of a raw namespace: the command takes the others with it', (
 });
 
 t.test('a file on a filesystem that is mounted read-only', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/read rw - ext4 /dev/pmem0 ro,dax=always');
   const report = diagnose(file('/mnt/read/a', '259:0', { writable: false, readOnlyMount: true }), system.tree, { statxDax: true, mapSync: true });
   t.match(report, { verdict: /Its filesystem is mounted read-only/, fix: 'mount -o remount,rw /mnt/read' });
@@ -178,7 +194,7 @@ t.test('a file on a filesystem that is mounted read-only', (t) => {
 });
 
 t.test('a seed of a region', (t) => {
-  const system = machine(t);
+  const system = machine();
   const device = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region8/dax8.0';
   system.files(`${device}/dax8.0`, { size: 0 });
   t.match(diagnose(node('/dev/dax8.0', 'char', '252:8'), system.tree), { kind: 'devdax', isDax: false, verdict: /none free/, fix: undefined });
@@ -188,7 +204,7 @@ t.test('a seed of a region', (t) => {
 });
 
 t.test('a pmem device that is mounted', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:7 / /mnt/vp rw - ext4 /dev/pmem7 rw');
   t.match(diagnose(node('/dev/pmem0', 'block', '259:0'), system.tree), {
@@ -202,7 +218,7 @@ t.test('a pmem device that is mounted', (t) => {
 });
 
 t.test('device-mapper', (t) => {
-  const system = machine(t);
+  const system = machine();
   const good = system.virtualBlock('dm-0', '254:0', { bytes: 1048576, dax: 1 });
   system.file(`${good}/dm/name`, 'vg-data');
   system.link(`${good}/slaves/pmem0`, '/sys/class/block/pmem0');
@@ -219,7 +235,7 @@ t.test('device-mapper', (t) => {
 });
 
 t.test('files on filesystems with and without dax', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:5 / /mnt/xfs rw - xfs /dev/pmem5p1 rw,dax=always');
   t.match(diagnose(file('/mnt/ext4/f', '259:0'), system.tree), {
@@ -246,7 +262,7 @@ t.test('the dax option', (t) => {
     ['ext2', 'rw', false, "umount '/mnt/a b' && mount -o dax /dev/pmem0 '/mnt/a b'"],
     ['ext2', 'rw,dax', true, undefined],
   ] as const) {
-    const system = machine(t);
+    const system = machine();
     system.mount(`259:0 / /mnt/a\\040b rw - ${fstype} /dev/pmem0 ${options}`);
     const report = diagnose(file('/mnt/a b/f', '259:0'), system.tree);
     t.equal(report.isDax, isDax, `${fstype} ${options}`);
@@ -256,7 +272,7 @@ t.test('the dax option', (t) => {
 });
 
 t.test('what only an open file tells', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/always rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:3 / /mnt/inode rw - xfs /dev/pmem5 rw,dax=inode');
   const always = file('/mnt/always/f', '259:0');
@@ -276,7 +292,7 @@ t.test('what only an open file tells', (t) => {
 });
 
 t.test('devices that do not begin and end with a page', (t) => {
-  const system = machine(t);
+  const system = machine();
   const disk = system.fsdax({ id: 9 }, '259:20');
   system.partition(disk, 'pmem9p1', '259:21', 65536 * 512);
   system.files(`${disk}/pmem9p1`, { start: 2049 });
@@ -311,11 +327,11 @@ t.test('devices that do not begin and end with a page', (t) => {
 });
 
 t.test('an ext4 with data=journal', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/a rw - ext4 /dev/pmem0 rw,nodelalloc,data=journal');
   const journalled = { isDax: false, verdict: /data=journal/, fix: 'umount /mnt/a && mount -o data=ordered,dax=always /dev/pmem0 /mnt/a' };
   t.match(diagnose(file('/mnt/a/f', '259:0'), system.tree, { statxDax: false }), journalled);
-  const byDefault = machine(t);
+  const byDefault = machine();
   byDefault.mount('259:0 / /mnt/a rw - ext4 /dev/pmem0 rw,nodelalloc');
   byDefault.file('/proc/fs/ext4/pmem0/options', 'rw\nbarrier\ndata=journal\ninode_readahead_blks=32');
   t.match(diagnose(file('/mnt/a/f', '259:0'), byDefault.tree, { statxDax: false }), journalled, 'by the default that tune2fs set');
@@ -323,24 +339,24 @@ t.test('an ext4 with data=journal', (t) => {
 });
 
 t.test('an xfs on a partition may have reflink', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:5 / /mnt/x rw - xfs /dev/pmem5p1 rw');
   const found = (options: string) => {
-    const other = machine(t);
+    const other = machine();
     other.mount(`259:5 / /mnt/x rw - xfs /dev/pmem5p1 ${options}`);
     return diagnose(file('/mnt/x/f', '259:5'), other.tree);
   };
   t.match(found('rw'), { isDax: undefined, verdict: /reflink on a partition/, fix: "xfs_io -c 'chattr +x' /mnt/x/f" });
   t.match(found('rw,dax=never').fix, "umount /mnt/x && mount -o dax=inode /dev/pmem5p1 /mnt/x && xfs_io -c 'chattr +x' /mnt/x/f");
   t.equal(
-    diagnose(node('/dev/pmem5p1', 'block', '259:5'), machine(t).tree).fix,
+    diagnose(node('/dev/pmem5p1', 'block', '259:5'), machine().tree).fix,
     "mkdir -p /mnt/pmem5p1 && mount -o dax=inode /dev/pmem5p1 /mnt/pmem5p1 && xfs_io -c 'chattr +x' /mnt/pmem5p1",
   );
   t.end();
 });
 
 t.test('stacks over pmem without direct access', (t) => {
-  const system = machine(t);
+  const system = machine();
   const crypt = system.virtualBlock('dm-4', '254:4', { bytes: 1048576 });
   system.file(`${crypt}/dm/name`, 'secret');
   system.file(`${crypt}/dm/uuid`, 'CRYPT-PLAIN-secret');
@@ -358,7 +374,7 @@ t.test('stacks over pmem without direct access', (t) => {
 });
 
 t.test('a block device that is read-only', (t) => {
-  const system = machine(t);
+  const system = machine();
   for (const [name, devno] of [['pmem0', '259:0'], ['pmem3', '259:1'], ['pmem4s', '259:2'], ['sda', '8:0']] as const) {
     system.file(`${system.tree.resolve(`/sys/class/block/${name}`) ?? ''}/ro`, '1');
     t.match(diagnose(node(`/dev/${name}`, 'block', devno), system.tree), {
@@ -384,7 +400,7 @@ t.test('files that the kernel makes when they are read', (t) => {
 });
 
 t.test('the block size of the filesystem', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw');
   t.match(diagnose(file('/mnt/ext4/f', '259:0', { blockSize: 1024 }), system.tree), {
     isDax: false,
@@ -395,7 +411,7 @@ t.test('the block size of the filesystem', (t) => {
 });
 
 t.test('virtio-pmem', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:7 / /mnt/vp rw - ext4 /dev/pmem7 rw,dax=always');
   t.match(diagnose(file('/mnt/vp/f', '259:7'), system.tree), {
     kind: 'fsdax',
@@ -407,7 +423,7 @@ t.test('virtio-pmem', (t) => {
 });
 
 t.test('filesystems on devices without DAX, and without devices', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:2 / /mnt/sector rw - ext4 /dev/pmem4s rw');
   system.mount('0:40 / /tmp rw - tmpfs tmpfs rw');
   system.mount('0:41 / /host rw - 9p host rw');
@@ -431,7 +447,7 @@ t.test('filesystems on devices without DAX, and without devices', (t) => {
 });
 
 t.test('the mount that a path lies on', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/a rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:0 /sub /bind rw - ext4 /dev/pmem0 rw,dax=always');
   system.mount('259:3 / /mnt/ab rw - xfs /dev/pmem5 rw,dax=never');
@@ -445,7 +461,7 @@ t.test('the mount that a path lies on', (t) => {
 });
 
 t.test('an empty file', (t) => {
-  const system = machine(t);
+  const system = machine();
   system.mount('259:0 / /mnt/ext4 rw - ext4 /dev/pmem0 rw,dax=always');
   t.match(diagnose(file('/mnt/ext4/f', '259:0', { size: 0 }), system.tree), {
     isDax: true,
@@ -469,5 +485,11 @@ t.test('this machine', (t) => {
   t.throws(() => doctor(42 as unknown as string), TypeError);
   t.throws(() => doctor('nul\0byte'), TypeError);
   t.throws(() => doctor(`${dir}/plain/below`), { name: 'DaxError', code: 'ENOTDIR' });
+  t.end();
+});
+
+t.test('the tests leave the machine as it was made', (t) => {
+  startAnew();
+  t.strictSame(texts(), asMade);
   t.end();
 });

@@ -1,6 +1,6 @@
 // Owns fake /sys and /proc trees: the layout of Linux 6.1 in a guest with NVDIMMs, virtio-pmem and brd.
 
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { SystemTree } from '../../src/discovery/system/system-tree.js';
 
@@ -18,6 +18,7 @@ export class FakeSystem {
   readonly tree: SystemTree;
   readonly #root: string;
   readonly #mounts: string[] = [];
+  readonly #undo: (() => void)[] = [];
 
   constructor(root: string) {
     this.#root = root;
@@ -26,7 +27,9 @@ export class FakeSystem {
 
   file(path: string, text: string | number): void {
     const full = join(this.#root, path);
-    mkdirSync(dirname(full), { recursive: true });
+    this.#directory(dirname(full));
+    const before = existsSync(full) ? readFileSync(full) : undefined;
+    this.#undo.push(before ? () => { writeFileSync(full, before); } : () => { rmSync(full); });
     writeFileSync(full, `${text}\n`);
   }
 
@@ -35,14 +38,33 @@ export class FakeSystem {
   }
 
   remove(path: string): void {
-    rmSync(join(this.#root, path));
+    const full = join(this.#root, path);
+    const before = readFileSync(full);
+    this.#undo.push(() => { writeFileSync(full, before); });
+    rmSync(full);
   }
 
   link(path: string, target: string): void {
     const full = join(this.#root, path);
-    mkdirSync(dirname(full), { recursive: true });
-    mkdirSync(join(this.#root, target), { recursive: true });
+    this.#directory(dirname(full));
+    this.#directory(join(this.#root, target));
+    this.#undo.push(() => { rmSync(full); });
     symlinkSync(relative(dirname(full), join(this.#root, target)), full);
+  }
+
+  #directory(full: string): void {
+    const first = mkdirSync(full, { recursive: true });
+    if (first !== undefined) this.#undo.push(() => { rmSync(first, { recursive: true }); });
+  }
+
+  /** Gives a function that takes the tree back to what it is now. */
+  mark(): () => void {
+    const steps = this.#undo.length;
+    const mounts = this.#mounts.length;
+    return () => {
+      for (const step of this.#undo.splice(steps).reverse()) step();
+      this.#mounts.length = mounts;
+    };
   }
 
   region({ id, persistenceDomain = 'memory_controller', virtio = false, badblocks = '' }: FakeRegion): string {
@@ -114,8 +136,8 @@ export class FakeSystem {
     const name = dir.slice(dir.lastIndexOf('/') + 1);
     this.files(dir, { dev: devno, size: attributes.bytes / 512, badblocks: '' });
     this.files(`${dir}/queue`, { dax: attributes.dax ?? 0, logical_block_size: attributes.sectorSize ?? 512 });
-    mkdirSync(join(this.#root, dir, 'holders'), { recursive: true });
-    mkdirSync(join(this.#root, dir, 'slaves'), { recursive: true });
+    this.#directory(join(this.#root, dir, 'holders'));
+    this.#directory(join(this.#root, dir, 'slaves'));
     this.link(`/sys/block/${name}`, dir);
     this.link(`/sys/class/block/${name}`, dir);
     this.link(`/sys/dev/block/${devno}`, dir);

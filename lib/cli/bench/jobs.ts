@@ -7,7 +7,7 @@ import { openSync } from 'node-dax';
 import { DEFAULTS, isOfFiles, writes, type Job, type Mode } from '../../bench/jobs/job.js';
 import { fileJobs, largestSize, parseJobFile, type JobFile } from '../../bench/jobs/job-file.js';
 import { PRESETS, presetJobs, type Preset, type PresetName } from '../../bench/jobs/presets.js';
-import type { Place } from '../../bench/subject.js';
+import type { BenchPath } from '../../bench/subject.js';
 import { checkOverwritable } from '../permission.js';
 
 const DEFAULT_SIZE = 256 * 1024 ** 2;
@@ -72,7 +72,7 @@ export function checkDrivers({ driver, base }: JobFlags): void {
 }
 
 /** Ends with an error if jobs would overwrite an existing file or device without the user's permission. */
-export function checkPermission({ path, isTaken }: Place, jobs: readonly Job[], flags: JobFlags, command: Command): void {
+export function checkPermission({ path, isTaken }: BenchPath, jobs: readonly Job[], flags: JobFlags, command: Command): void {
   if (!isTaken || !jobs.some((job) => writes(job) && !isOfFiles(job))) return;
   if (flags.yesOverwrite !== true) {
     command.error(
@@ -90,7 +90,7 @@ function checkRoom(path: string, size: number): void {
 }
 
 /** The number of bytes to work on: what `--size` says, or the job file. Throws `RangeError` for more than there are. */
-export function sizeOf({ path, isTaken }: Place, flags: JobFlags, file: JobFile | undefined): number {
+export function sizeOf({ path, isTaken }: BenchPath, flags: JobFlags, file: JobFile | undefined): number {
   const size = flags.size ?? (file && largestSize(file));
   if (!isTaken) {
     if (size !== undefined) checkRoom(path, size);

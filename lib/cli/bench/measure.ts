@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { bench, checkBench, type BenchOptions } from '../../bench/index.js';
 import { checkJob, isOfFiles } from '../../bench/jobs/job.js';
 import { checkProcessors } from '../../bench/machine/processors.js';
-import { placeAt, prepare, type Place, type Prepared } from '../../bench/subject.js';
+import { benchPath, prepare, type BenchPath, type Prepared } from '../../bench/subject.js';
 import type { Report } from '../../bench/report/report.js';
 import { shellQuote } from '../../vm/shell-quote.js';
 import { interruptible, Interruption } from '../interruption.js';
@@ -18,7 +18,7 @@ function commandLine(): string {
 }
 
 // What is there may be measured twice, which shows by how much figures differ without a reason.
-function checkMadeOnce(places: readonly Place[]): void {
+function checkMadeOnce(places: readonly BenchPath[]): void {
   const made = places.filter(({ isTaken }) => !isTaken).map(({ path }) => path);
   const twice = made.find((path, index) => made.indexOf(path) < index);
   if (twice !== undefined) throw new RangeError(`${twice} is given twice, and nothing is there: give two names, or a folder twice`);
@@ -34,7 +34,7 @@ export async function measure(
   command: Command,
 ): Promise<[Report, ...Report[]]> {
   checkDrivers(flags);
-  const places: [Place, ...Place[]] = [placeAt(path), ...others.map(placeAt)];
+  const places: [BenchPath, ...BenchPath[]] = [benchPath(path), ...others.map(benchPath)];
   checkMadeOnce(places);
   for (const place of places) checkMakeable(place.path);
   const file = jobFileOf(flags);
@@ -46,7 +46,7 @@ export async function measure(
   for (const place of places) checkPermission(place, jobs, flags, command);
   return interruptible(async (signal) => {
     const made: Prepared[] = [];
-    const ready = (place: Place): Prepared => {
+    const ready = (place: BenchPath): Prepared => {
       // Jobs on files use no bytes of the file at a path itself.
       const one = prepare(place, jobs.every(isOfFiles) ? 1 : size, flags.force === true, jobs.some(isOfFiles));
       made.push(one);

@@ -4,7 +4,7 @@ import { countClear, isRun, isSet, setRun } from '../format/bits.js';
 import type { Census } from './census.js';
 import { isBitmap } from './check-tables.js';
 import { BG_BLOCK_UNINIT, BG_INODE_UNINIT, EXT2_BAD_INO, EXT2_ROOT_INO, FT, hasFlag, RO_COMPAT, type GroupDesc } from '../format/disk.js';
-import type { Place } from '../format/error.js';
+import type { ErrorLocation } from '../format/error.js';
 import { ownInodes } from '../format/own-inodes.js';
 
 /** Compares each inode's i_links_count with the number of entries that refer to it. */
@@ -91,7 +91,7 @@ interface Comparison {
   /** The bitmap of what is in use. */
   readonly used: Uint8Array;
   readonly count: number;
-  readonly place: (index: number) => Place;
+  readonly place: (index: number) => ErrorLocation;
 }
 
 // Reports runs rather than single bits, because a lost file has many blocks.

@@ -12,7 +12,7 @@ import {
   XATTR_IBODY_HEADER_SIZE,
   XATTR_MAGIC,
 } from '../format/disk.js';
-import type { Place } from '../format/error.js';
+import type { ErrorLocation } from '../format/error.js';
 import { decode } from '../format/layout.js';
 import { entryHash } from '../format/xattr-hash.js';
 
@@ -51,7 +51,7 @@ export function checkBlockAttributes(census: Census, ino: number, block: number)
 }
 
 // Checks a list. Values lie at offsets from the start of `bytes`, and overlap neither one another nor the entries.
-function checkList(census: Census, place: Place, bytes: Uint8Array, start: number): void {
+function checkList(census: Census, place: ErrorLocation, bytes: Uint8Array, start: number): void {
   const isBlock = place.block !== undefined;
   const wrong = (what: string) => { census.findings.error(`has an attribute ${what}`, place); };
   const values: [from: number, to: number][] = [];

@@ -1,6 +1,6 @@
 // Owns the findings of a check: each has a class and a place; all are counted, and the first of each class are kept.
 
-import type { Place } from '../format/error.js';
+import type { ErrorLocation } from '../format/error.js';
 
 /**
  * What a finding means. `unclean`: the filesystem was not unmounted, was marked as having errors, or contains harmless remains of a
@@ -10,7 +10,7 @@ import type { Place } from '../format/error.js';
  */
 export type FindingClass = 'unclean' | 'count' | 'leak' | 'error';
 
-export interface Finding extends Readonly<Place> {
+export interface Finding extends Readonly<ErrorLocation> {
   readonly class: FindingClass;
   /** A sentence without its subject; the subject is the place. */
   readonly what: string;
@@ -40,13 +40,13 @@ export class Findings {
     return { ...this.#totals };
   }
 
-  add(kind: FindingClass, what: string, place: Place = {}, count?: number): void {
+  add(kind: FindingClass, what: string, place: ErrorLocation = {}, count?: number): void {
     if (++this.#totals[kind] <= this.#limit) {
       this.#kept.push({ class: kind, what, ...place, ...(count !== undefined && count > 1 && { count }) });
     }
   }
 
-  error(what: string, place: Place): void {
+  error(what: string, place: ErrorLocation): void {
     this.add('error', what, place);
   }
 }

@@ -11,9 +11,9 @@ const SLASH = 0x2f;
 
 /** A block of a directory in memory, with the bytes of the medium. Use its entries only if `fault` returns undefined. */
 export class DirBlock {
-  /** The byte of the directory at which it begins. */
+  /** The byte of the directory at which the block begins. */
   readonly start: number;
-  /** The byte of the medium at which it begins. */
+  /** The byte of the medium at which the block begins. */
   readonly pos: number;
   readonly bytes: Buffer<ArrayBuffer>;
   readonly view: DataView;

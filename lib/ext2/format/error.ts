@@ -8,14 +8,14 @@ export function fail(errno: string, syscall: string, hint?: string): never {
 }
 
 /** The place of corruption on the medium. */
-export interface Place {
+export interface ErrorLocation {
   ino?: number;
   block?: number;
   group?: number;
 }
 
 /** The `EUCLEAN` error for a filesystem that needs e2fsck. */
-export function corruption(what: string, { ino, block, group }: Place): DaxError {
+export function corruption(what: string, { ino, block, group }: ErrorLocation): DaxError {
   const where = [
     ...(group === undefined ? [] : [`group ${group}`]),
     ...(ino === undefined ? [] : [`inode ${ino}`]),

@@ -2,7 +2,7 @@
 
 import { hasFlag } from './disk.js';
 
-/** The superblock's feature fields, and for each the letter with which e2fsprogs prints an unnamed feature. */
+/** The superblock's feature fields. e2fsprogs prints an unnamed feature of a field as a number after the field's letter. */
 const SETS = {
   s_feature_compat: {
     letter: 'C',

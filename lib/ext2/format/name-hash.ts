@@ -36,7 +36,7 @@ const MD4_ROUNDS = [
 // The largest hash marks the end of a directory.
 const END = 0xfffffffe;
 
-/** The hash of a name: 32 bits, of which the lowest is 0. */
+/** The hash of a name: 32 bits. The lowest bit is 0. */
 export function nameHash(version: HashVersion, name: ByteName, { seed, isSigned }: NameHashing): number {
   const byteAt = isSigned ? signedAt : unsignedAt;
   let hash: number;

@@ -1,4 +1,4 @@
-// Owns the hashes of extended attributes, by which blocks with the same attributes are found.
+// Owns the hashes of extended attributes. They serve to find blocks with the same attributes.
 /* eslint-disable no-bitwise -- rotations of 32-bit hashes */
 
 const NAME_SHIFT = 5;

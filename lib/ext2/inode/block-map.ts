@@ -2,7 +2,7 @@
 
 import type { BlockAllocator, BlockRun, Window } from '../space/balloc.js';
 import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
-import { Flights } from './flights.js';
+import { BlocksInFlight } from './blocks-in-flight.js';
 import { PointerTree, type Step } from './pointer-tree.js';
 import type { Super } from '../space/super.js';
 import { cutFrom, cutOut } from './tree-cut.js'; // late
@@ -12,7 +12,7 @@ const MOST_BACK = 16;
 
 /** Where a run of the file's blocks is. */
 export interface Mapping {
-  /** The block of the filesystem at which it begins; 0 for a hole. */
+  /** The block of the filesystem at which the run begins; 0 for a hole. */
   block: number;
   count: number;
   /** Allocated for a write that has not ended: no pointer on the medium may refer to it yet. */
@@ -29,7 +29,7 @@ export class BlockMap {
   readonly #sb: Super;
   readonly #blocks: BlockAllocator;
   readonly #tree: PointerTree;
-  readonly #flights = new Flights();
+  readonly #inFlight = new BlocksInFlight();
   #window: Window | undefined;
   // The end of the last allocation, in the file and on the medium.
   #nextIblock = -1;
@@ -49,14 +49,14 @@ export class BlockMap {
 
   /** i_blocks without the blocks reserved for writes under way, to which the medium does not point. */
   get storedSectors(): number {
-    return this.sectors - this.#sectorsIn(this.#flights.count);
+    return this.sectors - this.#sectorsIn(this.#inFlight.count);
   }
 
   /** The inode's own pointers as they may be stored: 0 for blocks of writes under way. */
   get storedTop(): readonly number[] {
     const { top } = this.#tree;
-    if (this.#flights.isEmpty) return top;
-    return top.map((block, index) => (index < EXT2_NDIR_BLOCKS && this.#flights.has(index) ? 0 : block));
+    if (this.#inFlight.isEmpty) return top;
+    return top.map((block, index) => (index < EXT2_NDIR_BLOCKS && this.#inFlight.has(index) ? 0 : block));
   }
 
   /** The number of indirect blocks that differ from the medium. */
@@ -72,8 +72,8 @@ export class BlockMap {
   /** Up to `most` blocks from `iblock` on that form one run or one hole. Changes nothing. */
   find(iblock: number, most: number): Mapping {
     const { block, count } = this.#tree.find(iblock, most);
-    if (block === 0 || this.#flights.isEmpty) return { block, count, isReserved: false };
-    return { block, count: this.#flights.same(iblock, count), isReserved: this.#flights.has(iblock) };
+    if (block === 0 || this.#inFlight.isEmpty) return { block, count, isReserved: false };
+    return { block, count: this.#inFlight.same(iblock, count), isReserved: this.#inFlight.has(iblock) };
   }
 
   /** As `find`, but allocates blocks for a hole; they are reserved until `settle`. Throws `ENOSPC` with nothing changed. */
@@ -83,7 +83,7 @@ export class BlockMap {
     const goal = this.#goal(iblock, nearGroup);
     const { block, count } =
       iblock < EXT2_NDIR_BLOCKS ? this.#takeDirect(iblock, found.count, goal) : this.#takeDeep(iblock, found.count, goal);
-    this.#flights.add(iblock, count);
+    this.#inFlight.add(iblock, count);
     this.#nextIblock = iblock + count;
     this.#nextBlock = block + count;
     return { block, count, isReserved: true };
@@ -91,12 +91,12 @@ export class BlockMap {
 
   /** Ends the reservation of the file's blocks from `from` to before `to`: they are filled durably, and may be pointed to. */
   settle(from: number, to: number): void {
-    this.#flights.drop(from, to);
+    this.#inFlight.drop(from, to);
   }
 
   /** After a write: frees the blocks that it allocated but did not fill. */
   giveBackReserved(): void {
-    for (const { iblock, count } of this.#flights.dropAll()) this.#giveBack(iblock, iblock + count);
+    for (const { iblock, count } of this.#inFlight.dropAll()) this.#giveBack(iblock, iblock + count);
   }
 
   /** Gives back the blocks that were kept for this file's growth. */
@@ -110,13 +110,13 @@ export class BlockMap {
    * medium.
    */
   cut(first: number): BlockRun[] {
-    this.#flights.drop(first, Number.POSITIVE_INFINITY);
+    this.#inFlight.drop(first, Number.POSITIVE_INFINITY);
     return this.#without(cutFrom(this.#tree, first));
   }
 
   /** As `cut`, for `count` blocks from `first` on. Indirect blocks that become empty are removed too. */
   punch(first: number, count: number): BlockRun[] {
-    this.#flights.drop(first, first + count);
+    this.#inFlight.drop(first, first + count);
     return this.#without(cutOut(this.#tree, first, count));
   }
 
@@ -152,7 +152,7 @@ export class BlockMap {
 
   /** Stores the changed indirect blocks. The blocks they point to must be durable, and durably marked as taken. */
   storeIndirect(): void {
-    this.#tree.store(this.#flights);
+    this.#tree.store(this.#inFlight);
   }
 
   #sectorsIn(blocks: number): number {

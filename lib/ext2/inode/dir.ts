@@ -39,7 +39,7 @@ export class Directory implements Linked<Directory> {
   readonly inode: IncoreInode;
   newer: Directory | undefined;
   older: Directory | undefined;
-  /** The bytes with which the cache last counted it. */
+  /** The size in bytes that the cache last counted for it. */
   weight = 0;
   // The index of all names, and all blocks; undefined and empty until the first lookup.
   #index: DirIndex | undefined;

@@ -120,7 +120,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   nextInRow: IncoreInode | undefined;
   newer: IncoreInode | undefined;
   older: IncoreInode | undefined;
-  /** The bytes with which the cache last counted it. */
+  /** The size in bytes that the cache last counted for it. */
   weight = 0;
   readonly #blocks: BlockAllocator;
   // Made on first use: reading the inode's attributes needs no map.
@@ -394,7 +394,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     return pointersIn(new DataView(this.sb.medium.load(this.#pos + POINTERS, EXT2_N_BLOCKS * 4).buffer));
   }
 
-  // Encodes the inode as it is to be on the medium. The image is valid until another inode is encoded.
+  // Encodes the inode for the medium. The image is valid until another inode is encoded.
   #encode(): InodeImage {
     const { image } = this.sb;
     const { next: view } = image;

@@ -3,7 +3,7 @@
 import type { BlockRun } from '../space/balloc.js';
 import { EXT2_NDIR_BLOCKS } from '../format/disk.js';
 import { fail } from '../format/error.js';
-import type { Flights } from './flights.js';
+import type { BlocksInFlight } from './blocks-in-flight.js';
 import type { Super } from '../space/super.js';
 import { treeShape, type TreeShape } from '../format/tree-shape.js';
 
@@ -206,11 +206,11 @@ export class PointerTree {
    * Stores the changed indirect blocks, lowest level first, so that none is pointed to before it is stored. The blocks they point
    * to must be durable, and durably marked as taken; pointers to blocks in flight are stored as 0.
    */
-  store(flights: Flights): void {
+  store(inFlight: BlocksInFlight): void {
     if (this.#indirect === undefined) return;
     for (let level = 1; level <= 3 && this.#dirty > 0; level++) {
       for (const indirect of this.#indirect.values()) {
-        if (indirect.level === level && isDirty(indirect)) this.#store(indirect, flights);
+        if (indirect.level === level && isDirty(indirect)) this.#store(indirect, inFlight);
       }
     }
     this.forgetClean();
@@ -241,13 +241,13 @@ export class PointerTree {
     return indirect;
   }
 
-  #store(indirect: Indirect, flights: Flights): void {
+  #store(indirect: Indirect, inFlight: BlocksInFlight): void {
     const { block, level, base, pointers, from, to } = indirect;
     const stored = pointers.slice(from, to);
     let [keptFrom, keptTo] = [this.shape.pointers, 0];
-    if (level === 1 && !flights.isEmpty) {
+    if (level === 1 && !inFlight.isEmpty) {
       for (let i = 0; i < stored.length; i++) {
-        if (stored[i] === 0 || !flights.has(base + from + i)) continue;
+        if (stored[i] === 0 || !inFlight.has(base + from + i)) continue;
         stored[i] = 0;
         keptFrom = Math.min(keptFrom, from + i);
         keptTo = from + i + 1;

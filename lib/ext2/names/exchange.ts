@@ -8,21 +8,22 @@ import type { IncoreInode } from '../inode/inode.js';
 import type { Volume } from '../volume/volume.js';
 import { addLink, checkFlags, checkLinks, dropLink, forOld, isDot, isWithin, now, setParent } from './namei.js';
 
-interface Place {
+/** A name that exists: its directory, its entry and its inode. */
+interface Dentry {
   readonly dir: IncoreInode;
   readonly directory: Directory;
   readonly entry: Dirent;
   readonly inode: IncoreInode;
 }
 
-function placeOf(volume: Volume, dir: IncoreInode, name: ByteName): Place {
+function dentryOf(volume: Volume, dir: IncoreInode, name: ByteName): Dentry {
   if (isDot(name)) fail('EINVAL', 'rename', 'a directory cannot be renamed by . or ..');
   const found = forOld(volume, dir, name, 'rename');
   const inode = volume.inode(found.entry.ino);
   return { dir, ...found, inode };
 }
 
-function check(volume: Volume, { inode, dir }: Place, other: Place): void {
+function check(volume: Volume, { inode, dir }: Dentry, other: Dentry): void {
   if (inode.isDirectory && isWithin(volume, other.dir, inode)) fail('EINVAL', 'rename', 'a directory cannot become part of itself');
   checkFlags(inode, 'rename');
   if (inode.isDirectory && !other.inode.isDirectory && dir !== other.dir) checkLinks(volume, other.dir, 'rename');
@@ -37,8 +38,8 @@ function unusedName(directory: Directory, { ino }: IncoreInode): ByteName {
 
 /** Exchanges what two names refer to, as renameat2(2) with RENAME_EXCHANGE does. */
 export function exchange(volume: Volume, firstDir: IncoreInode, firstName: ByteName, secondDir: IncoreInode, secondName: ByteName): void {
-  const first = placeOf(volume, firstDir, firstName);
-  const second = placeOf(volume, secondDir, secondName);
+  const first = dentryOf(volume, firstDir, firstName);
+  const second = dentryOf(volume, secondDir, secondName);
   if (first.inode === second.inode) return;
   check(volume, first, second);
   check(volume, second, first);

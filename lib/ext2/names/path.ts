@@ -10,8 +10,8 @@ import type { Volume } from '../volume/volume.js';
 const PATH_MAX = 4096;
 const MOST_LINKS = 40;
 
-/** A name, and the directory in which it is or would be. */
-export interface Place {
+/** A name, and the directory that has it or that it could be made in: a dentry, positive or negative. */
+export interface Dentry {
   readonly dir: IncoreInode;
   readonly name: ByteName;
 }
@@ -78,7 +78,7 @@ function walkTo(volume: Volume, path: ByteName, follow: boolean, syscall: string
 }
 
 /** The last name of a path, which need not exist, and the directory that contains it. */
-export function resolveParent(volume: Volume, path: Name, syscall: string): Place {
+export function resolveParent(volume: Volume, path: Name, syscall: string): Dentry {
   const whole = toByteName(path);
   const trimmed = whole.replace(/\/+$/, '');
   // The root has no name.

@@ -17,7 +17,7 @@ import {
   writeSuperblock,
   type Superblock,
 } from '../format/disk.js';
-import { corruption, fail, type Place } from '../format/error.js';
+import { corruption, fail, type ErrorLocation } from '../format/error.js';
 import { geometryOf, type Geometry } from '../format/geometry.js';
 import { Groups } from './groups.js';
 import { InodeImage } from './inode-image.js';
@@ -119,7 +119,7 @@ export class Super implements SuperBlock {
    * The error for corruption. The filesystem becomes read-only and is marked on the medium as having errors: going on with wrong
    * tables would corrupt more of them.
    */
-  corrupt(what: string, place: Place): DaxError {
+  corrupt(what: string, place: ErrorLocation): DaxError {
     const error = corruption(what, place);
     if (this.readOnly) return error;
     try {

@@ -116,7 +116,7 @@ export class Volume {
     this.#cache.trim();
   }
 
-  /** The inode `ino`, to which an entry refers. */
+  /** The inode `ino` that an entry refers to. */
   inode(ino: number): IncoreInode {
     return this.#cache.get(ino) ?? this.#remember(IncoreInode.load(this, ino));
   }

@@ -238,7 +238,7 @@ function removeFromBody(volume: Volume, inode: IncoreInode, key: Key): void {
   touched(volume, inode);
 }
 
-/** The `ENOSPC` with which `work` failed, changing nothing; undefined if it succeeded. */
+/** Runs `work`. Returns its `ENOSPC` if it failed with that and changed nothing; undefined if it succeeded. */
 function whyFull(work: () => void): DaxError | undefined {
   try {
     work();

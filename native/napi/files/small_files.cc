@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kNanoseconds = 1000000000;
 
-// What is told of a file, as src/descriptor/small-files.ts reads it.
+// The fields that a file has in the answer. src/descriptor/small-files.ts reads them.
 struct Fields {
   int64_t dev, ino, mode, nlink, uid, gid, rdev, size, atime_ns, mtime_ns;
   // 0, or the -errno of the look at the file.
@@ -55,17 +55,17 @@ void Tell(const struct stat& status, Fields* fields) {
   fields->mtime_ns = Nanoseconds(status.st_mtim);
 }
 
-// Reads a file that has `size` bytes. Returns false if it has another number of them, as those of /proc do,
-// or cannot be read.
+// Reads a file that has `size` bytes. Returns false if the file cannot be read or is longer or shorter, as
+// files of /proc are.
 bool ReadWhole(int directory, const char* name, char* content, size_t size) {
   const Descriptor file(openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  // One byte more is asked for, which a file that has grown would have.
+  // Asks for one byte more, to notice a file that has grown.
   return file.fd() >= 0 && read(file.fd(), content, size + 1) == static_cast<ssize_t>(size);
 }
 
 // readSmallFiles(directory, names, content, fields) -> files looked at | -errno
-// `directory` and each of the `names` end with a NUL. It ends after a directory, at a file for which the
-// buffer has no room left, and where `fields` ends.
+// `directory` and each of the `names` end with a NUL. Reading stops after a directory, at a file that does
+// not fit in the rest of the buffer, and where `fields` ends.
 napi_value ReadSmallFiles(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   uint64_t path_length = UINT64_MAX, names_length = UINT64_MAX, room = UINT64_MAX, space = UINT64_MAX;

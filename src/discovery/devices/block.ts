@@ -11,7 +11,7 @@ export interface BlockDevice {
   label: string;
   /** `major:minor`. */
   devno: string | undefined;
-  /** Its directory in sysfs, without symbolic links. */
+  /** The directory of the device in sysfs, without symbolic links. */
   dir: string;
   /** The directory of the whole disk: its own, except for a partition. */
   diskDir: string;

@@ -63,7 +63,7 @@ function withoutHugePages(device: DevdaxInfo): Finding {
   };
 }
 
-// The diagnosis of a seed, a device of size 0: its region has memory, or had, from which devices are made.
+// The diagnosis of a seed, a device of size 0. Devices are made from the free memory of its region, if any is left.
 function seed({ chardev, daxregion: { id, availableSize = 0 } }: DevdaxInfo): Finding {
   const free = availableSize > 0;
   return {

@@ -7,7 +7,7 @@ import type { Evidence } from '../evidence.js';
 /** Why a path is or is not DAX. */
 export interface Report {
   path: string;
-  /** The kinds of `DaxDevice.kind`, and `directory`, for which the answer is for the files in it, and `other`. */
+  /** A kind of `DaxDevice.kind`, `directory` or `other`. The report of a directory describes the files in it. */
   kind: 'devdax' | 'fsdax' | 'file' | 'block' | 'directory' | 'other';
   /** Whether loads and stores reach the memory without the page cache; undefined if an attribute of the file decides it. */
   isDax: boolean | undefined;

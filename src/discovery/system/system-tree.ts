@@ -25,7 +25,7 @@ export class SystemTree {
     return parseInteger(this.text(path));
   }
 
-  /** A NUMA node; undefined for the -1 by which the kernel says that there is none. */
+  /** A NUMA node; undefined if the kernel gives -1, which means that there is none. */
   node(path: string): number | undefined {
     const node = this.number(path);
     return node === undefined || node < 0 ? undefined : node;

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { DaxError } from 'node-dax';
 import type { Ext2Inode } from 'node-dax/ext2';
 import { checkInterrupted, interruptible } from '../../interruption.js';
-import { hasNoName, ownName, type Place } from '../image/destination.js';
+import { hasNoName, ownName, type Dentry } from '../image/destination.js';
 import { each } from '../../trees/failures.js';
 import { changeImage, imageCommand, type MountedImage, type Region } from '../image/image.js';
 import { pathOf, walkImage } from '../image/image-tree.js';
@@ -20,7 +20,7 @@ const ADVICE = {
 };
 
 // Removes a tree: the content of each directory before the directory.
-async function removeTree(mounted: MountedImage, path: Buffer, first: Place, top: Ext2Inode, signal: AbortSignal): Promise<void> {
+async function removeTree(mounted: MountedImage, path: Buffer, first: Dentry, top: Ext2Inode, signal: AbortSignal): Promise<void> {
   const { fs } = mounted;
   const parents: Ext2Inode[] = [];
   for (const { item, names, phase } of walkImage(mounted, path, top)) {

@@ -5,13 +5,13 @@ import type { Ext2Inode } from 'node-dax/ext2';
 import type { MountedImage } from './image.js';
 import { baseName, endsWithSlash, joined, shown } from '../../trees/names.js';
 
-/** A name in a directory, which may be taken or free. */
-export interface Place {
+/** A name, taken or free, in a directory. */
+export interface Dentry {
   readonly dir: Ext2Inode;
   readonly name: Uint8Array;
 }
 
-export interface Destination extends Place {
+export interface Destination extends Dentry {
   /** The path of the name, for messages. */
   readonly path: Buffer;
 }
@@ -25,7 +25,7 @@ export function hasNoName(path: Uint8Array): boolean {
  * The inode with the name at the end of `path`, for commands that remove it from there. Fails if the path leads to an inode
  * otherwise: by `.` and `..`, or through a link with a slash after it.
  */
-export function ownName(mounted: MountedImage, path: Buffer): Place & { readonly inode: Ext2Inode } {
+export function ownName(mounted: MountedImage, path: Buffer): Dentry & { readonly inode: Ext2Inode } {
   if (hasNoName(path)) mounted.fail('EINVAL', path, 'it has no name of its own here: the root, `.` and `..` stay where they are');
   const inode = mounted.resolve(path, false);
   const place = mounted.parentOf(path);
@@ -63,7 +63,7 @@ export class GivenNames {
     this.#mounted = mounted;
   }
 
-  add(place: Place): void {
+  add(place: Dentry): void {
     this.#names.add(keyOf(place));
   }
 
@@ -76,7 +76,7 @@ export class GivenNames {
 /** The hint of the error when a command would replace what it has made itself. */
 export const JUST_MADE = 'this command has just put another thing there, which it will not overwrite: give this one another name';
 
-function keyOf({ dir, name }: Place): string {
+function keyOf({ dir, name }: Dentry): string {
   return `${dir.ino}/${Buffer.from(name).toString('latin1')}`;
 }
 

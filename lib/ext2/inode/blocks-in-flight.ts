@@ -2,13 +2,13 @@
 // refer to them yet.
 
 /** Consecutive blocks of the file. */
-export interface Flight {
+export interface FileBlocks {
   iblock: number;
   count: number;
 }
 
-export class Flights {
-  #runs: Flight[] = [];
+export class BlocksInFlight {
+  #runs: FileBlocks[] = [];
 
   get isEmpty(): boolean {
     return this.#runs.length === 0;
@@ -36,7 +36,7 @@ export class Flights {
     return end - iblock;
   }
 
-  /** Marks `count` blocks from `iblock` on, none of which is in flight, as in flight. */
+  /** Marks `count` blocks from `iblock` on as in flight. None of them may be in flight yet. */
   add(iblock: number, count: number): void {
     const last = this.#runs.at(-1);
     if (last !== undefined && last.iblock + last.count === iblock) last.count += count;
@@ -47,7 +47,7 @@ export class Flights {
   drop(from: number, to: number): void {
     const runs = this.#runs;
     if (runs.length === 0) return;
-    const left: Flight[] = [];
+    const left: FileBlocks[] = [];
     for (const run of runs) {
       const end = run.iblock + run.count;
       if (end <= from || run.iblock >= to) {
@@ -61,7 +61,7 @@ export class Flights {
   }
 
   /** Drops all blocks in flight, and returns them. */
-  dropAll(): readonly Flight[] {
+  dropAll(): readonly FileBlocks[] {
     const runs = this.#runs;
     if (runs.length > 0) this.#runs = [];
     return runs;

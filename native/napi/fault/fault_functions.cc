@@ -1,4 +1,4 @@
-#include "napi/fault/fault_mapping.h"
+#include "napi/fault/fault_functions.h"
 
 #include <cerrno>
 #include <map>
@@ -411,7 +411,7 @@ napi_value CloseRegion(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void InitFaultMapping(Napi::Env env, Napi::Object exports) {
+void InitFaultFunctions(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, napi_callback> functions[] = {
       {"faultConnect", Connect},
       {"faultLeave", Leave},
