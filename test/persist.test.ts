@@ -3,8 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
-import { openSync, partition } from 'node-dax';
-import { MemoryDevice } from 'node-dax/testkit';
+import { openSync } from 'node-dax';
 import { scratchPath } from './helpers/devices.js';
 
 t.test('every cache line that a write touches is flushed or streamed', (test) => {
@@ -62,23 +61,5 @@ t.test('the environment variables for tests', (test) => {
   }
   const { stderr } = run(path, { NODE_DAX_FORCE_GRANULARITY: 'line' });
   test.match(stderr, /EINVAL.*NODE_DAX_FORCE_GRANULARITY must be byte, cache_line or page/);
-  test.end();
-});
-
-t.test('lines that are invalidated keep what was stored to them, on a device and on a part of it', (test) => {
-  const device = openSync(scratchPath(test), { size: 3 * 4096 });
-  const part = partition(device, 8, 16);
-  device.view(0, 3 * 4096).fill(7);
-  device.invalidate(0, device.size);
-  device.writeSync(Buffer.from('stored'), 4096 + 60, { flush: false });
-  part.invalidate?.(60, 6);
-  device.invalidate(device.size - 1, 1);
-  device.invalidate(device.size, 0);
-  test.equal(Buffer.from(device.view(4096 + 58, 10)).toString('latin1'), '\x07\x07stored\x07\x07');
-  test.throws(() => { device.invalidate(device.size, 1); }, RangeError);
-  test.throws(() => part.invalidate?.(2 * 4096 - 1, 2), RangeError);
-  test.equal(typeof partition(new MemoryDevice(new Uint8Array(3 * 4096)), 8, 16).invalidate, 'undefined', 'a part of a device without it has none');
-  device.closeSync();
-  test.throws(() => { device.invalidate(0, 1); }, { code: 'EBADF', reason: 'DEVICE_CLOSED' });
   test.end();
 });

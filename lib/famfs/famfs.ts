@@ -13,13 +13,14 @@ import { Replay, type UnknownEntry } from './log/replay.js';
 import { appendDirectory, appendFile, type Log } from './master/append.js';
 import { newDirectory, newFile, type FamfsCreateOptions, type FamfsMkdirOptions } from './master/new-entry.js';
 import type { Medium } from './medium.js';
+import { nameOf } from './tree/names.js';
 import { inoOf, type FamfsInode } from './tree/node.js';
 import { toBytes, Tree, type Name } from './tree/tree.js';
 
 const FAMFS_STATFS_TYPE = 0x87b282fd;
 const SECTOR = 512;
 const PAGE = 4096;
-// Where `readdir` goes on after `.` and after `..`; after an entry, it goes on at its number above that.
+// Where `readdir` goes on after `.` and after `..`; after an entry, at the number of entries up to there above that.
 const AFTER_DOT = 1;
 const AFTER_DOTS = 2;
 const DIRECTORY_TYPE = 2;
@@ -205,9 +206,8 @@ export class Famfs {
     if (from < AFTER_DOT) yield direntOf('.', dir, AFTER_DOT);
     if (from < AFTER_DOTS) yield direntOf('..', dir.parent, AFTER_DOTS);
     const { names } = this.#tree;
-    for (const number of names.in(dir.number, from > AFTER_DOTS ? from - AFTER_DOTS : undefined)) {
-      yield direntOf(names.nameOf(number), { ino: inoOf(number), isDirectory: names.isDirectory(number) }, AFTER_DOTS + number);
-    }
+    const children = names.directory(dir.stored)?.children ?? [];
+    for (let at = Math.max(0, from - AFTER_DOTS); at < children.length; at++) yield this.#direntOf(children[at] as string, AFTER_DOTS + at + 1);
   }
 
   stat(inode: FamfsInode, options: { readonly nanoseconds: true }): FamfsStat & FamfsTimes;
@@ -219,7 +219,7 @@ export class Famfs {
     const inode = this.#at(of, 'stat');
     const { ino, mode, uid, gid, size, entry } = inode;
     const taken = entry?.extents.reduce((sum, { length }) => sum + length, 0) ?? 0;
-    const nlink = entry === undefined ? 2 + this.#tree.names.directoriesIn(inode.number) : 1;
+    const nlink = entry === undefined ? 2 + (this.#tree.names.directory(inode.stored)?.subdirectories ?? 0) : 1;
     const stat = { ino, mode, nlink, uid, gid, device: undefined, size, blksize: PAGE, blocks: taken / SECTOR, ...NO_TIMES };
     return options?.nanoseconds === true ? { ...stat, ...NO_TIMES_NS } : stat;
   }
@@ -359,6 +359,11 @@ export class Famfs {
 
   [Symbol.dispose](): void {
     this.unmount();
+  }
+
+  #direntOf(path: string, next: number): FamfsDirent {
+    const { names } = this.#tree;
+    return direntOf(nameOf(path), { ino: inoOf(names.find(path) as number), isDirectory: names.directory(path) !== undefined }, next);
   }
 
   #begin(syscall: string): void {

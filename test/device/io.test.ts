@@ -1,6 +1,7 @@
 import { openSync as openFile, closeSync, readFileSync, readSync as readFile, statSync, truncateSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { openSync, type AbortError, type DaxDevice } from 'node-dax';
+import { openSync, partition, type AbortError, type DaxDevice } from 'node-dax';
+import { MemoryDevice } from 'node-dax/testkit';
 import { onEveryDevice, onEveryKind, scratchPath } from '../helpers/devices.js';
 import { userEmulation } from '../helpers/emulated.js';
 import { ON_HOST } from '../helpers/guest.js';
@@ -14,6 +15,23 @@ function contents(device: DaxDevice, pos: number, length: number): Buffer {
   device.readSync(bytes, pos);
   return bytes;
 }
+
+onEveryKind('lines that are invalidated keep what was stored to them, on the device and on a part of it, on', (test, wanted) => {
+  const device = wanted.open();
+  const part = partition(device, 8, 16);
+  device.writeSync(Buffer.alloc(12 * KIB, 7), 0, { flush: false });
+  device.invalidate(0, 12 * KIB);
+  device.writeSync(Buffer.from('stored'), 4096 + 60, { flush: false });
+  part.invalidate?.(60, 6);
+  device.invalidate(device.size - 1, 1);
+  device.invalidate(device.size, 0);
+  test.equal(contents(device, 4096 + 58, 10).toString('latin1'), '\x07\x07stored\x07\x07');
+  test.throws(() => { device.invalidate(device.size, 1); }, RangeError);
+  test.throws(() => part.invalidate?.(2 * 4096 - 1, 2), RangeError);
+  test.equal(typeof partition(new MemoryDevice(new Uint8Array(12 * KIB)), 8, 16).invalidate, 'undefined', 'a part of a device without it has none');
+  device.closeSync();
+  test.throws(() => { device.invalidate(0, 1); }, { code: 'EBADF', reason: 'DEVICE_CLOSED' });
+});
 
 onEveryDevice('what is written is read, at every alignment, on', (test, wanted) => {
   const device = wanted.open();

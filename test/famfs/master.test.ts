@@ -193,7 +193,7 @@ t.test('readdir goes on after any entry', (test) => {
   const all = [...famfs.readdir('/')];
   test.strictSame(all.map(({ name }) => name), ['.', '..', 'a', 'b', 'c']);
   for (const [index, { next }] of all.entries()) test.strictSame([...famfs.readdir('/', next)], all.slice(index + 1));
-  test.strictSame([...famfs.readdir('/', [...famfs.readdir('b')].at(-1)?.next)], [], 'not after an entry of another directory');
+  test.strictSame([...famfs.readdir('/', 1000)], [], 'there is nothing behind the last');
   for (const from of [-1, 0.5, NaN]) test.throws(() => [...famfs.readdir('/', from)], { code: 'ERR_OUT_OF_RANGE' });
   test.end();
 });

@@ -7,9 +7,9 @@ export function readU64(bytes: Buffer, pos: number): number {
   return bytes.readUInt32LE(pos) + bytes.readUInt32LE(pos + 4) * HALF;
 }
 
-/** As `readU64`, of a view. */
-export function viewU64(view: DataView, pos: number): number {
-  return view.getUint32(pos, true) + view.getUint32(pos + 4, true) * HALF;
+/** As `readU64`, of words: that of the two from `at` on. */
+export function wordsU64(words: Uint32Array, at: number): number {
+  return (words[at] as number) + (words[at + 1] as number) * HALF;
 }
 
 export function writeU64(bytes: Buffer, value: number, pos: number): void {

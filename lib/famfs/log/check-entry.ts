@@ -3,10 +3,17 @@
 import type { DeviceRun } from 'node-dax';
 import { FIELDS, INTERLEAVED, MAX_EXTENTS, SIMPLE, type Extent, type FileEntry } from '../format/entry.js';
 import type { Breach } from '../format/error.js';
-import { isPowerOfTwo, viewU64 } from '../format/numbers.js';
+import { isPowerOfTwo, wordsU64 } from '../format/numbers.js';
 import type { Space } from '../format/space.js';
 import { SMALL_UNIT } from '../format/superblock.js';
 
+const WORD = Uint32Array.BYTES_PER_ELEMENT;
+const SIZE = FIELDS.size / WORD;
+const EXTENT_TYPE = FIELDS.extentType / WORD;
+const COUNT = FIELDS.count / WORD;
+const EXTENT = FIELDS.extents / WORD;
+
+const DOT = 0x2e;
 const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 function because(message: string): Breach {
@@ -20,6 +27,11 @@ export function checkPath(path: string | undefined): Breach | undefined {
   if (path.startsWith('/')) return because('it begins with a slash');
   if (UNCLEAN.test(path)) return because("a name in it is empty, '.' or '..'");
   return path === '.meta' || path.startsWith('.meta/') ? because('.meta is where famfs shows the superblock and the log') : undefined;
+}
+
+/** Whether a path, whose last slash is at `slash`, certainly breaks no rule if the directory that it is in is in the tree. */
+export function isClean(path: string, slash: number): boolean {
+  return slash !== 0 && slash + 1 < path.length && path.charCodeAt(slash + 1) !== DOT;
 }
 
 /** How many bytes each strip of a file needs, in their order. */
@@ -72,17 +84,16 @@ export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
 }
 
 /**
- * Takes the bytes of the file whose entry `view` is of, and returns true, if it is of one extent and breaks no rule, as nearly all are:
- * these are checked without making an object of them.
+ * Takes the bytes of the file whose entry begins at `at` in `words`, and returns true, if it is of one extent and breaks no rule, as
+ * nearly all are: these are checked without making an object of them.
  */
-export function takePlain(view: DataView, space: Space, start: number): boolean {
+export function takePlain(words: Uint32Array, at: number, space: Space, start: number): boolean {
   const { unit, units } = space;
-  if (unit === SMALL_UNIT || view.getUint32(FIELDS.extentType, true) !== SIMPLE || view.getUint32(FIELDS.count, true) !== 1) return false;
-  const size = viewU64(view, FIELDS.size);
-  const extent = FIELDS.extents;
-  const offset = viewU64(view, extent + 8);
-  const length = viewU64(view, extent + 16);
-  const isSound = size > 0 && size <= length && viewU64(view, extent) === 0 && offset >= start && offset + length <= units * unit;
+  if (unit === SMALL_UNIT || words[at + EXTENT_TYPE] !== SIMPLE || words[at + COUNT] !== 1) return false;
+  const size = wordsU64(words, at + SIZE);
+  const offset = wordsU64(words, at + EXTENT + 2);
+  const length = wordsU64(words, at + EXTENT + 4);
+  const isSound = size > 0 && size <= length && wordsU64(words, at + EXTENT) === 0 && offset >= start && offset + length <= units * unit;
   if (!isSound || offset % unit !== 0 || length % unit !== 0) return false;
   const first = offset / unit;
   if (length === unit) return space.takeIfFree(first);

@@ -1,7 +1,8 @@
 // Owns the replay of the log's entries, in order, into the tree and the space that is taken. It stops before the first bad entry
 // and tries that entry again the next time, because it may not have reached the memory yet.
 
-import { ADD_DAXDEV, ENTRY_SIZE, entryMemory, FILE, haveChecksums, MKDIR, pathOffset, readEntry, readPath, typeOf, unsound, type DeviceEntry, type EntryMemory, type FileEntry } from '../format/entry.js';
+import { Batch, BATCH, ENTRY_WORDS, TYPE_WORD } from '../format/batch.js';
+import { ADD_DAXDEV, ENTRY_SIZE, FILE, MKDIR, type DeviceEntry, type FileEntry } from '../format/entry.js';
 import { describeDamage, fail, type Breach, type FamfsDamage } from '../format/error.js';
 import type { KeptEntries } from '../format/kept-entries.js';
 import { capacityOf, checkHeader, COUNTERS, COUNTERS_SIZE, HEADER_SIZE, positionOf, readCounters, type Counters } from '../format/log-header.js';
@@ -9,15 +10,9 @@ import { Space } from '../format/space.js';
 import { LOG_OFFSET, type FamfsSuperblock } from '../format/superblock.js';
 import type { Medium } from '../medium.js';
 import type { FamfsInode } from '../tree/node.js';
-import { StoredPath } from '../tree/path.js';
 import type { Tree } from '../tree/tree.js';
-import { checkExtents, checkPath, rangesOf, takePlain } from './check-entry.js';
+import { checkExtents, checkPath, isClean, rangesOf, takePlain } from './check-entry.js';
 
-// The entries that are read at once. The memory for them is used again, because memory that a process has not touched yet costs more
-// than to fill it.
-const BATCH = 128;
-// The entries whose checksums are checked together: one checksum of so many bytes finds every error of up to three bits.
-const TOGETHER = 16;
 // How often the counters are read until they agree: a writer stores them one after the other.
 const LOOKS = 3;
 
@@ -42,10 +37,9 @@ export class Replay {
   readonly #sb: FamfsSuperblock;
   readonly #tree: Tree;
   readonly #entries: KeptEntries;
-  readonly #path = new StoredPath();
-  readonly #memory = Buffer.allocUnsafeSlow(BATCH * ENTRY_SIZE);
-  // The entries in that memory. An object for each place, not for each entry of the log.
-  readonly #places: EntryMemory[] = [];
+  readonly #batch = new Batch();
+  // The bytes of it that were read.
+  #length = 0;
 
   constructor(medium: Medium, sb: FamfsSuperblock, entries: KeptEntries, tree: Tree) {
     this.#medium = medium;
@@ -93,7 +87,11 @@ export class Replay {
       return;
     }
     let damage: FamfsDamage | undefined;
-    while (this.next < count && damage === undefined) damage = this.#replayBatch(count, made);
+    while (this.next < count && damage === undefined) {
+      // The counters may have become visible before an entry did, so that one that is bad is read again.
+      const sound = this.#read(count) || this.#read(count);
+      damage = sound === 0 ? this.#bad() : this.#add(sound, made);
+    }
     // Counters that differ by one are left by an append that a power cut ended between their stores: it did not take place, and the
     // next append corrects both.
     if (damage === undefined && Math.abs(seqnum - index) > 1) {
@@ -102,64 +100,71 @@ export class Replay {
     this.damage = damage;
   }
 
-  // Replays entries up to before `count`, as many as are read at once.
-  #replayBatch(count: number, made: FamfsInode[] | undefined): FamfsDamage | undefined {
-    const first = this.next;
-    const end = Math.min(count, first + BATCH);
-    const read = this.#medium.read(this.#memory.subarray(0, (end - first) * ENTRY_SIZE), positionOf(first));
-    let isSummed = false;
-    for (let index = first, place = 0; index < end; index++, place++) {
-      const memory = (this.#places[place] ??= entryMemory(this.#memory, place * ENTRY_SIZE));
-      if (place % TOGETHER === 0) {
-        const group = this.#memory.subarray(place * ENTRY_SIZE, Math.min(read, (place + TOGETHER) * ENTRY_SIZE));
-        isSummed = haveChecksums(group);
-      }
-      const breach = (place + 1) * ENTRY_SIZE > read ? UNREADABLE : this.#replay(memory, index, isSummed, made);
-      if (breach !== undefined) return { entry: index, ...breach };
+  // Reads the next entries, up to before `count`, and returns how many of them are sound.
+  #read(count: number): number {
+    const bytes = this.#batch.bytes.subarray(0, Math.min(count - this.next, BATCH) * ENTRY_SIZE);
+    this.#length = this.#medium.read(bytes, positionOf(this.next));
+    return this.#batch.countSound(this.next, this.#length);
+  }
+
+  // What is wrong with the next entry, which was read and is not sound.
+  #bad(): FamfsDamage {
+    const field = this.#batch.wrongField(this.next, this.#length);
+    const message = { entry: 'a page that it lies on cannot be read', seqnum: `it is not ${this.next}`, crc: 'the checksum is not that of the entry' }[field];
+    return { entry: this.next, field, message };
+  }
+
+  // Adds what the next entries make, of which the first `sound` were read.
+  #add(sound: number, made: FamfsInode[] | undefined): FamfsDamage | undefined {
+    const { words } = this.#batch;
+    for (let place = 0; place < sound; place++) {
+      const type = words[place * ENTRY_WORDS + TYPE_WORD] as number;
+      const breach = type === FILE || type === MKDIR ? this.#addNamed(place, type, made) : this.#addOther(place, type);
+      if (breach !== undefined) return { entry: this.next, ...breach };
       this.next++;
     }
     return undefined;
   }
 
-  #replay(memory: EntryMemory, index: number, isSummed: boolean, made: FamfsInode[] | undefined): Breach | undefined {
-    let field = unsound(memory, index, isSummed);
-    if (field !== undefined) {
-      // The counters may have become visible before the entry did, so it is read again.
-      this.#medium.read(memory.bytes, positionOf(index));
-      field = unsound(memory, index);
+  // Adds a file or directory.
+  #addNamed(place: number, type: typeof FILE | typeof MKDIR, made: FamfsInode[] | undefined): Breach | undefined {
+    const batch = this.#batch;
+    const path = batch.pathOf(place, type);
+    if (path === undefined) return checkPath(path);
+    const { names } = this.#tree;
+    const slash = path.lastIndexOf('/');
+    const parent = names.directory(slash < 0 ? '' : path.slice(0, slash));
+    if (parent === undefined || !isClean(path, slash)) {
+      const breach = checkPath(path);
+      if (breach !== undefined) return breach;
     }
-    if (field === 'seqnum') return { field, message: `it is not ${index}` };
-    if (field === 'crc') return { field, message: 'the checksum is not that of the entry' };
-    const type = typeOf(memory);
-    if (type === FILE || type === MKDIR) return this.#add(memory, index, type, made);
-    // In version 47, the type number of a device has another meaning.
-    if (type === ADD_DAXDEV && this.#sb.version !== 47) return this.#addDevice(readEntry(memory) as DeviceEntry);
-    this.unknownEntries++;
-    this.firstUnknown ??= { entry: index, type };
+    if (parent === undefined) return { field: 'path', message: 'no entry before it makes the directory that it is in' };
+    const isThere = names.find(path) !== undefined;
+    if (type === MKDIR && isThere) return names.directory(path) === undefined ? { field: 'path', message: 'a file has it already' } : undefined;
+    const index = this.next;
+    const { words } = batch;
+    const at = place * ENTRY_WORDS;
+    if (type === MKDIR || takePlain(words, at, this.space, this.#start)) {
+      if (!isThere) this.#entries.keep(index, words, at);
+    } else {
+      const entry = batch.decode(place) as FileEntry;
+      const breach = this.#take(entry);
+      if (breach !== undefined) return breach;
+      if (!isThere) this.#entries.keepFile(index, entry);
+    }
+    // Of two entries with one path, the first counts. The bytes of the other are taken as well.
+    if (isThere) return undefined;
+    names.add(index, path, parent, type === MKDIR);
+    made?.push(this.#tree.at(path) as FamfsInode);
     return undefined;
   }
 
-  // Adds a file or directory.
-  #add(memory: EntryMemory, index: number, type: typeof FILE | typeof MKDIR, made: FamfsInode[] | undefined): Breach | undefined {
-    const path = this.#path;
-    const start = pathOffset(type === MKDIR);
-    path.read(memory.bytes, start);
-    const breach = path.isPlain ? undefined : checkPath(readPath(memory.bytes, start));
-    if (breach !== undefined) return breach;
-    const { names } = this.#tree;
-    const parent = names.findParent(path);
-    if (parent === undefined) return { field: 'path', message: 'no entry before it makes the directory that it is in' };
-    const there = names.findPath(path);
-    if (type === MKDIR) {
-      if (there !== 0) return names.isDirectory(there) ? undefined : { field: 'path', message: 'a file has it already' };
-    } else {
-      const bad = takePlain(memory.view, this.space, this.#start) ? undefined : this.#take(readEntry(memory) as FileEntry);
-      // Of two entries with one path, the first counts. The bytes of the other are taken as well.
-      if (bad !== undefined || there !== 0) return bad;
-    }
-    this.#entries.keep(index, memory, path.end);
-    names.add(index, path, parent);
-    made?.push(this.#tree.inode(index + 1));
+  // Adds what has no name.
+  #addOther(place: number, type: number): Breach | undefined {
+    // In version 47, the type number of a device has another meaning.
+    if (type === ADD_DAXDEV && this.#sb.version !== 47) return this.#addDevice(this.#batch.decode(place) as DeviceEntry);
+    this.unknownEntries++;
+    this.firstUnknown ??= { entry: this.next, type };
     return undefined;
   }
 
@@ -187,5 +192,3 @@ export class Replay {
     fail('EOPNOTSUPP', syscall, `entry ${entry} of the log has type ${type}, which is not known: what it asks of a writer cannot be kept`);
   }
 }
-
-const UNREADABLE: Breach = { field: 'entry', message: 'a page that it lies on cannot be read' };

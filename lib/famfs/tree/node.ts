@@ -1,17 +1,17 @@
 // Owns the inode of a file or directory, as its entry in the log describes it. It is never changed or removed.
 
 import { INTERLEAVED, type FileEntry } from '../format/entry.js';
+import { nameOf } from './names.js';
 
 const DIRECTORY = 0o040000;
 const REGULAR = 0o100000;
 const PERMISSIONS = 0o10000;
 
-// The root has inode 1 and number 0.
-const FIRST_INO = 1;
+const ROOT_INO = 1;
 
-/** The inode number of what has `number` in the tree. */
-export function inoOf(number: number): number {
-  return number + FIRST_INO;
+/** The inode number of what entry `index` makes. */
+export function inoOf(index: number): number {
+  return index + ROOT_INO + 1;
 }
 
 /** A file or directory. There is one object at most for each while the famfs is mounted. */
@@ -23,17 +23,17 @@ export class FamfsInode {
   readonly uid: number;
   readonly gid: number;
   readonly isSymlink = false;
-  /** @internal The name, one character per byte. */
-  readonly name: string;
+  /** @internal The path as the log has it: without a slash in front, one character per byte. */
+  readonly stored: string;
   /** @internal The parent directory; the root is its own parent. */
   readonly parent: FamfsInode;
   /** @internal The log entry of a file, with its extents; undefined for a directory. */
   readonly entry: FileEntry | undefined;
 
-  private constructor(ino: number, parent: FamfsInode | undefined, name: string, owner: Owned, entry: FileEntry | undefined) {
+  private constructor(ino: number, parent: FamfsInode | undefined, stored: string, owner: Owned, entry: FileEntry | undefined) {
     this.ino = ino;
     this.parent = parent ?? this;
-    this.name = name;
+    this.stored = stored;
     this.uid = owner.uid;
     this.gid = owner.gid;
     this.mode = (owner.mode % PERMISSIONS) + (entry === undefined ? DIRECTORY : REGULAR);
@@ -41,20 +41,20 @@ export class FamfsInode {
   }
 
   static root(): FamfsInode {
-    return new FamfsInode(inoOf(0), undefined, '', { uid: 0, gid: 0, mode: 0o755 }, undefined);
+    return new FamfsInode(ROOT_INO, undefined, '', { uid: 0, gid: 0, mode: 0o755 }, undefined);
   }
 
-  static directory(number: number, parent: FamfsInode, name: string, owner: Owned): FamfsInode {
-    return new FamfsInode(inoOf(number), parent, name, owner, undefined);
+  static directory(index: number, parent: FamfsInode, stored: string, owner: Owned): FamfsInode {
+    return new FamfsInode(inoOf(index), parent, stored, owner, undefined);
   }
 
-  static file(number: number, parent: FamfsInode, name: string, entry: FileEntry): FamfsInode {
-    return new FamfsInode(inoOf(number), parent, name, entry, entry);
+  static file(index: number, parent: FamfsInode, stored: string, entry: FileEntry): FamfsInode {
+    return new FamfsInode(inoOf(index), parent, stored, entry, entry);
   }
 
-  /** @internal Its number in the tree. */
-  get number(): number {
-    return this.ino - FIRST_INO;
+  /** @internal The name, one character per byte. */
+  get name(): string {
+    return nameOf(this.stored);
   }
 
   get isRegular(): boolean {
@@ -82,9 +82,7 @@ export class FamfsInode {
 
   /** @internal The absolute path as bytes. */
   get bytes(): Buffer {
-    const names: string[] = [];
-    for (let at: FamfsInode = this; at.parent !== at; at = at.parent) names.push(at.name); // eslint-disable-line @typescript-eslint/no-this-alias -- where the way up begins
-    return Buffer.from(`/${names.reverse().join('/')}`, 'latin1');
+    return Buffer.from(`/${this.stored}`, 'latin1');
   }
 }
 

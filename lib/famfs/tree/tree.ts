@@ -1,9 +1,8 @@
 // Owns the tree: the inodes that somebody asked for, and finding the one at a path.
 
-import { FILE } from '../format/entry.js';
 import { fail } from '../format/error.js';
 import type { KeptEntries } from '../format/kept-entries.js';
-import { Names } from './names.js';
+import { Names, parentOf } from './names.js';
 import { FamfsInode } from './node.js';
 
 /** A name or path: a string, encoded as UTF-8, or bytes, which need not be valid UTF-8. */
@@ -19,43 +18,38 @@ export function toBytes(name: Name): string {
 
 export class Tree {
   readonly root = FamfsInode.root();
-  readonly names: Names;
+  readonly names = new Names();
   readonly #entries: KeptEntries;
-  // Those that somebody asked for, by number.
-  readonly #inodes = new Map<number, FamfsInode>([[this.root.number, this.root]]);
+  // Those that somebody asked for, by path.
+  readonly #inodes = new Map<string, FamfsInode>([['', this.root]]);
 
   constructor(entries: KeptEntries) {
     this.#entries = entries;
-    this.names = new Names(entries);
-  }
-
-  /** What has that number. */
-  inode(number: number): FamfsInode {
-    const found = this.#inodes.get(number);
-    if (found !== undefined) return found;
-    const made = this.#make(number);
-    this.#inodes.set(number, made);
-    return made;
-  }
-
-  #make(number: number): FamfsInode {
-    const parent = this.inode(this.names.parentOf(number));
-    const name = this.names.nameOf(number);
-    const entry = this.#entries.entryAt(number - 1);
-    return entry.type === FILE ? FamfsInode.file(number, parent, name, entry) : FamfsInode.directory(number, parent, name, entry);
-  }
-
-  /** The inode of a name in a directory, if there is one. */
-  child(dir: FamfsInode, name: string): FamfsInode | undefined {
-    const number = this.names.find(dir.number, name);
-    return number === 0 ? undefined : this.inode(number);
   }
 
   /** The inode at an entry's path, if there is one. */
   at(path: string): FamfsInode | undefined {
-    let at: FamfsInode | undefined = this.root;
-    for (const name of path.split('/')) at = at && this.child(at, name);
-    return at;
+    const found = this.#inodes.get(path);
+    if (found !== undefined) return found;
+    const index = this.names.find(path);
+    if (index === undefined) return undefined;
+    const made = this.#make(path, index);
+    this.#inodes.set(path, made);
+    return made;
+  }
+
+  #make(path: string, index: number): FamfsInode {
+    // An entry is kept only if its directory is in the tree.
+    const parent = this.at(parentOf(path)) as FamfsInode;
+    return this.names.directory(path) === undefined
+      ? FamfsInode.file(index, parent, path, this.#entries.fileAt(index, path))
+      : FamfsInode.directory(index, parent, path, this.#entries.directoryAt(index, path));
+  }
+
+  /** The inode of a name in a directory, if there is one. */
+  child(dir: FamfsInode, name: string): FamfsInode | undefined {
+    if (name === '' || name.includes('/')) return undefined;
+    return this.at(dir === this.root ? name : `${dir.stored}/${name}`);
   }
 
   lookup(dir: FamfsInode, name: string, syscall: string): FamfsInode | undefined {
@@ -67,6 +61,9 @@ export class Tree {
   /** The inode at a path from the root. */
   resolve(path: Name, syscall: string): FamfsInode {
     const text = checked(path, syscall);
+    // Most paths are as the log has them.
+    const found = this.at(text.startsWith('/') ? text.slice(1) : text);
+    if (found !== undefined) return found;
     let at = this.root;
     for (const name of text.split('/')) {
       if (name !== '') at = this.lookup(at, name, syscall) ?? fail('ENOENT', syscall, Buffer.from(text, 'latin1').toString());
