@@ -61,32 +61,37 @@ t.test('every image of a power cut among the stores of the addon keeps what was 
 /** Takes the events away, or moves them, that another order of the addon's stores would not have there. */
 type Mistake = (events: readonly TraceEvent[]) => readonly TraceEvent[];
 
-const isStoreAt = (event: TraceEvent | undefined, pos: number): boolean => event?.kind === 'store' && event.pos === pos;
+/** Whether an event stores a word at `pos`: some number, or zero, which a new log stores over what was there. */
+function storesWord(event: TraceEvent | undefined, pos: number, isZero: boolean): boolean {
+  if (event?.kind !== 'store' || event.pos !== pos || event.bytes.length !== 8) return false;
+  return event.bytes.every((byte) => byte === 0) === isZero;
+}
 
 // The fences between a store of the word at `pos` and the store before it, or the store after it.
-function withoutFences(pos: number, side: 'before' | 'after'): Mistake {
+function withoutFences(pos: number, side: 'before' | 'after', isZero = false): Mistake {
   return (events) => {
     const stores = events.filter(({ kind }) => kind === 'store');
-    const neighbours = new Map(stores.map((event, index) => [event, { before: stores[index - 1], after: stores[index + 1] }]));
+    const next = new Map(stores.map((event, index) => [event, stores[index + 1]]));
     let last: TraceEvent | undefined;
     return events.filter((event) => {
       if (event.kind === 'store') last = event;
       if (event.kind !== 'fence' || last === undefined) return true;
-      return side === 'after' ? !isStoreAt(last, pos) : !isStoreAt(neighbours.get(last)?.after, pos);
+      return !storesWord(side === 'after' ? last : next.get(last), pos, isZero);
     });
   };
 }
 
-// The word at `pos` is stored, and made durable, before what was stored between the two last fences.
+// The word at `pos` is stored, and made durable, before what the operation stored between its two last fences.
 function tooEarly(pos: number): Mistake {
   return (events) => {
     const moved: TraceEvent[] = [];
     let start = 0;
     let before = 0;
     for (const event of events) {
-      if (isStoreAt(event, pos)) moved.splice(before, 0, event, { kind: 'flush', pos, length: 8 }, { kind: 'fence' });
+      if (storesWord(event, pos, false)) moved.splice(before, 0, event, { kind: 'flush', pos, length: 8 }, { kind: 'fence' });
       else moved.push(event);
       if (event.kind === 'fence') [before, start] = [start, moved.length];
+      if (event.kind === 'mark') before = start = moved.length;
     }
     return moved;
   };
@@ -99,7 +104,9 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   'uses room again before the head is durable': withoutFences(HEAD_POS, 'after'),
   'has no fence between the next head and the head': withoutFences(HEAD_POS, 'before'),
   'flushes no record': (events) => events.filter(({ kind, ...event }) => kind !== 'flush' || (event as { pos: number }).pos < RING_POS),
-  'has no fence before the magic of a new log': withoutFences(0, 'before'),
+  'has no fence after it wipes the magic of a former log': withoutFences(0, 'after', true),
+  'has no fence between the first checkpoint of a new log and its magic': (events) =>
+    withoutFences(0, 'before')(withoutFences(8, 'before')(events)),
 };
 
 for (const [name, mistake] of Object.entries(MISTAKES)) {
