@@ -63,6 +63,8 @@ const PROGRAM = `
     reader.once('message', (torn) => console.log(JSON.stringify({ torn, isOfTier })));
   });`;
 
+t.setTimeout(3_600_000);
+
 const TIERS: Readonly<Record<string, readonly string[]>> = {
   interpreted: ['--no-opt', '--no-sparkplug', '--no-maglev'],
   baseline: ['--no-opt', '--always-sparkplug', '--no-maglev'],
