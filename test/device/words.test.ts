@@ -70,7 +70,7 @@ function checkPublisher(test: Test, device: DaxDevice): void {
   test.throws(() => publisher.publish(detached, 8192, 0, 103), TypeError);
   for (const size of [batch.size - 16, batch.size + 16]) test.throws(() => publisher.publishMany(many, { ...batch, size }), RangeError);
   test.throws(() => publisher.publishMany(many, { ...batch, to: 6 }), RangeError);
-  test.throws(() => publisher.publishMany([filling, 'text' as unknown as Uint8Array], { ...batch, from: 0, to: 2 }), TypeError);
+  test.throws(() => publisher.publishMany([new Uint8Array(1), 'text' as unknown as Uint8Array], { ...batch, from: 0, to: 2 }), TypeError);
   const tooMany = new Array<Uint8Array>(257).fill(new Uint8Array(0));
   test.throws(() => publisher.publishMany(tooMany, { ...batch, from: 0, to: 257, size: 257 * 16 }), RangeError);
   test.throws(() => publisher.publishMany([filling], { ...batch, from: 0, to: 1, size: 100_032 }), RangeError);
