@@ -8,6 +8,20 @@
     "build_tests%": 0,
     # A file for other machines: brings its C++ library along, which an old distribution lacks the symbols of.
     "prebuilt%": 0,
+    "addon_files": [
+      "native/napi/addon.cc",
+      "native/napi/args.cc",
+      "native/napi/checksum.cc",
+      "native/napi/device/dax_device.cc",
+      "native/napi/files/descriptor.cc",
+      "native/napi/device/device_handle.cc",
+      "native/napi/fault/fault_functions.cc",
+      "native/napi/fault/isolate_client.cc",
+      "native/napi/leased_memory.cc",
+      "native/napi/device/open_device.cc",
+      "native/napi/device/record_publisher.cc",
+      "native/napi/files/small_files.cc"
+    ],
     "core_files": [
       "native/checksum/crc32c.cc",
       "native/device/source.cc",
@@ -43,7 +57,7 @@
   "targets": [
     {
       "target_name": "node_dax",
-      "sources": ["native/napi/addon.cc", "native/napi/args.cc", "native/napi/checksum.cc", "native/napi/device/dax_device.cc", "native/napi/files/descriptor.cc", "native/napi/device/device_handle.cc", "native/napi/fault/fault_functions.cc", "native/napi/fault/isolate_client.cc", "native/napi/leased_memory.cc", "native/napi/device/open_device.cc", "native/napi/device/record_publisher.cc", "native/napi/files/small_files.cc", "<@(core_files)"],
+      "sources": ["<@(addon_files)", "<@(core_files)"],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": [
@@ -88,6 +102,16 @@
           "type": "executable",
           "sources": ["test/native/checksum_test.cc", "native/checksum/crc32c.cc"],
           "include_dirs": ["native"]
+        },
+        # The addon, with the recorder of its stores in place of the processor's own instructions: loaded by
+        # NODE_DAX_ADDON, in a process of its own.
+        {
+          "target_name": "recorded",
+          "sources": ["<@(addon_files)", "<@(core_files)", "test/native/recorded_persist.cc"],
+          "sources!": ["native/persist/persist_x86_64.cc"],
+          "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+          "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+          "ldflags": ["-Wl,-z,nodelete"]
         },
         {"target_name": "poison", "sources": ["test/native/poison.c"], "defines": ["NAPI_VERSION=8"]}
       ]

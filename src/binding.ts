@@ -124,8 +124,8 @@ export interface Addon {
    * Writes a record, durably, and only then stores the word. If it returns fewer bytes than the record has, no word was stored.
    */
   publishRecord(publisher: NativePublisher, content: NodeJS.ArrayBufferView): number;
-  /** The same for `contents` from index `from` on to before `to`, and one word for all. */
-  publishRecords(publisher: NativePublisher, contents: readonly NodeJS.ArrayBufferView[], from: number, to: number): number;
+  /** The same for at most 256 records, and one word for all. */
+  publishRecords(publisher: NativePublisher, ...contents: readonly NodeJS.ArrayBufferView[]): number;
   /** The CRC32C of the bytes whose CRC32C is `previous`, followed by a part of `bytes`. */
   crc32c(bytes: Uint8Array, previous: number, offset?: number, length?: number): number;
   copyAsync(

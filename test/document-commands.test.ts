@@ -50,10 +50,17 @@ const withoutMounts = process.getuid?.() === 0 ? false : 'needs root, who mounts
 const withoutFuse = withoutMounts === false && !existsSync('/dev/fuse') ? 'needs /dev/fuse' : withoutMounts;
 
 t.test('every block runs here or says where it does', (test) => {
-  const here = ['npx node-dax list', 'node-dax ext2 mkfs --size', 'node-dax ext2 mkfs disk.img', 'jobs:'];
+  const here = ['npx node-dax list', 'node-dax ext2 mkfs --size', 'node-dax ext2 mkfs disk.img', 'node-dax log create', 'jobs:'];
   const starts = [...here, ...Object.keys(ELSEWHERE)];
   test.strictSame(BLOCKS.filter(({ content }) => !starts.some((start) => content.startsWith(start))), []);
   for (const start of starts) test.ok(block(start), start);
+  test.end();
+});
+
+t.test('the commands of a log', (test) => {
+  const { status, stdout, stderr } = inShell(block('node-dax log create'), test.testdir(), false);
+  test.equal(status, 0, stderr);
+  test.match(stdout, /a new log\n[^]*\none\ntwo\ntwo\n[^]*2 records of 6 bytes are intact/);
   test.end();
 });
 

@@ -113,8 +113,8 @@ export class Log {
   }
 
   /**
-   * Appends records, all durable on return as with `append`, but with one wait per 64 KiB of them. Returns their positions. Appends
-   * none if they do not all fit. After a power cut during the call, the log may contain some of them, always the first ones.
+   * Appends records, all durable on return as with `append`, but with one wait per 64 KiB or 256 of them. Returns their positions.
+   * Appends none if they do not all fit. After a power cut during the call, the log may contain some of them, always the first ones.
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
     // A copy, so that what is checked is what is appended.

@@ -4,14 +4,15 @@ import { crc32c, type BlockDevice, type RecordBatch, type RecordPublisher } from
 import { HEADER_SIZE, TAIL_POS, UNIT, unitsOf } from './format.js';
 import { asBytes, storeWord } from './memory.js';
 
-/** The maximum number of bytes that are published together. */
+/** The maximum number of bytes that are published together, and of records. */
 export const BATCH = 64 * 1024;
+export const BATCH_RECORDS = 256;
 
 const CACHE_LINE = 64;
 
 /** The publisher of a device that has none of its own: the same stores, in the same order. */
 class CopyingPublisher implements RecordPublisher {
-  readonly heads = new Uint8Array(BATCH);
+  readonly heads = new Uint8Array(BATCH_RECORDS * HEADER_SIZE);
   readonly #device: BlockDevice;
   readonly #seed: number;
   readonly #headData = new DataView(this.heads.buffer);

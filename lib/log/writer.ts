@@ -19,7 +19,7 @@ import {
   type Checkpoint,
 } from './format.js';
 import { asBytes, storeWord } from './memory.js';
-import { BATCH, publisherOf } from './publisher.js';
+import { BATCH, BATCH_RECORDS, publisherOf } from './publisher.js';
 import type { Ring } from './ring.js';
 
 // The maximum distance from the last checkpoint, in units and in records, because opening has to walk over it.
@@ -123,10 +123,10 @@ export class Writer {
   }
 
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
-    this.#checkRoomFor(records);
+    const lengths = this.#lengthsIfRoomFor(records);
     const positions = new Array<number>(records.length);
     for (let from = 0; from < records.length; ) {
-      const to = this.#appendBatch(records, from, positions);
+      const to = this.#appendBatch(records, lengths, from, positions);
       if (to === from) positions[from] = this.append(records[from] as NodeJS.ArrayBufferView);
       from = Math.max(to, from + 1);
     }
@@ -135,16 +135,17 @@ export class Writer {
 
   // Publishes together the records from `from` on that fit into one contiguous batch. Returns the index of the first one that is
   // not published.
-  #appendBatch(records: readonly NodeJS.ArrayBufferView[], from: number, positions: number[]): number {
+  #appendBatch(records: readonly NodeJS.ArrayBufferView[], lengths: readonly number[], from: number, positions: number[]): number {
     const most = Math.min(BATCH / UNIT, this.#capacity - this.#place, this.#limit - this.#position);
+    const last = Math.min(records.length, from + BATCH_RECORDS);
     let units = 0;
     let to = from;
-    for (; to < records.length; to++) {
-      const { byteLength } = records[to] as NodeJS.ArrayBufferView;
-      const more = unitsOf(byteLength);
+    for (; to < last; to++) {
+      const length = lengths[to] as number;
+      const more = unitsOf(length);
       if (units + more > most) break;
       positions[to] = this.#position + units;
-      storeHeader(this.#heads, (to - from) * HEADER_SIZE, byteLength, this.#sequence + to - from, false);
+      storeHeader(this.#heads, (to - from) * HEADER_SIZE, length, this.#sequence + to - from, false);
       units += more;
     }
     // A single record, or a batch that meets a bad page, is left to `append`, which gets past the page.
@@ -243,13 +244,14 @@ export class Writer {
     fail('ENOSPC', 'append', `a record of ${length} bytes does not fit into what is free: truncateBefore gives room`, { reason: 'DEVICE_FULL' });
   }
 
-  // Appends all records or none: throws now what would otherwise be thrown half-way.
-  #checkRoomFor(records: readonly NodeJS.ArrayBufferView[]): void {
+  // The lengths of records, of which all are appended or none: throws now what would otherwise be thrown half-way.
+  #lengthsIfRoomFor(records: readonly NodeJS.ArrayBufferView[]): number[] {
+    const lengths = new Array<number>(records.length);
     const capacity = this.#capacity;
     let place = this.#place;
     let taken = this.#position - this.#head;
-    for (const record of records) {
-      const length = lengthOf(record);
+    for (let index = 0; index < records.length; index++) {
+      const length = (lengths[index] = lengthOf(records[index]));
       const units = unitsOf(length);
       const skipped = units > capacity - place ? capacity - place : 0;
       taken += skipped + units;
@@ -257,6 +259,7 @@ export class Writer {
       place = skipped > 0 ? units : place + units;
       if (place === capacity) place = 0;
     }
+    return lengths;
   }
 
   // Skips units in which no record will begin.

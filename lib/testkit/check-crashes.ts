@@ -65,6 +65,11 @@ export interface CrashTestOptions {
   recoveryEvery?: number;
   /** The hashes of contents that count as already seen, for runs that belong together. This run adds its own. */
   seen?: Set<number>;
+  /**
+   * What the operations did, if something else has run and recorded them: `make`, `note` and the operations are not called then. Its
+   * content has `size` bytes, and it has marks at the begin and the end of every operation.
+   */
+  trace?: Trace;
 }
 
 /** An image that failed: of those at the first bad point of the trace, the one with the shortest description. */
@@ -250,18 +255,18 @@ class CrashRun<Fs> {
 }
 
 /**
- * Runs `test.operations` on a recording device, and mounts and checks what power cuts leave: before each fence, after each
- * operation and at the end, with every part of the stores in flight that is worth a try (see `crashImages`). Stops at the first
- * point with a failure.
+ * Runs `test.operations` on a recording device, or takes `options.trace` for what they did, and mounts and checks what power cuts
+ * leave: before each fence, after each operation and at the end, with every part of the stores in flight that is worth a try (see
+ * `crashImages`). Stops at the first point with a failure.
  *
  * Rejects if `make`, an operation or `note` throws or rejects, because no power cut caused that.
  */
 export async function checkCrashes<Fs>(test: CrashTest<Fs>, options: CrashTestOptions = {}): Promise<CrashReport> {
   checkOptions(test, TEST, 'the test');
-  checkOptions(options, { seed: true, limit: true, recoveryEvery: true, seen: true });
+  checkOptions(options, { seed: true, limit: true, recoveryEvery: true, seen: true, trace: true });
   checkMethods(test, ['make', 'mount', 'check'], 'test', 'an object');
   const seed = options.seed ?? Date.now() % 1_000_000_000;
-  return new CrashRun(test, await record(test), { ...options, seed }).run();
+  return new CrashRun(test, options.trace ?? (await record(test)), { ...options, seed }).run();
 }
 
 /** The report as text: the failure and its place, and the counts at the end. */

@@ -130,7 +130,7 @@ export interface RecordPublisher {
 
 /** Records that are published together. Each one is followed by zeros up to a multiple of `unit`. */
 export interface RecordBatch {
-  /** The index of the first one, and the one after the last. */
+  /** The index of the first one, and the one after the last: at most 256 records. */
   readonly from: number;
   readonly to: number;
   /** The bytes that they take, at most 64 KiB. */

@@ -5,8 +5,9 @@ import type { Addon, NativeHandle, NativePublisher } from '../binding.js';
 import type { PublisherOptions, RecordBatch, RecordPublisher } from './block-device.js';
 import { checkAttached } from './memory.js';
 
-/** Most bytes of records that are published together. */
+/** Most bytes of records that are published together, and most records. */
 const BATCH = 64 * 1024;
+const BATCH_RECORDS = 256;
 // A head begins with the checksum, and is no longer than a cache line.
 const LEAST_HEAD = 4;
 const MOST_HEAD = 64;
@@ -42,7 +43,10 @@ class NativeRecordPublisher implements RecordPublisher {
 
   publishMany(contents: readonly NodeJS.ArrayBufferView[], { from, to, size, pos, end, word }: RecordBatch): number {
     this.#set(pos, end, word, size);
-    const done = this.#addon.publishRecords(this.#publisher, contents, from, to);
+    const own = from === 0 && to === contents.length ? contents : contents.slice(from, to);
+    // More arguments than the addon takes would be too many for the engine at some number.
+    if (own.length !== to - from || own.length > BATCH_RECORDS) this.#refuse(-22, pos, size);
+    const done = this.#addon.publishRecords(this.#publisher, ...own);
     return done >= 0 ? done : this.#refuse(done, pos, size);
   }
 
@@ -78,7 +82,7 @@ export function makeRecordPublisher(addon: Addon, handle: NativeHandle, wordPos:
   checkInteger('seed, a checksum,', seed, 0, 2 ** 32 - 1);
   const numbers = new Float64Array(5);
   // The addon keeps the address of this memory. Shared memory cannot be detached.
-  const heads = new Uint8Array(new SharedArrayBuffer(Math.ceil(BATCH / Math.max(headSize, unit)) * headSize));
+  const heads = new Uint8Array(new SharedArrayBuffer(BATCH_RECORDS * headSize));
   const publisher = addon.recordPublisher(handle, wordPos, seed, headSize, unit, numbers, heads);
   if (typeof publisher === 'number') fail(publisher, wordPos);
   return new NativeRecordPublisher(addon, publisher, headSize, heads, numbers, fail);

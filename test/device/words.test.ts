@@ -69,7 +69,10 @@ function checkPublisher(test: Test, device: DaxDevice): void {
   structuredClone(detached, { transfer: [detached.buffer] });
   test.throws(() => publisher.publish(detached, 8192, 0, 103), TypeError);
   for (const size of [batch.size - 16, batch.size + 16]) test.throws(() => publisher.publishMany(many, { ...batch, size }), RangeError);
-  test.throws(() => publisher.publishMany(many, { ...batch, to: 6 }), TypeError);
+  test.throws(() => publisher.publishMany(many, { ...batch, to: 6 }), RangeError);
+  test.throws(() => publisher.publishMany([new Uint8Array(1), 'text' as unknown as Uint8Array], { ...batch, from: 0, to: 2 }), TypeError);
+  const tooMany = new Array<Uint8Array>(257).fill(new Uint8Array(0));
+  test.throws(() => publisher.publishMany(tooMany, { ...batch, from: 0, to: 257, size: 257 * 16 }), RangeError);
   test.throws(() => publisher.publishMany([filling], { ...batch, from: 0, to: 1, size: 100_032 }), RangeError);
   test.throws(() => publisher.publishMany(many, { ...batch, pos: end - 100 }), RangeError);
   for (const wrong of [{ seed: -1 }, { headSize: 3 }, { headSize: 65 }, { unit: 0 }]) test.throws(() => device.recordPublisher(24, { ...HEADS, ...wrong }), RangeError);

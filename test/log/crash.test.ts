@@ -3,7 +3,8 @@
 
 import t from 'tap';
 import { checkCrashes, formatCrashes } from 'node-dax/testkit';
-import { logCrashTest, type OrderFault } from '../helpers/log-crash.js';
+import { logCrashTest } from '../helpers/log-crash.js';
+import type { OrderFault } from '../helpers/log-order.js';
 import { amount, THOROUGH } from '../helpers/thorough.js';
 
 const IMAGES = Number(process.env['NODE_DAX_TEST_IMAGES'] ?? amount({ short: 500, thorough: 8000, long: 30000 }));
@@ -20,7 +21,7 @@ t.test('every image of a power cut keeps what was acknowledged, and ends cleanly
   let recoveries = 0;
   for (let run = 0; seen.size < IMAGES; run++) {
     const seed = BASE + run + 1;
-    const report = await checkCrashes(logCrashTest(seed, OPERATIONS), { seed, seen, recoveryEvery: THOROUGH ? 100 : 500, limit: LIMIT });
+    const report = await checkCrashes(logCrashTest(seed, OPERATIONS).test, { seed, seen, recoveryEvery: THOROUGH ? 100 : 500, limit: LIMIT });
     recoveries += report.recoveries;
     if (!t.ok(report.ok, formatCrashes(report))) break;
   }
@@ -40,7 +41,7 @@ for (const fault of FAULTS) {
   t.test(`one that ${fault} is caught`, async (t) => {
     let isCaught = false;
     for (let seed = 1; seed <= 40 && !isCaught; seed++) {
-      isCaught = !(await checkCrashes(logCrashTest(seed, OPERATIONS, fault), { seed, limit: LIMIT })).ok;
+      isCaught = !(await checkCrashes(logCrashTest(seed, OPERATIONS, { fault }).test, { seed, limit: LIMIT })).ok;
     }
     t.ok(isCaught);
   });

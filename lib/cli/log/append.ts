@@ -1,6 +1,7 @@
 // Owns the command `log append`: it appends records from the standard input.
 
 import type { Command } from 'commander';
+import { DaxError } from 'node-dax';
 import type { Log } from 'node-dax/log';
 import { toJson } from '../json.js';
 import { print } from '../output.js';
@@ -36,15 +37,39 @@ const byLengths: Divide = (bytes) => {
   return { records, rest: bytes.subarray(from) };
 };
 
+const isFull = (error: unknown): boolean => error instanceof DaxError && error.reason === 'DEVICE_FULL';
+
+// Appends what the standard input has, a chunk of records at a time. An error says how many were appended.
 async function appendAll(log: Log, divide: Divide): Promise<{ count: number; rest: Buffer }> {
   let count = 0;
   let rest = Buffer.alloc(0);
-  for await (const chunk of process.stdin) {
-    const divided = divide(Buffer.concat([rest, chunk as Buffer]));
-    count += log.appendMany(divided.records).length;
-    rest = Buffer.from(divided.rest);
+  const append = (records: readonly Buffer[]): void => {
+    try {
+      count += log.appendMany(records).length;
+      return;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    // As many as there is room for, and the error of the first that is too much.
+    for (const record of records) {
+      log.append(record);
+      count++;
+    }
+  };
+  try {
+    for await (const chunk of process.stdin) {
+      const divided = divide(Buffer.concat([rest, chunk as Buffer]));
+      append(divided.records);
+      rest = Buffer.from(divided.rest);
+    }
+    // The last line may have no newline.
+    if (rest.length > 0 && divide === byLines) append([rest]);
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    const { errno, syscall, reason, position, hint } = error;
+    throw new DaxError({ errno, syscall, reason, position, hint: `${hint ?? ''}; ${count} records of the input were appended`, cause: error });
   }
-  return { count, rest };
+  return { count, rest: divide === byLines ? Buffer.alloc(0) : rest };
 }
 
 export function appendCommand(): Command {
@@ -54,11 +79,8 @@ export function appendCommand(): Command {
     .action(async (path: string, { lengthPrefixed, json }: Options, command: Command) => {
       await withLog(path, command, {}, async (log) => {
         const { count, rest } = await appendAll(log, lengthPrefixed === true ? byLengths : byLines);
-        if (rest.length > 0 && lengthPrefixed === true) throw new Error(`${path}: the input ends within a record; ${count} were appended`);
-        const total = count + (rest.length > 0 ? 1 : 0);
-        // The last line may have no newline.
-        if (rest.length > 0) log.append(rest);
-        if (json === true) await print([[toJson({ path, appended: total, tail: log.tail })]]);
+        if (rest.length > 0) throw new Error(`${path}: the input ends within a record; ${count} were appended`);
+        if (json === true) await print([[toJson({ path, appended: count, tail: log.tail })]]);
       });
     });
 }

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { Log, LogRecord } from 'node-dax/log';
 import { parseCount } from '../arguments.js';
+import { complaining } from './loss.js';
 import { logCommand, withLog, writeRecord, type Form } from './opened.js';
 
 interface CatOptions extends Form {
@@ -28,14 +29,14 @@ export function catCommand(): Command {
   return withForm(logCommand('cat', 'Write the records to the standard output, a line each'))
     .option('--from <position>', 'the position of the first record (default: all)', parseCount(0))
     .action(async (path: string, { from, ...form }: CatOptions, command: Command) => {
-      await withLog(path, command, { readOnly: true }, (log) => writeEach(log.records(from, { copy: true }), form));
+      await withLog(path, command, { readOnly: true }, (log) => writeEach(log.records(from, { copy: true, onLoss: complaining(path) }), form));
     });
 }
 
-// The position of the first of the last `count` records.
+// The position of the first of the last `count` records, whatever is lost before it.
 function lastOf(log: Log, count: number): number {
   const positions: number[] = [];
-  for (const { position } of log.entries()) {
+  for (const { position } of log.entries(undefined, { onLoss: () => undefined })) {
     positions.push(position);
     if (positions.length > count) positions.shift();
   }
@@ -49,7 +50,8 @@ export function tailCommand(): Command {
     .action(async (path: string, { lines, follow, ...form }: TailOptions, command: Command) => {
       await withLog(path, command, { readOnly: true }, async (log) => {
         const from = lines === 0 ? log.tail : lastOf(log, lines);
-        await writeEach(follow === true ? log.follow(undefined, { from }) : log.records(from, { copy: true }), form);
+        const onLoss = complaining(path);
+        await writeEach(follow === true ? log.follow(undefined, { from, onLoss }) : log.records(from, { copy: true, onLoss }), form);
       });
     });
 }

@@ -4,13 +4,8 @@ import type { Command } from 'commander';
 import type { Loss } from 'node-dax/log';
 import { toJson } from '../json.js';
 import { print } from '../output.js';
+import { inWords } from './loss.js';
 import { logCommand, withLog } from './opened.js';
-
-function inWords({ position, end, byte, code, records }: Loss): string {
-  const what = records === undefined ? 'records' : `${records} record${records === 1 ? '' : 's'}`;
-  const why = code === 'EIO' ? 'a page of the medium is bad' : 'the bytes are not those that were appended';
-  return `${what} from position ${position} to ${end}, byte ${byte}: ${why}`;
-}
 
 export function checkCommand(): Command {
   return logCommand('check', 'Read every record, and tell what cannot be read; exit status 1 for any')
@@ -25,7 +20,7 @@ export function checkCommand(): Command {
           bytes += record.bytes.length;
         }
         if (json === true) await print([[toJson({ path, records, bytes, losses })]]);
-        else await print([[`${path}: ${records} records of ${bytes} bytes are intact`], ...losses.map((loss) => [`lost: ${inWords(loss)}`])]);
+        else await print([[`${path}: ${records} records of ${bytes} bytes are intact`], ...losses.map((loss) => [inWords(loss)])]);
         if (losses.length > 0) process.exitCode = 1;
       });
     });

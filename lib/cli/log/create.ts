@@ -1,6 +1,7 @@
 // Owns the command `log create`.
 
 import type { Command } from 'commander';
+import { openLog } from 'node-dax/log';
 import { parseSize } from '../../vm/size.js';
 import { checked } from '../arguments.js';
 import { toJson } from '../json.js';
@@ -14,6 +15,15 @@ interface Options {
   readonly json?: true;
 }
 
+function hasLog(path: string): boolean {
+  try {
+    openLog(path, { readOnly: true }).close();
+    return true;
+  } catch {
+    return false; // what is wrong there is told by making the log
+  }
+}
+
 export function createCommand(): Command {
   return logCommand('create', 'Make a log on memory that is empty, and with --size the file for it')
     .option('--size <bytes>', 'how large a file to make, if it is not there', checked(parseSize))
@@ -21,8 +31,10 @@ export function createCommand(): Command {
     .option('--json', 'print JSON')
     .action(async (path: string, { size, force, json }: Options, command: Command) => {
       const options = { create: true, ...(size !== undefined && { size }), ...(force && { force }) };
+      const created = force === true || !hasLog(path);
       await withLog(path, command, options, async (log) => {
-        await print(json === true ? [[toJson({ path, ...log.info() })]] : [[`${path}: a log`], ...infoLines(log.info())]);
+        const what = created ? 'a new log' : 'a log already, which stays as it is: --force makes it anew, and all in it is lost';
+        await print(json === true ? [[toJson({ path, created, ...log.info() })]] : [[`${path}: ${what}`], ...infoLines(log.info())]);
       });
     });
 }

@@ -10,16 +10,19 @@ export function logCommand(name: string, description: string): Command {
   return new Command(name).description(description).addArgument(new Argument('<path>', 'a file, a block device, or /dev/daxX.Y'));
 }
 
-const ADVICE: Readonly<Record<string, string>> = {
-  NO_LOG: '; `node-dax log create` makes one',
-  DEVICE_FULL: '; a program gives room by truncateBefore, or make a larger log',
-};
+// What hints of the library say to programs, and what a command says in its place.
+const IN_COMMANDS: readonly (readonly [string, string])[] = [
+  ['force: true', '--force'],
+  ['create: true makes one', '`node-dax log create` makes one'],
+  ['`size` creates an ordinary file', '`node-dax log create --size` makes a file there'],
+  ['truncateBefore gives room', 'a program gives room by truncateBefore, or make a larger log'],
+];
 
 function relabelled(error: unknown, command: string, path: string): unknown {
   if (!(error instanceof DaxError)) return error;
   const { errno, position, reason, hint = '' } = error;
-  const more = ADVICE[reason ?? ''] ?? '';
-  return new DaxError({ errno, syscall: `log ${command}`, path, position, reason, hint: `${hint.replace('force: true', '--force')}${more}`, cause: error });
+  const inCommand = IN_COMMANDS.reduce((text, [ofLibrary, ofCommand]) => text.replace(ofLibrary, ofCommand), hint);
+  return new DaxError({ errno, syscall: `log ${command}`, path, position, reason, hint: inCommand, cause: error });
 }
 
 /** Opens the log at `path` for `work`, and closes it after that. */
