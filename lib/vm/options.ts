@@ -161,6 +161,7 @@ function checkMachine({ kernel, append, gdb, qemuArguments, rw }: Settings): voi
 /** Throws `RangeError` for text that cannot be on the kernel's command line. */
 export function checkParameters(text: string): void {
   if (text === '' || /\p{Cc}/u.test(text)) throw new RangeError('the parameters of the kernel must be one line of text');
+  if (/(?:^|\s)--(?:\s|$)/.test(text)) throw new RangeError("the parameters of the kernel end at '--', and what comes after it would be the init's");
 }
 
 /** Throws `RangeError` for a number that is no TCP port. */

@@ -53,6 +53,8 @@ t.test('a file has the jobs that it has for fio', (test) => {
   test.match(second, { ...both, rw: 'randrw', bs: 8192, rwmixread: 70, fdatasync: 4 });
   test.match(fileJobs(file, MIB, { runtime: 3, size: MIB })[0], { runtime: 3, size: MIB, rw: 'randread' }, 'the command line replaces it');
   test.match(fileJobs(parseJobFile('[one]\nrw=write'), MIB, {})[0], { size: MIB, bs: 4096, loops: 1, time_based: false, runtime: undefined }, 'it ends when the size is worked through');
+  const steady = fileJobs(parseJobFile('[one]\nss=bw_slope:0.5%\nss_dur=1m\nsteadystate_ramp_time=5s'), MIB, {});
+  test.match(steady[0], { steadystate: { criterion: 'bw_slope', limit: 0.5, isPercent: true }, steadystate_duration: 60, steadystate_ramp_time: 5 });
   test.strictSame(file.notes.map((note) => note.split(' ')[0]), ['ioengine', 'direct']);
   test.end();
 });
@@ -68,6 +70,7 @@ t.test('what a file says that is not the same here is refused', (test) => {
     ['[one]\nbs=4k,64k', /line 2: bs=4k,64k: it is a number of bytes/],
     ['[one]\nruntime=long', /line 2: runtime=long: 'long' is not a time/],
     ['[one]\nnumjobs=two', /line 2: numjobs=two: it is a whole number/],
+    ['[one]\nss=iops', /line 2: steadystate=iops: 'iops' is no steady state/],
     ['[one]\nrw=read\n[two]\nrw=write', /\[two\]: fio does it at the same time.*stonewall/],
     ['[one]\nrw=read\n[two]\nstonewall=0\nrw=write', /stonewall/],
   ];

@@ -32,6 +32,8 @@ t.test('wrong usage is exit status 2 and a sentence', (t) => {
     [['--rw', '.', '--rw', '/dev/null', '--', 'true'], /there is no folder '\/dev\/null'/],
     [['--kernel', '/dev/no-such-image', '--', 'true'], /there is no kernel '\/dev\/no-such-image': give an image, a version/],
     [['--append', 'a\nb', '--', 'true'], /--append[^]*must be one line of text/],
+    [['--append', '--', 'true'], /--append[^]*the parameters of the kernel end at '--'/],
+    [['--append', 'a -- b', '--', 'true'], /--append[^]*end at '--'/],
     [['--qemu-arg', '', '--', 'true'], /--qemu-arg.*must not be empty/],
     [['--gdb', 'tcp', '--', 'true'], /--gdb.*'tcp' is not a whole number/],
     [['--gdb', '65536', '--', 'true'], /from 1 to 65535/],

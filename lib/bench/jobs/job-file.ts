@@ -1,6 +1,7 @@
 // Owns reading a job file of fio: the sections and options that mean the same here. What would not is refused by its name.
 
 import { DEFAULTS, MODES, nameOf, parseDistribution, parseTime, VERIFY_METHODS, type Job } from './job.js';
+import { parseSteadyState } from './steady-state.js';
 
 /** A section of a job file: its name, and what it says of the job. */
 export interface Section {
@@ -59,10 +60,13 @@ const OPTIONS: { readonly [Name in Exclude<keyof Job, 'nrfiles'>]-?: (text: stri
   rate: bytes,
   rate_iops: count,
   randseed: count,
+  steadystate: parseSteadyState,
+  steadystate_duration: parseTime,
+  steadystate_ramp_time: parseTime,
   cpus_allowed: (text) => text,
 };
 
-const OTHER_NAMES: Readonly<Record<string, string>> = { readwrite: 'rw', blocksize: 'bs' };
+const OTHER_NAMES: Readonly<Record<string, string>> = { readwrite: 'rw', blocksize: 'bs', ss: 'steadystate', ss_dur: 'steadystate_duration', ss_ramp: 'steadystate_ramp_time' };
 
 // Options that change nothing here, with the reason.
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {

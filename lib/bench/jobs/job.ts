@@ -1,6 +1,7 @@
 // Owns the definition of a job: fio's options under fio's names, with fio's meanings.
 
 import { checkOptions, type OptionNames } from 'node-dax';
+import { formatSteadyState, type SteadyState } from './steady-state.js';
 
 /** fio's `rw`. */
 export const MODES = ['read', 'write', 'randread', 'randwrite', 'rw', 'randrw'] as const;
@@ -54,6 +55,12 @@ export interface Job {
   /** Operations a second, at most, of each of the `numjobs`. */
   readonly rate_iops?: number;
   readonly randseed: number;
+  /** What ends the job before its `runtime`: that each second of the last `steadystate_duration` was as the others. */
+  readonly steadystate?: SteadyState;
+  /** Whole seconds: the window in which the job must be steady. */
+  readonly steadystate_duration?: number;
+  /** The time that is counted, but in which the job is not yet judged; 0 if absent. */
+  readonly steadystate_ramp_time?: number;
   /** The processors that all threads of the job run on: `0-3,8`. All that this process may run on if absent. */
   readonly cpus_allowed?: string;
 }
@@ -105,6 +112,7 @@ export function rateOf({ bs, rate, rate_iops }: Job): number | undefined {
 const JOB: OptionNames<Job> = {
   ...{ rw: true, bs: true, nrfiles: true, size: true, rwmixread: true, numjobs: true, iodepth: true, runtime: true, time_based: true, ramp_time: true },
   ...{ loops: true, fsync: true, fdatasync: true, random_distribution: true, verify: true, rate: true, rate_iops: true, randseed: true, cpus_allowed: true },
+  ...{ steadystate: true, steadystate_duration: true, steadystate_ramp_time: true },
 };
 
 // The properties of each kind of distribution.
@@ -121,7 +129,7 @@ const MOST_BYTES = 1024 ** 3;
 const MOST_JOBS = 256;
 const MOST_DEEP = 1024;
 // The properties that are whole numbers, with their ranges.
-const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time'>, least: number, most: number][] = [
+const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time' | 'steadystate_ramp_time'>, least: number, most: number][] = [
   ['size', 1, Number.MAX_SAFE_INTEGER],
   ['bs', 1, MOST_BYTES],
   ['nrfiles', 1, Number.MAX_SAFE_INTEGER],
@@ -134,6 +142,7 @@ const NUMBERS: readonly [name: Exclude<NumberName, 'runtime' | 'ramp_time'>, lea
   ['rate', 1, Number.MAX_SAFE_INTEGER],
   ['rate_iops', 1, Number.MAX_SAFE_INTEGER],
   ['randseed', 0, Number.MAX_SAFE_INTEGER],
+  ['steadystate_duration', 2, 3600],
 ];
 
 function checkNumbers(job: Job, fail: (why: string) => never): void {
@@ -147,6 +156,22 @@ function checkNumbers(job: Job, fail: (why: string) => never): void {
   if (job.bs % CACHE_LINE !== 0) fail(`--bs is a multiple of ${CACHE_LINE} bytes, a cache line, not ${job.bs}: 512, 4k, 1M`);
   if (job.runtime !== undefined && !(job.runtime > 0 && Number.isFinite(job.runtime))) fail('--runtime is more than 0: 500ms, 2s, 1m');
   if (!(job.ramp_time >= 0 && Number.isFinite(job.ramp_time))) fail('--ramp_time is 0 or more: 0, 200ms, 2s');
+}
+
+// Each thread, and each operation that is due, would be as steady as the others let it.
+function checkSteadyState(job: Job, fail: (why: string) => never): void {
+  const { steadystate, steadystate_duration: duration, steadystate_ramp_time: ramp = 0, runtime = 0 } = job;
+  if (steadystate === undefined) {
+    if (duration !== undefined || job.steadystate_ramp_time !== undefined) fail('--steadystate_duration and --steadystate_ramp_time are of --steadystate: iops:5%');
+    return;
+  }
+  if (duration === undefined) return fail('--steadystate needs --steadystate_duration, the seconds in which the job must be steady: 10s');
+  if (!(ramp >= 0 && Number.isFinite(ramp))) fail('--steadystate_ramp_time is 0 or more: 0, 2s, 1m');
+  if (isOfFiles(job)) fail('--steadystate is of reads and writes: jobs on files end with the last file');
+  if (job.numjobs > 1) fail('--steadystate with --numjobs above 1: each thread would end when it is steady by itself');
+  if (rateOf(job) !== undefined) fail('--steadystate with --rate or --rate_iops: a rate is steady');
+  if (!job.time_based) fail('--steadystate needs --time_based, so that the size does not end the job before');
+  if (runtime <= ramp + duration) fail(`--steadystate needs a --runtime above ${ramp + duration} s, the sum of its ramp and its duration, which ends a job that is never steady; not ${runtime} s`);
 }
 
 const PROCESSORS = /^\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*$/;
@@ -173,6 +198,7 @@ export function checkJob(job: Job): void {
   if (distribution.kind === 'pareto' && (distribution.h <= 0 || distribution.h >= 1)) {
     fail('pareto takes an h between 0 and 1: pareto:0.2');
   }
+  checkSteadyState(job, fail);
   if (job.iodepth > 1 && rateOf(job) !== undefined) fail('--iodepth above 1 with --rate or --rate_iops: operations that are due have one at a time');
   if (job.iodepth > 1 && isOfFiles(job)) fail('--iodepth is of reads and writes: jobs on files have one operation at a time');
   if (job.verify !== undefined && job.iodepth > 1 && writes(job)) fail('--verify of writes with --iodepth above 1: a block could be read before it is written');
@@ -231,6 +257,7 @@ export function nameOf(job: Job): string {
   if (rate !== undefined) words.push(`rate_iops=${Number(rate.toFixed(2))}`);
   if (writes(job) && syncEvery(job) !== 1) words.push(`fdatasync=${syncEvery(job)}`);
   if (job.verify !== undefined) words.push(`verify=${job.verify}`);
+  if (job.steadystate !== undefined) words.push(`steadystate=${formatSteadyState(job.steadystate)}`);
   if (job.cpus_allowed !== undefined) words.push(`cpus_allowed=${job.cpus_allowed}`);
   return words.join(' ');
 }

@@ -1,8 +1,9 @@
 // Owns the JSON of a report in fio's format, for programs that read fio's: it has one job for each driver of each job.
 
-import { iopsOf, PERCENTILES, type Latency, type Moved } from '../trials/figures.js';
+import { iopsOf, PERCENTILES, type Latency, type Moved, type Trial } from '../trials/figures.js';
 import { depthShares, latencyShares } from './fio-latency.js';
 import { DEFAULTS, formatDistribution, isMixed, isRandom, reads, writes, type Job } from '../jobs/job.js';
+import { formatSteadyState, steadinessOf } from '../jobs/steady-state.js';
 import type { JobResult, Report, Row } from './report.js';
 import { compareTargets } from './targets.js';
 
@@ -79,7 +80,26 @@ function options(job: Job, row: Row, filename: string | undefined): Record<strin
     ...(job.verify !== undefined && { verify: job.verify }),
     ...(job.rate !== undefined && { rate: `${job.rate}` }),
     ...(job.rate_iops !== undefined && { rate_iops: `${job.rate_iops}` }),
+    ...(job.steadystate !== undefined && { steadystate: formatSteadyState(job.steadystate) }),
+    ...(job.steadystate_duration !== undefined && { steadystate_duration: `${job.steadystate_duration}s` }),
+    ...(job.steadystate_ramp_time !== undefined && { steadystate_ramp_time: `${job.steadystate_ramp_time}s` }),
     ...(job.cpus_allowed !== undefined && { cpus_allowed: job.cpus_allowed }),
+  };
+}
+
+function steadystate({ steadystate: wanted, steadystate_duration: duration, bs }: Job, steady: Trial['steady']): object | undefined {
+  if (wanted === undefined || steady === undefined) return undefined;
+  const { isAttained, iops } = steady;
+  const { iopsMean, bwMean, maxDeviation, slope, value } = steadinessOf(wanted, iops, bs);
+  const unit = wanted.isPercent ? '%' : '';
+  return {
+    ss: `${wanted.criterion}:${wanted.limit.toFixed(6)}${unit}`,
+    duration,
+    attained: isAttained ? 1 : 0,
+    criterion: wanted.isPercent ? `${value.toFixed(6)}%` : value,
+    max_deviation: maxDeviation,
+    slope,
+    data: { bw_mean: Math.round(bwMean), iops_mean: Math.round(iopsMean), iops: iops.map(Math.round), bw: iops.map((one) => Math.round(one * bs)) },
   };
 }
 
@@ -87,6 +107,7 @@ function jobOf(row: Row, job: Job, groupid: number, filename: string | undefined
   const { figures, iodepth = 1 } = row;
   const whole = iopsOf(figures);
   const { read, write, usr_cpu, sys_cpu, ctx, majf, minf, seconds } = figures;
+  const steady = steadystate(job, figures.steady);
   return {
     jobname: row.driver,
     groupid,
@@ -110,6 +131,7 @@ function jobOf(row: Row, job: Job, groupid: number, filename: string | undefined
     latency_target: 0,
     latency_percentile: 100,
     latency_window: 0,
+    ...(steady && { steadystate: steady }),
   };
 }
 

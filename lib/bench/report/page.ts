@@ -2,7 +2,8 @@
 
 import { answersOf } from './answer.js';
 import { NARROW, plots, targetPlots, WIDE, type Layout, type Plot } from './plots.js';
-import type { Report } from './report.js';
+import type { JobResult, Report } from './report.js';
+import { steadyCaveats } from './steady-caveats.js';
 import { element, escape, STYLE } from './svg.js';
 import { costTable, factsOf, rangeNote, speedTable, type Table } from './tables.js';
 import { compareTargets, NOTHING_COMPARED, targetNote, targetTable } from './targets.js';
@@ -54,6 +55,24 @@ async function inBothWidths(draw: (layout: Layout) => Promise<Plot[]>): Promise<
   }));
 }
 
+// A heading, the tables and pictures of each promise, and what there is to add. `at` has the picture of a kind.
+function partsOf(result: JobResult, at: (kind: string, name: string, index: number) => string): string[] {
+  const { name, groups, absent } = result;
+  const caveats = steadyCaveats(result);
+  return [
+    element('h2', {}, escape(name)),
+    ...groups.flatMap((group, index) => [
+      paragraph(`Done: ${group.done}.`, 'done'),
+      tableOf(speedTable(group), 'speed'),
+      row(at('ratio', name, index), at('latency', name, index)),
+      tableOf(costTable(group), 'cost'),
+      element('ul', {}, ...group.rows.map((one) => element('li', {}, escape(`${one.name}: ${one.how}`)))),
+    ]),
+    ...(caveats.length === 0 ? [] : [element('ul', {}, ...caveats.map((caveat) => element('li', { class: 'caveat' }, escape(caveat))))]),
+    ...(absent.length === 0 ? [] : [element('ul', { class: 'absent' }, ...absent.map(({ name: driver, why }) => element('li', {}, escape(`without ${driver}: ${why}`))))]),
+  ];
+}
+
 async function bodyOf(report: Report): Promise<string[]> {
   const pictures = await inBothWidths((layout) => plots(report, layout));
   const named = (start: string): string[] => pictures.filter(({ name }) => name.startsWith(start)).map(({ html }) => html);
@@ -74,17 +93,7 @@ async function bodyOf(report: Report): Promise<string[]> {
     element('dl', {}, ...factsOf(report).map(([name, fact]) => element('dt', {}, escape(name)) + element('dd', {}, escape(fact)))),
     paragraph(rangeNote(report)),
     ...(named('bandwidth').length > 0 ? [element('h2', {}, 'Bandwidth by block size'), row(...named('bandwidth'))] : []),
-    ...report.results.flatMap(({ name, groups, absent }) => [
-      element('h2', {}, escape(name)),
-      ...groups.flatMap((group, index) => [
-        paragraph(`Done: ${group.done}.`, 'done'),
-        tableOf(speedTable(group), 'speed'),
-        row(at('ratio', name, index), at('latency', name, index)),
-        tableOf(costTable(group), 'cost'),
-        element('ul', {}, ...group.rows.map((one) => element('li', {}, escape(`${one.name}: ${one.how}`)))),
-      ]),
-      ...(absent.length === 0 ? [] : [element('ul', { class: 'absent' }, ...absent.map(({ name: driver, why }) => element('li', {}, escape(`without ${driver}: ${why}`))))]),
-    ]),
+    ...report.results.flatMap((result) => partsOf(result, at)),
   ];
 }
 

@@ -53,6 +53,8 @@ export interface Trial {
   readonly loopDelay?: { readonly mean: number; readonly p99: number; readonly max: number };
   /** Garbage collections, with times in nanoseconds. Absent for programs without Node. */
   readonly gc?: { readonly count: number; readonly total: number; readonly max: number };
+  /** Present for a job with a steady state: operations a second of each second of the last window, and whether it was steady. */
+  readonly steady?: { readonly isAttained: boolean; readonly iops: readonly number[] };
   /** Blocks that were read again and found as they were written. */
   readonly verified?: number;
 }
@@ -137,13 +139,18 @@ function middleMoved(moved: readonly (Moved | undefined)[]): Moved | undefined {
   };
 }
 
-/** One trial that stands for several: the median of each figure, the least minimum and the greatest maximum. */
+/**
+ * One trial that stands for several: the median of each figure, the least minimum and the greatest maximum, and the last window of the
+ * first that was not steady, or else of the last.
+ */
 export function middle(trials: readonly Trial[]): Trial {
   const of = (figure: (trial: Trial) => number): number => median(trials.map(figure));
   const read = middleMoved(trials.map((trial) => trial.read));
   const write = middleMoved(trials.map((trial) => trial.write));
   const delays = trials.map(({ loopDelay }) => loopDelay).filter((delay) => delay !== undefined);
   const collections = trials.map(({ gc }) => gc).filter((gc) => gc !== undefined);
+  const windows = trials.map(({ steady }) => steady).filter((steady) => steady !== undefined);
+  const steady = windows.find(({ isAttained }) => !isAttained) ?? windows.at(-1);
   const verified = trials.map((trial) => trial.verified).filter((count) => count !== undefined);
   return {
     ...(read && { read }),
@@ -168,6 +175,7 @@ export function middle(trials: readonly Trial[]): Trial {
         max: Math.max(...collections.map(({ max }) => max)),
       },
     }),
+    ...(steady && { steady }),
     ...(verified.length > 0 && { verified: Math.min(...verified) }),
   };
 }

@@ -8,6 +8,7 @@ import { ACCEPTED, COPIED, durable, inFlight, type Target } from '../drivers/dri
 import { directObstacle } from '../drivers/block-buffer.js';
 import { PERCENTILES, toldBy, type Latency, type Moved, type Trial } from './figures.js';
 import { formatDistribution, isMixed, isOfFiles, isRandom, rateOf, syncEvery, writes, type Job } from '../jobs/job.js';
+import { formatSteadyState } from '../jobs/steady-state.js';
 
 /** The parts of fio's JSON that are read. */
 interface FioLatency {
@@ -29,6 +30,7 @@ interface FioDirection {
 }
 interface FioJob {
   error: number;
+  steadystate?: { attained: number; data: { iops: number[] } };
   read: FioDirection;
   write: FioDirection;
   sync: { total_ios: number; lat_ns: FioLatency };
@@ -68,7 +70,8 @@ export function parseFio(output: string): Trial {
   const write = moved(job.write, job.sync);
   const { usr_cpu, sys_cpu, ctx, majf, minf } = job;
   const seconds = Math.max(job.read.runtime, job.write.runtime) / 1000;
-  return { ...(read && { read }), ...(write && { write }), seconds, usr_cpu, sys_cpu, ctx, majf, minf };
+  const steady = job.steadystate && { isAttained: job.steadystate.attained === 1, iops: job.steadystate.data.iops };
+  return { ...(read && { read }), ...(write && { write }), seconds, usr_cpu, sys_cpu, ctx, majf, minf, ...(steady && { steady }) };
 }
 
 interface Engine {
@@ -155,6 +158,15 @@ function milliseconds(seconds: number): string {
   return `${Math.round(seconds * 1000)}ms`;
 }
 
+function steadyOptions({ steadystate, steadystate_duration: duration, steadystate_ramp_time: ramp }: Job): string[] {
+  if (steadystate === undefined || duration === undefined) return [];
+  return [
+    `--steadystate=${formatSteadyState(steadystate)}`,
+    `--steadystate_duration=${duration}s`,
+    ...(ramp === undefined ? [] : [`--steadystate_ramp_time=${milliseconds(ramp)}`]),
+  ];
+}
+
 function jobOptions(job: Job): string[] {
   return [
     `--rw=${job.rw}`,
@@ -170,6 +182,7 @@ function jobOptions(job: Job): string[] {
     // Positions are drawn independently of each other, as by this package.
     ...(isRandom(job) ? ['--norandommap=1', `--random_distribution=${formatDistribution(job.random_distribution)}`] : []),
     `--randseed=${job.randseed}`,
+    ...steadyOptions(job),
   ];
 }
 

@@ -4,7 +4,9 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { countLatency, emptyBins } from './bins.js';
 import type { LatencyLog } from './latency-log.js';
+import { SteadyWindow } from './steady-window.js';
 import type { Operations } from '../drivers/driver.js';
+import type { Trial } from './figures.js';
 import { operationsOf, rateOf, writes, type Job } from '../jobs/job.js';
 import { check, stamp } from '../jobs/verify.js';
 import { Walk } from '../jobs/walk.js';
@@ -32,6 +34,8 @@ export interface Measured {
   /** Milliseconds, without the windows in which reading the clock takes a considerable part of the time. */
   elapsed: number;
   verified: number | undefined;
+  /** Present for jobs with a steady state. */
+  steady: Trial['steady'];
 }
 
 const now = performance.now.bind(performance);
@@ -73,6 +77,7 @@ class Run {
   readonly #log: LatencyLog | undefined;
   // When counting began.
   #begin = Infinity;
+  #steady: SteadyWindow | undefined;
   #result = Run.#fresh(undefined);
 
   constructor(job: Job, operations: Operations, thread: number, log: LatencyLog | undefined) {
@@ -85,7 +90,7 @@ class Run {
 
   static #fresh(rate: number | undefined): Measured {
     const tally = (): Tally => ({ operations: 0, counted: 0, latency: latencies(), bins: emptyBins(), service: rate === undefined ? undefined : latencies() });
-    return { read: tally(), write: tally(), elapsed: 0, verified: undefined };
+    return { read: tally(), write: tally(), elapsed: 0, verified: undefined, steady: undefined };
   }
 
   async measure(onBegin: () => void): Promise<Measured> {
@@ -96,8 +101,10 @@ class Run {
     if (ramp_time > 0) await until(ramp_time, Infinity);
     this.#result = Run.#fresh(rate);
     onBegin();
+    this.#steady = SteadyWindow.of(this.#job);
     this.#begin = now();
     await until(runtime, operationsOf(this.#job));
+    this.#result.steady = this.#steady?.window;
     if (this.#job.verify !== undefined) await this.#verifyWritten();
     return this.#result;
   }
@@ -111,7 +118,7 @@ class Run {
     let left = operations;
     let each = Infinity;
     // Stamps and checks take longer than the operations themselves, so that with them wall-clock time ends a job.
-    const isOver = (): boolean => (singly ? now() - begin : result.elapsed) >= milliseconds || left <= 0;
+    const isOver = (): boolean => (singly ? now() - begin : result.elapsed) >= milliseconds || left <= 0 || this.#steady?.isAttained === true;
     for (let window = 0; !isOver(); window++) {
       const fast = !singly && each < FAST_MS;
       const timeEach = !fast || window % 2 === 1;
@@ -128,6 +135,7 @@ class Run {
       left -= count;
       if (counts) {
         result.elapsed += elapsed;
+        this.#steady?.take(result.read.counted + result.write.counted, result.elapsed);
         // A disturbed window must not make the next ones short for long, nor an undisturbed one make them long.
         const last = Math.max(elapsed / count, 1e-5);
         each = each === Infinity ? last : Math.min(each * 2, Math.max(each / 2, last));

@@ -125,6 +125,7 @@ async function main(): Promise<void> {
   const measured = threads.map((thread) => thread.measured);
   const read = moved(job, measured, 'read');
   const write = moved(job, measured, 'write');
+  const steady = measured[0]?.steady;
   const verified = measured.map((thread) => thread.verified).filter((count) => count !== undefined);
   const delay = threads.map(({ loopDelay }) => loopDelay).find((found) => found !== undefined);
   const trial: Trial = {
@@ -142,6 +143,7 @@ async function main(): Promise<void> {
       total: threads.reduce((sum, { gc }) => sum + gc.total, 0),
       max: Math.max(...threads.map(({ gc }) => gc.max)),
     },
+    ...(steady && { steady }),
     ...(verified.length > 0 && { verified: verified.reduce((sum, count) => sum + count, 0) }),
   };
   process.stdout.write(JSON.stringify(trial));

@@ -6,6 +6,7 @@ import { driverNames } from '../../bench/index.js';
 import { changesOf, checkComparable, parseThreshold, type Change } from '../../bench/report/compare.js';
 import { fromFio } from '../../bench/report/fio-json.js';
 import { MODES, parseDistribution, parseTime, VERIFY_METHODS } from '../../bench/jobs/job.js';
+import { parseSteadyState } from '../../bench/jobs/steady-state.js';
 import { PRESETS } from '../../bench/jobs/presets.js';
 import type { Report } from '../../bench/report/report.js';
 import { parseSize } from '../../vm/size.js';
@@ -116,6 +117,9 @@ export function benchCommand(): Command {
     .option('--rate <bytes>', 'bytes a second, at most', checked(parseSize))
     .option('--rate_iops <count>', 'operations a second, at most; latency counts from when each was due', parseCount(1))
     .option('--randseed <number>', 'of the positions (default: 1)', parseCount(0))
+    .option('--ss, --steadystate <criterion>', 'end a trial when it is steady: iops, iops_slope, bw or bw_slope with a limit, such as iops:5%', checked(parseSteadyState))
+    .option('--ss_dur, --steadystate_duration <time>', 'for so many seconds', checked(parseTime))
+    .option('--ss_ramp, --steadystate_ramp_time <time>', 'which begin after so many (default: 0)', checked(parseTime))
     .option('--cpus_allowed <list>', 'the processors that it runs on, such as 0-3,8 (default: all)')
     .addOption(choice('--driver <name>', 'only these; repeatable', driverNames(), true))
     .addOption(choice('--base <name>', 'the driver that others are compared with (default: direct)', driverNames(), false))

@@ -29,8 +29,13 @@ export interface JobFlags extends Said {
   force?: true;
 }
 
+// The other properties have defaults.
+const WITHOUT_DEFAULT: readonly (keyof Said)[] = [
+  'runtime', 'verify', 'rate', 'rate_iops', 'steadystate', 'steadystate_duration', 'steadystate_ramp_time', 'cpus_allowed',
+];
+
 function said(flags: JobFlags): Said {
-  const names = Object.keys(flags).filter((name) => name in DEFAULTS || ['runtime', 'verify', 'rate', 'rate_iops', 'cpus_allowed'].includes(name));
+  const names = Object.keys(flags).filter((name) => name in DEFAULTS || WITHOUT_DEFAULT.some((one) => one === name));
   return Object.fromEntries(names.map((name) => [name, flags[name as keyof JobFlags]]));
 }
 

@@ -9,6 +9,7 @@ import { changeTable, type Change } from '../../bench/report/compare.js';
 import { page } from '../../bench/report/page.js';
 import { pictureFiles } from '../../bench/report/plots.js';
 import type { Report } from '../../bench/report/report.js';
+import { steadyCaveats } from '../../bench/report/steady-caveats.js';
 import { factsOf, narrowed, rangeNote, speedTable, type Table } from '../../bench/report/tables.js';
 import { compareTargets, NOTHING_COMPARED, targetNames, targetNote, targetTable } from '../../bench/report/targets.js';
 import { columns } from '../table.js';
@@ -50,13 +51,15 @@ function print(report: Report): void {
     console.log();
     prose(`warning: ${warning}`);
   }
-  for (const { name, groups, absent } of report.results) {
+  for (const result of report.results) {
+    const { name, groups, absent } = result;
     for (const group of groups) {
       console.log();
       prose(`${name}: ${group.done}`);
       console.log();
       printTable(speedTable(group));
     }
+    for (const caveat of steadyCaveats(result)) prose(`but: ${caveat}`);
     for (const { name: driver, why } of absent) prose(`without ${driver}: ${why.split('\n')[0] ?? ''}`);
   }
   console.log();
