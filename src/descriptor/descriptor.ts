@@ -44,6 +44,15 @@ export function readAvailable(fd: number, target: Uint8Array, microseconds = 0):
   return bytes === AGAIN ? undefined : checked(bytes, 'read');
 }
 
+/**
+ * Writes the first `length` bytes of `message` by one write(2), then reads as `readAvailable` does: an answer and the next request,
+ * in one call. Throws `DaxError` with the errno of write(2), and has read nothing then, or of read(2).
+ */
+export function exchange(fd: number, message: Uint8Array, length: number, target: Uint8Array, microseconds = 0): number | undefined {
+  const bytes = addon().exchange(fd, message, length, target, microseconds);
+  return bytes === AGAIN ? undefined : checked(bytes, 'exchange');
+}
+
 /** Two connected Unix sockets, for a child process that hands a descriptor over. Close them with `closeSync` of `node:fs`. */
 export function socketPair(): [number, number] {
   return checked<[number, number]>(addon().socketPair(), 'socketpair');

@@ -108,14 +108,8 @@ napi_value Unwatch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// readAvailable(fd, target, microseconds) -> bytes | -errno; -EAGAIN if nothing comes within that time
-napi_value ReadAvailable(napi_env env, napi_callback_info info) {
-  const Args args(env, info);
-  int fd;
-  uint64_t microseconds, length = UINT64_MAX;
-  char* memory;
-  if (!Descriptor(args, 0, &fd) || !args.Memory(1, 0, &length, &memory) || !args.Bytes(2, &microseconds))
-    return nullptr;
+// Returns bytes or -errno; -EAGAIN if nothing comes within that time.
+ssize_t Read(int fd, char* memory, uint64_t length, uint64_t microseconds) {
   ssize_t bytes = read(fd, memory, length);
   if (bytes < 0 && errno == EAGAIN && microseconds > 0) {
     pollfd poll = {fd, POLLIN, 0};
@@ -124,7 +118,33 @@ napi_value ReadAvailable(napi_env env, napi_callback_info info) {
     errno = EAGAIN;
     if (ppoll(&poll, 1, &patience, nullptr) > 0) bytes = read(fd, memory, length);
   }
-  return ToResult(env, bytes < 0 ? -errno : bytes);
+  return bytes < 0 ? -errno : bytes;
+}
+
+// readAvailable(fd, target, microseconds) -> bytes | -errno; -EAGAIN if nothing comes within that time
+napi_value ReadAvailable(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  int fd;
+  uint64_t microseconds, length = UINT64_MAX;
+  char* memory;
+  if (!Descriptor(args, 0, &fd) || !args.Memory(1, 0, &length, &memory) || !args.Bytes(2, &microseconds))
+    return nullptr;
+  return ToResult(env, Read(fd, memory, length, microseconds));
+}
+
+// exchange(fd, message, bytes, target, microseconds) -> as readAvailable; after -errno of the write there was no
+// read
+napi_value Exchange(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  int fd;
+  uint64_t microseconds, bytes, most = UINT64_MAX, length = UINT64_MAX;
+  char *message, *memory;
+  if (!Descriptor(args, 0, &fd) || !args.Memory(1, 0, &most, &message) || !args.Bytes(2, &bytes) ||
+      !args.Memory(3, 0, &length, &memory) || !args.Bytes(4, &microseconds))
+    return nullptr;
+  if (bytes > most) return ToResult(env, -EINVAL);
+  if (write(fd, message, bytes) < 0) return ToResult(env, -errno);
+  return ToResult(env, Read(fd, memory, length, microseconds));
 }
 
 // socketPair() -> [descriptor, descriptor] | -errno
@@ -168,6 +188,7 @@ void InitDescriptor(Napi::Env env, Napi::Object exports) {
       {"watchReadable", nullptr, WatchReadable, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"unwatch", nullptr, Unwatch, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"readAvailable", nullptr, ReadAvailable, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"exchange", nullptr, Exchange, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"socketPair", nullptr, SocketPair, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"receiveDescriptor", nullptr, ReceiveDescriptor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
