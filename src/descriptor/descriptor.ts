@@ -37,7 +37,8 @@ export class DescriptorWatch {
 
 /**
  * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined if there is nothing
- * to read and nothing comes within `microseconds`, for which this thread blocks. Throws `DaxError` with the errno of read(2).
+ * to read and nothing comes within `microseconds`: for these it asks again and again, and lets others have the processor in between,
+ * so that they are to be few. Throws `DaxError` with the errno of read(2).
  */
 export function readAvailable(fd: number, target: Uint8Array, microseconds = 0): number | undefined {
   const bytes = addon().readAvailable(fd, target, microseconds);

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -108,15 +108,23 @@ napi_value Unwatch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Returns bytes or -errno; -EAGAIN if nothing comes within that time.
+uint64_t Nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
+// Returns bytes or -errno; -EAGAIN if nothing comes within that time. It asks again and again, and does not
+// sleep: to put a processor to sleep and to wake it takes longer than most of what it would wait for, above
+// all in a virtual machine. Whoever else has work gets the processor in between.
 ssize_t Read(int fd, char* memory, uint64_t length, uint64_t microseconds) {
   ssize_t bytes = read(fd, memory, length);
   if (bytes < 0 && errno == EAGAIN && microseconds > 0) {
-    pollfd poll = {fd, POLLIN, 0};
-    const timespec patience = {static_cast<time_t>(microseconds / 1000000),
-                               static_cast<long>(microseconds % 1000000 * 1000)};
-    errno = EAGAIN;
-    if (ppoll(&poll, 1, &patience, nullptr) > 0) bytes = read(fd, memory, length);
+    const uint64_t end = Nanoseconds() + microseconds * 1000;
+    do {
+      sched_yield();
+      bytes = read(fd, memory, length);
+    } while (bytes < 0 && errno == EAGAIN && Nanoseconds() < end);
   }
   return bytes < 0 ? -errno : bytes;
 }
