@@ -140,8 +140,8 @@ napi_value ReadAvailable(napi_env env, napi_callback_info info) {
   return ToResult(env, Read(fd, memory, length, microseconds));
 }
 
-// exchange(fd, message, bytes, target, microseconds) -> as readAvailable; after -errno of the write there was no
-// read
+// exchange(fd, message, bytes, target, microseconds) -> as readAvailable; after an errno of the write there
+// was no read
 napi_value Exchange(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   int fd;
