@@ -235,6 +235,7 @@ export interface Addon {
   unwatch(watch: NativeWatch): void;
   /** One read(2) of a descriptor with O_NONBLOCK. -EAGAIN if nothing comes within `microseconds`, for which the thread blocks. */
   readAvailable(fd: number, target: Uint8Array, microseconds: number): number;
+  exchange(fd: number, message: Uint8Array, bytes: number, target: Uint8Array, microseconds: number): number;
   /** Two Unix sockets that are connected, and closed on exec. */
   socketPair(): [number, number] | number;
   /** The descriptor that came with a message; -ENOMSG if none has come. */

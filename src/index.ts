@@ -75,7 +75,7 @@ export { crc32c } from './device/checksum.js';
 export { DaxDevice } from './device/device.js';
 export type { DeviceFacts } from './device/device-facts.js';
 export { SmallFiles, type FileStats, type SmallFile } from './descriptor/small-files.js';
-export { DescriptorWatch, readAvailable, receiveDescriptor, socketPair } from './descriptor/descriptor.js';
+export { DescriptorWatch, exchange, readAvailable, receiveDescriptor, socketPair } from './descriptor/descriptor.js';
 export { dataRuns } from './device/data-runs.js';
 export { lockDevice } from './device/device-lock.js';
 export type { Driver, DriverAnswer, Place } from './driver/driver.js';

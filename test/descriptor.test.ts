@@ -5,7 +5,7 @@ import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import { DescriptorWatch, readAvailable, receiveDescriptor, socketPair } from 'node-dax';
+import { DescriptorWatch, exchange, readAvailable, receiveDescriptor, socketPair } from 'node-dax';
 
 t.test('a watch calls as long as there is something to read', async (test) => {
   const [ours, theirs] = socketPair();
@@ -32,6 +32,25 @@ t.test('a watch calls as long as there is something to read', async (test) => {
   test.equal(receiveDescriptor(ours), undefined);
   closeSync(ours);
   test.throws(() => readAvailable(ours, target), { code: 'EBADF', syscall: 'read' });
+});
+
+t.test('a message goes out before the next is read, in one call', (test) => {
+  const [ours, theirs] = socketPair();
+  const [target, theirTarget] = [Buffer.alloc(8), Buffer.alloc(8)];
+  const watch = new DescriptorWatch(ours, () => undefined);
+  writeSync(theirs, 'question');
+  test.equal(exchange(ours, Buffer.from('answer and more'), 6, target), 8);
+  test.equal(target.toString(), 'question');
+  test.equal(readAvailable(theirs, theirTarget), 6);
+  test.equal(theirTarget.toString('utf8', 0, 6), 'answer');
+  test.equal(exchange(ours, Buffer.from('more'), 4, target, 100), undefined, 'nothing comes');
+  test.equal(readAvailable(theirs, theirTarget), 4, 'it was sent all the same');
+  test.throws(() => exchange(ours, target, 9, target), { code: 'EINVAL', syscall: 'exchange' });
+  watch.close();
+  closeSync(ours);
+  test.throws(() => exchange(ours, target, 1, target), { code: 'EBADF', syscall: 'exchange' });
+  closeSync(theirs);
+  test.end();
 });
 
 t.test('a file cannot be watched', (test) => {

@@ -5,6 +5,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { argumentError, checkMethods, checkOptions, DaxError, type OptionNames } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from './filesystem/contract.js';
 import { MAX_TRANSFER } from './protocol/init.js';
+import { Request } from './protocol/request.js';
 import type { FuseStatistics } from './server/served.js';
 import { Server, type Caching } from './server/server.js';
 import { Channel } from './transport/channel.js';
@@ -223,7 +224,7 @@ async function serve<I extends FuseInode>(
     unmountAtExit(directory);
   };
   const channel = new Channel(fd, {
-    request: (bytes) => { server.handle(bytes); },
+    request: (length) => { server.handle(request.is(length)); },
     refused: onError,
     ended: (error) => {
       process.off('exit', atExit);
@@ -235,8 +236,9 @@ async function serve<I extends FuseInode>(
       });
     },
   });
+  const request = new Request(channel.memory);
   const kernel = {
-    send: (pieces: readonly Uint8Array[]): void => { channel.send(pieces); },
+    send: (memory: Uint8Array, length: number, parts: readonly Uint8Array[]): void => { channel.send(memory, length, parts); },
     notify: {
       now: (message: Uint8Array): void => { channel.notifyNow(message); },
       soon: (key: string, message: () => Uint8Array): void => { channel.notifySoon(key, message); },

@@ -37,11 +37,21 @@ export class DescriptorWatch {
 
 /**
  * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined if there is nothing
- * to read and nothing comes within `microseconds`, for which this thread blocks. Throws `DaxError` with the errno of read(2).
+ * to read and nothing comes within `microseconds`: for these it asks again and again, and lets others have the processor in between,
+ * so that they are to be few. Throws `DaxError` with the errno of read(2).
  */
 export function readAvailable(fd: number, target: Uint8Array, microseconds = 0): number | undefined {
   const bytes = addon().readAvailable(fd, target, microseconds);
   return bytes === AGAIN ? undefined : checked(bytes, 'read');
+}
+
+/**
+ * Writes the first `length` bytes of `message` by one write(2), then reads as `readAvailable` does: an answer and the next request,
+ * in one call. Throws `DaxError` with the errno of write(2), and has read nothing then, or of read(2).
+ */
+export function exchange(fd: number, message: Uint8Array, length: number, target: Uint8Array, microseconds = 0): number | undefined {
+  const bytes = addon().exchange(fd, message, length, target, microseconds);
+  return bytes === AGAIN ? undefined : checked(bytes, 'exchange');
 }
 
 /** Two connected Unix sockets, for a child process that hands a descriptor over. Close them with `closeSync` of `node:fs`. */

@@ -70,6 +70,18 @@ fuseTest('what the process changes itself is seen by programs, whatever the kern
   await end();
 });
 
+fuseTest('a program that looks at every file of a directory asks once for many of them', async (test) => {
+  const { fs, mount, run, end } = await mountExt2(test);
+  const calls = createFs(fs);
+  calls.mkdirSync('/d');
+  for (let n = 0; n < 500; n++) calls.writeFileSync(`/d/file-${n}`, n === 3 ? 'three' : '');
+  calls.symlinkSync('file-3', '/d/link');
+  const before = mount.statistics.requests;
+  await run('test "$(find d -type f -size +0)" = d/file-3; test $(find d -type f | wc -l) = 500; test "$(find d -type l)" = d/link');
+  test.ok(mount.statistics.requests - before < 250, `${mount.statistics.requests - before} requests for 502 files`);
+  await end();
+});
+
 fuseTest('names change here and in programs at once', async (test) => {
   const { fs, mount, run, end } = await mountExt2(test);
   const calls = createFs(fs);

@@ -106,6 +106,8 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
    */
   readonly appliesUmask?: boolean;
   lookup(dir: I, name: Uint8Array): I | undefined;
+  /** The inode with the number that an entry of `readdir` has. Without it, the entry's name is looked up. */
+  inode?(ino: number): I;
   stat(inode: I, options: { readonly nanoseconds: true }): FuseStat;
   /** The entries from `from` on, a `next` of one of them or 0, with or without `.` and `..`. */
   readdir(dir: I, from: number): Iterable<FuseDirent>;

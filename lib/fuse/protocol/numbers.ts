@@ -55,7 +55,6 @@ export const INIT = {
   dontMask: 2 ** 6,
   autoInvalidateData: 2 ** 12,
   readdirplus: 2 ** 13,
-  readdirplusAuto: 2 ** 14,
   asyncDirectIo: 2 ** 15,
   writebackCache: 2 ** 16,
   parallelDirectoryOperations: 2 ** 18,

@@ -4,27 +4,48 @@ const HEADER = 16;
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
+const NONE: readonly Uint8Array[] = [];
+
 /** An answer under construction, in memory that the next answer uses again. */
 export class Reply {
-  readonly #bytes: Buffer;
+  /** Begins with the answer: `end` bytes, with its header. */
+  readonly memory: Uint8Array;
   readonly #view: DataView;
   #end = HEADER;
-  #parts: readonly Uint8Array[] = [];
+  #errno = 0;
+  #parts = NONE;
 
   /** `capacity`: the most bytes that follow the header. */
   constructor(capacity: number) {
-    this.#bytes = Buffer.alloc(HEADER + capacity);
-    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+    this.memory = new Uint8Array(HEADER + capacity);
+    this.#view = new DataView(this.memory.buffer);
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  /** What follows the first `end` bytes. */
+  get parts(): readonly Uint8Array[] {
+    return this.#parts;
   }
 
   /** Bytes after the header. */
   get length(): number {
-    return this.#parts.reduce((sum, part) => sum + part.byteLength, this.#end - HEADER);
+    const length = this.#end - HEADER;
+    return this.#parts === NONE ? length : this.#parts.reduce((sum, part) => sum + part.byteLength, length);
   }
 
   begin(): void {
     this.#end = HEADER;
-    this.#parts = [];
+    this.#errno = 0;
+    this.#parts = NONE;
+  }
+
+  /** Makes it an answer with an errno, a positive number, and nothing else: cheaper than an error that is thrown. */
+  refuse(errno: number): void {
+    this.begin();
+    this.#errno = errno;
   }
 
   u16(value: number): void {
@@ -52,18 +73,18 @@ export class Reply {
   }
 
   zeros(length: number): void {
-    this.#bytes.fill(0, this.#end, this.#end + length);
+    this.memory.fill(0, this.#end, this.#end + length);
     this.#end += length;
   }
 
   put(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#end);
+    this.memory.set(bytes, this.#end);
     this.#end += bytes.byteLength;
   }
 
   /** Lets `fill` store up to `length` bytes into the answer and return how many it stored. */
   fill(length: number, fill: (target: Uint8Array) => number): void {
-    this.#end += fill(this.#bytes.subarray(this.#end, this.#end + length));
+    this.#end += fill(this.memory.subarray(this.#end, this.#end + length));
   }
 
   /** Appends `parts` without copying them. They must not change until the answer is sent. */
@@ -76,16 +97,17 @@ export class Reply {
     this.#view.setUint32(0, this.#end, LITTLE);
     this.#view.setInt32(4, code, LITTLE);
     this.#view.setBigUint64(8, 0n, LITTLE);
-    return this.#bytes.subarray(0, this.#end);
+    return this.memory.subarray(0, this.#end);
   }
 
-  /** The answer to `unique`: the pieces that one write(2) hands over. `errno` is positive, or 0. */
-  pieces(unique: bigint, errno: number): readonly Uint8Array[] {
-    if (errno !== 0) this.begin();
-    const parts = this.#parts;
+  /** Makes it the answer to `unique`. Returns the errno with which it refuses, a positive number, or 0. */
+  finish(unique: number): number {
+    const end = this.#end;
     this.#view.setUint32(0, HEADER + this.length, LITTLE);
-    this.#view.setInt32(4, -errno, LITTLE);
-    this.#view.setBigUint64(8, unique, LITTLE);
-    return [this.#bytes.subarray(0, this.#end), ...parts];
+    this.#view.setInt32(4, -this.#errno, LITTLE);
+    this.#end = 8;
+    this.u64(unique);
+    this.#end = end;
+    return this.#errno;
   }
 }

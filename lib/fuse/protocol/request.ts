@@ -9,33 +9,43 @@ const HIGH = 2 ** 32;
 // little-endian.
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** A request in the memory that it was read into. Positions are bytes from the end of the header. */
+/**
+ * A request in the memory that requests are read into, one after the other: `is` makes it the next one. Positions are bytes from the
+ * end of the header.
+ */
 export class Request {
-  readonly opcode: number;
-  /** The number that the answer must carry. */
-  readonly unique: bigint;
+  opcode = 0;
+  /** The number that the answer must carry. The kernel counts from 0, and does not come to 2^53. */
+  unique = 0;
   /** The inode that it is about. */
-  readonly nodeId: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly #bytes: Uint8Array;
+  nodeId = 0;
+  uid = 0;
+  gid = 0;
+  readonly #memory: Uint8Array;
   readonly #view: DataView;
+  #length = 0;
 
-  /** `bytes` is one whole request. */
-  constructor(bytes: Uint8Array) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#bytes = bytes;
-    this.#view = view;
+  /** No request yet, in `memory`. */
+  constructor(memory: Uint8Array) {
+    this.#memory = memory;
+    this.#view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+  }
+
+  /** The whole request that is in the first `length` bytes of the memory now. */
+  is(length: number): this {
+    const view = this.#view;
+    this.#length = length;
     this.opcode = view.getUint32(4, LITTLE);
-    this.unique = view.getBigUint64(8, LITTLE);
+    this.unique = this.u64(8 - REQUEST_HEADER);
     this.nodeId = this.u64(16 - REQUEST_HEADER);
     this.uid = view.getUint32(24, LITTLE);
     this.gid = view.getUint32(28, LITTLE);
+    return this;
   }
 
   /** A copy of the request in its own memory. */
   copy(): Request {
-    return new Request(new Uint8Array(this.#bytes));
+    return new Request(this.#memory.slice(0, this.#length)).is(this.#length);
   }
 
   u32(at: number): number {
@@ -49,10 +59,6 @@ export class Request {
     return LITTLE ? second * HIGH + first : first * HIGH + second;
   }
 
-  bigint(at: number): bigint {
-    return this.#view.getBigUint64(REQUEST_HEADER + at, LITTLE);
-  }
-
   /** Seconds at `at`, and nanoseconds at `nanosecondsAt`, as nanoseconds. */
   time(at: number, nanosecondsAt: number): bigint {
     return this.#view.getBigInt64(REQUEST_HEADER + at, LITTLE) * 1_000_000_000n + BigInt(this.u32(nanosecondsAt));
@@ -60,13 +66,12 @@ export class Request {
 
   /** The bytes from `at` on, at most `length`. */
   bytes(at: number, length = Infinity): Uint8Array {
-    return this.#bytes.subarray(REQUEST_HEADER + at, Math.min(this.#bytes.byteLength, REQUEST_HEADER + at + length));
+    return this.#memory.subarray(REQUEST_HEADER + at, Math.min(this.#length, REQUEST_HEADER + at + length));
   }
 
   /** The name that begins at `at`: its bytes up to a NUL. */
   name(at: number): Uint8Array {
-    const rest = this.bytes(at);
-    const end = rest.indexOf(0);
-    return end < 0 ? rest : rest.subarray(0, end);
+    const end = this.#memory.indexOf(0, REQUEST_HEADER + at);
+    return this.bytes(at, end < 0 ? Infinity : end - REQUEST_HEADER - at);
   }
 }

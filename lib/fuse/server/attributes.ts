@@ -1,6 +1,5 @@
 // Owns the answers to requests about attributes: of inodes, extended ones, and of the whole filesystem.
 
-import { DaxError } from 'node-dax';
 import type { FuseAttributes, FuseInode } from '../filesystem/contract.js';
 import { putAttributesAnswer, putStatx } from '../protocol/layout.js';
 import { hasFlag, IOCTL, OP, SET, XATTR } from '../protocol/numbers.js';
@@ -101,12 +100,14 @@ function putSized(reply: Reply, bytes: Uint8Array, room: number): void {
   else reply.put(bytes);
 }
 
-// Thrown again and again, because an error costs more than the rest of such a request.
-const NO_DATA = new DaxError({ errno: 'ENODATA', syscall: 'getxattr' });
+const ENODATA = 61;
 
 const getxattr: Handler = (served, request, reply) => {
   const inode = served.inode(request);
-  if (served.fs.mayHaveXattrs?.(inode) === false) throw NO_DATA;
+  if (served.fs.mayHaveXattrs?.(inode) === false) {
+    reply.refuse(ENODATA);
+    return undefined;
+  }
   const value = served.fs.getxattr?.(inode, request.name(8)) ?? fail('ENOSYS');
   putSized(reply, value, request.u32(0));
   return undefined;

@@ -17,7 +17,7 @@ function isDot({ bytes }: FuseDirent): boolean {
 function putWithInode<I extends FuseInode>(served: Served<I>, reply: Reply, dir: I, entry: FuseDirent): void {
   let inode: I | undefined;
   try {
-    inode = isDot(entry) ? undefined : served.fs.lookup(dir, entry.bytes);
+    inode = isDot(entry) ? undefined : (served.fs.inode?.(entry.ino) ?? served.fs.lookup(dir, entry.bytes));
     const attributes = inode && served.attributes(inode);
     putEntry(reply, inode === undefined ? 0 : served.nodes.tell(inode), attributes, served.cacheMs);
   } catch {

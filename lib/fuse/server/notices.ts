@@ -17,7 +17,8 @@ export class Notices<I extends FuseInode> {
   readonly #nodes: Nodes<I>;
   readonly #notify: Notify;
   readonly #stop: (() => void) | undefined;
-  #isServing = false;
+  /** Whether the kernel asked for the changes that happen now. */
+  isServing = false;
 
   constructor(fs: FuseFilesystem<I>, nodes: Nodes<I>, notify: Notify) {
     this.#nodes = nodes;
@@ -25,22 +26,12 @@ export class Notices<I extends FuseInode> {
     this.#stop = fs.watchChanges?.((change) => { this.#see(change); });
   }
 
-  /** Runs `work`, whose changes the kernel asked for. */
-  serving<T>(work: () => T): T {
-    this.#isServing = true;
-    try {
-      return work();
-    } finally {
-      this.#isServing = false;
-    }
-  }
-
   end(): void {
     this.#stop?.();
   }
 
   #see(change: FuseChange): void {
-    if (this.#isServing) return;
+    if (this.isServing) return;
     if ('ino' in change) this.#changed(change.ino);
     else this.#named(change.dir, change.name);
   }

@@ -5,7 +5,7 @@ import type { FuseFilesystem, FuseInode } from '../filesystem/contract.js';
 import { MAX_TRANSFER, putInit } from '../protocol/init.js';
 import { OP } from '../protocol/numbers.js';
 import { Reply } from '../protocol/reply.js';
-import { Request } from '../protocol/request.js';
+import type { Request } from '../protocol/request.js';
 import { ATTRIBUTES } from './attributes.js';
 import { DIRECTORIES } from './directories.js';
 import { FILES } from './files.js';
@@ -27,8 +27,11 @@ const MOST_PATIENCE = 50;
 
 /** The way to the kernel. */
 export interface Kernel {
-  /** Hands the pieces of an answer over before it returns. */
-  readonly send: (pieces: readonly Uint8Array[]) => void;
+  /**
+   * Hands an answer over: the first `length` bytes of `memory`, and `parts`. While a request is handled, it may do so only when
+   * `handle` has returned: there is one answer to a request, and the memory stays as it is until the next request.
+   */
+  readonly send: (memory: Uint8Array, length: number, parts: readonly Uint8Array[]) => void;
   readonly notify: Notify;
 }
 
@@ -56,7 +59,7 @@ export class Server<I extends FuseInode> {
   readonly #events: ServerEvents;
   readonly #reply = new Reply(MAX_TRANSFER + 4096);
   // Requests that wait to be tried again, by their `unique` number.
-  readonly #waiting = new Map<bigint, NodeJS.Timeout>();
+  readonly #waiting = new Map<number, NodeJS.Timeout>();
   #requests = 0;
   #errors = 0;
 
@@ -73,12 +76,11 @@ export class Server<I extends FuseInode> {
     return { requests: this.#requests, errors: this.#errors, bytesRead, bytesWritten, inodes: nodes.size, openFiles };
   }
 
-  /** Answers one request. Its memory may be used again afterwards. */
-  handle(bytes: Uint8Array): void {
-    const request = new Request(bytes);
+  /** Answers a request. Its memory may be used again afterwards. */
+  handle(request: Request): void {
     this.#requests++;
     if (request.opcode === OP.init) this.#init(request);
-    else if (request.opcode === OP.interrupt) this.#interrupt(request.bigint(0));
+    else if (request.opcode === OP.interrupt) this.#interrupt(request.u64(0));
     else this.#answer(request, FIRST_PATIENCE);
   }
 
@@ -100,7 +102,7 @@ export class Server<I extends FuseInode> {
       this.#fail(request.unique, error);
       throw error;
     }
-    this.#finish(request.unique, 0);
+    this.#finish(request.unique);
     this.#events.begun();
   }
 
@@ -109,24 +111,30 @@ export class Server<I extends FuseInode> {
     const handler = HANDLERS[opcode];
     if (handler === undefined) {
       // After ENOSYS the kernel does not send this request again.
-      if (opcode !== OP.destroy) this.#finish(unique, ENOSYS);
+      if (opcode !== OP.destroy) this.#refuse(unique, ENOSYS);
       return;
     }
-    this.#reply.begin();
+    const reply = this.#reply;
+    const notices = this.#notices;
+    reply.begin();
+    notices.isServing = true;
     try {
-      const later = this.#notices.serving(() => handler(this.#served, request, this.#reply));
-      if (later === undefined) {
-        if (opcode !== OP.forget && opcode !== OP.batchForget) this.#finish(unique, 0);
-        return;
-      }
-      later.then(() => {
-        this.#reply.begin();
-        this.#finish(unique, 0);
-      }, (error: unknown) => { this.#fail(unique, error); });
+      const later = handler(this.#served, request, reply);
+      if (later !== undefined) this.#finishLater(unique, later);
+      else if (opcode !== OP.forget && opcode !== OP.batchForget) this.#finish(unique);
     } catch (error) {
       if (errnoOf(error) === EAGAIN) this.#wait(request.copy(), patience);
       else this.#fail(unique, error);
+    } finally {
+      notices.isServing = false;
     }
+  }
+
+  #finishLater(unique: number, later: Promise<void>): void {
+    later.then(() => {
+      this.#reply.begin();
+      this.#finish(unique);
+    }, (error: unknown) => { this.#fail(unique, error); });
   }
 
   #wait(request: Request, patience: number): void {
@@ -138,23 +146,29 @@ export class Server<I extends FuseInode> {
   }
 
   // The program got a signal: it need not wait any longer.
-  #interrupt(unique: bigint): void {
+  #interrupt(unique: number): void {
     const timer = this.#waiting.get(unique);
     if (timer === undefined) return;
     clearTimeout(timer);
     this.#waiting.delete(unique);
-    this.#finish(unique, EINTR);
+    this.#refuse(unique, EINTR);
   }
 
-  #fail(unique: bigint, error: unknown): void {
+  #fail(unique: number, error: unknown): void {
     const errno = errnoOf(error);
     if (errno === undefined) this.#events.broken(error);
-    this.#finish(unique, errno ?? EIO);
+    this.#refuse(unique, errno ?? EIO);
   }
 
-  #finish(unique: bigint, errno: number): void {
-    if (errno !== 0) this.#errors++;
-    this.#kernel.send(this.#reply.pieces(unique, errno));
+  #refuse(unique: number, errno: number): void {
+    this.#reply.refuse(errno);
+    this.#finish(unique);
+  }
+
+  #finish(unique: number): void {
+    const reply = this.#reply;
+    if (reply.finish(unique) !== 0) this.#errors++;
+    this.#kernel.send(reply.memory, reply.end, reply.parts);
   }
 }
 

@@ -2,7 +2,7 @@
 // to it.
 
 import { closeSync, write, writeSync, writevSync } from 'node:fs';
-import { DaxError, DescriptorWatch, readAvailable } from 'node-dax';
+import { DaxError, DescriptorWatch, exchange, readAvailable } from 'node-dax';
 
 // The buffer size that Linux requires for requests with 1 MiB to write.
 const REQUEST_BYTES = 2 ** 20 + 4096;
@@ -21,8 +21,8 @@ const ECONNABORTED = -103;
 
 /** The callbacks for what is read. */
 export interface ChannelEvents {
-  /** One request. Its memory is used again for the next. */
-  readonly request: (bytes: Uint8Array) => void;
+  /** One request is in the first `length` bytes of the channel's `memory`. */
+  readonly request: (length: number) => void;
   /** The kernel refused a message that is no answer. */
   readonly refused: (error: unknown) => void;
   /** No more requests come: the filesystem was unmounted, or `error` happened. */
@@ -30,9 +30,14 @@ export interface ChannelEvents {
 }
 
 export class Channel {
+  /** What requests are read into, each over the one before. */
+  readonly memory = new Uint8Array(REQUEST_BYTES);
   readonly #fd: number;
   readonly #events: ChannelEvents;
-  readonly #buffer = Buffer.allocUnsafeSlow(REQUEST_BYTES);
+  // Whether a request is being handled: its answer is handed over together with the call that reads the next one.
+  #isHandling = false;
+  #answer: Uint8Array | undefined;
+  #answerLength = 0;
   // What is next on the way to the kernel that may have to wait, by keys of what is equal. Undefined is nothing.
   readonly #messages = new Map<unknown, () => Uint8Array | undefined>();
   #watch: DescriptorWatch | undefined;
@@ -56,8 +61,17 @@ export class Channel {
     this.#watch = new DescriptorWatch(this.#fd, () => { this.#readBatch(BATCH); });
   }
 
-  /** Hands an answer to the kernel, which copies it. */
-  send(pieces: readonly Uint8Array[]): void {
+  /**
+   * Hands an answer to the kernel, which copies it: the first `length` bytes of `memory`, and `parts`. While a request is handled,
+   * `memory` must not change until the next, and only one answer without parts may be sent.
+   */
+  send(memory: Uint8Array, length: number, parts: readonly Uint8Array[]): void {
+    if (parts.length > 0) this.#write([memory.subarray(0, length), ...parts]);
+    else if (this.#isHandling) [this.#answer, this.#answerLength] = [memory, length];
+    else this.#write([memory.subarray(0, length)]);
+  }
+
+  #write(pieces: readonly Uint8Array[]): void {
     if (!this.#isOpen) return;
     try {
       if (pieces.length === 1) writeSync(this.#fd, pieces[0] as Uint8Array);
@@ -71,7 +85,7 @@ export class Channel {
   /** Hands a message to the kernel that it takes at once. */
   notifyNow(message: Uint8Array): void {
     try {
-      this.send([message]);
+      this.#write([message]);
     } catch (error) {
       this.#events.refused(error);
     }
@@ -142,24 +156,45 @@ export class Channel {
   }
 
   #readBatch(most: number): void {
-    const start = performance.now();
+    const end = performance.now() + most;
     try {
-      for (let patience = 0; this.#isOpen && performance.now() - start < most; patience = PATIENCE) {
-        const bytes = this.#read(patience);
-        if (bytes === undefined) return;
-        this.#events.request(this.#buffer.subarray(0, bytes));
+      let length = this.#read(0);
+      while (length !== undefined) {
+        this.#handle(length);
+        if (!this.#isOpen || performance.now() >= end) return;
+        length = this.#read(PATIENCE);
       }
     } catch (error) {
       this.#watch?.close();
-      const isUnmounted = error instanceof DaxError && error.syscall === 'read' && (error.errno === ENODEV || error.errno === ECONNABORTED);
-      this.close(isUnmounted ? undefined : error);
+      const isOfChannel = error instanceof DaxError && (error.syscall === 'read' || error.syscall === 'exchange');
+      this.close(isOfChannel && (error.errno === ENODEV || error.errno === ECONNABORTED) ? undefined : error);
+    } finally {
+      this.#sendKept();
     }
   }
 
-  // Returns undefined if there is no request, or if it was withdrawn during the read.
-  #read(patience: number): number | undefined {
+  #handle(length: number): void {
+    this.#isHandling = true;
     try {
-      return readAvailable(this.#fd, this.#buffer, patience);
+      this.#events.request(length);
+    } finally {
+      this.#isHandling = false;
+    }
+  }
+
+  #sendKept(): void {
+    const answer = this.#answer;
+    this.#answer = undefined;
+    if (answer !== undefined) this.#write([answer.subarray(0, this.#answerLength)]);
+  }
+
+  // Returns undefined if there is no request, or if it, or the one before, was withdrawn.
+  #read(patience: number): number | undefined {
+    const answer = this.#answer;
+    this.#answer = undefined;
+    try {
+      if (answer === undefined) return readAvailable(this.#fd, this.memory, patience);
+      return exchange(this.#fd, answer, this.#answerLength, this.memory, patience);
     } catch (error) {
       if (error instanceof DaxError && (error.errno === ENOENT || error.errno === EINTR)) return undefined;
       throw error;

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -108,6 +108,27 @@ napi_value Unwatch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+uint64_t Nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
+// Returns bytes or -errno; -EAGAIN if nothing comes within that time. It asks again and again, and does not
+// sleep: to put a processor to sleep and to wake it takes longer than most of what it would wait for, above
+// all in a virtual machine. Whoever else has work gets the processor in between.
+ssize_t Read(int fd, char* memory, uint64_t length, uint64_t microseconds) {
+  ssize_t bytes = read(fd, memory, length);
+  if (bytes < 0 && errno == EAGAIN && microseconds > 0) {
+    const uint64_t end = Nanoseconds() + microseconds * 1000;
+    do {
+      sched_yield();
+      bytes = read(fd, memory, length);
+    } while (bytes < 0 && errno == EAGAIN && Nanoseconds() < end);
+  }
+  return bytes < 0 ? -errno : bytes;
+}
+
 // readAvailable(fd, target, microseconds) -> bytes | -errno; -EAGAIN if nothing comes within that time
 napi_value ReadAvailable(napi_env env, napi_callback_info info) {
   const Args args(env, info);
@@ -116,15 +137,22 @@ napi_value ReadAvailable(napi_env env, napi_callback_info info) {
   char* memory;
   if (!Descriptor(args, 0, &fd) || !args.Memory(1, 0, &length, &memory) || !args.Bytes(2, &microseconds))
     return nullptr;
-  ssize_t bytes = read(fd, memory, length);
-  if (bytes < 0 && errno == EAGAIN && microseconds > 0) {
-    pollfd poll = {fd, POLLIN, 0};
-    const timespec patience = {static_cast<time_t>(microseconds / 1000000),
-                               static_cast<long>(microseconds % 1000000 * 1000)};
-    errno = EAGAIN;
-    if (ppoll(&poll, 1, &patience, nullptr) > 0) bytes = read(fd, memory, length);
-  }
-  return ToResult(env, bytes < 0 ? -errno : bytes);
+  return ToResult(env, Read(fd, memory, length, microseconds));
+}
+
+// exchange(fd, message, bytes, target, microseconds) -> as readAvailable; after an errno of the write there
+// was no read
+napi_value Exchange(napi_env env, napi_callback_info info) {
+  const Args args(env, info);
+  int fd;
+  uint64_t microseconds, bytes, most = UINT64_MAX, length = UINT64_MAX;
+  char *message, *memory;
+  if (!Descriptor(args, 0, &fd) || !args.Memory(1, 0, &most, &message) || !args.Bytes(2, &bytes) ||
+      !args.Memory(3, 0, &length, &memory) || !args.Bytes(4, &microseconds))
+    return nullptr;
+  if (bytes > most) return ToResult(env, -EINVAL);
+  if (write(fd, message, bytes) < 0) return ToResult(env, -errno);
+  return ToResult(env, Read(fd, memory, length, microseconds));
 }
 
 // socketPair() -> [descriptor, descriptor] | -errno
@@ -168,6 +196,7 @@ void InitDescriptor(Napi::Env env, Napi::Object exports) {
       {"watchReadable", nullptr, WatchReadable, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"unwatch", nullptr, Unwatch, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"readAvailable", nullptr, ReadAvailable, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"exchange", nullptr, Exchange, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"socketPair", nullptr, SocketPair, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"receiveDescriptor", nullptr, ReceiveDescriptor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };

@@ -7,7 +7,7 @@
 
 namespace dax {
 
-// Adds watchReadable, unwatch, readAvailable, socketPair and receiveDescriptor to the exports.
+// Adds watchReadable, unwatch, readAvailable, exchange, socketPair and receiveDescriptor to the exports.
 void InitDescriptor(Napi::Env env, Napi::Object exports);
 
 }  // namespace dax
