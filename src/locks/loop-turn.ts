@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers';
 import { Line } from './line.js';
 
 // Milliseconds of one turn. Small copies stay on the thread, because handing one to another thread takes ten times as long.
-const BUDGET = 5;
+const BUDGET = 2;
 
 // The number of small copies between two readings of the clock. A reading takes half as long as a small copy.
 const UNITS_PER_LOOK = 16;
@@ -19,7 +19,7 @@ const waiting = new Line<() => void>();
 
 /**
  * Tells whether a promise call may work on this thread now. If it returns undefined, the call goes on at once. Otherwise
- * promise calls have kept the thread for 5 ms, and the call must await the promise, which resolves in a later turn of the event
+ * promise calls have kept the thread for 2 ms, and the call must await the promise, which resolves in a later turn of the event
  * loop, first come, first served. `bytes` is the number of bytes that the call will move in memory; leave it out for other
  * work, which may take longer.
  */

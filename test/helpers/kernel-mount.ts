@@ -14,19 +14,36 @@ export interface KernelMountOptions {
   readonly options?: readonly string[];
 }
 
-/** Calls `use` with what the kernel shows of the filesystem on a device or, by a loop device, in a file. */
-export function withKernelMount<T>(source: string, { type = 'ext2', options = [] }: KernelMountOptions, use: (side: Side) => T): T {
-  const folder = nodeFs.mkdtempSync(join(tmpdir(), 'node-dax-mount-'));
+/** An image that the kernel has mounted, until `unmount`. */
+export interface KernelMount {
+  readonly root: string;
+  readonly unmount: () => void;
+}
+
+/** Has the kernel mount the filesystem on a device or, by a loop device, in a file. */
+export function kernelMount(source: string, { type = 'ext2', options = [] }: KernelMountOptions = {}): KernelMount {
+  const root = nodeFs.mkdtempSync(join(tmpdir(), 'node-dax-mount-'));
   try {
     const all = [...options, ...(nodeFs.statSync(source).isFile() ? ['loop'] : [])];
-    run('mount', ['-t', type, ...(all.length > 0 ? ['-o', all.join()] : []), source, folder]);
-    try {
-      return use({ fs: nodeFs, root: folder });
-    } finally {
-      run('umount', [folder]);
-    }
+    run('mount', ['-t', type, ...(all.length > 0 ? ['-o', all.join()] : []), source, root]);
+  } catch (error) {
+    nodeFs.rmdirSync(root);
+    throw error;
+  }
+  const unmount = (): void => {
+    run('umount', [root]);
+    nodeFs.rmdirSync(root);
+  };
+  return { root, unmount };
+}
+
+/** Calls `use` with what the kernel shows of the filesystem on a device or in a file. */
+export function withKernelMount<T>(source: string, options: KernelMountOptions, use: (side: Side) => T): T {
+  const { root, unmount } = kernelMount(source, options);
+  try {
+    return use({ fs: nodeFs, root });
   } finally {
-    nodeFs.rmdirSync(folder);
+    unmount();
   }
 }
 

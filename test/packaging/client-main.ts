@@ -1,16 +1,16 @@
 // One client, in a process of its own: on the host's filesystem, on one in persistent memory, or on many that are almost full.
-// Prints what came of it as JSON, with paths from `dir` on.
+// Prints what came of it as JSON, with paths from `dir` on, and what is in `dir` then.
 
 import nodeFs from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
-import { openScratch } from 'node-dax';
+import { basename, dirname, join } from 'node:path';
+import { open } from 'node-dax';
 import { check, mkfsSync, mount } from 'node-dax/ext2';
 import { createFs } from 'node-dax/fs';
 import { E2fsckJudge } from '../helpers/e2fsck.js';
 import { almostFull, unmountWhenClosed } from '../helpers/full-fs.js';
 import { THOROUGH } from '../helpers/thorough.js';
-import { clients, populate, type Client, type Place } from './clients.js';
+import { clients, digestsOf, populate, type Client, type Place } from './clients.js';
 import { giveEverybody, patchedClients } from './patched-clients.js';
 
 type Fs = typeof nodeFs;
@@ -20,11 +20,15 @@ export interface ClientRequest {
   readonly name: string;
   readonly side: 'host' | 'ours' | 'full';
   readonly dir: string;
+  /** Of `ours`: the file that the filesystem is made in. */
+  readonly image?: string;
   readonly modules: string;
   readonly url: string;
 }
 
 const MIB = 1024 * 1024;
+/** Bytes of an image that has room for each client. */
+export const SIZE_OF_OURS = 128 * MIB;
 
 /** Clients that go to the host whatever they are given: the watchdog must tell of them. */
 export const BROKEN: Readonly<Record<string, Client>> = {
@@ -34,6 +38,8 @@ export const BROKEN: Readonly<Record<string, Client>> = {
   'one who writes elsewhere': (_fs, dir) => { nodeFs.rmSync(nodeFs.mkdtempSync('/tmp/node-dax-elsewhere-'), { recursive: true }); return dir.length; },
 };
 
+// A file that no client is told of.
+const BYSTANDER = '/bystander';
 // More blocks than a client needs, in a filesystem that has room for them.
 const MOST_FREE = 1000;
 const SIZE = 4 * MIB;
@@ -48,7 +54,10 @@ async function filledUp(client: Client, dir: string, isPatched: boolean): Promis
   let runs = 0;
   for (; !isDone && free < MOST_FREE; free += ONE_IN) {
     runs++;
-    const { fs, ext2, device } = almostFull(free, (made) => { populate(made, dir); }, SIZE);
+    const { fs, ext2, device } = almostFull(free, (made) => {
+      populate(made, dir);
+      made.writeFileSync(BYSTANDER, 'as it was');
+    }, SIZE);
     if (isPatched) {
       giveEverybody(fs);
       for (const path of Object.keys(require.cache)) if (path.includes('/node_modules/')) Reflect.deleteProperty(require.cache, path);
@@ -61,7 +70,7 @@ async function filledUp(client: Client, dir: string, isPatched: boolean): Promis
       const { errors = [error] } = error as { errors?: readonly unknown[] };
       if (!errors.every((one) => (one as Error).message.includes('ENOSPC: no space left on device'))) throw error;
     }
-    if (fs.readFileSync(join(dir, 'source/deep/third.txt'), 'utf8') !== 'third') throw new Error(`with ${free} blocks, another file changed`);
+    if (fs.readFileSync(BYSTANDER, 'utf8') !== 'as it was') throw new Error(`with ${free} blocks, another file changed`);
     await unmountWhenClosed(ext2);
     await judge.add(device.memory, `${free} blocks`);
   }
@@ -70,33 +79,37 @@ async function filledUp(client: Client, dir: string, isPatched: boolean): Promis
   return runs;
 }
 
-async function run({ name, side, dir, ...rest }: ClientRequest): Promise<unknown> {
-  const place: Place = { ...rest, load: createRequire(join(rest.modules, 'any.js')) };
+async function run({ name, side, dir, image, ...rest }: ClientRequest): Promise<unknown> {
+  const place: Place = { ...rest, load: createRequire(join(rest.modules, 'any.js')), tree: side === 'full' ? 'tar-fs' : 'webpack' };
   const patched = patchedClients(place);
   const client = ({ ...clients(place), ...patched, ...BROKEN })[name];
   if (client === undefined) throw new Error(`there is no client ${name}`);
   if (side === 'host') {
     populate(nodeFs, dir);
-    return client(nodeFs, dir);
+    return { result: await client(nodeFs, dir), tree: digestsOf(nodeFs, dir) };
   }
   if (side === 'full') return filledUp(client, dir, name in patched);
-  const device = openScratch(128 * MIB);
+  if (image === undefined) throw new Error('a filesystem in persistent memory needs an image');
+  const device = await open(image, { size: SIZE_OF_OURS });
   mkfsSync(device);
   const ext2 = mount(device);
   const fs: Fs = createFs(ext2);
   populate(fs, dir);
   if (name in patched) giveEverybody(fs);
   const result = await client(fs, dir);
+  const tree = digestsOf(fs, dir);
   ext2.unmount();
   if (!check(device).isClean) throw new Error('the medium is not clean');
   await device.close();
-  return result;
+  return { result, tree };
 }
 
 if (require.main === module) {
   const request = JSON.parse(process.argv[2] ?? '') as ClientRequest;
   void run(request).then((result) => {
     // Some leave timers behind on the host.
-    process.stdout.write(JSON.stringify(result ?? null).replaceAll(request.dir, '').replaceAll(basename(request.dir), 'DIR'), () => process.exit());
+    const { dir } = request;
+    const text = JSON.stringify(result ?? null).replaceAll(dir, '').replaceAll(`"${dirname(dir)}"`, '"ABOVE"').replaceAll(basename(dir), 'DIR');
+    process.stdout.write(text, () => process.exit());
   });
 }

@@ -20,6 +20,8 @@ export interface Place {
   readonly load: NodeJS.Require;
   /** The folder `node_modules` that has them, on the host. */
   readonly modules: string;
+  /** The package that `tar-stream` copies. */
+  readonly tree: string;
   /** Of a repository that can be cloned. */
   readonly url: string;
 }
@@ -36,14 +38,23 @@ export function populate(fs: Fs, dir: string): void {
   fs.writeFileSync(join(dir, 'source/deep/third.txt'), 'third');
 }
 
-/** Everything below `dir`: each path with its permissions, and its content or target. */
-export function treeOf(fs: Fs, dir: string): string[] {
+/** Everything below `dir`: each path with its permissions, and its content, as `shown` has it, or its target. */
+export function treeOf(fs: Fs, dir: string, shown = (content: string): string => content): string[] {
   return sorted(fs.readdirSync(dir, { recursive: true })).map((name) => {
     const path = join(dir, name);
     const stats = fs.lstatSync(path);
-    const content = stats.isFile() ? fs.readFileSync(path, 'latin1') : stats.isSymbolicLink() ? fs.readlinkSync(path) : '';
+    const content = stats.isFile() ? shown(fs.readFileSync(path, 'latin1')) : stats.isSymbolicLink() ? fs.readlinkSync(path) : '';
     return `${name} ${stats.mode.toString(8)} ${content}`;
   });
+}
+
+// Files that have times in them, and numbers of inodes: git's index, and an archive.
+const OF_THE_MOMENT = /^((?:repository|clone)\/\.git\/index|packed\.zip) (\d+) .*$/;
+
+/** As `treeOf`, with a digest of each content: the same wherever `dir` is, and whenever the client ran. */
+export function digestsOf(fs: Fs, below: string, dir = below): string[] {
+  const digest = (content: string): string => createHash('sha256').update(content.replaceAll(dir, '')).digest('hex');
+  return treeOf(fs, below, digest).map((line) => line.replaceAll(dir, '').replace(OF_THE_MOMENT, '$1 $2'));
 }
 
 /** Commits so many times, branches, merges, clones, and says what is there. */
@@ -79,7 +90,7 @@ function repository({ load, url }: Place, commits: number): Client {
 
 /** The clients by name. */
 export function clients(place: Place): Readonly<Record<string, Client>> {
-  const { load, modules } = place;
+  const { load, modules, tree } = place;
   const call = (name: string) => load(name) as Any & Record<string, Any>;
   return {
     'fast-glob': async (fs, cwd) => [sorted(await call('fast-glob')['glob']?.('**/*', { fs, cwd })), sorted(call('fast-glob')['globSync']?.('**/*.js', { fs, cwd }))],
@@ -116,9 +127,9 @@ export function clients(place: Place): Readonly<Record<string, Client>> {
       const { pack, extract } = load('tar-fs') as { pack: (path: string, options?: object) => NodeJS.ReadableStream; extract: (path: string, options: object) => NodeJS.WritableStream };
       const { extract: read } = load('tar-stream') as { extract: () => NodeJS.ReadWriteStream & AsyncIterable<NodeJS.ReadableStream & { header: Record<string, unknown> }> };
       // A tree of node_modules, out of the host and back into an archive.
-      await pipeline(pack(join(modules, 'webpack')), extract(join(dir, 'webpack'), { fs }));
+      await pipeline(pack(join(modules, tree)), extract(join(dir, tree), { fs }));
       const entries: unknown[] = [];
-      const archive = pack(join(dir, 'webpack'), { fs }).pipe(read());
+      const archive = pack(join(dir, tree), { fs }).pipe(read());
       for await (const entry of archive as unknown as AsyncIterable<NodeJS.ReadableStream & { header: Record<string, unknown> }>) {
         const hash = createHash('sha256');
         for await (const chunk of entry) hash.update(chunk as Buffer);

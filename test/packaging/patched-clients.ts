@@ -118,24 +118,27 @@ export function patchedClients({ load }: Place): Readonly<Record<string, Client>
     },
     chokidar: async (fs, dir) => {
       const watcher = (call('chokidar')['watch'] as Any)(dir) as NodeJS.EventEmitter & { close: () => Promise<void>; getWatched: () => Record<string, string[]> };
-      const seen = new Set<string>();
-      watcher.on('all', (event: string, path: string) => { seen.add(`${event} ${path}`); });
-      await once(watcher, 'ready');
-      const first = sorted(seen);
-      const until = async (event: string, path: string, change: () => void): Promise<void> => {
-        change();
-        while (!seen.has(`${event} ${path}`)) await once(watcher, 'all');
-      };
-      const at = (path: string) => join(dir, 'source', path);
-      await until('add', at('new.txt'), () => { fs.writeFileSync(at('new.txt'), 'new'); });
-      await until('change', at('first.js'), () => { fs.appendFileSync(at('first.js'), '// more'); });
-      await until('addDir', at('made'), () => { fs.mkdirSync(at('made')); });
-      await until('unlink', at('second.js'), () => { fs.unlinkSync(at('second.js')); });
-      await until('unlink', at('deep/third.txt'), () => { fs.unlinkSync(at('deep/third.txt')); });
-      await until('unlinkDir', at('deep'), () => { fs.rmdirSync(at('deep')); });
-      const watched = watcher.getWatched();
-      await watcher.close();
-      return [first, sorted(seen), Object.entries(watched).sort().map(([path, names]) => [path, sorted(names)])];
+      try {
+        const seen = new Set<string>();
+        watcher.on('all', (event: string, path: string) => { seen.add(`${event} ${path}`); });
+        await once(watcher, 'ready');
+        const first = sorted(seen);
+        const until = async (event: string, path: string, change: () => void): Promise<void> => {
+          change();
+          while (!seen.has(`${event} ${path}`)) await once(watcher, 'all');
+        };
+        const at = (path: string) => join(dir, 'source', path);
+        await until('add', at('new.txt'), () => { fs.writeFileSync(at('new.txt'), 'new'); });
+        await until('change', at('first.js'), () => { fs.appendFileSync(at('first.js'), '// more'); });
+        await until('addDir', at('made'), () => { fs.mkdirSync(at('made')); });
+        await until('unlink', at('second.js'), () => { fs.unlinkSync(at('second.js')); });
+        await until('unlink', at('deep/third.txt'), () => { fs.unlinkSync(at('deep/third.txt')); });
+        await until('unlinkDir', at('deep'), () => { fs.rmdirSync(at('deep')); });
+        const watched = watcher.getWatched();
+        return [first, sorted(seen), Object.entries(watched).sort().map(([path, names]) => [path, sorted(names)])];
+      } finally {
+        await watcher.close();
+      }
     },
   };
 }
