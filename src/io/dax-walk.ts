@@ -7,8 +7,7 @@ import { DaxError } from '../errors.js';
 import { emptyExtent, hasData, isUninitialised, type Extent } from '../inode/extent-cache.js';
 import { fillBlocks, fillGoodBlocks } from '../inode/fill-blocks.js';
 import { type EndIo, type FileMappings, type GetBlock, type Inode, wouldBlock } from '../inode/inode.js';
-import { mapBlocks } from '../inode/map-blocks.js';
-import { concluded } from './io-result.js';
+import { checkAnswer, mapBlocks } from '../inode/map-blocks.js';
 import { checkAttached, toPlainBytes, toUint8Array } from '../device/memory.js';
 import { POOL_THRESHOLD } from '../device/pool-copy.js';
 import { loopTurn } from '../locks/loop-turn.js';
@@ -20,6 +19,9 @@ export type Iter = NodeJS.ArrayBufferView | readonly NodeJS.ArrayBufferView[];
 
 /** The kernel's limit of one transfer (MAX_RW_COUNT), in bytes. */
 export const MAX_TRANSFER = 0x7ffff000;
+
+const EIO = -5;
+const EINTR = -4;
 
 const NO_BYTES = new Uint8Array(0);
 const NO_BUFFERS: readonly Uint8Array[] = [];
@@ -305,6 +307,24 @@ export class Walk {
     if (this.#end < this.#extentEnd) fillBlocks(extent, blockSize, this.#end, this.#extentEnd);
     this.#edgesDue = false;
   }
+}
+
+/**
+ * Calls `endIo`, and returns the bytes moved, or throws `error` if none were. An error after progress comes with the next call
+ * (IO-6); but an error that is not a `DaxError` is a bug in a callback and is always thrown.
+ */
+export function concluded(inode: Inode, pos: number, moved: number, error: unknown, endIo: EndIo | undefined, cookie: unknown): number {
+  if (endIo !== undefined) {
+    const result = moved > 0 || error === undefined ? moved : errnoIn(error);
+    checkAnswer(endIo(inode, pos, result, cookie), 'endIo', inode);
+  }
+  if (error !== undefined && (moved === 0 || !(error instanceof DaxError))) throw error as Error;
+  return moved;
+}
+
+function errnoIn(error: unknown): number {
+  if (error instanceof DaxError) return error.errno;
+  return (error as { name?: unknown } | null)?.name === 'AbortError' ? EINTR : EIO;
 }
 
 function isWrite(rw: unknown): boolean {

@@ -1,8 +1,7 @@
 // Owns the read of bytes that lie together in one known extent, as those of most small reads do. It takes half the time of a walk.
 
 import { toPlainBytes } from '../device/memory.js';
-import { MAX_TRANSFER, type Iter } from './dax-walk.js';
-import { concluded } from './io-result.js';
+import { concluded, MAX_TRANSFER, type Iter } from './dax-walk.js';
 import { emptyExtent, hasData } from '../inode/extent-cache.js';
 import type { EndIo, Inode } from '../inode/inode.js';
 import { toBytes, type Bytes } from '../units.js';

@@ -7,7 +7,7 @@ import { parseSize } from '../../../vm/size.js'; // late
 import { checked } from '../../arguments.js';
 import { checkUnused } from '../../permission.js'; // late
 import { placeOf } from '../../trees/names.js';
-import { PageReads } from './page-reads.js';
+import { PageReads } from './page-reads.js'; // late
 import { WriteBack } from './write-back.js';
 
 /** The part of an image that the filesystem occupies, in bytes. */
