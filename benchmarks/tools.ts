@@ -11,6 +11,8 @@ import { compare, type Comparison, type Result, type Wanted } from './result.js'
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const MB = 1e6;
+// The largest that ext2 can be, and a file of ext4: 2^32 - 1 blocks.
+const LARGEST = 16 * 1024 * GIB - 4096;
 const CLI = join(__dirname, '..', 'lib', 'cli', 'main.js');
 const PEERS = ['mke2fs', 'e2fsck', 'debugfs', '/usr/bin/time'];
 const FILES_IN_A_DIRECTORY = 150;
@@ -163,6 +165,7 @@ function targets(material: Material): readonly Target[] {
     };
   };
   const large = { make: () => { material.formatted('large', 64 * GIB); }, ours: { image, command: check('large') } };
+  const largest = { make: () => { material.formatted('largest', LARGEST, '-b', '4096'); }, ours: { image, command: check('largest') } };
   const listing = (command: Command, figure: 'time' | 'memory', wanted: Wanted): Target => ({
     name: `ext2 ${command.slice(0, -2).join(' ')} of 250 000 ${command.at(-1) === '/d0' ? 'names' : 'files'}${figure === 'memory' ? ', memory' : ''}`,
     make: () => command.at(-1) === '/d0' ? material.files('names', 1, 250_000) : material.files('files', 250, 1000),
@@ -200,10 +203,13 @@ function targets(material: Material): readonly Target[] {
     checkOfFiles(1000, 1000, { time: 2 }),
     { ...large, name: 'check of an empty 64 GiB : e2fsck', figure: 'time', base: { image, command: e2fsck('large') }, wanted: { time: 2 } },
     { ...large, name: 'check of an empty 64 GiB, memory', figure: 'memory', wanted: { bytes: 200 * MB } },
+    { ...largest, name: 'check of an empty 16 TiB : e2fsck', figure: 'time', base: { image, command: e2fsck('largest') }, wanted: { time: 2 } },
+    { ...largest, name: 'check of an empty 16 TiB, memory', figure: 'memory', wanted: { bytes: 200 * MB } },
     mkfs('1 GiB', GIB, 'time', { time: 3 }),
     mkfs('64 GiB', 64 * GIB, 'time', { time: 3 }),
     mkfs('512 GiB', 512 * GIB, 'time', { time: 3 }),
     mkfs('4 TiB', 4096 * GIB, 'time', { time: 3 }),
+    mkfs('16 TiB', LARGEST, 'time', { time: 3 }),
     mkfs('16 GiB', 16 * GIB, 'disk', { time: 1.5 }),
     listing(list, 'time', { ns: 1.5e9 }),
     listing(list, 'memory', { bytes: 200 * MB }),

@@ -1,5 +1,5 @@
 // Compiles the TypeScript to dist/, and has what few programs need loaded late: what an index.ts exports, and what an import
-// with the comment `// late` brings. Such a file is loaded when one of its names is first used.
+// with the comment `// late` brings. Such a file is loaded when one of its names is first used. Files are loaded by `require` alone.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -20,12 +20,18 @@ function loadLate(code, isIndex) {
   });
 }
 
+// An `import()` of a file of this package becomes a `require`: the loader of ES modules is the larger part of Node to load, and reads
+// the file once more for its names.
+function requireOwn(code) {
+  return code.replaceAll(/\bimport\(('\.{1,2}\/[^']+')\)/g, 'require($1)');
+}
+
 function loadAllLate(folder) {
   for (const entry of readdirSync(folder, { recursive: true })) {
     if (!entry.endsWith('.js')) continue;
     const file = join(folder, entry);
     const code = readFileSync(file, 'utf8');
-    const changed = loadLate(code, basename(file) === 'index.js');
+    const changed = requireOwn(loadLate(code, basename(file) === 'index.js'));
     if (changed !== code) writeFileSync(file, changed);
   }
 }

@@ -5,6 +5,7 @@ import { Walk, type Iter } from './dax-walk.js';
 import { type EndIo, type GetBlock, type Inode, wouldBlock } from '../inode/inode.js';
 import { asOperation } from '../locks/lock-order.js';
 import { loopTurn } from '../locks/loop-turn.js';
+import { readTogether } from './read-together.js';
 import type { Bytes } from '../units.js';
 
 /**
@@ -35,9 +36,15 @@ export function daxDoIo(
   endIo?: EndIo,
   flags = 0,
 ): number {
+  const locks = isSet(flags, DIO_LOCKING);
+  const counts = !isSet(flags, DIO_SKIP_DIO_COUNT);
+  if (rw === 'read') {
+    const moved = readTogether(inode, iter, pos, endIo, locks, counts);
+    if (moved > 0) return moved;
+  }
   const walk = walks.pop() ?? new Walk();
   try {
-    walk.prepare(rw, inode, iter, pos, getBlock, endIo, isSet(flags, DIO_LOCKING), !isSet(flags, DIO_SKIP_DIO_COUNT));
+    walk.prepare(rw, inode, iter, pos, getBlock, endIo, locks, counts);
     if (!walk.enterSync()) throw wouldBlock(inode);
     let error: unknown;
     try {

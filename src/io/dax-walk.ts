@@ -17,8 +17,8 @@ import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js'
 /** One buffer or several, in order; empty ones are allowed. */
 export type Iter = NodeJS.ArrayBufferView | readonly NodeJS.ArrayBufferView[];
 
-// The kernel's limit of one transfer (MAX_RW_COUNT).
-const MAX_TRANSFER = 0x7ffff000;
+/** The kernel's limit of one transfer (MAX_RW_COUNT), in bytes. */
+export const MAX_TRANSFER = 0x7ffff000;
 
 const EIO = -5;
 const EINTR = -4;
@@ -200,20 +200,11 @@ export class Walk {
     if (from < this.#extentEnd) fillGoodBlocks(extent, this.#blockSize, from, this.#extentEnd);
   }
 
-  /**
-   * Releases the lock of a read, calls `endIo`, and returns the bytes moved, or throws `error` if none were. An error after
-   * progress comes with the next call (IO-6); but an error that is not a `DaxError` is a bug in a callback and is always
-   * thrown.
-   */
+  /** Releases the lock of a read, calls `endIo`, and returns the bytes moved, or throws `error` if none were. */
   finish(error: unknown): number {
     const inode = this.#inode as Inode;
     this.#unlock(inode);
-    if (this.#endIo !== undefined) {
-      const result = this.moved > 0 || error === undefined ? this.moved : errnoIn(error);
-      checkAnswer(this.#endIo(inode, this.#start, result, this.#bh.private), 'endIo', inode);
-    }
-    if (error !== undefined && (this.moved === 0 || !(error instanceof DaxError))) throw error as Error;
-    return this.moved;
+    return concluded(inode, this.#start, this.moved, error, this.#endIo, this.#bh.private);
   }
 
   /** Releases what is still held, forgets the user's buffers, and shows mappings what was written. */
@@ -316,6 +307,19 @@ export class Walk {
     if (this.#end < this.#extentEnd) fillBlocks(extent, blockSize, this.#end, this.#extentEnd);
     this.#edgesDue = false;
   }
+}
+
+/**
+ * Calls `endIo`, and returns the bytes moved, or throws `error` if none were. An error after progress comes with the next call
+ * (IO-6); but an error that is not a `DaxError` is a bug in a callback and is always thrown.
+ */
+export function concluded(inode: Inode, pos: number, moved: number, error: unknown, endIo: EndIo | undefined, cookie: unknown): number {
+  if (endIo !== undefined) {
+    const result = moved > 0 || error === undefined ? moved : errnoIn(error);
+    checkAnswer(endIo(inode, pos, result, cookie), 'endIo', inode);
+  }
+  if (error !== undefined && (moved === 0 || !(error instanceof DaxError))) throw error as Error;
+  return moved;
 }
 
 function errnoIn(error: unknown): number {

@@ -1,6 +1,7 @@
 // A command loads what it needs: nobody who copies a file waits for the plots of the benchmark.
 
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { MAIN } from '../helpers/cli.js';
@@ -13,9 +14,13 @@ const MOST_OTHERS = 10;
 const PRELOAD = `process.on('exit', () => process.stderr.write('LOADED ' + JSON.stringify(Object.keys(require.cache))))`;
 
 function loadedBy(folder: string, ...args: string[]): string[] {
+  return loadedByFile(folder, MAIN, ...args);
+}
+
+function loadedByFile(folder: string, file: string, ...args: string[]): string[] {
   const preload = join(folder, 'preload.cjs');
   // A test runner puts its own modules into the children of a test, by NODE_OPTIONS.
-  const { stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', process.execPath, '--require', preload, MAIN, ...args], { encoding: 'utf8' });
+  const { stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', process.execPath, '--require', preload, file, ...args], { encoding: 'utf8' });
   return JSON.parse(stderr.slice(stderr.indexOf('LOADED ') + 7)) as string[];
 }
 
@@ -35,6 +40,17 @@ t.test('the files that a command loads', (t) => {
   t.strictSame(ls.filter((file) => /\/lib\/(?:bench|demo|ext2|fs)\/|\/lib\/vm\/(?!size\.js)|\/cli\/ext2\//.test(file)), []);
   const list = loadedBy(folder, 'list');
   t.strictSame(list.filter((file) => /\/lib\/(?:bench|demo|ext2|fs|vm)\//.test(file)), []);
+  t.end();
+});
+
+t.test('no command loads the loader of ES modules', (t) => {
+  const folder = t.testdir({ 'preload.cjs': "process.on('exit', () => process.stderr.write('LOADED ' + JSON.stringify(process.moduleLoadList)))" });
+  const ofEsm = (names: readonly string[]) => names.filter((name) => /\/esm\/(?:translators|module_job)|cjs-module-lexer/.test(name));
+  const empty = join(folder, 'empty.cjs');
+  writeFileSync(empty, '');
+  for (const args of [['ext2', 'mkfs', join(folder, 'image'), '--size', '1M'], ['ext2', 'check', join(folder, 'image')], ['log', 'create', '--help']]) {
+    t.strictSame(ofEsm(loadedBy(folder, ...args)), ofEsm(loadedByFile(folder, empty)), args.join(' '));
+  }
   t.end();
 });
 

@@ -7,10 +7,12 @@ import {
   daxDoIo,
   daxDoIoAsync,
   DIO_LOCKING,
+  DIO_SKIP_DIO_COUNT,
+  Inode,
   partition,
   type BufferHead,
+  type BufferRange,
   type GetBlock,
-  type Inode,
 } from 'node-dax';
 import { GARBAGE, MemoryDevice } from '../helpers/memory-device.js';
 import { isFree, Tfs } from '../helpers/tfs.js';
@@ -365,6 +367,61 @@ t.test('an error after progress comes with the next call (IO-6)', async (test) =
   tfs.device.failDirectAccessAt = { pos: 4096, code: 'EHWPOISON' };
   test.equal(file.readSync(zeros(12288), 0), 4096, 'of direct access too');
   test.throws(() => file.readSync(zeros(1), 4096), { code: 'EHWPOISON' });
+});
+
+t.test('a read within one known extent ends as every other does (IO-2, IO-6)', (test) => {
+  const states: unknown[] = [];
+  let most = 8192;
+  class Watched extends MemoryDevice {
+    override readSync(target: Uint8Array, pos: number, options?: BufferRange): number {
+      states.push({ dio: inode.dioCount, free: inode.ilock.isFree });
+      const { offset = 0, length = target.length } = options ?? {};
+      return super.readSync(target, pos, { offset, length: Math.min(length, most) });
+    }
+  }
+  const bdev = new Watched();
+  const inode = new Inode({ blockSize: 4096, bdev }, 1, 8192);
+  bdev.memory.set(pattern(8192));
+  const ends: unknown[] = [];
+  const read = (length: number, pos: number, flags = DIO_LOCKING, size = length) => {
+    const buffer = filled(size, 1);
+    const moved = daxDoIo('read', inode, buffer, pos, (_inode, iblock, bh) => { bh.map(bdev, iblock, bh.size); }, (_inode, at, result) => {
+      ends.push({ at, result, dio: inode.dioCount, free: inode.ilock.isFree });
+    }, flags);
+    test.equal(moved, length);
+    test.ok(buffer.equals(Buffer.concat([pattern(8192).subarray(pos, pos + length), filled(size - length, 1)])));
+  };
+  read(8192, 0);
+  for (const at of [0, 17, 4096]) {
+    for (const flags of [0, DIO_LOCKING, DIO_SKIP_DIO_COUNT]) {
+      const dio = flags === DIO_SKIP_DIO_COUNT ? 0 : 1;
+      states.length = ends.length = 0;
+      read(4096, at, flags);
+      test.strictSame(states, [{ dio, free: flags !== DIO_LOCKING }], 'one call of the device');
+      test.strictSame(ends, [{ at, result: 4096, dio, free: true }], 'one of endIo, when the lock is free');
+    }
+  }
+  read(8192 - 17, 17, 0, 8192);
+  inode.size = 5000;
+  read(904, 4096, 0, 4096);
+  most = 100;
+  ends.length = 0;
+  read(250, 0);
+  test.match(ends, [{ at: 0, result: 250 }], 'a device that gives less is asked for the rest');
+  ends.length = 0;
+  bdev.failAt(100, 'EIO');
+  read(100, 0, 0, 200);
+  test.throws(() => { read(1, 100); }, { code: 'EIO' });
+  test.match(ends, [{ at: 0, result: 100 }, { at: 100, result: -5 }], 'an error after progress comes with the next call');
+  test.equal(inode.dioCount, 0);
+  test.ok(inode.ilock.isFree);
+  ends.length = 0;
+  inode.ilock.tryExclusive();
+  test.throws(() => { read(1, 0); }, { code: 'EAGAIN' });
+  inode.ilock.releaseExclusive();
+  test.strictSame(ends, []);
+  test.equal(inode.dioCount, 0);
+  test.end();
 });
 
 t.test('a read or write of no bytes asks nothing and changes no times (IO-12, IO-13)', async (test) => {

@@ -7,6 +7,7 @@ import { parseSize } from '../../../vm/size.js'; // late
 import { checked } from '../../arguments.js';
 import { checkUnused } from '../../permission.js'; // late
 import { placeOf } from '../../trees/names.js';
+import { PageReads } from './page-reads.js'; // late
 import { WriteBack } from './write-back.js';
 
 /** The part of an image that the filesystem occupies, in bytes. */
@@ -177,7 +178,7 @@ async function withMounted<T>(
 ): Promise<T> {
   const syscall = syscallOf(command);
   return withRegion(image, region, command, { readOnly }, async (part) => {
-    const device = new WriteBack(part);
+    const device = readOnly && part.granularity === 'page' ? new PageReads(part) : new WriteBack(part);
     const onWarning = (message: string): void => {
       console.error(`node-dax: ${image}: ${message}`);
     };
