@@ -212,6 +212,19 @@ for (const [name, make] of [['copies', memory], ['the addon', openScratch]] as c
   });
 }
 
+t.test('more records than are published together are all appended, by copies and by the addon', (test) => {
+  const records = Array.from({ length: 1000 }, (_, index) => Buffer.from(`${index}`));
+  for (const device of [new MemoryDevice(new Uint8Array(65_536)), openScratch(65_536)]) {
+    const log = openLog(device, { create: true });
+    const positions = log.appendMany(records);
+    const found = [...log.records()];
+    test.strictSame(found.map(({ bytes }) => Buffer.from(bytes).toString()), records.map(String));
+    test.strictSame(found.map(({ position }) => position), positions);
+    log.close();
+  }
+  test.end();
+});
+
 t.test('what does not fit is refused, and leaves the log as it was', (test) => {
   const log = openLog(memory(12 * 1024), { create: true, force: true });
   test.throws(() => log.append(Buffer.alloc(4081)), { code: 'EMSGSIZE' });
