@@ -265,6 +265,8 @@ t.test('power cuts, and the command that judges what is left', { skip: long }, (
   t.equal(status, 3, stderr);
   t.equal(stdout, 'running\njudged\n');
   t.match(stderr, 'the command ended with status 5, before the power cut at 1000 s');
+  const lines = stderr.trim().split('\n');
+  t.strictSame(lines, [...new Set(lines)], 'what is true of both guests is said once');
   const file = /power cut at 0 s: the check failed with status 3; what is left: (.*)/.exec(stderr)?.[1] ?? '';
   t.ok(existsSync(file), 'the image is kept');
   t.end();

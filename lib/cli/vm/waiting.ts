@@ -19,6 +19,7 @@ const CLEAR = '\r\x1b[K';
 export class Waiting {
   readonly #verbose: boolean;
   readonly #shows: boolean;
+  readonly #said = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #start = performance.now();
   #line = '';
@@ -40,8 +41,10 @@ export class Waiting {
     this.#show();
   }
 
-  /** Prints a sentence that stays. */
+  /** Prints a sentence that stays: once, whatever the number of guests that it is true of. */
   say(sentence: string): void {
+    if (this.#said.has(sentence)) return;
+    this.#said.add(sentence);
     if (this.#line !== '') process.stderr.write(CLEAR);
     console.error(`node-dax vm: ${sentence}`);
     this.#show();
