@@ -1,9 +1,11 @@
 // Owns a Debian that has nothing, made by debootstrap as root, for what a stranger's machine would run.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+
+const CODENAME = 'bookworm';
 
 /** Runs a program; throws where it fails. Returns what it printed. */
 export function must(command, args, options = {}) {
@@ -12,14 +14,34 @@ export function must(command, args, options = {}) {
   return stdout;
 }
 
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'node-dax');
+
+// debootstrap takes half a minute of the processor, and what it makes is kept.
+function bootstrapped() {
+  const kept = join(cache, `${CODENAME}.tar`);
+  if (existsSync(kept)) return kept;
+  mkdirSync(cache, { recursive: true });
+  const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', `Codename: ${CODENAME}`]).split('\n');
+  const folder = mkdtempSync(`${kept}-`);
+  try {
+    // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
+    must('unshare', ['--mount', 'debootstrap', '--variant=minbase', CODENAME, join(folder, 'root'), archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+    must('tar', ['--directory', join(folder, 'root'), '--create', '--file', join(folder, 'tar'), '.']);
+    renameSync(join(folder, 'tar'), kept);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return kept;
+}
+
 // The archive, the proxies and the certificates are this machine's; nothing else is.
 function fill(root) {
-  const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Codename: bookworm']).split('\n');
-  // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
-  must('unshare', ['--mount', 'debootstrap', '--variant=minbase', 'bookworm', root, archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+  must('tar', ['--directory', root, '--extract', '--file', bootstrapped()]);
   for (const path of ['/etc/apt', '/etc/resolv.conf', '/etc/hosts', '/etc/ssl/certs', '/usr/local/share/ca-certificates', '/usr/etc/npmrc', join(homedir(), '.npmrc')]) {
     if (existsSync(path)) cpSync(path, join(root, path), { recursive: true, dereference: true, force: true });
   }
+  // As in Debian's images for containers: the root is thrown away, and need not reach the disk.
+  writeFileSync(join(root, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
   // GitHub's machines have it.
   writeFileSync(join(root, 'usr/local/bin/sudo'), '#!/bin/sh\nexec "$@"\n');
   chmodSync(join(root, 'usr/local/bin/sudo'), 0o755);
@@ -54,12 +76,12 @@ export function setUpNode(root, version) {
 
 const MOUNTS = 'mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev"';
 
-/** Runs a script of bash in a folder of the root, and returns its exit status. Its mounts and processes end with it. */
+/** Runs a script of bash in a folder of the root, and returns its exit status. What it prints goes to standard error. Its mounts and processes end with it. */
 export function run(root, folder, command, env) {
   const file = join(root, 'tmp', 'step.sh');
   writeFileSync(file, command);
   const passed = Object.entries(process.env).filter(([name]) => /_proxy$|^NODE_EXTRA_CA_CERTS$/i.test(name));
   const variables = { ...Object.fromEntries(passed), HOME: '/root', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', npm_config_nodedir: '/usr/local', ...env };
   const chroot = 'exec chroot "$0" sh -c "cd $1 && exec bash -e /tmp/step.sh"';
-  return spawnSync('unshare', ['--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root, folder], { env: variables, stdio: ['ignore', 'inherit', 'inherit'] }).status;
+  return spawnSync('unshare', ['--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root, folder], { env: variables, stdio: ['ignore', 2, 2] }).status;
 }
