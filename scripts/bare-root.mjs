@@ -1,11 +1,9 @@
 // Owns a Debian that has nothing, made by debootstrap as root, for what a stranger's machine would run.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-
-const CODENAME = 'bookworm';
 
 /** Runs a program; throws where it fails. Returns what it printed. */
 export function must(command, args, options = {}) {
@@ -17,15 +15,15 @@ export function must(command, args, options = {}) {
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'node-dax');
 
 // debootstrap takes half a minute of the processor, and what it makes is kept.
-function bootstrapped() {
-  const kept = join(cache, `${CODENAME}.tar`);
+function bootstrapped(codename) {
+  const kept = join(cache, `${codename}.tar`);
   if (existsSync(kept)) return kept;
   mkdirSync(cache, { recursive: true });
-  const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', `Codename: ${CODENAME}`]).split('\n');
+  const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Codename: bookworm']).split('\n');
   const folder = mkdtempSync(`${kept}-`);
   try {
     // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
-    must('unshare', ['--mount', 'debootstrap', '--variant=minbase', CODENAME, join(folder, 'root'), archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+    must('unshare', ['--mount', 'debootstrap', '--variant=minbase', codename, join(folder, 'root'), archive], { stdio: ['ignore', 'ignore', 'inherit'] });
     must('tar', ['--directory', join(folder, 'root'), '--create', '--file', join(folder, 'tar'), '.']);
     renameSync(join(folder, 'tar'), kept);
   } finally {
@@ -35,10 +33,14 @@ function bootstrapped() {
 }
 
 // The archive, the proxies and the certificates are this machine's; nothing else is.
-function fill(root) {
-  must('tar', ['--directory', root, '--extract', '--file', bootstrapped()]);
+function fill(root, codename) {
+  must('tar', ['--directory', root, '--extract', '--file', bootstrapped(codename)]);
   for (const path of ['/etc/apt', '/etc/resolv.conf', '/etc/hosts', '/etc/ssl/certs', '/usr/local/share/ca-certificates', '/usr/etc/npmrc', join(homedir(), '.npmrc')]) {
     if (existsSync(path)) cpSync(path, join(root, path), { recursive: true, dereference: true, force: true });
+  }
+  for (const name of ['sources.list', ...readdirSync(join(root, 'etc/apt/sources.list.d')).map((name) => join('sources.list.d', name))]) {
+    const file = join(root, 'etc/apt', name);
+    if (existsSync(file)) writeFileSync(file, readFileSync(file, 'utf8').replaceAll('bookworm', codename));
   }
   // As in Debian's images for containers: the root is thrown away, and need not reach the disk.
   writeFileSync(join(root, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
@@ -47,11 +49,11 @@ function fill(root) {
   chmodSync(join(root, 'usr/local/bin/sudo'), 0o755);
 }
 
-/** Calls `body` with the path of a new Debian below the temporary folder, which is removed when it returns or throws. */
-export function withRoot(body) {
+/** Calls `body` with the path of a new Debian, bookworm or older, below the temporary folder, which is removed when it returns or throws. */
+export function withRoot(body, codename = 'bookworm') {
   const root = mkdtempSync(join(tmpdir(), 'node-dax-root-'));
   try {
-    fill(root);
+    fill(root, codename);
     body(root);
   } finally {
     rmSync(root, { recursive: true, force: true });
