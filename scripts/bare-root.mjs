@@ -22,6 +22,10 @@ function bootstrapped(codename) {
   const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Codename: bookworm']).split('\n');
   const folder = mkdtempSync(`${kept}-`);
   try {
+    const settings = join(folder, 'root/etc/dpkg/dpkg.cfg.d');
+    mkdirSync(settings, { recursive: true });
+    // As in Debian's images for containers: a root that is thrown away need not reach the disk.
+    writeFileSync(join(settings, 'unsafe-io'), 'force-unsafe-io\n');
     // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
     must('unshare', ['--mount', 'debootstrap', '--variant=minbase', codename, join(folder, 'root'), archive], { stdio: ['ignore', 'ignore', 'inherit'] });
     must('tar', ['--directory', join(folder, 'root'), '--create', '--file', join(folder, 'tar'), '.']);
@@ -42,8 +46,6 @@ function fill(root, codename) {
     const file = join(root, 'etc/apt', name);
     if (existsSync(file)) writeFileSync(file, readFileSync(file, 'utf8').replaceAll('bookworm', codename));
   }
-  // As in Debian's images for containers: the root is thrown away, and need not reach the disk.
-  writeFileSync(join(root, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
   // GitHub's machines have it.
   writeFileSync(join(root, 'usr/local/bin/sudo'), '#!/bin/sh\nexec "$@"\n');
   chmodSync(join(root, 'usr/local/bin/sudo'), 0o755);
