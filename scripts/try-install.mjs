@@ -186,7 +186,7 @@ withRoot((root) => {
     if (run(root, '/srv', `apt-get update && ${FIRST}`, {}) !== 0) throw new Error('no git');
     makeRepository(root);
     run(root, '/srv', 'git config --system url.file:///srv/node-dax.insteadOf https://example.org/OWNER/node-dax.git', {});
-  } else if (run(root, '/srv', 'apt-get update', {}) !== 0) throw new Error('no package lists');
+  } else if (chosen.some(([, { does }]) => does.includes(COMPILER)) && run(root, '/srv', 'apt-get update', {}) !== 0) throw new Error('no package lists');
   for (const [index, row] of chosen) {
     const title = `${row.does.join('; ')}${row.brings === undefined ? '' : ` (${row.brings})`}`;
     console.error(`== ${title}`);
