@@ -26,7 +26,7 @@
       "native/checksum/crc32c.cc",
       "native/device/source.cc",
       "native/device/sysfs.cc",
-      "native/device/direct_io.cc",
+      "native/device/statx.cc",
       "native/device/mapping.cc",
       "native/device/publication.cc",
       "native/sigbus/guarded_copy.cc",

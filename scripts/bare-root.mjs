@@ -1,7 +1,7 @@
 // Owns a Debian that has nothing, made by debootstrap as root, for what a stranger's machine would run.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -12,24 +12,50 @@ export function must(command, args, options = {}) {
   return stdout;
 }
 
-// The archive, the proxies and the certificates are this machine's; nothing else is.
-function fill(root) {
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'node-dax');
+
+// debootstrap takes half a minute of the processor, and what it makes is kept.
+function bootstrapped(codename) {
+  const kept = join(cache, `${codename}.tar`);
+  if (existsSync(kept)) return kept;
+  mkdirSync(cache, { recursive: true });
   const [archive] = must('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Codename: bookworm']).split('\n');
-  // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
-  must('unshare', ['--mount', 'debootstrap', '--variant=minbase', 'bookworm', root, archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const folder = mkdtempSync(`${kept}-`);
+  try {
+    const settings = join(folder, 'root/etc/dpkg/dpkg.cfg.d');
+    mkdirSync(settings, { recursive: true });
+    // As in Debian's images for containers: a root that is thrown away need not reach the disk.
+    writeFileSync(join(settings, 'unsafe-io'), 'force-unsafe-io\n');
+    // What it mounts goes with it: no mount of this machine is ever below a folder that is removed.
+    must('unshare', ['--mount', 'debootstrap', '--variant=minbase', codename, join(folder, 'root'), archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+    must('tar', ['--directory', join(folder, 'root'), '--create', '--file', join(folder, 'tar'), '.']);
+    renameSync(join(folder, 'tar'), kept);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return kept;
+}
+
+// The archive, the proxies and the certificates are this machine's; nothing else is.
+function fill(root, codename) {
+  must('tar', ['--directory', root, '--extract', '--file', bootstrapped(codename)]);
   for (const path of ['/etc/apt', '/etc/resolv.conf', '/etc/hosts', '/etc/ssl/certs', '/usr/local/share/ca-certificates', '/usr/etc/npmrc', join(homedir(), '.npmrc')]) {
     if (existsSync(path)) cpSync(path, join(root, path), { recursive: true, dereference: true, force: true });
+  }
+  for (const name of ['sources.list', ...readdirSync(join(root, 'etc/apt/sources.list.d')).map((name) => join('sources.list.d', name))]) {
+    const file = join(root, 'etc/apt', name);
+    if (existsSync(file)) writeFileSync(file, readFileSync(file, 'utf8').replaceAll('bookworm', codename));
   }
   // GitHub's machines have it.
   writeFileSync(join(root, 'usr/local/bin/sudo'), '#!/bin/sh\nexec "$@"\n');
   chmodSync(join(root, 'usr/local/bin/sudo'), 0o755);
 }
 
-/** Calls `body` with the path of a new Debian below the temporary folder, which is removed when it returns or throws. */
-export function withRoot(body) {
+/** Calls `body` with the path of a new Debian, bookworm or older, below the temporary folder, which is removed when it returns or throws. */
+export function withRoot(body, codename = 'bookworm') {
   const root = mkdtempSync(join(tmpdir(), 'node-dax-root-'));
   try {
-    fill(root);
+    fill(root, codename);
     body(root);
   } finally {
     rmSync(root, { recursive: true, force: true });
@@ -54,12 +80,12 @@ export function setUpNode(root, version) {
 
 const MOUNTS = 'mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev"';
 
-/** Runs a script of bash in a folder of the root, and returns its exit status. Its mounts and processes end with it. */
+/** Runs a script of bash in a folder of the root, and returns its exit status. What it prints goes to standard error. Its mounts and processes end with it. */
 export function run(root, folder, command, env) {
   const file = join(root, 'tmp', 'step.sh');
   writeFileSync(file, command);
   const passed = Object.entries(process.env).filter(([name]) => /_proxy$|^NODE_EXTRA_CA_CERTS$/i.test(name));
   const variables = { ...Object.fromEntries(passed), HOME: '/root', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', npm_config_nodedir: '/usr/local', ...env };
   const chroot = 'exec chroot "$0" sh -c "cd $1 && exec bash -e /tmp/step.sh"';
-  return spawnSync('unshare', ['--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root, folder], { env: variables, stdio: ['ignore', 'inherit', 'inherit'] }).status;
+  return spawnSync('unshare', ['--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root, folder], { env: variables, stdio: ['ignore', 2, 2] }).status;
 }

@@ -11,7 +11,7 @@ GUEST=(qemu-system-x86 busybox-static ndctl e2fsprogs xfsprogs util-linux xz-uti
 TEST=("${GUEST[@]}" g++ make python3 binutils clang-format daxctl kmod cpio e2fsck-static attr acl bzip2 fio libpmem-dev libpmemlog-dev pmdk-tools
   chromium fonts-dejavu-core btrfs-progs f2fs-tools dosfstools exfatprogs ntfs-3g nilfs-tools jfsutils reiserfsprogs ocfs2-tools
   gfs2-utils udftools hfsutils squashfs-tools erofs-utils cryptsetup-bin bcache-tools fdisk parted dmsetup mdadm
-  fuse3 fuse2fs git sqlite3 rsync stress-ng strace)
+  fuse3 fuse2fs git sqlite3 rsync stress-ng strace debootstrap)
 
 # What runs the addon of the other architecture.
 [ "$(dpkg --print-architecture)" != amd64 ] || TEST+=(g++-aarch64-linux-gnu qemu-user-static)

@@ -1,10 +1,12 @@
 // Runs what README's section "Install" says, as it stands, in a Debian that has nothing but Node and git:
-// `try-install.mjs TARBALL [--only TEXT]… [--node VERSION]`, as root, with debootstrap. TARBALL is what `npm pack` made. A registry that
-// stands in for npm's has it, and a repository in the root is what git gets for the address in the README. Rows with one TEXT of `--only` run alone.
+// `try-install.mjs TARBALL [--short] [--only TEXT]… [--node VERSION]`, as root, with debootstrap. TARBALL is what `npm pack` made. A
+// registry that stands in for npm's has it, and a repository in the root is what git gets for the address in the README. With `--short`
+// rows that are `long`, or `held` by a suite, are left out; with `--only`, those that have no such TEXT. What the README says is checked of
+// every row. Prints TAP; what the commands print goes to standard error.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -13,7 +15,7 @@ import { must, run, setUpNode, withRoot } from './bare-root.mjs';
 const checkout = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values, positionals: [tarball] } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string', multiple: true, default: [''] }, node: { type: 'string', default: '24' } },
+  options: { short: { type: 'boolean', default: false }, only: { type: 'string', multiple: true, default: [''] }, node: { type: 'string', default: '24' } },
 });
 
 const ROUND_TRIP = `
@@ -25,6 +27,7 @@ device.closeSync();
 `;
 const FILES = {
   'program.js': `const { openSync } = require('node-dax');\n${ROUND_TRIP}`,
+  'program.cjs': `const { openSync } = require('node-dax');\n${ROUND_TRIP}`,
   'program.mjs': `import { openSync } from 'node-dax';\n${ROUND_TRIP}`,
   'named.mjs': `process.env.NODE_DAX_ADDON = new URL('node_dax.glibc.node', import.meta.url).pathname;\nconst { openSync } = await import('node-dax');\n${ROUND_TRIP}`,
   'typed.ts': `import { openSync, type DaxDevice } from 'node-dax';\nconst device: DaxDevice = openSync('file', { size: 65536 });\ndevice.closeSync();\n`,
@@ -41,7 +44,7 @@ const COMPILER = 'apt-get install --yes --no-install-recommends g++ make python3
 const FIRST = 'apt-get install --yes --no-install-recommends ca-certificates git';
 const MANAGERS = { pnpm: 'pnpm@12', yarn1: 'yarn@1', yarn4: '@yarnpkg/cli-dist@4', bun: 'bun@1', deno: 'deno@2' };
 const global = (name) => `npm install --global --force --allow-scripts=bun,deno ${MANAGERS[name]}`;
-const DENO = 'deno run --allow-read --allow-write --allow-env --allow-sys --allow-ffi program.js';
+const DENO = 'deno run --allow-read --allow-write --allow-env --allow-sys --allow-ffi';
 const PREBUILT = 'prebuilds/linux-x64/node_dax.glibc.node';
 
 // What the README says, and what a reader does with it. The first rows have no compiler.
@@ -55,21 +58,27 @@ const ROWS = [
     does: ['yarn add node-dax', 'yarn node program.js'],
     files: { 'yarn.lock': '' },
   },
-  { says: ['bun add node-dax', 'bun program.js'], brings: global('bun'), does: ['bun add node-dax', 'bun program.js'] },
-  { says: ['deno add npm:node-dax', DENO], brings: global('deno'), does: ['deno add npm:node-dax', DENO], files: { 'program.js': FILES['program.mjs'] } },
+  { says: ['bun add node-dax', 'bun program.js'], brings: global('bun'), does: ['bun add node-dax', 'bun program.js', 'bun program.mjs'] },
+  {
+    says: ['deno add npm:node-dax', `${DENO} program.js`],
+    brings: global('deno'),
+    does: ['deno add npm:node-dax', `${DENO} program.js`, `${DENO} program.cjs`],
+    files: { 'program.js': FILES['program.mjs'] },
+  },
   {
     says: ['npm install --save-dev typescript @types/node', '`"types": ["node"]`'],
     does: [ADD, 'npm install --save-dev typescript @types/node', 'npx tsc'],
-    prints: '',
   },
   {
     says: ['--external:node-dax'],
+    held: 'test/packaging/bundlers',
     does: [ADD, 'npx esbuild program.mjs --bundle --platform=node --format=esm --external:node-dax --outfile=main.mjs', 'node main.mjs'],
   },
-  { says: ['`externals` of webpack'], does: [`${ADD} && npm install webpack webpack-cli`, 'npx webpack', 'node dist/main.js'] },
-  { says: ['`external` of rollup'], does: [`${ADD} && npm install rollup`, 'npx rollup --config', 'node dist/main.mjs'] },
+  { says: ['`externals` of webpack'], held: 'test/packaging/bundlers', does: [`${ADD} && npm install webpack webpack-cli`, 'npx webpack', 'node dist/main.js'] },
+  { says: ['`external` of rollup'], held: 'test/packaging/bundlers', does: [`${ADD} && npm install rollup`, 'npx rollup --config', 'node dist/main.mjs'] },
   {
     says: [PREBUILT, 'NODE_DAX_ADDON', 'by the program itself'],
+    held: 'test/packaging/bundlers',
     does: [
       ADD,
       'npx esbuild program.js --bundle --platform=node --outfile=out/main.js',
@@ -83,15 +92,18 @@ const ROWS = [
   },
   {
     says: ['`--allow-addons`', '`--allow-fs-read` for the folder of node-dax and for that of each path that is opened'],
+    held: 'test/packaging/other-nodes',
     does: [ADD, 'node --permission --allow-addons --allow-fs-read="$PWD" --allow-fs-write="$PWD" program.js'],
   },
   {
     says: ['npx node-gyp rebuild --directory node_modules/node-dax/native', 'with g++, make and python3'],
+    held: 'test/packaging/packaging.test',
     does: [ADD, 'rm -r node_modules/node-dax/prebuilds', COMPILER, 'npx node-gyp rebuild --directory node_modules/node-dax/native', 'node program.js'],
   },
-  { says: [FROM_GIT], does: [COMPILER, `npm install ${GIT}`, 'node program.js'] },
+  { says: [FROM_GIT], held: 'test/packaging/from-git', does: [COMPILER, `npm install ${GIT}`, 'node program.js'] },
   {
     says: [FROM_GIT, 'pnpm asks for allowBuilds'],
+    long: true,
     brings: global('pnpm'),
     // As pnpm says when it refuses: by address and commit.
     does: [
@@ -102,9 +114,10 @@ const ROWS = [
       'node program.js',
     ],
   },
-  { says: [FROM_GIT], brings: global('yarn1'), does: [COMPILER, `yarn add ${GIT}`, 'node program.js'] },
+  { says: [FROM_GIT], long: true, brings: global('yarn1'), does: [COMPILER, `yarn add ${GIT}`, 'node program.js'] },
   {
     says: [FROM_GIT, 'yarn 4 for approvedGitRepositories'],
+    long: true,
     brings: global('yarn4'),
     does: [COMPILER, `yarn add node-dax@${GIT}`, 'yarn node program.js'],
     files: { 'yarn.lock': '', '.yarnrc.yml': 'approvedGitRepositories:\n  - "**"\n' },
@@ -127,41 +140,58 @@ function makeRepository(root) {
   git('commit', '--quiet', '--message', 'all');
 }
 
-/** Whether the README says it, and it does what is said. */
-function passes(root, { says, does, brings = 'true', files = {}, prints = 'persistent memory' }, index, registry) {
-  const missing = says.filter((text) => !section.includes(text));
-  if (missing.length > 0) {
-    console.log(`the README does not say: ${missing.join(', ')}`);
-    return false;
-  }
+// A command that ends by printing what ROUND_TRIP prints.
+const PROGRAM = /^(?:\w+=\S+ )?(?:node|yarn node|bun|deno run) .*\.[cm]?js$/;
+
+/** Whether each command succeeds, each program prints what it is to print, and nothing is compiled or left to be but by a compiler. */
+function passes(root, { does, brings = 'true', files = {} }, index, registry) {
   const folder = `/srv/project-${index}`;
   mkdirSync(join(root, folder));
   const all = { 'package.json': '{ "name": "project", "private": true }', '.npmrc': `registry=${registry}\n`, ...FILES, ...files };
   for (const [name, content] of Object.entries(all)) writeFileSync(join(root, folder, name), content);
   // Whoever reads answers what npx asks.
   const env = { npm_config_yes: 'true', YARN_NPM_REGISTRY_SERVER: registry, YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1', YARN_ENABLE_TELEMETRY: '0', NO_COLOR: '1' };
-  const status = run(root, folder, `${brings}\nset -ex\n{\n${does.join('\n')}\n} >output\n`, env);
+  const status = run(root, folder, `${brings}\nset -ex\n{\n${does.join('\n')}\n} >output 2>&1\n`, env);
   const output = readFileSync(join(root, folder, 'output'), 'utf8');
-  console.log(output);
-  return status === 0 && output.split('\n').some((line) => line.startsWith(prints));
+  console.error(output);
+  const printed = output.split('\n').filter((line) => line === 'persistent memory').length;
+  const isLeftAlone = does.includes(COMPILER) || !/gyp|node-dax.*(?:built|scripts)/i.test(output);
+  return status === 0 && printed === does.filter((command) => PROGRAM.test(command)).length && isLeftAlone;
 }
 
+let points = 0;
+function tell(ok, title) {
+  points++;
+  console.log(`${ok ? 'ok' : 'not ok'} ${points} - ${title}`);
+  if (!ok) process.exitCode = 1;
+}
+
+const chosen = [...ROWS.entries()].filter(([, { says, brings, held, long }]) => {
+  const title = [...says, brings].join();
+  return !(values.short && (held !== undefined || long)) && values.only.some((text) => title.includes(text));
+});
+if (chosen.length === 0) throw new Error('no row is called so');
 const registry = spawn(process.execPath, [join(checkout, 'scripts/stand-in-registry.mjs'), resolve(tarball)], { stdio: ['pipe', 'pipe', 'inherit'] });
 const [line] = await once(registry.stdout.setEncoding('utf8'), 'data');
 const address = line.trim();
-const results = [];
+
+console.log('TAP version 14');
+for (const { says, held } of ROWS) {
+  tell(says.every((text) => section.includes(text)), `the README says: ${says.join(', ')}`);
+  if (held !== undefined) tell(existsSync(join(checkout, `${held}.ts`)), `${held} is there`);
+}
 withRoot((root) => {
   setUpNode(root, values.node);
-  if (run(root, '/srv', `apt-get update && ${FIRST}`, {}) !== 0) throw new Error('no git');
-  makeRepository(root);
-  run(root, '/srv', 'git config --system url.file:///srv/node-dax.insteadOf https://example.org/OWNER/node-dax.git', {});
-  for (const [index, row] of ROWS.entries()) {
-    const title = `${row.says.join(', ')}${row.brings === undefined ? '' : ` (${row.brings})`}`;
-    if (!values.only.some((text) => title.includes(text))) continue;
-    console.log(`== ${title}`);
-    results.push([passes(root, row, index, address), title]);
+  if (chosen.some(([, { says }]) => says.includes(FROM_GIT))) {
+    if (run(root, '/srv', `apt-get update && ${FIRST}`, {}) !== 0) throw new Error('no git');
+    makeRepository(root);
+    run(root, '/srv', 'git config --system url.file:///srv/node-dax.insteadOf https://example.org/OWNER/node-dax.git', {});
+  } else if (chosen.some(([, { does }]) => does.includes(COMPILER)) && run(root, '/srv', 'apt-get update', {}) !== 0) throw new Error('no package lists');
+  for (const [index, row] of chosen) {
+    const title = `${row.does.join('; ')}${row.brings === undefined ? '' : ` (${row.brings})`}`;
+    console.error(`== ${title}`);
+    tell(passes(root, row, index, address), title);
   }
 });
+console.log(`1..${points}`);
 registry.stdin.end();
-for (const [ok, title] of results) console.log(`${ok ? 'ok' : 'not ok'} ${title}`);
-process.exitCode = results.length > 0 && results.every(([ok]) => ok) ? 0 : 1;

@@ -21,8 +21,8 @@ const BLOCKS: readonly Block[] = DOCUMENTS.flatMap((document) =>
 
 /** By the beginning of a block: where its commands are tried, because they cannot be run here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  'npm install node-dax': 'test/packaging/packaging and its managers, with the tarball in place of the registry',
-  'npm install --save-dev typescript': 'test/packaging/packaging and its managers, with a local repository in place of the URL',
+  'npm install node-dax': 'test/packaging/install, with a registry that has the tarball',
+  'npm install --save-dev typescript': 'test/packaging/install and test/packaging/from-git, with a local repository in place of the URL',
   'npm start': '.ci/run, which does both',
   'pmreorder -l store.log': 'test/testkit/recording-device, with a log and a checker of its own',
 };

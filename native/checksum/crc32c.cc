@@ -37,7 +37,12 @@ uint32_t UpdateByTable(uint32_t crc, const uint8_t* bytes, size_t length) {
 #if defined(__x86_64__) || defined(__aarch64__)
 
 #if defined(__x86_64__)
+// gcc counts the instruction to SSE 4.2, clang apart from it.
+#if defined(__clang__)
+#define NODE_DAX_CRC __attribute__((target("sse4.2,crc32")))
+#else
 #define NODE_DAX_CRC __attribute__((target("sse4.2")))
+#endif
 NODE_DAX_CRC inline uint32_t Step8(uint32_t crc, uint64_t word) {
   return static_cast<uint32_t>(_mm_crc32_u64(crc, word));
 }

@@ -12,11 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "device/statx.h"
 #include "device/sysfs.h"
-
-#ifndef STATX_ATTR_DAX
-#define STATX_ATTR_DAX 0x00200000
-#endif
 
 namespace dax {
 namespace {
@@ -130,9 +127,7 @@ int Source::Classify() {
     ReadRegion(SysfsDirectory(DeviceClass::kBlock, status.st_rdev));
     return 0;
   }
-  struct statx extended;
-  statx_dax_ =
-      statx(fd_, "", AT_EMPTY_PATH, 0, &extended) == 0 && (extended.stx_attributes & STATX_ATTR_DAX) != 0;
+  statx_dax_ = IsDaxFile(fd_);
   kind_ = statx_dax_ ? Kind::kFsdax : Kind::kFile;
   const std::string disk = SysfsDirectory(DeviceClass::kBlock, status.st_dev);
   ReadRegion(disk);

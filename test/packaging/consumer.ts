@@ -112,15 +112,15 @@ export interface Tarball {
 export const ALL = process.env['NODE_DAX_TEST_PACKAGING'] === 'all';
 
 /**
- * Packs, in a copy of the checkout: other tests use its build meanwhile. With ALL it is compiled and its addon is what
- * `npm run prebuildify` makes; otherwise both are those of the build.
+ * Packs, in a copy of the checkout: other tests use its build meanwhile. Compiled, its addon is what
+ * `npm run prebuildify` makes; otherwise that and dist/ are those of the build.
  */
-export function pack(folder: string): Tarball {
+export function pack(folder: string, isCompiled = ALL): Tarball {
   const copy = join(folder, 'copy');
-  const left = new Set(['node_modules', 'build', 'prebuilds', '.git', '.tap', ...(ALL ? ['dist'] : [])]);
+  const left = new Set(['node_modules', 'build', 'prebuilds', '.git', '.tap', ...(isCompiled ? ['dist'] : [])]);
   cpSync(ROOT, copy, { recursive: true, filter: (source) => !left.has(relative(ROOT, source)) });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  if (ALL) {
+  if (isCompiled) {
     const built = npm(['run', 'prepare'], { cwd: copy, env: headers() });
     if (built.status !== 0) throw new Error(`npm run prepare failed:\n${built.stdout}\n${built.stderr}`);
   } else {

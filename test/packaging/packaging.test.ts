@@ -23,8 +23,8 @@ import {
   run,
   temporaryFolder,
 } from './consumer.js';
-import { managers } from './managers.js';
-import { otherNodes, otherRuntimes } from './runtimes.js';
+import { fromGit } from './from-git.js';
+import { otherNodes } from './other-nodes.js';
 
 const SHORT = 'NODE_DAX_TEST_PACKAGING=all compiles it';
 
@@ -219,9 +219,8 @@ if (isOffline(installation)) {
   const place = { folder, project, tarball, bare };
   otherNodes(t, place);
   if (ALL) {
-    managers(t, place);
+    fromGit(t, place);
     bundlers(t, place);
-    otherRuntimes(t, place);
   }
 
   t.test('a platform with no prebuilt addon', { skip: !ALL && SHORT }, (t) => {

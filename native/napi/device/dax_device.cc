@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "device/direct_io.h"
+#include "device/statx.h"
 #include "device/mapping.h"
 #include "device/source.h"
 #include "napi/args.h"

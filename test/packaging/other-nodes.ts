@@ -1,4 +1,4 @@
-// The installed package on Nodes newer than this one, on Bun and on Deno.
+// The installed package on Nodes newer than this one.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,30 +34,3 @@ export function otherNodes(t: Test, { folder, project, bare }: Place): void {
 }
 
 const REASON = `try { require('node-dax').openSync('/dev/null'); } catch (error) { console.log(error.reason); }\n`;
-
-export function otherRuntimes(t: Test, { folder, bare }: Place): void {
-  const cpu = process.arch === 'arm64' ? 'aarch64' : process.arch;
-  testWith(t, 'Bun', 'bun', ['bun@1'], (t, modules) => {
-    const bun = join(modules, '@oven', `bun-linux-${cpu}${isMusl() ? '-musl' : ''}`, 'bin', 'bun');
-    for (const script of SCRIPTS) {
-      const { status, stdout, stderr } = run(bun, ['run', script, join(folder, `bun-${script}`)], bare);
-      t.equal(status, 0, 'exit status', { stderr });
-      t.equal(stdout, PRINTED, script);
-    }
-  });
-
-  if (isMusl()) t.pass('Deno', { skip: GLIBC });
-  else {
-    testWith(t, 'Deno', 'deno', ['deno@2'], (t, modules) => {
-      const deno = join(modules, '@deno', `linux-${process.arch}-glibc`, 'deno');
-      const cache = { ...bare, env: { DENO_DIR: join(folder, 'deno'), NO_COLOR: '1' } };
-      // As the README has them.
-      const allowed = ['--allow-read', '--allow-write', '--allow-env', '--allow-sys', '--allow-ffi'];
-      for (const script of SCRIPTS) {
-        const { status, stdout, stderr } = run(deno, ['run', '--no-prompt', ...allowed, script, join(folder, `deno-${script}`)], cache);
-        t.equal(status, 0, 'exit status', { stderr });
-        t.equal(stdout, PRINTED, script);
-      }
-    });
-  }
-}

@@ -1,6 +1,6 @@
-// Owns the query of the alignment that O_DIRECT requires of memory and positions.
-#ifndef NODE_DAX_NATIVE_DIRECT_IO_H_
-#define NODE_DAX_NATIVE_DIRECT_IO_H_
+// Owns what statx(2) tells and stat(2) does not: whether a file is DAX, and what O_DIRECT asks of it.
+#ifndef NODE_DAX_NATIVE_STATX_H_
+#define NODE_DAX_NATIVE_STATX_H_
 
 #include <cstdint>
 
@@ -16,6 +16,9 @@ struct DirectIoAlignment {
 // the kernel's -errno.
 int ReadDirectIoAlignment(const char* path, DirectIoAlignment* alignment);
 
+// Whether loads and stores of the file's mappings reach its memory. False where the kernel does not tell.
+bool IsDaxFile(int fd);
+
 }  // namespace dax
 
-#endif  // NODE_DAX_NATIVE_DIRECT_IO_H_
+#endif  // NODE_DAX_NATIVE_STATX_H_
