@@ -87,5 +87,7 @@ export function run(root, folder, command, env) {
   const passed = Object.entries(process.env).filter(([name]) => /_proxy$|^NODE_EXTRA_CA_CERTS$/i.test(name));
   const variables = { ...Object.fromEntries(passed), HOME: '/root', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', npm_config_nodedir: '/usr/local', ...env };
   const chroot = 'exec chroot "$0" sh -c "cd $1 && exec bash -e /tmp/step.sh"';
-  return spawnSync('unshare', ['--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root, folder], { env: variables, stdio: ['ignore', 2, 2] }).status;
+  // By env, because tap adds to the environment of what is spawned.
+  const named = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return spawnSync('env', ['-i', ...named, 'unshare', '--mount', '--pid', '--fork', 'sh', '-c', `${MOUNTS} && ${chroot}`, root, folder], { stdio: ['ignore', 2, 2] }).status;
 }

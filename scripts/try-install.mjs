@@ -77,7 +77,7 @@ const ROWS = [
   { says: ['`externals` of webpack'], held: 'test/packaging/bundlers', does: [`${ADD} && npm install webpack webpack-cli`, 'npx webpack', 'node dist/main.js'] },
   { says: ['`external` of rollup'], held: 'test/packaging/bundlers', does: [`${ADD} && npm install rollup`, 'npx rollup --config', 'node dist/main.mjs'] },
   {
-    says: [PREBUILT, 'NODE_DAX_ADDON', 'by the program itself'],
+    says: [PREBUILT, 'NODE_DAX_ADDON', 'have the program set it'],
     held: 'test/packaging/bundlers',
     does: [
       ADD,

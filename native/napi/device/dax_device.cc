@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "device/statx.h"
 #include "device/mapping.h"
 #include "device/source.h"
+#include "device/statx.h"
 #include "napi/args.h"
 #include "napi/device/device_handle.h"
 #include "napi/leased_memory.h"
