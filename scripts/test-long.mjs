@@ -30,7 +30,7 @@ for (const driver of ['pass-through', 'linear', 'striped', 'axonram', 'faulty', 
   for (const suite of ext2Suites) run([suite], { NODE_DAX_TEST_ON_DRIVER: driver });
 }
 const images = (fallback) => ({ NODE_DAX_TEST_IMAGES: process.env.NODE_DAX_TEST_IMAGES ?? fallback });
-run([join('dist', 'test', 'log', 'crash.test.js')], images('100000'));
+for (const suite of ['crash', 'recorded-crash']) run([join('dist', 'test', 'log', `${suite}.test.js`)], images('100000'));
 for (const suite of ['crash', 'crash-blocks']) run([join('dist', 'test', 'ext2', `${suite}.test.js`)], images('20000'));
 run([join('dist', 'test', 'log', 'model.test.js')], { NODE_DAX_TEST_RECORDS: process.env.NODE_DAX_TEST_RECORDS ?? '10000000' });
 const readers = { NODE_DAX_TEST_ROUNDS: process.env.NODE_DAX_TEST_ROUNDS ?? '1000', NODE_DAX_TEST_SECONDS: process.env.NODE_DAX_TEST_SECONDS ?? '60' };
