@@ -12,7 +12,7 @@ import { scratchPath } from '../helpers/devices.js';
 const MIB = 1024 ** 2;
 const BLOCK = 4096;
 // What it is now, and no more: with the checks of lock orders, and of a write that must look for a place.
-const MOST_CALLS = { 'after the last block': 211, 'after a hole': 247 };
+const MOST_CALLS = { 'after the last block': 212, 'after a hole': 248 };
 const MOST_FILES = 26;
 
 /** The calls of each function of this package while `action` runs, by file and name. */
