@@ -23,7 +23,7 @@ const SCRIPT = `
 
 onDevices('programs work in a mount, and leave a whole filesystem', DEVICES, async (test, chosen) => {
   const device = chosen.open();
-  mkfsSync(device, { blockSize: 4096 });
+  mkfsSync(device, { blockSize: 4096, force: true });
   const fs = mount(device);
   const served = await mountFuse(fs, mountPoint(test), { onError: (error) => test.fail('an error that is no answer', { error }) });
   test.teardown(() => served.unmount({ force: true }).catch(() => undefined));
