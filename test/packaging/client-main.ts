@@ -98,7 +98,7 @@ async function run({ name, side, dir, image, ...rest }: ClientRequest): Promise<
   if (name in patched) giveEverybody(fs);
   const result = await client(fs, dir);
   const tree = digestsOf(fs, dir);
-  ext2.unmount();
+  await unmountWhenClosed(ext2);
   if (!check(device).isClean) throw new Error('the medium is not clean');
   await device.close();
   return { result, tree };
