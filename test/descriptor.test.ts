@@ -46,6 +46,10 @@ t.test('a message goes out before the next is read, in one call', (test) => {
   test.equal(exchange(ours, Buffer.from('more'), 4, target, 100), undefined, 'nothing comes');
   test.equal(readAvailable(theirs, theirTarget), 4, 'it was sent all the same');
   test.throws(() => exchange(ours, target, 9, target), { code: 'EINVAL', syscall: 'exchange' });
+  const large = Buffer.alloc(16 * 1024 * 1024);
+  for (const why of ['a part of it is taken', 'nothing is']) {
+    test.throws(() => exchange(ours, large, large.length, target), { code: 'EMSGSIZE', syscall: 'exchange' }, why);
+  }
   watch.close();
   closeSync(ours);
   test.throws(() => exchange(ours, target, 1, target), { code: 'EBADF', syscall: 'exchange' });

@@ -47,7 +47,8 @@ export function readAvailable(fd: number, target: Uint8Array, microseconds = 0):
 
 /**
  * Writes the first `length` bytes of `message` by one write(2), then reads as `readAvailable` does: an answer and the next request,
- * in one call. Throws `DaxError` with the errno of write(2), and has read nothing then, or of read(2).
+ * in one call. It is for descriptors that take a message whole and at once, as /dev/fuse does. Throws `DaxError` with the errno of
+ * write(2), or `EMSGSIZE` if not all of the message was taken, and has read nothing then; or with the errno of read(2).
  */
 export function exchange(fd: number, message: Uint8Array, length: number, target: Uint8Array, microseconds = 0): number | undefined {
   const bytes = addon().exchange(fd, message, length, target, microseconds);

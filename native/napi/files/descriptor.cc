@@ -141,7 +141,7 @@ napi_value ReadAvailable(napi_env env, napi_callback_info info) {
 }
 
 // exchange(fd, message, bytes, target, microseconds) -> as readAvailable; after an errno of the write there
-// was no read
+// was no read, and -EMSGSIZE says that the message was not taken whole
 napi_value Exchange(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   int fd;
@@ -151,7 +151,9 @@ napi_value Exchange(napi_env env, napi_callback_info info) {
       !args.Memory(3, 0, &length, &memory) || !args.Bytes(4, &microseconds))
     return nullptr;
   if (bytes > most) return ToResult(env, -EINVAL);
-  if (write(fd, message, bytes) < 0) return ToResult(env, -errno);
+  const ssize_t written = write(fd, message, bytes);
+  if (written < 0 && errno != EAGAIN) return ToResult(env, -errno);
+  if (written != static_cast<ssize_t>(bytes)) return ToResult(env, -EMSGSIZE);
   return ToResult(env, Read(fd, memory, length, microseconds));
 }
 
