@@ -60,10 +60,7 @@ export class Reply {
 
   /** A safe integer of at least 0. */
   u64(value: number): void {
-    const high = Math.floor(value / 2 ** 32);
-    const low = value % 2 ** 32;
-    this.#view.setUint32(this.#end, LITTLE ? low : high, LITTLE);
-    this.#view.setUint32(this.#end + 4, LITTLE ? high : low, LITTLE);
+    this.#setU64(this.#end, value);
     this.#end += 8;
   }
 
@@ -102,12 +99,16 @@ export class Reply {
 
   /** Makes it the answer to `unique`. Returns the errno with which it refuses, a positive number, or 0. */
   finish(unique: number): number {
-    const end = this.#end;
     this.#view.setUint32(0, HEADER + this.length, LITTLE);
     this.#view.setInt32(4, -this.#errno, LITTLE);
-    this.#end = 8;
-    this.u64(unique);
-    this.#end = end;
+    this.#setU64(8, unique);
     return this.#errno;
+  }
+
+  #setU64(at: number, value: number): void {
+    const high = Math.floor(value / 2 ** 32);
+    const low = value % 2 ** 32;
+    this.#view.setUint32(at, LITTLE ? low : high, LITTLE);
+    this.#view.setUint32(at + 4, LITTLE ? high : low, LITTLE);
   }
 }
