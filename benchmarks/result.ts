@@ -85,22 +85,29 @@ function formatSpread({ median, min, max }: Spread, format: (value: number) => s
   return `${format(median)} (${format(min)}–${format(max)})`;
 }
 
+const HEAD = ['target', 'node-dax', 'base', 'measured: median (min–max)', 'wanted', ''];
+
+function rowOf({ target, wanted, unit = 'ns', ours, base, gc, ratio, verdict: is, why }: Result): string[] {
+  const format = unit === 'ns' ? nanoseconds : bytes;
+  const single = ours && `${formatSpread(ours, format)}${gc ? `, ${nanoseconds(gc.median)} of it GC` : ''}`;
+  return [
+    target,
+    ours ? format(ours.median) : '',
+    base ? format(base.median) : '',
+    ratio ? formatSpread(ratio, (value) => value.toFixed(2)) : (single ?? ''),
+    describe(wanted, unit),
+    why === undefined ? is : `${is}: ${why}`,
+  ];
+}
+
 export function print(results: readonly Result[]): void {
-  const table = new Table({
-    head: ['target', 'ours', 'base', 'measured', 'wanted', 'verdict'],
-    style: { head: [], border: [] },
-  });
-  for (const { target, wanted, unit = 'ns', ours, base, gc, ratio, verdict: is, why } of results) {
-    const format = unit === 'ns' ? nanoseconds : bytes;
-    const single = ours && `${formatSpread(ours, format)}${gc ? `, ${nanoseconds(gc.median)} of it GC` : ''}`;
-    table.push([
-      target,
-      ours ? format(ours.median) : '',
-      base ? format(base.median) : '',
-      ratio ? formatSpread(ratio, (value) => value.toFixed(2)) : (single ?? ''),
-      describe(wanted, unit),
-      why === undefined ? is : `${is}: ${why}`,
-    ]);
-  }
+  const table = new Table({ head: HEAD, style: { head: [], border: [] } });
+  table.push(...results.map(rowOf));
   console.log(table.toString());
+}
+
+/** Prints a table for a document. */
+export function printMarkdown(results: readonly Result[]): void {
+  console.log();
+  for (const row of [HEAD, HEAD.map(() => '---'), ...results.map(rowOf)]) console.log(`| ${row.join(' | ')} |`);
 }

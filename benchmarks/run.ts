@@ -7,13 +7,14 @@ import { Command } from 'commander';
 import { ofFamfs } from './famfs.js';
 import { besideFuse2fs } from './mounts.js';
 import { inPairs } from './pairs.js';
-import { print, type Result } from './result.js';
+import { print, printMarkdown, type Result } from './result.js';
 import { atScale, FILES_AT_SCALE } from './scale.js';
 import { streamGap } from './stream-gap.js';
 import { besideE2fsprogs } from './tools.js';
 
 interface Options {
   json: boolean;
+  markdown: boolean;
   pairs: string;
   only: string;
   directory: string;
@@ -21,9 +22,10 @@ interface Options {
 }
 
 async function main(): Promise<void> {
-  const { json, only, ...values } = new Command('npm run bench --')
+  const { json, markdown, only, ...values } = new Command('npm run bench --')
     .description('Measures the package against its targets. Exits with 1 where one is missed.')
     .option('--json', 'results as JSON', false)
+    .option('--markdown', 'results as a table of Markdown', false)
     .option('--pairs <n>', 'how often each is measured, in turn with its base', '7')
     .option('--only <text>', 'those whose name has it', '')
     .option('--directory <path>', 'where the files are made', '/dev/shm')
@@ -57,7 +59,7 @@ async function main(): Promise<void> {
       console.log(JSON.stringify({ machine, results }, null, 2));
     } else {
       console.log(`${machine.cpu ?? ''} (${machine.cpus}), Linux ${machine.kernel}, Node ${machine.node}`);
-      print(results);
+      (markdown ? printMarkdown : print)(results);
     }
     process.exitCode = results.some((result) => result.verdict === 'missed') ? 1 : 0;
   } finally {
