@@ -25,11 +25,14 @@ export async function write(bytes: Uint8Array): Promise<void> {
 
 const BATCH = 64 * 1024;
 
-const END = '\n';
+const END = 0x0a;
+// Bytes of a character in UTF-8, per unit of its string.
+const MOST = 3;
 
-function bytesIn(line: Line): number {
-  let bytes = END.length;
-  for (const piece of line) bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+/** The bytes that a line takes, or more. */
+function roomFor(line: Line): number {
+  let bytes = 1;
+  for (const piece of line) bytes += typeof piece === 'string' ? MOST * piece.length : piece.length;
   return bytes;
 }
 
@@ -38,7 +41,7 @@ export async function print(lines: Iterable<Line>): Promise<void> {
   let batch = Buffer.allocUnsafe(BATCH);
   let length = 0;
   for (const line of lines) {
-    const wanted = bytesIn(line);
+    const wanted = roomFor(line);
     if (length + wanted > batch.length) {
       await write(batch.subarray(0, length));
       // A new buffer, because the stream may still use the old one.
@@ -53,7 +56,7 @@ export async function print(lines: Iterable<Line>): Promise<void> {
         length += piece.length;
       }
     }
-    length += batch.write(END, length);
+    batch[length++] = END;
   }
   await write(batch.subarray(0, length));
 }

@@ -32,8 +32,17 @@ export function typeInWords(mode: number): string {
   return TYPES.get(typeOf(mode))?.[1] ?? 'unknown type';
 }
 
+// By mode, which most files of a tree share: one text for all of them.
+const letters = new Map<number, string>();
+
 /** `drwxr-xr-x`, as ls prints it. */
 export function modeInLetters(mode: number): string {
+  let text = letters.get(mode);
+  if (text === undefined) letters.set(mode, (text = inLetters(mode)));
+  return text;
+}
+
+function inLetters(mode: number): string {
   const has = (bit: number): boolean => Math.floor(mode / bit) % 2 === 1;
   const triple = (shift: number, special: number, letter: string): string => {
     const execute = has(shift);

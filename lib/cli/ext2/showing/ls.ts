@@ -86,7 +86,7 @@ function* long({ fs }: MountedImage, { entries, find }: Listing): Generator<Line
   for (const [index, entry] of entries.entries()) {
     const target = targets.get(entry);
     const arrow = target === undefined ? [] : [' -> ', printable(target)];
-    yield [columns.row(index), '  ', printable(bytesOf(entry)), ...arrow];
+    yield [`${columns.row(index)}  `, printable(bytesOf(entry)), ...arrow];
   }
 }
 
@@ -94,7 +94,7 @@ function* numbered(entries: readonly Entry[], lines: Iterable<Line>): Generator<
   const columns = new Columns();
   for (const { ino } of entries) columns.add([String(ino)]);
   let index = 0;
-  for (const line of lines) yield [columns.row(index++), '  ', ...line];
+  for (const line of lines) yield [`${columns.row(index++)}  `, ...line];
 }
 
 function* short(entries: readonly Entry[]): Generator<Line> {
