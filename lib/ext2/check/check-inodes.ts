@@ -23,6 +23,7 @@ import {
   INODE_FLAGS,
   RO_COMPAT,
 } from '../format/disk.js';
+import { POINTERS } from '../format/inode-fields.js';
 import { readerOf } from '../format/layout.js';
 
 const BOOT_LOADER_INO = 5;
@@ -30,9 +31,8 @@ const LARGE_FILE = 2 ** 31;
 const CHUNK = 256 * 1024;
 const FOREIGN_FLAGS = Object.entries(FOREIGN_INODE_FLAGS);
 
-/** Reads the fields of an inode in place, in the part of the table that was loaded. */
-class InodeReader extends readerOf(INODE) {}
-const ExtraReader = readerOf(INODE_EXTRA);
+/** Reads the fields of an inode in place, in the part of the table that was loaded. Those of `INODE_EXTRA` are only in larger inodes. */
+class InodeReader extends readerOf({ ...INODE, ...INODE_EXTRA }) {}
 
 /** Checks all inodes of the groups whose inode tables are readable. */
 export function checkInodes(census: Census, isReadable: readonly boolean[]): void {
@@ -77,7 +77,7 @@ function isUntouched(inode: InodeReader): boolean {
 
 function checkInode(census: Census, ino: number, inode: InodeReader): void {
   if (ino === EXT2_RESIZE_INO) checkReserve(census, inode.bytes.subarray(inode.at, inode.at + census.geometry.inodeSize));
-  else if (ino === EXT2_BAD_INO) walkBlocks(census, ino, inode.i_block);
+  else if (ino === EXT2_BAD_INO) walkBlocks(census, ino, inode);
   else if (ino < census.geometry.firstIno && ino !== EXT2_ROOT_INO) checkReserved(census, ino, inode);
   else if (inode.i_links_count === 0) checkDeleted(census, ino, inode);
   else checkUsed(census, ino, inode);
@@ -145,21 +145,22 @@ function checkTranslator(census: Census, ino: number, block: number): number {
   return 1;
 }
 
-function checkBody(census: Census, ino: number, { bytes, at }: InodeReader): void {
+function checkBody(census: Census, ino: number, inode: InodeReader): void {
   const room = census.geometry.inodeSize - GOOD_OLD_INODE_SIZE;
   if (room <= 0) return;
-  const { i_extra_isize } = new ExtraReader(bytes, at);
+  const { i_extra_isize, at } = inode;
   if (i_extra_isize === 0) return;
   if (i_extra_isize % 4 !== 0 || i_extra_isize < 4 || i_extra_isize > room) {
     census.findings.error(`has i_extra_isize ${i_extra_isize}`, { ino });
     return;
   }
-  checkBodyAttributes(census, ino, bytes.subarray(at + GOOD_OLD_INODE_SIZE + i_extra_isize, at + GOOD_OLD_INODE_SIZE + room));
+  const end = at + GOOD_OLD_INODE_SIZE;
+  checkBodyAttributes(census, ino, inode, end + i_extra_isize, end + room);
 }
 
 function checkFile(census: Census, ino: number, inode: InodeReader): number {
   const { sb, geometry, findings } = census;
-  const { blocks, last } = walkBlocks(census, ino, inode.i_block);
+  const { blocks, last } = walkBlocks(census, ino, inode);
   const isDynamic = sb.s_rev_level >= EXT2_DYNAMIC_REV;
   const size = inode.i_size_high * 2 ** 32 + inode.i_size;
   // One block may exist that begins exactly at the end of the file.
@@ -187,7 +188,7 @@ function checkDirectory(census: Census, ino: number, inode: InodeReader): number
   const onData = (block: number, iblock: number) => {
     directory.blocks.push({ iblock, block });
   };
-  const { blocks, last } = walkBlocks(census, ino, inode.i_block, onData);
+  const { blocks, last } = walkBlocks(census, ino, inode, onData);
   const expected = (last + 1) * blockSize;
   if (last < 0) findings.error('is a directory without blocks', { ino });
   else if (inode.i_size > expected) findings.error(`i_size is ${inode.i_size}, should be ${expected}`, { ino });
@@ -209,7 +210,7 @@ function checkSymlink(census: Census, ino: number, inode: InodeReader, attribute
     return 0;
   }
   const [first = 0] = inode.i_block;
-  const { blocks } = walkBlocks(census, ino, inode.i_block);
+  const { blocks } = walkBlocks(census, ino, inode);
   const target = census.isBlock(first) ? census.loadBlock(first) : undefined;
   if (blocks !== 1 || target?.indexOf(0) !== inode.i_size || inode.i_size === 0 || inode.i_size >= blockSize) {
     findings.error(`is a symbolic link of ${inode.i_size} bytes with another target`, { ino });
@@ -219,45 +220,61 @@ function checkSymlink(census: Census, ino: number, inode: InodeReader, attribute
 
 /**
  * Claims the blocks of an inode, indirect blocks included. An indirect block that was claimed before is not read again, so that
- * nothing is walked twice. Calls `onData` with each data block that was not claimed before. Returns how many blocks there are, and
- * the last block of the file, -1 if there is none.
+ * nothing is walked twice. Calls `onData` with each data block that was not claimed before.
  */
-function walkBlocks(
-  census: Census,
-  ino: number,
-  pointers: readonly number[],
-  onData?: (block: number, iblock: number) => void,
-): { blocks: number; last: number } {
-  const { geometry, findings } = census;
-  const perBlock = geometry.blockSize / 4;
-  const found = { blocks: 0, last: -1 };
-  const visit = (block: number, level: number, iblock: number) => {
-    if (block === 0) return;
-    if (!census.isBlock(block)) {
-      findings.error('does not exist, and a pointer leads there', { ino, block });
-      return;
-    }
-    found.blocks++;
-    if (level === 0) found.last = iblock;
-    if (!census.claim(block)) {
-      findings.error('is claimed twice', { ino, block });
-      return;
-    }
-    if (level === 0) onData?.(block, iblock);
-    else visitPointers(block, level, iblock);
-  };
-  const visitPointers = (block: number, level: number, iblock: number) => {
-    const bytes = census.loadBlock(block);
-    if (bytes === undefined) return;
-    const view = new DataView(bytes.buffer);
-    const step = perBlock ** (level - 1);
-    for (let index = 0; index < perBlock; index++) visit(view.getUint32(4 * index, true), level - 1, iblock + index * step);
-  };
+function walkBlocks(census: Census, ino: number, { view, at }: InodeReader, onData?: OnData): BlockWalk {
+  const walk = new BlockWalk(census, ino, onData);
+  const perBlock = census.geometry.blockSize / 4;
   let iblock = 0;
   for (let index = 0; index < EXT2_N_BLOCKS; index++) {
     const level = Math.max(0, index - EXT2_NDIR_BLOCKS + 1);
-    visit(pointers[index] as number, level, iblock);
+    walk.visit(view.getUint32(at + POINTERS + 4 * index, true), level, iblock);
     iblock += perBlock ** level;
   }
-  return found;
+  return walk;
+}
+
+type OnData = (block: number, iblock: number) => void;
+
+class BlockWalk {
+  /** How many blocks there are. */
+  blocks = 0;
+  /** The last block of the file; -1 if there is none. */
+  last = -1;
+  readonly #census: Census;
+  readonly #ino: number;
+  readonly #onData: OnData | undefined;
+
+  constructor(census: Census, ino: number, onData: OnData | undefined) {
+    this.#census = census;
+    this.#ino = ino;
+    this.#onData = onData;
+  }
+
+  /** Takes the pointer to a block that is `level` levels above the data, of which `iblock` is the first. */
+  visit(block: number, level: number, iblock: number): void {
+    if (block === 0) return;
+    const { findings } = this.#census;
+    if (!this.#census.isBlock(block)) {
+      findings.error('does not exist, and a pointer leads there', { ino: this.#ino, block });
+      return;
+    }
+    this.blocks++;
+    if (level === 0) this.last = iblock;
+    if (!this.#census.claim(block)) {
+      findings.error('is claimed twice', { ino: this.#ino, block });
+      return;
+    }
+    if (level === 0) this.#onData?.(block, iblock);
+    else this.#visitPointers(block, level, iblock);
+  }
+
+  #visitPointers(block: number, level: number, iblock: number): void {
+    const bytes = this.#census.loadBlock(block);
+    if (bytes === undefined) return;
+    const view = new DataView(bytes.buffer);
+    const perBlock = bytes.length / 4;
+    const step = perBlock ** (level - 1);
+    for (let index = 0; index < perBlock; index++) this.visit(view.getUint32(4 * index, true), level - 1, iblock + index * step);
+  }
 }

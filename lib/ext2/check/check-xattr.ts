@@ -16,12 +16,10 @@ import type { ErrorLocation } from '../format/error.js';
 import { decode } from '../format/layout.js';
 import { entryHash } from '../format/xattr-hash.js';
 
-/** Checks the attributes in an inode. `bytes` is the part of the inode after its fields. */
-export function checkBodyAttributes(census: Census, ino: number, bytes: Uint8Array): void {
-  if (bytes.length < XATTR_IBODY_HEADER_SIZE) return;
-  if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) !== XATTR_MAGIC) return;
-  const list = bytes.subarray(XATTR_IBODY_HEADER_SIZE);
-  checkList(census, { ino }, list, 0);
+/** Checks the attributes in an inode: `bytes`, which `view` is of too, from `start`, where its fields end, to `end`. */
+export function checkBodyAttributes(census: Census, ino: number, { bytes, view }: { bytes: Uint8Array; view: DataView }, start: number, end: number): void {
+  if (end - start < XATTR_IBODY_HEADER_SIZE || view.getUint32(start, true) !== XATTR_MAGIC) return;
+  checkList(census, { ino }, bytes.subarray(start + XATTR_IBODY_HEADER_SIZE, end), 0);
 }
 
 /**

@@ -97,7 +97,7 @@ export function encode<L extends Layout>(layout: L, values: Partial<Decoded<L>>,
 }
 
 /** A structure that is read in place. Each field is decoded on access, from the structure at byte `at`, which may be changed. */
-export type Reader<L extends Layout> = Readonly<Decoded<L>> & { readonly bytes: Uint8Array; at: number };
+export type Reader<L extends Layout> = Readonly<Decoded<L>> & { readonly bytes: Uint8Array; readonly view: DataView; at: number };
 
 /** Makes the reader class of a structure, for reading a few fields of very many structures. */
 export function readerOf<L extends Layout>(layout: L): new (bytes: Uint8Array, at?: number) => Reader<L> {
