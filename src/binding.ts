@@ -145,7 +145,8 @@ export interface Addon {
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
   /**
-   * The first position from `pos` on where the file has data, or, without `data`, a hole; the size of the file if there is none.
+   * The first position from `pos` on at which the file has data (`data`) or a hole (not `data`); the size of the file if there is
+   * none.
    */
   seek(handle: NativeHandle, pos: number, data: boolean): number;
   /** The file descriptor of the device, or -EBADF. Use it only to ask about the file, not for I/O. */
@@ -182,8 +183,8 @@ export interface Addon {
   /** Tells the service where pages lie. `readOnly`: no store may go there. */
   faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   /**
-   * Compares these places with what the service knows. 0: nothing else is known; 1: another place is known for one of the pages; 2:
-   * these places are known already.
+   * Compares these places with those that the service has recorded. 0: none is recorded for some of the pages; 1: another place is
+   * recorded for one of the pages; 2: exactly these places are recorded.
    */
   faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   /** Whether some of the pages may have been stored to since they were made durable. */
@@ -195,8 +196,7 @@ export interface Addon {
   faultTakeStored(file: NativeFile, first: number, count: number): number[];
   faultSetDurable(file: NativeFile, first: number, count: number): void;
   /**
-   * Takes over the pages that may have been stored to from `ended`, an earlier object of the same file that has no regions any
-   * more.
+   * Takes over from `ended`, an earlier object of the same file that no longer has regions, the pages that may have been stored to.
    */
   faultTakeOver(file: NativeFile, ended: NativeFile): void;
   faultKnowHole(file: NativeFile, first: number, count: number): number;

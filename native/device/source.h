@@ -74,7 +74,7 @@ class Source {
   int DeepFlush() const;
 
   // Flock and LockRange take locks that belong to this open file. Each replaces the lock of its kind that the
-  // file had before. Flock takes the lock of flock(2), which other programs know and which has no ranges.
+  // file had before. Flock takes the lock of flock(2), which other programs check and which has no ranges.
   // Returns 0, or -EAGAIN if another has the lock; the previous lock is gone then.
   int Flock(LockMode mode) const;
   // Takes the lock of fcntl(2) with F_OFD_SETLK on `length` bytes from `start` on; 0 means everything from

@@ -226,7 +226,7 @@ void FaultFile::AnswerNobody() {
 }
 
 void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
-  // Tries again until the service thread has read the kernel's messages, because a page must not stay partly
+  // Tries again until the service thread has read the kernel's messages, because no page may stay partly
   // installed.
   while (ShowCopy(region_id, page, bytes) == -EAGAIN) sched_yield();
 }
@@ -286,8 +286,8 @@ void FaultFile::SettleLocked(const Regions& regions) {
   if (wanted_ || !regions.empty()) return;
   abandoned_ = true;
   questions_.clear();
-  // The places are forgotten because they keep devices open. Which pages were stored to is remembered,
-  // because it is asked for later.
+  // Forgets the places, because they keep devices open. Remembers which pages were stored to, because they
+  // are asked for later.
   places_.Clear();
   stored_.ForgetPlaces();
 }

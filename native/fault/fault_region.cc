@@ -284,8 +284,8 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
     char* const address = AddressOf(range.first);
     const size_t length = range.count * shape_.unit;
     const bool served = Userfault::Get().mode() != FaultMode::kNone;
-    // Without fresh memory the range is refused, and if that fails the whole region, because nothing of the
-    // file may stay in reach. One refusal takes fewer mappings than the region's parts, and so is always
+    // Without fresh memory, refuses the range or, if that fails, the whole region, because no page of the
+    // file may stay accessible. One refusal takes fewer mappings than the region's parts, and so is always
     // possible.
     if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
       MapRefusal(address_, this->length());

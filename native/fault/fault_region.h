@@ -104,8 +104,8 @@ class FaultRegion {
   // EndReplacement. Until then a thread whose touch raises an event waits, and so does a store to a private
   // mapping, because it would be lost.
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
-  // Releases pages that were refused; with `even_lost` also those in whose place a program has seen zeros
-  // since.
+  // Releases pages that were refused. With `even_lost` it also releases refused pages that a program has seen
+  // as zeros since then.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
   // Releases pages through which stores could reach a shared file. Lost pages stay.
   std::vector<PageRange> ReleaseStored(PageRange pages);

@@ -138,7 +138,7 @@ bool MappedRange::ReplaceWithZeros(uintptr_t address, bool certain) {
   const std::lock_guard<MappedRange> hold(*this);
   any_refused_.store(true);
   const uint8_t before = lost_[index / kUnitsPerByte].fetch_or(At(index, kSuspect));
-  // The unit is suspect since it was last replaced, so that this second signal is about the page that is
+  // The unit has been suspect since it was last replaced, so this second signal is about the page that is
   // there now.
   if (!certain && (before & At(index, kSuspect)) == 0) return true;
   Remember(index, kLost);

@@ -53,8 +53,8 @@ class MappedRange {
   void unlock();
 
   // Puts private zeros in place of the unit that holds the address, and remembers the unit as lost. Returns
-  // false if the kernel refuses. The page of the signal may have been replaced since: unless `certain`, the
-  // access is only tried again the first time. Safe in a signal handler.
+  // false if the kernel refuses. The page that raised the signal may have been replaced since then: unless
+  // `certain`, the first call only marks the unit, and the access is tried again. Safe in a signal handler.
   bool ReplaceWithZeros(uintptr_t address, bool certain);
   // Puts a private copy in place of a unit that may only be read, for a store to it. Otherwise as
   // ReplaceWithZeros.

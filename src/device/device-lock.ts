@@ -204,7 +204,7 @@ const claimsOf = new WeakMap<object, Claims>();
  * and `backing`, such as one in memory, is identified by its object, within this isolate.
  *
  * Throws `TypeError` and `RangeError` for wrong arguments; `EBUSY` with reason `DEVICE_IN_USE` if another lock has one of the
- * bytes, with the name of the lock's owner if it can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
+ * bytes, with the name of the lock's owner if it can be found; `EROFS` for an exclusive lock on a device that was opened read-only.
  */
 export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
   checkMethods(device, [], 'device', A_DEVICE);

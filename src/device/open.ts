@@ -49,11 +49,11 @@ export interface OpenOptions {
    */
   lock?: boolean | undefined;
   /**
-   * Read and write 512 bytes and more by pread(2) and pwrite(2) instead of the mapping, if the file is in the page cache (granularity
-   * `page`). A write that flushes ends with msync(2), as through the mapping. The first touch of a page through a mapping is a page
-   * fault, which takes many times as long as the copy: calls suit a program that goes over a file once, the mapping one that comes
-   * back. Default false. Views and direct access are of the mapping in any case, and show the same bytes. A file that is shortened
-   * meanwhile grows again where it is written.
+   * Read and write 512 bytes and more by pread(2) and pwrite(2) instead of the mapping, if the file is in the page cache
+   * (granularity `page`). A write that flushes ends with msync(2), as through the mapping. The first touch of a page through a
+   * mapping is a page fault, which takes many times as long as the copy: calls suit a program that goes over a file once, the
+   * mapping one that comes back. Default false. Views and direct access are of the mapping in any case, and show the same bytes. A
+   * file that somebody shortens meanwhile grows again when a write reaches past its end.
    */
   byCall?: boolean | undefined;
 }

@@ -98,8 +98,8 @@ export class Segments {
     try {
       return new Uint8Array(buffer, pos - this.#latestStart, length);
     } catch (error) {
-      // The user transferred the buffer by the prototype's method, and its memory went along. Checking first would take a third of
-      // the time.
+      // The user transferred the buffer, with its memory, by the prototype's method. A check beforehand would take a third of the
+      // time.
       if (buffer.byteLength !== 0) throw error;
       for (const { current } of [this.#large, this.#small]) if (current.get(this.#latestStart) === buffer) current.delete(this.#latestStart);
       this.#latestEnd = -1;

@@ -205,7 +205,7 @@ export class DaxFile {
   }
 
   /**
-   * Appends at the end of the file, which is looked up once the lock is taken. Returns the bytes written. Throws as `writeSync`.
+   * Appends at the end of the file. Looks up the end once it holds the lock. Returns the bytes written. Throws as `writeSync`.
    */
   appendSync(source: Iter): number {
     return this.#appending().writeSync(source, 0);

@@ -134,7 +134,7 @@ export class ExtentCache {
     const kind = this.#kindOf(extent);
     if (kind === undefined) return;
     const rows = this.#rows;
-    // Neighbours that lie together become one row, because a filesystem may answer block by block.
+    // Neighbours that are contiguous on the device become one row, because a filesystem may answer block by block.
     const follows = (block: number, after: number) => state === 'hole' || block === after;
     let end = iblock + count;
     rows.seek(iblock);

@@ -282,7 +282,7 @@ export class Walk {
     this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
   }
 
-  // Asks the device how much of the extent lies together from this position on.
+  // Asks the device how many bytes of the extent are contiguous from this position on.
   #access(extent: Extent, bdev: BlockDevice): void {
     const blockSize = this.#blockSize;
     const start = roundDown(this.#pos, blockSize);

@@ -1,5 +1,5 @@
-// Owns the time for which promise calls may keep the thread, so that small work is done at once and the event loop has its
-// turn.
+// Owns the time for which promise calls may keep the thread, so that small work is done immediately but the event loop still gets
+// its turns.
 
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';

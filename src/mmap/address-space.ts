@@ -283,7 +283,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
   async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<{ code: number; error?: DaxError | undefined }> {
     const { inode } = this;
     for (;;) {
-      // One answer covers all pages that lie together, whichever region asked.
+      // One answer covers all pages that are contiguous on the device, whichever region asked.
       let code = 0;
       try {
         this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
@@ -330,8 +330,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     if (this.inode.size < this.#size) this.resized();
   }
 
-  // The page after the last one that has all of its blocks before byte `end`. The page in which the file ends has all of its
-  // blocks; a page that has only some of them is not shown.
+  // Returns the first page that does not have all of its blocks before byte `end`. Such a page is not shown. The page in which the
+  // file ends does have all of its blocks.
   #end(end: number): number {
     return Math.floor(end / this.pageSize);
   }

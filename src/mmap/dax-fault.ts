@@ -165,7 +165,7 @@ class Handler {
     return Math.floor(((iblock + count) * vma.inode.sb.blockSize) / vma.pageSize);
   }
 
-  // Looks up, without `create`, all that the mapping shows, because one fault installs all pages that lie together (FT-4).
+  // Looks up, without `create`, everything that the mapping shows, because one fault installs all contiguous pages (FT-4).
   #lookUp(): Extent {
     const { vma } = this.#vmf;
     const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
@@ -339,8 +339,8 @@ export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getB
 }
 
 /**
- * Serves the first store to a page of the device that was mapped to be read only (dax_pfn_mkwrite, MK-2). It changes the times,
- * and does not call getBlock, because the block exists. Returns `SIGBUS` past the end of the file (MK-4).
+ * Serves the first store to a page of the device that was mapped read-only (dax_pfn_mkwrite, MK-2). It changes the times, and does
+ * not call getBlock, because the block exists. Returns `SIGBUS` past the end of the file (MK-4).
  */
 export function daxPfnMkwrite(vmf: VmFault): number {
   return storing({ ...vmf, write: true }, () =>

@@ -35,8 +35,8 @@ export interface MmapOptions {
    */
   allocate?: boolean | undefined;
   /**
-   * Whether every page is installed now. `false` leaves that until this thread takes `buffer`: for mappings that only other
-   * isolates attach to, whose stores then allocate page by page. Default true.
+   * Whether every page is installed now. With `false` they are installed when this thread first takes `buffer`. Give `false` for
+   * mappings that only other isolates attach to: their stores then allocate page by page. Default true.
    */
   populate?: boolean | undefined;
   /**

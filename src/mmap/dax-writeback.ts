@@ -13,7 +13,7 @@ import { roundUp, toBytes, type Bytes } from '../units.js';
  * that may have been stored to since the last call, so that it notices later stores, and then flushes these pages, up to 2 MiB at
  * once. `DaxFile.fsync` calls it before the filesystem's own fsync.
  *
- * Throws what the device throws. Pages that could not be flushed are due the next time.
+ * Throws what the device throws. The next call flushes the pages that could not be flushed.
  */
 export function daxWriteback(inode: Inode, pos: Bytes = 0, length: Bytes = Number.MAX_SAFE_INTEGER): void {
   const start = toBytes(pos, 'pos');

@@ -10,7 +10,7 @@ import { faultMode, mapFailure } from './fault-service.js';
 /** Pages as a fault handler inserts them. */
 export type Run = Parameters<VmArea['insert']>;
 
-// Pages that lie together on one open device.
+// Pages that are contiguous on one open device.
 interface Piece {
   readonly page: number;
   readonly pages: number;
@@ -122,7 +122,7 @@ export class ServedFile {
     addon().faultAnswerCopy(this.#file, region, page, bytes);
   }
 
-  // Splits a run of pages into pieces that each lie together on one open device, because `bdev` may lie on several.
+  // Splits a run of pages into pieces, each contiguous on one open device, because `bdev` may lie on several.
   *#pieces(first: number, count: number, bdev: BlockDevice, pos: number): Generator<Piece> {
     for (let done = 0; done < count; ) {
       const wanted = (count - done) * this.pageSize;

@@ -105,8 +105,8 @@ export class Ext2File extends DaxFile {
     else this.#volume.close(inode);
   }
 
-  // Closes while there is other work on the inode, begun without a handle or through a handle after this one ended: waits once for
-  // what began before.
+  // Closes the inode's last handle while work on the inode is under way that began without a handle, or through another handle
+  // after this one was closed. Waits for the work that has begun by now, but not for work that begins later.
   async #closeInTurn(): Promise<void> {
     const inode = this.#incore;
     await inode.ilock.exclusive();

@@ -187,7 +187,7 @@ export const INODE_FLAGS = {
 
 /**
  * The flags that users may change (EXT2_FL_USER_MODIFIABLE), by the type of the inode: only directories have DIRSYNC and TOPDIR,
- * and what is neither a file nor a directory has NODUMP and NOATIME alone.
+ * and inodes that are neither files nor directories have only NODUMP and NOATIME.
  */
 export const USER_FLAGS = { directory: 0x000380ff, regular: 0x000080ff, other: 0x000000c0 } as const;
 

@@ -54,8 +54,8 @@ const TAIL = 128 * 1024;
 const MAGIC_POS = SUPERBLOCK_POS + SUPERBLOCK.s_magic[1];
 // A bg_flag that mke2fs sets in ext2 too, although nothing there reads it.
 const INODES_ZEROED = 4;
-// How often a large filesystem reports its progress at most. At each report the event loop has its turn, which takes as long as the bitmaps
-// of a group.
+// The maximum number of progress reports for a large filesystem. Each report gives the event loop a turn, which takes as long as
+// the bitmaps of a group.
 const REPORTS = 1000;
 
 /**
@@ -229,8 +229,8 @@ function zero(device: BlockDevice, pos: number, length: number): void {
   }
 }
 
-// As `zero`, for ranges in ascending order. One question about holes answers for all the ranges in a hole, where it would be two system
-// calls for each.
+// As `zero`, for ranges in ascending order. One query finds a hole and with it all the ranges in that hole; a query for each range
+// would make two system calls for each.
 function zeroAscending(device: BlockDevice): (pos: number, length: number) => void {
   let nextData = 0;
   return (pos, length) => {

@@ -288,8 +288,8 @@ function loseName(volume: Volume, inode: IncoreInode): void {
   else dropLink(volume, inode);
 }
 
-// After the name of an empty directory was removed. A link count above 2 was left by a power cut during a rename: the directory may
-// have another name, so it is not deleted.
+// Call it after the name of an empty directory was removed. If the link count is above 2, a power cut interrupted a rename: the
+// directory may have another name, so it is not deleted.
 function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode): void {
   if (inode.nlink <= 2) {
     volume.loseLast(inode);

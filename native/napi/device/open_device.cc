@@ -105,8 +105,8 @@ void ExecuteOpen(napi_env, void* data) {
   opening->error = OpenAndMap(opening->path, opening->options, opening->device.get());
 }
 
-// Whether calls may be made in an environment: not in that of a worker that is terminated, where the wrappers
-// of Node-API would end the process.
+// Whether calls may be made in an environment. They may not in the environment of a worker that is being
+// terminated: there the wrappers of Node-API would end the process.
 bool IsAlive(napi_env env) {
   napi_value object;
   return napi_create_object(env, &object) == napi_ok &&
