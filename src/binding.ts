@@ -1,4 +1,4 @@
-// Owns the boundary to the addon: loads it on first use, as nothing else does, and declares the types of its functions.
+// Owns the boundary to the addon: it alone loads the addon, on first use, and declares the types of its functions.
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -92,7 +92,10 @@ export interface Addon {
   ): NativeFacts | number;
   /** Opens as `open` does, on a thread of the pool: it may wait for a lock, and allocates a file. */
   openAsync(...wanted: Parameters<Addon['open']>): Promise<NativeFacts | number>;
-  /** Without `offset` and `length` it reads into the whole buffer, whose length is slower to get in JavaScript. So does `write`. */
+  /**
+   * Without `offset` and `length` it reads into the whole buffer, because getting the buffer's length is slower in JavaScript. The
+   * same holds for `write`.
+   */
   read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;
   write(
     handle: NativeHandle,
@@ -233,7 +236,9 @@ export interface Addon {
   watchReadable(fd: number, callback: () => void): NativeWatch | number;
   /** Ends a watch. Call it once, before the descriptor is closed. */
   unwatch(watch: NativeWatch): void;
-  /** One read(2) of a descriptor with O_NONBLOCK. -EAGAIN if nothing comes within `microseconds`, for which the thread blocks. */
+  /**
+   * One read(2) of a descriptor with O_NONBLOCK. -EAGAIN if nothing arrives within `microseconds`; the thread blocks for that time.
+   */
   readAvailable(fd: number, target: Uint8Array, microseconds: number): number;
   exchange(fd: number, message: Uint8Array, bytes: number, target: Uint8Array, microseconds: number): number;
   /** Two Unix sockets that are connected, and closed on exec. */

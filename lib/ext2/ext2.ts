@@ -294,7 +294,7 @@ export class Ext2 {
       if (batch === undefined) return;
       for (const entry of batch.entries) yield toDirent(entry);
       pos = batch.next;
-      // Looked up anew: the caller may have run other operations since the last entry.
+      // Looks up the directory again, because the caller may have run other operations since the last entry.
       try {
         at = this.#begin(dir, 'readdir');
       } catch (error) {

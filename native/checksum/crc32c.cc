@@ -82,7 +82,7 @@ inline Word Load(const uint8_t* bytes) {
 // computed side by side.
 constexpr size_t kLane = 256;
 
-// Gives the register after `kLane` bytes of zeros. The operation is linear, so that a table for each of the
+// Returns the register after `kLane` bytes of zeros. The operation is linear: a table for each of the
 // register's four bytes gives one part of the result, and the parts are XORed.
 struct Shift {
   uint32_t rows[4][256];

@@ -83,7 +83,7 @@ class Mapping {
 
   // Writes as Write does, and leaves the msync of kPage and the fence to FinishPut.
   int64_t Put(const char* source, size_t length, uint64_t pos, bool flush) const;
-  // Makes durable what was put with `flush`. Returns 0 or -errno.
+  // Makes durable the bytes that were put with `flush`. Returns 0 or -errno.
   int FinishPut(uint64_t pos, size_t length) const;
   // Stores the word of Publish, durably. Returns 0, -EIO or -EBADF.
   int PublishWord(uint64_t pos, uint64_t word) const;
@@ -96,7 +96,7 @@ class Mapping {
   // impossible.
   int64_t ReadByCall(char* target, size_t length, uint64_t pos) const;
   int64_t WriteByCall(const char* source, size_t length, uint64_t pos) const;
-  // Whether the user's memory is a part of this mapping, so that only a memmove copies it rightly.
+  // Whether the user's memory is a part of this mapping, so that only a memmove copies it correctly.
   bool Overlaps(const char* memory, size_t length) const {
     return memory != nullptr && memory < address_ + reserved_length_ && memory + length > address_;
   }
@@ -106,7 +106,7 @@ class Mapping {
   // the kernel cannot.
   bool Repair(const char* source, size_t length, uint64_t pos) const;
 
-  // Corrects the result of a copy: meanwhile pages may have been lost, or the mapping retired.
+  // Corrects the result of a copy, because pages may have been lost, or the mapping retired, during it.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
   // Guards the source, which repairs on any thread use. Retire drops the source, so that its descriptor is

@@ -13,7 +13,7 @@ namespace dax {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
-// Longer than an answer under way takes, and short enough for a person who watches.
+// Longer than an answer takes, and short enough for a person who is watching.
 constexpr std::chrono::seconds kSilence{5};
 constexpr uint64_t kHugePage = 2 << 20;
 
@@ -411,7 +411,7 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
 int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served) {
   const RegionShape& shape = region.shape();
   if (page >= PageCount()) return -ENXIO;
-  // The page that was write-protected has gone since, and the next touch finds no page.
+  // The write-protected page is gone by now, and the next touch finds no page.
   if (event.write_protected && region.NextGap({page, 1}).count > 0) return 0;
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;

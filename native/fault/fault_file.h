@@ -121,7 +121,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // waits for the service thread.
   template <typename Change>
   void Revoke(Change change);
-  // Ends the file if its owner has let go of it and `regions`, those that are alive, is empty.
+  // Ends the file if its owner no longer uses it and `regions`, the regions that are alive, is empty.
   void SettleLocked(const Regions& regions);
   int InstallLocked(FaultRegion& region, PageRange pages);
   int InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,
@@ -142,7 +142,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   const std::shared_ptr<FaultClient> owner_;
   // Held while regions are replaced or retired. Taken before `mutex_`, and never by the service thread.
   std::mutex layout_;
-  // Guards everything below, and what is installed in the regions.
+  // Guards all members below, and the pages that are installed in the regions.
   mutable std::mutex mutex_;
   uint64_t size_;
   bool frozen_ = false;

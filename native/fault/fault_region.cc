@@ -74,7 +74,7 @@ int FaultRegion::Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> 
   const size_t alignment = std::max(kHugePage, shape.unit);
   const int protection = shape.writable || !shape.shared ? PROT_READ | PROT_WRITE : PROT_READ;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  // Reserves more than is needed, and keeps the part whose addresses suit.
+  // Reserves more than is needed, and keeps the part with suitable addresses.
   char* const raw = static_cast<char*>(mmap(nullptr, length + 2 * alignment, protection, flags, -1, 0));
   if (raw == MAP_FAILED) return -errno;
   const auto start = reinterpret_cast<uintptr_t>(raw);

@@ -75,7 +75,7 @@ void EscapeGuardedCopy(uintptr_t fault_address) {
 int64_t GuardedTransfer(const Transfer& transfer) {
   Guard& guard = ThisThreadGuard();
   size_t length = transfer.length;
-  // memcpy may touch a later page first, so that the bytes before the page that failed are copied again.
+  // memcpy may have touched a later page first, so the bytes before the page that failed are copied again.
   while (!TryMove(guard, transfer, length)) {
     const uintptr_t fault = guard.fault_address;
     const bool in_device = Contains(transfer.device, transfer.length, fault);

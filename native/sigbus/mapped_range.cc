@@ -80,7 +80,7 @@ MappedRange* MappedRange::Find(uintptr_t address) {
     const uintptr_t start = range->start_.load();
     const size_t length = range->length_.load();
     if (version % 2 != 0 || range->version_.load() != version) continue;
-    // The thread that faults in a mapping keeps it alive, so that the entry does not change from here on.
+    // The thread that faults in a mapping keeps it alive, so the entry does not change from here on.
     if (start != 0 && address >= start && address - start < length) return range;
   }
   return nullptr;

@@ -199,7 +199,7 @@ export interface BlockDevice {
   storeU64?(pos: Bytes, value: Bytes, options?: FlushOption): void;
   /** Loads what `storeU64` stored, with one load. */
   loadU64?(pos: Bytes): bigint;
-  /** Makes what stores records, and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
+  /** Makes a publisher, which stores records and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
   recordPublisher?(wordPos: Bytes, options: PublisherOptions): RecordPublisher;
   /**
    * Finds the open device, and the position on it, where these bytes lie, so that its pages can be mapped. The answer is for all of

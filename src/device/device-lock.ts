@@ -36,7 +36,7 @@ function held(release: () => void): DeviceLock {
   return { release: once, [Symbol.dispose]: once };
 }
 
-// The locks taken through one object. The kernel cannot tell them apart, because they belong to one open file or to none, so that
+// The locks taken through one object. The kernel cannot tell them apart, because they belong to one open file or to none. So
 // conflicts between them are found here.
 class Claims {
   readonly #claims = new Set<Claim>();

@@ -387,8 +387,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Makes what stores records, and then, when they are durable, the word at `wordPos`, a multiple of 8. A publisher is for the size
-   * that the device has now. Throws `RangeError` for options out of their range.
+   * Makes a publisher, which stores records and, once they are durable, the word at `wordPos`, a multiple of 8. A publisher is for
+   * the size that the device has now. Throws `RangeError` for options out of their range.
    */
   recordPublisher(wordPos: Bytes, options: PublisherOptions): RecordPublisher {
     this.#writable('publish');

@@ -6,7 +6,7 @@ import { emptyExtent, hasData } from '../inode/extent-cache.js';
 import type { EndIo, Inode } from '../inode/inode.js';
 import { toBytes, type Bytes } from '../units.js';
 
-// Nothing of it is used after the device was called, which may come back here.
+// The device may call this function again, so nothing here is used after a call of the device.
 const extent = emptyExtent();
 
 /**

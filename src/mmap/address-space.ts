@@ -121,7 +121,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     } catch (error) {
       // The file has given up the blocks that these pages showed before.
       for (const [first, count] of pending?.replaced(this.#file) ?? []) this.#forget(first, first + count);
-      // The filesystem could not convert these pages, so that they hold no data.
+      // The filesystem could not convert these pages, so they hold no data.
       for (const [first, count] of shown) if (!this.#isData(first)) this.#forget(first, first + count);
       throw error;
     } finally {

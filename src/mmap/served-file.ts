@@ -46,7 +46,7 @@ export class ServedFile {
     return this.#isVolatile;
   }
 
-  /** Takes over what was stored through the mappings of a file that is over. */
+  /** Takes over the record of stores through the mappings of `ended`, an earlier object of the file. */
   takeOver(ended: ServedFile): void {
     addon().faultTakeOver(this.#file, ended.#file);
     this.#isVolatile = ended.#isVolatile;
@@ -101,7 +101,7 @@ export class ServedFile {
     return addon().faultIsStored(this.#file, first, count);
   }
 
-  /** The pages that were stored to since they were last durable, as pairs of first and count. Later stores count anew. */
+  /** The pages that were stored to since they were last durable, as pairs of first and count. Later stores are recorded again. */
   takeStored(first: number, count: number): number[] {
     return addon().faultTakeStored(this.#file, first, count);
   }

@@ -61,7 +61,7 @@ export class Ext2File extends DaxFile {
 
   /** @internal Use `Ext2.open`. */
   constructor(volume: Volume, inode: IncoreInode, operations: InodeOperations, options: DaxFileOptions) {
-    // The inode in memory rather than its identity: an open handle keeps it in memory, so that reads and writes look nothing up.
+    // Keeps the inode in memory rather than its identity, so that reads and writes need no look-up.
     super(inode, operations, options);
     this.#volume = volume;
     this.#identity = volume.identityOf(inode);

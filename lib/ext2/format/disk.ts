@@ -328,7 +328,7 @@ export const XATTR_MAGIC = 0xea020000;
 /** The maximum number of inodes that share one block of attributes. */
 export const XATTR_REFCOUNT_MAX = 1024;
 
-/** The header of a block of extended attributes (i_file_acl). In an inode, the header is the magic alone. */
+/** The header of a block of extended attributes (i_file_acl). In an inode, the header is only the magic. */
 export const XATTR_HEADER = fields({
   h_magic: ['u32', 0],
   h_refcount: ['u32', 4],

@@ -298,7 +298,7 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
   yield 1;
 }
 
-// Wipes all signatures, so that the device is not taken for what it was. The first store, of the magic, ends an old ext2.
+// Wipes all signatures, so that nothing recognises the device by its old content. The first store, to the magic, ends an old ext2.
 function wipe(device: BlockDevice): void {
   zero(device, MAGIC_POS, 2);
   device.persist(MAGIC_POS, 2);

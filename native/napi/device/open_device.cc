@@ -33,7 +33,7 @@ Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
   const Source& source = *device.source;
   const Mapping* mapping = device.mapping.get();
   Napi::Object facts = Napi::Object::New(env);
-  // Kernels before 5.8 do not report that a file is DAX, but grant MAP_SYNC to DAX files alone.
+  // Kernels before 5.8 do not report that a file is DAX, but they grant MAP_SYNC only to DAX files.
   const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
   facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
   facts["created"] = Napi::Boolean::New(env, source.created());
