@@ -1,6 +1,5 @@
-// Checks the dependency rules that ESLint cannot (eslint.layers.js has the others): which room may import which, what may be
-// called where in native/, and that no import leads back to where it came from. `lint-layers.mjs [ROOT]`; exit status 1 for
-// a violation.
+// Checks the dependency rules that ESLint cannot (eslint.layers.js has the others): which room may import which, which functions
+// each part of native/ may call, and that no imports form a circle. `lint-layers.mjs [ROOT]`; exit status 1 for a violation.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';

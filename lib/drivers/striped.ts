@@ -15,8 +15,9 @@ export interface StripedOptions {
 const MIB = 1024 * 1024;
 
 /**
- * The devices as one, chunk by chunk in turn, with as many chunks of each as the smallest has: it gives the bandwidth of all of
- * them, and what an interleaved file needs. An answer of `directAccess` never crosses a chunk. Closing it leaves the devices open.
+ * The devices as one, chunk by chunk in turn, with as many chunks of each as the smallest has. It has the bandwidth of all of them,
+ * and the layout that an interleaved file needs. An answer of `directAccess` never crosses a chunk. Closing it leaves the devices
+ * open.
  */
 export function striped(devices: readonly BlockDevice[], options: StripedOptions = {}): DriverDevice {
   checkOptions(options, { chunk: true });

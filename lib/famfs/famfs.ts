@@ -263,7 +263,7 @@ export class Famfs {
   create(dir: FamfsInode, name: Name, mode: number): never;
   /**
    * Creates a file of `size` bytes with its contents, and only then publishes it, so that no reader sees it without them. The file
-   * is in the memory on return. Its directory must exist.
+   * has reached the memory on return. Its directory must exist.
    *
    * Throws `EROFS` on a host that is not the master; `EEXIST`; `ENAMETOOLONG` for a path of more than 78 bytes; `ENOSPC` if there
    * is no room or the log is full; `EBUSY` while another process adds; `EUCLEAN` or `EOPNOTSUPP` if the log contains a bad or

@@ -136,8 +136,7 @@ export class Log {
   }
 
   /**
-   * Iterates over the records as `records` does, but reads only their headers: where they are and how long. Contents are not looked
-   * at.
+   * Iterates over the records as `records` does, but reads only their headers: their positions and lengths, not their contents.
    */
   entries(from?: Bytes, options: Pick<ReadOptions, 'onLoss'> = {}): Generator<LogEntry, void, undefined> {
     this.#usable('entries');

@@ -63,8 +63,8 @@ export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpo
   }
 }
 
-// Clears what may be left past the end of a batch that was cut off: after newly appended records, it would look like the next ones.
-// No batch reaches further.
+// Clears what an interrupted batch may have left past the end: behind newly appended records, it would look like the next ones. No
+// batch reaches further.
 function clearPast(device: BlockDevice, ring: Ring, end: number): void {
   const start = ring.placeOf(end);
   const last = start + Math.min(ring.head + ring.capacity - end, ring.toEnd(end)) * UNIT;

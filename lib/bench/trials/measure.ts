@@ -122,8 +122,8 @@ class Run {
     for (let window = 0; !isOver(); window++) {
       const fast = !singly && each < FAST_MS;
       const timeEach = !fast || window % 2 === 1;
-      // It is enough to time one in five of the fast operations singly.
-      // At the end of a window fewer operations are under way, which must be a small part of the window.
+      // It is enough to time one in five of the fast operations individually. At the end of a window fewer operations are under
+      // way; that must be a small part of the window.
       const whole = this.#slots > 1 ? DEEP_WINDOW_MS : WINDOW_MS;
       const length = fast && timeEach ? whole / 4 : whole;
       const count = each === Infinity ? Math.min(left, this.#slots) : Math.min(WINDOW_MAX, left, Math.max(this.#slots, Math.floor(length / each)));
@@ -252,8 +252,8 @@ class Run {
     return end - start;
   }
 
-  // Follows one schedule from the first operation to the last. The latency of an operation counts from when it was due, so that a
-  // late one makes those behind it late too; to leave that out would be coordinated omission.
+  // Follows one schedule from the first operation to the last. The latency of an operation counts from when it was due, so a late
+  // operation makes those behind it late too. Not counting that would be coordinated omission.
   async #rated(milliseconds: number, operations: number, interval: number): Promise<void> {
     const result = this.#result;
     const begin = now();

@@ -84,7 +84,7 @@ export class Files {
 /**
  * An open file. Its size is fixed: a write past the end is cut short or fails with `EFBIG`, and truncation fails with `EPERM`.
  * Other hosts see what is written here once they have dropped their caches (`Famfs.flush`); stores through a mapping must be
- * brought to the memory with `fsync` first.
+ * written back to the memory by `fsync` first.
  */
 export class FamfsFile extends DaxFile {
   readonly #files: Files;

@@ -1,5 +1,5 @@
-// Owns what is kept of entries that were checked, whatever becomes of the memory that they lie on. They are decoded when somebody asks
-// for it.
+// Owns the copies of entries that were checked, which stay whatever becomes of the memory. An entry is decoded when it is asked
+// for.
 
 import { FIELDS, FILE, MKDIR, SIMPLE, type DirectoryEntry, type FileEntry } from './entry.js';
 import { wordsU64 } from './numbers.js';

@@ -84,8 +84,8 @@ export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
 }
 
 /**
- * Takes the bytes of the file whose entry begins at `at` in `words`, and returns true, if it is of one extent and breaks no rule, as
- * nearly all are: these are checked without making an object of them.
+ * Checks the entry that begins at `at` in `words` without making an object of it. If the entry is of a file with one extent and
+ * breaks no rule, as nearly all do, takes the file's bytes and returns true.
  */
 export function takePlain(words: Uint32Array, at: number, space: Space, start: number): boolean {
   const { unit, units } = space;

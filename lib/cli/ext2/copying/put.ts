@@ -114,8 +114,8 @@ class Putting {
     if (hasNames) this.#linked.set(identityOf(stats), placed);
   }
 
-  // Puts an inode at `place`. An old file there stays until the new one is whole. `known` is the inode of the copied file if it was
-  // made under another name before.
+  // Puts an inode at `place`. An old file there stays until the new one is whole. `known` is the inode of the copied file if the
+  // file was already copied under another name.
   async #place(place: Destination, known: Ext2Inode | undefined, make: (name: Uint8Array) => Ext2Inode | Promise<Ext2Inode>): Promise<Ext2Inode> {
     const { fs } = this.#mounted;
     const { dir, name, path } = place;
