@@ -229,12 +229,12 @@ async function act(image: string, paths: Buffer[], options: Options, command: Co
 export function putCommand(): Command {
   return imageCommand('put', 'Copy files into an image, with permissions, owners, times and holes')
     .usage('[options] <image> <source...> <destination>')
-    .argument('<paths...>', 'one file or more, then the directory or name in the image', toPaths)
-    .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
+    .argument('<paths...>', 'one or more files, then the directory or name in the image', toPaths)
+    .option('-r, --recursive', 'copy directories with everything in them; symbolic links as links, files with several names once')
     .addHelpText('after', `
-A file of the same name is replaced once the new one is whole. Blocks of zeros become holes.
-Extended attributes are not copied. With -r, a device, fifo or socket is copied as such; without,
-what can be read from it: COMMAND | node-dax ext2 put IMAGE /dev/stdin NAME.
-A directory whose path ends without a name (., .., /) goes with what is in it into the destination.`)
+A file of the same name is replaced once the new one is complete. Blocks of zeros become holes.
+Extended attributes are not copied. With -r, a device, fifo or socket is copied as such; without -r,
+its content is read: COMMAND | node-dax ext2 put IMAGE /dev/stdin NAME.
+If the path of a directory ends without a name (., .., /), its content is copied into the destination.`)
     .action(act);
 }
