@@ -1,5 +1,5 @@
-// The same random operations on a DaxFile and on a file of the kernel's: ext4 or xfs with DAX in the guest, whatever lies
-// under the temporary folder elsewhere. Every count, size and byte must be the same.
+// The same random operations on a DaxFile and on a file of the kernel: on ext4 or xfs with DAX in the guest, elsewhere on the
+// filesystem of the temporary folder. Every count, size and byte must be the same.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, openSync as openFile, readSync, readvSync, writeSync, writevSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Programs that judge a filesystem work on a mount: rsync with everything that it can keep, stress-ng with its own verification, a
-// compiler and make, npm, and SQLite while the server is killed.
+// Programs that exercise a filesystem work on a mount: rsync with everything that it can preserve, stress-ng with its own
+// verification, a compiler and make, npm, and SQLite while the server is killed.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -141,8 +141,8 @@ export function onEveryDevice(title: string, run: Run): void {
 }
 
 /**
- * As `onEveryDevice`, on one of each kind: a file with DAX, a devdax of 4 KiB and of 2 MiB, a block device, an ordinary file.
- * For what does not ask how a store becomes durable. A thorough run takes every device.
+ * As `onEveryDevice`, but on one device of each kind: a file with DAX, a devdax of 4 KiB and of 2 MiB, a block device, an ordinary
+ * file. For tests that do not depend on how a store becomes durable. A thorough run takes every device.
  */
 export function onEveryKind(title: string, run: Run): void {
   runOn(title, THOROUGH ? candidates() : candidates().filter(({ like }) => like === undefined), run);
