@@ -6,8 +6,8 @@ import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-// What each room may import beside its own files and, in src/, the files at the top. The files named in `doors` import any
-// room, and no room imports them.
+// What each room may import besides its own files and, in src/, the files at the top. The files named in `doors` import any room,
+// and no room imports them.
 const ROOMS = {
   src: {
     doors: ['index.ts'],

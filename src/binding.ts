@@ -33,7 +33,7 @@ export interface NativeRegion {
 
 /**
  * Which touches of mapped memory are served. `full`: all. `user`: those of code, while system calls get EFAULT. `none`: none, so
- * that everything is installed when it is mapped.
+ * everything is installed when it is mapped.
  */
 export type FaultMode = 'full' | 'user' | 'none';
 
@@ -78,7 +78,7 @@ export interface NativeFacts {
 
 /**
  * Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller. Copies end at
- * the end of the buffer or of the device, so that a length may be larger than both.
+ * the end of the buffer or of the device, so a length may be larger than both.
  */
 export interface Addon {
   open(
@@ -158,7 +158,7 @@ export interface Addon {
   flock(handle: NativeHandle, mode: number): number;
   /** Locks a range, or everything from `start` on if `length` is 0. If it fails, nothing has changed. */
   lockRange(handle: NativeHandle, mode: number, start: number, length: number): number;
-  /** Claims a block device, so that the kernel does not mount it, or gives the claim up. */
+  /** Claims a block device, so the kernel does not mount it, or gives the claim up. */
   claim(handle: NativeHandle, isClaimed: boolean): number;
   /** The physical address of the byte at `pos`; undefined if it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;

@@ -20,7 +20,7 @@ const bdev: BlockDevice = {
   persist: () => undefined,
 };
 
-// Every other block of a file is one, so that no two are one extent.
+// Every other block of a file is one, so no two are one extent.
 function inodeOf(extents: number): Inode {
   const inode = new Inode({ blockSize: BLOCK, bdev }, 1, extents * 2 * BLOCK);
   for (let n = 0; n < extents; n++) {

@@ -18,7 +18,7 @@ export interface DemoReport {
   mapSync: boolean;
   /** The kernel vouches that it is there after the power was off; undefined where it does not know. */
   persistent: boolean | undefined;
-  /** The message was found again after the device was opened anew. */
+  /** Whether the message was found again after the device was closed and reopened. */
   verified: boolean;
   /** What became of a filesystem on it, where one was made. */
   ext2?: Ext2Shown;

@@ -1,4 +1,4 @@
-// Owns the table from pages to numbers, such as pages of memory: three levels, as an x86 page table, so that holes cost nothing.
+// Owns the table from pages to numbers, such as pages of memory: three levels, as an x86 page table, so holes cost nothing.
 
 // Pages in one table: 2 MiB of the device.
 const ENTRIES = 512;

@@ -6,8 +6,8 @@ import { together } from './several.js';
 /** How the bytes are spread over the devices. */
 export interface StripedOptions {
   /**
-   * Contiguous bytes on one device: a multiple of the largest page that any of the devices maps. Default 2 MiB, so that mappings
-   * have huge pages.
+   * Contiguous bytes on one device: a multiple of the largest page that any of the devices maps. Default 2 MiB, so mappings have
+   * huge pages.
    */
   chunk?: Bytes | undefined;
 }

@@ -117,7 +117,7 @@ export class Log {
    * Appends none if they do not all fit. After a power cut during the call, the log may contain some of them, always the first ones.
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
-    // A copy, so that what is checked is what is appended.
+    // A copy, so what is checked is what is appended.
     const positions = this.#appending().appendMany([...toArray(records)]);
     this.#wake();
     return positions;

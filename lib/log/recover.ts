@@ -37,7 +37,7 @@ function checkWords(ring: Ring, { position }: Checkpoint): void {
 
 /**
  * The end of the records. Walks record by record from the checkpoint to the tail and, because records become durable before they
- * are published, past the tail, so that what a reader may have seen stays. Damaged records on the way are skipped.
+ * are published, past the tail, so what a reader may have seen stays. Damaged records on the way are skipped.
  */
 export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpoint {
   const limit = ring.head + ring.capacity;

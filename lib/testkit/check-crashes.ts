@@ -172,7 +172,7 @@ class CrashRun<Fs> {
     let failure: CrashFailure | undefined;
     let at = -1;
     let moment: Moment = { completed: 0, isUnderway: false };
-    // The promises are the same throughout a moment, so that each content is checked once in it.
+    // The promises are the same throughout a moment, so each content is checked once in it.
     let checked = new Set<number>();
     for (const image of crashImages(this.#trace, { seed, ...(limit !== undefined && { limit }) })) {
       if (image.at !== at) {

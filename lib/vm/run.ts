@@ -172,7 +172,7 @@ async function boot(settings: Settings, requirements: Requirements, resources: R
   const streams = streamsOf(settings);
   const start = (accel: Acceleration): Guest => {
     settings.onStep?.(accel === 'kvm' ? 'boot under KVM' : 'boot, emulated');
-    // QEMU ends when this process ends, in whatever way, and holds locks on the caller's files, so that no other guest has them.
+    // QEMU ends when this process ends, in whatever way, and holds locks on the caller's files, so no other guest has them.
     const locks = backings.flatMap((backing) => (backing !== undefined && 'path' in backing.source ? [backing.source.path] : []));
     const lock = (file: string): string[] => [programs.get('flock') ?? '', settings.share ? '--shared' : '--exclusive', '--no-fork', '--nonblock', '--conflict-exit-code', String(LOCK_CONFLICT), file];
     const guest = new Guest({

@@ -42,8 +42,8 @@ class Mapping {
   // Read and Write return the bytes moved. If they can move none, they return -EIO (poison, or the file has
   // become shorter) or -EFAULT (the user's memory faulted). The range must lie inside the mapping.
   int64_t Read(char* target, size_t length, uint64_t pos) const;
-  // Writes zeros if `source` is null. The bytes are durable on return if `flush`. A write that covers a bad
-  // page wholly makes it good, if the device can (PO-2).
+  // Writes zeros if `source` is null. The bytes are durable on return if `flush`. A write that covers a whole
+  // bad page repairs it, if the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
   // Stores the word at `pos`, a multiple of 8, by one store, as little-endian: a reader finds the old word or
@@ -96,7 +96,7 @@ class Mapping {
   // impossible.
   int64_t ReadByCall(char* target, size_t length, uint64_t pos) const;
   int64_t WriteByCall(const char* source, size_t length, uint64_t pos) const;
-  // Whether the user's memory is a part of this mapping, so that only a memmove copies it correctly.
+  // Whether the user's memory is a part of this mapping, so only a memmove copies it correctly.
   bool Overlaps(const char* memory, size_t length) const {
     return memory != nullptr && memory < address_ + reserved_length_ && memory + length > address_;
   }
@@ -109,7 +109,7 @@ class Mapping {
   // Corrects the result of a copy, because pages may have been lost, or the mapping retired, during it.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
-  // Guards the source, which repairs on any thread use. Retire drops the source, so that its descriptor is
+  // Guards the source, because repairs use it on any thread. Retire drops the source, so its descriptor is
   // closed.
   mutable std::mutex source_mutex_;
   std::shared_ptr<Source> source_;

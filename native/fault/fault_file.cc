@@ -106,7 +106,7 @@ int FaultFile::Know(PageRange pages, const Place& place) {
   const std::lock_guard<std::mutex> lock(mutex_);
   // A file that has ended must not keep devices open.
   if (abandoned_) return 0;
-  // The places are noted only now, so that no fault is served while another region still shows the old pages.
+  // The places are noted only now, so no fault is served while another region still shows the old pages.
   places_.Insert(pages, place);
   if (IsServed()) return 0;
   // Without faults the pages must be installed before they are touched.
@@ -202,7 +202,7 @@ void FaultFile::SetFrozen(bool frozen) {
   if (frozen) return;
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  // The file thaws only now, so that no store is served while another region still shows an old copy.
+  // The file thaws only now, so no store is served while another region still shows an old copy.
   frozen_ = false;
   regions = Alive();
   for (const auto& region : regions) region->Wake(region->shape().pages);
@@ -421,7 +421,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (run == nullptr || ShowsCopy(region, run)) return Ask(region, page, event);
   const auto& [known, place] = *run;
   if (place.backing) {
-    // The run covers the addresses of a huge page, so that the kernel may use one.
+    // The run covers the addresses of a huge page, so the kernel may use one.
     const uint64_t per_huge_page = std::max<uint64_t>(1, kHugePage / unit_);
     const uint64_t before = reinterpret_cast<uintptr_t>(region.AddressOf(page)) / unit_ % per_huge_page;
     const PageRange window = {page - std::min(page, before), per_huge_page};

@@ -44,14 +44,13 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // durable.
   bool IsStored(PageRange pages) const;
   // Returns the pages of the range for which IsStored is true, and from now on notices the next store to each
-  // of them. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), they
-  // count as stored to even then.
+  // of them. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), the
+  // pages still count as stored to after that.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);
   // Takes over the stored pages of `ended`, an earlier object of the same file that no longer has regions.
   void TakeOver(FaultFile& ended);
-  // Takes the pages from every region, so that the next touch asks the owner again. Private copies stay
-  // (TR-11).
+  // Takes the pages from every region, so the next touch asks the owner again. Private copies stay (TR-11).
   void Forget(PageRange pages);
   // Answers FaultClient::Ask. If `error` is 0, the thread touches the page again and the service looks up its
   // place; any other error refuses the touch.
@@ -60,9 +59,9 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void AnswerNobody();
   // Answers FaultClient::Ask for a load: the region shows a copy of `bytes`, the content of the page.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
-  // Releases pages that were refused for an error, so that the next touch of one is served again.
+  // Releases pages that were refused for an error, so the next touch of one is served again.
   void Forgive();
-  // Freezes the file, so that stores through shared mappings wait (MK-6), or thaws it.
+  // Freezes the file, so stores through shared mappings wait (MK-6), or thaws it.
   void SetFrozen(bool frozen);
   // Ends the file when its owner is gone: from now on regions show nothing of it but private copies, and
   // every other touch is refused.

@@ -38,16 +38,16 @@ int MapRefusal(char* address, size_t length) {
   return mapped == MAP_FAILED ? -errno : 0;
 }
 
-// Prepares memory in which nothing is installed, so that every touch raises an event. A forked child gets
-// none of it, because no thread would serve its faults there.
+// Prepares memory in which nothing is installed, so every touch raises an event. A forked child gets none of
+// it, because no thread would serve its faults there.
 int Prepare(char* address, size_t length) {
   madvise(address, length, MADV_DONTFORK);
   return Userfault::Get().Register(address, length);
 }
 
-// Whether a page of a private mapping was stored to, so that it is no longer the device's. In
-// /proc/self/pagemap bit 61 marks a page of a file, except where DAX has no struct page for it. A copy is
-// mapped by this process alone (bit 56), because no forked child has it.
+// Whether a page of a private mapping was stored to, so it is no longer the device's. In /proc/self/pagemap
+// bit 61 marks a page of a file, except where DAX has no struct page for it. A copy is mapped by this process
+// alone (bit 56), because no forked child has it.
 bool IsPrivateCopy(const char* address) {
   static const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   constexpr uint64_t kPresent = 1ull << 63;

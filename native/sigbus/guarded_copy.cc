@@ -41,8 +41,7 @@ bool Contains(const char* start, size_t length, uintptr_t address) {
 }
 
 // Returns true if all bytes were moved; otherwise guard.fault_address tells where the copy stopped. It has a
-// frame of its own, whose locals are all set before sigsetjmp, so that a jump leaves none of them
-// indeterminate.
+// frame of its own, whose locals are all set before sigsetjmp, so a jump leaves none of them indeterminate.
 __attribute__((noinline)) bool TryMove(Guard& guard, const Transfer& transfer, size_t length) {
   if (sigsetjmp(guard.escape, kRestoreMask) != 0) {
     guard.armed = nullptr;

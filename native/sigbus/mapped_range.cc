@@ -94,7 +94,7 @@ void MappedRange::Remove() {
   taken_.store(false, std::memory_order_release);
 }
 
-// The mark is set first, so that a thread that finds the memory gone knows why.
+// The mark is set first, so a thread that finds the memory gone knows why.
 void MappedRange::Withdraw() {
   // The lock keeps repairs from putting a page of the device there afterwards.
   const std::lock_guard<MappedRange> hold(*this);
@@ -111,7 +111,7 @@ bool MappedRange::FillWithdrawn(uintptr_t address) {
   return mmap(start, length_.load(), kOpen, kPrivate, -1, 0) != MAP_FAILED;
 }
 
-// The mark is set before the page is replaced, so that no reader takes the new memory for the device's.
+// The mark is set before the page is replaced, so no reader takes the new memory for the device's.
 void MappedRange::Remember(size_t index, uint8_t how) {
   lost_[index / kUnitsPerByte].fetch_or(At(index, how));
   any_refused_.store(true);

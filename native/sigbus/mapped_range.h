@@ -46,8 +46,8 @@ class MappedRange {
   OnLoss on_loss() const { return on_loss_; }
   OnStore on_store() const { return on_store_; }
 
-  // Hold the lock while other memory takes the place of a page that was refused or lost, so that no handler
-  // puts zeros over it. A thread that holds it must not touch the range, nor wait for a thread that may.
+  // Hold the lock while other memory takes the place of a page that was refused or lost, so no handler puts
+  // zeros over it. A thread that holds it must not touch the range, nor wait for a thread that may.
   void lock();
   bool try_lock();
   void unlock();
@@ -100,7 +100,7 @@ class MappedRange {
   MappedRange* next_ = nullptr;
 };
 
-// Sets the eventfd that the handler counts losses on, so that another thread can report them; -1 for none.
+// Sets the eventfd that the handler counts losses on, so another thread can report them; -1 for none.
 void SetLossListener(int event_fd);
 
 }  // namespace dax

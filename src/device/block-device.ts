@@ -202,9 +202,8 @@ export interface BlockDevice {
   /** Makes a publisher, which stores records and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
   recordPublisher?(wordPos: Bytes, options: PublisherOptions): RecordPublisher;
   /**
-   * Finds the open device, and the position on it, where these bytes lie, so that its pages can be mapped. The answer is for all of
-   * the bytes, or for the first of them that are contiguous. On a device without this method, `daxMmap` of files throws
-   * `EOPNOTSUPP`.
+   * Finds the open device, and the position on it, where these bytes lie, so its pages can be mapped. The answer is for all of the
+   * bytes, or for the first of them that are contiguous. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;
   /**
@@ -319,8 +318,8 @@ function beginsPage({ pageOffset = 0 }: BlockDevice): boolean {
 }
 
 /**
- * How many of the `length` bytes at `pos` are contiguous on a device, so that one copy can move them. Blocks smaller than a page
- * may begin within a page, where direct access cannot begin (DA-9).
+ * How many of the `length` bytes at `pos` are contiguous on a device, so one copy can move them. Blocks smaller than a page may
+ * begin within a page, where direct access cannot begin (DA-9).
  */
 export function reachOf(bdev: BlockDevice, pos: number, length: number): number {
   // A device whose byte 0 lies within a page gives no direct access, so its bytes count as contiguous.

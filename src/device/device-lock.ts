@@ -61,8 +61,8 @@ class Claims {
   }
 
   /**
-   * The mode for flock(2), which has no ranges: exclusive if a lock is for changing the whole device, else shared, so that
-   * locks on parts do not exclude each other.
+   * The mode for flock(2), which has no ranges: exclusive if a lock is for changing the whole device, else shared, so locks on
+   * parts do not exclude each other.
    */
   get flock(): number {
     let most = NONE;
@@ -83,7 +83,7 @@ export interface LockedFile {
   readonly path: string;
   readonly isBlock: boolean;
   readonly readOnly: boolean;
-  /** Whether the file was opened with `lock: true`, so that nobody else can lock any part of it. */
+  /** Whether the file was opened with `lock: true`, so nobody else can lock any part of it. */
   readonly isLocked: boolean;
   /** Whether the file was opened with `force: true`, even if the kernel uses it. */
   readonly isForced: boolean;

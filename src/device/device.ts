@@ -65,7 +65,7 @@ export class DaxDevice implements BlockDevice {
   readonly persistent: boolean | undefined;
   /** Whether loads and stores reach the medium without a page cache: a devdax, or a file with DAX. */
   readonly isDax: boolean;
-  /** Whether the kernel has accepted MAP_SYNC, so that flushed stores survive without fsync. */
+  /** Whether the kernel has accepted MAP_SYNC, so flushed stores survive without fsync. */
   readonly mapSync: boolean;
   readonly readOnly: boolean;
   /** The NUMA node of the device; undefined if the kernel names none. */

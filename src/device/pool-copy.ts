@@ -1,4 +1,4 @@
-// Owns large copies: chunk by chunk on a thread of the pool, so that the event loop keeps running.
+// Owns large copies: chunk by chunk on a thread of the pool, so the event loop keeps running.
 
 import { AbortError } from '../abort.js';
 import { argumentError } from '../argument-error.js';

@@ -29,9 +29,9 @@ export interface Driver {
   directAccess(sector: number, size: number): DriverAnswer;
   /**
    * Returns the device whose memory these bytes are, and how many of them are contiguous there. That device then makes the copies
-   * and flushes, so that they survive a bad page and are as durable as its own; files can be mapped if files on that device can.
-   * Without this function the memory is the driver's own: nothing is mapped, and flushing does nothing. If `isMapped`, the pages
-   * are about to be mapped and must stay where they are; otherwise the call is for a copy.
+   * and flushes, so they survive a bad page and are as durable as its own; files can be mapped if files on that device can. Without
+   * this function the memory is the driver's own: nothing is mapped, and flushing does nothing. If `isMapped`, the pages are about
+   * to be mapped and must stay where they are; otherwise the call is for a copy.
    */
   backing?(pos: number, length: number, isMapped: boolean): Place;
   /**

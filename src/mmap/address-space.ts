@@ -148,7 +148,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     this.release();
   }
 
-  /** Ends the address space if no view of it is left, in this isolate or another one. */
+  /** Ends the address space if no view of it is left in any isolate. */
   release(): void {
     if (this.#isOver || this.#views.size > 0 || this.#file.setWanted(false) || this.inode.mappings !== this) return;
     this.#letGo();
@@ -231,7 +231,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     this.#forget(first, end);
   }
 
-  /** Looks up the pages that a write has filled, so that mappings show them (IO-13.6). */
+  /** Looks up the pages that a write has filled, so mappings show them (IO-13.6). */
   refresh(pos: number, length: number): void {
     const { inode, pageSize } = this;
     const { blockSize } = inode.sb;

@@ -25,7 +25,7 @@ export const VM_FAULT_RETRY = 0x400;
 /** A huge page cannot be installed: fault again for a small one. */
 export const VM_FAULT_FALLBACK = 0x800;
 
-/** The operations of a filesystem, beside `getBlock`, that a fault calls. */
+/** The operations of a filesystem, besides `getBlock`, that a fault calls. */
 export type FaultOperations = Partial<Pick<InodeOperations, 'completeUnwritten' | 'dirty' | 'fsync'>>;
 
 /** A mapping of a file, as a fault handler sees it (vm_area_struct). */
@@ -220,7 +220,7 @@ class Handler {
       isInserted = error instanceof DaxError && error.code === 'EBUSY';
       throw error;
     } finally {
-      // On failure too, so that the filesystem leaves the page unwritten (FT-11).
+      // On failure too, so the filesystem leaves the page unwritten (FT-11).
       completeBlocks(inode, extent, bh, isInserted, vma.operations);
     }
     return this.#pageEnd(extent);

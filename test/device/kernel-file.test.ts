@@ -96,7 +96,7 @@ const punch: Operation = ({ file, path }, random) => {
   return [[0], [0]];
 };
 
-// A process for each punch: few, so that a run stays short.
+// A process for each punch: few, so a run stays short.
 const PUNCH_EVERY = Math.max(150, Math.floor(OPERATIONS / 100));
 
 onEveryKind('a DaxFile does what a file of the kernel does, on', (test, wanted) => {

@@ -25,7 +25,7 @@ interface Logged {
   taken: () => number[];
 }
 
-/** A file of which no two pages are contiguous, so that none is mapped with another. */
+/** A file of which no two pages are contiguous, so none is mapped with another. */
 function scattered(ground: Ground, granularity?: 'byte', options: TfsOptions = {}): Logged {
   const { page, blocksPerPage } = ground;
   const log = logFlushes(ground.device, granularity);

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { openSync, type DaxDevice, type DeviceKind, type Granularity, type OpenOptions } from 'node-dax';
 import { THOROUGH } from './thorough.js';
 
-/** Bytes of the files that tests make: no multiple of 2 MiB, so that the last huge page is partial. */
+/** Bytes of the files that tests make: no multiple of 2 MiB, so the last huge page is partial. */
 export const FILE_SIZE = 5 * 1024 * 1024;
 
 export interface TestDevice {

@@ -47,7 +47,7 @@ function copyOf(fs: Ext2): Uint8Array {
   return content;
 }
 
-/** Files stay open for a while, so that what closing makes durable is not there too soon. */
+/** Files stay open for a while, so what closing makes durable is not there too soon. */
 class OpenFiles {
   readonly #files = new Map<number, Ext2File>();
   readonly #fs: Ext2;

@@ -228,7 +228,7 @@ function goOn(opened: Opened, lengths: Lengths): void {
   const before = stateOf(log, lengths);
   const all = new Map(lengths);
   for (let { next } = before; next < before.next + 2; next++) {
-    // As long as the record that was cut off, so that what lay behind that lies behind this.
+    // As long as the record that was cut off, so what lay behind that lies behind this.
     const length = lengths.get(next) ?? 8;
     all.set(next, length);
     try {

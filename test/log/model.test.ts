@@ -1,4 +1,4 @@
-// A log against a list of records: of any size, appended in every way, truncated, and opened again, so that the ring goes round.
+// A log against a list of records: of any size, appended in every way, truncated, and opened again, so the ring goes round.
 
 import t, { type Test } from 'tap';
 import { openScratch, type BlockDevice } from 'node-dax';

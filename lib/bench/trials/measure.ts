@@ -40,7 +40,7 @@ export interface Measured {
 
 const now = performance.now.bind(performance);
 
-// A window is shorter than a time slice, so that other programs run between windows as often as in one.
+// A window is shorter than a time slice, so other programs run between windows as often as in one.
 const WINDOW_MS = 1;
 const DEEP_WINDOW_MS = 20;
 const WINDOW_MAX = 65_536;
@@ -117,7 +117,7 @@ class Run {
     const begin = now();
     let left = operations;
     let each = Infinity;
-    // Stamps and checks take longer than the operations themselves, so that with them wall-clock time ends a job.
+    // Stamps and checks take longer than the operations themselves, so with them wall-clock time ends a job.
     const isOver = (): boolean => (singly ? now() - begin : result.elapsed) >= milliseconds || left <= 0 || this.#steady?.isAttained === true;
     for (let window = 0; !isOver(); window++) {
       const fast = !singly && each < FAST_MS;

@@ -22,7 +22,7 @@ function* piecesOf(file: DaxFile): Generator<Buffer> {
   }
 }
 
-// Flushes the caches first, so that the file is read as other hosts may have changed it.
+// Flushes the caches first, so the file is read as other hosts may have changed it.
 function openFresh(famfs: Famfs, path: Buffer): ReturnType<Famfs['open']> {
   famfs.flush(path);
   return famfs.open(path, { readOnly: true });

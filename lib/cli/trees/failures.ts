@@ -10,7 +10,7 @@ export function tell(message: string): void {
 }
 
 /**
- * Prints the error of one item, so that the command can continue. Rethrows an error that ends the command: a signal, a bug, or a
+ * Prints the error of one item, so the command can continue. Rethrows an error that ends the command: a signal, a bug, or a
  * filesystem that accepts no more changes.
  */
 export function goOnAfter(error: unknown): void {

@@ -218,9 +218,9 @@ function checkSymlink(census: Census, ino: number, inode: InodeReader, attribute
 }
 
 /**
- * Claims the blocks of an inode, indirect blocks included. An indirect block that was claimed before is not read again, so that
- * nothing is walked twice. Calls `onData` with each data block that was not claimed before. Returns how many blocks there are, and
- * the last block of the file, -1 if there is none.
+ * Claims the blocks of an inode, indirect blocks included. An indirect block that was claimed before is not read again, so nothing
+ * is walked twice. Calls `onData` with each data block that was not claimed before. Returns how many blocks there are, and the last
+ * block of the file, -1 if there is none.
  */
 function walkBlocks(
   census: Census,

@@ -75,9 +75,9 @@ export class Ext2File extends DaxFile {
   }
 
   /**
-   * Closes this handle: any later use throws `EBADF`. Closing the last handle brings changes to the medium, and deletes a file
-   * without a name. Throws `EAGAIN`, and leaves the handle open, while asynchronous work begun through this handle is under way or,
-   * if this is the last handle, work begun through no handle: `close` waits for it.
+   * Closes this handle: any later use throws `EBADF`. Closing the last handle stores changes on the medium, and deletes a file
+   * without a name. Throws `EAGAIN`, and leaves the handle open, while asynchronous work that began through this handle is under
+   * way. If this is the last handle, the same holds for work that began without a handle. `close` waits for such work.
    */
   closeSync(): void {
     if (!this.isOpen) return;

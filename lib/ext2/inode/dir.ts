@@ -335,8 +335,7 @@ export class Directory implements Linked<Directory> {
     this.#store(block, offset + INODE_AT, 4);
   }
 
-  // The offset of a new entry in the free part of another: a multiple of 8 if there is room, so that one store can replace its
-  // header.
+  // The offset of a new entry in the free part of another: a multiple of 8 if there is room, so one store can replace its header.
   #freeIn(block: DirBlock, slot: number, used: number, needed: number): number {
     const end = slot + block.recLenAt(slot);
     const aligned = Math.ceil((slot + used) / 8) * 8;

@@ -204,8 +204,8 @@ export class PointerTree {
   }
 
   /**
-   * Stores the changed indirect blocks, lowest level first, so that each is stored before any pointer to it. The blocks that they
-   * point to must be durable and durably marked as taken. Pointers to blocks in flight are stored as 0.
+   * Stores the changed indirect blocks, lowest level first, so each is stored before any pointer to it. The blocks that they point
+   * to must be durable and durably marked as taken. Pointers to blocks in flight are stored as 0.
    */
   store(inFlight: BlocksInFlight): void {
     if (this.#indirect === undefined) return;

@@ -186,7 +186,7 @@ function descriptors({ sb, geometry, taken }: Plan): Uint8Array {
   return table;
 }
 
-// Bits past the end of the group are set, so that blocks and inodes that do not exist are never allocated.
+// Bits past the end of the group are set, so blocks and inodes that do not exist are never allocated.
 function bitmaps({ sb, geometry, taken }: Plan, group: number): Uint8Array {
   const { blockSize, inodesPerGroup } = geometry;
   const bytes = new Uint8Array(2 * blockSize).fill(0xff);
@@ -298,7 +298,7 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
   yield 1;
 }
 
-// Wipes all signatures, so that nothing recognises the device by its old content. The first store, to the magic, ends an old ext2.
+// Wipes all signatures, so nothing recognises the device by its old content. The first store, to the magic, ends an old ext2.
 function wipe(device: BlockDevice): void {
   zero(device, MAGIC_POS, 2);
   device.persist(MAGIC_POS, 2);

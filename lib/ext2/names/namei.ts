@@ -131,11 +131,11 @@ export function dropLink(volume: Volume, inode: IncoreInode): void {
   volume.store(inode);
 }
 
-/** What a new inode gets beside its type and permissions. */
+/** What a new inode gets besides its type and permissions. */
 export interface Making {
   /** Default: the owner of the mount. */
   readonly owner: Owner | undefined;
-  /** Gives the inode what it inherits from the directory beside its group. Nothing refers to it yet. */
+  /** Gives the inode what it inherits from the directory besides its group. Nothing refers to the inode yet. */
   readonly inherit: (inode: IncoreInode, dir: IncoreInode) => void;
 }
 

@@ -28,7 +28,7 @@ export class Files {
   readonly #readOnly: boolean;
   /** What DAX calls for every file. */
   readonly operations: InodeOperations;
-  // All files that were ever opened, so that all handles of a file share its locks.
+  // All files that were ever opened, so all handles of a file share its locks.
   readonly #inodes = new Map<FamfsInode, Mapped>();
   #isMounted = true;
 

@@ -52,7 +52,7 @@ export class KeptEntries {
     return this.#rows.subarray(index * ROW, (index + 1) * ROW);
   }
 
-  // Entries that make nothing have rows too, so that one may be far behind the last.
+  // Entries that make nothing have rows too, so one may be far behind the last.
   #grow(row: number): void {
     let { length } = this.#rows;
     while (length <= row) length *= 2;

@@ -68,7 +68,7 @@ function checkExtent({ device, offset, length }: Extent, space: Space, start: nu
 
 /**
  * The ranges of memory that belong to the file: its whole extents. With a unit of 4096 bytes, famfs gives each file too much, so
- * that extents overlap; then only as many bytes as the file's size requires.
+ * extents overlap; then only as many bytes as the file's size requires.
  */
 export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
   if (unit !== SMALL_UNIT) return entry.extents.map(({ offset, length }) => ({ pos: offset, length }));

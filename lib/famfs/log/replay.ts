@@ -88,7 +88,7 @@ export class Replay {
     }
     let damage: FamfsDamage | undefined;
     while (this.next < count && damage === undefined) {
-      // The counters may have become visible before an entry did, so that one that is bad is read again.
+      // The counters may have become visible before an entry did, so one that is bad is read again.
       const sound = this.#read(count) || this.#read(count);
       damage = sound === 0 ? this.#bad() : this.#add(sound, made);
     }

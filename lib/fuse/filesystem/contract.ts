@@ -76,7 +76,7 @@ export interface FuseFile
   closeSync(): void;
 }
 
-/** What a new inode gets beside its name and permissions. */
+/** What a new inode gets besides its name and permissions. */
 export interface FuseMaking {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** The program's umask, from 0 to 0o777. Only a filesystem whose `appliesUmask` is true gets it. */

@@ -13,7 +13,7 @@ import { fail, type Handler, type Handlers, type Served } from './served.js';
 
 // Reads of fewer bytes are copied, which is faster than finding out where the bytes lie.
 const LEAST_VIEW = 32 * 1024;
-// The most bytes that one copy_file_range copies, so that other requests have their turn.
+// The most bytes that one copy_file_range copies, so other requests have their turn.
 const MOST_COPIED = 8 * MAX_TRANSFER;
 
 // Files are not opened to append, because the kernel knows the end, and writes pages of a mapping through the same open file. An

@@ -11,7 +11,7 @@ const BATCH = 2;
 // Microseconds to wait for the next request of a program that has just sent one: less than a return through the event loop takes.
 const PATIENCE = 40;
 
-// The longest time in milliseconds that a process that ends answers requests, so that the kernel takes a message.
+// The longest time in milliseconds that a process that ends answers requests, so the kernel takes a message.
 const LAST_BATCH = 100;
 
 const ENOENT = -2;

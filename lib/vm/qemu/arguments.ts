@@ -23,7 +23,7 @@ export interface Machine {
   readonly ports: readonly PortName[];
   /** All of them, in the order of the slots. */
   readonly devices: readonly MachineDevice[];
-  /** Files with tables for ACPI beside those of QEMU, which then makes none for NVDIMMs. */
+  /** Files with ACPI tables, in addition to those of QEMU, which then makes none for NVDIMMs. */
   readonly acpiTables: readonly string[];
   /** Folders of the host that the guest may write to. */
   readonly rw: readonly string[];
@@ -144,7 +144,7 @@ function memoryFile(id: string, path: string, size: number): string {
 }
 
 /**
- * Each CXL device gets its own host bridge, so that a region is one whole device. A bridge has two ports, the second of them empty:
+ * Each CXL device gets its own host bridge, so a region is one whole device. A bridge has two ports, the second of them empty:
  * Linux skips the decoder of a bridge that has only one port, and QEMU 7.2, which still decodes by it, then drops every store and
  * reads zeros.
  */

@@ -1,4 +1,4 @@
-// Owns deviceUse(): whether something else uses a device or file, so that nothing is overwritten by mistake.
+// Owns deviceUse(): whether something else uses a device or file, so nothing is overwritten by mistake.
 
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../../errors.js';
@@ -57,8 +57,8 @@ export function useOf(facts: PathFacts, tree: SystemTree, content = true): Devic
 }
 
 /**
- * The part of `deviceUse` that opens nothing, so that it can be called before every open. `writing`: only the users that may change
- * the device, which leaves out read-only mounts and read-only loop devices.
+ * The part of `deviceUse` that opens nothing, so it can be called before every open. `writing`: only the users that may change the
+ * device, which leaves out read-only mounts and read-only loop devices.
  */
 export function holdersOf(facts: PathFacts, tree: SystemTree, writing = false): DeviceHolders {
   const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;

@@ -41,7 +41,7 @@ function readNow(fd: number, buffer: Buffer): Source {
   return () => buffer.subarray(0, readSync(fd, buffer, 0, buffer.byteLength, null));
 }
 
-// Pipes and terminals are read asynchronously, so that signals can arrive during a long wait.
+// Pipes and terminals are read asynchronously, so signals can arrive during a long wait.
 const openLater = promisify(open);
 const readBytes = promisify(read);
 

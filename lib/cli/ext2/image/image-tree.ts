@@ -20,7 +20,7 @@ export function pathOf(directory: Uint8Array, names: readonly Uint8Array[]): Buf
 }
 
 /**
- * A directory entry in an image. Its name has one character for each byte, so that it sorts by its bytes, and a million names take
+ * A directory entry in an image. Its name has one character for each byte, so it sorts by its bytes, and a million names take
  * little memory.
  */
 export interface Entry {
