@@ -42,8 +42,8 @@ function installDependencies() {
   console.error('node-dax: installing dependencies');
   // Without scripts: that of this package would build it here and now.
   if (!run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])) fail('npm could not install the dependencies (see above)');
-  // Without its loaders, which cost each process and thread of the tests seconds. Left to itself tap does so after its
-  // first run.
+  // Without tap's loaders, which take seconds of each process and thread of the tests. By default, tap leaves them out only after
+  // its first run.
   const tap = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs');
   if (!run(process.execPath, [tap, 'build'])) fail('tap could not be built with the plugins of package.json (see above)');
 }

@@ -1,5 +1,5 @@
-// Refuses to pack what nobody can load: `check-package.mjs`, before `npm pack`, asks for a prebuilt addon; with `--publish`,
-// before `npm publish`, for all four, and for a repository that has its name.
+// Refuses to pack a package that nobody can load. `check-package.mjs`, before `npm pack`, requires a prebuilt addon; with
+// `--publish`, before `npm publish`, all four of them, and a repository address without the placeholder.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,6 @@
-// Compiles the TypeScript to dist/, and has what few programs need loaded late: what an index.ts exports, and what an import
-// with the comment `// late` brings. Such a file is loaded when one of its names is first used. Files are loaded by `require` alone.
+// Compiles the TypeScript to dist/, and arranges that files that few programs need are loaded late: those that an index.ts exports,
+// and those that an import with the comment `// late` names. Such a file is loaded when one of its names is first used. Files are
+// loaded only by `require`.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -8,9 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-// In place of a file stands an object with getters of the names that are used, and the first of them loads the file. Uses stay
-// as they are: Node finds the names for an `import` of this package by what the compiler makes of exports. `var` is what it
-// writes for exports from another file, `const` for imports. Lines stay where they are, so that the source maps hold.
+// An object takes the place of the file. It has a getter for each name that is used, and the first getter that is called loads the
+// file. The uses themselves do not change, because Node finds the names for an `import` of this package in the compiler's output
+// for exports. The compiler writes `var` for exports from another file, and `const` for imports. No line moves, so the source maps
+// stay valid.
 function loadLate(code, isIndex) {
   return code.replaceAll(/^(var|const) (\w+) = (require\("[^"]+"\));( \/\/ late)?$/gm, (line, keyword, file, load, mark) => {
     if (mark === undefined && !(isIndex && keyword === 'var')) return line;
@@ -20,8 +22,8 @@ function loadLate(code, isIndex) {
   });
 }
 
-// An `import()` of a file of this package becomes a `require`: the loader of ES modules is the larger part of Node to load, and reads
-// the file once more for its names.
+// An `import()` of a file of this package becomes a `require`, because the loader of ES modules takes longer to load than the rest
+// of Node, and reads the file a second time for its names.
 function requireOwn(code) {
   return code.replaceAll(/\bimport\(('\.{1,2}\/[^']+')\)/g, 'require($1)');
 }

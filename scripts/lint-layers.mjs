@@ -1,14 +1,13 @@
-// Checks the dependency rules that ESLint cannot (eslint.layers.js has the others): which room may import which, what may be
-// called where in native/, and that no import leads back to where it came from. `lint-layers.mjs [ROOT]`; exit status 1 for
-// a violation.
+// Checks the dependency rules that ESLint cannot (eslint.layers.js has the others): which room may import which, which functions
+// each part of native/ may call, and that no imports form a circle. `lint-layers.mjs [ROOT]`; exit status 1 for a violation.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-// What each room may import beside its own files and, in src/, the files at the top. The files named in `doors` import any
-// room, and no room imports them.
+// What each room may import besides its own files and, in src/, the files at the top. The files named in `doors` import any room,
+// and no room imports them.
 const ROOMS = {
   src: {
     doors: ['index.ts'],

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what a Debian or Ubuntu machine lacks: `machine.sh guest` for `node-dax vm`, `machine.sh test` for every suite.
-# What is there already is left as it is. The workflows, the action and .ci/run all call it.
+# Installs what a Debian or Ubuntu machine lacks: `machine.sh guest` for `node-dax vm`, `machine.sh test` for every suite. Leaves
+# what is installed already as it is. The workflows, the action and .ci/run all call it.
 
 set -uo pipefail
 

@@ -1,7 +1,7 @@
-// Measures anew what the documents show: `npm run measure [-- --repeats N --only NAME]`. Results go to
-// benchmarks/results/NAME.json, each with its command in it, and the pictures that documents show to docs/images/.
-// The tables in docs/benchmarking.md and docs/guest-figures.md are made of the results. It takes half an hour and more, and wants the machine for itself.
-// `--only none` measures nothing and makes the tables alone.
+// Repeats the measurements that the documents show: `npm run measure [-- --repeats N --only NAME]`. Results go to
+// benchmarks/results/NAME.json, each with its command in it, and the pictures that documents show to docs/images/. The tables in
+// docs/benchmarking.md and docs/guest-figures.md are made from the results. It takes half an hour or more, and nothing else should
+// run on the machine. `--only none` measures nothing and only makes the tables.
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { speedTable } from '../dist/lib/bench/report/tables.js';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values } = parseArgs({ options: { repeats: { type: 'string' }, only: { type: 'string', default: '' } } });
 
-// Relative, so that no path of the machine is in a result; the guest's working directory is this one too.
+// Relative, so no path of the machine is in a result; the guest's working directory is this one too.
 const bench = 'node dist/lib/cli/main.js bench';
 const repeats = (usual) => `--repeats ${values.repeats ?? usual}`;
 // Under emulation compilers take their time, and so do page faults.

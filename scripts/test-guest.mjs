@@ -42,8 +42,8 @@ const onOthers = THOROUGH
   ? [...suites.filter((file) => file.startsWith(join('dist', 'test', 'device')) && !NOT_ON_OTHERS.includes(file)), fileOf('discovery/guest')]
   : ON_OTHERS;
 const hasCxlRam = () => /volatile-memdev/.test(spawnSync('qemu-system-x86_64', ['-device', 'cxl-type3,help'], { encoding: 'utf8' }).stdout ?? '');
-// A volatile range of the NFIT cannot be beside NVDIMMs.
-// `device/hmem` comes last: it takes the device apart, and gives it to the kernel; the suite that came after it once met ENXIO.
+// A guest cannot have a volatile range of the NFIT together with NVDIMMs. `device/hmem` comes last: it takes the device apart, and
+// gives it to the kernel; a suite that ran after it once got ENXIO.
 const OTHERS = [
   { devices: ['hmem', 'e820', 'unarmed', 'virtio-devdax', 'cxl-pmem'], files: [...onOthers, HMEM] },
   { devices: ['nfit-volatile'], files: onOthers },
@@ -88,8 +88,9 @@ async function runGuest({ required, devices, files, claims, ended }) {
   return { tap, ok: status === 0 && failures.length === 0 };
 }
 
-// Guests with one processor each, side by side: a second one in a guest is another thread of the emulator. What a suite does mostly runs on
-// one processor, and two that run one kernel have each forget what it translated when the other changes a mapping, and lock what they change.
+// Guests with one processor each run side by side, because a second processor in a guest is only another thread of the emulator. A
+// suite mostly runs on one processor. Two emulated processors of one kernel discard their translated code whenever the other
+// changes a mapping, and must lock what they change.
 const atOnce = Math.min(2, availableParallelism());
 const shared = share('1', [], suites);
 const others = OTHERS.map(({ devices, files }) => share(devices.join(','), devices, files));

@@ -12,10 +12,10 @@ import { failureText, tapResults } from './tap-results.mjs';
 
 const AT_ONCE = 2;
 const SUITES = join('dist', 'test');
-// The suites that take longest begin first, so that none of them runs alone at the end.
+// The suites that take longest begin first, so none of them runs alone at the end.
 const LONG = [/\/vm\/boot\./, /\/fuse\/judges\./, /\/bench\/command\./, /\/packaging\/packaging\./];
-// Suites that take less than a process does to start, with tap and the package, or not much more: those of each line share one. None of
-// them sets up or counts what belongs to the whole process.
+// Suites that take less time than starting a process with tap and the package, or not much more. The suites of each line share one
+// process. None of them sets up or counts anything that belongs to the whole process.
 const TOGETHER = [
   /\/guest\.test/,
   /\/device\/(?!durability|hostile-use|lifetime)/,
@@ -60,8 +60,8 @@ for (const file of files) {
 }
 
 const { parser, counts, failures, skips } = tapResults();
-// The suites have many images in memory, each of megabytes that are touched once. The C library asks for huge pages for them: one fault
-// of the processor in place of 512, each of which takes a virtual machine tens of microseconds.
+// The suites have many images in memory, each of megabytes that are touched once. The C library asks for huge pages for them: one
+// page fault in place of 512, each of which takes tens of microseconds in a virtual machine.
 const HUGE_PAGES = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' };
 const env = { ...HUGE_PAGES, NODE_DAX_ASSERT_LOCKS: '1', TAP_TIMEOUT: values.timeout, ...process.env };
 const start = performance.now();

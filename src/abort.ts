@@ -33,7 +33,10 @@ export function movedAtAbort(error: unknown, signal: AbortSignal | undefined): n
   return error === signal.reason ? 0 : undefined;
 }
 
-/** The signal of an asynchronous operation. Throws `TypeError` for what is no signal, and `AbortError` if it is aborted already. */
+/**
+ * The signal of an asynchronous operation. Throws `TypeError` if the value is not a signal, and `AbortError` if it is aborted
+ * already.
+ */
 export function toSignal(options: { signal?: AbortSignal | undefined } | undefined): AbortSignal | undefined {
   const signal: unknown = options?.signal;
   if (signal === undefined) return undefined;

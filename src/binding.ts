@@ -1,4 +1,4 @@
-// Owns the boundary to the addon: loads it on first use, as nothing else does, and declares the types of its functions.
+// Owns the boundary to the addon: it alone loads the addon, on first use, and declares the types of its functions.
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -33,7 +33,7 @@ export interface NativeRegion {
 
 /**
  * Which touches of mapped memory are served. `full`: all. `user`: those of code, while system calls get EFAULT. `none`: none, so
- * that everything is installed when it is mapped.
+ * everything is installed when it is mapped.
  */
 export type FaultMode = 'full' | 'user' | 'none';
 
@@ -78,7 +78,7 @@ export interface NativeFacts {
 
 /**
  * Every function returns bytes or 0, or a negative errno. Offsets, lengths and positions are checked by the caller. Copies end at
- * the end of the buffer or of the device, so that a length may be larger than both.
+ * the end of the buffer or of the device, so a length may be larger than both.
  */
 export interface Addon {
   open(
@@ -92,7 +92,10 @@ export interface Addon {
   ): NativeFacts | number;
   /** Opens as `open` does, on a thread of the pool: it may wait for a lock, and allocates a file. */
   openAsync(...wanted: Parameters<Addon['open']>): Promise<NativeFacts | number>;
-  /** Without `offset` and `length` it reads into the whole buffer, whose length is slower to get in JavaScript. So does `write`. */
+  /**
+   * Without `offset` and `length` it reads into the whole buffer, because getting the buffer's length is slower in JavaScript. The
+   * same holds for `write`.
+   */
   read(handle: NativeHandle, target: Uint8Array, pos: number, offset?: number, length?: number): number;
   write(
     handle: NativeHandle,
@@ -145,7 +148,8 @@ export interface Addon {
   deepFlush(handle: NativeHandle): number;
   resize(handle: NativeHandle, size: number): number;
   /**
-   * The first position from `pos` on where the file has data, or, without `data`, a hole; the size of the file if there is none.
+   * The first position from `pos` on at which the file has data (`data`) or a hole (not `data`); the size of the file if there is
+   * none.
    */
   seek(handle: NativeHandle, pos: number, data: boolean): number;
   /** The file descriptor of the device, or -EBADF. Use it only to ask about the file, not for I/O. */
@@ -154,7 +158,7 @@ export interface Addon {
   flock(handle: NativeHandle, mode: number): number;
   /** Locks a range, or everything from `start` on if `length` is 0. If it fails, nothing has changed. */
   lockRange(handle: NativeHandle, mode: number, start: number, length: number): number;
-  /** Claims a block device, so that the kernel does not mount it, or gives the claim up. */
+  /** Claims a block device, so the kernel does not mount it, or gives the claim up. */
   claim(handle: NativeHandle, isClaimed: boolean): number;
   /** The physical address of the byte at `pos`; undefined if it cannot be known. */
   physicalAddress(handle: NativeHandle, pos: number): number | undefined;
@@ -182,8 +186,8 @@ export interface Addon {
   /** Tells the service where pages lie. `readOnly`: no store may go there. */
   faultKnow(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   /**
-   * Compares these places with what the service knows. 0: nothing else is known; 1: another place is known for one of the pages; 2:
-   * these places are known already.
+   * Compares these places with those that the service has recorded. 0: none is recorded for some of the pages; 1: another place is
+   * recorded for one of the pages; 2: exactly these places are recorded.
    */
   faultCompare(file: NativeFile, first: number, count: number, device: NativeHandle, pos: number, readOnly: boolean): number;
   /** Whether some of the pages may have been stored to since they were made durable. */
@@ -195,8 +199,7 @@ export interface Addon {
   faultTakeStored(file: NativeFile, first: number, count: number): number[];
   faultSetDurable(file: NativeFile, first: number, count: number): void;
   /**
-   * Takes over the pages that may have been stored to from `ended`, an earlier object of the same file that has no regions any
-   * more.
+   * Takes over from `ended`, an earlier object of the same file that no longer has regions, the pages that may have been stored to.
    */
   faultTakeOver(file: NativeFile, ended: NativeFile): void;
   faultKnowHole(file: NativeFile, first: number, count: number): number;
@@ -233,7 +236,9 @@ export interface Addon {
   watchReadable(fd: number, callback: () => void): NativeWatch | number;
   /** Ends a watch. Call it once, before the descriptor is closed. */
   unwatch(watch: NativeWatch): void;
-  /** One read(2) of a descriptor with O_NONBLOCK. -EAGAIN if nothing comes within `microseconds`, for which the thread blocks. */
+  /**
+   * One read(2) of a descriptor with O_NONBLOCK. -EAGAIN if nothing arrives within `microseconds`; the thread blocks for that time.
+   */
   readAvailable(fd: number, target: Uint8Array, microseconds: number): number;
   exchange(fd: number, message: Uint8Array, bytes: number, target: Uint8Array, microseconds: number): number;
   /** Two Unix sockets that are connected, and closed on exec. */

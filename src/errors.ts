@@ -108,7 +108,7 @@ export class DaxError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly syscall: string;
-  // Only declared, so that an error without one of these does not have the property.
+  // Only declared, so an error without one of these does not have the property.
   declare readonly path?: string;
   declare readonly dest?: string;
   declare readonly reason?: DaxErrorReason;

@@ -1,5 +1,5 @@
-// What is no device where a device is asked for, and no filesystem where a filesystem is, is refused before anything happens, in
-// words: a call without `await` most of all.
+// A value that is not a device where a device is expected, or not a filesystem where a filesystem is, is refused before anything
+// happens, with a helpful message: above all the promise of a call without `await`.
 
 import t, { type Test } from 'tap';
 import { blockDevice, contentOf, DaxFile, Inode, lockDevice, partition, type BlockDevice } from 'node-dax';

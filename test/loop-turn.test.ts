@@ -194,7 +194,7 @@ t.test('node-dax/fs', async (test) => {
   ext2.unmount();
 });
 
-// A filesystem of which each call takes a millisecond, so that a small tree is work for many turns.
+// A filesystem of which each call takes a millisecond, so a small tree is work for many turns.
 function slow(ext2: Ext2): Ext2 {
   return new Proxy(ext2, {
     get(target, name) {

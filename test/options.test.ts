@@ -179,7 +179,7 @@ t.test('names that nobody knows', async (test) => {
   ext2.unmount();
 });
 
-/** Who takes an object with names that may be left out, so that a misspelt one would be ignored. */
+/** Who takes an object with names that may be left out, so a misspelt one would be ignored. */
 function takers(): string[] {
   const others: readonly string[] = [
     // What the author of a filesystem or a driver makes, with fields of his own beside these.

@@ -7,7 +7,7 @@ import t from 'tap';
 const ROOT = join(__dirname, '..', '..');
 const RULES = join('docs', 'rules.md');
 
-// Groups of rules alone, so that neither UTF-8 nor AVX-512 is one.
+// Groups of rules alone, so neither UTF-8 nor AVX-512 is one.
 const GROUPS = ['DA', 'GB', 'IO', 'FT', 'U', 'MK', 'TR', 'LK', 'MS', 'PS', 'PO', 'CW', 'IN', 'DD'];
 const ID = `(?<![\\w-])(?:${GROUPS.join('|')})-\\d+(?:\\.\\d+)?(?![\\w-])`;
 // Such as FT-1 to FT-12.

@@ -1,5 +1,5 @@
-// The table of docs/statements.md has no open row: each statement is there, with tests that exist. And what the newer document
-// removes, the operation of a page at a time, is nowhere in the package.
+// The table of docs/statements.md has no open row: it has each statement, with tests that exist. The operation of a page at a time,
+// which the newer document removes, is nowhere in the package.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

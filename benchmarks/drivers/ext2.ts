@@ -6,7 +6,7 @@ import { filledBuffer, FILES, FILES_WARM_UP, type Driver, type Job } from '../dr
 
 export const CACHE_LINE = { NODE_DAX_FORCE_GRANULARITY: 'cache_line' };
 const OWNER = { uid: 0, gid: 0 };
-// Coprime with the number of names, so that they come in no order.
+// Coprime with the number of names, so they come in no order.
 const STEP = 31_337;
 
 export function mounted(path: string): Ext2 {

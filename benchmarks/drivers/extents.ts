@@ -1,5 +1,5 @@
-// Drivers that look for a file's blocks among many extents, in no order that a processor would guess. Nothing is copied:
-// what is timed is the way to the blocks.
+// Drivers that look up a file's blocks among many extents, in an order that a processor cannot predict. They copy nothing, so only
+// the look-up is timed.
 
 import { daxDoIo, Inode, type BlockDevice } from '../../src/index.js';
 import { filledBuffer, type Driver, type Operation } from '../driver.js';
@@ -20,7 +20,7 @@ const bdev: BlockDevice = {
   persist: () => undefined,
 };
 
-// Every other block of a file is one, so that no two are one extent.
+// Every other block of a file is one, so no two are one extent.
 function inodeOf(extents: number): Inode {
   const inode = new Inode({ blockSize: BLOCK, bdev }, 1, extents * 2 * BLOCK);
   for (let n = 0; n < extents; n++) {

@@ -1,5 +1,5 @@
-// Drivers of the facade and of node:fs: the same calls on ext2, made anew in the file that a trial is given, and in a folder
-// beside it.
+// Drivers of the facade and of node:fs: the same calls on an ext2 that is newly made in the trial's file, and in a folder beside
+// that file.
 
 import nodeFs from 'node:fs';
 import { createFs } from 'node-dax/fs';

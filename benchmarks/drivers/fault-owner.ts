@@ -1,5 +1,5 @@
-// Owns a file on a device and maps it, in a worker: whoever attaches to the mapping has real faults, which are served from
-// what this thread told. `backwards`: no two pages of the file lie one after the other.
+// Owns a file on a device and maps it, in a worker. A thread that attaches to the mapping has real faults, which the service
+// answers from what this thread has told it. `backwards`: no two pages of the file are contiguous on the device.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { daxMmap, Inode, openSync } from '../../src/index.js';

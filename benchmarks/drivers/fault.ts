@@ -16,8 +16,7 @@ async function handleOf(path: string, backwards: boolean): Promise<MappingHandle
   return handle;
 }
 
-// Each operation touches the next page for the first time; after the last one it begins again with a mapping that nobody
-// has touched.
+// Each operation touches the next page for the first time; after the last page, it begins again with a new mapping.
 async function touchEach({ path, span }: Job, backwards: boolean): Promise<Operation> {
   const handle = { ...(await handleOf(path, backwards)), length: span };
   let mapping = DaxMapping.attach(handle);

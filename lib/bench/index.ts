@@ -18,8 +18,8 @@ export interface BenchOptions {
   /** The names of drivers. If absent, all but those that must be named. */
   readonly drivers?: readonly string[];
   /**
-   * How the names of latency logs begin: `/tmp/log` makes `/tmp/log-randread-4k-sync-1_lat.1.log`, and of several targets
-   * `/tmp/log-1-randread-…` and so on. None are written if absent.
+   * How the names of latency logs begin: `/tmp/log` makes `/tmp/log-randread-4k-sync-1_lat.1.log`, and, for several targets,
+   * `/tmp/log-1-randread-…` and so on. Without it no logs are written.
    */
   readonly latencyLog?: string;
   /** The driver with which others are compared that make the same promise. */

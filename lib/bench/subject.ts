@@ -85,9 +85,9 @@ export function benchPath(path: string): BenchPath {
 }
 
 /**
- * Prepares what is at `place`, which may be overwritten. If nothing is there, makes a file of `size` bytes, and for jobs on files
- * (`withFiles`) also a folder beside it; `dispose` removes both. Throws the errors of making and opening: `EEXIST` if something has
- * appeared there meanwhile.
+ * Prepares the device or file at `place`, which may be overwritten. If nothing exists there, makes a file of `size` bytes, and for
+ * jobs on files (`withFiles`) also a folder beside it; `dispose` removes both. Throws the errors of making and opening: `EEXIST` if
+ * something has appeared there meanwhile.
  */
 export function prepare(place: BenchPath, size: number, force: boolean, withFiles: boolean): Prepared {
   const { path, isTaken } = place;

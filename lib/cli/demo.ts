@@ -78,8 +78,8 @@ export function demoCommand(): Command {
     .description('Show zero-copy reads and writes and an ext2 filesystem on a device made in memory, and compare with node:fs')
     .option('--device <path>', 'use this device or file instead; a file that does not exist is made and removed')
     .option('--yes-overwrite', `allow the first ${OVERWRITTEN} bytes of the device to be overwritten; with --ext2, ${FORMATTED}`)
-    .option('--ext2', 'make an ext2 filesystem on the device as well; a file that is made gets one in any case')
-    .option('--force', 'even if the device is mounted, held by another or carries a filesystem')
+    .option('--ext2', 'also make an ext2 filesystem on the device; a file that is made gets one in any case')
+    .option('--force', 'proceed even if the device is mounted, held by another or carries a filesystem')
     .option('--json', 'print the result as JSON')
     .action((options: Options, command: Command) => {
       const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();

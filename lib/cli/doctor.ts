@@ -12,8 +12,8 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Say why a device, file or directory is or is not DAX, and which command changes that')
     .argument('<path>', 'the device, file or directory')
-    .option('--mappings', 'also which page faults of mappings of files (daxMmap) this process may serve')
-    .option('--json', 'print JSON, of an error too')
+    .option('--mappings', 'also show which page faults in mappings of files (daxMmap) this process can serve')
+    .option('--json', 'print JSON, also for an error')
     .action((path: string, { json, mappings }: { json?: true; mappings?: true }) => {
       try {
         const report = doctor(path, { mappings });

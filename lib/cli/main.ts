@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { endWithOutput } from './output.js';
 import { runProgram } from './program.js'; // late
 
-// Node 22 and later keep compiled code, so that the next start need not compile the program again. It is kept in the user's home
-// directory by the list of users, and not by HOME, which another user may have set: into a directory that others can write to, they
-// could put code for this process to run.
+// Node 22 and later keep compiled code, so the next start need not compile the program again. The home directory comes from the
+// list of users, not from HOME, which another user may have set: in a directory that others can write to, they could place code for
+// this process to run.
 function keepCompiled(): void {
   const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
   if (enableCompileCache === undefined) return;

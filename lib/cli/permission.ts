@@ -60,8 +60,8 @@ export function checkUnsigned(device: BlockDevice, path: string, command: string
 }
 
 /**
- * Throws `ENOENT` with reason `DEVICE_NOT_FOUND` if nothing is at `path` and no file may be made there: the path is the mistyped
- * name of a device, or of one that is gone, and a file in its place would look like the device to every other program.
+ * Throws `ENOENT` with reason `DEVICE_NOT_FOUND` if nothing is at `path` and no file may be made there: the path is a mistyped name
+ * of a device, or the name of a device that is gone, and a file in its place would look like the device to every other program.
  */
 export function checkMakeable(path: string): void {
   if (existsSync(path)) return;

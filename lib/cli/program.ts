@@ -20,8 +20,8 @@ const commands = (args: readonly string[]): CommandTable => ({
   completion: async () => (await import('./completion.js')).completionCommand(() => programFor([])),
 });
 
-const EXIT_STATUSES = `Exit status of every command: 0 fine, 1 failed (or found what it looks for to be wrong), 2 wrong usage,
-128 and the number of a signal that ended it (Ctrl-C: 130, SIGTERM: 143). That of vm is its command's.`;
+const EXIT_STATUSES = `Exit status of every command: 0 success, 1 failure (or errors that a check has found), 2 wrong usage,
+128 plus the number of a signal that ended it (Ctrl-C: 130, SIGTERM: 143). vm has the status of its command.`;
 
 function adopt(parent: Command, command: Command): void {
   command.copyInheritedSettings(parent);

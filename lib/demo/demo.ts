@@ -18,7 +18,7 @@ export interface DemoReport {
   mapSync: boolean;
   /** The kernel vouches that it is there after the power was off; undefined where it does not know. */
   persistent: boolean | undefined;
-  /** The message was found again after the device was opened anew. */
+  /** Whether the message was found again after the device was closed and reopened. */
   verified: boolean;
   /** What became of a filesystem on it, where one was made. */
   ext2?: Ext2Shown;
@@ -65,8 +65,8 @@ function write(path: string, { size, force }: DemoOptions, listener: DemoListene
 }
 
 /**
- * Overwrites the first `OVERWRITTEN` bytes of the device at `path`, which is created with `size` where it is absent; with
- * `ext2`, the first `FORMATTED`.
+ * Overwrites the first `OVERWRITTEN` bytes of the device at `path` or, with `ext2`, the first `FORMATTED`. If nothing exists at
+ * `path`, creates a file of `size` bytes there.
  */
 export function demonstrate(path: string, options: DemoOptions, listener: DemoListener): DemoReport {
   checkOptions(options, { size: true, force: true, ext2: true });

@@ -15,7 +15,7 @@ const CUT = 'Hello, mapped'.length;
 
 /** What the demonstration of ext2 came to. */
 export interface Ext2Shown {
-  /** What the file has in the end, read anew. */
+  /** The content of the file at the end, read after a second mount. */
   text: string;
   /** Why the file could not be mapped on this device, if it could not. */
   notMapped?: string;

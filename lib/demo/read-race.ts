@@ -1,4 +1,4 @@
-// Times 4 KiB reads of one place by several ways, in turn, so that all of them meet the same noise.
+// Times 4 KiB reads of one place by several ways, in turn, so all of them meet the same noise.
 
 import { closeSync, constants, openSync as openFile, readSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ function reasonOf(error: unknown): string {
   return code === 'EINVAL' ? 'its filesystem does not take part' : (code ?? message);
 }
 
-// Opens the file and tries one read: what fails now is told in the table instead of timed.
+// Opens the file and tries one read: a failure now is shown in the table instead of a time.
 function fileContestant(way: string, device: DaxDevice, flags: number, buffer: Uint8Array): Contestant {
   if (device.kind === 'devdax') return { way, read: undefined, reason: 'a devdax has no read(2)' };
   let fd: number | undefined;

@@ -22,7 +22,7 @@ function uncorrectable(position: number): DaxError {
 
 /**
  * Made by `axonram`. An answer of `directAccess` reaches to the end of the bank, or up to the next page with an uncorrectable
- * error. A direct access to such a page is `EIO` with its position, and so is mapping a range of a file that has one.
+ * error. A direct access to such a page is `EIO` with its position, and so is mapping a range of a file that contains such a page.
  */
 export class AxonRam extends DriverDevice {
   readonly #bank: Bank;

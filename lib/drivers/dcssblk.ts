@@ -7,9 +7,9 @@ import { argumentError, checkOptions, DaxError, DriverDevice, openSync, PAGE_SIZ
 import { linearDriver } from './linear.js';
 
 /**
- * What this program may do with a segment: `exclusive` writes it, and `dcssblk` of another program refuses to open it from then
- * on, though not what had it open before; `shared` writes it beside other programs; `readOnly` reads what they store: a write is
- * `EROFS`, and a store through a window stays in this process.
+ * What this program may do with a segment. `exclusive`: it writes the segment, and `dcssblk` in other programs refuses to open the
+ * segment from then on; programs that had it open before keep it. `shared`: it writes the segment, and other programs may too.
+ * `readOnly`: it reads what others store; a write is `EROFS`, and a store through a window stays in this process.
  */
 export type SegmentAccess = 'exclusive' | 'shared' | 'readOnly';
 
@@ -21,7 +21,8 @@ export interface Segment {
   /** The size in bytes of a segment that does not exist and is made. */
   size?: Bytes | undefined;
   /**
-   * A file that keeps the segment while the machine is off: `save` writes it, and a segment that does not exist is made from it.
+   * A file that keeps the segment while the machine is off: `save` writes the file, and a segment that does not exist is made from
+   * it.
    */
   saved?: string | undefined;
 }
@@ -103,8 +104,8 @@ export class SegmentDisk extends DriverDevice {
   }
 
   /**
-   * Copies each segment that has `saved` to that file, whole and durable; once the disk is closed too, as the segments stay. No
-   * program may write them meanwhile.
+   * Copies each segment that has `saved` to that file, completely and durably. It works even after the disk is closed, because the
+   * segments stay. No program may write to them meanwhile.
    */
   save(): void {
     for (const { path, saved } of this.#segments) if (saved !== undefined) keep(path, saved, renameSync);

@@ -15,8 +15,8 @@ export interface FaultyAccess {
 export type FaultPlan = (access: FaultyAccess) => string | undefined;
 
 /**
- * `device`, except that an access for which `plan` names an errno fails with that errno and the access's position. Loads and
- * stores through a mapping, and making one, are no such accesses: the plan is not asked. Closing it leaves `device` open.
+ * `device`, except that an access for which `plan` names an errno fails with that errno and the access's position. Loads and stores
+ * through a mapping, and making a mapping, do not count as accesses: the plan is not asked. Closing it leaves `device` open.
  */
 export function faulty(device: BlockDevice, plan: FaultPlan): DriverDevice {
   checkDevice(device);

@@ -45,9 +45,9 @@ export function linearDriver(devices: readonly BlockDevice[]): Driver {
 }
 
 /**
- * The devices, in their order, as one, such as for a filesystem that spans two NVDIMMs. Of each device, whole pages are used, of
- * the largest page size that any of them maps. An answer of `directAccess` never crosses from one device to the next. Closing it
- * leaves the devices open.
+ * The devices, in their order, as one, for example for a filesystem that spans two NVDIMMs. Only whole pages of each device are
+ * used, of the largest page size that any of the devices maps. An answer of `directAccess` never crosses from one device to the
+ * next. Closing it leaves the devices open.
  */
 export function linear(devices: readonly BlockDevice[]): DriverDevice {
   return blockDevice(linearDriver(devices));

@@ -1,11 +1,11 @@
-// Owns the table from pages to numbers, such as pages of memory: three levels, as an x86 page table, so that holes cost nothing.
+// Owns the table from pages to numbers, such as pages of memory: three levels, as an x86 page table, so holes cost nothing.
 
 // Pages in one table: 2 MiB of the device.
 const ENTRIES = 512;
 
 /**
- * A map from page numbers to numbers. It takes 4 bytes a page where pages lie together, and 2 KiB for a page that is
- * alone in its 2 MiB. A look-up takes three steps, however many pages there are.
+ * A map from page numbers to numbers. It takes 4 bytes for each page where pages are dense, and 2 KiB for a page that is alone in
+ * its 2 MiB. A look-up takes three steps, however many pages there are.
  */
 export class PageTable {
   readonly #root: ((Uint32Array | undefined)[] | undefined)[] = [];

@@ -3,8 +3,8 @@
 import { blockDevice, checkDevice, DaxError, lockDevice, SECTOR_SIZE, type BlockDevice, type DriverDevice } from 'node-dax';
 
 /**
- * `device` for reading alone: stores are `EROFS`, files on it are mapped read-only, and no window is given, because a stray store
- * would go through it. Locks on it are those of a reader. Closing it leaves `device` open.
+ * `device`, read-only: writes are `EROFS`, files on it are mapped read-only, and it gives no windows, because a stray store through
+ * a window would reach the device. Locks on it are those of a reader. Closing it leaves `device` open.
  */
 export function readOnly(device: BlockDevice): DriverDevice {
   checkDevice(device);

@@ -6,8 +6,8 @@ import { together } from './several.js';
 /** How the bytes are spread over the devices. */
 export interface StripedOptions {
   /**
-   * Contiguous bytes on one device: a multiple of the largest page that any of the devices maps. Default 2 MiB, so that mappings
-   * have huge pages.
+   * Contiguous bytes on one device: a multiple of the largest page that any of the devices maps. Default 2 MiB, so mappings have
+   * huge pages.
    */
   chunk?: Bytes | undefined;
 }
@@ -15,8 +15,9 @@ export interface StripedOptions {
 const MIB = 1024 * 1024;
 
 /**
- * The devices as one, chunk by chunk in turn, with as many chunks of each as the smallest has: it gives the bandwidth of all of
- * them, and what an interleaved file needs. An answer of `directAccess` never crosses a chunk. Closing it leaves the devices open.
+ * The devices as one, chunk by chunk in turn, with as many chunks of each as the smallest has. It has the bandwidth of all of them,
+ * and the layout that an interleaved file needs. An answer of `directAccess` never crosses a chunk. Closing it leaves the devices
+ * open.
  */
 export function striped(devices: readonly BlockDevice[], options: StripedOptions = {}): DriverDevice {
   checkOptions(options, { chunk: true });

@@ -294,7 +294,7 @@ export class Ext2 {
       if (batch === undefined) return;
       for (const entry of batch.entries) yield toDirent(entry);
       pos = batch.next;
-      // Looked up anew: the caller may have run other operations since the last entry.
+      // Looks up the directory again, because the caller may have run other operations since the last entry.
       try {
         at = this.#begin(dir, 'readdir');
       } catch (error) {
@@ -465,8 +465,8 @@ export class Ext2 {
   }
 
   /**
-   * Sets i_flags, as `chattr` does: those that ext2 lets users change, and of them only what an inode of this type can have. All
-   * others keep their values. Also of an inode that is immutable or append-only, because this is how it ceases to be so.
+   * Sets i_flags, as `chattr` does: the flags that users may change and that an inode of this type can have. All others keep their
+   * values. This works even if the inode is immutable or append-only, because this call is the way to clear those flags.
    */
   setFlags(inode: Ext2Inode, flags: number): void {
     const at = this.#at(inode, 'setFlags');
@@ -544,8 +544,8 @@ export class Ext2 {
 
   /**
    * Calls `listener` at every change of an inode or a name, in the middle of the call that makes it, until the returned function is
-   * called. The listener must not throw or use the filesystem. Times of access, and stores through a mapping after the first one
-   * to a page, are no changes. For servers whose clients cache.
+   * called. The listener must not throw or use the filesystem. Access times do not count as changes, nor do stores through a
+   * mapping after the first store to a page. For servers whose clients cache.
    */
   watchChanges(listener: (change: Ext2Change) => void): () => void {
     return this.#volume.changes.listen(listener);

@@ -40,7 +40,7 @@ export interface MountOptions {
    * Default true. Give `false` only if nothing else uses the device, because two writers destroy the filesystem.
    */
   readonly lock?: boolean;
-  /** Called with each warning, such as that the filesystem was not cleanly unmounted. Default: `process.emitWarning`. */
+  /** Called with each warning, such as the one for a filesystem that was not cleanly unmounted. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;
 }
 

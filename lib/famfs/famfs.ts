@@ -66,7 +66,7 @@ export interface FamfsDirent {
   readonly next: number;
 }
 
-/** What a new directory gets beside its name and mode. */
+/** What a new directory gets besides its name and mode. */
 export interface FamfsMaking {
   /** Default: this process's effective user and group. */
   readonly owner?: { readonly uid: number; readonly gid: number };
@@ -262,8 +262,8 @@ export class Famfs {
   /** Throws `EPERM`: a file's size is fixed when it is created. Call `create(path, size)`. */
   create(dir: FamfsInode, name: Name, mode: number): never;
   /**
-   * Creates a file of `size` bytes with its contents, and only then publishes it, so that no reader sees it without them. The file
-   * is in the memory on return. Its directory must exist.
+   * Creates a file of `size` bytes with its contents, and only then publishes it, so no reader sees it without them. The file has
+   * reached the memory on return. Its directory must exist.
    *
    * Throws `EROFS` on a host that is not the master; `EEXIST`; `ENAMETOOLONG` for a path of more than 78 bytes; `ENOSPC` if there
    * is no room or the log is full; `EBUSY` while another process adds; `EUCLEAN` or `EOPNOTSUPP` if the log contains a bad or

@@ -13,7 +13,7 @@ export class Medium {
     this.size = size;
   }
 
-  /** Drops a range from this host's caches, so that the next read returns what the memory holds. */
+  /** Drops a range from this host's caches, so the next read returns what the memory holds. */
   invalidate(pos: number, length: number): void {
     this.device.invalidate?.(pos, length);
   }

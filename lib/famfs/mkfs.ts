@@ -72,7 +72,7 @@ function checkEmpty(device: BlockDevice): void {
   if (signature !== undefined) fail('EEXIST', 'mkfsFamfs', `the device carries ${signature}: \`force: true\` overwrites it`);
 }
 
-// The magic number is cleared first and stored last, so that a half-made superblock is never visible.
+// The magic number is cleared first and stored last, so a half-made superblock is never visible.
 function write(medium: Medium, superblock: FamfsSuperblock): void {
   const bytes = superblockBytes(superblock);
   medium.publish(new Uint8Array(MAGIC_LENGTH), 0);

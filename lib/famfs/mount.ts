@@ -12,8 +12,8 @@ export interface FamfsMountOptions {
   /** Store nothing, neither in the log nor in files. Default: true on a client, and on a device that was opened read-only. */
   readonly readOnly?: boolean;
   /**
-   * The file with this host's UUID: the host whose UUID the superblock has is the master. Default: /opt/famfs/system_uuid. The file
-   * is never created.
+   * The file with this host's UUID. The host is the master if its UUID is the superblock's. Default: /opt/famfs/system_uuid. The
+   * file is never created.
    */
   readonly systemUuidFile?: string;
   /**

@@ -1,5 +1,5 @@
-// Owns reading the log of a famfs through a mount of the kernel's or of FUSE, where the device itself cannot be mapped (famfs mode):
-// superblock and log are files in `.meta` there.
+// Owns reading the log of a famfs through a mount by the kernel or by FUSE, if the device itself cannot be mapped (famfs mode): the
+// superblock and the log are files in `.meta` there.
 
 import { join } from 'node:path';
 import { checkOptions, openSync, type DaxDevice, type OptionNames } from 'node-dax';
@@ -17,10 +17,10 @@ const SYSCALL = 'openMountedFamfs';
 export type FamfsMountedOptions = Pick<FamfsMountOptions, 'systemUuidFile' | 'onWarning'>;
 
 /**
- * Opens the famfs that is mounted at `folder`, to be looked at: superblock, names, attributes, places, and what is added. It shows
- * what the log on the memory has, which may be more than the mount shows (`famfs logplay` brings it there). Contents are those of
- * the files in the mount: opening a file here is `EOPNOTSUPP`, and its error names that one. Adding is `EROFS`: the tools of famfs
- * do that in the mount.
+ * Opens the famfs that is mounted at `folder`, to read its superblock, names, attributes, places, and files that are added later.
+ * It shows what the log on the memory has, which may be more than the mount shows (`famfs logplay` adds the rest to the mount). To
+ * read contents, open the files in the mount: opening a file here is `EOPNOTSUPP`, and the error names the file in the mount.
+ * Adding is `EROFS`: the tools of famfs do that in the mount.
  *
  * Throws `TypeError` for wrong options; `ENOENT` if no famfs is mounted there; otherwise as `mountFamfs`. `unmount` of what it
  * returns leaves the mount as it is.

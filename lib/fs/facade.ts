@@ -39,8 +39,8 @@ function unavailable(name: string): Any {
 }
 
 /**
- * An object with all names of `node`: from `own` where it has them, else `node`'s own, with functions outside `SHARED` made
- * unavailable.
+ * An object with all names of `node`. A name that `own` has comes from `own`. Any other comes from `node`, but a function that is
+ * not in `SHARED` throws that it is unavailable.
  */
 function likeNode(node: object, own: Names): Names {
   const descriptors = Object.entries(Object.getOwnPropertyDescriptors(node)).map(([name, theirs]): [string, PropertyDescriptor] => {

@@ -40,7 +40,7 @@ export interface FsOptions {
   readonly cwd?: string;
 }
 
-// Each facade has its own device number, so that (dev, ino) identifies a file, as in node:fs.
+// Each facade has its own device number, so (dev, ino) identifies a file, as in node:fs.
 let devices = 0;
 
 /**

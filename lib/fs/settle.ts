@@ -9,7 +9,7 @@ export function usual(value: unknown): unknown[] {
 
 /**
  * Calls `done` with null and the results that `results` makes of the value, or with the error and `failed`. It is called outside
- * promise jobs, so that an exception in it does not become a rejection.
+ * promise jobs, so an exception in it does not become a rejection.
  */
 export function settle<T>(promise: Promise<T>, done: Done, results: (value: T) => unknown[] = usual, failed: readonly unknown[] = []): void {
   promise.then(

@@ -24,14 +24,15 @@ export interface MountFuseOptions {
   /** More options of mount(8), such as `noexec`, `nosuid`, `nodev`, `noatime`. */
   readonly mountOptions?: readonly string[];
   /**
-   * Milliseconds for which the kernel caches names and attributes. Default 1000. It is told of changes that this process makes beside
-   * the mount, if the filesystem has `watchChanges`, as ext2 has: then a day is right. Otherwise they are seen after this time.
+   * Milliseconds for which the kernel caches names and attributes. Default 1000. If the filesystem has `watchChanges`, as ext2 has,
+   * the kernel is told of changes that this process makes outside the mount, and even a day is correct. Otherwise programs see such
+   * changes after this time.
    */
   readonly cacheMs?: number;
   /**
    * Whether the kernel keeps written bytes, sizes and times to itself until a program calls fsync(2), memory is short, or half a
-   * minute has passed. Many small writes then become few. What this process changes beside the mount may be overwritten, and a
-   * program is told that the space is full only by fsync(2) or close(2). Default false.
+   * minute has passed. Many small writes then become few. Changes that this process makes outside the mount may be overwritten, and
+   * a program learns only from fsync(2) or close(2) that no space is left. Default false.
    */
   readonly writebackCache?: boolean;
   /** Called with each error that is not a `DaxError`, for which a program got `EIO`. Default: `process.emitWarning`. */
@@ -86,16 +87,17 @@ export class FuseMount {
   }
 
   /**
-   * Resolves once the kernel has dropped from its caches what this process has changed so far beside the mount: programs see it then.
-   * Content, sizes and other attributes are seen at once, also without it, and names as soon as the kernel can.
+   * Resolves once the kernel has dropped from its caches everything that this process has changed so far outside the mount:
+   * programs see the changes then. Without this call, programs see content, sizes and other attributes at once, and names as soon
+   * as the kernel can drop the old ones.
    */
   notified(): Promise<void> {
     return this.#channel.notified();
   }
 
   /**
-   * Unmounts. Once it resolves, all files are closed and all inodes released. May be called again, and when another process has
-   * unmounted it. Throws `EBUSY` while a program has something open in the mount.
+   * Unmounts. Once it resolves, all files are closed and all inodes released. It does nothing if this call or another process has
+   * unmounted it already. Throws `EBUSY` while a program has something open in the mount.
    */
   async unmount(options: UnmountOptions = {}): Promise<void> {
     checkOptions(options, UNMOUNT_OPTIONS);
@@ -148,10 +150,10 @@ export class FuseMount {
  * kernel enforces permissions by the owners and modes that the filesystem reports. The filesystem itself stays mounted when this
  * mount ends: unmount it afterwards.
  *
- * This process itself must not touch a path in the mount by a synchronous call: it would wait for itself, for ever. Calls of
- * `node:fs/promises` and child processes that are waited for by the event loop are fine.
+ * This process itself must not use a path in the mount in a synchronous call: it would wait for itself forever. Calls of
+ * `node:fs/promises` are fine, and so are child processes that are awaited by the event loop.
  *
- * Throws `DaxError`: `ENOENT` and `EACCES` of /dev/fuse; `ENOTDIR`; `EPERM`, with the words of the command that mounts. Throws
+ * Throws `DaxError`: `ENOENT` and `EACCES` of /dev/fuse; `ENOTDIR`; `EPERM`, with the message of the command that mounts. Throws
  * `TypeError` or `RangeError` for wrong options.
  */
 export async function mountFuse<I extends FuseInode>(
@@ -171,9 +173,9 @@ export async function mountFuse<I extends FuseInode>(
 }
 
 /**
- * Unmounts what any process serves on `directory`; with `force` also if that process is dead and touching the directory is
- * `ENOTCONN`. It may resolve before that process is done with the filesystem. Throws as `FuseMount.unmount` does, and `EINVAL` if
- * nothing is mounted.
+ * Unmounts the mount on `directory`, whichever process serves it. With `force` it works even if that process is dead and every
+ * access to the directory fails with `ENOTCONN`. It may resolve before the serving process is done with the filesystem. Throws as
+ * `FuseMount.unmount` does, and `EINVAL` if nothing is mounted.
  */
 export async function unmountFuse(directory: string, options: UnmountOptions = {}): Promise<void> {
   checkOptions(options, UNMOUNT_OPTIONS);

@@ -18,7 +18,7 @@ export const CHECKPOINT_SIZE = 64;
 export const TAIL_POS = 4096;
 /** The position of the first record. */
 export const HEAD_POS = 4160;
-/** The next value of `HEAD_POS`, stored before it, so that damage to either can be told from a power cut. */
+/** The next value of `HEAD_POS`, stored before it, so damage to either can be told from a power cut. */
 export const NEXT_HEAD_POS = 4224;
 export const CHECKPOINT_POS = [4288, 4352] as const;
 export const RING_POS = 8192;
@@ -27,7 +27,7 @@ export const RING_POS = 8192;
 export const MIN_SIZE = RING_POS + 4096;
 /** The longest record: a view cannot be longer. */
 export const MAX_LENGTH = 2 ** 31 - HEADER_SIZE;
-/** No record may end past this position, so that every position is a safe integer. */
+/** No record may end past this position, so every position is a safe integer. */
 export const MAX_POSITION = Number.MAX_SAFE_INTEGER - 1;
 
 const WORD = 2 ** 32;

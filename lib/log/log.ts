@@ -117,7 +117,7 @@ export class Log {
    * Appends none if they do not all fit. After a power cut during the call, the log may contain some of them, always the first ones.
    */
   appendMany(records: readonly NodeJS.ArrayBufferView[]): number[] {
-    // A copy, so that what is checked is what is appended.
+    // A copy, so what is checked is what is appended.
     const positions = this.#appending().appendMany([...toArray(records)]);
     this.#wake();
     return positions;
@@ -136,8 +136,7 @@ export class Log {
   }
 
   /**
-   * Iterates over the records as `records` does, but reads only their headers: where they are and how long. Contents are not looked
-   * at.
+   * Iterates over the records as `records` does, but reads only their headers: their positions and lengths, not their contents.
    */
   entries(from?: Bytes, options: Pick<ReadOptions, 'onLoss'> = {}): Generator<LogEntry, void, undefined> {
     this.#usable('entries');

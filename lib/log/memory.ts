@@ -43,7 +43,7 @@ export class LogMemory {
     this.#words = first && new Uint32Array(first.buffer, first.byteOffset, (2 * PAGE_SIZE) / 4);
   }
 
-  /** Whether the device provides no windows, so that `bytes` is a copy. */
+  /** Whether the device provides no windows, so `bytes` is a copy. */
   get isCopied(): boolean {
     return this.#words === undefined;
   }

@@ -101,7 +101,7 @@ export class Reading {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, header.length);
   }
 
-  // The positions of a log that was created anew meanwhile begin at 0 again.
+  // If the log was recreated meanwhile, its positions begin at 0 again.
   #atEnd(): false {
     if (this.position > this.#tail) fail('ESTALE', 'records', 'the log was made anew meanwhile: open it again', { reason: 'LOG_OVERTAKEN' });
     return false;

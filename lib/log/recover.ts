@@ -37,7 +37,7 @@ function checkWords(ring: Ring, { position }: Checkpoint): void {
 
 /**
  * The end of the records. Walks record by record from the checkpoint to the tail and, because records become durable before they
- * are published, past the tail, so that what a reader may have seen stays. Damaged records on the way are skipped.
+ * are published, past the tail, so what a reader may have seen stays. Damaged records on the way are skipped.
  */
 export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpoint {
   const limit = ring.head + ring.capacity;
@@ -63,8 +63,8 @@ export function findEnd(ring: Ring, { position, sequence }: Checkpoint): Checkpo
   }
 }
 
-// Clears what may be left past the end of a batch that was cut off: after newly appended records, it would look like the next ones.
-// No batch reaches further.
+// Clears what an interrupted batch may have left past the end: behind newly appended records, it would look like the next ones. No
+// batch reaches further.
 function clearPast(device: BlockDevice, ring: Ring, end: number): void {
   const start = ring.placeOf(end);
   const last = start + Math.min(ring.head + ring.capacity - end, ring.toEnd(end)) * UNIT;

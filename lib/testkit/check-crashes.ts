@@ -55,8 +55,8 @@ const TEST: OptionNames<CrashTest<unknown>> = {
 
 export interface CrashTestOptions {
   /**
-   * The seed of the random choices, both of the images to try and of what `goOn` does. Default: another every time; the report has
-   * it.
+   * The seed of the random choices, both of the images to try and of what `goOn` does. Default: a different one every time; the
+   * report contains it.
    */
   seed?: number;
   /** See `CrashImageOptions`. */
@@ -66,8 +66,8 @@ export interface CrashTestOptions {
   /** The hashes of contents that count as already seen, for runs that belong together. This run adds its own. */
   seen?: Set<number>;
   /**
-   * What the operations did, if something else has run and recorded them: `make`, `note` and the operations are not called then. Its
-   * content has `size` bytes, and it has marks at the begin and the end of every operation.
+   * The trace of the operations, if something else has run and recorded them: then `make`, `note` and the operations are not
+   * called. The trace's content has `size` bytes, and the trace has marks at the beginning and the end of every operation.
    */
   trace?: Trace;
 }
@@ -172,7 +172,7 @@ class CrashRun<Fs> {
     let failure: CrashFailure | undefined;
     let at = -1;
     let moment: Moment = { completed: 0, isUnderway: false };
-    // The promises are the same throughout a moment, so that each content is checked once in it.
+    // The promises are the same throughout a moment, so each content is checked once in it.
     let checked = new Set<number>();
     for (const image of crashImages(this.#trace, { seed, ...(limit !== undefined && { limit }) })) {
       if (image.at !== at) {
@@ -256,8 +256,8 @@ class CrashRun<Fs> {
 
 /**
  * Runs `test.operations` on a recording device, or takes `options.trace` for what they did, and mounts and checks what power cuts
- * leave: before each fence, after each operation and at the end, with every part of the stores in flight that is worth a try (see
- * `crashImages`). Stops at the first point with a failure.
+ * leave: before each fence, after each operation and at the end, with every subset of the stores in flight that is worth trying
+ * (see `crashImages`). Stops at the first point with a failure.
  *
  * Rejects if `make`, an operation or `note` throws or rejects, because no power cut caused that.
  */

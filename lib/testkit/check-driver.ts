@@ -64,10 +64,10 @@ function slowestOf({ device, pages }: DriverSession): { page: number; ms: number
 }
 
 /**
- * Tests a driver against the rules of direct access (DA-1 to DA-8): every page is there and stays at its address, ranges that are
- * called contiguous are, windows are the memory and not copies, all ways to the memory reach the same bytes, in other threads too,
- * locks exclude each other, and unplugging works. `make` is called for each probe; the content is destroyed. Resolves with a
- * report, and does not reject for a driver's mistakes.
+ * Tests a driver against the rules of direct access (DA-1 to DA-8): every page is there and stays at its address, ranges that the
+ * driver reports as contiguous are contiguous, windows are the memory and not copies, all ways to the memory reach the same bytes,
+ * in other threads too, locks exclude each other, and unplugging works. `make` is called for each probe; the content is destroyed.
+ * Resolves with a report, and does not reject for a driver's mistakes.
  */
 export async function checkDriver(make: MakeDriver, options: CheckDriverOptions = {}): Promise<Report> {
   if (typeof make !== 'function') throw argumentError('ERR_INVALID_ARG_TYPE', 'make must be a function that makes the device');

@@ -92,7 +92,7 @@ export function providerOf(base: VirtualProvider, filesystem: MountedFilesystem,
   const same = [...BOTH.flatMap((name) => [[name, fs.promises[name]], [`${name}Sync`, fs[`${name}Sync`]]]), ...SYNC.map((name) => [name, fs[name]])];
   const { watch, watchFile, unwatchFile } = fs;
   const provider: object = Object.assign(new FilesystemProvider(), Object.fromEntries(same) as object, { watch, watchFile, unwatchFile, watchAsync: fs.promises.watch });
-  // Node's class has accessors for these, so that they are defined and not assigned.
+  // Node's class has accessors for these, so they are defined and not assigned.
   return Object.defineProperties(provider, { supportsSymlinks: { value: true }, supportsWatch: { value: true } }) as Provider;
 }
 

@@ -10,8 +10,8 @@ export const EXIT_GUEST = 125;
 export const EXIT_ESCAPE = 130;
 
 /**
- * A failure of the guest, as opposed to one of the command in it. `exitStatus` is 124 for a timeout, 130 after the escape key, else
- * 125.
+ * A failure of the guest itself, not of the command in it. `exitStatus` is 124 for a timeout, 130 after the escape key, and
+ * otherwise 125.
  */
 export class VmError extends Error {
   readonly exitStatus: number;

@@ -20,7 +20,7 @@ export interface VmOptions {
   readonly nvdimms?: readonly Nvdimm[];
   /**
    * Whether other guests with this option may have the same NVDIMM files at the same time: one memory under several kernels, as
-   * hosts share it over CXL. Files with a filesystem of the kernel's cannot be shared. False by default.
+   * hosts share it over CXL. Files with a filesystem of the kernel cannot be shared. False by default.
    */
   readonly share?: boolean;
   /** The persistence domain of the NVDIMMs: memory controller (ADR) or processor caches (eADR). `'mem-ctrl'` by default. */
@@ -30,8 +30,9 @@ export interface VmOptions {
   /** Seconds that the whole run may take, boot included. No limit by default. */
   readonly timeout?: number;
   /**
-   * The kernel: an image, whose modules are beside it or where kernels are looked for; a version, `6.1.0-50-amd64`, of those that are
-   * found; or a folder with `boot/vmlinuz-*` and `lib/modules/*`, or that a kernel was built in, which is searched alone.
+   * The kernel: an image, whose modules are beside it or where kernels are looked for; a version, such as `6.1.0-50-amd64`, of
+   * those that are found; or a folder with `boot/vmlinuz-*` and `lib/modules/*`, or one in which a kernel was built. Only that
+   * folder is searched.
    */
   readonly kernel?: string;
   /** Parameters for the kernel, after those that the guest needs. */
@@ -51,9 +52,9 @@ export interface VmOptions {
   /** The standard input of the command, read to its end. Nothing by default. */
   readonly stdin?: Readable;
   /**
-   * Whether the command gets the caller's terminal: `stdin` must be a terminal, and so must `stdout` or `stderr`; the output that
-   * is not one gets its bytes as without this option. The terminal is raw while the command runs: Ctrl-C reaches the command, and
-   * Ctrl-] typed three times within a second ends the guest. False by default.
+   * Whether the command gets the caller's terminal: `stdin` must be a terminal, and so must `stdout` or `stderr`; an output that is
+   * not a terminal gets its bytes as without this option. The terminal is raw while the command runs: Ctrl-C reaches the command,
+   * and Ctrl-] typed three times within a second ends the guest. False by default.
    */
   readonly terminal?: boolean;
   /** The destination of the output. The process's own streams by default. They are not ended. */
@@ -64,7 +65,8 @@ export interface VmOptions {
   /** Ends the guest at once; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Called with a sentence about something that is not a failure but that the caller should know, such as that KVM was given up.
+   * Called with a sentence about something that the caller should know but that is not a failure, for example that KVM does not
+   * work.
    */
   readonly onNotice?: (message: string) => void;
   /** Called when a step begins that takes time. */
@@ -72,8 +74,8 @@ export interface VmOptions {
 }
 
 /**
- * What a run does, in this order: it finds the kernel and reads its modules, makes the initramfs, boots, makes the devices ready, and
- * runs the command. Booting begins again where KVM is given up.
+ * What a run does, in this order: it finds the kernel and reads its modules, makes the initramfs, boots, makes the devices ready,
+ * and runs the command. If KVM does not work, booting begins again.
  */
 export type VmStep = 'kernel' | 'initramfs' | 'boot under KVM' | 'boot, emulated' | 'devices' | 'command';
 

@@ -33,9 +33,9 @@ export function checkInstant(seconds: number): void {
 }
 
 /**
- * Starts a guest with a command, and takes an image of its NVDIMMs at each instant. The guest ends with the last, and each image is
- * checked. If the command ends earlier, the images so far are checked, and `onNotice` says so.
- * Rejects as `runVm` does, and with `VmError` if the command ended before the first instant.
+ * Starts a guest with a command, and takes an image of its NVDIMMs at each instant. The guest ends after the last image, and each
+ * image is checked. If the command ends earlier, the images so far are checked, and `onNotice` says so. Rejects as `runVm` does,
+ * and with `VmError` if the command ended before the first instant.
  */
 export async function cutPower(options: VmOptions, cuts: PowerCutOptions): Promise<PowerCut[]> {
   checkOptions(cuts, { at: true, check: true, onCut: true }, 'power cuts');

@@ -40,10 +40,11 @@ export class Vm {
   }
 
   /**
-   * The content of the NVDIMMs at this instant, as a power cut would leave it: the processors of the guest stand still while sparse
-   * copies are made in `folder`, which may be missing, under names such as `0-devdax.pmem`; none may be there yet. Resolves to the
-   * NVDIMMs for another guest. What does not outlive a power cut (`unarmed`, parts of the RAM, CXL memory) has no image and is made
-   * anew there. Rejects with `VmError` if the guest has ended. A store is in the image as soon as it was made, flushed or not.
+   * Copies the content of the NVDIMMs at this instant, as a power cut would leave it. The processors of the guest are stopped while
+   * sparse copies are made in `folder`, which may be missing, under names such as `0-devdax.pmem`; no file may have one of these
+   * names yet. Resolves to the NVDIMMs for another guest. Memory that does not survive a power cut (`unarmed`, parts of the RAM,
+   * CXL memory) has no image, and is new and empty in that guest. Rejects with `VmError` if the guest has ended. A store is in the
+   * image as soon as it was made, flushed or not.
    */
   async crash(folder: string): Promise<Nvdimm[]> {
     mkdirSync(folder, { recursive: true });
@@ -105,8 +106,8 @@ export function vmObstacle(options: Omit<VmOptions, 'command'> = {}): string | u
 }
 
 /**
- * The command by which QEMU would be started, word by word. Nothing is started, and no file is made. Sockets and files without a name
- * are descriptors that the process of the guest would have. Throws as `startVm` rejects.
+ * The command that would start QEMU, word by word. It starts nothing, and makes no file. Sockets and files without a name appear as
+ * the descriptors that the guest's process would have. Throws as `startVm` rejects.
  */
 export function qemuCommand(options: VmOptions): string[] {
   const settings = settingsOf(options);
@@ -171,7 +172,7 @@ async function boot(settings: Settings, requirements: Requirements, resources: R
   const streams = streamsOf(settings);
   const start = (accel: Acceleration): Guest => {
     settings.onStep?.(accel === 'kvm' ? 'boot under KVM' : 'boot, emulated');
-    // QEMU ends when this process ends, in whatever way, and holds locks on the caller's files, so that no other guest has them.
+    // QEMU ends when this process ends, in whatever way, and holds locks on the caller's files, so no other guest has them.
     const locks = backings.flatMap((backing) => (backing !== undefined && 'path' in backing.source ? [backing.source.path] : []));
     const lock = (file: string): string[] => [programs.get('flock') ?? '', settings.share ? '--shared' : '--exclusive', '--no-fork', '--nonblock', '--conflict-exit-code', String(LOCK_CONFLICT), file];
     const guest = new Guest({

@@ -82,7 +82,7 @@ inline Word Load(const uint8_t* bytes) {
 // computed side by side.
 constexpr size_t kLane = 256;
 
-// Gives the register after `kLane` bytes of zeros. The operation is linear, so that a table for each of the
+// Returns the register after `kLane` bytes of zeros. The operation is linear: a table for each of the
 // register's four bytes gives one part of the result, and the parts are XORed.
 struct Shift {
   uint32_t rows[4][256];
@@ -148,8 +148,7 @@ NODE_DAX_FOLD __m512i MakeFactors(size_t bytes) {
   return _mm512_set4_epi64(hi, lo, hi, lo);
 }
 
-// Gives a block that leaves the same checksum as `before` and then `block`, with `before` moved as the
-// factors tell.
+// Returns a block with the same checksum as `before` followed by `block`, with `before` moved by the factors.
 NODE_DAX_FOLD inline __m512i Fold(__m512i before, __m512i factors, __m512i block) {
   const __m512i first = _mm512_clmulepi64_epi128(before, factors, 0x00);
   const __m512i second = _mm512_clmulepi64_epi128(before, factors, 0x11);
@@ -160,8 +159,9 @@ NODE_DAX_FOLD inline __m512i LoadBlock(const uint8_t* bytes) {
   return _mm512_loadu_si512(bytes);
 }
 
-// Carry-less products take a block of 64 bytes where the instruction takes eight, as in Gopal et al., "Fast
-// CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction". The instruction does what is left.
+// Carry-less products process 64 bytes in a step, where the CRC instruction processes eight, as in Gopal et
+// al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction". The CRC instruction
+// processes the rest.
 NODE_DAX_FOLD uint32_t UpdateByProducts(uint32_t crc, const uint8_t* bytes, size_t length) {
   if (length < kBlocks) return UpdateByInstruction(crc, bytes, length);
   static const __m512i over_one = MakeFactors(kBlock), over_all = MakeFactors(kBlocks);

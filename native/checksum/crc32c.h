@@ -11,7 +11,7 @@ namespace dax {
 // are none.
 uint32_t Crc32c(uint32_t previous, const void* bytes, size_t length);
 
-// Crc32c by CRC32 instructions alone, for processors without wide carry-less products, and for tests.
+// Crc32c with only CRC32 instructions, for processors without wide carry-less products, and for tests.
 uint32_t Crc32cByInstruction(uint32_t previous, const void* bytes, size_t length);
 
 // Crc32c by a table, for processors without the instruction, and for tests.

@@ -329,8 +329,8 @@ int64_t Mapping::Publish(const Publication& publication, uint64_t word_pos, uint
 
 int Mapping::PublishWord(uint64_t pos, uint64_t word) const {
   if (range_->BytesBeforeLoss(pos, sizeof word) == 0) return -EIO;
-  // Without a guard, which takes as long as the store: if the page goes bad now, this stores to zeros in its
-  // place, as JavaScript does, and the loss is found afterwards.
+  // Stores without a guard, because a guard takes as long as the store. If the page goes bad now, the store
+  // goes to the zeros that replace it, as a store by JavaScript does, and the loss is found afterwards.
   persistence_.StoreWord(reinterpret_cast<uint64_t*>(address_ + pos), htole64(word));
   if (const int error = FinishPut(pos, sizeof word)) return error;
   return range_->BytesBeforeLoss(pos, sizeof word) == 0 ? -EIO : 0;

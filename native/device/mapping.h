@@ -24,8 +24,8 @@ class Mapping {
   // Returns 0 or -errno.
   static int CreateShared(const std::shared_ptr<Source>& source, std::optional<Granularity> forced,
                           std::shared_ptr<Mapping>* result);
-  // Maps the source privately: stores stay in this mapping. A read-only device is mapped so, because a stray
-  // store to a view would otherwise kill the process.
+  // Maps the source privately: stores stay in this mapping. A read-only device is mapped this way, because a
+  // stray store to a view would otherwise kill the process.
   static int CreatePrivate(const std::shared_ptr<Source>& source, std::shared_ptr<Mapping>* result);
 
   ~Mapping();
@@ -42,12 +42,12 @@ class Mapping {
   // Read and Write return the bytes moved. If they can move none, they return -EIO (poison, or the file has
   // become shorter) or -EFAULT (the user's memory faulted). The range must lie inside the mapping.
   int64_t Read(char* target, size_t length, uint64_t pos) const;
-  // Writes zeros if `source` is null. The bytes are durable on return if `flush`. A write that covers a bad
-  // page wholly makes it good, if the device can (PO-2).
+  // Writes zeros if `source` is null. The bytes are durable on return if `flush`. A write that covers a whole
+  // bad page repairs it, if the device can (PO-2).
   int64_t Write(const char* source, size_t length, uint64_t pos, bool flush) const;
 
   // Stores the word at `pos`, a multiple of 8, by one store, as little-endian: a reader finds the old word or
-  // the new one, and a reader that finds the new one sees everything that this thread has stored before.
+  // the new one, and a reader that finds the new one sees everything that this thread stored before the word.
   // Durable on return if `flush`. Returns 0, -EIO or -EBADF.
   int StoreWord(uint64_t pos, uint64_t word, bool flush) const;
   // Loads the word at `pos` by one load: later loads see everything that was stored before the word. Returns
@@ -83,7 +83,7 @@ class Mapping {
 
   // Writes as Write does, and leaves the msync of kPage and the fence to FinishPut.
   int64_t Put(const char* source, size_t length, uint64_t pos, bool flush) const;
-  // Makes durable what was put with `flush`. Returns 0 or -errno.
+  // Makes durable the bytes that were put with `flush`. Returns 0 or -errno.
   int FinishPut(uint64_t pos, size_t length) const;
   // Stores the word of Publish, durably. Returns 0, -EIO or -EBADF.
   int PublishWord(uint64_t pos, uint64_t word) const;
@@ -91,24 +91,25 @@ class Mapping {
   int64_t PutBoth(const Publication& publication) const;
   // The source, or null once the mapping was retired.
   std::shared_ptr<Source> SourceNow() const;
-  // Copies by pread(2) and pwrite(2), if the source was opened so. Returns the bytes moved; 0 where loads and
-  // stores are to do it, or to tell why they cannot.
+  // Copies by pread(2) and pwrite(2), if the source was opened for that. Returns the bytes moved. If it
+  // returns 0, the caller must copy by loads and stores, which also find the reason if the copy is
+  // impossible.
   int64_t ReadByCall(char* target, size_t length, uint64_t pos) const;
   int64_t WriteByCall(const char* source, size_t length, uint64_t pos) const;
-  // Whether the user's memory is a part of this mapping, so that only a memmove copies it rightly.
+  // Whether the user's memory is a part of this mapping, so only a memmove copies it correctly.
   bool Overlaps(const char* memory, size_t length) const {
     return memory != nullptr && memory < address_ + reserved_length_ && memory + length > address_;
   }
   // Writes up to the first bad page.
   int64_t WriteGood(const char* source, size_t length, uint64_t pos, bool flush) const;
-  // Writes this content to the bad page at `pos` by way of the kernel, which clears poison. Returns false if
+  // Writes this content to the bad page at `pos` through the kernel, which clears poison. Returns false if
   // the kernel cannot.
   bool Repair(const char* source, size_t length, uint64_t pos) const;
 
-  // Corrects the result of a copy: meanwhile pages may have been lost, or the mapping retired.
+  // Corrects the result of a copy, because pages may have been lost, or the mapping retired, during it.
   int64_t Settle(int64_t moved, uint64_t pos) const;
 
-  // Guards the source, which repairs on any thread use. Retire drops the source, so that its descriptor is
+  // Guards the source, because repairs use it on any thread. Retire drops the source, so its descriptor is
   // closed.
   mutable std::mutex source_mutex_;
   std::shared_ptr<Source> source_;

@@ -65,7 +65,7 @@ void StorePublication(const Persistence& persistence, const Publication& publica
   const auto& [head, body, pos, end, last_line] = publication;
   const size_t length = publication.length();
   const bool is_next = last_line->end == pos;
-  // Until everything is stored, nobody can say what the line has.
+  // Until everything is stored, the content of the line is unknown.
   last_line->end = LastLine::kNone;
   PutSum(head, body);
   if (!persistence.streams() || Overlap(device, body.start, length + kCacheLine)) {

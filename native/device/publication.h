@@ -19,8 +19,8 @@ struct Bytes {
 struct Head {
   char* start;
   size_t length;
-  // Whether its first four bytes become the CRC32C of its other bytes and of the body, little-endian: `seed`
-  // is the checksum of what is thought to come before them.
+  // Whether its first four bytes become the CRC32C (little-endian) of its other bytes and of the body. The
+  // checksum continues from `seed`, as if bytes with that checksum came before them.
   bool is_summed;
   uint32_t seed;
 };
@@ -35,8 +35,8 @@ struct LastLine {
   uint64_t end = kNone;
 };
 
-// A head and the body after it, at `pos`. Up to `end` the bytes after them are free: zeros may be stored
-// there. Nobody else stores to the line of `pos`, or before `end`.
+// A head and the body after it, at `pos`. The bytes between the body and `end` must be free: zeros may be
+// stored there. Nobody else may store to the line of `pos` or to the bytes from there to `end`.
 struct Publication {
   Head head;
   Bytes body;

@@ -58,7 +58,7 @@ int Source::Open(const char* path, const SourceOptions& options, std::shared_ptr
   if (fd < 0) return -errno;
 
   std::shared_ptr<Source> source(new Source(fd, options));
-  // The lock is taken before anything is changed or undone, because the file may belong to a process that has
+  // Takes the lock before it changes or undoes anything, because the file may belong to a process that has
   // the lock.
   source->created_ = created;
   if (options.lock) {
@@ -135,8 +135,8 @@ int Source::Classify() {
   return 0;
 }
 
-// The namespace of a pmem disk tells where its first byte lies, and a partition how far into the disk it
-// begins.
+// The namespace of a pmem disk tells where the disk's first byte lies; a partition tells how far into the
+// disk it begins.
 void Source::ReadDiskResource(const std::string& directory) {
   const std::string disk = SysfsAncestorWith(SysfsBackingDisk(directory), "device");
   const std::optional<uint64_t> start = SysfsNumber(directory, "start");

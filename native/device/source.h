@@ -21,7 +21,7 @@ struct SourceOptions {
   // Whether the source holds both locks on all of its bytes while it is open: shared if it is read-only, else
   // exclusive.
   bool lock = false;
-  // Whether `lock` also claims a writable block device (O_EXCL), so that nobody can mount it in the meantime.
+  // Whether `lock` also claims a writable block device (O_EXCL), so nobody can mount it in the meantime.
   bool claim = false;
   // Whether a mapping of it copies by system calls where that saves page faults.
   bool by_call = false;
@@ -74,14 +74,14 @@ class Source {
   int DeepFlush() const;
 
   // Flock and LockRange take locks that belong to this open file. Each replaces the lock of its kind that the
-  // file had before. Flock takes the lock of flock(2), which other programs know and which has no ranges.
+  // file had before. Flock takes the lock of flock(2), which other programs check and which has no ranges.
   // Returns 0, or -EAGAIN if another has the lock; the previous lock is gone then.
   int Flock(LockMode mode) const;
   // Takes the lock of fcntl(2) with F_OFD_SETLK on `length` bytes from `start` on; 0 means everything from
   // there on. Returns 0, or -EAGAIN if another has a part of the range; nothing has changed then.
   int LockRange(LockMode mode, uint64_t start, uint64_t length) const;
-  // Claims a writable block device (O_EXCL), so that nobody can mount it, or gives the claim back. Returns 0
-  // or -EBUSY.
+  // Claims a writable block device (O_EXCL), so nobody can mount it, or gives the claim back. Returns 0 or
+  // -EBUSY.
   int Claim(bool is_claimed);
 
  private:

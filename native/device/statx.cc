@@ -1,8 +1,8 @@
 #include "device/statx.h"
 
-// The kernel's declarations and its call: musl has had none of its own until 1.2.5, and an addon that is
-// linked to them does not load with an older one. They do not go with <sys/stat.h>, which has them where the
-// library has.
+// Uses the kernel's declarations and the system call, because musl has its own only from 1.2.5 on, and an
+// addon that is linked to them does not load with an older musl. The kernel's header cannot be included
+// together with <sys/stat.h>, which declares the same names where the library has them.
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <sys/syscall.h>

@@ -13,7 +13,7 @@ namespace dax {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
-// Longer than an answer under way takes, and short enough for a person who watches.
+// Longer than an answer takes, and short enough for a person who is watching.
 constexpr std::chrono::seconds kSilence{5};
 constexpr uint64_t kHugePage = 2 << 20;
 
@@ -106,7 +106,7 @@ int FaultFile::Know(PageRange pages, const Place& place) {
   const std::lock_guard<std::mutex> lock(mutex_);
   // A file that has ended must not keep devices open.
   if (abandoned_) return 0;
-  // The places are noted only now, so that no fault is served while another region still shows the old pages.
+  // The places are noted only now, so no fault is served while another region still shows the old pages.
   places_.Insert(pages, place);
   if (IsServed()) return 0;
   // Without faults the pages must be installed before they are touched.
@@ -202,7 +202,7 @@ void FaultFile::SetFrozen(bool frozen) {
   if (frozen) return;
   Regions regions;
   const std::lock_guard<std::mutex> lock(mutex_);
-  // The file thaws only now, so that no store is served while another region still shows an old copy.
+  // The file thaws only now, so no store is served while another region still shows an old copy.
   frozen_ = false;
   regions = Alive();
   for (const auto& region : regions) region->Wake(region->shape().pages);
@@ -226,7 +226,7 @@ void FaultFile::AnswerNobody() {
 }
 
 void FaultFile::AnswerCopy(uint64_t region_id, uint64_t page, const char* bytes) {
-  // Tries again until the service thread has read the kernel's messages, because a page must not stay partly
+  // Tries again until the service thread has read the kernel's messages, because no page may stay partly
   // installed.
   while (ShowCopy(region_id, page, bytes) == -EAGAIN) sched_yield();
 }
@@ -286,8 +286,8 @@ void FaultFile::SettleLocked(const Regions& regions) {
   if (wanted_ || !regions.empty()) return;
   abandoned_ = true;
   questions_.clear();
-  // The places are forgotten because they keep devices open. Which pages were stored to is remembered,
-  // because it is asked for later.
+  // Forgets the places, because they keep devices open. Remembers which pages were stored to, because they
+  // are asked for later.
   places_.Clear();
   stored_.ForgetPlaces();
 }
@@ -411,7 +411,7 @@ FaultFile::Outcome FaultFile::Serve(FaultRegion& region, const FaultEvent& event
 int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent& event, PageRange* served) {
   const RegionShape& shape = region.shape();
   if (page >= PageCount()) return -ENXIO;
-  // The page that was write-protected has gone since, and the next touch finds no page.
+  // The write-protected page is gone by now, and the next touch finds no page.
   if (event.write_protected && region.NextGap({page, 1}).count > 0) return 0;
   if (event.write_protected && !shape.shared) return region.MakeOwn(page);
   const bool storing = event.write && shape.shared;
@@ -421,7 +421,7 @@ int FaultFile::ServeLocked(FaultRegion& region, uint64_t page, const FaultEvent&
   if (run == nullptr || ShowsCopy(region, run)) return Ask(region, page, event);
   const auto& [known, place] = *run;
   if (place.backing) {
-    // The run covers the addresses of a huge page, so that the kernel may use one.
+    // The run covers the addresses of a huge page, so the kernel may use one.
     const uint64_t per_huge_page = std::max<uint64_t>(1, kHugePage / unit_);
     const uint64_t before = reinterpret_cast<uintptr_t>(region.AddressOf(page)) / unit_ % per_huge_page;
     const PageRange window = {page - std::min(page, before), per_huge_page};

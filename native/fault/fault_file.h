@@ -34,7 +34,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // before it returns. A larger size lets pages that were refused as past the end be touched.
   void SetSize(uint64_t size);
   // Records that `pages` lie one after the other from `place` on. If another place was recorded for some of
-  // them, takes those away from every region first (FT-9). Returns 0 or -errno.
+  // them, first takes these pages away from every region (FT-9). Returns 0 or -errno.
   int Know(PageRange pages, const Place& place);
   // What is recorded of the pages: not all of them (kNothing), another place for some of them (kOtherwise),
   // or exactly these places (kJustSo).
@@ -44,14 +44,13 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // durable.
   bool IsStored(PageRange pages) const;
   // Returns the pages of the range for which IsStored is true, and from now on notices the next store to each
-  // of them. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), they
-  // count as stored to even then.
+  // of them. Call SetDurable when they are durable. Unless every touch is served (FaultMode::kFull), the
+  // pages still count as stored to after that.
   std::vector<PageRange> TakeStored(PageRange pages);
   void SetDurable(PageRange pages);
-  // Takes over the stored pages of `ended`, which was the same file and has no regions any more.
+  // Takes over the stored pages of `ended`, an earlier object of the same file that no longer has regions.
   void TakeOver(FaultFile& ended);
-  // Takes the pages from every region, so that the next touch asks the owner again. Private copies stay
-  // (TR-11).
+  // Takes the pages from every region, so the next touch asks the owner again. Private copies stay (TR-11).
   void Forget(PageRange pages);
   // Answers FaultClient::Ask. If `error` is 0, the thread touches the page again and the service looks up its
   // place; any other error refuses the touch.
@@ -60,21 +59,20 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   void AnswerNobody();
   // Answers FaultClient::Ask for a load: the region shows a copy of `bytes`, the content of the page.
   void AnswerCopy(uint64_t region, uint64_t page, const char* bytes);
-  // Releases pages that were refused for an error, so that the next touch of one is served again.
+  // Releases pages that were refused for an error, so the next touch of one is served again.
   void Forgive();
-  // Freezes the file, so that stores through shared mappings wait (MK-6), or thaws it.
+  // Freezes the file, so stores through shared mappings wait (MK-6), or thaws it.
   void SetFrozen(bool frozen);
   // Ends the file when its owner is gone: from now on regions show nothing of it but private copies, and
   // every other touch is refused.
   void Abandon();
-  // Says whether the owner still uses the file. Once the owner has let go of it, no region can be added any
-  // more, and the file ends with its last region. Returns false if it has ended.
+  // Sets whether the owner still uses the file. Once the owner no longer uses the file, no region can be
+  // added, and the file ends when its last region is gone. Returns false if the file has ended.
   bool SetWanted(bool wanted);
 
-  // The calls of any isolate.
-  // Adds a region. Returns 0, or -ESTALE if the owner has let go of the file.
+  // The calls of any isolate. Adds a region. Returns 0, or -ESTALE if the owner no longer uses the file.
   int Add(const std::shared_ptr<FaultRegion>& region);
-  // Call it when a region is gone. Ends the file if its owner has let go of it and no region is left.
+  // Call it when a region is gone. Ends the file if its owner no longer uses it and no region is left.
   void Settle();
   // Installs the pages whose places are known. Returns 0 or -errno.
   int Install(FaultRegion& region, PageRange pages);
@@ -95,7 +93,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   };
   Outcome Serve(FaultRegion& region, const FaultEvent& event);
   // Refuses questions that the owner has not answered in time, and prints a notice (TellOfWait) before it
-  // does. Returns true while others are open.
+  // does. Returns true while other questions are open.
   bool Expire(std::chrono::steady_clock::time_point now);
   void TellLosses(FaultRegion& region);
 
@@ -122,7 +120,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   // waits for the service thread.
   template <typename Change>
   void Revoke(Change change);
-  // Ends the file if its owner has let go of it and `regions`, those that are alive, is empty.
+  // Ends the file if its owner no longer uses it and `regions`, the regions that are alive, is empty.
   void SettleLocked(const Regions& regions);
   int InstallLocked(FaultRegion& region, PageRange pages);
   int InstallDevice(FaultRegion& region, uint64_t page, PageRange around, const Place& place,
@@ -143,7 +141,7 @@ class FaultFile : public std::enable_shared_from_this<FaultFile> {
   const std::shared_ptr<FaultClient> owner_;
   // Held while regions are replaced or retired. Taken before `mutex_`, and never by the service thread.
   std::mutex layout_;
-  // Guards everything below, and what is installed in the regions.
+  // Guards all members below, and the pages that are installed in the regions.
   mutable std::mutex mutex_;
   uint64_t size_;
   bool frozen_ = false;

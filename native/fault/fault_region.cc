@@ -38,16 +38,16 @@ int MapRefusal(char* address, size_t length) {
   return mapped == MAP_FAILED ? -errno : 0;
 }
 
-// Prepares memory in which nothing is installed, so that every touch raises an event. A forked child gets
-// none of it, because no thread would serve its faults there.
+// Prepares memory in which nothing is installed, so every touch raises an event. A forked child gets none of
+// it, because no thread would serve its faults there.
 int Prepare(char* address, size_t length) {
   madvise(address, length, MADV_DONTFORK);
   return Userfault::Get().Register(address, length);
 }
 
-// Whether a page of a private mapping was stored to, so that it is no longer the device's. In
-// /proc/self/pagemap bit 61 marks a page of a file, except where DAX has no struct page for it. A copy is
-// mapped by this process alone (bit 56), because no forked child has it.
+// Whether a page of a private mapping was stored to, so it is no longer the device's. In /proc/self/pagemap
+// bit 61 marks a page of a file, except where DAX has no struct page for it. A copy is mapped by this process
+// alone (bit 56), because no forked child has it.
 bool IsPrivateCopy(const char* address) {
   static const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   constexpr uint64_t kPresent = 1ull << 63;
@@ -74,7 +74,7 @@ int FaultRegion::Reserve(const RegionShape& shape, std::shared_ptr<FaultClient> 
   const size_t alignment = std::max(kHugePage, shape.unit);
   const int protection = shape.writable || !shape.shared ? PROT_READ | PROT_WRITE : PROT_READ;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  // Reserves more than is needed, and keeps the part whose addresses suit.
+  // Reserves more than is needed, and keeps the part with suitable addresses.
   char* const raw = static_cast<char*>(mmap(nullptr, length + 2 * alignment, protection, flags, -1, 0));
   if (raw == MAP_FAILED) return -errno;
   const auto start = reinterpret_cast<uintptr_t>(raw);
@@ -284,8 +284,8 @@ void FaultRegion::Replace(const std::vector<PageRange>& ranges) {
     char* const address = AddressOf(range.first);
     const size_t length = range.count * shape_.unit;
     const bool served = Userfault::Get().mode() != FaultMode::kNone;
-    // Without fresh memory the range is refused, and if that fails the whole region, because nothing of the
-    // file may stay in reach. One refusal takes fewer mappings than the region's parts, and so is always
+    // Without fresh memory, refuses the range or, if that fails, the whole region, because no page of the
+    // file may stay accessible. One refusal takes fewer mappings than the region's parts, and so is always
     // possible.
     if (!(served && Renew(address, length)) && MapRefusal(address, length) != 0) {
       MapRefusal(address_, this->length());

@@ -27,8 +27,8 @@ struct RegionShape {
   bool shared;      // MAP_SHARED
   // Whether a fault that cannot be served ends the process with SIGBUS, as in a mapping of the kernel's.
   bool kill;
-  // The position of the first page on the device, modulo 2 MiB. The addresses follow it, so that huge pages
-  // can be mapped.
+  // The position of the first page on the device, modulo 2 MiB. The addresses follow it, so huge pages can be
+  // mapped.
   uint64_t phase;
 };
 
@@ -99,13 +99,13 @@ class FaultRegion {
   int Refuse(PageRange pages, int error);
   void Wake(PageRange pages);
 
-  // Forgets the installed pages of the range, so that the next event finds nothing there, and returns them.
-  // Unless `even_cows`, it leaves private copies that were stored to. Call Replace with the result, and then
+  // Forgets the installed pages of the range, so the next event finds nothing there, and returns them. Unless
+  // `even_cows`, it leaves private copies that were stored to. Call Replace with the result, and then
   // EndReplacement. Until then a thread whose touch raises an event waits, and so does a store to a private
   // mapping, because it would be lost.
   std::vector<PageRange> Release(PageRange pages, bool even_cows);
-  // Releases pages that were refused; with `even_lost` also those in whose place a program has seen zeros
-  // since.
+  // Releases pages that were refused. With `even_lost` it also releases refused pages that a program has seen
+  // as zeros since then.
   std::vector<PageRange> ReleaseRefused(PageRange pages, bool even_lost);
   // Releases pages through which stores could reach a shared file. Lost pages stay.
   std::vector<PageRange> ReleaseStored(PageRange pages);

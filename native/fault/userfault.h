@@ -10,7 +10,7 @@ namespace dax {
 
 // Which touches of reserved memory without a page are served.
 enum class FaultMode {
-  // Every touch is served, those of system calls too.
+  // Every touch is served, including those by system calls.
   kFull,
   // Only touches by code of the process are served; a system call gets EFAULT (U-5).
   kUserOnly,

@@ -8,16 +8,16 @@
 
 namespace dax {
 
-// `thread`, as gettid() names it, touched a region of `viewer`, and `owner`, whose file it shows, does not
-// answer.
+// The thread `thread` (as gettid() names it) touched a region of the isolate `viewer`. The region shows a
+// file of the isolate `owner`, which does not answer.
 struct Wait {
   uint32_t thread;
   const FaultClient& viewer;
   const FaultClient& owner;
 };
 
-// Writes one line to standard error without waiting for its reader. The thread has waited for `since`
-// seconds, and will wait for `at_most`.
+// Writes one line to standard error, and does not wait if its reader is slow. The thread has waited for
+// `since` seconds, and will wait for at most `at_most`.
 void TellOfWait(const Wait& wait, int64_t since, int64_t at_most);
 
 }  // namespace dax

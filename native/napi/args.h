@@ -1,5 +1,5 @@
 // Owns the reading of arguments of native functions. src/binding.ts declares their types and src/ checks the
-// user's values, so that a wrong argument here is a bug of node-dax: it throws before anything happens.
+// user's values, so a wrong argument here is a bug of node-dax: it throws before anything happens.
 #ifndef NODE_DAX_NATIVE_ARGS_H_
 #define NODE_DAX_NATIVE_ARGS_H_
 

@@ -31,8 +31,8 @@ struct CpuOps {
   void (*stream_word)(uint64_t* destination, uint64_t word);
   // The length in bytes from which on streaming is faster than storing and flushing.
   size_t stream_threshold;
-  // Writes back and drops every line from `line` (aligned) for `bytes` (a multiple of the line), so that the
-  // next load asks the memory. Null if the processor has no such instruction.
+  // Writes back and drops every line from `line` (aligned) for `bytes` (a multiple of the line), so the next
+  // load asks the memory. Null if the processor has no such instruction.
   void (*invalidate_lines)(const char* line, size_t bytes);
   // Orders all loads, stores and invalidations before it with all after it.
   void (*full_fence)();

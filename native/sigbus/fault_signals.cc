@@ -46,8 +46,8 @@ void OnSigbus(int signal_number, siginfo_t* info, void* context) {
     // The kernel reports bad memory only once.
     const bool certain = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
     const bool survives = range != nullptr && range->on_loss() == OnLoss::kZeros;
-    // The interrupted thread may hold the range, so that the handler must not wait. A touch of the page will
-    // raise the signal again.
+    // The interrupted thread may hold the range, so the handler must not wait. A touch of the page will raise
+    // the signal again.
     if (survives && info->si_code == BUS_MCEERR_AO) {
       if (!range->try_lock()) {
         errno = saved_errno;

@@ -41,8 +41,7 @@ bool Contains(const char* start, size_t length, uintptr_t address) {
 }
 
 // Returns true if all bytes were moved; otherwise guard.fault_address tells where the copy stopped. It has a
-// frame of its own, whose locals are all set before sigsetjmp, so that a jump leaves none of them
-// indeterminate.
+// frame of its own, whose locals are all set before sigsetjmp, so a jump leaves none of them indeterminate.
 __attribute__((noinline)) bool TryMove(Guard& guard, const Transfer& transfer, size_t length) {
   if (sigsetjmp(guard.escape, kRestoreMask) != 0) {
     guard.armed = nullptr;
@@ -75,7 +74,7 @@ void EscapeGuardedCopy(uintptr_t fault_address) {
 int64_t GuardedTransfer(const Transfer& transfer) {
   Guard& guard = ThisThreadGuard();
   size_t length = transfer.length;
-  // memcpy may touch a later page first, so that the bytes before the page that failed are copied again.
+  // memcpy may have touched a later page first, so the bytes before the page that failed are copied again.
   while (!TryMove(guard, transfer, length)) {
     const uintptr_t fault = guard.fault_address;
     const bool in_device = Contains(transfer.device, transfer.length, fault);

@@ -80,7 +80,7 @@ MappedRange* MappedRange::Find(uintptr_t address) {
     const uintptr_t start = range->start_.load();
     const size_t length = range->length_.load();
     if (version % 2 != 0 || range->version_.load() != version) continue;
-    // The thread that faults in a mapping keeps it alive, so that the entry does not change from here on.
+    // The thread that faults in a mapping keeps it alive, so the entry does not change from here on.
     if (start != 0 && address >= start && address - start < length) return range;
   }
   return nullptr;
@@ -94,7 +94,7 @@ void MappedRange::Remove() {
   taken_.store(false, std::memory_order_release);
 }
 
-// The mark is set first, so that a thread that finds the memory gone knows why.
+// The mark is set first, so a thread that finds the memory gone knows why.
 void MappedRange::Withdraw() {
   // The lock keeps repairs from putting a page of the device there afterwards.
   const std::lock_guard<MappedRange> hold(*this);
@@ -111,7 +111,7 @@ bool MappedRange::FillWithdrawn(uintptr_t address) {
   return mmap(start, length_.load(), kOpen, kPrivate, -1, 0) != MAP_FAILED;
 }
 
-// The mark is set before the page is replaced, so that no reader takes the new memory for the device's.
+// The mark is set before the page is replaced, so no reader takes the new memory for the device's.
 void MappedRange::Remember(size_t index, uint8_t how) {
   lost_[index / kUnitsPerByte].fetch_or(At(index, how));
   any_refused_.store(true);
@@ -138,7 +138,7 @@ bool MappedRange::ReplaceWithZeros(uintptr_t address, bool certain) {
   const std::lock_guard<MappedRange> hold(*this);
   any_refused_.store(true);
   const uint8_t before = lost_[index / kUnitsPerByte].fetch_or(At(index, kSuspect));
-  // The unit is suspect since it was last replaced, so that this second signal is about the page that is
+  // The unit has been suspect since it was last replaced, so this second signal is about the page that is
   // there now.
   if (!certain && (before & At(index, kSuspect)) == 0) return true;
   Remember(index, kLost);

@@ -46,15 +46,15 @@ class MappedRange {
   OnLoss on_loss() const { return on_loss_; }
   OnStore on_store() const { return on_store_; }
 
-  // Hold the lock while other memory takes the place of a page that was refused or lost, so that no handler
-  // puts zeros over it. A thread that holds it must not touch the range, nor wait for a thread that may.
+  // Hold the lock while other memory takes the place of a page that was refused or lost, so no handler puts
+  // zeros over it. A thread that holds it must not touch the range, nor wait for a thread that may.
   void lock();
   bool try_lock();
   void unlock();
 
   // Puts private zeros in place of the unit that holds the address, and remembers the unit as lost. Returns
-  // false if the kernel refuses. The page of the signal may have been replaced since: unless `certain`, the
-  // access is only tried again the first time. Safe in a signal handler.
+  // false if the kernel refuses. The page that raised the signal may have been replaced since then: unless
+  // `certain`, the first call only marks the unit, and the access is tried again. Safe in a signal handler.
   bool ReplaceWithZeros(uintptr_t address, bool certain);
   // Puts a private copy in place of a unit that may only be read, for a store to it. Otherwise as
   // ReplaceWithZeros.
@@ -100,7 +100,7 @@ class MappedRange {
   MappedRange* next_ = nullptr;
 };
 
-// Sets the eventfd that the handler counts losses on, so that another thread can report them; -1 for none.
+// Sets the eventfd that the handler counts losses on, so another thread can report them; -1 for none.
 void SetLossListener(int event_fd);
 
 }  // namespace dax

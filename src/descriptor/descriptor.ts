@@ -36,9 +36,9 @@ export class DescriptorWatch {
 }
 
 /**
- * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined if there is nothing
- * to read and nothing comes within `microseconds`: for these it asks again and again, and lets others have the processor in between,
- * so that they are to be few. Throws `DaxError` with the errno of read(2).
+ * Reads from a descriptor that was opened with O_NONBLOCK. Returns the bytes read, 0 at the end, and undefined if nothing arrives
+ * within `microseconds`. Until then it polls, and yields the processor between two polls, so `microseconds` should be small. Throws
+ * `DaxError` with the errno of read(2).
  */
 export function readAvailable(fd: number, target: Uint8Array, microseconds = 0): number | undefined {
   const bytes = addon().readAvailable(fd, target, microseconds);
@@ -47,8 +47,9 @@ export function readAvailable(fd: number, target: Uint8Array, microseconds = 0):
 
 /**
  * Writes the first `length` bytes of `message` by one write(2), then reads as `readAvailable` does: an answer and the next request,
- * in one call. It is for descriptors that take a message whole and at once, as /dev/fuse does. Throws `DaxError` with the errno of
- * write(2), or `EMSGSIZE` if not all of the message was taken, and has read nothing then; or with the errno of read(2).
+ * in one call. It is for descriptors that take a whole message at once, as /dev/fuse does. Throws `DaxError` with the errno of
+ * write(2), or `EMSGSIZE` if only a part of the message was taken; nothing was read then. Throws `DaxError` with the errno of
+ * read(2) if the read fails.
  */
 export function exchange(fd: number, message: Uint8Array, length: number, target: Uint8Array, microseconds = 0): number | undefined {
   const bytes = addon().exchange(fd, message, length, target, microseconds);

@@ -85,8 +85,8 @@ export class SmallFiles {
 
   /**
    * Looks at files of the directory at the path `directory`, in the order of `names`, and reads those that are small. Ends after a
-   * directory, when the buffer is full, and after `SmallFiles.most` files. Returns those that it looked at, undefined for one that
-   * cannot be looked at; none at all if the directory cannot be opened.
+   * directory, when the buffer is full, and after `SmallFiles.most` files. Returns one element for each file that it looked at,
+   * undefined for a file that cannot be looked at. Returns no elements if the directory cannot be opened.
    */
   read(directory: Uint8Array, names: readonly Uint8Array[]): (SmallFile | undefined)[] {
     const list = names.slice(0, MOST_FILES).flatMap((name) => [name, NUL]);

@@ -20,7 +20,7 @@ export function alignFix(path: string): string {
 
 /**
  * The command that recreates the namespace. It names the namespace, because ndctl would otherwise make another one from free space.
- * Undefined if the region is read-only, as that of an unarmed NVDIMM: ndctl changes nothing there.
+ * Undefined if the region is read-only, as the region of an unarmed NVDIMM is: ndctl cannot change it.
  */
 export function alignCommand({ chardev, namespace, region }: Pick<DevdaxInfo, 'chardev' | 'namespace' | 'region'>): string | undefined {
   if (region?.readOnly === true) return undefined;

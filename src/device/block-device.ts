@@ -89,7 +89,7 @@ export interface MappableDevice extends BlockDevice {
 export interface Backing {
   readonly device: MappableDevice;
   readonly pos: number;
-  /** How many of the bytes asked for, from the first on, lie together there. Default: all. */
+  /** How many of the requested bytes, from the first on, are contiguous there. Default: all. */
   readonly length?: number | undefined;
 }
 
@@ -108,14 +108,14 @@ export interface PublisherOptions {
  * head and its content. The head begins with a CRC32C (4 bytes, little-endian) of its other bytes and of the content, which the
  * publisher computes. The caller fills the rest of the head.
  *
- * Each call is one call of the addon, with two fences, and allocates nothing. A reader that finds the word finds the records, also
+ * Each call is one call of the addon, with two fences, and allocates nothing. A reader that finds the word finds the records, even
  * after a power cut. The calls return the bytes stored: if a page is bad, fewer than the records have, and then no word was stored.
  * They throw `EIO` if the first page is bad, `EBADF` once the device is closed, `TypeError` for content that is no Buffer,
  * TypedArray or DataView, or has been detached, and `RangeError` for records outside the device.
  *
- * `pos` (of the record, in bytes of the device), `end` and `word` are safe integers of at least 0. Before `end` the bytes after the
- * records are free: the rest of their last cache line may become zeros. During a call nobody else stores to the cache line of `pos`,
- * nor from there to `end`.
+ * `pos` (of the record, in bytes of the device), `end` and `word` are safe integers of at least 0. The bytes between the records
+ * and `end` must be free: those in the records' last cache line may become zeros. During a call, nobody else may store to the cache
+ * line of `pos` or to the bytes from there to `end`.
  */
 export interface RecordPublisher {
   /** The heads of the records of the next call, one after the other. The caller fills them before it, without the checksums. */
@@ -199,11 +199,11 @@ export interface BlockDevice {
   storeU64?(pos: Bytes, value: Bytes, options?: FlushOption): void;
   /** Loads what `storeU64` stored, with one load. */
   loadU64?(pos: Bytes): bigint;
-  /** Makes what stores records, and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
+  /** Makes a publisher, which stores records and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
   recordPublisher?(wordPos: Bytes, options: PublisherOptions): RecordPublisher;
   /**
-   * Finds the open device, and the position on it, where these bytes lie, so that its pages can be mapped. The answer is for all of
-   * the bytes, or for as many as lie together. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.
+   * Finds the open device, and the position on it, where these bytes lie, so its pages can be mapped. The answer is for all of the
+   * bytes, or for the first of them that are contiguous. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;
   /**
@@ -318,11 +318,11 @@ function beginsPage({ pageOffset = 0 }: BlockDevice): boolean {
 }
 
 /**
- * How many of the `length` bytes at `pos` lie together on a device, so that one copy can move them. Blocks smaller than a page may
+ * How many of the `length` bytes at `pos` are contiguous on a device, so one copy can move them. Blocks smaller than a page may
  * begin within a page, where direct access cannot begin (DA-9).
  */
 export function reachOf(bdev: BlockDevice, pos: number, length: number): number {
-  // A device whose byte 0 lies within a page gives no direct access, so its bytes count as lying together.
+  // A device whose byte 0 lies within a page gives no direct access, so its bytes count as contiguous.
   if (!beginsPage(bdev)) return Math.max(0, Math.min(length, bdev.size - pos));
   const head = pos % PAGE_SIZE;
   return bdev.directAccess((pos - head) / SECTOR_SIZE, head + length).bytes - head;

@@ -36,7 +36,7 @@ function held(release: () => void): DeviceLock {
   return { release: once, [Symbol.dispose]: once };
 }
 
-// The locks taken through one object. The kernel cannot tell them apart, because they belong to one open file or to none, so that
+// The locks taken through one object. The kernel cannot tell them apart, because they belong to one open file or to none. So
 // conflicts between them are found here.
 class Claims {
   readonly #claims = new Set<Claim>();
@@ -61,8 +61,8 @@ class Claims {
   }
 
   /**
-   * The mode for flock(2), which has no ranges: exclusive if a lock is for changing the whole device, else shared, so that
-   * locks on parts do not exclude each other.
+   * The mode for flock(2), which has no ranges: exclusive if a lock is for changing the whole device, else shared, so locks on
+   * parts do not exclude each other.
    */
   get flock(): number {
     let most = NONE;
@@ -83,7 +83,7 @@ export interface LockedFile {
   readonly path: string;
   readonly isBlock: boolean;
   readonly readOnly: boolean;
-  /** Whether the file was opened with `lock: true`, so that nobody else can lock any part of it. */
+  /** Whether the file was opened with `lock: true`, so nobody else can lock any part of it. */
   readonly isLocked: boolean;
   /** Whether the file was opened with `force: true`, even if the kernel uses it. */
   readonly isForced: boolean;
@@ -204,7 +204,7 @@ const claimsOf = new WeakMap<object, Claims>();
  * and `backing`, such as one in memory, is identified by its object, within this isolate.
  *
  * Throws `TypeError` and `RangeError` for wrong arguments; `EBUSY` with reason `DEVICE_IN_USE` if another lock has one of the
- * bytes, with the name of the lock's owner if it can be known; `EROFS` for an exclusive lock on a device that was opened read-only.
+ * bytes, with the name of the lock's owner if it can be found; `EROFS` for an exclusive lock on a device that was opened read-only.
  */
 export function lockDevice(device: BlockDevice, mode: LockMode, pos: Bytes = 0, length?: Bytes): DeviceLock {
   checkMethods(device, [], 'device', A_DEVICE);

@@ -65,7 +65,7 @@ export class DaxDevice implements BlockDevice {
   readonly persistent: boolean | undefined;
   /** Whether loads and stores reach the medium without a page cache: a devdax, or a file with DAX. */
   readonly isDax: boolean;
-  /** Whether the kernel has accepted MAP_SYNC, so that flushed stores survive without fsync. */
+  /** Whether the kernel has accepted MAP_SYNC, so flushed stores survive without fsync. */
   readonly mapSync: boolean;
   readonly readOnly: boolean;
   /** The NUMA node of the device; undefined if the kernel names none. */
@@ -205,9 +205,9 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Writes from `source`. Returns the bytes written: fewer if the device ends. They are durable, as the device's granularity
-   * asks, unless `flush` is false. Throws `ENOSPC` at the end of the device, and `EIO` with `position` if the first page is
-   * gone.
+   * Writes from `source`. Returns the bytes written: fewer if the device ends. They are durable, flushed as the device's
+   * granularity asks, unless `flush` is false. Throws `ENOSPC` at the end of the device, and `EIO` with `position` if the first
+   * page is gone.
    */
   writeSync(source: NodeJS.ArrayBufferView, pos: Bytes = 0, options?: WriteOptions): number {
     this.#writable('write');
@@ -387,8 +387,8 @@ export class DaxDevice implements BlockDevice {
   }
 
   /**
-   * Makes what stores records, and then, when they are durable, the word at `wordPos`, a multiple of 8. A publisher is for the size
-   * that the device has now. Throws `RangeError` for options out of their range.
+   * Makes a publisher, which stores records and, once they are durable, the word at `wordPos`, a multiple of 8. A publisher is for
+   * the size that the device has now. Throws `RangeError` for options out of their range.
    */
   recordPublisher(wordPos: Bytes, options: PublisherOptions): RecordPublisher {
     this.#writable('publish');
@@ -507,8 +507,8 @@ export class DaxDevice implements BlockDevice {
   /**
    * Locks `length` bytes from `pos` on, by default all, against every other lock on one of them: through this device or another
    * object, in another thread or another process. Mounts lock their devices themselves; see `lockDevice` for the rules. The lock
-   * ends when it is released or the device is closed. A device that was opened with `lock: true` keeps others out already, so that
-   * its locks matter within this thread only.
+   * ends when it is released or the device is closed. A device that was opened with `lock: true` keeps others out already, so its
+   * locks have an effect only within this thread.
    *
    * Throws `EBUSY` with reason `DEVICE_IN_USE`, and `EROFS` for `'exclusive'` on a device that was opened read-only.
    */

@@ -23,8 +23,8 @@ export class InFlight {
   }
 
   /**
-   * Counts `work`, which is done on this thread after `turn`: what waits for its turn is under way too. Rejects with an `AbortError` if
-   * `signal` is aborted by then.
+   * Counts `work`, which is done on this thread after `turn`, as under way even while it waits for `turn`. Rejects with an
+   * `AbortError` if `signal` is aborted by then.
    */
   runAfter<T>(turn: Promise<void>, signal: AbortSignal | undefined, work: () => T): Promise<T> {
     return this.run(async () => {

@@ -11,8 +11,8 @@ export interface DeviceRange {
 }
 
 /**
- * Locks all of `ranges`, in their order, as `lockDevice` does with each, for a device that lies on others. Throws what `lockDevice`
- * throws, and then locks nothing.
+ * Locks all of `ranges`, in their order, each as `lockDevice` does. It is for a device that lies on others. Throws what
+ * `lockDevice` throws; then none of the ranges is locked.
  */
 export function lockRanges(mode: LockMode, ranges: Iterable<DeviceRange>): DeviceLock {
   const locks: DeviceLock[] = [];

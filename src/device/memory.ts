@@ -13,12 +13,12 @@ function accessor(prototype: unknown, name: string): (receiver: unknown) => unkn
 }
 
 const bufferOf = accessor(Object.getPrototypeOf(Uint8Array.prototype), 'buffer') as (view: Uint8Array) => ArrayBufferLike;
-// Throws for a SharedArrayBuffer, so that one call answers two questions.
+// Throws for a SharedArrayBuffer, so one call answers two questions.
 const isResizable = accessor(ArrayBuffer.prototype, 'resizable') as (buffer: ArrayBufferLike) => boolean;
 
-// The checks below take longer than a small copy, and most calls pass the same view as the call before, so that view is remembered:
-// a view of a plain ArrayBuffer stays one. It is forgotten at the next garbage collection, so that it never keeps memory for long;
-// WeakSet and WeakRef, which would keep none, take longer than the checks.
+// The checks below take longer than a small copy, and most calls pass the same view as the call before, so view is remembered: a
+// view of a plain ArrayBuffer stays one. It is forgotten at the next garbage collection, so it never keeps memory for long; WeakSet
+// and WeakRef, which would keep none, take longer than the checks.
 const NO_BYTES: Uint8Array = new Uint8Array();
 let lastView: unknown;
 let lastBytes = NO_BYTES;

@@ -49,11 +49,11 @@ export interface OpenOptions {
    */
   lock?: boolean | undefined;
   /**
-   * Read and write 512 bytes and more by pread(2) and pwrite(2) instead of the mapping, if the file is in the page cache (granularity
-   * `page`). A write that flushes ends with msync(2), as through the mapping. The first touch of a page through a mapping is a page
-   * fault, which takes many times as long as the copy: calls suit a program that goes over a file once, the mapping one that comes
-   * back. Default false. Views and direct access are of the mapping in any case, and show the same bytes. A file that is shortened
-   * meanwhile grows again where it is written.
+   * Read and write 512 bytes and more by pread(2) and pwrite(2) instead of the mapping, if the file is in the page cache
+   * (granularity `page`). A write that flushes ends with msync(2), as through the mapping. The first touch of a page through a
+   * mapping is a page fault, which takes many times as long as the copy: calls suit a program that goes over a file once, the
+   * mapping one that comes back. Default false. Views and direct access are of the mapping in any case, and show the same bytes. A
+   * file that somebody shortens meanwhile grows again when a write reaches past its end.
    */
   byCall?: boolean | undefined;
 }
@@ -83,7 +83,7 @@ const REFUSALS: Readonly<Record<string, { reason?: DaxErrorReason; hint: string 
   ENOENT: { hint: 'it, or a folder on the way, does not exist; `size` creates an ordinary file' },
 };
 
-// The reason and the hint to add to an errno that alone says too little.
+// The reason and the hint to add to an errno that says too little by itself.
 function refusalOf(path: string, code: string, size: number | undefined): Partial<DaxErrorInit> {
   if (code === 'ENOENT' && pseudoFilesystemOf(path, new SystemTree()) !== undefined) return NO_DEVICE;
   if (code === 'ENOSPC' && size !== undefined) return { hint: roomHint(path, size) };
@@ -188,7 +188,7 @@ function toRequest(path: string, options: OpenOptions): Request {
   return { path, readOnly, requireDax, requireGranularity, requireDurable, size, force, lock, byCall };
 }
 
-// Refuses a device that must not be written to, and gives what to ask of the addon.
+// Refuses a device that must not be written to. Returns the arguments for the addon.
 function toNative({ path, readOnly, size, force, lock, byCall }: Request): Parameters<Addon['open']> {
   const forced = forcedGranularity();
   warnOfOverrides();
@@ -201,7 +201,8 @@ function toNative({ path, readOnly, size, force, lock, byCall }: Request): Param
   return [path, readOnly, made, forced, lock, lock && !force, byCall];
 }
 
-// Makes the device of what the addon found, and refuses one that is not as asked for. Nothing stays of a file that was made for it.
+// Makes the device from what the addon found, and refuses a device that does not meet the options. A file that was created for a
+// refused device is removed.
 function toDevice(request: Request, found: NativeFacts | number, signal?: AbortSignal): DaxDevice {
   const { path, readOnly, requireDax, requireGranularity, requireDurable, size, force, lock } = request;
   if (typeof found === 'number') {

@@ -44,7 +44,7 @@ class NativeRecordPublisher implements RecordPublisher {
   publishMany(contents: readonly NodeJS.ArrayBufferView[], { from, to, size, pos, end, word }: RecordBatch): number {
     this.#set(pos, end, word, size);
     const own = from === 0 && to === contents.length ? contents : contents.slice(from, to);
-    // More arguments than the addon takes would be too many for the engine at some number.
+    // The addon takes no more contents, and too many arguments would exceed the engine's limit.
     if (own.length !== to - from || own.length > BATCH_RECORDS) this.#refuse(-22, pos, size);
     const done = this.#addon.publishRecords(this.#publisher, ...own);
     return done >= 0 ? done : this.#refuse(done, pos, size);

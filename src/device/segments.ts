@@ -1,4 +1,4 @@
-// Owns the ArrayBuffers over a device's memory: few, cached and overlapping, so that views of them are cheap.
+// Owns the ArrayBuffers over a device's memory: few, cached and overlapping, so views of them are cheap.
 
 import { argumentError } from '../argument-error.js';
 import { addon, type NativeHandle } from '../binding.js';
@@ -6,7 +6,7 @@ import type { DirectAccess } from './block-device.js';
 import { DaxError } from '../errors.js';
 import { PAGE_SIZE, roundUp } from '../units.js';
 
-/** Segments of one size. A segment begins at every multiple of half the size, so that any view of up to half the size lies in one. */
+/** Segments of one size. A segment begins at every multiple of half the size, so any view of up to half the size lies in one. */
 class SizeClass {
   readonly size: number;
   readonly stride: number;
@@ -27,8 +27,8 @@ class SizeClass {
 
 // The most that an ArrayBuffer of Node 20 can hold: a device of up to this size is one large segment.
 const LARGE = 4 * 1024 ** 3;
-// V8 counts an ArrayBuffer as memory that it must collect, and collects everything at once for a large one. A program that looks at a
-// few places of a device gets small segments, for which V8 does not collect.
+// V8 counts an ArrayBuffer as memory that it must collect, and a large one triggers a full garbage collection. A program that looks
+// at a few places of a device gets small segments, which trigger none.
 const SMALL = 8 * 1024 ** 2;
 const MOST_SMALL = 4;
 
@@ -98,8 +98,8 @@ export class Segments {
     try {
       return new Uint8Array(buffer, pos - this.#latestStart, length);
     } catch (error) {
-      // The user transferred the buffer by the prototype's method, and its memory went along. Checking first would take a third of
-      // the time.
+      // The user transferred the buffer, with its memory, by the prototype's method. A check beforehand would take a third of the
+      // time.
       if (buffer.byteLength !== 0) throw error;
       for (const { current } of [this.#large, this.#small]) if (current.get(this.#latestStart) === buffer) current.delete(this.#latestStart);
       this.#latestEnd = -1;

@@ -23,8 +23,8 @@ export interface ByteSink {
 }
 
 /**
- * Fills `target` from byte `pos` on. Throws `EIO` with reason `BEYOND_END` and the `position` if the source ends before, and
- * what `readSync` throws; the bytes that were read before are in `target`.
+ * Fills `target` from byte `pos` on. Throws `EIO` with reason `BEYOND_END` and the `position` if the source ends too early, and
+ * what `readSync` throws; the bytes that were read until then are in `target`.
  */
 export function readFullSync(from: ByteSource, target: View, pos: Bytes): void {
   let moved = from.readSync(target, pos);
@@ -49,8 +49,8 @@ export async function readFull(from: ByteSource, target: View, pos: Bytes, optio
 }
 
 /**
- * Writes all of `source` from byte `pos` on, as durably as `writeSync`. Throws what `writeSync` throws, such as `ENOSPC` with
- * the `position` at which the device ends. The bytes that were written before stay.
+ * Writes all of `source` from byte `pos` on, as durably as `writeSync`. Throws what `writeSync` throws, such as `ENOSPC` with the
+ * `position` at which the device ends. The bytes that were written until then stay.
  */
 export function writeAllSync(to: ByteSink, source: View, pos: Bytes, options?: FlushOption): void {
   checkOptions(options, FLUSHING);

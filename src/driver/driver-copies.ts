@@ -125,8 +125,8 @@ export class DriverCopies {
     return device.read === undefined ? device.readSync(bytes, at, range) : device.read(bytes, at, { ...range, signal });
   }
 
-  // Finds how many of the `length` bytes at `pos`, from the first on, lie together, and where they lie: on another device, or in a
-  // window from its byte `head` on.
+  // Finds how many of the `length` bytes at `pos`, from the first on, are contiguous, and where they lie: on another device, or in
+  // a window from its byte `head` on.
   #reach(pos: number, length: number): { reach: number; backing: Place | undefined; window: Uint8Array | undefined; head: number } {
     const head = pos % PAGE_SIZE;
     const answer = this.#driver.ask((pos - head) / SECTOR_SIZE, head + length);
@@ -136,7 +136,7 @@ export class DriverCopies {
     return { reach: Math.min(reach, backing.length ?? reach), backing, window: undefined, head };
   }
 
-  // Copies the first bytes that lie together. Does what `#reach` does, but without a result object, which would cost a small copy
+  // Copies the first bytes that are contiguous. Does what `#reach` does, but without a result object, which would cost a small copy
   // too much.
   #step(isWrite: boolean, bytes: Uint8Array, total: number, flush: boolean, offset: number, pos: number, length: number): number {
     const head = pos % PAGE_SIZE;

@@ -181,7 +181,7 @@ export class DriverDevice implements BlockDevice {
   }
 
   /**
-   * Throws `EBADF` if the device is closed, and `ENODEV` if it is unplugged: for what a subclass offers beside.
+   * Throws `EBADF` if the device is closed, and `ENODEV` if it is unplugged. It is for methods that a subclass adds.
    */
   protected checkOpen(syscall: string): void {
     this.#driver.check(syscall);

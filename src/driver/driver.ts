@@ -13,7 +13,7 @@ export type DriverAnswer = number | (Pick<DirectAccess, 'bytes' | 'window'> & Pa
 export interface Place {
   readonly device: BlockDevice;
   readonly pos: number;
-  /** The number of the requested bytes that lie together there, counted from the first one. Default: all. */
+  /** How many of the requested bytes, from the first on, are contiguous there. Default: all. */
   readonly length?: number | undefined;
 }
 
@@ -22,16 +22,16 @@ export interface Driver {
   /** The size of the device, in sectors of 512 bytes. */
   readonly sectors: Bytes;
   /**
-   * Returns the memory at `sector`, which begins a page of the device: the number of bytes that lie together from there, either
-   * whole pages or exactly as many as were asked for, and a window on those asked for. A longer answer is cut. `size` is in bytes,
+   * Returns the memory at `sector`, which begins a page of the device: the number of contiguous bytes from there on, either whole
+   * pages or exactly as many as were requested, and a window on the requested bytes. A longer answer is cut. `size` is in bytes,
    * and may be 0. To fail, return a negative errno or throw a `DaxError`. Each byte must stay at its address until `release`.
    */
   directAccess(sector: number, size: number): DriverAnswer;
   /**
-   * Returns the device whose memory these bytes are, and how many of them lie together there. That device then makes the copies and
-   * flushes, so that they survive a bad page and are as durable as its own; files can be mapped if files on that device can.
-   * Without this function the memory is the driver's own: nothing is mapped, and flushing does nothing. If `isMapped`, the pages
-   * are about to be mapped and must stay where they are; otherwise the call is for a copy.
+   * Returns the device whose memory these bytes are, and how many of them are contiguous there. That device then makes the copies
+   * and flushes, so they survive a bad page and are as durable as its own; files can be mapped if files on that device can. Without
+   * this function the memory is the driver's own: nothing is mapped, and flushing does nothing. If `isMapped`, the pages are about
+   * to be mapped and must stay where they are; otherwise the call is for a copy.
    */
   backing?(pos: number, length: number, isMapped: boolean): Place;
   /**

@@ -90,7 +90,7 @@ export class LiveDriver {
     this.#state = 'removed';
   }
 
-  /** Has `detach` take the windows away, and then the driver its memory. Only the first call does so. */
+  /** Calls `detach`, which takes the windows away, and then the driver's `release`. Only the first call does so. */
   release(detach: () => void): void {
     if (this.#isReleased) return;
     this.#isReleased = true;

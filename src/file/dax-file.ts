@@ -205,7 +205,7 @@ export class DaxFile {
   }
 
   /**
-   * Appends at the end of the file, which is looked up once the lock is taken. Returns the bytes written. Throws as `writeSync`.
+   * Appends at the end of the file. Looks up the end once it holds the lock. Returns the bytes written. Throws as `writeSync`.
    */
   appendSync(source: Iter): number {
     return this.#appending().writeSync(source, 0);
@@ -362,7 +362,7 @@ export class DaxFile {
   }
 
   async #lockAsync(signal: AbortSignal | undefined): Promise<void> {
-    // If both locks are free, takes them before it first yields, so that the next call finds the file locked.
+    // If both locks are free, takes them before it first yields, so the next call finds the file locked.
     if (!this.#gate.writers.tryShared()) await this.#gate.writers.shared(signal);
     try {
       await this.#inode.ilock.exclusive(signal);
@@ -457,8 +457,8 @@ export class DaxFile {
   }
 }
 
-// Clears the set-id bits, as the kernel does after a change by an unprivileged user (file_modified), so that a changed program does
-// not run with its owner's rights. Updates the times.
+// Clears the set-id bits, as the kernel does after a change by an unprivileged user (file_modified), so a changed program does not
+// run with its owner's rights. Updates the times.
 function modified(inode: Inode): void {
   // eslint-disable-next-line no-bitwise -- permission bits
   inode.mode &= ~SET_ID_BITS;

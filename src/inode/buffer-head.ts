@@ -53,7 +53,7 @@ export class BufferHead {
     return (this.state & (BH_MAPPED | BH_UNWRITTEN)) === 0;
   }
 
-  /** Whether the run is new or unwritten, so that whatever is not overwritten must be zeroed. */
+  /** Whether the run is new or unwritten, so whatever is not overwritten must be zeroed. */
   get isUninitialised(): boolean {
     return (this.state & (BH_NEW | BH_UNWRITTEN)) !== 0;
   }
@@ -86,8 +86,8 @@ export class BufferHead {
    * whatever is not overwritten becomes a copy of them, not zeros. The shared blocks must stay as they are until `endIo`, or, in
    * faults and zeroing, which call no `endIo`, until the call that asked is done.
    *
-   * Unwritten blocks become the file's with `endIo` or `completeUnwritten`, so that a copy that fails changes nothing. New blocks
-   * are the file's at once: if the copy fails, the file's data there is lost.
+   * Unwritten blocks become the file's with `endIo` or `completeUnwritten`, so a copy that fails changes nothing. New blocks are
+   * the file's at once: if the copy fails, the file's data there is lost.
    */
   copyFrom(bdev: BlockDevice, blocknr: number): void {
     this.source = { bdev, blocknr };

@@ -23,7 +23,7 @@ export interface Extent {
   bdev: BlockDevice | undefined;
   /** For new or unwritten blocks: the blocks that hold the file's data until these are filled, if there are any. */
   source?: BlockPlace | undefined;
-  /** The device has given direct access to all of the extent, so that later I/O need not ask again. */
+  /** The device has given direct access to all of the extent, so later I/O need not ask again. */
   isAccessible: boolean;
 }
 
@@ -37,7 +37,7 @@ export function hasData({ state }: Extent): boolean {
   return state === 'written' || state === 'shared';
 }
 
-/** Whether the extent holds garbage, so that whatever is not overwritten must be filled. */
+/** Whether the extent holds garbage, so whatever is not overwritten must be filled. */
 export function isUninitialised({ state }: Extent): boolean {
   return state === 'new' || state === 'unwritten';
 }
@@ -134,7 +134,7 @@ export class ExtentCache {
     const kind = this.#kindOf(extent);
     if (kind === undefined) return;
     const rows = this.#rows;
-    // Neighbours that lie together become one row, because a filesystem may answer block by block.
+    // Neighbours that are contiguous on the device become one row, because a filesystem may answer block by block.
     const follows = (block: number, after: number) => state === 'hole' || block === after;
     let end = iblock + count;
     rows.seek(iblock);

@@ -35,8 +35,8 @@ export interface SuperBlock {
  * without it, it only looks up and changes nothing. A hole is no error: leave `bh` as it is, or call `mapHole`. Shared blocks
  * (`BH_SHARED`) answer lookups only: with `create` the file gets other blocks, and `copyFrom` says where its data is.
  *
- * Returns nothing or 0. Fails by throwing a `DaxError` or by returning a negative errno. It may be called at any time, also
- * while another call of it is under way, and exactly one of the callers may allocate a block (GB-12).
+ * Returns nothing or 0. Fails by throwing a `DaxError` or by returning a negative errno. It may be called at any time, even while
+ * another call of it is under way, and only one of the callers may allocate a block (GB-12).
  */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most have nothing to return
 export type GetBlock = (inode: Inode, iblock: number, bh: BufferHead, create: boolean) => number | void;
@@ -58,8 +58,8 @@ export interface InodeOperations {
   /** Frees `count` blocks from `iblock` on, which become a hole. A filesystem without it refuses punching with `EOPNOTSUPP`. */
   punchBlocks?(inode: Inode, iblock: number, count: number): void;
   /**
-   * Makes the inode durable: its size, times and blocks. Data is durable without it: writes store it so, and `daxWriteback` flushes
-   * mapped pages. The sync is for the bytes from `pos` to before `end`.
+   * Makes the inode durable: its size, times and blocks. It need not flush data, because writes are durable on return and
+   * `daxWriteback` flushes mapped pages. The sync was requested for the bytes from `pos` to before `end`.
    */
   fsync(inode: Inode, pos: number, end: number): void;
   /**

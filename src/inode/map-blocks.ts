@@ -122,8 +122,8 @@ export function mapBlocks(
   return extent;
 }
 
-// Ends an extent before blocks that a write is filling, whose old content must not be seen. Once the filesystem has answered that
-// they are new, its next answer says that they are data (GB-12). Returns false if nothing of the extent is left.
+// Ends an extent before blocks that a write is filling, because their old content must not be seen. Once the filesystem has
+// answered that they are new, its next answer says that they are data (GB-12). Returns false if nothing of the extent is left.
 function endBeforeFilling({ sb, pages }: Inode, extent: Extent): boolean {
   const start = extent.iblock * sb.blockSize;
   const end = pages.firstFilling(start, start + extent.count * sb.blockSize);
@@ -133,8 +133,8 @@ function endBeforeFilling({ sb, pages }: Inode, extent: Extent): boolean {
 }
 
 /**
- * Looks up the page that begins with `iblock`, as `mapBlocks` does. Asks again while the filesystem answers with less than the
- * page and the answers lie together. The extent is shorter than the page if they do not.
+ * Looks up the page that begins with `iblock`, as `mapBlocks` does. If the filesystem answers with less than the page, asks for the
+ * rest and joins answers that are contiguous on the device. The extent is shorter than the page if some answers are not contiguous.
  */
 export function mapPage(inode: Inode, iblock: number, wanted: number, pageSize: number, getBlock: GetBlock, bh: BufferHead): Extent {
   const pageEnd = iblock + pageSize / inode.sb.blockSize;

@@ -16,8 +16,9 @@ function invalidating<T>(inode: Inode, work: () => T): T {
 }
 
 /**
- * Frees the blocks wholly past i_size. The cache forgets them first, so that no lookup finds a block that is no longer the file's.
- * If the filesystem fails to free some, `isFreeingDue` stays set, and they are freed before the file grows over them (TR-10).
+ * Frees the blocks wholly past i_size. The cache forgets them first, so no lookup finds a block that is no longer the file's. If
+ * the filesystem fails to free some blocks, `isFreeingDue` stays set, and the blocks are freed before the file grows over them
+ * (TR-10).
  */
 export function freePastEnd(inode: Inode, operations: InodeOperations): void {
   inode.isFreeingDue = true;

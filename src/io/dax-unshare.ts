@@ -8,7 +8,7 @@ import { PAGE_SIZE, roundDown, roundUp, toBytes, type Bytes } from '../units.js'
 
 /**
  * Replaces the shared blocks (`BH_SHARED`) below `length` bytes at byte `pos` by blocks of the file's own with the same data, so
- * that later stores there allocate nothing. It works on whole pages and not past the end of the file. Durable on return. The caller
+ * later stores there allocate nothing. It works on whole pages and not past the end of the file. Durable on return. The caller
  * holds `ilock` exclusively.
  *
  * Throws what getBlock and the devices throw, and `EAGAIN` if asynchronous I/O fills one of the pages. Blocks that were replaced

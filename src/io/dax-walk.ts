@@ -28,7 +28,7 @@ const NO_BUFFERS: readonly Uint8Array[] = [];
 
 /**
  * The steps of one I/O. Call `prepare`, `enter`, then `next`, a copy and `advance` until `next` returns false, then `finish`; call
- * `fail` if anything threw, and `leave` in any case. Walks are reused, so that a small read allocates nothing.
+ * `fail` if anything threw, and `leave` in any case. Walks are reused, so a small read allocates nothing.
  */
 export class Walk {
   /** Bytes moved so far. */
@@ -127,7 +127,7 @@ export class Walk {
     this.#locked = this.#locks;
     this.#counted = this.#counts;
     if (this.#counts) inode.dioBegin();
-    // A read looks at i_size once, under the lock, so that a later truncation does not clip it (IO-3).
+    // A read looks at i_size once, under the lock, so a later truncation does not clip it (IO-3).
     const limit = this.#write ? Number.MAX_SAFE_INTEGER : inode.size;
     if (this.#end > limit) this.#end = limit;
   }
@@ -190,7 +190,7 @@ export class Walk {
   }
 
   /**
-   * Fills the part of New or Unwritten blocks that a failed write has not reached, so that no old content of the medium becomes the
+   * Fills the part of New or Unwritten blocks that a failed write has not reached, so no old content of the medium becomes the
    * file's (IO-9).
    */
   fail(): void {
@@ -282,7 +282,7 @@ export class Walk {
     this.#bdev = this.#write || hasData(extent) ? extent.bdev : undefined;
   }
 
-  // Asks the device how much of the extent lies together from this position on.
+  // Asks the device how many bytes of the extent are contiguous from this position on.
   #access(extent: Extent, bdev: BlockDevice): void {
     const blockSize = this.#blockSize;
     const start = roundDown(this.#pos, blockSize);

@@ -1,4 +1,4 @@
-// Owns the read of bytes that lie together in one known extent, as those of most small reads do. It takes half the time of a walk.
+// Owns the read of bytes that are contiguous in one known extent, as in most small reads. It takes half the time of a walk.
 
 import { toPlainBytes } from '../device/memory.js';
 import { concluded, MAX_TRANSFER, type Iter } from './dax-walk.js';
@@ -6,13 +6,13 @@ import { emptyExtent, hasData } from '../inode/extent-cache.js';
 import type { EndIo, Inode } from '../inode/inode.js';
 import { toBytes, type Bytes } from '../units.js';
 
-// Nothing of it is used after the device was called, which may come back here.
+// The device may call this function again, so nothing here is used after a call of the device.
 const extent = emptyExtent();
 
 /**
- * Reads as `daxDoIo` does, if the cache knows the extent that holds all the bytes, and the device has given access to it. Otherwise
- * returns 0, for a walk to make the read. Does so too if the lock is not free, or the device moved fewer bytes: `endIo` was not
- * called then.
+ * Reads as `daxDoIo` does, if the cache knows the extent that holds all the bytes, and the device has given access to it.
+ * Otherwise, or if the lock is not free or the device moved fewer bytes, it returns 0 without a call of `endIo`, and the caller
+ * makes the read by a walk.
  */
 export function readTogether(inode: Inode, iter: Iter, pos: Bytes, endIo: EndIo | undefined, locks: boolean, counts: boolean): number {
   const start = toBytes(pos, 'pos');

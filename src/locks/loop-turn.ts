@@ -1,5 +1,5 @@
-// Owns the time for which promise calls may keep the thread, so that small work is done at once and the event loop has its
-// turn.
+// Owns the time for which promise calls may keep the thread, so small work is done immediately but the event loop still gets its
+// turns.
 
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
@@ -55,7 +55,7 @@ function end(): void {
 }
 
 // Wakes waiters one after the other, for as long as this turn lasts. A waiter that is woken works in a microtask before the one
-// that is queued here, and keeps its place until then, so that later calls come after it.
+// that is queued here, and keeps its place until then, so later calls come after it.
 function wake(): void {
   const place = waiting.first;
   if (place === undefined) return;

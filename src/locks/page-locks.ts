@@ -6,7 +6,7 @@ import { assertOrder, noteReleased, noteTaken, type Ranked } from './lock-order.
 export interface LockedPages extends Ranked {
   readonly start: number;
   readonly end: number;
-  /** Whether a write is filling these bytes, so that some of their blocks still hold garbage. */
+  /** Whether a write is filling these bytes, so some of their blocks still hold garbage. */
   readonly isFilling: boolean;
 }
 

@@ -14,8 +14,8 @@ interface Waiter {
 }
 
 /**
- * A lock for many readers or one writer, first come, first served: a waiting writer keeps later readers out, so that no waiter
- * waits for ever. An operation that had to wait for it gives way to the event loop if that is due, and holds the lock meanwhile.
+ * A lock for many readers or one writer, first come, first served: a waiting writer keeps later readers out, so no waiter waits for
+ * ever. An operation that had to wait for it gives way to the event loop if that is due, and holds the lock meanwhile.
  */
 export class RwLock {
   /** The lock's place in the order of locks, which is asserted if NODE_DAX_ASSERT_LOCKS=1 is set. */
@@ -123,7 +123,7 @@ export class RwLock {
     });
   }
 
-  // Takes the lock on behalf of the waiters that it wakes, so that no other operation can take it in between.
+  // Takes the lock on behalf of the waiters that it wakes, so no other operation can take it in between.
   #admit(): void {
     for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
       const { shared, wake } = next.who;

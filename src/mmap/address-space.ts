@@ -121,7 +121,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     } catch (error) {
       // The file has given up the blocks that these pages showed before.
       for (const [first, count] of pending?.replaced(this.#file) ?? []) this.#forget(first, first + count);
-      // The filesystem could not convert these pages, so that they hold no data.
+      // The filesystem could not convert these pages, so they hold no data.
       for (const [first, count] of shown) if (!this.#isData(first)) this.#forget(first, first + count);
       throw error;
     } finally {
@@ -148,7 +148,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     this.release();
   }
 
-  /** Ends the address space if no view of it is left, in this isolate or another one. */
+  /** Ends the address space if no view of it is left in any isolate. */
   release(): void {
     if (this.#isOver || this.#views.size > 0 || this.#file.setWanted(false) || this.inode.mappings !== this) return;
     this.#letGo();
@@ -231,7 +231,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     this.#forget(first, end);
   }
 
-  /** Looks up the pages that a write has filled, so that mappings show them (IO-13.6). */
+  /** Looks up the pages that a write has filled, so mappings show them (IO-13.6). */
   refresh(pos: number, length: number): void {
     const { inode, pageSize } = this;
     const { blockSize } = inode.sb;
@@ -283,7 +283,7 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
   async #fault(pgoff: number, write: boolean, isMkwrite: boolean): Promise<{ code: number; error?: DaxError | undefined }> {
     const { inode } = this;
     for (;;) {
-      // One answer covers all pages that lie together, whichever region asked.
+      // One answer covers all pages that are contiguous on the device, whichever region asked.
       let code = 0;
       try {
         this.handle(0, Number.MAX_SAFE_INTEGER, true, (vma) => {
@@ -330,8 +330,8 @@ export class AddressSpace implements FileMappings, ExtentWatcher, FaultServer {
     if (this.inode.size < this.#size) this.resized();
   }
 
-  // The page after the last one that has all of its blocks before byte `end`. The page in which the file ends has all of its
-  // blocks; a page that has only some of them is not shown.
+  // Returns the first page that does not have all of its blocks before byte `end`. Such a page is not shown. The page in which the
+  // file ends does have all of its blocks.
   #end(end: number): number {
     return Math.floor(end / this.pageSize);
   }

@@ -25,7 +25,7 @@ export const VM_FAULT_RETRY = 0x400;
 /** A huge page cannot be installed: fault again for a small one. */
 export const VM_FAULT_FALLBACK = 0x800;
 
-/** The operations of a filesystem, beside `getBlock`, that a fault calls. */
+/** The operations of a filesystem, besides `getBlock`, that a fault calls. */
 export type FaultOperations = Partial<Pick<InodeOperations, 'completeUnwritten' | 'dirty' | 'fsync'>>;
 
 /** A mapping of a file, as a fault handler sees it (vm_area_struct). */
@@ -165,7 +165,7 @@ class Handler {
     return Math.floor(((iblock + count) * vma.inode.sb.blockSize) / vma.pageSize);
   }
 
-  // Looks up, without `create`, all that the mapping shows, because one fault installs all pages that lie together (FT-4).
+  // Looks up, without `create`, everything that the mapping shows, because one fault installs all contiguous pages (FT-4).
   #lookUp(): Extent {
     const { vma } = this.#vmf;
     const wanted = Math.max(1, this.#end() - this.#pgoff) * vma.pageSize;
@@ -220,7 +220,7 @@ class Handler {
       isInserted = error instanceof DaxError && error.code === 'EBUSY';
       throw error;
     } finally {
-      // On failure too, so that the filesystem leaves the page unwritten (FT-11).
+      // On failure too, so the filesystem leaves the page unwritten (FT-11).
       completeBlocks(inode, extent, bh, isInserted, vma.operations);
     }
     return this.#pageEnd(extent);
@@ -339,8 +339,8 @@ export function daxPopulate(vma: VmArea, write: boolean, allocate: boolean, getB
 }
 
 /**
- * Serves the first store to a page of the device that was mapped to be read only (dax_pfn_mkwrite, MK-2). It changes the times,
- * and does not call getBlock, because the block exists. Returns `SIGBUS` past the end of the file (MK-4).
+ * Serves the first store to a page of the device that was mapped read-only (dax_pfn_mkwrite, MK-2). It changes the times, and does
+ * not call getBlock, because the block exists. Returns `SIGBUS` past the end of the file (MK-4).
  */
 export function daxPfnMkwrite(vmf: VmFault): number {
   return storing({ ...vmf, write: true }, () =>

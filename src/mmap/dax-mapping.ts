@@ -65,7 +65,7 @@ export interface FaultInfo {
 /** The owner's side of a mapping. */
 export interface Owner {
   readonly space: AddressSpace;
-  /** Installs what the mapping shows of the file, so that the owner's thread never has to wait for itself. */
+  /** Installs what the mapping shows of the file, so the owner's thread never has to wait for itself. */
   resolve(): void;
   /** Changes the times of the file after stores were made durable, as POSIX asks of msync. */
   stored(): void;
@@ -102,7 +102,7 @@ function explained(errno: number, syscall: string, position: number, reasons: Re
 // The mappings that other isolates may be attached to. They keep their files from being collected.
 const shared = new Set<DaxMapping>();
 
-// Keeps a mapping for as long as its buffer, so that losses of pages are reported to a program that holds only the buffer.
+// Keeps a mapping for as long as its buffer, so losses of pages are reported to a program that holds only the buffer.
 const mappingOf = new WeakMap<ArrayBuffer, DaxMapping>();
 
 // Checks a handle, which comes from another isolate.
@@ -310,7 +310,7 @@ export class DaxMapping extends EventEmitter {
     if (error < 0) throw mapFailure(error);
   }
 
-  // The length of the buffer. On the owner's thread the buffer ends with the file, so that no touch can be refused there.
+  // The length of the buffer. On the owner's thread the buffer ends with the file, so no touch can be refused there.
   #reach(): number {
     if (this.#owner === undefined) return this.length;
     const { space } = this.#owner;

@@ -24,9 +24,9 @@ export interface MmapOptions {
   /** `PROT_READ`, or `PROT_READ | PROT_WRITE`, which is the default. */
   prot?: number | undefined;
   /**
-   * `MAP_SHARED` (default): stores reach the file. `MAP_PRIVATE`: stores stay in this mapping. `MAP_SHARED | MAP_SYNC`: a block
-   * is mapped only once the filesystem's fsync has made its place in the file durable, so that a store for which `persist` has
-   * returned survives a power cut without another fsync.
+   * `MAP_SHARED` (default): stores reach the file. `MAP_PRIVATE`: stores stay in this mapping. `MAP_SHARED | MAP_SYNC`: a block is
+   * mapped only once the filesystem's fsync has made its place in the file durable, so a store for which `persist` has returned
+   * survives a power cut without another fsync.
    */
   flags?: number | undefined;
   /**
@@ -35,8 +35,8 @@ export interface MmapOptions {
    */
   allocate?: boolean | undefined;
   /**
-   * Whether every page is installed now. `false` leaves that until this thread takes `buffer`: for mappings that only other
-   * isolates attach to, whose stores then allocate page by page. Default true.
+   * Whether every page is installed now. With `false` they are installed when this thread first takes `buffer`. Give `false` for
+   * mappings that only other isolates attach to: their stores then allocate page by page. Default true.
    */
   populate?: boolean | undefined;
   /**

@@ -10,10 +10,10 @@ import { roundUp, toBytes, type Bytes } from '../units.js';
 /**
  * Makes durable the stores through mappings to `length` bytes at byte `pos` of the file, by default to the whole file
  * (dax_writeback_mapping_range). Stores through mappings that were unmapped since count too. It removes from all mappings the pages
- * that may have been stored to since the last call, so that it notices later stores, and then flushes these pages, up to 2 MiB at
- * once. `DaxFile.fsync` calls it before the filesystem's own fsync.
+ * that may have been stored to since the last call, so it notices later stores, and then flushes these pages, up to 2 MiB at once.
+ * `DaxFile.fsync` calls it before the filesystem's own fsync.
  *
- * Throws what the device throws. Pages that could not be flushed are due the next time.
+ * Throws what the device throws. The next call flushes the pages that could not be flushed.
  */
 export function daxWriteback(inode: Inode, pos: Bytes = 0, length: Bytes = Number.MAX_SAFE_INTEGER): void {
   const start = toBytes(pos, 'pos');

@@ -10,7 +10,7 @@ import { faultMode, mapFailure } from './fault-service.js';
 /** Pages as a fault handler inserts them. */
 export type Run = Parameters<VmArea['insert']>;
 
-// Pages that lie together on one open device.
+// Pages that are contiguous on one open device.
 interface Piece {
   readonly page: number;
   readonly pages: number;
@@ -46,7 +46,7 @@ export class ServedFile {
     return this.#isVolatile;
   }
 
-  /** Takes over what was stored through the mappings of a file that is over. */
+  /** Takes over the record of stores through the mappings of `ended`, an earlier object of the file. */
   takeOver(ended: ServedFile): void {
     addon().faultTakeOver(this.#file, ended.#file);
     this.#isVolatile = ended.#isVolatile;
@@ -101,7 +101,7 @@ export class ServedFile {
     return addon().faultIsStored(this.#file, first, count);
   }
 
-  /** The pages that were stored to since they were last durable, as pairs of first and count. Later stores count anew. */
+  /** The pages that were stored to since they were last durable, as pairs of first and count. Later stores are recorded again. */
   takeStored(first: number, count: number): number[] {
     return addon().faultTakeStored(this.#file, first, count);
   }
@@ -122,7 +122,7 @@ export class ServedFile {
     addon().faultAnswerCopy(this.#file, region, page, bytes);
   }
 
-  // Splits a run of pages into pieces that each lie together on one open device, because `bdev` may lie on several.
+  // Splits a run of pages into pieces, each contiguous on one open device, because `bdev` may lie on several.
   *#pieces(first: number, count: number, bdev: BlockDevice, pos: number): Generator<Piece> {
     for (let done = 0; done < count; ) {
       const wanted = (count - done) * this.pageSize;

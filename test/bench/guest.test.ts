@@ -1,5 +1,5 @@
-// The benchmark on the kinds of devices that one would compare: which drivers take part, and that nothing outside what was
-// given changes.
+// The benchmark on the kinds of devices that users would compare: which drivers take part, and that nothing outside the given paths
+// changes.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

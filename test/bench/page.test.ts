@@ -80,7 +80,7 @@ t.test('the page', { skip: !launched && missing }, async (test) => {
     test.strictSame(await page.evaluate(CUT_OFF), [], 'nothing is cut off');
     test.ok((await count(page, 'svg.plot')) > 4);
 
-    // A picture is as wide as it was drawn, so that its letters are as large as the others, and nothing is wider than the page.
+    // A picture is as wide as it was drawn, so its letters are as large as the others, and nothing is wider than the page.
     for (const [width, shown, beside] of [[1280, 600, true], [800, 600, false], [390, 350, false]] as const) {
       await page.setViewportSize({ width, height: 844 });
       const boxes = await Promise.all((await page.locator('.pictures:has(rect[data-driver])').first().locator('svg.plot:visible').all()).map((picture) => picture.boundingBox()));

@@ -1,5 +1,5 @@
-// Several targets in one run: the same jobs on each in turns, tables that compare what has the same promise round by round, nothing
-// measured where one cannot be, and after a signal a report of the rounds until then.
+// Several targets in one run: the same jobs on each in turns; tables that compare drivers with the same promise round by round;
+// nothing is measured if one target cannot be; and after a signal, a report of the rounds until then.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -410,7 +410,7 @@ t.test('RwLock: an abort while it gives way to the event loop', async (test) => 
   const lock = new RwLock();
   for (const form of ['shared', 'exclusive'] as const) {
     const ending = new AbortController();
-    // Takes all there is of this turn, so that the next one has to wait for the loop.
+    // Takes all there is of this turn, so the next one has to wait for the loop.
     while (loopTurn() === undefined);
     const taking = lock[form](ending.signal);
     test.notOk(lock.tryExclusive(), 'who gives way has it already');

@@ -1,5 +1,5 @@
-// Files that have blocks in common (CW-1, CW-3): what is stored to one is not seen in the other, and of a block that is
-// stored to in part the rest is what it was.
+// Files that share blocks (CW-1, CW-3): a store to one file is not seen in the other, and a store to a part of a block leaves the
+// rest of the block as it was.
 
 import '../helpers/assert-locks.js';
 import t, { type Test } from 'tap';

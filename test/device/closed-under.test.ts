@@ -67,7 +67,7 @@ for (const parts of IN_GUEST ? [2] : [1, 2]) {
     ground.close();
     test.equal(view.byteLength, 0);
     const state = { ended: false, isTrue: true };
-    // To the last byte, whatever it is, so that the write ends.
+    // To the last byte, whatever it is, so the write ends.
     const reading = (async () => {
       for (;;) {
         const { bytesRead } = await promisify(read)(from, piece, 0, piece.length, null);

@@ -1,4 +1,4 @@
-// Whether a file is DAX, as mount options and the flag of ext4 (`chattr +x`) have it: told truly (IN-2 to IN-4, after
+// Whether a file is DAX, by mount options and by the flag of ext4 (`chattr +x`), is reported correctly (IN-2 to IN-4, after
 // generic/470, 606, 607 and 608 of xfstests).
 
 import { execFileSync } from 'node:child_process';

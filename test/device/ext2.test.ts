@@ -59,7 +59,7 @@ onEveryKind('a mapping of a file of ext2', async (test, wanted) => {
   const mounted = format(device);
   const file = mounted.open(mounted.create(mounted.root, 'mapped'));
   file.truncateSync(PAGES * PAGE_SIZE);
-  // Out of order, and with a block of pointers: what lies together in the mapping does not on the device.
+  // Out of order, and with a block of pointers: bytes that are contiguous in the mapping are not on the device.
   for (const page of [14, 2, 9]) file.writeSync(Buffer.alloc(PAGE_SIZE, page), page * PAGE_SIZE);
   if (device.alignment > PAGE_SIZE) {
     test.throws(() => file.mmap(), { reason: 'UNALIGNED_EXTENT', message: /ndctl create-namespace/ }, 'a page of the device has many blocks');

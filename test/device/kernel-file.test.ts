@@ -1,5 +1,5 @@
-// The same random operations on a DaxFile and on a file of the kernel's: ext4 or xfs with DAX in the guest, whatever lies
-// under the temporary folder elsewhere. Every count, size and byte must be the same.
+// The same random operations on a DaxFile and on a file of the kernel: on ext4 or xfs with DAX in the guest, elsewhere on the
+// filesystem of the temporary folder. Every count, size and byte must be the same.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, openSync as openFile, readSync, readvSync, writeSync, writevSync } from 'node:fs';
@@ -96,7 +96,7 @@ const punch: Operation = ({ file, path }, random) => {
   return [[0], [0]];
 };
 
-// A process for each punch: few, so that a run stays short.
+// A process for each punch: few, so a run stays short.
 const PUNCH_EVERY = Math.max(150, Math.floor(OPERATIONS / 100));
 
 onEveryKind('a DaxFile does what a file of the kernel does, on', (test, wanted) => {

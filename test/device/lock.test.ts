@@ -110,7 +110,7 @@ onDevices('a lock that is held for a moment, as by udev, of', ['a RAM disk (brd)
 
 onDevices('open() while another process has the lock of', ['a RAM disk (brd)'], async (test, wanted) => {
   const other = await holder('flock', '--no-fork', wanted.path, 'sh', '-c', 'echo; exec sleep 60');
-  // A timer of this thread ends the lock, so that a wait on this thread would end with EBUSY.
+  // A timer of this thread ends the lock, so a wait on this thread would end with EBUSY.
   setTimeout(() => void other.kill(), 50);
   const device = await open(wanted.path, { lock: true });
   test.equal(canLock(wanted.path, 'exclusive'), false, 'timers ran while it waited, and it has the lock');

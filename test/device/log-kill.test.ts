@@ -12,7 +12,7 @@ import { amount } from '../helpers/thorough.js';
 
 const KILLS = Number(process.env['NODE_DAX_TEST_ROUNDS'] ?? amount({ short: 2, thorough: 12, long: 1000 }));
 t.setTimeout(KILLS * 300_000);
-// Small, so that the ring goes round.
+// Small, so the ring goes round.
 const SECTORS = 512;
 const WRITER = join(__dirname, '..', 'helpers', 'log-writer-main.js');
 const DEVICES = ['a tmpfs file', 'a file on ext4 -o dax', 'devdax of 4 KiB'];

@@ -1,5 +1,5 @@
-// A mapped file as the source and the target of I/O on another (after t_mmap_dio of xfstests: generic/413, 605): from a
-// map of one kind of file to a file of each kind and back, buffered and O_DIRECT.
+// A mapped file as the source and the target of I/O on another (after t_mmap_dio of xfstests: generic/413, 605): from a mapping of
+// one kind of file to a file of each kind and back, buffered and with O_DIRECT.
 
 import { closeSync, constants, fsyncSync, openSync as fsOpenSync, readSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
-// Memory that goes bad under the process (MADV_HWPOISON; a device that stays bad is not to be had):
-// copies report it, loads and stores of JavaScript survive it, and a write of a whole page makes it good. Not through a
-// mapping of a file: the page is in the device's own mapping as well, and the one signal that the kernel sends names either.
+// Memory that goes bad while the process uses it (MADV_HWPOISON; no device here stays bad): copies report it, loads and stores by
+// JavaScript survive it, and a write of a whole page repairs it. This is not tested through a mapping of a file: the page is in the
+// device's own mapping as well, and the kernel sends only one signal, for either of the two.
 
 import '../helpers/assert-locks.js';
 import t from 'tap';

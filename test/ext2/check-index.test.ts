@@ -1,5 +1,5 @@
-// check() reads the hash tree of an indexed directory as the kernel does: e2fsck is the judge of trees that it made, and of
-// the same trees with one thing changed; debugfs is the judge of each hash.
+// check() reads the hash tree of an indexed directory as the kernel does. Its result is compared with that of e2fsck, for trees
+// that e2fsck made and for the same trees with one change; each hash is compared with that of debugfs.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

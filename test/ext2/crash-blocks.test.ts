@@ -1,4 +1,4 @@
-// The crash test of ext2 with blocks of 2048 and 4096 bytes: see crash. Two suites, so that they run beside each other.
+// The crash test of ext2 with blocks of 2048 and 4096 bytes: see crash. Two suites, so they run beside each other.
 
 import t from 'tap';
 import { CRASH_IMAGES, randomCrashes } from '../helpers/ext2-crash-suite.js';

@@ -1,5 +1,5 @@
-// ext2 keeps its promises at a power cut: every image that one may leave is mounted, walked, held to what was
-// acknowledged, used, and shown to e2fsck. Here with ACE's workloads and blocks of 1024 bytes; crash-blocks has the rest.
+// ext2 keeps its promises at a power cut: every image that a power cut may leave is mounted, walked, compared with what was
+// acknowledged, used, and checked by e2fsck. Here with ACE's workloads and blocks of 1024 bytes; crash-blocks has the rest.
 
 import { existsSync } from 'node:fs';
 import t from 'tap';

@@ -1,5 +1,5 @@
-// Images that were sound, and were changed at random: each ends in success or a DaxError, soon, and nothing is stored
-// outside the filesystem.
+// Sound images with random changes: every operation ends soon, with success or a DaxError, and stores nothing outside the
+// filesystem.
 
 import t from 'tap';
 import { setImmediate } from 'node:timers/promises';

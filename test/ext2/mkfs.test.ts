@@ -122,8 +122,8 @@ function draw(random: Random): Case {
 
 const RESERVED = 8;
 
-// Where a group would have more inodes than its bitmap has bits, groups get smaller, and mke2fs loses part of the reserve
-// on the way. Ours keeps what was asked for.
+// If a group would have more inodes than its bitmap has bits, groups get smaller, and mke2fs then loses a part of the reserve. Our
+// mkfs keeps the whole reserve.
 function withoutReserve(image: Buffer): Buffer {
   const blockSize = 1024 * 2 ** image.readUInt32LE(1048);
   const perGroup = image.readUInt32LE(1056);

@@ -1,5 +1,5 @@
-// The times of inodes, to the nanosecond in both directions and to 2446, and what else chown and truncation change: judged by
-// debugfs, and by the kernel's own answers on tmpfs.
+// The times of inodes, stored and read to the nanosecond and up to 2446, and what else chown and truncation change: compared with
+// debugfs, and with the kernel's behaviour on tmpfs.
 
 import * as nodeFs from 'node:fs';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// How far a write goes: the functions that one write of a new block calls, and the files that it enters, as V8 counts them. Who
-// reads the code follows the same way.
+// How long the path of a write is: the functions that one write of a new block calls, and the files that it enters, as V8 counts
+// them. A reader of the code must follow the same path.
 
 import { Session } from 'node:inspector/promises';
 import { join, relative } from 'node:path';

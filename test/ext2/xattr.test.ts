@@ -1,5 +1,5 @@
-// Extended attributes on every sort of inode, full or not, as e2fsprogs and the kernel have them: judged by e2fsck, debugfs,
-// and getfattr and getfacl on a mount of the kernel.
+// Extended attributes on every kind of inode, full or not, in the form of e2fsprogs and the kernel: checked by e2fsck, by debugfs,
+// and by getfattr and getfacl on a mount of the kernel.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

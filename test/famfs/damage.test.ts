@@ -1,5 +1,5 @@
-// Memories that somebody has damaged: each field that is wrong is told with its entry, what is in front of it stays, and no file
-// ever has bytes of another. Seeded; all of the mutations in a thorough run.
+// Damaged memories: each wrong field is reported with its entry, entries before it stay readable, and no file ever has bytes of
+// another. Seeded; a thorough run has all mutations.
 
 import t, { type Test } from 'tap';
 import { DaxError } from 'node-dax';

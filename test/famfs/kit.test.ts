@@ -1,6 +1,6 @@
-// The checks of node-dax/testkit that apply where files have their places, and their sizes, once and for all: random reads and writes, by
-// calls and by mappings, against byte arrays, with power cuts, under the witness of `getBlock`; and runs that agree with their blocks. The
-// others grow, cut, punch or remove files. What a power cut leaves of a new file is in crash.test.ts.
+// The checks of node-dax/testkit that apply to files whose places and sizes never change: random reads and writes, by calls and by
+// mappings, compared with byte arrays, with power cuts, and with a witness of `getBlock`; and runs that agree with their blocks.
+// The other checks grow, truncate, punch or remove files. crash.test.ts tests what a power cut leaves of a new file.
 
 import '../helpers/assert-locks.js';
 

@@ -1,5 +1,4 @@
-// The log of a famfs that is read through a mount: a folder that is made as a mount of the kernel's is, with superblock and log in
-// `.meta`.
+// Reads the log of a famfs through a mount: a folder that looks like a mount by the kernel, with superblock and log in `.meta`.
 
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

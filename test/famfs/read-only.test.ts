@@ -1,5 +1,5 @@
-// A client stores nothing: what it has mapped has no page that was stored to, whatever it does. Where hosts share memory, a line that a
-// reader has stored to would destroy what the master writes.
+// A client stores nothing: whatever it does, none of its mapped pages was stored to. If hosts share memory, a line that a reader
+// stored to would destroy what the master writes.
 
 import { closeSync, fdatasyncSync, mkdtempSync, openSync as openFile, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

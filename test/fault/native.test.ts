@@ -1,5 +1,5 @@
-// What faults are served from without Node: what is known of pages, and threads against truncation, punching and freezing,
-// under ThreadSanitizer too.
+// The native parts that serve faults, tested without Node: the record of pages, and threads that fault during truncation, punching
+// and freezing, with ThreadSanitizer too.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,6 +1,6 @@
-// What MAP_SYNC promises (MS-3; after generic/470 of xfstests): a block that was stored to through a mapping, and the file's
-// size, are the file's after a power cut without fsync. What the power leaves is what the recording device says, so that
-// may be asked of every device.
+// What MAP_SYNC promises (MS-3; after generic/470 of xfstests): after a power cut, without fsync, the file still has the block that
+// was stored to through a mapping, and its size. The recording device tells what a power cut leaves, so this can be tested on every
+// kind of device.
 
 import '../helpers/assert-locks.js';
 import type { Test } from 'tap';

@@ -1,5 +1,5 @@
-// Mappings of files that have blocks in common (CW-2): a load shows what both have, a store gives the file a page of its
-// own, which every mapping of it shows from then on, and the other file keeps what it had.
+// Mappings of files that share blocks (CW-2): a load shows the shared content; a store gives the file a page of its own, which
+// every mapping of the file shows from then on; and the other file keeps its content.
 
 import '../helpers/assert-locks.js';
 import type { Test } from 'tap';

@@ -1,5 +1,5 @@
-// Eight threads that load and store at random while the file is cut off, grown, punched, moved, written, frozen and mapped anew
-// under them. Whatever anybody sees is held against what may be seen, and in the end every byte against the model.
+// Eight threads load and store at random while the file is truncated, grown, punched, moved, written, frozen and remapped.
+// Everything that a thread sees is checked against what it may see, and in the end every byte against the model.
 
 import '../helpers/assert-locks.js';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,5 +1,5 @@
-// What fsync makes durable of what was stored through mappings (PS-2, PS-3): the pages that were stored to since the
-// last time, taken out of the mappings before they are flushed, and no others.
+// Which pages fsync makes durable (PS-2, PS-3): those that were stored to through mappings since the last fsync, and no others.
+// They are taken out of the mappings before they are flushed.
 
 import '../helpers/assert-locks.js';
 import type { Test } from 'tap';
@@ -25,7 +25,7 @@ interface Logged {
   taken: () => number[];
 }
 
-/** A file of which no two pages lie together, so that none is mapped with another. */
+/** A file of which no two pages are contiguous, so none is mapped with another. */
 function scattered(ground: Ground, granularity?: 'byte', options: TfsOptions = {}): Logged {
   const { page, blocksPerPage } = ground;
   const log = logFlushes(ground.device, granularity);

@@ -93,8 +93,8 @@ export const CALLS: Readonly<Record<string, readonly Odd[]>> = {
 };
 
 /**
- * Whether a value is a descriptor that the process may have, which is none of ours. Functions that take a path as well refuse a
- * negative one in turns of their own, where nobody can catch it.
+ * Whether a value is a descriptor that the process may have but that is not one of the facade's. Functions that also take a path
+ * refuse a negative one in a later turn of the event loop, where nobody can catch the error.
  */
 export function isHosts(name: string, position: number, value: unknown): boolean {
   if (position > 0 || typeof value !== 'number' || value >= 2 ** 30) return false;

@@ -1,5 +1,5 @@
-// More than a program should ask for at once, devices that are full at every allocation, and aborts at every await: what is told is what
-// node:fs tells, nothing hangs, nothing stays open, and e2fsck finds nothing.
+// More calls at once than a program should make, devices that become full at every allocation, and aborts at every await: errors
+// are those of node:fs, nothing hangs, nothing stays open, and e2fsck finds no error.
 
 import '../helpers/assert-locks.js';
 

@@ -1,5 +1,4 @@
-// Streams, handles, directories and watchers of the facade: that nothing of them ends the process, and what they give is what
-// node:fs gives.
+// Streams, handles, directories and watchers of the facade: none of them ends the process, and their results are those of node:fs.
 
 import '../helpers/assert-locks.js';
 

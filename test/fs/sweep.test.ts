@@ -1,5 +1,5 @@
-// Every function of node:fs, with an odd value in the place of each argument, in each of its three forms: what each says and does on
-// a real filesystem, and here.
+// Every function of node:fs, in each of its three forms, with unusual values for each argument: compares its result and effect on a
+// real filesystem with those on the facade.
 
 import '../helpers/assert-locks.js';
 

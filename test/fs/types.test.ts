@@ -1,5 +1,6 @@
-// The types of the facade, which the compiler judges: what `createFs` gives is `node:fs`, and what makes it is what node:fs has. Where it is
-// not, the reason is written there, and the compiler says when it is no longer so.
+// The types of the facade, checked by the compiler: what `createFs` returns has the type of `node:fs`, and its parts have the types
+// of node:fs's parts. Where they do not, a comment there gives the reason, and the compiler reports it when the exception is no
+// longer needed.
 
 import type * as nodeFs from 'node:fs';
 import type * as nodePromises from 'node:fs/promises';

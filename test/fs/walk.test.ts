@@ -1,5 +1,5 @@
-// A random walk: calls of node:fs in all forms, most of them right, one after the other on a tree and its open files. A real
-// filesystem and this one answer alike, and have the same tree afterwards.
+// A random walk: calls of node:fs in all forms, most of them valid, one after the other on a tree and its open files. A real
+// filesystem and this one give the same results, and have the same tree afterwards.
 
 import '../helpers/assert-locks.js';
 

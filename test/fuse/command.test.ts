@@ -1,4 +1,4 @@
-// The commands `mount` and `umount`: in the foreground until a signal, in the background, as a user without rights, and what is left
+// The commands `mount` and `umount`: in the foreground until a signal, in the background, as an unprivileged user, and what remains
 // when the server is killed.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';

@@ -1,5 +1,5 @@
-// A mount of an ext2 on real devices, shortly: each program that is started takes an emulated machine a second. The host runs the rest on
-// an image.
+// A mount of an ext2 on real devices. The suite is short, because starting a program takes a second on an emulated machine. The
+// host runs the rest on an image.
 
 import t from 'tap';
 import { check, mkfsSync, mount } from 'node-dax/ext2';

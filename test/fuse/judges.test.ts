@@ -1,5 +1,5 @@
-// Programs that judge a filesystem work on a mount: rsync with everything that it can keep, stress-ng with its own verification, a
-// compiler and make, npm, and SQLite while the server is killed.
+// Programs that exercise a filesystem work on a mount: rsync with everything that it can preserve, stress-ng with its own
+// verification, a compiler and make, npm, and SQLite while the server is killed.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -76,7 +76,7 @@ judged('gcc', 'a program of C is built and runs', async (test) => {
 
 judged('npm', 'npm ci installs what npm install locked', async (test) => {
   const { run, end } = await mountExt2(test, {}, { size: 128 * 1024 * 1024 });
-  // A package of this machine, so that no registry is asked.
+  // A package of this machine, so no registry is asked.
   await run(`
     export npm_config_cache=$PWD/cache npm_config_update_notifier=false npm_config_audit=false npm_config_fund=false
     tar -C ${join(ROOT, 'node_modules')} -cf packages.tar commander bindings file-uri-to-path; mkdir packages; tar -C packages -xf packages.tar

@@ -1,5 +1,5 @@
-// Random programs work in several directories of a mount at once, and the same programs in as many directories of tmpfs: they end in
-// the same way and leave the same trees. NODE_DAX_TEST_MINUTES is how long; `npm run test:long` has an hour.
+// Random programs work in several directories of a mount at once, and the same programs in as many directories of tmpfs: they end
+// in the same way and leave the same trees. NODE_DAX_TEST_MINUTES sets the duration; `npm run test:long` runs it for an hour.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,8 +15,8 @@ const MIB = 2 ** 20;
 
 const PATHS = ['a', 'b', 'c', 'd', 'd/a', 'd/b', 'e', 'e/a', 'e/d', 'e/d/a', 'e/d/b', `long${'x'.repeat(100)}`];
 
-// Each works on paths of which any may be missing, or of another type. What they write is the same everywhere and at any time.
-// Set-id bits are left out: they go with a write here whoever writes, and on tmpfs not if root does.
+// Each step works on paths that may be missing or of another type. The bytes written do not depend on the place or the time. Set-id
+// bits are left out: here every write clears them, but on tmpfs a write by root does not.
 const MAKERS: readonly ((random: Random, path: () => string) => string)[] = [
   (_random, path) => `mkdir -p ${path()}`,
   (random, path) => `yes ${random.below(1e6)} | head -c ${random.below(300_000)} > ${path()}`,

@@ -1,5 +1,6 @@
-// Measures what a small read or write of a file with cached extents allocates, and prints it as JSON: bytes a call, by name.
-// Its argument is the path of a file to make. A program of its own: the assertion of locks, which tests run with, allocates.
+// Measures what a small read or write of a file with cached extents allocates, and prints it as JSON: bytes a call, by name. Its
+// argument is the path of a file to make. It is a separate program, because the assertion of locks, with which tests run,
+// allocates.
 
 import { Session } from 'node:inspector/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -34,8 +35,9 @@ async function profile(session: Session, run: (n: number) => unknown): Promise<n
 }
 
 /**
- * Bytes a call, also of what was collected: what every profile has. What runs before the compiler is done allocates, and on a
- * busy machine that takes a while: it is tried again until it is less than `wanted`.
+ * Bytes allocated by a call, including garbage that was already collected, as every profile has them. Code that runs before the
+ * compiler is done allocates more, and on a busy machine that takes a while: so it tries again until the result is less than
+ * `wanted`.
  */
 async function allocated(session: Session, run: (n: number) => unknown, wanted: number): Promise<number> {
   let least = Infinity;

@@ -1,3 +1,3 @@
-// Turns the assertion of the order of locks on, also where a suite runs by itself. Import it before 'node-dax'.
+// Turns on the assertion of the order of locks, even if a suite runs by itself. Import it before 'node-dax'.
 
 process.env['NODE_DAX_ASSERT_LOCKS'] = '1';

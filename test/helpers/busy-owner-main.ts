@@ -22,7 +22,7 @@ function own(path: string): void {
   const inode = fs.inode();
   const file = fs.file(inode);
   const mapping = daxMmap(inode, { length: 2 * PAGE }, fs.operations.getBlock, fs.operations);
-  // Later, so that its page is not resolved ahead.
+  // Later, so its page is not resolved ahead.
   file.truncateSync(2 * PAGE);
   const blocked = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(__filename, { workerData: { handle: mapping.handle, blocked } });

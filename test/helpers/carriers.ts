@@ -86,8 +86,8 @@ function pool(kind: 'obj' | 'log' | 'blk', ...options: string[]): Recipe {
   return { title: `pmempool ${kind}`, signature: new RegExp(`^libpmem${kind} pool$`), package: 'pmdk-tools', program: 'pmempool', args };
 }
 
-// mdadm takes nothing but block devices. The superblock of 0.90 is the last whole 64 KiB but one, that of 1.0 at least 8 KiB
-// before the end; libblkid believes one that says which version it is, and of 1.0 where.
+// mdadm takes nothing but block devices. The superblock of version 0.90 is in the last but one whole 64 KiB, that of 1.0 at least 8
+// KiB before the end. libblkid accepts a superblock that names its version and, for 1.0, its position.
 function md(version: '0.90' | '1.0', size: number): Carrier {
   const pos = version === '0.90' ? Math.floor(size / 65536) * 65536 - 65536 : Math.floor((size - 8192) / 4096) * 4096;
   const block = Buffer.alloc(4096);

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { openSync, type DaxDevice, type DeviceKind, type Granularity, type OpenOptions } from 'node-dax';
 import { THOROUGH } from './thorough.js';
 
-/** Bytes of the files that tests make: no multiple of 2 MiB, so that the last huge page is partial. */
+/** Bytes of the files that tests make: no multiple of 2 MiB, so the last huge page is partial. */
 export const FILE_SIZE = 5 * 1024 * 1024;
 
 export interface TestDevice {
@@ -141,8 +141,8 @@ export function onEveryDevice(title: string, run: Run): void {
 }
 
 /**
- * As `onEveryDevice`, on one of each kind: a file with DAX, a devdax of 4 KiB and of 2 MiB, a block device, an ordinary file.
- * For what does not ask how a store becomes durable. A thorough run takes every device.
+ * As `onEveryDevice`, but on one device of each kind: a file with DAX, a devdax of 4 KiB and of 2 MiB, a block device, an ordinary
+ * file. For tests that do not depend on how a store becomes durable. A thorough run takes every device.
  */
 export function onEveryKind(title: string, run: Run): void {
   runOn(title, THOROUGH ? candidates() : candidates().filter(({ like }) => like === undefined), run);

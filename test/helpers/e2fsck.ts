@@ -14,7 +14,7 @@ export interface Verdict {
   readonly breaches: readonly string[];
 }
 
-// Everything else that e2fsck says is a breach, so that nothing new is taken for harmless.
+// Everything else that e2fsck says is a breach, so nothing new is taken for harmless.
 const SILENT: readonly RegExp[] = [
   /^$/,
   /^e2fsck \d/,

@@ -47,7 +47,7 @@ function copyOf(fs: Ext2): Uint8Array {
   return content;
 }
 
-/** Files stay open for a while, so that what closing makes durable is not there too soon. */
+/** Files stay open for a while, so what closing makes durable is not there too soon. */
 class OpenFiles {
   readonly #files = new Map<number, Ext2File>();
   readonly #fs: Ext2;
@@ -72,8 +72,8 @@ class OpenFiles {
 export class Ext2Crashes {
   readonly seen = new Set<number>();
   recoveries = 0;
-  // What is found after a power cut; what is left after more operations and an unmount; and that after reclaiming, which
-  // leaves nothing to complain of.
+  // The findings after a power cut; those after more operations and an unmount; and those after reclaiming, of which there must be
+  // none.
   readonly #found = new E2fsckJudge();
   readonly #used = new E2fsckJudge();
   readonly #reclaimed = new E2fsckJudge(true);

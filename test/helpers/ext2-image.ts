@@ -78,7 +78,7 @@ export class ImageDevice extends MemoryDevice {
   }
 }
 
-// Only pages with something in them, so that the others come into being when they are first used.
+// Only pages with something in them, so the others come into being when they are first used.
 function putOn(device: DriverDevice, pages: Uint8Array): void {
   for (let pos = 0; pos < pages.byteLength; pos += PAGE_SIZE) {
     const page = pages.subarray(pos, pos + PAGE_SIZE);

@@ -117,7 +117,7 @@ export class Ext2Model {
     else this.#compareSome();
   }
 
-  /** Closes every file, and brings everything to the medium. */
+  /** Closes every file, and stores everything on the medium. */
   settle(): void {
     while (this.#open.length > 0) this.#closeOne();
     this.#fs.sync();
@@ -175,7 +175,7 @@ export class Ext2Model {
 
   #anyName(): string {
     const number = this.#random.below(NAMES);
-    // Long and short, so that entries fit and do not fit in what others leave.
+    // Long and short, so entries fit and do not fit in what others leave.
     return number % 5 === 0 ? `${number}${'ü'.repeat(number * 4)}` : `n${number}${'x'.repeat((number * 7) % 40)}`;
   }
 
@@ -430,7 +430,7 @@ export class Ext2Model {
       if (done) node.attributes.delete(name);
       return;
     }
-    // Few values, so that blocks are shared.
+    // Few values, so blocks are shared.
     const value = Buffer.alloc(this.#random.below(3) * 40, name);
     const wasFull = [...node.attributes.values()].reduce((sum, bytes) => sum + bytes.length + 32, 0) > 700;
     if (wasFull) return;

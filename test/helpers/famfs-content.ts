@@ -1,4 +1,4 @@
-// Owns what files of famfs hold in the suites. It loads no test runner, so that processes of a test, and of a guest, may import it.
+// Owns what files of famfs hold in the suites. It loads no test runner, so processes of a test, and of a guest, may import it.
 
 import { readFullSync } from 'node-dax';
 import type { Famfs, FamfsInode } from 'node-dax/famfs';

@@ -1,5 +1,5 @@
-// Owns the memories that famfs's own library has written, with all that their manifests say of them. They are of famfs's authors
-// (Apache-2.0), and are kept beside the project, not in it.
+// Owns the memory images that famfs's own library has written, with their manifests. They belong to famfs's authors (Apache-2.0),
+// and are kept beside the project, not in it.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

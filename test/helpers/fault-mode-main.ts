@@ -1,5 +1,5 @@
-// A program that maps a file of one written page and holes, in a process that may not serve every fault, and tells as JSON what
-// comes of touches and system calls. Arguments: the device, a file to write to.
+// A program that maps a file of one written page and holes, in a process that may not serve every fault, and prints the results of
+// touches and system calls as JSON. Arguments: the device, a file to write to.
 
 import { once } from 'node:events';
 import { closeSync, openSync as openFile, writeSync } from 'node:fs';

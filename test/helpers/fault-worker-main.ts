@@ -244,8 +244,8 @@ const commands = {
   },
 
   /**
-   * Rounds in a mapping that is private, on pages that hold `value` in the file: attaches, loads, stores, looks ten times
-   * whether the store is still there, and unmaps. Returns what it saw instead.
+   * Rounds in a mapping that is private, on pages that hold `value` in the file: attaches, loads, stores, checks ten times whether
+   * the store is still there, and unmaps. Returns the wrong values that it saw.
    */
   async cow(handle: MappingHandle, pages: number, rounds: number, value: number): Promise<string[]> {
     const wrong: string[] = [];

@@ -44,7 +44,7 @@ class Node implements FsInode {
   }
 }
 
-/** A file that is open: the tutorial's filesystem need not know, so that closing is no more than a word. */
+/** A file that is open: the tutorial's filesystem need not know, so closing is no more than a word. */
 class OpenFile extends DaxFile implements FsFile {
   closeSync(): void {
     this.end();

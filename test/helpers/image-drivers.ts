@@ -1,4 +1,4 @@
-// Owns drivers that images in memory are put on, so that tools can judge what a filesystem has made through the driver.
+// Owns drivers that images in memory are put on, so tools can judge what a filesystem has made through the driver.
 // NODE_DAX_TEST_ON_DRIVER names one of them.
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -70,7 +70,7 @@ function stripedOver(memory: Uint8Array): DriverDevice {
   return rest.byteLength === 0 ? even : linear([even, new MemoryDevice(rest)]);
 }
 
-/** Where the first of two devices ends: not where a group or a table does, so that extents cross from one to the other. */
+/** Where the first of two devices ends: not where a group or a table does, so extents cross from one to the other. */
 function borderOf(size: number): number {
   return Math.ceil(size / PAGE_SIZE / 3) * PAGE_SIZE;
 }

@@ -1,5 +1,5 @@
-// Owns the test that the kernel and this ext2 understand each other: one makes a tree, both read it, each changes it in
-// turn, and e2fsck has nothing to say in between.
+// Owns the test that the kernel and this ext2 understand each other: one makes a tree, both read it, each changes it in turn, and
+// e2fsck finds no error in between.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import * as nodeFs from 'node:fs';

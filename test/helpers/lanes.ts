@@ -1,5 +1,5 @@
-// Owns what may be seen of a file whose words threads store to while another thread takes its pages away: each thread has
-// words of its own, the values tell who stored them and when, and counters tell what was destroyed meanwhile.
+// Owns the check of a file to whose words threads store while another thread takes its pages away. Each thread has words of its
+// own, the values tell which thread stored them and when, and counters tell what was destroyed meanwhile.
 
 /** Words of a page that have an owner: eight threads' and the file's owner's. */
 export const LANES = 9;

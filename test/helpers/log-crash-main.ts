@@ -1,5 +1,5 @@
-// A process that does actions on the log at the beginning of a file, each between two flushes of the page after the log, which mark in what
-// the recording addon records where it begins and ends. The actions come from the standard input.
+// A process that does actions on the log at the beginning of a file, each between two flushes of the page after the log; the
+// flushes mark the beginning and the end of the action in the recording addon's events. The actions come from the standard input.
 
 import { readFileSync } from 'node:fs';
 import { openSync, partition } from 'node-dax';

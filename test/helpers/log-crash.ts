@@ -177,8 +177,8 @@ function rehearse(first: Action, random: Random, count: number, before: Before, 
 }
 
 /**
- * A workload of so many actions, each of which succeeds, with what must be found after each. The first one opens the log that `before`
- * has; without it, it creates a log, on garbage or over another log.
+ * A workload of that many actions, all of which succeed, with the records that must be found after each. The first action opens the
+ * log that `before` has. Without `before`, it creates a log, on garbage or over another log.
  */
 export function logCrashTest(seed: number, count: number, { before, fault }: { before?: Before; fault?: OrderFault } = {}): LogCrashTest {
   const random = randomFrom(seed);
@@ -221,14 +221,14 @@ export function logCrashTest(seed: number, count: number, { before, fault }: { b
   return { content: start.content, actions, lengths, test };
 }
 
-// What is appended after a power cut is found after the next one, and nothing that was not acknowledged comes back behind it. Where
+// What is appended after a power cut is found after the next one, and nothing that was not acknowledged comes back behind it. If
 // there is no log, one can be made.
 function goOn(opened: Opened, lengths: Lengths): void {
   let log = opened.log ?? openLog(opened.device, { create: true, force: true });
   const before = stateOf(log, lengths);
   const all = new Map(lengths);
   for (let { next } = before; next < before.next + 2; next++) {
-    // As long as the record that was cut off, so that what lay behind that lies behind this.
+    // As long as the record that was cut off, so what lay behind that lies behind this.
     const length = lengths.get(next) ?? 8;
     all.set(next, length);
     try {

@@ -1,5 +1,5 @@
-// Owns a model of many files in many directories, with handles, identities and holds that live for any time, and random
-// operations that ext2 must answer as the model does.
+// Owns a model of many files in many directories, with handles, identities and holds of any lifetime, and random operations in
+// which ext2 must give the same results as the model.
 
 import type { DaxError } from 'node-dax';
 import type { Ext2, Ext2File, Ext2Inode } from 'node-dax/ext2';

@@ -54,8 +54,8 @@ export class Ground {
   }
 
   /**
-   * A file of holes and a mapping of it. It is mapped before it has its size, so that the owner has nothing to resolve:
-   * every page is left to faults.
+   * A file of holes and a mapping of it. It is mapped before it has its size, so the owner has nothing to resolve: every page is
+   * left to faults.
    */
   holes(pages: number, options: MmapOptions = {}, fsOptions: TfsOptions = {}): MappedFile {
     const fs = this.fs(fsOptions);

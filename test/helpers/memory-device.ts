@@ -20,7 +20,7 @@ import {
 /** What lies at once before a direct access: the rest of the device, or one page. */
 export type Driver = 'pmem' | 'brd';
 
-/** What the medium holds before anything is stored, so that whatever nobody initialised shows. */
+/** What the medium holds before anything is stored, so whatever nobody initialised shows. */
 export const GARBAGE = 0xa5;
 
 export interface Store {

@@ -1,4 +1,4 @@
-// Owns random operations on a tree: few names, so that they meet, and sizes at which a file's blocks are found in another way.
+// Owns random operations on a tree: few names, so they meet, and sizes at which a file's blocks are found in another way.
 
 import type { Random } from 'node-dax/testkit';
 import type { TreeModel, TreeOperation } from './tree-model.js';
@@ -13,7 +13,7 @@ const KINDS = [
 ] as const;
 const ATTRIBUTE_KINDS = ['setxattr', 'setxattr', 'setxattr', 'removexattr', 'removexattr'] as const;
 const ATTRIBUTES = ['user.a', 'user.b', 'user.longer'];
-// They fit in an inode, or a block of 1024 bytes has three of them; few values, so that blocks are shared.
+// They fit in an inode, or a block of 1024 bytes has three of them; few values, so blocks are shared.
 const VALUES = ['', 'v', 'value', 'x'.repeat(40), 'y'.repeat(250), 'z'.repeat(250)];
 
 function pick<T>(random: Random, choices: readonly T[]): T {

@@ -1,5 +1,4 @@
-// Owns a tree of files that filesystems must agree about: made, changed and described by the calls of node:fs, whoever
-// answers them.
+// Owns a tree of files on which filesystems must agree. Calls of node:fs, on any of the filesystems, make, change and describe it.
 
 import { createHash } from 'node:crypto';
 import type { FsSync } from 'node-dax/fs';
@@ -247,8 +246,8 @@ function digest({ fs }: Side, path: Buffer, size: number): string {
 }
 
 /**
- * One line for every name below the top, in their order: all that filesystems must agree about. That is not the size of
- * a directory, nor its times. `lost+found` is left out.
+ * One line for every name below the top, in their order, with everything on which filesystems must agree. The size and the times of
+ * a directory are not included. `lost+found` is left out.
  */
 export function describeTree(side: Side): string[] {
   const { fs } = side;

@@ -30,7 +30,7 @@ export interface TfsOptions {
   /** Blocks that one answer describes at most. */
   maxRun?: number;
   /**
-   * Blocks are given in aligned runs of so many, zeroed: what a device that maps more than a block at a time needs.
+   * Blocks are allocated in aligned, zeroed runs of this length, as a device that maps more than a block at a time needs.
    * `blocksPerDevice` must be a multiple of it.
    */
   cluster?: number;
@@ -294,7 +294,7 @@ export class Tfs {
     return count;
   }
 
-  // Where `wanted` free blocks lie together, or else the first free one.
+  // Where `wanted` free blocks are contiguous, or else the first free one.
   #findRun(wanted: number): number {
     if (this.#free === 0) throw new DaxError({ errno: 'ENOSPC', syscall: 'getBlock' });
     const { length } = this.#owners;
@@ -315,7 +315,7 @@ export class Tfs {
     return at - start;
   }
 
-  // Allocates as many blocks as lie together. Returns how many.
+  // Allocates as many blocks as are contiguous. Returns how many.
   #create(inode: TfsInode, iblock: number, wanted: number): number {
     const hole = this.#holeAt(inode, iblock, wanted);
     const start = this.#findRun(hole);
@@ -325,7 +325,7 @@ export class Tfs {
     return count;
   }
 
-  // Every cluster that one of the blocks lies in, as far as they lie together.
+  // Every cluster that one of the blocks lies in, as far as they are contiguous.
   #createClusters(inode: TfsInode, iblock: number, wanted: number, cluster: number): void {
     const from = iblock - (iblock % cluster);
     const end = Math.ceil((iblock + wanted) / cluster) * cluster;

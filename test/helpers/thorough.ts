@@ -1,5 +1,5 @@
-// Owns how much the suites do: little in `npm test`, for which somebody waits; every case in `.ci/run`; and in `npm run test:long` more
-// of what only repeats: seeds, rounds, images, files.
+// Owns how much the suites do: little in `npm test`, for which somebody waits; every case in `.ci/run`; and in `npm run test:long`
+// more repetitions: seeds, rounds, images, files.
 
 /** Whether suites repeat what they do as often as `npm run test:long` wants it: NODE_DAX_TEST_LONG=1. */
 export const LONG = process.env['NODE_DAX_TEST_LONG'] === '1';

@@ -1,13 +1,13 @@
-// `Atomics.store` on a BigUint64Array over a device's memory is one store, in the interpreter and in what the compilers of V8 make: another
-// thread finds the word that was there or the new one. Two stores of 32 bits show that it would find a word of both.
+// `Atomics.store` on a BigUint64Array over a device's memory is one store, in the interpreter and in code compiled by V8: another
+// thread finds the old word or the new one. With two stores of 32 bits, the test does find a mixed word.
 
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { openSync } from 'node-dax';
 import { scratchPath } from '../helpers/devices.js';
 
-// Stores all zeros and all ones in turn until the reader, a thread that has opened the device itself, has loaded each so often, or, where
-// words are to be torn, something else.
+// Stores all zeros and all ones in turn until the reader, a thread that has opened the device itself, has loaded each often enough
+// or, if words are meant to be torn, has loaded another value.
 const PROGRAM = `
   const { Worker } = require('node:worker_threads');
   const { openSync } = require('node-dax');

@@ -1,5 +1,5 @@
-// Ends of the threads and processes that mappings are in, and of the thread that owns the file. Nobody stays asleep. On a file
-// in memory alone: what lies below makes no difference to them.
+// Tests the end of threads and processes with mappings, and of the thread that owns the file: no thread stays asleep. Only on a
+// file in memory, because the kind of device makes no difference here.
 
 import '../helpers/assert-locks.js';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
-// A power cut at any store leaves every acknowledged record and a clean end: every image that one may leave is opened, read, held to what
-// was acknowledged, appended to, and opened again.
+// A power cut at any store leaves every acknowledged record and a clean end: every image that a power cut may leave is opened,
+// read, compared with what was acknowledged, appended to, and opened again.
 
 import t from 'tap';
 import { checkCrashes, formatCrashes } from 'node-dax/testkit';

@@ -6,8 +6,8 @@ import { scratchPath } from '../helpers/devices.js';
 
 const APPENDS = 200;
 
-// A process of its own, with a young generation that is not collected meanwhile. Of most of the rounds no checkpoint is a part. What the
-// measurement itself allocates is measured in the same way.
+// A separate process, with a young generation that is not collected during the measurement. Most of the rounds contain no
+// checkpoint. The allocations of the measurement itself are measured in the same way.
 const PROGRAM = `
   const { openLog } = require('node-dax/log');
   const log = openLog(process.argv[1], { create: true, size: 16 * 1024 * 1024 });

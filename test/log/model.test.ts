@@ -1,4 +1,4 @@
-// A log against a list of records: of any size, appended in every way, truncated, and opened again, so that the ring goes round.
+// A log against a list of records: of any size, appended in every way, truncated, and opened again, so the ring goes round.
 
 import t, { type Test } from 'tap';
 import { openScratch, type BlockDevice } from 'node-dax';
@@ -88,8 +88,8 @@ class Model {
   }
 }
 
-// As many records as are asked for, of 0 bytes to 1 MiB. What they contain follows from their sequences, so that no list of them is
-// kept but their positions.
+// The requested number of records, of 0 bytes to 1 MiB. Their contents follow from their sequences, so only a list of their
+// positions is kept.
 class Many {
   readonly log = openLog(openScratch(16 * 1024 * 1024), { create: true, force: true });
   readonly #random: Random;

@@ -1,5 +1,5 @@
-// A power cut at any store of the addon itself: a process with an addon that records its stores creates, fills, truncates and opens logs on
-// a file, and every image that a cut may leave of that is opened and held to what was acknowledged.
+// A power cut at any store of the addon itself: a process with an addon that records its stores creates, fills, truncates and opens
+// logs on a file, and every image that a cut may leave is opened and compared with what was acknowledged.
 
 import t, { type Test } from 'tap';
 import { checkCrashes, formatCrashes, type CrashTest, type Trace, type TraceEvent } from 'node-dax/testkit';

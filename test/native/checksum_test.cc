@@ -1,4 +1,4 @@
-// Holds CRC32C by the processor's instructions against the one by a table, for parts of any length at any
+// Compares CRC32C by the processor's instructions with CRC32C by a table, for buffers of any length at any
 // address, whole and in two parts. Argument: the seed.
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// The fault service under threads: loads, stores, truncation, punching and freezing, held against what must
-// never be seen. Arguments: seed, rounds. Run it with -Dsanitize=thread too.
+// The fault service with several threads: loads, stores, truncation, punching and freezing, checked against
+// what must never be seen. Arguments: seed, rounds. Run it with -Dsanitize=thread too.
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -310,8 +310,8 @@ void FreezeTest(const char* path) {
   file->Close(region);
 }
 
-// What was stored is flushed by persist wherever it is by then: in the region, taken away from it, taken to
-// be made durable by somebody who failed, or behind a copy while the file is frozen.
+// persist flushes stores wherever their pages are by then: in the region, taken away from it, taken by a
+// flush that failed, or behind a copy while the file is frozen.
 void PersistTest(const char* path) {
   Filesystem filesystem(path);
   const auto owner = std::make_shared<Owner>();

@@ -1,5 +1,5 @@
-// Records what Persistence asks of the processor for stores of every alignment, and checks that each cache
-// line touched was written back or streamed, that none else was, and that the bytes are right.
+// Records the instructions that Persistence uses for stores of every alignment, and checks that each touched
+// cache line, and no other, was written back or streamed, and that the bytes are right.
 
 #include "persist/persist.h"
 

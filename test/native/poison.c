@@ -1,5 +1,5 @@
 // Makes memory bad. `poison(arrayBuffer, offset)`: as a machine check would; the page must be there, of a
-// device. `disableHugePages()`: this process gets none from now on, as its children.
+// device. `disableHugePages()`: this process and its children get no huge pages from now on.
 
 #include <errno.h>
 #include <node_api.h>

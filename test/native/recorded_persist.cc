@@ -3,8 +3,8 @@
 // the cache write a line of JSON each, an event of the testkit's traces.
 //
 // NODE_DAX_RECORD names the file of events. The first flush says which mapping is recorded from then on.
-// Ordinary stores pass no table: before each event the memory is compared with what it was at the last one,
-// and what is different was stored meanwhile, in an order that nobody knows.
+// Ordinary stores do not go through the table. Before each event the memory is compared with its content at
+// the previous event: bytes that differ were stored in between, in an unknown order.
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // One client, in a process of its own: on the host's filesystem, on one in persistent memory, or on many that are almost full.
-// Prints what came of it as JSON, with paths from `dir` on, and what is in `dir` then.
+// Prints the result as JSON, with paths relative to `dir`, and the content of `dir`.
 
 import nodeFs from 'node:fs';
 import { createRequire } from 'node:module';

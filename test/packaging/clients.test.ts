@@ -1,6 +1,6 @@
-// Programs of the registry that take an `fs`, and programs that require `node:fs`: each does the same on ext2 that the kernel has mounted and
-// on one in persistent memory, in a process of its own, with the same result and the same tree, which the kernel then reads in the second
-// image too. A watchdog proves that the second process touches nothing of the host.
+// Programs of the registry that take an `fs`, and programs that require `node:fs`: each does the same on ext2 that the kernel has
+// mounted and on one in persistent memory, in a process of its own, with the same result and the same tree, which the kernel then
+// reads in the second image too. A watchdog proves that the second process touches nothing on the host.
 
 import { randomUUID } from 'node:crypto';
 import nodeFs from 'node:fs';

@@ -112,8 +112,8 @@ export interface Tarball {
 export const ALL = process.env['NODE_DAX_TEST_PACKAGING'] === 'all';
 
 /**
- * Packs, in a copy of the checkout: other tests use its build meanwhile. Compiled, its addon is what
- * `npm run prebuildify` makes; otherwise that and dist/ are those of the build.
+ * Packs in a copy of the checkout, because other tests use the checkout's build meanwhile. If `isCompiled`, `npm run prepare` makes
+ * the addon and dist/ as they are published; otherwise both are those of the build.
  */
 export function pack(folder: string, isCompiled = ALL): Tarball {
   const copy = join(folder, 'copy');
@@ -152,8 +152,8 @@ export function emptyProject(folder: string, files: Record<string, string> = {})
 }
 
 /**
- * `${XDG_CACHE_HOME:-~/.cache}/node-dax/NAME`, a project that has `packages` of the registry, fetched once; none of their
- * scripts has run. What npm said where they cannot be had.
+ * `${XDG_CACHE_HOME:-~/.cache}/node-dax/NAME`, a project that has `packages` of the registry, fetched once; none of their scripts
+ * has run. If they cannot be fetched, the message of npm.
  */
 export function fetched(name: string, packages: readonly string[]): string | Outcome {
   const named = process.env['XDG_CACHE_HOME'];

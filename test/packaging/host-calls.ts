@@ -11,8 +11,9 @@ const STRACE = ['-f', '-qq', '--seccomp-bpf', '-e', 'trace=%file'];
 
 const CHANGES = /^\d+ +(?:(?:creat|mkdir|mknod|rename|link|symlink|unlink|rmdir|truncate|f?chmod|[fl]?chown|utime|futimes|l?setxattr|l?removexattr)\w*\(|open\w*\(.*\bO_(?:WRONLY|RDWR|CREAT|TRUNC)\b)/;
 
-// Node's own look at /dev/null, and of node-dax: the memory that the filesystem is in, a probe of the memory's reach, and paths with which it
-// asks node:fs about arguments, which the kernel refuses unseen because they are too long.
+// Node's own access to /dev/null. From node-dax: the memory that the filesystem is in, a probe of how much memory can be reached,
+// and paths with which it lets node:fs check arguments; the kernel refuses these paths without a look-up, because they are too
+// long.
 const OWN = /"(?:\/dev\/null|\/dev\/shm\/node-dax-scratch-[^"/]+|\/tmp\/node-dax-\w{6}(?:\/copy)?|\/x{4000,})"/;
 
 /** Why strace cannot watch here; undefined where it can. */

@@ -1,5 +1,5 @@
-// README's section "Install" in a Debian that has nothing but Node: its lines by package managers, and that it says what is tried here
-// and in the other suites.
+// README's section "Install", in a Debian that has nothing but Node: runs its lines with the package managers, and checks that the
+// section contains what this and the other suites try.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -199,7 +199,7 @@ function survey(t: Test, trace: Trace, limit?: number): { images: CrashImage[]; 
 t.test('images have one hash exactly if they have one content', (t) => {
   const random = seeded(5);
   const trace = traced((device) => {
-    // Few words and few letters, so that contents come again.
+    // Few words and few letters, so contents come again.
     for (let i = 0; i < 60; i++) {
       store(device, random(3) * 64 + random(2) * 8 + random(2), 'ab'[random(2)] ?? '');
       if (random(4) === 0) device.persist(random(3) * 64, 1);

@@ -1,5 +1,5 @@
-// The tutorial's filesystem is one: it passes the kit, survives remounts, refuses what it did not make, and is what is
-// printed.
+// The tutorial's filesystem works: it passes the kit, survives remounts, refuses media that it did not make, and equals the code
+// that the page shows.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,4 @@
-// Owns a little log on persistent memory, correct unless it is told to break the order of stores: what the crash test is
-// tested with.
+// Owns a small log on persistent memory, for testing the crash test. It is correct unless it is told to break the order of stores.
 
 import { DaxError, type BlockDevice } from 'node-dax';
 

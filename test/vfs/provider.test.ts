@@ -1,5 +1,5 @@
-// The provider of node:vfs, on Nodes that have that module; packaging/vfs starts this suite with one. What is done through its
-// mount is done in a folder of the real filesystem too, with the same result.
+// The provider of node:vfs, on Nodes that have that module; packaging/vfs starts this suite with one. Every step through its mount
+// is also made in a folder of the real filesystem, with the same result.
 
 import '../helpers/assert-locks.js';
 

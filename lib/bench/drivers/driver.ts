@@ -9,7 +9,7 @@ export interface Target {
   readonly kind: DeviceKind;
   readonly granularity: Granularity;
   readonly isDax: boolean;
-  /** Whether it was made for this run, so that its content belongs to no one. */
+  /** Whether it was made for this run, so its content belongs to no one. */
   readonly isMade: boolean;
   /** The folder for the files of jobs on files; undefined for a device, which has no files beside it. */
   readonly folder: string | undefined;

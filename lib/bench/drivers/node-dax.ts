@@ -7,11 +7,11 @@ import { isOfFiles, syncEvery, writes, type Job } from '../jobs/job.js';
 import { blockBuffer, slotBuffers } from './block-buffer.js';
 
 const CACHE_LINE = 64;
-// Bytes that lie together on one half: no less than devices map at once.
+// Contiguous bytes on one half: at least as many as devices map at once.
 const CHUNK = 2 * 1024 * 1024;
 
 // Touches every page, because the first touch of a page is a page fault, which a program that runs longer than a trial does not
-// notice. The first store to a page is a fault of its own, because the filesystem is told of it.
+// notice. The first store to a page is another fault, which tells the filesystem of the store.
 function touchPages(device: BlockDevice, job: Job): void {
   const byte = new Uint8Array(1);
   for (let pos = 0; pos < job.size; pos += PAGE_SIZE) {

@@ -132,8 +132,8 @@ function saidBy(lines: readonly Line[]): Partial<Job> {
 const waits = (lines: readonly Line[]): boolean => lines.some(({ name, value }) => (name === 'stonewall' || name === 'wait_for_previous') && value !== '0');
 
 /**
- * Reads a job file. A `[global]` section holds for the jobs after it, as with fio. Throws `RangeError` for what is not the same here:
- * options that are not in the table of docs/benchmarking.md, and jobs that fio would do at the same time.
+ * Reads a job file. A `[global]` section holds for the jobs after it, as with fio. Throws `RangeError` for everything that would
+ * behave differently here: options that are not in the table of docs/benchmarking.md, and jobs that fio would run at the same time.
  */
 export function parseJobFile(text: string): JobFile {
   const parts = partsOf(text);
@@ -163,8 +163,8 @@ export function largestSize({ sections }: JobFile): number | undefined {
 }
 
 /**
- * The jobs of a file, on `size` bytes where it does not say how many. `said` has the properties that the user gave, which replace
- * its own. Throws `RangeError` for two jobs that would be the same.
+ * The jobs of a file. A job without a size gets `size` bytes. `said` has the properties that the user gave, which replace those of
+ * the file. Throws `RangeError` for two jobs that would be the same.
  */
 export function fileJobs({ sections }: JobFile, size: number, said: Partial<Job>): Job[] {
   const named = new Map<string, string>();

@@ -61,7 +61,7 @@ export const PRESETS = {
     ],
   },
   metadata: {
-    text: 'small files: 20,000 of them made, looked at and removed; for filesystems alone',
+    text: 'small files: 20,000 of them made, looked at and removed; only for filesystems',
     repeats: 5,
     // Each file is used once, without a ramp, because a file that was made cannot be made again.
     jobs: FILE_MODES.map((rw) => ({ rw, nrfiles: 20_000, ramp_time: 0 })),

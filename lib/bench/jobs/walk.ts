@@ -61,8 +61,8 @@ function strideOf(count: number): number {
 }
 
 /**
- * The operations of one thread of a job, one after the other. The position of a file is its number times `bs`. Positions of random
- * jobs may repeat (fio: `norandommap`).
+ * The operations of one thread of a job, one after the other. In jobs on files, the position of a file is its number times `bs`.
+ * Positions of random jobs may repeat (fio: `norandommap`).
  */
 export class Walk {
   readonly #next: Record<'read' | 'write', () => number>;

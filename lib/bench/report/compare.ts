@@ -44,8 +44,8 @@ export function checkComparable(old: readonly Report[], paths: readonly string[]
 }
 
 /**
- * The changes of every driver in a job that both reports of a target have, the first with the first and so on; empty if there is none.
- * A driver is slower if it has lost more than `threshold`, a part of 1.
+ * The changes of every driver in a job that both reports of a target have. The first report of one list is compared with the first
+ * of the other, and so on. Empty if no driver is in both. A driver is slower if it has lost more than `threshold`, a part of 1.
  */
 export function changesOf(old: readonly Report[], reports: readonly Report[], threshold: number): Change[] {
   return reports.flatMap((report, index) => {

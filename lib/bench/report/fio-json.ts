@@ -147,8 +147,9 @@ function withoutBins<T>(reports: T): T {
 }
 
 /**
- * The report in fio's format; `groupid` numbers the jobs. The report itself is under "node-dax", where `fromFio` finds it. Of several
- * targets, each job has its `filename`, "node-dax" is the list of their reports, and "node-dax-targets" compares them.
+ * The report in fio's format; `groupid` numbers the jobs. The report itself is under "node-dax", where `fromFio` finds it. With
+ * several targets, each job has its `filename`, "node-dax" is the list of the targets' reports, and "node-dax-targets" compares
+ * them.
  */
 export function toFio(reports: readonly [Report, ...Report[]]): object {
   const [first] = reports;

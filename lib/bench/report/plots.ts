@@ -35,8 +35,8 @@ interface Frame {
   readonly right: number;
 }
 
-// Breaks text into lines, which SVG does not do, and words that are longer than a line, such as paths. Each letter is taken to be as
-// wide as a wide one.
+// Breaks text into lines, which SVG does not do. Also breaks words that are longer than a line, such as paths. Counts each letter
+// as wide as a wide one.
 function broken(text: string, letters: number): string[] {
   const lines: string[] = [];
   const most = Math.floor(letters);

@@ -1,4 +1,4 @@
-// Owns what is said of drivers that did not come to the steady state of their job.
+// Owns the caveats about drivers that did not reach the steady state of their job.
 
 import { formatSteadyState, steadinessOf } from '../jobs/steady-state.js';
 import type { JobResult } from './report.js';

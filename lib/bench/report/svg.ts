@@ -22,8 +22,8 @@ export function label(x: number, y: number, text: string, attributes: Attributes
   return element('text', { x, y, ...attributes }, escape(text));
 }
 
-// Okabe and Ito's colours, which the colour-blind can tell apart, darkened or lightened for the ground they are on.
-// Drivers of one family share a dash, so that colour is not all that tells them apart.
+// Okabe and Ito's colours, which the colour-blind can tell apart, darkened or lightened for the ground they are on. Drivers of one
+// family share a dash, so colour is not all that tells them apart.
 const SERIES: readonly [driver: string, light: string, dark: string, dash: string][] = [
   ['view', '#b8006f', '#f28cc8', 'none'],
   ['sync', '#0065a3', '#5cb8f0', 'none'],

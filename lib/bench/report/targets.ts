@@ -1,5 +1,5 @@
-// Owns the comparison of several targets on which the same jobs were done: the same driver on each, against the first. What is
-// compared has the same promise; caveats say where it does not have the same meaning.
+// Owns the comparison of several targets on which the same jobs were done: the same driver on each, against the first. Only results
+// with the same promise are compared; caveats say where they do not mean the same.
 
 import { isOfFiles, writes, type Job } from '../jobs/job.js';
 import { spread, type Spread } from '../trials/figures.js';

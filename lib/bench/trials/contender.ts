@@ -59,7 +59,7 @@ export function ownContenders(): Contender[] {
   return (Object.keys(DRIVERS) as DriverName[]).map(ofDriver);
 }
 
-// The child has its own process group, so that Ctrl-C reaches only this process, which ends the child and knows why.
+// The child has its own process group, so Ctrl-C reaches only this process, which ends the child and knows why.
 function start({ program, args, file }: Command): ChildProcessByStdio<null, Readable, Readable> {
   const given = file === undefined ? [] : [openSync(file, 'r')];
   try {

@@ -80,7 +80,7 @@ export function median(values: readonly number[]): number {
 }
 
 // The probability that the true median lies between the (left + 1)-th smallest and the (left + 1)-th largest of `count` values.
-// Each value lies above or below the true median as a coin falls.
+// Each value lies above or below the true median with equal probability.
 function coverage(count: number, left: number): number {
   let term = 0.5 ** count;
   let tail = 0;
@@ -94,8 +94,8 @@ function coverage(count: number, left: number): number {
 const WANTED_CONFIDENCE = 0.95;
 
 /**
- * The median, and the narrowest range of order statistics that holds the true one with 95 % probability. Fewer than six values
- * cannot reach that: the range is then all of them, with its own probability (three: 75 %, five: 94 %).
+ * The median, and the narrowest range of order statistics that holds the true median with a probability of 95 %. Fewer than six
+ * values cannot reach that: the range is then all of them, with its own probability (three: 75 %, five: 94 %).
  */
 export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
@@ -140,8 +140,8 @@ function middleMoved(moved: readonly (Moved | undefined)[]): Moved | undefined {
 }
 
 /**
- * One trial that stands for several: the median of each figure, the least minimum and the greatest maximum, and the last window of the
- * first that was not steady, or else of the last.
+ * One trial that stands for several: the median of each figure, the least minimum, the greatest maximum, and the last window of the
+ * first trial that was not steady or, if all were, of the last trial.
  */
 export function middle(trials: readonly Trial[]): Trial {
   const of = (figure: (trial: Trial) => number): number => median(trials.map(figure));

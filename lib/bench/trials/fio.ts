@@ -41,7 +41,7 @@ interface FioJob {
   minf: number;
 }
 
-// If a sync is a separate call, fio times it separately, so that only the mean of a whole write is known.
+// If a sync is a separate call, fio times it separately, so only the mean of a whole write is known.
 function latency({ lat_ns: found, total_ios: count }: FioDirection, sync: FioJob['sync'] | undefined): Latency {
   const { min, max, mean, stddev, percentile, bins } = found;
   if (sync !== undefined && sync.total_ios > 0) {
@@ -108,7 +108,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     obstacle: (job, { kind, granularity, isMade, path }) => {
       if (kind === 'fsdax' && granularity !== 'page') {
         if (!writes(job) && !isMade) return 'this engine of fio overwrites a file before it reads it: name a path where nothing is';
-        // The engine maps with PMEM_FILE_CREATE and a length, so that libpmem sets the size of the file to it.
+        // The engine maps with PMEM_FILE_CREATE and a length, so libpmem sets the size of the file to it.
         return statSync(path).size === job.size ? eachOrNever(job) : 'this engine of fio cuts the file off behind --size';
       }
       return kind === 'devdax' ? 'fio takes a devdax by its engine dev-dax' : 'libpmem takes persistent memory alone: a file on a DAX mount';

@@ -1,5 +1,5 @@
-// Owns the latency log of one thread, in the format of fio 3: a line for each operation that was timed by itself. It is written bit
-// by bit, because a long trial has more lines than memory should hold.
+// Owns the latency log of one thread, in the format of fio 3: a line for each operation that was timed by itself. It is written in
+// pieces, because a long trial has more lines than memory should hold.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 
@@ -23,8 +23,8 @@ export class LatencyLog {
   }
 
   /**
-   * Writes what was added since the last time, in the order in which operations ended, which is not that in which they were added.
-   * Those that are added later must have ended later.
+   * Writes the operations that were added since the last call, in the order in which they ended, which may differ from the order in
+   * which they were added. Operations that are added later must have ended later.
    */
   write(): void {
     if (this.#entries.length === 0) return;

@@ -40,7 +40,7 @@ export interface Measured {
 
 const now = performance.now.bind(performance);
 
-// A window is shorter than a time slice, so that other programs run between windows as often as in one.
+// A window is shorter than a time slice, so other programs run between windows as often as in one.
 const WINDOW_MS = 1;
 const DEEP_WINDOW_MS = 20;
 const WINDOW_MAX = 65_536;
@@ -117,13 +117,13 @@ class Run {
     const begin = now();
     let left = operations;
     let each = Infinity;
-    // Stamps and checks take longer than the operations themselves, so that with them wall-clock time ends a job.
+    // Stamps and checks take longer than the operations themselves, so with them wall-clock time ends a job.
     const isOver = (): boolean => (singly ? now() - begin : result.elapsed) >= milliseconds || left <= 0 || this.#steady?.isAttained === true;
     for (let window = 0; !isOver(); window++) {
       const fast = !singly && each < FAST_MS;
       const timeEach = !fast || window % 2 === 1;
-      // It is enough to time one in five of the fast operations singly.
-      // At the end of a window fewer operations are under way, which must be a small part of the window.
+      // It is enough to time one in five of the fast operations individually. At the end of a window fewer operations are under
+      // way; that must be a small part of the window.
       const whole = this.#slots > 1 ? DEEP_WINDOW_MS : WINDOW_MS;
       const length = fast && timeEach ? whole / 4 : whole;
       const count = each === Infinity ? Math.min(left, this.#slots) : Math.min(WINDOW_MAX, left, Math.max(this.#slots, Math.floor(length / each)));
@@ -252,8 +252,8 @@ class Run {
     return end - start;
   }
 
-  // Follows one schedule from the first operation to the last. The latency of an operation counts from when it was due, so that a
-  // late one makes those behind it late too; to leave that out would be coordinated omission.
+  // Follows one schedule from the first operation to the last. The latency of an operation counts from when it was due, so a late
+  // operation makes those behind it late too. Not counting that would be coordinated omission.
   async #rated(milliseconds: number, operations: number, interval: number): Promise<void> {
     const result = this.#result;
     const begin = now();

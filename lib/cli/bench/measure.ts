@@ -25,8 +25,8 @@ function checkMadeOnce(places: readonly BenchPath[]): void {
 }
 
 /**
- * Does the same jobs on each of the paths, and makes a report of each. Throws `RangeError` for what cannot be done on one of them,
- * before it measures any.
+ * Does the same jobs on each of the paths, and makes a report of each. Throws `RangeError` for a job that cannot be done on one of
+ * them, before it measures any.
  */
 export async function measure(
   [path, ...others]: readonly [string, ...string[]],

@@ -1,5 +1,5 @@
-// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures. Their destinations, and that of the latency logs,
-// are checked before it measures.
+// Owns the forms in which `bench` shows a report: words, JSON, a page and pictures. The destinations of the report and of the
+// latency logs are checked before anything is measured.
 
 import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -72,8 +72,9 @@ function areOne(...paths: readonly [string, string]): boolean {
 }
 
 /**
- * Throws, before the measuring, the errors that writing the page and the pictures would throw after it, and `RangeError` for a page
- * that would overwrite `source`. The page overwrites a file of its name without asking; no option to overwrite covers `source`.
+ * Call it before measuring: throws the errors that writing the page and the pictures would throw afterwards, and `RangeError` for a
+ * page that would overwrite `source`. The page overwrites a file of its name without asking, but no option allows it to overwrite
+ * `source`.
  */
 export function checkForms({ html, svg, write_lat_log: log }: Forms, source: string): void {
   if (html !== undefined) {
@@ -108,8 +109,8 @@ function printTargets(reports: readonly [Report, ...Report[]]): void {
 }
 
 /**
- * Prints the reports, of which several are compared, and the changes since earlier ones, and writes the other forms that were asked
- * for.
+ * Prints the reports, compares them if there are several, prints the changes since earlier reports, and writes the other forms that
+ * the user asked for.
  */
 export async function show(reports: readonly [Report, ...Report[]], { html, svg, json }: Forms, changes?: readonly Change[]): Promise<void> {
   if (html !== undefined) writeFileSync(html, await page(reports));

@@ -25,8 +25,8 @@ export async function ext2Command(args: readonly string[]): Promise<Command> {
   const command = new Command('ext2')
     .description('Make, read, change and check ext2 filesystems on images, partitions and devices, without mounting them')
     .addHelpText('after', `
-Paths in an image begin at its root, with a slash or without. What only reads writes nothing to the image.
-Exit status: 0 fine, 1 failed, 2 wrong usage.`);
+Paths in an image begin at its root, with or without a slash. Commands that only read write nothing to the image.
+Exit status: 0 success, 1 failure, 2 wrong usage.`);
   for (const subcommand of await commandsFor(COMMANDS, args)) command.addCommand(subcommand);
   return command;
 }

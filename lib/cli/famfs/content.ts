@@ -22,7 +22,7 @@ function* piecesOf(file: DaxFile): Generator<Buffer> {
   }
 }
 
-// Flushes the caches first, so that the file is read as other hosts may have changed it.
+// Flushes the caches first, so the file is read as other hosts may have changed it.
 function openFresh(famfs: Famfs, path: Buffer): ReturnType<Famfs['open']> {
   famfs.flush(path);
   return famfs.open(path, { readOnly: true });
@@ -57,7 +57,7 @@ function getOne(famfs: Famfs, path: Buffer, to: Buffer): void {
 }
 
 export function getCommand(): Command {
-  return famfsCommand('get', 'Copy a file out of it; one of the same name is overwritten')
+  return famfsCommand('get', 'Copy a file out of it; a file of the same name is overwritten')
     .argument('<path>', 'the file', toPath)
     .argument('<destination>', 'a directory or name outside', toPath)
     .action(async (device: string, path: Buffer, to: Buffer, options: HostOptions, command: Command) => {
@@ -101,12 +101,12 @@ function putOne(famfs: Famfs, from: Buffer, to: Buffer, { stripes, chunk }: PutO
 }
 
 export function putCommand(): Command {
-  return famfsCommand('put', 'Copy a file into it, on the master; it has its size from then on')
+  return famfsCommand('put', 'Copy a file into it, on the master; its size cannot change later')
     .argument('<file>', 'the file outside', toPath)
     .argument('<path>', 'a directory or name in it', toPath)
-    .option('-p, --parents', 'make the directories on the way')
-    .option('--stripes <count>', 'over how many strips its bytes go in turn, 1 to 16', parseCount(1))
-    .option('--chunk <bytes>', 'how many bytes go to one strip at once (default: 2M)', checked(parseSize))
+    .option('-p, --parents', 'also make the directories above it')
+    .option('--stripes <count>', 'number of strips that the bytes go to in turn, 1 to 16', parseCount(1))
+    .option('--chunk <bytes>', 'bytes that go to one strip at a time (default: 2M)', checked(parseSize))
     .action(async (device: string, from: Buffer, path: Buffer, options: PutOptions, command: Command) => {
       await withFamfs(device, options, command, false, (famfs) => {
         at(command, device, path, () => {
@@ -124,7 +124,7 @@ function isDirectory(famfs: Famfs, path: Buffer): boolean {
 }
 
 export function flushCommand(): Command {
-  return famfsCommand('flush', "Bring this host's stores to files to the memory, and drop what its caches have of them")
+  return famfsCommand('flush', "Write this host's stores to files back to the memory, and drop the files from its caches")
     .argument('<path...>', 'the files', toPaths)
     .action(async (device: string, paths: Buffer[], options: HostOptions, command: Command) => {
       await withFamfs(device, options, command, true, async (famfs) => {

@@ -21,8 +21,8 @@ export async function famfsCommands(args: readonly string[]): Promise<Command> {
   const command = new Command('famfs')
     .description('Make, read, add to and check famfs on memory that hosts share, without the kernel')
     .addHelpText('after', `
-Paths begin at its root, with a slash or without. What only reads stores nothing.
-Exit status: 0 fine, 1 failed, 2 wrong usage.`);
+Paths begin at its root, with or without a slash. Commands that only read store nothing.
+Exit status: 0 success, 1 failure, 2 wrong usage.`);
   for (const subcommand of await commandsFor(COMMANDS, args)) command.addCommand(subcommand);
   return command;
 }

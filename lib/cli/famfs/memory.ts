@@ -15,8 +15,8 @@ export interface HostOptions {
 export function famfsCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .addArgument(new Argument('<device>', '/dev/daxX.Y, or a file with the same in it; to look at it, also the folder where it is mounted'))
-    .option('--system-uuid-file <path>', "where this host's UUID is (default: /opt/famfs/system_uuid)");
+    .addArgument(new Argument('<device>', '/dev/daxX.Y, or a file with the same content; for reading, also the folder where it is mounted'))
+    .option('--system-uuid-file <path>', "the file with this host's UUID (default: /opt/famfs/system_uuid)");
 }
 
 /** Calls `action`; its errors name the command, the device and the path. */

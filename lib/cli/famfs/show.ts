@@ -21,7 +21,7 @@ function nameOf({ bytes }: FamfsInode): Uint8Array {
 }
 
 export function lsCommand(): Command {
-  return famfsCommand('ls', 'List what is in a directory')
+  return famfsCommand('ls', 'List the entries of a directory')
     .addArgument(DIRECTORY)
     .option('-l, --long', 'with type and permissions, owner, group and size')
     .option('--json', 'print JSON')
@@ -50,7 +50,7 @@ export function treeCommand(): Command {
 }
 
 export function statCommand(): Command {
-  return famfsCommand('stat', 'Show all that is known of files: permissions, size, and where they lie')
+  return famfsCommand('stat', 'Show everything about files: permissions, size, and where they lie')
     .argument('<path...>', 'the files', toPaths)
     .option('--json', 'print JSON')
     .action(async (device: string, paths: Buffer[], options: Options, command: Command) => {

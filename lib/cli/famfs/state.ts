@@ -25,10 +25,10 @@ function lines(facts: object): Line[] {
 }
 
 export function mkfsCommand(): Command {
-  return famfsCommand('mkfs', 'Make an empty famfs, whose master this host is')
-    .option('--log <bytes>', 'how long the log is, a power of two (default: 8M, room for 15,420 files)', checked(parseSize))
-    .option('--size <bytes>', 'make a file of that size to try it on, where there is nothing', checked(parseSize))
-    .option('-F, --force', 'even if the device carries something: all of that is lost')
+  return famfsCommand('mkfs', 'Make an empty famfs, with this host as its master')
+    .option('--log <bytes>', 'size of the log, a power of two (default: 8M, room for 15,420 files)', checked(parseSize))
+    .option('--size <bytes>', 'make a file of that size, for trials, if nothing exists there', checked(parseSize))
+    .option('-F, --force', 'proceed even if the device carries content, which is lost')
     .option('--json', 'print JSON')
     .action(async (path: string, options: MkfsOptions, command: Command) => {
       const { log, size, force = false } = options;
@@ -49,7 +49,7 @@ function facts(famfs: Famfs): object {
 }
 
 export function infoCommand(): Command {
-  return famfsCommand('info', 'Show what a famfs is: format, sizes, whose it is, how full its log and its memory are')
+  return famfsCommand('info', 'Show what a famfs is: format, sizes, its master, how full its log and its memory are')
     .option('--json', 'print JSON')
     .action(async (path: string, options: Options, command: Command) => {
       await withFamfs(path, options, command, true, async (famfs) => {
@@ -59,7 +59,7 @@ export function infoCommand(): Command {
 }
 
 export function checkCommand(): Command {
-  return famfsCommand('check', 'Check superblock, log and extents; exit status 1 where something is wrong')
+  return famfsCommand('check', 'Check superblock, log and extents; exit status 1 if there is an error')
     .option('--json', 'print JSON')
     .action(async (path: string, options: Options, command: Command) => {
       await withFamfs(path, options, command, true, async (famfs) => {

@@ -73,8 +73,8 @@ async function appendAll(log: Log, divide: Divide): Promise<{ count: number; res
 }
 
 export function appendCommand(): Command {
-  return logCommand('append', 'Append records from the standard input: a line each')
-    .option('--length-prefixed', 'each record is its length, in 4 bytes, little-endian, and its bytes')
+  return logCommand('append', 'Append a record for each line of the standard input')
+    .option('--length-prefixed', 'each record is its length, in 4 bytes, little-endian, followed by its bytes')
     .option('--json', 'print JSON')
     .action(async (path: string, { lengthPrefixed, json }: Options, command: Command) => {
       await withLog(path, command, {}, async (log) => {

@@ -17,8 +17,8 @@ interface TailOptions extends Form {
 
 function withForm(command: Command): Command {
   return command
-    .option('--length-prefixed', 'each record as its length, in 4 bytes, little-endian, and its bytes')
-    .option('--json', 'a line of JSON for each record, with its bytes in base64');
+    .option('--length-prefixed', 'write each record as its length, in 4 bytes, little-endian, followed by its bytes')
+    .option('--json', 'write a line of JSON for each record, with its bytes in base64');
 }
 
 async function writeEach(records: Iterable<LogRecord> | AsyncIterable<LogRecord>, form: Form): Promise<void> {
@@ -26,7 +26,7 @@ async function writeEach(records: Iterable<LogRecord> | AsyncIterable<LogRecord>
 }
 
 export function catCommand(): Command {
-  return withForm(logCommand('cat', 'Write the records to the standard output, a line each'))
+  return withForm(logCommand('cat', 'Write each record as a line to the standard output'))
     .option('--from <position>', 'the position of the first record (default: all)', parseCount(0))
     .action(async (path: string, { from, ...form }: CatOptions, command: Command) => {
       await withLog(path, command, { readOnly: true }, (log) => writeEach(log.records(from, { copy: true, onLoss: complaining(path) }), form));
@@ -44,9 +44,9 @@ function lastOf(log: Log, count: number): number {
 }
 
 export function tailCommand(): Command {
-  return withForm(logCommand('tail', 'Write the last records, and with -f those that come'))
-    .option('-n, --lines <count>', 'how many', parseCount(0), 10)
-    .option('-f, --follow', 'go on with the records that come, until it is interrupted')
+  return withForm(logCommand('tail', 'Write the last records and, with -f, new ones as they come'))
+    .option('-n, --lines <count>', 'the number of records', parseCount(0), 10)
+    .option('-f, --follow', 'continue with new records until it is interrupted')
     .action(async (path: string, { lines, follow, ...form }: TailOptions, command: Command) => {
       await withLog(path, command, { readOnly: true }, async (log) => {
         const from = lines === 0 ? log.tail : lastOf(log, lines);

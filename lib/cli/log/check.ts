@@ -8,7 +8,7 @@ import { inWords } from './loss.js';
 import { logCommand, withLog } from './opened.js';
 
 export function checkCommand(): Command {
-  return logCommand('check', 'Read every record, and tell what cannot be read; exit status 1 for any')
+  return logCommand('check', 'Read every record, and report those that cannot be read; exit status 1 if there are any')
     .option('--json', 'print JSON')
     .action(async (path: string, { json }: { json?: true }, command: Command) => {
       await withLog(path, command, { readOnly: true }, async (log) => {

@@ -25,9 +25,9 @@ function hasLog(path: string): boolean {
 }
 
 export function createCommand(): Command {
-  return logCommand('create', 'Make a log on memory that is empty, and with --size the file for it')
-    .option('--size <bytes>', 'how large a file to make, if it is not there', checked(parseSize))
-    .option('-F, --force', 'even if it carries something, a log too: all of that is lost')
+  return logCommand('create', 'Make a log on empty memory, and with --size the file for it')
+    .option('--size <bytes>', 'size of the file to make, if it does not exist', checked(parseSize))
+    .option('-F, --force', 'proceed even if it carries content, even a log, which is lost')
     .option('--json', 'print JSON')
     .action(async (path: string, { size, force, json }: Options, command: Command) => {
       const options = { create: true, ...(size !== undefined && { size }), ...(force && { force }) };

@@ -16,7 +16,7 @@ const COMMANDS: CommandTable = {
 export async function logCommands(args: readonly string[]): Promise<Command> {
   const command = new Command('log')
     .description('Make, fill, read, follow and check durable logs on persistent memory')
-    .addHelpText('after', '\nExit status: 0 fine, 1 failed or damaged, 2 wrong usage.');
+    .addHelpText('after', '\nExit status: 0 success, 1 failure or damage, 2 wrong usage.');
   for (const subcommand of await commandsFor(COMMANDS, args)) command.addCommand(subcommand);
   return command;
 }

@@ -20,7 +20,7 @@ export function infoLines({ id, version, capacity, used, head, tail, nextSequenc
 }
 
 export function infoCommand(): Command {
-  return logCommand('info', 'Show what a log is, and how full')
+  return logCommand('info', 'Show what a log is, and how full it is')
     .option('--json', 'print JSON')
     .action(async (path: string, { json }: { json?: true }, command: Command) => {
       await withLog(path, command, { readOnly: true }, async (log) => {

@@ -7,8 +7,8 @@ import type { Famfs } from 'node-dax/famfs';
 const LOOK = 10;
 
 /**
- * Refreshes `famfs` until the returned function is called. What keeps it from that is told once, and it tries again: a page may become
- * readable. A new famfs on the device (`ESTALE`) ends it.
+ * Refreshes `famfs` until the returned function is called. If a refresh fails, it reports the error once and tries again, because a
+ * page may become readable. A new famfs on the device (`ESTALE`) ends it.
  */
 export function followMaster(famfs: Famfs, tell: (message: string) => void): () => void {
   let told: string | undefined;

@@ -125,12 +125,12 @@ async function inForeground(serving: Serving): Promise<void> {
 
 export function mountCommand(): Command {
   return imageCommand('mount', 'Mount the ext2 or famfs of an image or device on a directory, for every program, without a module of the kernel')
-    .argument('<directory>', 'where: what is in it is hidden meanwhile')
+    .argument('<directory>', "where to mount it; the directory's own content is hidden meanwhile")
     .option('--read-only', 'change nothing')
     .option('-o <options>', 'options of mount(8): allow_other, ro, noexec, nosuid, nodev, noatime and the like', listed)
-    .addOption(new Option('--foreground', 'serve it until it is unmounted (default)').conflicts('background'))
-    .option('--background', 'end once it is mounted, and serve it in a process of its own')
-    .option('--system-uuid-file <path>', "of a famfs: where this host's UUID is (default: /opt/famfs/system_uuid)")
+    .addOption(new Option('--foreground', 'serve the mount until it is unmounted (default)').conflicts('background'))
+    .option('--background', 'return once it is mounted, and serve it in a process of its own')
+    .option('--system-uuid-file <path>', "for a famfs: the file with this host's UUID (default: /opt/famfs/system_uuid)")
     .option('--json', 'print JSON')
     .action(async (image: string, directory: string, options: Options, command: Command) => {
       if (isBackground()) {

@@ -47,9 +47,9 @@ async function untilWhole(image: string): Promise<void> {
 
 export function umountCommand(): Command {
   return new Command('umount')
-    .description('Unmount what `node-dax mount` has mounted, and wait until the image is whole')
-    .argument('<directory>', 'where it is mounted')
-    .option('--force', 'also while programs use it, which get errors from then on, and where what served it is dead')
+    .description('Unmount what `node-dax mount` has mounted, and wait until the image is complete')
+    .argument('<directory>', 'the directory on which it is mounted')
+    .option('--force', 'unmount even if programs use it, which then get errors, or if the process that served it is dead')
     .action(async (directory: string, { force = false }: { force?: boolean }) => {
       const path = realPath(directory);
       const image = imageOf(path);

@@ -10,7 +10,8 @@ export function tell(message: string): void {
 }
 
 /**
- * Prints the error of one thing. Throws an error that ends the command: a signal, a bug, or a filesystem that takes nothing more.
+ * Prints the error of one item, so the command can continue. Rethrows an error that ends the command: a signal, a bug, or a
+ * filesystem that accepts no more changes.
  */
 export function goOnAfter(error: unknown): void {
   const { code, errno, message } = error as NodeJS.ErrnoException;

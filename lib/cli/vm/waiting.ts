@@ -13,8 +13,8 @@ const WORDS: Readonly<Record<Exclude<VmStep, 'command'>, string>> = {
 const CLEAR = '\r\x1b[K';
 
 /**
- * On a terminal one line of the standard error that counts the seconds, and is gone when the command starts; for `verbose` a line for
- * each step, which stays.
+ * On a terminal, shows one line on the standard error that counts the seconds, and removes it when the command starts. With
+ * `verbose`, prints a permanent line for each step.
  */
 export class Waiting {
   readonly #verbose: boolean;

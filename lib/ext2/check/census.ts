@@ -100,7 +100,7 @@ export class Census {
     return block !== 0 && block >= this.geometry.firstDataBlock && block < this.geometry.blocksCount;
   }
 
-  /** Claims existing blocks of one group. Returns false if one of them was claimed before; all are claimed in any case. */
+  /** Claims existing blocks of one group. Returns false if one of them was claimed before. All of them are claimed afterwards. */
   claim(block: number, count = 1): boolean {
     return this.claimed.claim(block, count);
   }

@@ -124,8 +124,8 @@ function checkTree(census: Census): void {
   }
 }
 
-// Follows each directory's first name upwards. A path ends at a directory without a name, below which everything is lost; a cycle
-// is an error.
+// Follows each directory's first name upwards. A path ends at a directory without a name; everything below such a directory is
+// lost. A cycle is an error.
 function checkConnected(census: Census, directory: CheckedDirectory, connected: Set<number>): void {
   const { directories, findings } = census;
   const path = new Set<number>();

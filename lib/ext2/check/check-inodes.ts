@@ -219,7 +219,7 @@ function checkSymlink(census: Census, ino: number, inode: InodeReader, attribute
 }
 
 /**
- * Claims the blocks of an inode, indirect blocks included. An indirect block that was claimed before is not read again, so that
+ * Claims the blocks of an inode, indirect blocks included. An indirect block that was claimed before is not read again, so
  * nothing is walked twice. Calls `onData` with each data block that was not claimed before.
  */
 function walkBlocks(census: Census, ino: number, { view, at }: InodeReader, onData?: OnData): BlockWalk {

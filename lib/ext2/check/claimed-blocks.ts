@@ -23,7 +23,7 @@ export class ClaimedBlocks {
     return bitmap === undefined ? index < (this.#heads[group] as number) : isSet(bitmap, index);
   }
 
-  /** Claims blocks of one group. Returns false if one of them was claimed before; all are claimed in any case. */
+  /** Claims blocks of one group. Returns false if one of them was claimed before. All of them are claimed afterwards. */
   claim(block: number, count: number): boolean {
     const { group, index } = this.#place(block);
     let bitmap = this.#bitmaps[group];

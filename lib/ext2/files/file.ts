@@ -61,7 +61,7 @@ export class Ext2File extends DaxFile {
 
   /** @internal Use `Ext2.open`. */
   constructor(volume: Volume, inode: IncoreInode, operations: InodeOperations, options: DaxFileOptions) {
-    // The inode in memory rather than its identity: an open handle keeps it in memory, so that reads and writes look nothing up.
+    // Keeps the inode in memory rather than its identity, so that reads and writes need no look-up.
     super(inode, operations, options);
     this.#volume = volume;
     this.#identity = volume.identityOf(inode);
@@ -75,9 +75,9 @@ export class Ext2File extends DaxFile {
   }
 
   /**
-   * Closes this handle: any later use throws `EBADF`. Closing the last handle brings changes to the medium, and deletes a file
-   * without a name. Throws `EAGAIN`, and leaves the handle open, while asynchronous work begun through this handle is under way or,
-   * if this is the last handle, work begun through no handle: `close` waits for it.
+   * Closes this handle: any later use throws `EBADF`. Closing the last handle stores changes on the medium, and deletes a file
+   * without a name. Throws `EAGAIN`, and leaves the handle open, while asynchronous work that began through this handle is under
+   * way. If this is the last handle, the same holds for work that began without a handle. `close` waits for such work.
    */
   closeSync(): void {
     if (!this.isOpen) return;
@@ -105,8 +105,8 @@ export class Ext2File extends DaxFile {
     else this.#volume.close(inode);
   }
 
-  // Closes while there is other work on the inode, begun without a handle or through a handle after this one ended: waits once for
-  // what began before.
+  // Closes the inode's last handle while work on the inode is under way that began without a handle, or through another handle
+  // after this one was closed. Waits for the work that has begun by now, but not for work that begins later.
   async #closeInTurn(): Promise<void> {
     const inode = this.#incore;
     await inode.ilock.exclusive();

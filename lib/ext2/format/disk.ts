@@ -187,7 +187,7 @@ export const INODE_FLAGS = {
 
 /**
  * The flags that users may change (EXT2_FL_USER_MODIFIABLE), by the type of the inode: only directories have DIRSYNC and TOPDIR,
- * and what is neither a file nor a directory has NODUMP and NOATIME alone.
+ * and inodes that are neither files nor directories have only NODUMP and NOATIME.
  */
 export const USER_FLAGS = { directory: 0x000380ff, regular: 0x000080ff, other: 0x000000c0 } as const;
 
@@ -328,7 +328,7 @@ export const XATTR_MAGIC = 0xea020000;
 /** The maximum number of inodes that share one block of attributes. */
 export const XATTR_REFCOUNT_MAX = 1024;
 
-/** The header of a block of extended attributes (i_file_acl). In an inode, the header is the magic alone. */
+/** The header of a block of extended attributes (i_file_acl). In an inode, the header is only the magic. */
 export const XATTR_HEADER = fields({
   h_magic: ['u32', 0],
   h_refcount: ['u32', 4],

@@ -13,7 +13,7 @@ const GID_HIGH = INODE.l_i_gid_high[1];
 /** The byte offset of i_block. */
 export const POINTERS = INODE.i_block[1];
 
-/** Where a time lies: the byte offsets of its seconds, and of what larger inodes have beside them. */
+/** Where a time lies: the byte offsets of its seconds, and of the nanoseconds and epoch bits that larger inodes have. */
 export interface TimeField {
   readonly seconds: number;
   readonly extra: number;

@@ -7,7 +7,7 @@ import { fail } from './error.js';
 /** A name, or a path: a string is encoded as UTF-8, bytes are taken as they are. */
 export type Name = string | Uint8Array;
 
-/** A name in memory: one character per byte, so that two names are equal exactly if their bytes are. */
+/** A name in memory: one character per byte, so two names are equal exactly if their bytes are. */
 export type ByteName = string;
 
 const SLASH = '/';

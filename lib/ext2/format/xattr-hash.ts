@@ -9,8 +9,8 @@ function rotated(hash: number, shift: number): number {
 }
 
 /**
- * e_hash: of the name's bytes, then of the value's words, the last one padded with zeros. `isSigned` computes it as older kernels
- * did, which took name bytes from 0x80 on as negative.
+ * e_hash: of the name's bytes, then of the value's words, the last one padded with zeros. With `isSigned`, name bytes from 0x80 on
+ * count as negative, as in older kernels.
  */
 export function entryHash(name: Uint8Array, value: Uint8Array, isSigned = false): number {
   let hash = 0;

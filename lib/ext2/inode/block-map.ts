@@ -20,8 +20,9 @@ export interface Mapping {
 }
 
 /**
- * The blocks of one inode. Allocating and freeing them changes the tree in memory. `storeIndirect`, and then storing the inode's
- * own pointers, brings the tree to the medium, leaves first, so that nothing ever points to an uninitialised block.
+ * The blocks of one inode. Allocating and freeing them changes the tree in memory. To store the tree on the medium, call
+ * `storeIndirect` and then store the inode's own pointers: the leaves are stored first, so nothing ever points to an uninitialised
+ * block.
  */
 export class BlockMap {
   /** i_blocks in memory, in units of 512 bytes: includes indirect blocks and a block of extended attributes. */

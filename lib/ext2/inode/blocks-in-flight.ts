@@ -1,5 +1,5 @@
-// Owns the blocks of one file that are in flight: allocated for a write that has not ended, so that no pointer on the medium may
-// refer to them yet.
+// Owns the blocks of one file that are in flight: allocated for a write that has not ended, so no pointer on the medium may refer
+// to them yet.
 
 /** Consecutive blocks of the file. */
 export interface FileBlocks {

@@ -9,7 +9,7 @@ const LEAST = 16;
 const MOST_TAKEN = 0.75;
 const ENTRY_UNIT = 4;
 
-// Random, so that colliding names cannot be constructed without knowing it.
+// Random, so colliding names cannot be constructed without knowing it.
 const SEED = Math.floor(Math.random() * 2 ** 32);
 const PRIME = 0x01000193;
 

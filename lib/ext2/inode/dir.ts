@@ -100,8 +100,8 @@ export class Directory implements Linked<Directory> {
   }
 
   /**
-   * Adds an entry, for which there must be room and whose name must not exist yet. Its target must be durable. The entry is durable
-   * on return, and until then nothing of it is visible.
+   * Adds an entry. The directory must have room for it and no entry of the same name, and its target must be durable. The entry
+   * becomes visible and durable by one store, as the last step.
    */
   add(name: ByteName, target: IncoreInode): void {
     this.place(name, target)();
@@ -153,7 +153,7 @@ export class Directory implements Linked<Directory> {
 
   /**
    * Makes an entry refer to another inode, by one store. If the type changes and the entry's header crosses a multiple of 8 bytes,
-   * it takes three stores: meanwhile the entry's type is unknown, and the inode has the type.
+   * it takes three stores: between them the entry's type is "unknown", and readers take the type from the inode.
    */
   replace({ pos, type: oldType }: Dirent, target: IncoreInode): void {
     this.#dropIndex();
@@ -335,8 +335,7 @@ export class Directory implements Linked<Directory> {
     this.#store(block, offset + INODE_AT, 4);
   }
 
-  // The offset of a new entry in the free part of another: a multiple of 8 if there is room, so that one store can replace its
-  // header.
+  // The offset of a new entry in the free part of another: a multiple of 8 if there is room, so one store can replace its header.
   #freeIn(block: DirBlock, slot: number, used: number, needed: number): number {
     const end = slot + block.recLenAt(slot);
     const aligned = Math.ceil((slot + used) / 8) * 8;

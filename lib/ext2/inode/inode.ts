@@ -81,7 +81,7 @@ const ACTIVITY_BYTES = 900;
 
 /**
  * An inode in memory: while it has references, the only object for its inode of the medium. Its fields may be changed; `store`
- * brings them to the medium. Users get an `Ext2Inode`, an identity that finds this object.
+ * stores them on the medium. Users get an `Ext2Inode`, an identity that finds this object.
  */
 export class IncoreInode extends Inode implements Linked<IncoreInode> {
   declare readonly sb: Super;
@@ -284,8 +284,8 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
   }
 
   /**
-   * Brings the inode to the medium, after the bitmaps and the indirect blocks that it relies on. Its pointers are stored before its
-   * size, so that blocks within the size always exist. A new inode is first stored as unused.
+   * Stores the inode on the medium, after the bitmaps and the indirect blocks that it relies on. Its pointers are stored before its
+   * size, so blocks within the size always exist. A new inode is first stored as unused.
    */
   store(): void {
     if (this.isRegular && this.size >= LARGE_FILE) this.sb.addFeature('s_feature_ro_compat', RO_COMPAT.LARGE_FILE);
@@ -298,7 +298,7 @@ export class IncoreInode extends Inode implements Linked<IncoreInode> {
     image.put(0, POINTERS);
   }
 
-  /** Brings a smaller size to the medium before the blocks past it are freed, so that the size never includes freed blocks. */
+  /** Stores a smaller size on the medium before the blocks past it are freed, so the size never includes freed blocks. */
   storeSmallerSize(): void {
     const { image } = this.sb;
     image.begin(this.#pos);

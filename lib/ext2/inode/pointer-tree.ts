@@ -67,7 +67,8 @@ export class PointerTree {
   }
 
   /**
-   * The file's first block that is covered by the indirect block of level `level` on the way to `iblock`, which has depth `depth`.
+   * The first block of the file that one indirect block covers: the indirect block of level `level` on the way to block `iblock`.
+   * `depth` is `depthOf(iblock)`.
    */
   baseOf(iblock: number, depth: number, level: number): number {
     const base = this.shape.bases[depth] as number;
@@ -154,8 +155,8 @@ export class PointerTree {
   }
 
   /**
-   * An indirect block to which the tree points, loaded if need be. Throws `EUCLEAN` if it cannot be one, or is one elsewhere in the
-   * tree.
+   * An indirect block to which the tree points, loaded if need be. Throws `EUCLEAN` if the block cannot be an indirect block, or is
+   * one at another place in the tree.
    */
   load(block: number, level: number, base: number): Indirect {
     const known = this.#indirect?.get(block);
@@ -203,8 +204,8 @@ export class PointerTree {
   }
 
   /**
-   * Stores the changed indirect blocks, lowest level first, so that none is pointed to before it is stored. The blocks they point
-   * to must be durable, and durably marked as taken; pointers to blocks in flight are stored as 0.
+   * Stores the changed indirect blocks, lowest level first, so each is stored before any pointer to it. The blocks that they point
+   * to must be durable and durably marked as taken. Pointers to blocks in flight are stored as 0.
    */
   store(inFlight: BlocksInFlight): void {
     if (this.#indirect === undefined) return;

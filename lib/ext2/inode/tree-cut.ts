@@ -122,8 +122,8 @@ class Cut {
     }
   }
 
-  // Adds the file's blocks to which the pointers from `start` on refer, by runs, because there are many pointers but few runs.
-  // Returns the end of the last pointer that is set.
+  // Collects the blocks of the file that the pointers from `start` on refer to. It adds them in runs, because there are many
+  // pointers but few runs. Returns the index after the last pointer that is set.
   #addRuns(pointers: Uint32Array, start: number): number {
     let end = start;
     for (let index = start; index < pointers.length; index++) {

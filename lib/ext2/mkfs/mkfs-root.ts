@@ -38,7 +38,7 @@ export interface FirstInodes {
   readonly contents: readonly Content[];
 }
 
-// lost+found gets its blocks now, so that e2fsck need not allocate any. All of them are direct.
+// lost+found gets its blocks now, so e2fsck need not allocate any. All of them are direct.
 const LOST_FOUND_SIZE = 16 * 1024;
 const DIND = EXT2_NDIR_BLOCKS + 1;
 

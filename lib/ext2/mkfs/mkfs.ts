@@ -54,8 +54,8 @@ const TAIL = 128 * 1024;
 const MAGIC_POS = SUPERBLOCK_POS + SUPERBLOCK.s_magic[1];
 // A bg_flag that mke2fs sets in ext2 too, although nothing there reads it.
 const INODES_ZEROED = 4;
-// How often a large filesystem reports its progress at most. At each report the event loop has its turn, which takes as long as the bitmaps
-// of a group.
+// The maximum number of progress reports for a large filesystem. Each report gives the event loop a turn, which takes as long as
+// the bitmaps of a group.
 const REPORTS = 1000;
 
 /**
@@ -186,7 +186,7 @@ function descriptors({ sb, geometry, taken }: Plan): Uint8Array {
   return table;
 }
 
-// Bits past the end of the group are set, so that blocks and inodes that do not exist are never allocated.
+// Bits past the end of the group are set, so blocks and inodes that do not exist are never allocated.
 function bitmaps({ sb, geometry, taken }: Plan, group: number): Uint8Array {
   const { blockSize, inodesPerGroup } = geometry;
   const bytes = new Uint8Array(2 * blockSize).fill(0xff);
@@ -229,8 +229,8 @@ function zero(device: BlockDevice, pos: number, length: number): void {
   }
 }
 
-// As `zero`, for ranges in ascending order. One question about holes answers for all the ranges in a hole, where it would be two system
-// calls for each.
+// As `zero`, for ranges in ascending order. One query finds a hole and with it all the ranges in that hole; a query for each range
+// would make two system calls for each.
 function zeroAscending(device: BlockDevice): (pos: number, length: number) => void {
   let nextData = 0;
   return (pos, length) => {
@@ -298,7 +298,7 @@ function* format(device: BlockDevice, plan: Plan, isZeroed: boolean): Generator<
   yield 1;
 }
 
-// Wipes all signatures, so that the device is not taken for what it was. The first store, of the magic, ends an old ext2.
+// Wipes all signatures, so nothing recognises the device by its old content. The first store, to the magic, ends an old ext2.
 function wipe(device: BlockDevice): void {
   zero(device, MAGIC_POS, 2);
   device.persist(MAGIC_POS, 2);

@@ -1,5 +1,5 @@
-// Owns the exchange of two names. Both names exist at all times: meanwhile the first inode has a third name, which a power cut may
-// leave behind.
+// Owns the exchange of two names. Both names exist at all times. During the exchange the first inode has a third name, which a
+// power cut may leave behind.
 
 import type { Directory, Dirent } from '../inode/dir.js';
 import { fail } from '../format/error.js';

@@ -131,11 +131,11 @@ export function dropLink(volume: Volume, inode: IncoreInode): void {
   volume.store(inode);
 }
 
-/** What a new inode gets beside its type and permissions. */
+/** What a new inode gets besides its type and permissions. */
 export interface Making {
   /** Default: the owner of the mount. */
   readonly owner: Owner | undefined;
-  /** Gives the inode what it inherits from the directory beside its group. Nothing refers to it yet. */
+  /** Gives the inode what it inherits from the directory besides its group. Nothing refers to the inode yet. */
   readonly inherit: (inode: IncoreInode, dir: IncoreInode) => void;
 }
 
@@ -288,8 +288,8 @@ function loseName(volume: Volume, inode: IncoreInode): void {
   else dropLink(volume, inode);
 }
 
-// After the name of an empty directory was removed. A link count above 2 was left by a power cut during a rename: the directory may
-// have another name, so it is not deleted.
+// Call it after the name of an empty directory was removed. If the link count is above 2, a power cut interrupted a rename: the
+// directory may have another name, so it is not deleted.
 function loseDirectory(volume: Volume, inode: IncoreInode, parent: IncoreInode): void {
   if (inode.nlink <= 2) {
     volume.loseLast(inode);

@@ -11,7 +11,7 @@ export interface BlockRun {
   count: number;
 }
 
-/** Free blocks kept for one file while it grows; only memory knows of them. */
+/** Free blocks kept for one file while it grows. They are recorded only in memory. */
 export interface Window {
   start: number;
   end: number;

@@ -45,8 +45,8 @@ export class Medium {
   }
 
   /**
-   * Stores bytes to which nothing refers until a later store. They are durable before the next `store` begins, in any order among
-   * staged bytes. On a device that flushes with msync, one msync covers all of them.
+   * Stores bytes to which nothing refers until a later store. They are durable before the next `store` begins. Staged bytes may
+   * become durable in any order. On a device that flushes with msync, one msync covers all of them.
    */
   stage(pos: number, bytes: Uint8Array): void {
     if (this.device.granularity !== 'page') {

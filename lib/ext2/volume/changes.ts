@@ -14,7 +14,7 @@ export class Changes {
 
   /** Calls `listener` at every change, in the middle of an operation, until the returned function is called. */
   listen(listener: (change: Ext2Change) => void): () => void {
-    // A function of its own, so that one listener may listen twice.
+    // A function of its own, so one listener may listen twice.
     const own = (change: Ext2Change): void => { listener(change); };
     this.#listeners.add(own);
     this.isHeard = true;

@@ -34,8 +34,8 @@ function limitsOf(bytes: number): Limits {
 
 /**
  * Referenced inodes (open, held by a user, in use by an operation) are only in the table; unreferenced ones are also in one of two
- * orders of use. `trim` evicts the oldest of these. It is called between operations only, so that an inode found during an
- * operation stays valid until the operation ends.
+ * orders of use. `trim` evicts the oldest of these. It is called between operations only, so an inode found during an operation
+ * stays valid until the operation ends.
  *
  * The two orders follow 2Q. An inode that is read for the first time is fresh, and evicted after some 2000 others however often it
  * is used meanwhile; one that is read again soon after its eviction is kept, in order of use. So one pass over a million files

@@ -60,7 +60,7 @@ class Survey {
     this.names.set(EXT2_ROOT_INO, []);
     for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
       for (let pos = 0; ; ) {
-        // Between two blocks of a directory the walk holds no inode, so that inodes may be evicted.
+        // Between two blocks of a directory the walk holds no inode, so inodes may be evicted.
         this.#volume.trim();
         const batch = this.#volume.directory(this.#volume.inode(parent)).batch(pos);
         if (batch === undefined) break;

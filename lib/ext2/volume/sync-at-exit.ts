@@ -11,7 +11,7 @@ interface Mounted {
 const mounted = new Set<Mounted>();
 
 /**
- * Syncs `volume` when the isolate ends, so that what was written survives as with node:fs: at the end of the program or worker, at
+ * Syncs `volume` when the isolate ends, so what was written survives as with node:fs: at the end of the program or worker, at
  * `process.exit`, and after an uncaught exception. It cannot where no more JavaScript runs: after a signal, and after
  * `worker.terminate()`.
  */

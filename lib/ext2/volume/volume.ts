@@ -242,7 +242,10 @@ export class Volume {
     this.#cache.hold(inode);
   }
 
-  /** Counts a closed handle. The last one stores a changed inode, also one that is held: servers hold files that nobody has open. */
+  /**
+   * Counts a closed handle. The last one stores a changed inode, even one that is held, because servers hold files that nobody has
+   * open.
+   */
   close(inode: IncoreInode): void {
     this.#openFiles--;
     this.#giveBack(inode);

@@ -106,8 +106,8 @@ function encodeEntry({ index, name, value }: Attribute, valueOffset: number): Ui
 }
 
 /**
- * Adds an attribute in the inode, if there is room. Stores its value and its entry first, and last the four bytes that were the end
- * of the list, or the magic if there was no list.
+ * Adds an attribute in the inode, if there is room. Stores its value and its entry first. Stores last the four bytes that were the
+ * end of the list, or the magic if there was no list.
  */
 export function appendToBody(inode: IncoreInode, attribute: Attribute): boolean {
   const { offset, bytes } = inode.attributeArea;

@@ -81,7 +81,8 @@ export function chmodAcl(volume: Volume, inode: IncoreInode): void {
 
 /**
  * Gives a new inode, to which nothing refers yet, its permissions and ACLs: from the default ACL of its directory if that has one;
- * otherwise its permissions lose those of `umask`. As in Linux, the umask does not count where there is a default ACL.
+ * otherwise the bits of `umask` are cleared from its permissions. As in Linux, the umask has no effect where there is a default
+ * ACL.
  */
 export function inheritAcl(volume: Volume, inode: IncoreInode, dir: IncoreInode, umask: number): void {
   if (inode.isSymlink) return;
@@ -194,9 +195,9 @@ function add(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
 }
 
 /**
- * Replaces an existing attribute, in a new attribute block that one store makes the inode's. Attributes that must leave the inode's
- * own list leave it after the block has them: until then an attribute that is in both places is either the same in both, or the
- * inode's counts.
+ * Replaces an existing attribute. The new value goes into a new attribute block, and one store makes that block the inode's.
+ * Attributes that must leave the inode's own list are removed from it only after the block holds them. Until then an attribute may
+ * be in both places: if the two differ, the one in the inode's own list counts.
  */
 function replace(volume: Volume, inode: IncoreInode, attribute: Attribute): void {
   const body = inBody(inode);
@@ -222,8 +223,8 @@ function replace(volume: Volume, inode: IncoreInode, attribute: Attribute): void
   touched(volume, inode);
 }
 
-// Removes the attribute from the inode's own list. The last of the list is removed by one store; otherwise all others move to a
-// block or, if they do not fit there, the attribute stays hidden among them.
+// Removes the attribute from the inode's own list. One store removes the last attribute of the list. If the attribute is not the
+// last, all others move to a block. If they do not fit there, the attribute stays in the list, hidden.
 function removeFromBody(volume: Volume, inode: IncoreInode, key: Key): void {
   const body = inBody(inode);
   const old = find(body, key);

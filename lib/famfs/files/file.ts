@@ -28,7 +28,7 @@ export class Files {
   readonly #readOnly: boolean;
   /** What DAX calls for every file. */
   readonly operations: InodeOperations;
-  // All files that were ever opened, so that all handles of a file share its locks.
+  // All files that were ever opened, so all handles of a file share its locks.
   readonly #inodes = new Map<FamfsInode, Mapped>();
   #isMounted = true;
 
@@ -84,7 +84,7 @@ export class Files {
 /**
  * An open file. Its size is fixed: a write past the end is cut short or fails with `EFBIG`, and truncation fails with `EPERM`.
  * Other hosts see what is written here once they have dropped their caches (`Famfs.flush`); stores through a mapping must be
- * brought to the memory with `fsync` first.
+ * written back to the memory by `fsync` first.
  */
 export class FamfsFile extends DaxFile {
   readonly #files: Files;

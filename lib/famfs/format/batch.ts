@@ -1,5 +1,5 @@
-// Owns the memory that entries of the log are read into, some at a time. A log is first read by code that is not compiled yet: what
-// nearly every entry is asked for is read by the engine's own searches and copies, and by words.
+// Owns the memory that entries of the log are read into, some at a time. A log is first read by code that is not compiled yet. So
+// the fields that are read of nearly every entry are read word by word, or by the engine's own searches and copies.
 
 import { ENTRY_SIZE, FIELDS, haveChecksums, isSummed, MAX_PATH, MKDIR, readEntry, type Entry } from './entry.js';
 import { wordsU64 } from './numbers.js';

@@ -123,8 +123,8 @@ export function isSummed(bytes: Buffer): boolean {
   return hasChecksum(bytes, 0, CRC, CRC);
 }
 
-// By their number, the CRC-32 of entries with right checksums. What else they say has no influence on it: bytes and their CRC-32
-// after them leave a remainder that is always the same, and that is where the next entry begins.
+// The CRC-32 of entries with right checksums, by the number of entries. The content of the entries has no influence on it: bytes
+// followed by their CRC-32 always leave the same remainder, and the next entry continues from that.
 const SUMS = [0];
 
 function sumOf(entries: number): number {

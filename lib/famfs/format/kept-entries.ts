@@ -1,5 +1,5 @@
-// Owns what is kept of entries that were checked, whatever becomes of the memory that they lie on. They are decoded when somebody asks
-// for it.
+// Owns the copies of entries that were checked, which stay whatever becomes of the memory. An entry is decoded when it is asked
+// for.
 
 import { FIELDS, FILE, MKDIR, SIMPLE, type DirectoryEntry, type FileEntry } from './entry.js';
 import { wordsU64 } from './numbers.js';
@@ -52,7 +52,7 @@ export class KeptEntries {
     return this.#rows.subarray(index * ROW, (index + 1) * ROW);
   }
 
-  // Entries that make nothing have rows too, so that one may be far behind the last.
+  // Entries that make nothing have rows too, so one may be far behind the last.
   #grow(row: number): void {
     let { length } = this.#rows;
     while (length <= row) length *= 2;

@@ -68,7 +68,7 @@ function checkExtent({ device, offset, length }: Extent, space: Space, start: nu
 
 /**
  * The ranges of memory that belong to the file: its whole extents. With a unit of 4096 bytes, famfs gives each file too much, so
- * that extents overlap; then only as many bytes as the file's size requires.
+ * extents overlap; then only as many bytes as the file's size requires.
  */
 export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
   if (unit !== SMALL_UNIT) return entry.extents.map(({ offset, length }) => ({ pos: offset, length }));
@@ -84,8 +84,8 @@ export function rangesOf(entry: FileEntry, unit: number): DeviceRun[] {
 }
 
 /**
- * Takes the bytes of the file whose entry begins at `at` in `words`, and returns true, if it is of one extent and breaks no rule, as
- * nearly all are: these are checked without making an object of them.
+ * Checks the entry that begins at `at` in `words` without making an object of it. If the entry is of a file with one extent and
+ * breaks no rule, as nearly all do, takes the file's bytes and returns true.
  */
 export function takePlain(words: Uint32Array, at: number, space: Space, start: number): boolean {
   const { unit, units } = space;

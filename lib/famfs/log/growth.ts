@@ -47,7 +47,7 @@ export class Growth {
 
   /** Calls `listener` at each change, until the returned function is called. */
   watch(listener: (change: FamfsChange) => void): () => void {
-    // A function of its own, so that one listener may listen twice.
+    // A function of its own, so one listener may listen twice.
     const own = (change: FamfsChange): void => { listener(change); };
     this.#listeners.add(own);
     return () => { this.#listeners.delete(own); };

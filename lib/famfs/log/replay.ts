@@ -88,12 +88,12 @@ export class Replay {
     }
     let damage: FamfsDamage | undefined;
     while (this.next < count && damage === undefined) {
-      // The counters may have become visible before an entry did, so that one that is bad is read again.
+      // The counters may have become visible before an entry did, so one that is bad is read again.
       const sound = this.#read(count) || this.#read(count);
       damage = sound === 0 ? this.#bad() : this.#add(sound, made);
     }
-    // Counters that differ by one are left by an append that a power cut ended between their stores: it did not take place, and the
-    // next append corrects both.
+    // If the counters differ by one, a power cut interrupted an append between the stores to them: the append did not take place,
+    // and the next one corrects both.
     if (damage === undefined && Math.abs(seqnum - index) > 1) {
       damage = { entry: undefined, field: 'next_seqnum', message: `it is ${seqnum}, and next_index is ${index}` };
     }

@@ -77,8 +77,8 @@ function checkPlace({ tree, replay }: Log, path: string, syscall: string): void 
   if (replay.next >= replay.capacity) fail('ENOSPC', syscall, `the log is full: it has room for ${replay.capacity} entries, and nothing is ever removed from it`);
 }
 
-// Zeros the file first, up to the end of its last page, so that it does not expose what was in the memory before. At the end, all
-// of it is written back to the memory, including stores through mappings.
+// Zeros the file first, up to the end of its last page, so it does not expose what was in the memory before. At the end, all of it
+// is written back to the memory, including stores through mappings.
 function fillContents(medium: Medium, entry: FileEntry, root: FamfsInode, fill: NewFile['fill']): void {
   const end = Math.ceil(entry.size / BLOCK) * BLOCK;
   for (const { pos, length } of runsOf(entry, 0, end)) {

@@ -1,5 +1,5 @@
-// Owns the asynchronous calls, of which the callback and promise forms are made. Work on names and inodes is done at once; content
-// is moved on other threads where that pays. The calls expect valid arguments.
+// Owns the asynchronous calls, from which the callback and promise forms are made. They do work on names and inodes at once, and
+// move content on other threads where that is faster. They expect valid arguments.
 
 import { constants } from 'node:fs';
 import { loopTurn } from 'node-dax';

@@ -88,7 +88,7 @@ export function treeCalls(tree: Tree, files: OpenFiles, dev: number) {
     return { atimeNs: toTime(times[0]), mtimeNs: toTime(times[1]) };
   };
 
-  // The place of a new entry that is not a directory, so that its path must not end with a slash.
+  // The place of a new entry that is not a directory, so its path must not end with a slash.
   const placeOf = (path: FsPath, call: Call) => {
     const place = tree.resolveParent(path);
     if (tree.lookup(place.dir, place.name) !== undefined) fail('EEXIST', call);

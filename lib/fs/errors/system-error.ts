@@ -19,8 +19,8 @@ const WORDS = {
 export type SystemErrorCode = keyof typeof WORDS;
 
 /**
- * The error `code` of a call that failed with errno `reason`, in words `message`. `errno` replaces the number of `reason`, where
- * Node uses another.
+ * The error `code` of a call that failed with errno `reason`, described by `message`. Give `errno` if Node uses another number than
+ * that of `reason`.
  */
 export function systemError(code: SystemErrorCode, reason: string, message: string, { syscall, path }: Call, errno?: number): Error {
   // As Node writes it, also for a Uint8Array that is not a Buffer.

@@ -21,8 +21,8 @@ export function syncForm(name: string, call: Call): Any {
 }
 
 /**
- * The callback form of `name`. `results` makes the callback's arguments after the error from the value; `failed` makes those after
- * an error from the call's arguments.
+ * The callback form of `name`. `results` turns the value into the callback's arguments after the error. If the call fails, `failed`
+ * makes these arguments from the call's own.
  */
 export function callbackForm(name: string, call: Call, results: (value: never) => unknown[] = usual, failed: (given: unknown[]) => unknown[] = none): Any {
   return named(name, (...args) => {

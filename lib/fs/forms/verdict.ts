@@ -2,7 +2,7 @@
 // Node.
 //
 // Node is called with a path that is too long for every system call, and with a descriptor that no process can have: the kernel
-// refuses both before it looks at anything, so that nothing on the host is read, created or changed.
+// refuses both before it looks at anything, so nothing on the host is read, created or changed.
 
 import * as nodeFs from 'node:fs';
 import { types } from 'node:util';
@@ -99,7 +99,7 @@ export function judgeSync(name: string, args: readonly unknown[]): void {
 
 /** As `judgeSync`, for the callback form. The callback is not called. */
 export function judgeCallback(name: string, args: readonly unknown[]): void {
-  // An anonymous function, so that Node's messages contain no name for it.
+  // An anonymous function, so Node's messages contain no name for it.
   const ignore = (() => () => undefined)();
   try {
     const given = args.map((arg, index) => (index > 0 && typeof arg === 'function' ? ignore : arg));

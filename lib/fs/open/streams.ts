@@ -37,7 +37,7 @@ function withCalls(options: unknown, calls: Calls): { options: unknown; handle?:
   if (typeof options === 'string') return { options: { encoding: options, fs: calls } };
   if (typeof options !== 'object') return { options };
   const { fd, fs } = options as StreamOptions;
-  // The given options become the prototype, so that inherited options count too.
+  // The given options become the prototype, so inherited options count too.
   const given = Object.assign(Object.create(options) as object, { fs: fs ?? calls });
   if (!(fd instanceof FileHandle)) return { options: given };
   return { options: Object.assign(given, { fd: fd.fd, fs: callsOf(fd) }), handle: fd };

@@ -18,7 +18,7 @@ export interface FileOptions {
   readonly buffer?: unknown;
 }
 
-// A buffer for the rest of a file, and one byte more, so that its end is noticed.
+// A buffer for the rest of a file, and one byte more, so its end is noticed.
 function bufferFor(opened: OpenFile): Buffer {
   const left = Math.max(0, opened.size - opened.position);
   if (left >= constants.MAX_LENGTH) {

@@ -29,8 +29,8 @@ function leadsToDirectory(tree: Tree, path: FsPath): boolean {
   }
 }
 
-// The promise form goes on with the directory that was found last, the other forms with the first. Without types, links to directories
-// are followed; since Node 22 with types too, except in the promise form.
+// The promise form continues with the directory that it found last, the other forms with the one that they found first. Without
+// types, links to directories are followed. Since Node 22 they are followed with types too, except in the promise form.
 function* byText(tree: Tree, path: string, { encoding, isTyped, isPromised }: Listing): Steps<(string | Dirent)[]> {
   const found: (string | Dirent)[] = [];
   const queue = [path];

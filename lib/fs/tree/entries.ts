@@ -30,8 +30,8 @@ function order(a: { readonly name: string }, b: { readonly name: string }): numb
 }
 
 /**
- * The entries of a directory, sorted by name. Inodes are not read for names, nor for types that the directory stores, so that a
- * damaged inode hides no other entry.
+ * The entries of a directory, sorted by name. Inodes are not read for names, nor for types that the directory stores, so a damaged
+ * inode hides no other entry.
  */
 export function entriesOf(tree: Tree, path: FsPath, call: Call): Entry[] {
   const dir = directoryAt(tree, path, call);

@@ -27,8 +27,8 @@ export function removeName(tree: Tree, path: FsPath, call: Call, how: 'unlink' |
   });
 }
 
-// The directory that the last name of a path refers to. What cannot be removed in the end is refused before anything in it is
-// removed: the root, `.` and `..`, and a directory behind a symbolic link.
+// The directory that the last name of a path refers to. If that directory itself cannot be removed, refuses it before anything in
+// it is removed: the root, `.` and `..`, and a directory behind a symbolic link.
 function namedBy(tree: Tree, path: FsPath, call: Call): Named {
   if (Buffer.from(path).every((byte) => byte === SLASH)) fail('EBUSY', call);
   const { dir, name } = tree.resolveParent(path);

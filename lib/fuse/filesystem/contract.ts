@@ -76,7 +76,7 @@ export interface FuseFile
   closeSync(): void;
 }
 
-/** What a new inode gets beside its name and permissions. */
+/** What a new inode gets besides its name and permissions. */
 export interface FuseMaking {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** The program's umask, from 0 to 0o777. Only a filesystem whose `appliesUmask` is true gets it. */
@@ -97,7 +97,8 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   /** Whether nothing can be changed: the mount is read-only. Default false. */
   readonly readOnly?: boolean;
   /**
-   * Whether others than this process change what files hold: the kernel then reads them anew after each open(2). Default false.
+   * Whether other processes or hosts change the content of files: the kernel then reads a file again after each open(2). Default
+   * false.
    */
   readonly isShared?: boolean;
   /**
@@ -140,8 +141,8 @@ export interface FuseFilesystem<I extends FuseInode = FuseInode> {
   setxattr?(inode: I, name: Uint8Array, value: Uint8Array, flag?: 'create' | 'replace'): void;
   removexattr?(inode: I, name: Uint8Array): void;
   /**
-   * Calls `listener` at every change, whoever makes it, until the returned function is called. With it, programs see at once what
-   * this process changes beside the mount; without it, after `cacheMs`.
+   * Calls `listener` at every change, whoever makes it, until the returned function is called. With this method, programs see
+   * changes that this process makes outside the mount at once; without it, after `cacheMs`.
    */
   watchChanges?(listener: (change: FuseChange) => void): () => void;
   /**

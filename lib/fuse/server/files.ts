@@ -13,11 +13,11 @@ import { fail, type Handler, type Handlers, type Served } from './served.js';
 
 // Reads of fewer bytes are copied, which is faster than finding out where the bytes lie.
 const LEAST_VIEW = 32 * 1024;
-// The most bytes that one copy_file_range copies, so that other requests have their turn.
+// The most bytes that one copy_file_range copies, so other requests have their turn.
 const MOST_COPIED = 8 * MAX_TRANSFER;
 
-// Files are not opened to append: the kernel knows the end, and writes pages of a mapping through the same file. The exception is an
-// append-only file, which must be, and which the kernel therefore must not cache.
+// Files are not opened to append, because the kernel knows the end, and writes pages of a mapping through the same open file. An
+// append-only file is the exception: it must be opened to append, and so the kernel must not cache it.
 function openFile<I extends FuseInode>({ fs }: Served<I>, inode: I, flags: number, isAppended: boolean): FuseFile {
   const isReader = flags % 4 === 0;
   const file = fs.open(inode, { readOnly: isReader, sync: hasFlag(flags, O.dsync), append: isAppended });

@@ -1,4 +1,4 @@
-// Owns what the kernel is told of changes that this process makes beside the mount.
+// Owns the notices to the kernel about changes that this process makes outside the mount.
 
 import type { FuseChange, FuseFilesystem, FuseInode } from '../filesystem/contract.js';
 import { entryNotice, inodeNotice } from '../protocol/notice.js';

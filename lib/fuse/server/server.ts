@@ -35,7 +35,7 @@ export interface Kernel {
   readonly notify: Notify;
 }
 
-/** The events of the server beside its answers. */
+/** The events of the server besides its answers. */
 export interface ServerEvents {
   /** The kernel and the server have agreed: the mount works. */
   readonly begun: () => void;

@@ -1,4 +1,4 @@
-// Owns the descriptor of a mount: reads requests from it in batches, between which the event loop has its turn, and writes answers
+// Owns the descriptor of a mount: reads requests from it in batches, gives the event loop a turn between them, and writes answers
 // to it.
 
 import { closeSync, write, writeSync, writevSync } from 'node:fs';
@@ -11,7 +11,7 @@ const BATCH = 2;
 // Microseconds to wait for the next request of a program that has just sent one: less than a return through the event loop takes.
 const PATIENCE = 40;
 
-// The longest time in milliseconds that a process that ends answers requests, so that the kernel takes a message.
+// The longest time in milliseconds that a process that ends answers requests, so the kernel takes a message.
 const LAST_BATCH = 100;
 
 const ENOENT = -2;
@@ -63,7 +63,7 @@ export class Channel {
 
   /**
    * Hands an answer to the kernel, which copies it: the first `length` bytes of `memory`, and `parts`. While a request is handled,
-   * `memory` must not change until the next, and only one answer without parts may be sent.
+   * `memory` must not change until the next request, and only one answer without parts may be sent.
    */
   send(memory: Uint8Array, length: number, parts: readonly Uint8Array[]): void {
     if (parts.length > 0) this.#write([memory.subarray(0, length), ...parts]);
@@ -92,8 +92,8 @@ export class Channel {
   }
 
   /**
-   * Hands a message to the kernel that it may take only after answers. It waits on a thread of the pool, one message at a time. A
-   * message with the `key` of one that has not been handed over yet is left out.
+   * Hands a message to the kernel, which may accept it only after it has got answers. So the message waits on a thread of the pool,
+   * one message at a time. A message is dropped if one with the same `key` is still waiting.
    */
   notifySoon(key: string, message: () => Uint8Array): void {
     if (this.#messages.has(key)) return;

@@ -126,8 +126,9 @@ export function mountedOn(directory: string): string | undefined {
 }
 
 /**
- * Lets the kernel read `bytes` ahead in files of a mount: its own choice of 128 KiB makes eight requests of one. Only root may; for
- * others, and where /sys cannot be written, it stays. Call it once the kernel has the answer to `init`.
+ * Lets the kernel read `bytes` ahead in files of a mount: with its default of 128 KiB, it would split one request into eight. Only
+ * root may change it; for others, and if /sys cannot be written, the default stays. Call it once the kernel has the answer to
+ * `init`.
  */
 export function readAhead(device: string, bytes: number): void {
   try {

@@ -96,7 +96,7 @@ function* fewApplied(pieces: readonly Piece[], random: Random, limit: number): G
 }
 
 function* fewMissing(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
-  // Within a line `needs` never decreases, so that the last piece says which pieces may be missing alone, and the piece before it
+  // Within a line `needs` never decreases. So the last piece tells which pieces may be missing alone, and the piece before it tells
   // which may be missing together with the last.
   const isLast = ({ line, place }: Piece) => place >= (line.pieces.at(-1) as Piece).needs;
   const follows = ({ line, place }: Piece) => {
@@ -127,7 +127,7 @@ function* someAtRandom(pieces: readonly Piece[], random: Random, limit: number):
  * but at most two, the first n, all but the first n, and 64 at random. At most `limit` of each of these kinds: if there are more,
  * some are chosen, evenly spread or at random.
  *
- * The array that is yielded is used again for the next choice. Some choices come twice.
+ * The yielded array is reused for the next choice. Some choices come twice.
  */
 export function* choices(pieces: readonly Piece[], random: Random, limit: number): Generator<Choice> {
   if (pieces.length <= ALL_UP_TO) {

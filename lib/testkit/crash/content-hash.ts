@@ -1,5 +1,4 @@
-// Owns the hash of an image, which follows its changes: a sum over its words, so that a word that changes is subtracted and added
-// again.
+// Owns the hash of an image, which follows its changes: a sum over its words, so a word that changes is subtracted and added again.
 
 /* eslint-disable no-bitwise -- a hash mixes 32 bits; no offset or length is cut */
 

@@ -28,8 +28,8 @@ export interface CrashImage {
   describe(): string;
 }
 
-// Whether a power cut before `event` can leave what no later one leaves, or breaks other promises: before a fence, which removes
-// possibilities, at the end of an operation, from which on more is promised, and at the end of the trace.
+// Whether a power cut before `event` can leave a state that no later cut leaves, or is held to other promises. This is so before a
+// fence, which removes possible states; at the end of an operation, after which more is promised; and at the end of the trace.
 function isPoint(event: TraceEvent | undefined): boolean {
   return event === undefined || event.kind === 'fence' || (event.kind === 'mark' && event.edge === 'end');
 }
@@ -89,7 +89,7 @@ class Medium {
 
 /**
  * The images at every point of `trace` where the power may be cut: before each fence and each end of an operation, and at the end.
- * An image with the same content comes again at another point, because other promises may hold there: recognize it by `hash`.
+ * An image with the same content may come again at another point, because other promises may hold there: recognise it by `hash`.
  */
 export function* crashImages(trace: Trace, options: CrashImageOptions = {}): Generator<CrashImage> {
   checkOptions(options, { seed: true, limit: true, from: true });

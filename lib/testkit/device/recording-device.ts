@@ -1,5 +1,5 @@
-// Owns the device on which the kit runs filesystems: memory that starts as garbage, records every access, can hold an asynchronous
-// copy back, and loses in a power cut what was not flushed and fenced.
+// Owns the device on which the kit runs filesystems: memory that starts as garbage, records every access, can hold back an
+// asynchronous copy, and in a power cut loses every store that was not flushed and fenced.
 
 import {
   checkOptions,
@@ -27,7 +27,7 @@ interface Flushed {
 
 /**
  * A device in memory. Loads see every store at once. A store makes its cache line dirty; the fence after a flush makes the line
- * durable as it was when flushed. The line may become durable at any time before.
+ * durable as it was when flushed. The line may become durable at any time before that.
  *
  * JavaScript stores to a window of `directAccess` without a call. The device finds such stores at the next call that stores,
  * flushes, fences or marks, by comparing the pages of which it has given windows.
@@ -38,8 +38,8 @@ export class RecordingDevice extends MemoryDevice {
   /** Bytes stored so far, by copies and by zeroing. */
   stored = 0;
   /**
-   * Present if files on the device can be mapped. Call `persist` for what a mapping has made durable, which this device does not
-   * see.
+   * Present if files on the device can be mapped. Call `persist` for ranges that a mapping has made durable, because this device
+   * does not see that.
    */
   readonly backing?: (pos: number, length: number) => Backing;
 
@@ -136,8 +136,8 @@ export class RecordingDevice extends MemoryDevice {
   }
 
   /**
-   * The device after a power cut now: what was not flushed and fenced is lost. With `opened`, of the same size, the new device uses
-   * its memory, and files on it can be mapped.
+   * The device after a power cut now: stores that were not flushed and fenced are lost. With `opened`, of the same size, the new
+   * device uses its memory, and files on it can be mapped.
    */
   afterPowerCut(opened?: DaxDevice): RecordingDevice {
     const content = opened?.view(0, this.size) ?? new Uint8Array(this.size);

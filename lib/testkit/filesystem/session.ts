@@ -63,8 +63,8 @@ export class Session {
   }
 
   /**
-   * The filesystem mounted after a power cut now: what was not flushed and fenced is lost. Its files can be mapped, as with
-   * `beginMapped`.
+   * The filesystem, mounted after a power cut now: stores that were not flushed and fenced are lost. Its files can be mapped, as
+   * with `beginMapped`.
    */
   afterPowerCut(): Session {
     const { device } = this;

@@ -98,7 +98,7 @@ const refused: Probe = {
         };
         const data = bytesOf(4, 3 * PAGE);
         let written = 0;
-        // Writes every second page, so that getBlock is called more than once.
+        // Writes every second page, so getBlock is called more than once.
         const code = codeOf(() => {
           for (let page = 0; page < 3; page++) written += file.writeSync(data.subarray(page * PAGE, (page + 1) * PAGE), 2 * page * PAGE);
         });

@@ -69,8 +69,8 @@ const tail = mapped('TR-8', 'what a mapping stored past the end is zeros when th
   }
 });
 
-// A mapping made before shows nothing, zeros or the old content of the file, but never what another file has since put on its
-// blocks.
+// A mapping that was made before may show nothing, zeros or the old content of the file, but never what another file has stored on
+// its blocks since then.
 const freed = mapped('TR-7', 'blocks that go, or lie elsewhere now, are gone from mappings', (session, { file }, mappings) => {
   const ways: [how: string, kept: number, work: () => void][] = [
     ['truncation', PAGE, () => { file.truncateSync(PAGE); }],

@@ -139,7 +139,7 @@ const reuse: Probe = {
     const b = session.create('b');
     a.file.writeSync(bytesOf(1, 8 * PAGE), 0);
     a.file.truncateSync(PAGE);
-    // Each write is much less than a block, so that most of the block keeps its old content unless it is zeroed.
+    // Each write is much less than a block, so most of the block keeps its old content unless it is zeroed.
     for (let page = 0; page < 8; page++) b.file.writeSync(bytesOf(2, 10), page * PAGE + 50);
     const expected = new Uint8Array(7 * PAGE + 60);
     for (let page = 0; page < 8; page++) expected.set(bytesOf(2, 10), page * PAGE + 50);

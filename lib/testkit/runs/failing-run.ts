@@ -10,8 +10,8 @@ import { bytesOf, contentOf, expectContent, Session, type OpenFile } from '../fi
 const MOST = 64;
 
 /**
- * A step of the run. `run` does it to the file, and returns the count of bytes that a write reports; `model` does it to a byte
- * array.
+ * A step of the run. `run` applies it to the file, and returns the number of bytes that a write reports; `model` applies it to a
+ * byte array.
  */
 interface Step {
   readonly name: string;
@@ -151,7 +151,7 @@ function goOn(session: Session, a: OpenFile, kept: OpenFile, when: string, free:
   expectKept(kept, when);
 }
 
-// Calls `run` on a filesystem of its own. If the witness has seen a broken rule, throws that, because it explains any other
+// Calls `run` on a new filesystem. If the witness has seen a broken rule, throws the witness's error, because it explains any other
 // failure.
 function attempt<T>(make: MakeFilesystem, size: number, run: (session: Session, device: FailingDevice) => T): T {
   const device = new FailingDevice(size);

@@ -6,7 +6,7 @@ import { PAGE } from '../filesystem/probe.js';
 import type { Random } from '../random.js';
 import { bytesOf, contentOf, expectContent, type OpenFile, type Session } from '../filesystem/session.js';
 
-/** One step. It does not depend on earlier steps, so that any part of a sequence is a sequence. */
+/** One step. It does not depend on earlier steps, so any part of a sequence is a sequence. */
 export interface Operation {
   readonly kind: Kind;
   readonly file: number;

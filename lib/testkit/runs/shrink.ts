@@ -2,7 +2,7 @@
 
 /**
  * Leaves out ever smaller pieces of `sequence` as long as `fails` says that the rest still fails, with at most `tries` tries. The
- * result fails, and no longer does without any single step of it, unless the tries ran out.
+ * result fails, but no longer fails if any single step is left out, unless the tries ran out.
  */
 export async function shrink<T>(
   sequence: readonly T[],

@@ -44,8 +44,8 @@ export function packageManager(path = process.env['PATH'] ?? ''): PackageManager
 }
 
 /**
- * The commands that install the packages of `programs`, each package once: the command of this machine's package manager, or those
- * of all known ones where there is none.
+ * The commands that install the packages of `programs`, each package once: the command of this machine's package manager or, if it
+ * has none that is known, the commands of all of them.
  */
 export function installCommands(programs: readonly Program[], manager = packageManager()): string[] {
   const command = (name: PackageManager): string => `${INSTALL[name]} ${[...new Set(programs.map((program) => PACKAGES[program][name]))].join(' ')}`;

@@ -64,7 +64,7 @@ export interface LoadingList {
   readonly text: string;
 }
 
-/** The lists. A module that several of the later lists need is in the first, so that no list waits for another. */
+/** The lists. A module that several of the later lists need is in the first, so no list waits for another. */
 export function loadingLists(modules: KernelModules, { nvdimms, network }: GuestDevices): LoadingList[] {
   const filesystems = filesystemModules(nvdimms);
   const later = [

@@ -86,7 +86,7 @@ function namesIn(devices: GuestPlan['nvdimms'], slot: number): Pick<GuestDevice,
 
 /**
  * Groups of devices. Those that are interchangeable before they are provisioned (NVDIMMs of one size without a file) are one group,
- * whose regions get the devices in the order that was asked for. Every other NVDIMM is a group of its own, because its content
+ * whose regions get the devices in the order that the user gave. Every other NVDIMM is a group of its own, because its content
  * identifies it.
  */
 function deviceGroups(devices: readonly GuestDevice[]): GuestDevice[][] {

@@ -51,8 +51,8 @@ exec switch_root /newroot ${HOME}/busybox sh ${HOME}/stage-two
 `;
 
 /**
- * Runs the command. The outputs are opened in a subshell: the opening of a FIFO waits for the other end, and the shell that has
- * children, or is given the children of others as the init is, has it interrupted when one of them ends. Then there would be no command.
+ * Runs the command. A subshell opens the outputs: opening a FIFO waits for the other end, and if a shell has children, or inherits
+ * those of others as the init does, the end of one of them interrupts the wait. Then the command would never start.
  */
 export const RUN_COMMAND = `( exec setsid $session sh ${HOME}/command <$stdin >$stdout 2>$stderr 3>&- 4>&- )`;
 

@@ -15,8 +15,8 @@ export function fetchedKernels(): string {
 }
 
 /**
- * The lines of a shell that fetch the kernel. Those of apt where neither apt nor dnf is found, because the guest is tested with
- * Debian's kernel.
+ * The shell commands that fetch the kernel. If neither apt nor dnf is found, they are those for apt, because the guest is tested
+ * with Debian's kernel.
  */
 export function kernelRecipe(manager: PackageManager = packageManager() ?? 'apt-get'): string[] {
   const folder = shellQuote(fetchedKernels());
@@ -36,8 +36,8 @@ export function kernelRecipe(manager: PackageManager = packageManager() ?? 'apt-
 }
 
 /**
- * Runs the recipe. What its programs say goes to the standard error.
- * Rejects with `VmError` on a machine without apt and dnf, and if the recipe fails.
+ * Runs the recipe. The output of its programs goes to the standard error. Rejects with `VmError` on a machine without apt and dnf,
+ * and if the recipe fails.
  */
 export async function fetchKernel(): Promise<void> {
   const manager = packageManager();

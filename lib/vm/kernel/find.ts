@@ -37,7 +37,8 @@ export function kernelRoots(): string[] {
 }
 
 /**
- * Throws `RangeError` if `asked` names a file or folder that does not exist. A word without a slash that is neither is a version.
+ * Throws `RangeError` if `asked` names a file or folder that does not exist. A word without a slash that names neither is a
+ * version.
  */
 export function checkKernelName(asked: string): void {
   if (asked === '' || (asked.includes('/') && !existsSync(asked))) {
@@ -46,8 +47,8 @@ export function checkKernelName(asked: string): void {
 }
 
 /**
- * The newest kernel, of the first of `roots` with one, that has every module of `required`. `asked` is the image to take, the folder
- * to search alone, or the version to take. Throws `VmError` with the recipe.
+ * The newest kernel that has every module of `required`, in the first of `roots` that has such a kernel. `asked` is an image or a
+ * version to use, or the only folder to search. Throws `VmError` with the recipe.
  */
 export function findKernel(roots: readonly string[], required: readonly string[], asked?: string): Kernel {
   const rejected: Rejected[] = [];

@@ -23,7 +23,7 @@ export interface Machine {
   readonly ports: readonly PortName[];
   /** All of them, in the order of the slots. */
   readonly devices: readonly MachineDevice[];
-  /** Files with tables for ACPI beside those of QEMU, which then makes none for NVDIMMs. */
+  /** Files with ACPI tables, in addition to those of QEMU, which then makes none for NVDIMMs. */
   readonly acpiTables: readonly string[];
   /** Folders of the host that the guest may write to. */
   readonly rw: readonly string[];
@@ -65,8 +65,8 @@ const KERNEL_PARAMETERS = [
 // by byte.
 const ACCELERATORS = { kvm: { accel: 'kvm', cpu: 'host' }, tcg: { accel: 'tcg,thread=multi', cpu: 'max,erms=off' } } as const;
 
-// A network card without the ROM from which a machine could boot. It comes after the serial ports, whose names in the guest have the
-// number of their device among those of virtio.
+// A network card without the ROM from which a machine could boot. It comes after the serial ports, because their names in the guest
+// contain their number among the virtio devices.
 const NETWORK = ['-netdev', 'user,id=network', '-device', 'virtio-net-pci,netdev=network,romfile='];
 
 /**
@@ -144,9 +144,9 @@ function memoryFile(id: string, path: string, size: number): string {
 }
 
 /**
- * Each CXL device gets its own host bridge, so that a region is one whole device. A bridge has two ports, with nothing at the
- * second: Linux skips the decoder of a bridge that has only one port, and QEMU 7.2, which still decodes by it, then drops every
- * store and reads zeros.
+ * Each CXL device gets its own host bridge, so a region is one whole device. A bridge has two ports, the second of them empty:
+ * Linux skips the decoder of a bridge that has only one port, and QEMU 7.2, which still decodes by it, then drops every store and
+ * reads zeros.
  */
 function cxlDevice(id: string, labels: string | undefined, slot: number): string[] {
   const memory = labels === undefined ? `volatile-memdev=${id}` : `memdev=${id},lsa=${id}-labels`;

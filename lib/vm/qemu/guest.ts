@@ -58,7 +58,7 @@ export class Guest extends EventEmitter<GuestEvents> {
   constructor(options: GuestOptions) {
     super();
     this.#trailer = options.trailer;
-    // QEMU gets its own process group, so that Ctrl-C reaches only this process, which handles it.
+    // QEMU gets its own process group, so Ctrl-C reaches only this process, which handles it.
     this.#process = spawn(options.program, options.arguments, {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', ...Object.values(SOCKETS).map(() => 'pipe' as const), ...options.inherited],
@@ -105,7 +105,7 @@ export class Guest extends EventEmitter<GuestEvents> {
     });
     const gone = new Promise<void>((resolve) => {
       this.#process.on('error', (error) => { this.#reject(error); resolve(); });
-      // 'close' and not 'exit', so that the last output of a dying guest is still passed on.
+      // 'close' and not 'exit', so the last output of a dying guest is still passed on.
       this.#process.on('close', (code) => { this.#reject(this.#death(code)); resolve(); });
     });
     try {

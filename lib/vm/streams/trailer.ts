@@ -3,9 +3,9 @@
 import { Transform, type TransformCallback } from 'node:stream';
 
 /**
- * Passes bytes through until `trailer` appears, emits `'trailer'` and drops the rest.
- * Holds back only bytes that may be the beginning of the trailer, so that output is not delayed.
- * `trailer` must be random, so that the command cannot end its own stream by what it prints.
+ * Passes bytes through until `trailer` appears, emits `'trailer'` and drops the rest. Holds back only bytes that may be the
+ * beginning of the trailer, so output is not delayed. `trailer` must be random, so the command cannot end its own stream by what it
+ * prints.
  */
 export class TrailerFilter extends Transform {
   readonly #trailer: Buffer;

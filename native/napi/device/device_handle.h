@@ -15,8 +15,8 @@
 
 namespace dax {
 
-// The object behind a handle. Only the thread of its environment uses it; copies on the pool hold the mapping
-// and not this object.
+// The object behind a handle. Only the thread of its environment uses it: copies on the pool hold the
+// mapping, not this object.
 struct DaxDevice {
   std::shared_ptr<Source> source;         // null once closed
   std::shared_ptr<Mapping> mapping;       // null once closed and while the file is empty

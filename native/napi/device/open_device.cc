@@ -33,7 +33,7 @@ Napi::Object Describe(Napi::Env env, const DaxDevice& device) {
   const Source& source = *device.source;
   const Mapping* mapping = device.mapping.get();
   Napi::Object facts = Napi::Object::New(env);
-  // Kernels before 5.8 do not report that a file is DAX, but grant MAP_SYNC to DAX files alone.
+  // Kernels before 5.8 do not report that a file is DAX, but they grant MAP_SYNC only to DAX files.
   const bool fsdax = source.kind() == Kind::kFile && mapping != nullptr && mapping->map_sync();
   facts["kind"] = Napi::String::New(env, kKindNames[static_cast<int>(fsdax ? Kind::kFsdax : source.kind())]);
   facts["created"] = Napi::Boolean::New(env, source.created());
@@ -105,8 +105,8 @@ void ExecuteOpen(napi_env, void* data) {
   opening->error = OpenAndMap(opening->path, opening->options, opening->device.get());
 }
 
-// Whether calls may be made in an environment: not in that of a worker that is terminated, where the wrappers
-// of Node-API would end the process.
+// Whether calls may be made in an environment. They may not in the environment of a worker that is being
+// terminated: there the wrappers of Node-API would end the process.
 bool IsAlive(napi_env env) {
   napi_value object;
   return napi_create_object(env, &object) == napi_ok &&

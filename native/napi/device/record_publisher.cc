@@ -116,8 +116,8 @@ napi_value PublishRecord(napi_env env, napi_callback_info info) {
 
 // publishRecords(publisher, ...contents) -> bytes | -errno
 //
-// The contents are arguments, because taking an element of an array takes longer than all else that a record
-// of 128 bytes needs here.
+// The contents are arguments, because reading an element of an array takes longer than everything else that a
+// record of 128 bytes needs here.
 napi_value PublishRecords(napi_env env, napi_callback_info info) {
   napi_value args[1 + kMostRecords];
   size_t count = 1 + kMostRecords;

@@ -17,7 +17,7 @@ namespace dax {
 class IsolateClient final : public FaultClient {
  public:
   // Makes the client that calls `callback(isLoss, file, region, page, isStore or errno, isProtected)` on the
-  // isolate's thread; `worker` as in FaultClient. Returns null with an exception pending.
+  // isolate's thread. `worker` is what worker() returns. Returns null with an exception pending.
   static std::shared_ptr<IsolateClient> Connect(napi_env env, napi_value callback, uint32_t worker);
 
   uint32_t thread() const override { return thread_; }

@@ -114,9 +114,9 @@ uint64_t Nanoseconds() {
   return static_cast<uint64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
 }
 
-// Returns bytes or -errno; -EAGAIN if nothing comes within that time. It asks again and again, and does not
-// sleep: to put a processor to sleep and to wake it takes longer than most of what it would wait for, above
-// all in a virtual machine. Whoever else has work gets the processor in between.
+// Returns bytes or -errno; -EAGAIN if nothing arrives within that time. It polls and does not sleep, because
+// putting a processor to sleep and waking it takes longer than most waits here, above all in a virtual
+// machine. Between two polls it yields the processor to other work.
 ssize_t Read(int fd, char* memory, uint64_t length, uint64_t microseconds) {
   ssize_t bytes = read(fd, memory, length);
   if (bytes < 0 && errno == EAGAIN && microseconds > 0) {
@@ -141,7 +141,7 @@ napi_value ReadAvailable(napi_env env, napi_callback_info info) {
 }
 
 // exchange(fd, message, bytes, target, microseconds) -> as readAvailable; after an errno of the write there
-// was no read, and -EMSGSIZE says that the message was not taken whole
+// was no read; -EMSGSIZE means that only a part of the message was taken
 napi_value Exchange(napi_env env, napi_callback_info info) {
   const Args args(env, info);
   int fd;

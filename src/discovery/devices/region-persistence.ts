@@ -11,7 +11,7 @@ export interface Persistence {
    * kernel knows that they do not. Undefined: the kernel does not know.
    */
   persistent: boolean | undefined;
-  /** Whether the NVDIMM is not armed or its region was set read-only, so that what is stored now is not saved. */
+  /** Whether the NVDIMM is not armed or its region was set read-only, so what is stored now is not saved. */
   unarmed: boolean;
   /** Whether stores would be durable after an fsync only, and the device has no fsync. */
   lacksFsync: boolean;

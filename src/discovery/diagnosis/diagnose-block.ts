@@ -167,8 +167,8 @@ export function remount(mount: Mount): string {
   return `umount ${mountpoint} && mount -o ${option} ${quoted(mount.source)} ${mountpoint}`;
 }
 
-// An xfs with reflink on a partition can be mounted with dax=inode only. New files in a directory inherit the attribute of the
-// directory.
+// An xfs with reflink on a partition cannot be mounted with dax=always, only with dax=inode. New files in a directory inherit the
+// attribute of the directory.
 function mountWithDax(device: BlockDevice, directory: string): string {
   if (!isPartition(device)) return `mount -o dax=always ${nodeOf(device)} ${directory}`;
   return `mount -o dax=inode ${nodeOf(device)} ${directory} && xfs_io -c 'chattr +x' ${directory}`;

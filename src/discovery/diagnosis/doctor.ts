@@ -28,8 +28,8 @@ const OPTIONS: OptionNames<DoctorOptions> = { mappings: true };
 
 /**
  * Tells why `path` is or is not DAX: the verdict, the evidence for it from sysfs and /proc, and the command that changes it. It
- * opens a file for reading, because with dax=inode only the file itself tells; if it may not, `isDax` may be undefined. Throws
- * `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and nothing else.
+ * opens a file for reading, because under dax=inode only the file itself tells. If this process may not open the file, `isDax` may
+ * be undefined. Throws `DaxError` for a path that leads nowhere (`ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`), and nothing else.
  */
 export function doctor(path: string, options: DoctorOptions = {}): Report {
   checkOptions(options, OPTIONS);

@@ -43,8 +43,8 @@ export function meaningOfDomain(domain: PersistenceDomain): string {
 }
 
 /**
- * The persistence domain of a region as evidence; none if the region has no such attribute. Its meaning promises nothing of the
- * memory: the region of an unarmed NVDIMM has a domain as well.
+ * The persistence domain of a region as evidence; none if the region has no such attribute. The domain alone proves nothing about
+ * the memory: the region of an unarmed NVDIMM has one as well.
  */
 export function domainEvidence({ dev, persistenceDomain }: RegionInfo): Evidence[] {
   if (persistenceDomain === 'unknown') return [];

@@ -13,8 +13,8 @@ const PSEUDO: ReadonlySet<string> = new Set([
 
 /**
  * The type of the filesystem that `path` would be created on, if that filesystem is not for files. A folder of devices (/dev) may
- * be an ordinary tmpfs, as in containers; /dev/shm is for files, whatever it is. If folders on the way are missing, as that of
- * `/dev/disk/by-id`, the last one that is there decides.
+ * be an ordinary tmpfs, as in containers; /dev/shm is for files, whatever it is. If folders on the path are missing, as
+ * `/dev/disk/by-id` may be, the last one that exists decides.
  */
 export function pseudoFilesystemOf(path: string, tree: SystemTree): string | undefined {
   let folder = dirname(resolve(path));

@@ -24,7 +24,7 @@ function mayOpenNode(): boolean {
   }
 }
 
-/** The evidence for whether touches of mappings by system calls can be served too. */
+/** Evidence that touches of mappings by system calls can, or cannot, be served too. */
 export function userFaults(tree: SystemTree): Evidence {
   const value = tree.text(SWITCH)?.trim();
   if (value === undefined) {

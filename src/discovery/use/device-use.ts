@@ -1,4 +1,4 @@
-// Owns deviceUse(): whether something else uses a device or file, so that nothing is overwritten by mistake.
+// Owns deviceUse(): whether something else uses a device or file, so nothing is overwritten by mistake.
 
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { DaxError } from '../../errors.js';
@@ -57,8 +57,8 @@ export function useOf(facts: PathFacts, tree: SystemTree, content = true): Devic
 }
 
 /**
- * The part of `deviceUse` that opens nothing, so that it can be called before every open. `writing`: only the users that may change
- * the device, which leaves out read-only mounts and read-only loop devices.
+ * The part of `deviceUse` that opens nothing, so it can be called before every open. `writing`: only the users that may change the
+ * device, which leaves out read-only mounts and read-only loop devices.
  */
 export function holdersOf(facts: PathFacts, tree: SystemTree, writing = false): DeviceHolders {
   const block = facts.type === 'block' ? blockNumbered(tree, facts.rdevno) : undefined;
@@ -113,8 +113,8 @@ function isSwap(tree: SystemTree, paths: readonly string[]): boolean {
   return lines.some((line) => paths.includes(unescapeOctal(line.split(/\s/, 1)[0] ?? '')));
 }
 
-// A loop device names its file by one of the file's names. This reads no other facts of disks, because each change of a famfs calls
-// it.
+// A loop device names its file by one of the file's names. This function reads no other facts about disks, because each change of a
+// famfs calls it.
 function loopsOver(tree: SystemTree, { realPath, identity }: PathFacts, writing: boolean): string[] {
   return tree.names('/sys/block').filter((name) => {
     const file = tree.text(`/sys/block/${name}/loop/backing_file`);
@@ -146,8 +146,8 @@ function isBusy(path: string): boolean {
 const CLAIM_ATTEMPTS = 20;
 
 /**
- * Whether a block device stays claimed. Each check claims the device for a moment, which another thread's check must not take for a
- * mount, so it checks several times. False if this process may not check.
+ * Whether a block device is claimed for longer than a moment. A check itself claims the device for a moment, and another thread's
+ * check must not be taken for a mount, so this function checks several times. False if this process may not check.
  */
 export function isClaimed(path: string): boolean {
   const clock = new Int32Array(new SharedArrayBuffer(4));

@@ -16,7 +16,7 @@ const ADVICE = {
 
 export function lnCommand(): Command {
   return imageCommand('ln', 'Give a file another name, or make a symbolic link')
-    .argument('<target>', 'the file; for a symbolic link, whatever it shall lead to', toPath)
+    .argument('<target>', 'the file; for a symbolic link, any text as its target', toPath)
     .argument('<name>', 'the new name, or the directory for it', toPath)
     .option('-s, --symbolic', 'make a symbolic link')
     .action(async (image: string, target: Buffer, to: Buffer, { symbolic, ...region }: Options, command: Command) => {

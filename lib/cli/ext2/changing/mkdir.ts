@@ -39,7 +39,7 @@ function makeAll(mounted: MountedImage, path: Buffer, mode: number): void {
 export function mkdirCommand(): Command {
   return imageCommand('mkdir', 'Make directories')
     .argument('<path...>', 'the directories', toPaths)
-    .option('-p, --parents', 'make those above them as well, and let be what is there')
+    .option('-p, --parents', 'also make the directories above them, and accept those that exist')
     .addOption(new Option('-m, --mode <octal>', 'permissions').argParser(checked(parseMode)).default(USUAL_MODE, '755'))
     .action(async (image: string, paths: Buffer[], { parents, mode, ...region }: Options, command: Command) => {
       await changeImage(image, region, command, (mounted) =>

@@ -96,15 +96,15 @@ async function act(image: string, options: Options, command: Command): Promise<v
 }
 
 export function mkfsCommand(): Command {
-  return imageCommand('mkfs', 'Make an ext2 filesystem, and with --size the image for it', 'how much of it to use (default: all); an image that is not there is made so large')
-    .option('-L, --label <text>', 'its name, of at most 16 bytes')
+  return imageCommand('mkfs', 'Make an ext2 filesystem, and with --size the image for it', 'how much of it to use (default: all); an image that does not exist is made with this size')
+    .option('-L, --label <text>', 'its label, of at most 16 bytes')
     .option('-U, --uuid <uuid>', 'its UUID (default: a random one)')
-    .option('-m, --reserved <percent>', 'how many of the blocks are for root alone (default: 5)', parsePercent)
+    .option('-m, --reserved <percent>', 'percentage of the blocks reserved for root (default: 5)', parsePercent)
     .option('-b, --block-size <bytes>', '1024, 2048 or 4096 (default: 4096, below 512 MiB 1024)', parseCount(1))
     .option('-I, --inode-size <bytes>', '128 or 256 (default: 256)', parseCount(1))
-    .option('-N, --inodes <count>', 'how many files there can be (default: by size)', parseCount(1))
-    .option('-F, --force', 'even if it is mounted, held by another or carries something: all of that is lost')
+    .option('-N, --inodes <count>', 'maximum number of files (default: by size)', parseCount(1))
+    .option('-F, --force', 'proceed even if it is mounted, held by another or carries content, which is lost')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nWhat is left out is as mke2fs chooses it for the size.')
+    .addHelpText('after', '\nOptions that are left out default to what mke2fs chooses for the size.')
     .action(act);
 }

@@ -35,9 +35,9 @@ function move(mounted: MountedImage, source: Buffer, destination: (source: Buffe
 }
 
 export function mvCommand(): Command {
-  return imageCommand('mv', 'Rename, or move into a directory; what had the new name is replaced')
+  return imageCommand('mv', 'Rename, or move into a directory; a file that has the new name is replaced')
     .usage('[options] <image> <source...> <destination>')
-    .argument('<paths...>', 'what is to be moved, then its new name or directory', toPaths)
+    .argument('<paths...>', 'the files to move, then the new name or directory', toPaths)
     .action(async (image: string, paths: Buffer[], region: Region, command: Command) => {
       const { sources, to } = sourcesAndDestination(paths, command);
       await changeImage(image, region, command, (mounted) => {

@@ -56,10 +56,10 @@ async function remove(mounted: MountedImage, path: Buffer, { recursive, force }:
 }
 
 export function rmCommand(): Command {
-  return imageCommand('rm', 'Remove files, and with -r directories and all that is in them')
-    .argument('<path...>', 'what is to be removed', toPaths)
-    .option('-r, --recursive', 'directories as well')
-    .option('-f, --force', 'let pass what is not there')
+  return imageCommand('rm', 'Remove files and, with -r, directories with everything in them')
+    .argument('<path...>', 'the files and directories to remove', toPaths)
+    .option('-r, --recursive', 'also remove directories')
+    .option('-f, --force', 'ignore paths that do not exist')
     .action(async (image: string, paths: Buffer[], options: Options, command: Command) => {
       await interruptible((signal) =>
         changeImage(image, options, command, (mounted) => each(paths, (path) => remove(mounted, path, options, signal))),

@@ -254,11 +254,11 @@ async function act(image: string, paths: Buffer[], options: Options, command: Co
 export function getCommand(): Command {
   return imageCommand('get', 'Copy files out of an image, with permissions, times and holes; for root, with owners')
     .usage('[options] <image> <path...> <destination>')
-    .argument('<paths...>', 'one file in the image or more, then the directory or name outside', toPaths)
-    .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
+    .argument('<paths...>', 'one or more files in the image, then the directory or name outside', toPaths)
+    .option('-r, --recursive', 'copy directories with everything in them; symbolic links as links, files with several names once')
     .addHelpText('after', `
-A file of the same name is overwritten. Devices, fifos and sockets are left out, which makes the
-exit status 1. A directory whose path ends without a name (/, ., ..) goes with what is in it into
+A file of the same name is overwritten. Devices, fifos and sockets are not copied, which makes the
+exit status 1. If the path of a directory ends without a name (/, ., ..), its content is copied into
 the destination.`)
     .action(act);
 }

@@ -34,8 +34,8 @@ class ReadAhead {
   #files: SmallFiles | undefined;
   // Of each directory that the walk is in, the names, and how many of them were read.
   readonly #directories = new Map<HostFile, { readonly names: readonly Buffer[]; read: number }>();
-  // The files that were read and that the walk has not come to, in reverse. Only the last file of a batch can be a directory, so that
-  // the batch is used up before the walk enters that.
+  // The files that were read but that the walk has not reached yet, in reverse. Only the last file of a batch can be a directory,
+  // so the batch is used up before the walk enters the directory.
   #batch: (SmallFile | undefined)[] = [];
 
   constructor(room: number) {

@@ -41,7 +41,7 @@ function readNow(fd: number, buffer: Buffer): Source {
   return () => buffer.subarray(0, readSync(fd, buffer, 0, buffer.byteLength, null));
 }
 
-// Pipes and terminals are read asynchronously, so that signals can arrive during a long wait.
+// Pipes and terminals are read asynchronously, so signals can arrive during a long wait.
 const openLater = promisify(open);
 const readBytes = promisify(read);
 
@@ -114,8 +114,8 @@ class Putting {
     if (hasNames) this.#linked.set(identityOf(stats), placed);
   }
 
-  // Puts an inode at `place`. An old file there stays until the new one is whole. `known` is the inode of the copied file if it was
-  // made under another name before.
+  // Puts an inode at `place`. An old file there stays until the new one is whole. `known` is the inode of the copied file if the
+  // file was already copied under another name.
   async #place(place: Destination, known: Ext2Inode | undefined, make: (name: Uint8Array) => Ext2Inode | Promise<Ext2Inode>): Promise<Ext2Inode> {
     const { fs } = this.#mounted;
     const { dir, name, path } = place;
@@ -229,12 +229,12 @@ async function act(image: string, paths: Buffer[], options: Options, command: Co
 export function putCommand(): Command {
   return imageCommand('put', 'Copy files into an image, with permissions, owners, times and holes')
     .usage('[options] <image> <source...> <destination>')
-    .argument('<paths...>', 'one file or more, then the directory or name in the image', toPaths)
-    .option('-r, --recursive', 'directories with all that is in them; symbolic links as such, files of several names once')
+    .argument('<paths...>', 'one or more files, then the directory or name in the image', toPaths)
+    .option('-r, --recursive', 'copy directories with everything in them; symbolic links as links, files with several names once')
     .addHelpText('after', `
-A file of the same name is replaced once the new one is whole. Blocks of zeros become holes.
-Extended attributes are not copied. With -r, a device, fifo or socket is copied as such; without,
-what can be read from it: COMMAND | node-dax ext2 put IMAGE /dev/stdin NAME.
-A directory whose path ends without a name (., .., /) goes with what is in it into the destination.`)
+A file of the same name is replaced once the new one is complete. Blocks of zeros become holes.
+Extended attributes are not copied. With -r, a device, fifo or socket is copied as such; without -r,
+its content is read: COMMAND | node-dax ext2 put IMAGE /dev/stdin NAME.
+If the path of a directory ends without a name (., .., /), its content is copied into the destination.`)
     .action(act);
 }

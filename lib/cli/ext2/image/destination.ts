@@ -88,8 +88,8 @@ export function sourcesAndDestination(paths: readonly Buffer[], command: Command
 }
 
 /**
- * The `sources` without repetitions, for which it prints a message. Sources are the same if their `identityOf` and their last names
- * are.
+ * The `sources` without repetitions. Prints a message for each repetition. Two sources are the same if their `identityOf` and their
+ * last names are equal.
  */
 export function distinct<T extends { readonly path: Buffer }>(sources: readonly T[], identityOf: (source: T) => string): T[] {
   const met = new Set<string>();

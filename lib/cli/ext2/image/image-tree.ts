@@ -20,7 +20,7 @@ export function pathOf(directory: Uint8Array, names: readonly Uint8Array[]): Buf
 }
 
 /**
- * A directory entry in an image. Its name has one character for each byte, so that it sorts by its bytes, and a million names take
+ * A directory entry in an image. Its name has one character for each byte, so it sorts by its bytes, and a million names take
  * little memory.
  */
 export interface Entry {
@@ -49,8 +49,8 @@ export function entriesOf(mounted: MountedImage, path: Uint8Array, dir: Ext2Inod
 }
 
 /**
- * The inode of an entry of `dir`, found by its number: to look the name up would index the whole directory. Throws an error of the
- * medium at `path` if the entry leads to none.
+ * The inode of an entry of `dir`, found by its number, because looking up the name would index the whole directory. Throws an error
+ * of the medium at `path` if the entry leads to no inode.
  */
 export function childOf(mounted: MountedImage, path: () => Uint8Array, dir: Ext2Inode, entry: Entry): Ext2Inode {
   const { fs } = mounted;

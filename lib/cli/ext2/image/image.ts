@@ -23,11 +23,11 @@ function parsePosition(text: string): number {
 }
 
 /** Makes a command on an image, with the argument and the options that all such commands have. */
-export function imageCommand(name: string, description: string, size = 'how much of the image it has (default: the rest)'): Command {
+export function imageCommand(name: string, description: string, size = 'how much of the image belongs to it (default: the rest)'): Command {
   return new Command(name)
     .description(description)
     .addArgument(new Argument('<image>', 'an image, a block device, or /dev/daxX.Y'))
-    .option('--offset <bytes>', 'where in the image the filesystem begins, as a partition does (default: 0)', checked(parsePosition))
+    .option('--offset <bytes>', 'where in the image the filesystem begins, for example the start of a partition (default: 0)', checked(parsePosition))
     .option('--size <bytes>', size, checked(parsePosition));
 }
 

@@ -46,13 +46,13 @@ async function act(image: string, options: Options, command: Command): Promise<v
 }
 
 export function checkCommand(): Command {
-  return imageCommand('check', 'Look for faults, as `e2fsck -fn` does; nothing is changed')
-    .option('--limit <count>', 'of each class of findings, show so many', parseCount(0), 100)
+  return imageCommand('check', 'Look for errors, as `e2fsck -fn` does; changes nothing')
+    .option('--limit <count>', 'show at most so many findings of each class', parseCount(0), 100)
     .option('--json', 'print JSON')
     .addHelpText('after', `
-Classes of findings: error (do not write to it before e2fsck has mended it); leak (space that nobody uses is taken);
-count (a count lags behind); unclean (it was not unmounted).
+Classes of findings: error (do not write to it before e2fsck has repaired it); leak (unused space is marked as taken);
+count (a count is out of date); unclean (it was not unmounted).
 
-Exit status: 0 for a filesystem with no fault, 1 for one with some, or that could not be checked, 2 for wrong usage.`)
+Exit status: 0 for a filesystem without errors, 1 for one with errors or that could not be checked, 2 for wrong usage.`)
     .action(act);
 }

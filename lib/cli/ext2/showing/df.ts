@@ -34,7 +34,7 @@ function rowOf(image: string, { blockSize, blocks, freeBlocks, availableBlocks, 
 const HEAD = ['FILESYSTEM', 'SIZE', 'USED', 'AVAILABLE', 'USE%', 'INODES', 'IUSED', 'IFREE', 'IUSE%'];
 
 export function dfCommand(): Command {
-  return imageCommand('df', 'Show how much is used and free; what is kept for root is not available')
+  return imageCommand('df', 'Show used and free space; blocks reserved for root do not count as available')
     .option('--json', 'print JSON, in blocks')
     .action(async (image: string, options: Options, command: Command) => {
       await readImage(image, options, command, async ({ fs }) => {

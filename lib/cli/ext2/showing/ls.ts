@@ -121,11 +121,11 @@ async function act(image: string, path: Buffer, options: Options, command: Comma
 }
 
 export function lsCommand(): Command {
-  return imageCommand('ls', 'List what is in a directory')
+  return imageCommand('ls', 'List the entries of a directory')
     .addArgument(new Argument('[path]', 'the directory, or a file').argParser(toPath).default(Buffer.from('/'), '/'))
-    .option('-l, --long', 'with type and permissions, links, owner, group, size and time of change')
-    .option('-a, --all', 'names that begin with a dot as well')
-    .option('-i, --inode', 'with the number of the inode')
+    .option('-l, --long', 'also show type and permissions, links, owner, group, size and time of change')
+    .option('-a, --all', 'also list names that begin with a dot')
+    .option('-i, --inode', 'also show the number of the inode')
     .option('--json', 'print JSON')
     .action(act);
 }

@@ -53,9 +53,9 @@ async function act(image: string, paths: Buffer[], options: Options, command: Co
 }
 
 export function statCommand(): Command {
-  return imageCommand('stat', 'Show all that is known of files: type, permissions, size, blocks, times')
+  return imageCommand('stat', 'Show everything about files: type, permissions, size, blocks, times')
     .argument('<path...>', 'the files', toPaths)
-    .option('-L, --dereference', 'of a symbolic link, show what it leads to')
+    .option('-L, --dereference', 'show the target of a symbolic link, not the link')
     .option('--json', 'print JSON')
     .action(act);
 }
