@@ -264,6 +264,16 @@ fuseTest('a mount that is detached and in use is busy, ends by force, and what w
   await end();
 });
 
+fuseTest('a mount of which another mount namespace has a copy is busy, and the process is named', async (test) => {
+  const { mount, end } = await mountExt2(test);
+  const other = spawn('unshare', ['--mount', 'sh', '-c', 'echo; read line'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(other.stdout, 'data');
+  await test.rejects(mount.unmount(), { code: 'EBUSY', message: new RegExp(`process ${other.pid} has a copy of the mount`) });
+  other.stdin.end('\n');
+  await once(other, 'close');
+  await end();
+});
+
 fuseTest('a large file that is read from one end to the other takes few requests, whatever the directory is called', async (test) => {
   const MIB = 2 ** 20;
   const { fs, end } = await mountExt2(test);
