@@ -1,7 +1,7 @@
 // Runs test files in one process, and makes one subtest of the TAP that they write.
 // NODE_DAX_TEST_NODE: what runs a file in place of this Node, an emulator and its arguments perhaps.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,12 +13,19 @@ const together = join(dirname(fileURLToPath(import.meta.url)), 'run-suites.cjs')
 // No suite takes that long. tap itself ends a test that takes too long, but not one that keeps the thread busy.
 const LIMIT_MS = 7_200_000;
 
+// A mount is busy while a copy of it is in another mount namespace, and whoever makes a namespace copies every mount that there is. So
+// suites that serve mounts do it in a namespace of their own, without those of others.
+const apart = ['unshare', '--mount', 'sh', '-c', 'umount -l -a -t fuse,fuse.node-dax; exec "$0" "$@"'];
+const isApart = spawnSync('unshare', ['--mount', 'true']).status === 0;
+const servesMounts = (file) => /[/]fuse[/]/.test(file);
+
 /** Runs `files` as one subtest. `write` gets each line of it. Resolves with whether all is well. */
 export async function runSuites(files, write, env) {
   const name = files.join(', ');
   write(`# Subtest: ${name}`);
   const start = performance.now();
-  const child = spawn(node, [...flags, ...(files.length > 1 ? [together] : []), ...files], {
+  const [command, ...args] = [...(isApart && files.some(servesMounts) ? apart : []), node, ...flags, ...(files.length > 1 ? [together] : []), ...files];
+  const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
     timeout: LIMIT_MS,

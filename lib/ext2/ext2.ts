@@ -198,7 +198,7 @@ export class Ext2 {
   }
 
   get device(): BlockDevice {
-    return this.#sb.bdev;
+    return this.#sb.device;
   }
 
   /** Whether synced bytes survive a power cut; undefined if the device does not know. */
@@ -595,6 +595,7 @@ export class Ext2 {
     try {
       this.#volume.sync();
       this.#sb.store({ s_state: this.#state });
+      this.#sb.settle();
     } catch (error) {
       this.#volume.isFrozen = false;
       thawSuper(this.#sb);
@@ -606,6 +607,7 @@ export class Ext2 {
   thaw(): void {
     this.#volume.begin('thaw');
     if (this.#volume.isFrozen) this.#sb.store({ s_state: withFlag(this.#sb.fields.s_state, EXT2_VALID_FS, false) });
+    this.#sb.settle();
     this.#volume.isFrozen = false;
     thawSuper(this.#sb);
   }
@@ -638,6 +640,7 @@ export class Ext2 {
     if (!this.readOnly) {
       this.#volume.sync();
       this.#sb.store({ s_state: this.#state, s_wtime: nowSeconds() });
+      this.#sb.settle();
     }
     this.#volume.end();
   }

@@ -22,6 +22,12 @@ export interface MountOptions {
    */
   readonly synchronous?: boolean;
   /**
+   * On a device whose `granularity` is `page`, where each flush is an msync: flush everything together when `fsync`, `sync`, `freeze`
+   * or `unmount` asks for it, instead of step by step. A power cut meanwhile may keep any of the stores and lose the others, as with
+   * the kernel's ext2, and e2fsck mends what it leaves; the end of the process loses nothing that was stored. Default false.
+   */
+  readonly writeBack?: boolean;
+  /**
    * The owner of new files. Only root and the owner named in the superblock may use the reserved blocks. Default: the effective
    * user of this process.
    */
@@ -45,7 +51,7 @@ export interface MountOptions {
 }
 
 const OPTIONS: OptionNames<MountOptions> = {
-  ...{ readOnly: true, synchronous: true, owner: true, mountPoint: true, reclaim: true, cacheBytes: true, lock: true, onWarning: true },
+  ...{ readOnly: true, synchronous: true, writeBack: true, owner: true, mountPoint: true, reclaim: true, cacheBytes: true, lock: true, onWarning: true },
 };
 
 /**
@@ -60,13 +66,13 @@ const OPTIONS: OptionNames<MountOptions> = {
 export function mount(device: BlockDevice, options: MountOptions = {}): Ext2 {
   checkDevice(device);
   checkOptions(options, OPTIONS);
-  const { readOnly = false, synchronous = false, lock = true } = options;
+  const { readOnly = false, synchronous = false, writeBack = false, lock = true } = options;
   const cacheBytes = checkCacheBytes(options.cacheBytes ?? CACHE_BYTES);
   const owner = checkOwner(options) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const held = lock ? lockFor('mount', device, readOnly ? 'shared' : 'exclusive') : undefined;
   let volume: Volume | undefined;
   try {
-    const sb = new Super(device, { synchronous, owner });
+    const sb = new Super(device, { synchronous, writeBack, owner });
     volume = new Volume(sb, cacheBytes);
     if (held !== undefined) volume.onEnd(held.release);
     checkRoot(volume);
@@ -100,6 +106,7 @@ function begin(volume: Volume, options: MountOptions, warn: (message: string) =>
     s_wtime: nowSeconds(),
     ...(options.mountPoint !== undefined && { s_last_mounted: padded(options.mountPoint) }),
   });
+  sb.settle();
   const { s_max_mnt_count: most, s_mnt_count: count } = sb.fields;
   if (most > 0 && count >= most) warn(`it was mounted ${count} times since it was checked: run e2fsck`);
   if (!sb.wasClean) {

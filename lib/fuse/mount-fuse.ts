@@ -9,7 +9,7 @@ import { Request } from './protocol/request.js';
 import type { FuseStatistics } from './server/served.js';
 import { Server, type Caching } from './server/server.js';
 import { Channel } from './transport/channel.js';
-import { mount, mountedOn, readAhead, unmount, unmountAtExit } from './transport/mounting.js';
+import { holderOf, mount, mountedOn, readAhead, unmount, unmountAtExit } from './transport/mounting.js';
 
 export interface MountFuseOptions {
   /** The source of the mount that mount(8) and the like show. Default: `node-dax`. */
@@ -136,7 +136,9 @@ export class FuseMount {
     // What the kernel has told during a long turn of the event loop is heard first.
     await turn();
     if (!this.#channel.isConnected) return;
-    const hint = 'it is unmounted from there, but a program has a file open in it, or works in it, or another mount namespace has it';
+    const holder = this.#device === undefined ? undefined : holderOf(this.#device);
+    const who = holder === undefined ? 'a program has a file open in it, or works in it' : `process ${holder} has a copy of the mount in another mount namespace`;
+    const hint = `it is unmounted from there, but ${who}`;
     throw new DaxError({ errno: 'EBUSY', syscall: 'umount', path: this.directory, hint });
   }
 

@@ -180,3 +180,34 @@ fuseTest('a server that is killed leaves a dead mount, which doctor knows, and a
   test.ok(status === 0 || status === 1, `e2fsck -p: ${status ?? ''}`);
   judgeImage(test, image);
 });
+
+const traced = spawnSync('strace', ['-qq', '-o', '/dev/null', 'true']).status === 0;
+
+// How often a mount calls msync while a program makes a directory and a file, without fsync.
+async function msyncs(test: Test, options: readonly string[]): Promise<number> {
+  const directory = mountPoint(test);
+  const { child, ended } = await foreground(test, [...options, makeImage(test), directory]);
+  const tracer = spawn('strace', ['-f', '-e', 'trace=msync', '-p', String(child.pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let calls = '';
+  tracer.stderr.setEncoding('utf8').on('data', (text: string) => { calls += text; });
+  const traces = once(tracer, 'close');
+  while (!calls.includes('attached')) await once(tracer.stderr, 'data');
+  await runIn(test, directory, 'mkdir d; echo content > d/f');
+  tracer.kill('SIGINT');
+  await traces;
+  child.kill('SIGINT');
+  await ended;
+  return calls.split('msync(').length - 1;
+}
+
+fuseTest('an image in the page cache is flushed at each step with -o sync or -o dirsync alone', async (test) => {
+  if (!traced) {
+    test.pass('msyncs', { skip: 'needs strace, and the right to trace' });
+    return;
+  }
+  test.equal(await msyncs(test, []), 0);
+  for (const option of ['sync', 'dirsync']) {
+    const found = await msyncs(test, ['-o', option]);
+    test.ok(found > 3, option, { found });
+  }
+});

@@ -209,6 +209,33 @@ fuseTest('statistics, and everything given back at the end', async (test) => {
   await end();
 });
 
+fuseTest('the event loop has its turn while the inodes of an unmounted filesystem are released', async (test) => {
+  const FILES = 20;
+  const events: string[] = [];
+  const { filesystem } = slowToMake();
+  const statOf = ({ ino }: FuseInode): FuseStat => ({ ...filesystem.stat({ ino }, { nanoseconds: true }), ino, ...(ino > 2 && { mode: 0o100644, nlink: 1 }) });
+  const mount = await serve(test, {
+    ...filesystem,
+    stat: statOf,
+    lookup: (_dir, name) => ({ ino: 3 + Number(Buffer.from(name).toString()) }),
+    release() {
+      events.push('release');
+      for (const start = performance.now(); performance.now() - start < 1;);
+    },
+  });
+  await runIn(test, mount.directory, `for i in $(seq ${FILES}); do test -e $i; done`);
+  let isDone = false;
+  const turn = (): void => {
+    events.push('turn');
+    if (!isDone) setImmediate(turn);
+  };
+  turn();
+  await mount.unmount();
+  isDone = true;
+  test.equal(events.filter((event) => event === 'release').length, FILES + 1, 'with the root');
+  test.ok(events.slice(events.indexOf('release'), events.lastIndexOf('release')).includes('turn'));
+});
+
 fuseTest('unmounting is done when another process unmounts at the same time', async (test) => {
   const { filesystem } = slowToMake();
   const directory = mountPoint(test);
@@ -234,6 +261,16 @@ fuseTest('a mount that is detached and in use is busy, ends by force, and what w
   test.ok(isMountPoint(directory), 'the tmpfs');
   user.stdin.end('\n');
   await once(user, 'close');
+  await end();
+});
+
+fuseTest('a mount of which another mount namespace has a copy is busy, and the process is named', async (test) => {
+  const { mount, end } = await mountExt2(test);
+  const other = spawn('unshare', ['--mount', 'sh', '-c', 'echo; read line'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(other.stdout, 'data');
+  await test.rejects(mount.unmount(), { code: 'EBUSY', message: new RegExp(`process ${other.pid} has a copy of the mount`) });
+  other.stdin.end('\n');
+  await once(other, 'close');
   await end();
 });
 

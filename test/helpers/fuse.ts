@@ -92,7 +92,8 @@ export async function mountExt2(test: Test, options: MountFuseOptions = {}, mkfs
   const image = imagePath(test);
   const device = openSync(image, { size });
   mkfsSync(device, { blockSize: 4096, ...layout });
-  const fs = mount(device);
+  // As the command mounts it.
+  const fs = mount(device, { writeBack: true });
   const directory = mountPoint(test);
   const served = await mountFuse(fs, directory, { cacheMs: 86_400_000, onError: (error) => test.fail('an error that is no answer', { error }), ...options });
   test.teardown(() => served.unmount({ force: true }).catch(() => undefined));

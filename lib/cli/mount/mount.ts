@@ -11,7 +11,7 @@ import { print } from '../output.js';
 import { checkUnused } from '../permission.js';
 import { isBackground, startInBackground, tell } from './background.js';
 import { followMaster } from './follow-master.js';
-import { parseListed, type ListedOptions } from './options.js';
+import { isSynchronous, parseListed, type ListedOptions } from './options.js';
 
 interface Options extends Region {
   readonly readOnly?: true;
@@ -77,7 +77,8 @@ async function serve<I extends FuseInode>({ image, directory, options }: Serving
 async function serveExt2(serving: Serving, readOnly: boolean): Promise<void> {
   const { image, directory, options, command } = serving;
   await withRegion(image, options, command, { readOnly }, async (device) => {
-    const fs = inPlace('mount', image, () => mount(device, { readOnly, mountPoint: directory, onWarning: warningOf(image) }), { EINVAL: () => noFilesystem(device) });
+    const writeBack = !isSynchronous(options.o);
+    const fs = inPlace('mount', image, () => mount(device, { readOnly, writeBack, mountPoint: directory, onWarning: warningOf(image) }), { EINVAL: () => noFilesystem(device) });
     await serve(serving, fs);
   });
 }

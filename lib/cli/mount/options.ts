@@ -19,3 +19,8 @@ export function parseListed(text: string, before: ListedOptions = {}): ListedOpt
     return { ...options, mountOptions: [...(options.mountOptions ?? []), name] };
   }, before);
 }
+
+/** Whether each change is to be durable when the program's call returns, and not only after fsync. */
+export function isSynchronous({ mountOptions = [] }: ListedOptions = {}): boolean {
+  return mountOptions.includes('sync') || mountOptions.includes('dirsync');
+}

@@ -45,6 +45,7 @@ export function operationsOf(volume: Volume): InodeOperations {
       volume.checkMounted('fsync');
       const file = own(volume, inode);
       if (file.isDirty) volume.store(file);
+      file.sb.settle();
     },
     dirty(inode) {
       volume.markDirty(own(volume, inode));

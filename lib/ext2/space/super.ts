@@ -23,6 +23,7 @@ import { Groups } from './groups.js';
 import { InodeImage } from './inode-image.js';
 import { sizeOf, type Field } from '../format/layout.js';
 import { Medium } from './medium.js';
+import { WriteBack } from './write-back.js';
 
 /**
  * The user on whose behalf changes are made: the owner of new files, who may use the reserved blocks if the superblock permits it.
@@ -34,6 +35,7 @@ export interface Owner {
 
 export interface SuperOptions {
   readonly synchronous: boolean;
+  readonly writeBack: boolean;
   readonly owner: Owner;
 }
 
@@ -51,7 +53,9 @@ export class Super implements SuperBlock {
   readonly image: InodeImage;
   readonly fields: Superblock;
   readonly blockSize: number;
+  /** Where files lie: `device`, or write-back to it. */
   readonly bdev: BlockDevice;
+  readonly device: BlockDevice;
   readonly maxBytes: number;
   /** Whether nothing is stored: until `mount` has checked the filesystem, and again once corruption is found. */
   readOnly = true;
@@ -67,8 +71,9 @@ export class Super implements SuperBlock {
     this.fields = readSuperblock(this.#raw);
     this.geometry = geometryOf(this.fields, device.size);
     this.blockSize = this.geometry.blockSize;
-    this.bdev = device;
-    this.medium = new Medium(device, this.geometry.blocksCount * this.blockSize, this);
+    this.device = device;
+    this.bdev = options.writeBack && device.granularity === 'page' ? new WriteBack(device) : device;
+    this.medium = new Medium(this.bdev, this.geometry.blocksCount * this.blockSize, this);
     this.groups = new Groups(this.medium, this.fields, this.geometry);
     this.image = new InodeImage(this.medium, this.geometry.inodeSize);
     this.maxBytes = maxBytesOf(this.geometry, this.fields);
@@ -94,6 +99,11 @@ export class Super implements SuperBlock {
       const field: Field = SUPERBLOCK[name as keyof Superblock];
       this.medium.store(SUPERBLOCK_POS + field[1], this.#raw.subarray(field[1], field[1] + sizeOf(field)));
     }
+  }
+
+  /** Makes durable what was stored, if its flushes were held back. */
+  settle(): void {
+    if (this.bdev instanceof WriteBack) this.bdev.settle();
   }
 
   /** Sets a feature flag, before the feature is first used. Revision 0 has no flags and becomes revision 1, as in Linux. */

@@ -234,6 +234,7 @@ export class Volume {
       s_free_inodes_count: this.inodes.free,
       s_wtime: nowSeconds(),
     });
+    this.sb.settle();
   }
 
   /** Counts a new handle: the inode exists until the last reference is given back, even without a name. */

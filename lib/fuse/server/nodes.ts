@@ -1,6 +1,6 @@
 // Owns the inodes that the kernel knows, by the numbers that it was given for them, and how often it was given each.
 
-import { DaxError } from 'node-dax';
+import { DaxError, loopTurn } from 'node-dax';
 import type { FuseFilesystem, FuseInode } from '../filesystem/contract.js';
 import { ROOT_ID } from '../protocol/numbers.js';
 
@@ -60,9 +60,11 @@ export class Nodes<I extends FuseInode> {
     if (node.lookups <= 0) this.#remove(node);
   }
 
-  /** The kernel knows no inode any more: releases all of them. */
-  end(broken: (error: unknown) => void): void {
+  /** The kernel knows no inode any more: releases all of them, between turns of the event loop. */
+  async end(broken: (error: unknown) => void): Promise<void> {
     for (const node of [...this.#byId.values()]) {
+      const turn = loopTurn();
+      if (turn !== undefined) await turn;
       try {
         this.#remove(node);
       } catch (error) {

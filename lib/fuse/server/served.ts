@@ -110,7 +110,7 @@ export class Served<I extends FuseInode> {
     for (const handle of [...this.#files.keys()]) {
       while (!this.#hasClosed(handle, broken)) await sleep(PATIENCE);
     }
-    this.nodes.end(broken);
+    await this.nodes.end(broken);
   }
 
   #hasClosed(handle: number, broken: (error: unknown) => void): boolean {

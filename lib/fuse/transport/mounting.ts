@@ -1,7 +1,7 @@
 // Owns mounting on a directory and unmounting from it: by mount(8) and umount(8) for root, by fusermount3 for other users.
 
 import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { DaxError, receiveDescriptor, socketPair } from 'node-dax';
 
 /** The parameters of a mount. */
@@ -123,6 +123,18 @@ export function mountedOn(directory: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A process that has a device mounted, such as `0:57`, in a mount namespace that may be another. Undefined if none is found. */
+export function holderOf(device: string): number | undefined {
+  return readdirSync('/proc').map(Number).find((pid) => {
+    try {
+      return !Number.isNaN(pid) && readFileSync(`/proc/${pid}/mountinfo`, 'latin1').includes(` ${device} `);
+    } catch {
+      // It has ended, or is not ours to look at.
+      return false;
+    }
+  });
 }
 
 /**

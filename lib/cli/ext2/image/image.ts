@@ -8,7 +8,6 @@ import { checked } from '../../arguments.js';
 import { checkUnused } from '../../permission.js'; // late
 import { placeOf } from '../../trees/names.js';
 import { PageReads } from './page-reads.js'; // late
-import { WriteBack } from './write-back.js';
 
 /** The part of an image that the filesystem occupies, in bytes. */
 export interface Region {
@@ -178,22 +177,15 @@ async function withMounted<T>(
 ): Promise<T> {
   const syscall = syscallOf(command);
   return withRegion(image, region, command, { readOnly }, async (part) => {
-    const device = readOnly && part.granularity === 'page' ? new PageReads(part) : new WriteBack(part);
+    const device = readOnly && part.granularity === 'page' ? new PageReads(part) : part;
     const onWarning = (message: string): void => {
       console.error(`node-dax: ${image}: ${message}`);
     };
-    const fs = inPlace(syscall, image, () => mount(device, { readOnly, onWarning }), { EINVAL: () => noFilesystem(device) });
-    // Holds back flushes only now, when the mark that the filesystem is in use is durable.
-    device.hold();
+    const fs = inPlace(syscall, image, () => mount(device, { readOnly, writeBack: true, onWarning }), { EINVAL: () => noFilesystem(device) });
     try {
       return await work(new MountedImage(syscall, image, fs));
     } finally {
-      inPlace(syscall, image, () => {
-        fs.sync();
-        if (!readOnly) device.release();
-        // Only now is the filesystem marked clean.
-        fs.unmount();
-      });
+      inPlace(syscall, image, () => { fs.unmount(); });
     }
   });
 }
