@@ -57,6 +57,6 @@ t.test('wrong usage of every command is exit status 2, its help 0', (test) => {
   }
   test.equal(cli('no-such-command').status, 2);
   test.equal(cli().status, 2);
-  test.match(cli('--help'), { status: 0, stdout: /Exit status of every command: 0 fine, 1 failed/ });
+  test.match(cli('--help'), { status: 0, stdout: /Exit status of every command: 0 success, 1 failure/ });
   test.end();
 });
