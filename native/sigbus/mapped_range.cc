@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 namespace dax {
 namespace {
@@ -25,6 +26,28 @@ uint8_t At(size_t index, uint8_t bits) {
 }
 
 std::atomic<MappedRange*> first_range{nullptr};
+
+// The entries of the list that are in no use. Handlers take none and give none back.
+std::mutex spare_mutex;
+std::vector<MappedRange*>& Spare() {
+  // Never destroyed, because mappings may be removed while the process ends.
+  static auto* const spare = new std::vector<MappedRange*>();
+  return *spare;
+}
+
+MappedRange* TakeSpare() {
+  const std::lock_guard<std::mutex> hold(spare_mutex);
+  if (Spare().empty()) return nullptr;
+  MappedRange* const range = Spare().back();
+  Spare().pop_back();
+  return range;
+}
+
+void GiveBack(MappedRange* range) {
+  const std::lock_guard<std::mutex> hold(spare_mutex);
+  Spare().push_back(range);
+}
+
 std::atomic<int> loss_listener{-1};
 
 void TellListener() {
@@ -41,14 +64,9 @@ size_t MappedRange::BitmapBytes() const {
 }
 
 MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on_loss, OnStore on_store) {
-  MappedRange* range = first_range.load(std::memory_order_acquire);
-  for (; range != nullptr; range = range->next_) {
-    bool taken = false;
-    if (range->taken_.compare_exchange_strong(taken, true)) break;
-  }
+  MappedRange* range = TakeSpare();
   if (range == nullptr) {
     range = new MappedRange();
-    range->taken_.store(true);
     range->next_ = first_range.load();
     while (!first_range.compare_exchange_weak(range->next_, range)) {
     }
@@ -65,7 +83,7 @@ MappedRange* MappedRange::Add(void* start, size_t length, size_t unit, OnLoss on
   void* const bitmap = mmap(nullptr, range->BitmapBytes(), PROT_READ | PROT_WRITE, flags, -1, 0);
   if (bitmap == MAP_FAILED) {
     range->version_.fetch_add(1);
-    range->taken_.store(false);
+    GiveBack(range);
     return nullptr;
   }
   range->lost_ = static_cast<std::atomic<uint8_t>*>(bitmap);
@@ -91,7 +109,7 @@ void MappedRange::Remove() {
   start_.store(0);
   version_.fetch_add(1);
   munmap(lost_, BitmapBytes());
-  taken_.store(false, std::memory_order_release);
+  GiveBack(this);
 }
 
 // The mark is set first, so a thread that finds the memory gone knows why.

@@ -80,7 +80,6 @@ class MappedRange {
   size_t BitmapBytes() const;
   void Remember(size_t index, uint8_t how);
 
-  std::atomic<bool> taken_{false};
   std::atomic<bool> locked_{false};
   // How often other memory took the place of a page. Guarded by the lock.
   std::atomic<uint64_t> replaced_{0};

@@ -9,7 +9,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runVm, startVm, vmObstacle, type VmOptions, type VmStep } from 'node-dax/vm';
 import { portPath } from '../../lib/vm/init/guest-paths.js';
@@ -186,6 +186,23 @@ t.test('the command reads the standard input, byte for byte, to its end', { skip
   t.equal(stdout.toString(), `${createHash('sha256').update(bytes).digest('hex')}  -\n`);
   t.equal(stderr.toString(), `${process.cwd()}\n`);
   t.equal(status, 7, 'with the devices and the variables that it was given');
+});
+
+t.test('a conversation: each byte comes back before the next is sent', { skip }, async (t) => {
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+  // One of these bytes is the first of the mark at the end, which is random.
+  const bytes = Buffer.from(Uint8Array.from({ length: 256 }, (_byte, value) => value));
+  const vm = await startVm({ command: ['cat'], nvdimms: [], stdin, stdout, stderr: new Sink() });
+  t.teardown(() => vm.end());
+  const answers: Buffer[] = [];
+  for (const byte of bytes) {
+    stdin.write(Buffer.of(byte));
+    const answer: unknown = await Promise.race([once(stdout, 'data'), vm.status]);
+    answers.push(...(answer as Buffer[]));
+  }
+  stdin.end();
+  t.equal(await vm.status, 0);
+  t.ok(Buffer.concat(answers).equals(bytes));
 });
 
 t.test('what is not read is left: the guest ends with the command', { skip: long }, async (t) => {

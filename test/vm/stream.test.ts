@@ -11,6 +11,7 @@ import { TrailerFilter } from '../../lib/vm/streams/trailer.js';
 
 async function filtered(chunks: Buffer[], trailer: Buffer): Promise<{ output: Buffer; seen: boolean }> {
   const filter = new TrailerFilter(trailer);
+  filter.expect();
   let seen = false;
   filter.on('trailer', () => { seen = true; });
   for (const chunk of chunks) filter.write(chunk);
@@ -35,8 +36,19 @@ t.test('a stream ends before its trailer, wherever it is cut', async (t) => {
 
 t.test('output is held back only where it may be the trailer', (t) => {
   const filter = new TrailerFilter(Buffer.from('aab'));
+  filter.expect();
   filter.write(Buffer.from('xyzaa'));
   t.equal(String(filter.read()), 'xyz');
+  t.end();
+});
+
+t.test('nothing is held back before the trailer is expected, whatever the output ends with', (t) => {
+  const filter = new TrailerFilter(Buffer.from('\nab'));
+  filter.write(Buffer.from('ready\n'));
+  t.equal(String(filter.read()), 'ready\n', 'whoever reads it may have to answer');
+  filter.expect();
+  filter.end(Buffer.from('the rest\nab'));
+  t.equal(String(filter.read()), 'the rest');
   t.end();
 });
 

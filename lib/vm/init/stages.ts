@@ -285,6 +285,9 @@ while carrying; do
 done
 kill -9 -1
 wait
+# The host looks for trailers from now on. What it told of the size of its terminal may come before its answer.
+echo ended >&3
+while read -r word rest <&3 && [ "$word" != trailers ]; do :; done
 for output in $outputs; do cat ${HOME}/trailer >\${output#*=}; done
 if [ -n "$session" ]; then
   # What was open is hung up since the command, which led the session of the terminal, ended.

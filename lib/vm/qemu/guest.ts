@@ -51,6 +51,7 @@ export class Guest extends EventEmitter<GuestEvents> {
   readonly #monitor: Monitor;
   readonly #process: ChildProcess;
   readonly #trailer: Buffer;
+  readonly #filters: TrailerFilter[] = [];
   #reject: (reason: unknown) => void = () => undefined;
   #console = '';
   #errors = '';
@@ -129,15 +130,23 @@ export class Guest extends EventEmitter<GuestEvents> {
       const [, word, rest = ''] = /^(\w+) ?(.*)$/.exec(line) ?? [];
       if (word === 'init') this.emit('init');
       else if (word === 'provisioned') this.emit('provisioned');
+      else if (word === 'ended') this.#askForTrailers();
       else if (word === 'exit') return Number(rest);
       else if (word === 'failed') throw new VmError(`the guest failed: ${rest}${this.#lastWords()}`);
     }
     return await new Promise<never>(() => undefined);
   }
 
+  /** The command has ended, and what it wrote is on its way: the trailers come after it. */
+  #askForTrailers(): void {
+    for (const filter of this.#filters) filter.expect();
+    this.#stream(SOCKETS.status).write('trailers\n');
+  }
+
   /** Passes the bytes of one port on to `sink`, up to the trailer. */
   async #forward(fd: number, sink: Writable): Promise<void> {
     const filter = new TrailerFilter(this.#trailer);
+    this.#filters.push(filter);
     const broken = (error: Error): void => { this.#reject(new VmError(`the output of the guest cannot be written: ${error.message}`)); };
     sink.on('error', broken);
     try {

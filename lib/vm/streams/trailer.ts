@@ -3,13 +3,15 @@
 import { Transform, type TransformCallback } from 'node:stream';
 
 /**
- * Passes bytes through until `trailer` appears, emits `'trailer'` and drops the rest. Holds back only bytes that may be the
- * beginning of the trailer, so output is not delayed. `trailer` must be random, so the command cannot end its own stream by what it
- * prints.
+ * Passes bytes through until `trailer` appears, emits `'trailer'` and drops the rest. It holds back nothing before `expect`, because
+ * the reader of the output may have to answer it before there is more: the guest writes the trailer after the host has told it to.
+ * After `expect` it holds back bytes that may be the beginning of the trailer. `trailer` must be random, so the command cannot end its
+ * own stream by what it prints.
  */
 export class TrailerFilter extends Transform {
   readonly #trailer: Buffer;
   #held: Buffer = Buffer.alloc(0);
+  #expected = false;
   #seen = false;
 
   constructor(trailer: Buffer) {
@@ -17,9 +19,14 @@ export class TrailerFilter extends Transform {
     this.#trailer = trailer;
   }
 
+  /** Call it before the guest may write the trailer. */
+  expect(): void {
+    this.#expected = true;
+  }
+
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#seen) {
-      done();
+    if (this.#seen || !this.#expected) {
+      done(null, this.#seen ? undefined : chunk);
       return;
     }
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
