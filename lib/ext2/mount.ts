@@ -132,7 +132,7 @@ function checkRoot(volume: Volume): void {
 
 function describe(state: number): string {
   if (hasFlag(state, EXT2_ERROR_FS)) return 'the ext2 filesystem has errors: run e2fsck';
-  return 'the ext2 filesystem was not cleanly unmounted: space may be lost until reclaim() or e2fsck';
+  return 'the ext2 filesystem was not cleanly unmounted: space may be lost until reclaim() or e2fsck; if it was written back at a power cut, run e2fsck';
 }
 
 function padded(path: string): Uint8Array {

@@ -202,7 +202,7 @@ export interface BlockDevice {
   /** Makes a publisher, which stores records and then the word at `wordPos`, as `DaxDevice.recordPublisher` does. */
   recordPublisher?(wordPos: Bytes, options: PublisherOptions): RecordPublisher;
   /**
-   * Finds the open device, and the position on it, where these bytes lie, so its pages can be mapped. The answer is for all of the
+   * Finds the open device, and the position on it, where these bytes lie, in order to map its pages. The answer is for all of the
    * bytes, or for the first of them that are contiguous. On a device without this method, `daxMmap` of files throws `EOPNOTSUPP`.
    */
   backing?(pos: number, length: number): Backing;

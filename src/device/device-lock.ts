@@ -198,7 +198,7 @@ const claimsOf = new WeakMap<object, Claims>();
 
 /**
  * Locks `length` bytes of `device` from `pos` on, by default all of it, for changing (`exclusive`) or reading (`shared`) them.
- * Filesystems and logs take one when they are mounted or made. A lock belongs to the file itself (for devices, to their node), not
+ * Mounting or making a filesystem or a log takes such a lock. A lock belongs to the file itself (for devices, to their node), not
  * to the name or the object by which it was opened: two locks on the same byte exclude each other within a thread, between threads
  * and between processes. A device that the kernel has mounted or uses for a loop device cannot be locked. A device without `lock`
  * and `backing`, such as one in memory, is identified by its object, within this isolate.

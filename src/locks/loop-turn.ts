@@ -54,8 +54,8 @@ function end(): void {
   wake();
 }
 
-// Wakes waiters one after the other, for as long as this turn lasts. A waiter that is woken works in a microtask before the one
-// that is queued here, and keeps its place until then, so later calls come after it.
+// Wakes waiters one after the other, for as long as this turn lasts. A waiter works in a microtask that runs before the one queued
+// here. It keeps its place until the one queued here, so that later calls come after it.
 function wake(): void {
   const place = waiting.first;
   if (place === undefined) return;

@@ -27,8 +27,8 @@ export interface Entry extends Attribute {
 }
 
 /**
- * The index of a removed entry: no prefix has it. One store of it removes an entry between others in an inode; a list that is
- * written again omits such entries.
+ * The index of a removed entry: no prefix has it. Storing it, which is one store, removes an entry of an inode that lies between
+ * others. A list that is written again omits removed entries.
  */
 export const HIDDEN = 0;
 
