@@ -77,7 +77,7 @@ const ROWS = [
   { says: ['`externals` of webpack'], held: 'test/packaging/bundlers', does: [`${ADD} && npm install webpack webpack-cli`, 'npx webpack', 'node dist/main.js'] },
   { says: ['`external` of rollup'], held: 'test/packaging/bundlers', does: [`${ADD} && npm install rollup`, 'npx rollup --config', 'node dist/main.mjs'] },
   {
-    says: [PREBUILT, 'NODE_DAX_ADDON', 'have the program set it'],
+    says: [PREBUILT, 'NODE_DAX_ADDON', 'let the program set it'],
     held: 'test/packaging/bundlers',
     does: [
       ADD,
@@ -91,7 +91,7 @@ const ROWS = [
     ],
   },
   {
-    says: ['`--allow-addons`', '`--allow-fs-read` for the folder of node-dax and for that of each path that is opened'],
+    says: ['`--allow-addons`', '`--allow-fs-read` for the folder of node-dax and for the folder of each path that is opened'],
     held: 'test/packaging/other-nodes',
     does: [ADD, 'node --permission --allow-addons --allow-fs-read="$PWD" --allow-fs-write="$PWD" program.js'],
   },

@@ -14,10 +14,10 @@ export class SystemTree {
   /** The text of an attribute without the white space at its ends. Some that exist cannot be read (ENXIO, EACCES). */
   text(path: string): string | undefined {
     const file = join(this.#root, path);
-    // Most attributes that are asked for are absent, and an error takes ten times as long as asking.
-    if (!existsSync(file)) return undefined;
     try {
-      return readFileSync(file, 'latin1').trim();
+      // Most attributes that are asked for are absent, and an error takes ten times as long as asking. Under the permission models of
+      // Node and Deno, asking is an error too.
+      return existsSync(file) ? readFileSync(file, 'latin1').trim() : undefined;
     } catch {
       return undefined;
     }
