@@ -68,6 +68,17 @@ function difference(form: Form, name: string, values: readonly Odd[], [theirs, m
   return { title: `${form} ${name}(${values.map(([title]) => title).join(', ')})`, theirs, ours: mine };
 }
 
+// They walk the tree's loop of links as deep as the kernel lets them. While something is mounted or unmounted elsewhere, the kernel starts
+// the walk of a path again and keeps the count of its links (Linux 6.18, fs/namei.c): a path of more than 20 is ELOOP now and then.
+const WALKS: ReadonlySet<string> = new Set(['readdir', 'opendir', 'glob', 'cp']);
+
+/** A difference that stands: a walk is asked for again. */
+async function compareAgain(form: Form, name: string, values: readonly Odd[]): Promise<Difference | undefined> {
+  let differs = await compare(form, name, values);
+  for (let tries = WALKS.has(name) ? 4 : 0; differs !== undefined && tries > 0; tries--) differs = await compare(form, name, values);
+  return differs;
+}
+
 for (const fs of SIDES) populate(fs);
 const BASE = snapshot(nodeFs, root);
 
@@ -123,7 +134,7 @@ t.test('each function says and does what that of node:fs does', async (test: Tes
   const met = new Set<RegExp>();
   for (const [form, name, values] of [...cases()].filter((_case, index) => index % SHARE === 0)) {
     count++;
-    const differs = await compare(form, name, values);
+    const differs = await compareAgain(form, name, values);
     if (differs === undefined) continue;
     const exceptions = EXCEPT.filter((pattern) => pattern.test(differs.title));
     if (exceptions.length === 0) found.push(differs);
