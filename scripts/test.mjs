@@ -13,7 +13,14 @@ import { failureText, tapResults } from './tap-results.mjs';
 const AT_ONCE = 2;
 const SUITES = join('dist', 'test');
 // The suites that take longest begin first, so none of them runs alone at the end.
-const LONG = [/\/vm\/boot\./, /\/fuse\/judges\./, /\/bench\/command\./, /\/packaging\/packaging\./];
+const LONG = [
+  /\/vm\/boot\./,
+  /\/fuse\/judges\./,
+  /\/bench\/command\./,
+  /\/packaging\/packaging\./,
+  /\/ext2\/(?:crash|kit)\./,
+  /\/testkit\/testkit\./,
+];
 // Suites that take less time than starting a process with tap and the package, or not much more. The suites of each line share one
 // process. None of them sets up or counts anything that belongs to the whole process.
 const TOGETHER = [
